@@ -1,0 +1,147 @@
+"""Everything this library raises, cut by whose fault it is.
+
+::
+
+    CipherbucketError                     .name  .hint
+    ├── UsageError (ValueError)           the call: an argument that cannot be done
+    │   ├── RangeError                    a range that begins after the end of the object
+    │   └── MasterKeyError                a key, passphrase or ring that cannot be used
+    ├── MissingExtraError (ImportError)   an optional dependency is not installed
+    ├── SourceError                       the body to be stored changed, ended early or cannot be
+    │                                     read a second time
+    ├── StoreError (OSError)              the store, or the way to it
+    │   ├── ObjectNotFoundError (FileNotFoundError)
+    │   ├── UploadNotFoundError (FileNotFoundError)
+    │   ├── PreconditionFailedError       ``if_absent`` or ``if_match`` did not hold
+    │   └── TransientStoreError           worth trying again; we already did
+    └── SecurityError                     the stored object is not what it should be
+        ├── EnvelopeError                 .field: the envelope cannot be understood
+        ├── PolicyError                   a kind of object that this bucket does not accept
+        ├── NoMatchingKeyError            no key of the ring has the object's description
+        ├── WrongKeyError                 the key that was used does not open this object
+        ├── IntegrityError                bytes, lengths or checksums differ
+        └── ObjectChangedError            the object was replaced while it was being read
+
+Every message says what happened, ``hint`` what to do next. Neither ever holds a key, a data key,
+wrapped or not, or plaintext. Errors of backends (SQLite, HTTP clients, the operating system) are
+always translated; the original is the ``__cause__``.
+"""
+
+from __future__ import annotations
+
+
+class CipherbucketError(Exception):
+    """Root of every error of this library.
+
+    Attributes:
+        message: What happened, one sentence.
+        name: Name of the object it happened to, or None.
+        hint: What to do next, or None.
+    """
+
+    def __init__(
+        self, message: str, *, name: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.name = name
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Give the message, led by the object's name where there is one."""
+        return self.message if self.name is None else f"{self.name!r}: {self.message}"
+
+
+class UsageError(CipherbucketError, ValueError):
+    """An argument that cannot be done, refused before anything was sent."""
+
+
+class RangeError(UsageError):
+    """A range that begins after the end of the object (HTTP's 416)."""
+
+
+class MasterKeyError(UsageError):
+    """A master key, its file or passphrase, or a ring of keys that cannot be used."""
+
+
+class MissingExtraError(CipherbucketError, ImportError):
+    """An optional dependency is missing; the hint names the extra to install."""
+
+
+class SourceError(CipherbucketError):
+    """The body handed to a write changed, ended early or cannot be read a second time."""
+
+
+class StoreError(CipherbucketError, OSError):
+    """The store refused or failed."""
+
+
+class ObjectNotFoundError(StoreError, FileNotFoundError):
+    """There is no object of this name (or version)."""
+
+
+class UploadNotFoundError(StoreError, FileNotFoundError):
+    """There is no unfinished upload of this id."""
+
+
+class PreconditionFailedError(StoreError):
+    """``if_absent`` or ``if_match`` did not hold; nothing was changed."""
+
+
+class TransientStoreError(StoreError):
+    """A failure that may pass: a broken connection, a busy or throttling store."""
+
+
+class SecurityError(CipherbucketError):
+    """The stored object is not what it should be. Do not retry blindly."""
+
+
+class EnvelopeError(SecurityError):
+    """The envelope is malformed, mixed or uses an unknown algorithm.
+
+    Attributes:
+        field: The metadata name at fault, without ``x-oss-meta-``.
+    """
+
+    def __init__(
+        self, message: str, *, field: str, name: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, name=name, hint=hint)
+        self.field = field
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the keyword-only field."""
+        return _rebuild_envelope_error, (self.message, self.field, self.name, self.hint)
+
+
+def _rebuild_envelope_error(
+    message: str, field: str, name: str | None, hint: str | None
+) -> EnvelopeError:
+    return EnvelopeError(message, field=field, name=name, hint=hint)
+
+
+class PolicyError(SecurityError):
+    """An object of a kind that the bucket's policy does not accept."""
+
+
+class NoMatchingKeyError(SecurityError):
+    """No key of the ring carries the object's description for its wrap algorithm."""
+
+
+class WrongKeyError(SecurityError):
+    """The key that was used does not open this object, or its envelope was altered.
+
+    All failures to unwrap look alike: which check failed is not told.
+    """
+
+
+class IntegrityError(SecurityError):
+    """Bytes, lengths or checksums of the object differ from what was recorded."""
+
+
+class ObjectChangedError(SecurityError):
+    """The object was replaced while it was being read."""
+
+
+class CipherbucketWarning(UserWarning):
+    """Something that works today and will hurt later."""
