@@ -1,0 +1,1 @@
+"""Client-side encryption for objects in object storage."""

@@ -31,7 +31,7 @@ class Description(Mapping[str, str]):
 
     def __init__(self, value: Mapping[str, str] | str | None = None) -> None:
         if isinstance(value, Description):
-            self._entries: dict[str, str] = value._entries
+            self._entries = dict(value)
             self.text = value.text
         elif isinstance(value, str):
             self._entries = _parse(value)

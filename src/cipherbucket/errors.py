@@ -39,9 +39,7 @@ class CipherbucketError(Exception):
         hint: What to do next, or None.
     """
 
-    def __init__(
-        self, message: str, *, name: str | None = None, hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, name: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.name = name

@@ -1,0 +1,1 @@
+"""Master keys, which wrap data keys, and the ring that holds them."""

@@ -1,0 +1,1 @@
+"""Where bytes and metadata live. A store knows nothing of encryption."""

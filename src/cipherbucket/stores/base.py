@@ -4,262 +4,29 @@ Law: a store knows bytes, names and metadata, and nothing of encryption. Each pu
 here once: it checks names, ranges and metadata before anything is sent, counts and checksums the
 bytes that pass, and turns every foreign exception into one of ours. A store implements the few
 underscored methods; `translate` tells which of its library's exceptions mean what.
-
-A body on its way into a store is a `Body`: it has a length and yields blocks, each valid until
-the next is asked for, so that one buffer can serve a whole object. A store that needs to send a
-body again iterates it again; a body that cannot give the very same bytes again raises
-`SourceError` instead.
 """
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
-from types import MappingProxyType, TracebackType
-from typing import Protocol, Self
+from itertools import pairwise
+from types import TracebackType
+from typing import Self
 
-from cipherbucket.checksum import crc64
-from cipherbucket.errors import (
-    CipherbucketError,
-    IntegrityError,
-    RangeError,
-    SourceError,
-    StoreError,
-    UsageError,
+from cipherbucket.errors import CipherbucketError, IntegrityError, StoreError, UsageError
+from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing, RawBody
+from cipherbucket.stores.objects import (
+    NOTHING,
+    Page,
+    Part,
+    StoredObject,
+    Upload,
+    check_metadata,
+    check_name,
+    check_part_number,
 )
-
-Buffer = bytes | bytearray | memoryview
-
-MAX_NAME = 1023
-"""Longest object name, in bytes of UTF-8 (OSS, "Object naming conventions")."""
-MAX_METADATA = 8192
-"""Most user metadata of one object: names and values together, in bytes (OSS, EC 0011-00000002)."""
-MAX_PARTS = 10_000
-"""Most parts of one multipart upload; part numbers are 1 to this, inclusive."""
-CONTENT_HEADERS = frozenset(
-    {
-        "cache-control",
-        "content-disposition",
-        "content-encoding",
-        "content-language",
-        "content-type",
-        "expires",
-    }
-)
-"""The headers that a store keeps with an object beside its user metadata."""
-
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-_METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-class Body(Protocol):
-    """Bytes on their way into a store."""
-
-    def __len__(self) -> int:
-        """Return the number of bytes that iteration will give."""
-
-    def __iter__(self) -> Iterator[Buffer]:
-        """Yield the blocks, from the beginning; each is valid until the next is asked for."""
-
-
-class RawBody(Protocol):
-    """Bytes on their way out of a store, as the store's library gives them."""
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Fill some of ``buffer`` and return how much; 0 at the end."""
-
-    def close(self) -> None:
-        """Release the file or connection."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredObject:
-    """What a store tells about one object.
-
-    Attributes:
-        name: The object's name.
-        size: Stored bytes (of ciphertext, for an encrypted object).
-        etag: Opaque, without quotes; changes with every new body, stays with new metadata.
-        modified: When body or metadata were last written, UTC.
-        crc64: CRC-64 of the stored bytes, or None where the store keeps none.
-        metadata: User metadata, names in lower case without ``x-oss-meta-``.
-        headers: Those of `CONTENT_HEADERS` that the object has, names in lower case.
-        version_id: The version, in a store that keeps versions.
-    """
-
-    name: str
-    size: int
-    etag: str
-    modified: datetime
-    crc64: int | None = None
-    metadata: Mapping[str, str] = field(default=_NOTHING)
-    headers: Mapping[str, str] = field(default=_NOTHING)
-    version_id: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """One line of a listing: an object, or a common prefix (then only ``name`` has a meaning)."""
-
-    name: str
-    size: int = 0
-    etag: str = ""
-    modified: datetime | None = None
-    is_prefix: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a listing, in byte order of names.
-
-    Attributes:
-        entries: At most as many as were asked for.
-        token: Opaque; hand it back for the next page. None after the last page.
-    """
-
-    entries: tuple[Entry, ...]
-    token: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One uploaded part: its number (from 1), size in bytes, ETag and CRC-64."""
-
-    number: int
-    size: int
-    etag: str
-    crc64: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """An unfinished multipart upload."""
-
-    name: str
-    upload_id: str
-    started: datetime
-
-
-class Outgoing:
-    """A `Body` that is counted, checksummed and held to its length while it leaves.
-
-    Attributes:
-        crc64: CRC-64 of the bytes of the last iteration so far.
-        sent: Number of these bytes.
-        failure: The exception that the body itself raised, if any: not the store's fault.
-    """
-
-    def __init__(self, body: Body | Buffer) -> None:
-        self._body: Body | tuple[Buffer] = body if not isinstance(body, Buffer) else (body,)
-        self._length = len(body)
-        self.crc64 = 0
-        self.sent = 0
-        self.failure: BaseException | None = None
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[Buffer]:
-        self.crc64, self.sent = 0, 0
-        try:
-            for block in self._body:
-                self.sent += len(block)
-                if self.sent > self._length:
-                    break
-                self.crc64 = crc64(block, self.crc64)
-                yield block
-            if self.sent != self._length:
-                more = "more" if self.sent > self._length else f"only {self.sent:,}"
-                raise SourceError(
-                    f"the body was said to have {self._length:,} bytes and gave {more}",
-                    hint="the source changed while it was read; put it again",
-                )
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            self.failure = error
-            raise
-
-
-class Incoming:
-    """The body of one object, or a range of it, coming out of a store.
-
-    Reading to the end checks the length; of a whole object also the CRC-64. Use it in a ``with``
-    statement, or close it.
-
-    Attributes:
-        stored: The object as it was when this body was fetched.
-        start: Offset of the first byte that comes, in the stored body.
-        stop: Offset after the last byte that comes.
-    """
-
-    def __init__(self, store: Store, stored: StoredObject, start: int, stop: int, raw: RawBody):
-        self._store = store
-        self._raw = raw
-        self._crc64 = 0
-        self._position = start
-        self.stored = stored
-        self.start = start
-        self.stop = stop
-
-    @property
-    def whole(self) -> bool:
-        """Whether this is the whole body, whose CRC-64 is checked at its end."""
-        return self.start == 0 and self.stop == self.stored.size
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:
-        """Fill ``buffer`` as far as bytes come.
-
-        Returns:
-            How many bytes were filled in; less than the buffer only at the end, 0 after it.
-
-        Raises:
-            IntegrityError: The body ended early, or a whole body's CRC-64 differs.
-            StoreError: The store failed meanwhile.
-        """
-        view = memoryview(buffer)[: self.stop - self._position]
-        filled = 0
-        with self._store.errors_translated(self.stored.name):
-            while filled < len(view):
-                count = self._raw.readinto(view[filled:])
-                if not count:
-                    break
-                filled += count
-        name = self.stored.name
-        if filled < len(view):
-            raise IntegrityError(
-                f"the stored body ended after {self._position + filled - self.start:,} "
-                f"of {self.stop - self.start:,} bytes",
-                name=name,
-                hint="read it again; if it stays short, restore the object from a copy",
-            )
-        self._position += filled
-        if self.whole and self.stored.crc64 is not None:
-            self._crc64 = crc64(view, self._crc64)
-            if self._position == self.stop and self._crc64 != self.stored.crc64:
-                raise IntegrityError(
-                    "the CRC-64 of the stored bytes differs from the recorded one",
-                    name=name,
-                    hint="read it again; if it stays different, restore the object from a copy",
-                )
-        return filled
-
-    def close(self) -> None:
-        """Release the file or connection. Bytes not yet read stay unread and unchecked."""
-        self._raw.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class Store(ABC):
@@ -278,8 +45,8 @@ class Store(ABC):
         name: str,
         body: Body | Buffer,
         *,
-        metadata: Mapping[str, str] = _NOTHING,
-        headers: Mapping[str, str] = _NOTHING,
+        metadata: Mapping[str, str] = NOTHING,
+        headers: Mapping[str, str] = NOTHING,
         if_absent: bool = False,
         if_match: str | None = None,
     ) -> StoredObject:
@@ -342,7 +109,7 @@ class Store(ABC):
             raise UsageError("tail excludes start and length", name=name)
         with self.errors_translated(name):
             stored, first, stop, raw = self._get(name, start, length, tail, if_match, version_id)
-        return Incoming(self, stored, first, stop, raw)
+        return Incoming(stored, first, stop, raw, self.errors_translated)
 
     def head(self, name: str, *, version_id: str | None = None) -> StoredObject:
         """Tell size, metadata and headers of an object.
@@ -423,8 +190,8 @@ class Store(ABC):
         self,
         name: str,
         *,
-        metadata: Mapping[str, str] = _NOTHING,
-        headers: Mapping[str, str] = _NOTHING,
+        metadata: Mapping[str, str] = NOTHING,
+        headers: Mapping[str, str] = NOTHING,
     ) -> str:
         """Begin a multipart upload and return its id. Nothing is visible until it completes."""
         check_name(name)
@@ -439,7 +206,7 @@ class Store(ABC):
             UploadNotFoundError: No such upload.
             IntegrityError: The store computed another CRC-64 than we did.
         """
-        _check_part_number(number, name)
+        check_part_number(number, name)
         outgoing = Outgoing(body)
         with self.errors_translated(name, outgoing):
             part = self._upload_part(name, upload_id, number, outgoing)
@@ -467,7 +234,7 @@ class Store(ABC):
                 did not hold.
         """
         numbers = [part.number for part in parts]
-        if not numbers or any(a >= b for a, b in zip(numbers, numbers[1:], strict=False)):
+        if not numbers or any(a >= b for a, b in pairwise(numbers)):
             raise UsageError("parts must be one or more, in ascending order", name=name)
         with self.errors_translated(name):
             return self._complete_upload(name, upload_id, parts, if_absent)
@@ -489,12 +256,17 @@ class Store(ABC):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.close()
 
     @contextmanager
-    def errors_translated(self, name: str | None, outgoing: Outgoing | None = None) -> Iterator[None]:
+    def errors_translated(
+        self, name: str | None, outgoing: Outgoing | None = None
+    ) -> Iterator[None]:
         """Turn whatever a store's library raises inside into errors of ours.
 
         An exception that the caller's own body raised passes unchanged.
@@ -582,74 +354,6 @@ class Store(ABC):
 
     @abstractmethod
     def _list_uploads(self, prefix: str) -> Sequence[Upload]: ...
-
-
-def check_name(name: str) -> None:
-    """Refuse what is no object name: 1 to `MAX_NAME` bytes of UTF-8.
-
-    Raises:
-        UsageError: Empty, too long, or not encodable.
-    """
-    try:
-        length = len(name.encode())
-    except UnicodeEncodeError:
-        raise UsageError("an object name must be encodable as UTF-8", name=name) from None
-    if not 1 <= length <= MAX_NAME:
-        raise UsageError(f"an object name has 1 to {MAX_NAME:,} bytes of UTF-8, not {length:,}")
-
-
-def check_metadata(
-    metadata: Mapping[str, str], headers: Mapping[str, str], name: str | None = None
-) -> None:
-    """Refuse metadata and content headers that a store could not carry.
-
-    Raises:
-        UsageError: A name or value with characters that HTTP headers cannot carry, a content
-            header that is none, or more than `MAX_METADATA` bytes in all.
-    """
-    for key in metadata:
-        if not _METADATA_NAME.fullmatch(key):
-            raise UsageError(
-                f"metadata name {key!r}: only a-z, 0-9 and hyphen are allowed", name=name
-            )
-    for key in headers.keys() - CONTENT_HEADERS:
-        raise UsageError(
-            f"{key!r} is none of the content headers {', '.join(sorted(CONTENT_HEADERS))}",
-            name=name,
-        )
-    for key, value in (*metadata.items(), *headers.items()):
-        if _CONTROL.search(value) or value != value.strip(" "):
-            raise UsageError(
-                f"value of {key!r}: no control characters, no spaces at either end", name=name
-            )
-    try:
-        total = sum(len(key) + len(value.encode()) for key, value in metadata.items())
-    except UnicodeEncodeError:
-        raise UsageError("metadata must be encodable as UTF-8", name=name) from None
-    if total > MAX_METADATA:
-        raise UsageError(
-            f"{total:,} bytes of metadata; a store keeps at most {MAX_METADATA:,}", name=name
-        )
-
-
-def clip(name: str, size: int, start: int, length: int | None, tail: int | None) -> tuple[int, int]:
-    """Turn a range as `Store.get` takes it into offsets (start, stop) of an object of ``size``.
-
-    Raises:
-        RangeError: ``start`` lies after the end.
-    """
-    if tail is not None:
-        return max(0, size - tail), size
-    if start > size:
-        raise RangeError(
-            f"the range begins at byte {start:,} of an object of {size:,} bytes", name=name
-        )
-    return start, size if length is None else min(size, start + length)
-
-
-def _check_part_number(number: int, name: str) -> None:
-    if not 1 <= number <= MAX_PARTS:
-        raise UsageError(f"part numbers are 1 to {MAX_PARTS:,}, not {number}", name=name)
 
 
 def _compare_crc64(name: str, theirs: int | None, outgoing: Outgoing) -> None:

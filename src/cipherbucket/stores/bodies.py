@@ -1,0 +1,166 @@
+"""Bytes on their way into a store and out of it: counted, checksummed, held to their length.
+
+A body on its way in is a `Body`: it has a length and yields blocks, each valid until the next is
+asked for, so that one buffer can serve a whole object. A store that needs to send a body again
+iterates it again; a body that cannot give the very same bytes again raises `SourceError` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol, Self
+
+from cipherbucket.checksum import crc64
+from cipherbucket.errors import IntegrityError, SourceError
+from cipherbucket.stores.objects import StoredObject
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Body(Protocol):
+    """Bytes on their way into a store."""
+
+    def __len__(self) -> int:
+        """Return the number of bytes that iteration will give."""
+
+    def __iter__(self) -> Iterator[Buffer]:
+        """Yield the blocks, from the beginning; each is valid until the next is asked for."""
+
+
+class RawBody(Protocol):
+    """Bytes on their way out of a store, as the store's library gives them."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill some of ``buffer`` and return how much; 0 at the end."""
+
+    def close(self) -> None:
+        """Release the file or connection."""
+
+
+class Outgoing:
+    """A `Body` that is counted, checksummed and held to its length while it leaves.
+
+    Attributes:
+        crc64: CRC-64 of the bytes of the last iteration so far.
+        sent: Number of these bytes.
+        failure: The exception that the body itself raised, if any: not the store's fault.
+    """
+
+    def __init__(self, body: Body | Buffer) -> None:
+        self._body: Body | tuple[Buffer] = body if not isinstance(body, Buffer) else (body,)
+        self._length = len(body)
+        self.crc64 = 0
+        self.sent = 0
+        self.failure: BaseException | None = None
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Buffer]:
+        self.crc64, self.sent = 0, 0
+        try:
+            for block in self._body:
+                self.sent += len(block)
+                if self.sent > self._length:
+                    break
+                self.crc64 = crc64(block, self.crc64)
+                yield block
+            if self.sent != self._length:
+                more = "more" if self.sent > self._length else f"only {self.sent:,}"
+                raise SourceError(
+                    f"the body was said to have {self._length:,} bytes and gave {more}",
+                    hint="the source changed while it was read; put it again",
+                )
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.failure = error
+            raise
+
+
+class Incoming:
+    """The body of one object, or a range of it, coming out of a store.
+
+    Reading to the end checks the length; of a whole object also the CRC-64. Use it in a ``with``
+    statement, or close it.
+
+    Attributes:
+        stored: The object as it was when this body was fetched.
+        start: Offset of the first byte that comes, in the stored body.
+        stop: Offset after the last byte that comes.
+    """
+
+    def __init__(
+        self,
+        stored: StoredObject,
+        start: int,
+        stop: int,
+        raw: RawBody,
+        errors_translated: Callable[[str], AbstractContextManager[None]],
+    ) -> None:
+        self._errors_translated = errors_translated
+        self._raw = raw
+        self._crc64 = 0
+        self._position = start
+        self.stored = stored
+        self.start = start
+        self.stop = stop
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is the whole body, whose CRC-64 is checked at its end."""
+        return self.start == 0 and self.stop == self.stored.size
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        """Fill ``buffer`` as far as bytes come.
+
+        Returns:
+            How many bytes were filled in; less than the buffer only at the end, 0 after it.
+
+        Raises:
+            IntegrityError: The body ended early, or a whole body's CRC-64 differs.
+            StoreError: The store failed meanwhile.
+        """
+        view = memoryview(buffer)[: self.stop - self._position]
+        filled = 0
+        with self._errors_translated(self.stored.name):
+            while filled < len(view):
+                count = self._raw.readinto(view[filled:])
+                if not count:
+                    break
+                filled += count
+        name = self.stored.name
+        if filled < len(view):
+            raise IntegrityError(
+                f"the stored body ended after {self._position + filled - self.start:,} "
+                f"of {self.stop - self.start:,} bytes",
+                name=name,
+                hint="read it again; if it stays short, restore the object from a copy",
+            )
+        self._position += filled
+        if self.whole and self.stored.crc64 is not None:
+            self._crc64 = crc64(view, self._crc64)
+            if self._position == self.stop and self._crc64 != self.stored.crc64:
+                raise IntegrityError(
+                    "the CRC-64 of the stored bytes differs from the recorded one",
+                    name=name,
+                    hint="read it again; if it stays different, restore the object from a copy",
+                )
+        return filled
+
+    def close(self) -> None:
+        """Release the file or connection. Bytes not yet read stay unread and unchecked."""
+        self._raw.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
