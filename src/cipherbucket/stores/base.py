@@ -206,6 +206,7 @@ class Store(ABC):
             UploadNotFoundError: No such upload.
             IntegrityError: The store computed another CRC-64 than we did.
         """
+        check_name(name)
         check_part_number(number, name)
         outgoing = Outgoing(body)
         with self.errors_translated(name, outgoing):
@@ -219,6 +220,7 @@ class Store(ABC):
         Raises:
             UploadNotFoundError: No such upload.
         """
+        check_name(name)
         with self.errors_translated(name):
             return self._list_parts(name, upload_id)
 
@@ -233,6 +235,7 @@ class Store(ABC):
             PreconditionFailedError: A part named is not there with this ETag, or ``if_absent``
                 did not hold.
         """
+        check_name(name)
         numbers = [part.number for part in parts]
         if not numbers or any(a >= b for a, b in pairwise(numbers)):
             raise UsageError("parts must be one or more, in ascending order", name=name)
@@ -241,6 +244,7 @@ class Store(ABC):
 
     def abort_upload(self, name: str, upload_id: str) -> None:
         """Abort an upload and free its parts. Aborting what is not there is no error."""
+        check_name(name)
         with self.errors_translated(name):
             self._abort_upload(name, upload_id)
 

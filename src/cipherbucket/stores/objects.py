@@ -1,14 +1,14 @@
-"""What stores tell about objects, and the bounds of names, metadata and ranges."""
+"""What stores tell about objects, and the bounds of names, metadata, ranges and conditions."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from cipherbucket.errors import RangeError, UsageError
+from cipherbucket.errors import PreconditionFailedError, RangeError, UsageError
 
 MAX_NAME = 1023
 """Longest object name, in bytes of UTF-8 (OSS, "Object naming conventions")."""
@@ -141,8 +141,10 @@ def check_metadata(
             )
     try:
         total = sum(len(key) + len(value.encode()) for key, value in metadata.items())
+        for value in headers.values():
+            value.encode()
     except UnicodeEncodeError:
-        raise UsageError("metadata must be encodable as UTF-8", name=name) from None
+        raise UsageError("metadata and headers must be encodable as UTF-8", name=name) from None
     if total > MAX_METADATA:
         raise UsageError(
             f"{total:,} bytes of metadata; a store keeps at most {MAX_METADATA:,}", name=name
@@ -162,6 +164,52 @@ def clip(name: str, size: int, start: int, length: int | None, tail: int | None)
             f"the range begins at byte {start:,} of an object of {size:,} bytes", name=name
         )
     return start, size if length is None else min(size, start + length)
+
+
+def check_conditions(
+    there: StoredObject | None, if_absent: bool, if_match: str | None, name: str
+) -> None:
+    """Hold the conditions of a write against what is there; for stores that decide themselves.
+
+    Raises:
+        PreconditionFailedError: One does not hold.
+    """
+    if if_absent and there is not None:
+        raise PreconditionFailedError("there is an object of this name already", name=name)
+    if if_match is not None and (there is None or there.etag != if_match):
+        now = "no object" if there is None else f"an object with ETag {there.etag!r}"
+        raise PreconditionFailedError(
+            f"the condition was ETag {if_match!r}; there is {now}",
+            name=name,
+            hint="the object was changed meanwhile; look at it again before you write",
+        )
+
+
+def check_parts(there: Mapping[int, Part], named: Sequence[Part], name: str) -> None:
+    """Hold the parts that a completion names against those that have arrived.
+
+    Raises:
+        PreconditionFailedError: One is not there, or was replaced by another.
+    """
+    for part in named:
+        held = there.get(part.number)
+        if held is None or held.etag != part.etag:
+            now = "is not there" if held is None else f"has ETag {held.etag!r}"
+            raise PreconditionFailedError(
+                f"part {part.number} with ETag {part.etag!r} was named; it {now}",
+                name=name,
+                hint="list the parts and upload again those that are missing",
+            )
+
+
+def check_unversioned(version_id: str | None, name: str) -> None:
+    """Refuse a version in a store that keeps none.
+
+    Raises:
+        UsageError: A version was asked for.
+    """
+    if version_id is not None:
+        raise UsageError("this store keeps no versions", name=name)
 
 
 def check_part_number(number: int, name: str) -> None:
