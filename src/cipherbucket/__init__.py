@@ -1,1 +1,95 @@
-"""Client-side encryption for objects in object storage."""
+"""Client-side encryption for objects in object storage.
+
+Each object gets a random data key of its own; a master key that never leaves you wraps the data
+key; the store sees ciphertext only. The objects are those of the Alibaba Cloud OSS SDKs, byte for
+byte: Java, Go, C++, PHP and Python programs read them and are read.
+
+    >>> import cipherbucket as cb
+    >>> key = cb.create_rsa_key_file("cmk.pem", description={"desc": "2026"})
+    >>> bucket = cb.open_bucket("file:///data/store", key)
+    >>> bucket.put("exampleobject.txt", b"Hello OSS!")
+    >>> bucket.get("exampleobject.txt").read()
+    b'Hello OSS!'
+"""
+
+from cipherbucket._version import __version__
+from cipherbucket.bucket import Bucket, open_bucket
+from cipherbucket.description import Description
+from cipherbucket.errors import (
+    CipherbucketError,
+    CipherbucketWarning,
+    EnvelopeError,
+    IntegrityError,
+    MasterKeyError,
+    MissingExtraError,
+    NoMatchingKeyError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    PolicyError,
+    PreconditionFailedError,
+    RangeError,
+    SecurityError,
+    SourceError,
+    StoreError,
+    TransientStoreError,
+    UploadNotFoundError,
+    UsageError,
+    WrongKeyError,
+)
+from cipherbucket.format.envelope import Envelope, Recipient
+from cipherbucket.format.span import Span
+from cipherbucket.info import ObjectInfo
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.files import create_rsa_key_file, load_key
+from cipherbucket.keys.ring import KeyRing
+from cipherbucket.keys.rsa import RsaKey
+from cipherbucket.policy import Policy
+from cipherbucket.reader import ObjectFile, ObjectStream
+from cipherbucket.stores.address import make_bucket, open_store, split_url
+from cipherbucket.stores.local import LocalStore
+from cipherbucket.stores.memory import MemoryStore
+from cipherbucket.stores.objects import Entry
+
+__all__ = [
+    "Bucket",
+    "CipherbucketError",
+    "CipherbucketWarning",
+    "Description",
+    "Entry",
+    "Envelope",
+    "EnvelopeError",
+    "IntegrityError",
+    "KeyRing",
+    "LocalStore",
+    "MasterKey",
+    "MasterKeyError",
+    "MemoryStore",
+    "MissingExtraError",
+    "NoMatchingKeyError",
+    "ObjectChangedError",
+    "ObjectFile",
+    "ObjectInfo",
+    "ObjectNotFoundError",
+    "ObjectStream",
+    "Policy",
+    "PolicyError",
+    "PreconditionFailedError",
+    "RangeError",
+    "Recipient",
+    "RsaKey",
+    "SecurityError",
+    "SourceError",
+    "Span",
+    "StoreError",
+    "TransientStoreError",
+    "UploadNotFoundError",
+    "UsageError",
+    "WrongKeyError",
+    "__version__",
+    "create_rsa_key_file",
+    "load_key",
+    "make_bucket",
+    "open_bucket",
+    "open_store",
+    "split_url",
+]

@@ -29,6 +29,9 @@ always translated; the original is the ``__cause__``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class CipherbucketError(Exception):
     """Root of every error of this library.
@@ -143,3 +146,14 @@ class ObjectChangedError(SecurityError):
 
 class CipherbucketWarning(UserWarning):
     """Something that works today and will hurt later."""
+
+
+@contextmanager
+def named(name: str | None) -> Iterator[None]:
+    """Let errors raised inside name the object, where they do not yet."""
+    try:
+        yield
+    except CipherbucketError as error:
+        if error.name is None:
+            error.name = name
+        raise

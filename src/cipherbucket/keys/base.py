@@ -1,0 +1,56 @@
+"""The interface of a master key: RSA, a KMS and a user's own look alike.
+
+A master key wraps data keys and never leaves its owner. It has few members so that writing one is
+an afternoon's work; a key owns its wrap-algorithm strings, nobody else knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class MasterKey(Protocol):
+    """What the ring and the formats ask of a master key.
+
+    Attributes:
+        id: A fingerprint, or the KMS's key id: the same for the same key, whatever its description.
+        description: The label by which a reader finds the key.
+        algorithms: The wrap algorithms it can unwrap, as they stand on the wire.
+    """
+
+    @property
+    def id(self) -> str:
+        """The key's fingerprint, or the KMS's key id."""
+
+    @property
+    def description(self) -> Mapping[str, str]:
+        """The key's label."""
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """The wrap algorithms it can unwrap."""
+
+    def algorithm_for(self, format: str) -> str:  # noqa: A002  the word of the documents
+        """Return the wrap algorithm it writes a format with.
+
+        Raises:
+            MasterKeyError: It does not write this format; the message says why.
+        """
+
+    def wrap(self, secret: bytes, *, algorithm: str, context: bytes) -> bytes:
+        """Wrap a secret of a few bytes.
+
+        Args:
+            secret: A data key or an IV.
+            algorithm: One of `algorithms`.
+            context: Bound to the wrapped secret where the algorithm can; empty in format ``oss``.
+        """
+
+    def unwrap(self, wrapped: bytes, *, algorithm: str, context: bytes) -> bytes:
+        """Undo `wrap`.
+
+        Raises:
+            WrongKeyError: It does not unwrap. All failures look alike.
+        """

@@ -1,0 +1,148 @@
+"""The ring: the master keys a bucket works with. The first one writes, every one reads.
+
+Law: a key is found by (wrap algorithm, description), never by trying. Two keys that could not be
+told apart that way are refused when the ring is made, not when an object is read. A description
+that no key has is an error that names it; a guess would hand garbage, or an attacker's choice of
+key, to the reader.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from itertools import combinations
+
+from cipherbucket.description import Description
+from cipherbucket.errors import CipherbucketWarning, MasterKeyError, NoMatchingKeyError
+from cipherbucket.keys.base import MasterKey
+
+Fetch = Callable[[Description, str], MasterKey | None]
+
+
+class KeyRing:
+    """Master keys, found by wrap algorithm and description.
+
+    Args:
+        keys: The first writes, all read. None at all: only what needs no key can be done.
+        fetch: Called with (description, wrap algorithm) for an object whose key is not among
+            ``keys``; returns the key, or None. It is called for every such object: wrap it in
+            `functools.lru_cache` if it is slow.
+
+    Raises:
+        MasterKeyError: Two keys with equal descriptions for one algorithm (two without a
+            description among them), or one key under two descriptions.
+    """
+
+    def __init__(self, *keys: MasterKey, fetch: Fetch | None = None) -> None:
+        for key, other in combinations(keys, 2):
+            _refuse_confusion(key, other)
+        self._keys = keys
+        self._fetch = fetch
+        self._warned = False
+
+    @property
+    def keys(self) -> tuple[MasterKey, ...]:
+        """The keys, in order."""
+        return self._keys
+
+    def writer(self) -> MasterKey:
+        """Return the key that writes; warn, once a ring, if what it writes will hurt later.
+
+        Raises:
+            MasterKeyError: The ring is empty.
+        """
+        if not self._keys:
+            raise MasterKeyError(
+                "writing takes a master key and this ring has none",
+                hint="make one with: cipherbucket keygen FILE",
+            )
+        key = self._keys[0]
+        if not self._warned:
+            self._warned = True
+            _warn_of(key)
+        return key
+
+    def find(self, algorithm: str, description: Description) -> tuple[MasterKey, str]:
+        """Find the key of an object.
+
+        Args:
+            algorithm: The object's wrap algorithm; compared without regard to case, as the Java
+                and C++ SDKs do.
+            description: The object's description.
+
+        Returns:
+            The key, and the algorithm as the key spells it.
+
+        Raises:
+            NoMatchingKeyError: No key has this description for this algorithm.
+            MasterKeyError: What ``fetch`` returned does not fit.
+        """
+        for key in self._keys:
+            if description == Description(key.description) and (
+                spelled := spelling(key, algorithm)
+            ):
+                return key, spelled
+        fetched = self._fetch(description, algorithm) if self._fetch is not None else None
+        if fetched is not None:
+            return fetched, self._checked(fetched, algorithm, description)
+        ours = "; ".join(dict.fromkeys(str(Description(key.description)) for key in self._keys))
+        raise NoMatchingKeyError(
+            f"the object's key is described as {description} ({algorithm[:64]}),"
+            f" the ring holds: {ours or 'no keys'}",
+            hint="add the key with this description, or, if you know the key, read with key=",
+        )
+
+    @staticmethod
+    def _checked(key: MasterKey, algorithm: str, description: Description) -> str:
+        if key.description and Description(key.description) != description:
+            raise MasterKeyError(
+                f"fetch returned a key described as {Description(key.description)}"
+                f" for {description}"
+            )
+        if not (spelled := spelling(key, algorithm)):
+            raise MasterKeyError(f"fetch returned a key that cannot unwrap {algorithm[:64]!r}")
+        return spelled
+
+    def __repr__(self) -> str:
+        return f"KeyRing{self._keys!r}"
+
+
+def spelling(key: MasterKey, algorithm: str) -> str | None:
+    """Return a wrap algorithm as the key spells it, or None if it cannot unwrap it."""
+    folded = algorithm.casefold()
+    return next((own for own in key.algorithms if own.casefold() == folded), None)
+
+
+def _refuse_confusion(key: MasterKey, other: MasterKey) -> None:
+    if key.id == other.id:
+        raise MasterKeyError(
+            f"key {key.id} stands twice in the ring",
+            hint="one key has one description; name it once",
+        )
+    if Description(key.description) == Description(other.description) and any(
+        spelling(other, algorithm) for algorithm in key.algorithms
+    ):
+        raise MasterKeyError(
+            f"keys {key.id} and {other.id} could not be told apart: both have"
+            f" {Description(key.description)}",
+            hint="give each key a description of its own",
+        )
+
+
+def _warn_of(key: MasterKey) -> None:
+    description = Description(key.description)
+    if not description:
+        warnings.warn(
+            f"key {key.id} writes without a description: its objects cannot be found by label"
+            " when the key is replaced; give it description={...}",
+            CipherbucketWarning,
+            stacklevel=2,
+        )
+    elif not description.text.isascii() or not all(
+        f"{name}{value}".isascii() for name, value in description.items()
+    ):
+        warnings.warn(
+            f"the description of key {key.id} is not ASCII: some SDKs will not match it",
+            CipherbucketWarning,
+            stacklevel=2,
+        )
