@@ -53,8 +53,8 @@ class StoredObject:
     etag: str
     modified: datetime
     crc64: int | None = None
-    metadata: Mapping[str, str] = field(default=NOTHING)
-    headers: Mapping[str, str] = field(default=NOTHING)
+    metadata: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     version_id: str | None = None
 
 

@@ -1,0 +1,360 @@
+"""The files of a directory store: bodies, the sidecars beside them, and markers of work under way.
+
+Law: a body is written once, under a random id that no other body ever has, and never changed. The
+sidecar beside it repeats what the index says of the object. Whoever makes a body, or replaces a
+sidecar, holds the lock of the marker of that id from before the first byte until after the commit;
+only the holder of that lock removes the marker. So a marker whose lock can be had tells of a
+process that died, and of which id to look after.
+
+::
+
+    index.sqlite                    see local_index
+    bodies/<2 hex>/<32 hex>         a body, 0600
+    bodies/<2 hex>/<32 hex>.json    its sidecar
+    staging/<32 hex>                a marker
+    uploads/<upload id>/<32 hex>    a part of an unfinished upload
+"""
+
+# Path objects would cost more than the system calls that they wrap:
+# ruff: noqa: PTH102, PTH104, PTH108, PTH118, PTH123, PTH208
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+from cipherbucket.stores.bodies import Buffer
+from cipherbucket.stores.objects import StoredObject, check_metadata, check_name
+
+SIDECAR_VERSION = 1
+ID = re.compile(r"[0-9a-f]{32}")
+_SHARDS = tuple(f"{number:02x}" for number in range(256))
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_COPY_BLOCK = 1 << 20
+_CANNOT_LINK = {errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+_CANNOT_COPY_INSIDE = {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM}
+
+
+class Marker:
+    """A marker whose lock this process holds. Closing gives up the lock and leaves the marker."""
+
+    def __init__(self, etag: str, path: str, fd: int) -> None:
+        self.etag = etag
+        self._path = path
+        self._fd = fd
+
+    def drop(self) -> None:
+        """Remove the marker: the work is done or undone. The lock is held until it is closed."""
+        with contextlib.suppress(OSError):  # the work stands all the same; recovery tries again
+            os.unlink(self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+
+class Files:
+    """The folders of one directory store."""
+
+    def __init__(self, root: Path) -> None:
+        self.bodies = os.path.join(root, "bodies")
+        self.staging = os.path.join(root, "staging")
+        self.uploads = os.path.join(root, "uploads")
+
+    def create(self) -> None:
+        """Make the folders that are missing, and make them last."""
+        for folder in (self.bodies, self.staging, self.uploads):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
+        for shard in _SHARDS:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(os.path.join(self.bodies, shard), 0o700)
+        sync_folder(self.bodies)
+
+    def bodies_present(self) -> Iterator[str]:
+        """Find the ids that have a body or a sidecar, in no order; each may come twice."""
+        for shard in _SHARDS:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                for name in os.listdir(os.path.join(self.bodies, shard)):
+                    etag = name.removesuffix(".json")
+                    if ID.fullmatch(etag) and etag.startswith(shard):
+                        yield etag
+
+    def shard(self, etag: str) -> str:
+        """Return the folder that a body and its sidecar lie in."""
+        return f"{self.bodies}/{etag[:2]}"
+
+    def body(self, etag: str) -> str:
+        """Return the path of a body."""
+        return f"{self.bodies}/{etag[:2]}/{etag}"
+
+    def sidecar(self, etag: str) -> str:
+        """Return the path of the file beside a body."""
+        return f"{self.bodies}/{etag[:2]}/{etag}.json"
+
+    def create_parts(self, upload_id: str) -> None:
+        """Make the folder of an upload's parts and make it last."""
+        os.mkdir(self.parts(upload_id), 0o700)
+        sync_folder(self.uploads)
+
+    def parts(self, upload_id: str) -> str:
+        """Return the folder of an upload's parts."""
+        return f"{self.uploads}/{upload_id}"
+
+    def part(self, upload_id: str, etag: str) -> str:
+        """Return the path of a part."""
+        return f"{self.uploads}/{upload_id}/{etag}"
+
+    def open_body(self, etag: str) -> FileIO:
+        """Open a body without any buffer between the file and the reader's.
+
+        Raises:
+            FileNotFoundError: It has been removed.
+        """
+        return FileIO(self.body(etag), "r")
+
+    def save_body(self, etag: str, blocks: Iterable[Buffer]) -> None:
+        """Write a body and make its bytes last; its name lasts with its sidecar."""
+        write_file(self.body(etag), blocks)
+
+    def link_body(self, etag: str, new: str) -> None:
+        """Give a body a second id; bodies never change, so the two may share their bytes.
+
+        Raises:
+            FileNotFoundError: It has been removed.
+        """
+        try:
+            os.link(self.body(etag), self.body(new))
+        except OSError as error:
+            if error.errno not in _CANNOT_LINK:  # no links here, or no more for this file
+                raise
+            join_files(self.body(new), [self.body(etag)])
+
+    def save_sidecar(self, stored: StoredObject, *, replace: bool = False) -> None:
+        """Write the file beside a body and make it, and the names in the folder, last.
+
+        Args:
+            stored: What it shall say.
+            replace: There is one already: replace it in one step.
+        """
+        path = self.sidecar(stored.etag)
+        if replace:
+            self.remove_unfinished_sidecar(stored.etag)  # of a process that died
+            write_file(f"{path}.new", (_sidecar_text(stored),))
+            os.rename(f"{path}.new", path)
+        else:
+            write_file(path, (_sidecar_text(stored),))
+        sync_folder(self.shard(stored.etag))
+
+    def load_sidecar(self, etag: str) -> StoredObject:
+        """Read the file beside a body.
+
+        Raises:
+            FileNotFoundError: There is none.
+            ValueError: It cannot be understood.
+        """
+        with open(self.sidecar(etag), "rb") as file:
+            return _parse_sidecar(file.read(), etag)
+
+    def remove_unfinished_sidecar(self, etag: str) -> None:
+        """Remove what a process left that died replacing a sidecar."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.sidecar(etag)}.new")
+
+    def remove(self, etag: str) -> None:
+        """Remove a body and what lies beside it, as far as it is there.
+
+        The body goes first: a sidecar alone brings nothing back to life.
+        """
+        for path in (self.body(etag), f"{self.sidecar(etag)}.new", self.sidecar(etag)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def part_folders(self) -> set[str]:
+        """List the uploads that have a folder."""
+        return set(os.listdir(self.uploads))
+
+    def remove_part(self, upload_id: str, etag: str) -> None:
+        """Remove a part; where that fails, it goes with the upload's folder."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.part(upload_id, etag))
+
+    def remove_parts(self, upload_id: str) -> None:
+        """Remove the parts of an upload that has ended."""
+        shutil.rmtree(self.parts(upload_id), ignore_errors=True)
+
+    def mark_new(self) -> Marker:
+        """Draw an id for a new body and mark it."""
+        while True:
+            etag = secrets.token_hex(16)
+            marker = self.mark(etag)
+            if marker is not None:
+                return marker
+
+    def mark(self, etag: str, *, create: bool = True) -> Marker | None:
+        """Take the lock of an id's marker.
+
+        Args:
+            etag: The id.
+            create: Make the marker where there is none.
+
+        Returns:
+            The marker; None if another process holds it, or has just removed it, or if there is
+            none and none was to be made.
+        """
+        path = f"{self.staging}/{etag}"
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        try:
+            fd = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Between opening and locking, another may have found the marker unlocked, finished
+            # its work and removed it. Then this lock is of a file that nobody else can find.
+            if os.fstat(fd).st_nlink:
+                return Marker(etag, path, fd)
+        except BlockingIOError:
+            pass
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+        return None
+
+    def marked(self) -> list[str]:
+        """List the ids that have a marker."""
+        return [name for name in os.listdir(self.staging) if ID.fullmatch(name)]
+
+
+def write_file(path: str, blocks: Iterable[Buffer]) -> None:
+    """Write a file that is not there yet and make it last; block by block as they come.
+
+    Raises:
+        FileExistsError: It is there.
+    """
+    fd = os.open(path, _NEW_FILE, 0o600)
+    try:
+        for block in blocks:
+            written = os.write(fd, block)
+            while written < len(block):  # a full disk, or more than the 2 GiB of one call
+                written += os.write(fd, memoryview(block)[written:])
+        sync(fd)
+    finally:
+        os.close(fd)
+
+
+def join_files(path: str, pieces: Iterable[str]) -> int:
+    """Write a file of the bytes of others, end to end, inside the kernel where it can.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        FileNotFoundError: One of them is not there.
+    """
+    fd = os.open(path, _NEW_FILE, 0o600)
+    try:
+        for piece in pieces:
+            source = os.open(piece, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                _append(fd, source)
+            finally:
+                os.close(source)
+        sync(fd)
+        return os.fstat(fd).st_size
+    finally:
+        os.close(fd)
+
+
+def sync(fd: int) -> None:
+    """Return when the file is on the disk."""
+    if sys.platform == "darwin":  # fsync there leaves the bytes in the drive's cache
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(fd)
+
+
+def sync_folder(path: str | Path) -> None:
+    """Return when the names in a folder are on the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync(fd)
+    finally:
+        os.close(fd)
+
+
+def _append(target: int, source: int) -> None:
+    if sys.platform == "linux":
+        try:
+            while os.copy_file_range(source, target, 1 << 30):
+                pass
+        except OSError as error:
+            if error.errno not in _CANNOT_COPY_INSIDE:
+                raise
+        else:
+            return
+    buffer = memoryview(bytearray(_COPY_BLOCK))  # both files stand where the kernel stopped
+    while count := os.readv(source, [buffer]):
+        written = 0
+        while written < count:
+            written += os.write(target, buffer[written:count])
+
+
+def _sidecar_text(stored: StoredObject) -> bytes:
+    return json.dumps(
+        {
+            "version": SIDECAR_VERSION,
+            "etag": stored.etag,
+            "name": stored.name,
+            "size": stored.size,
+            "crc64": f"{stored.crc64 or 0:016x}",
+            "modified": stored.modified.isoformat(timespec="microseconds"),
+            "metadata": dict(stored.metadata),
+            "headers": dict(stored.headers),
+        },
+        indent=1,
+    ).encode()
+
+
+def _parse_sidecar(text: bytes, etag: str) -> StoredObject:
+    try:
+        held = json.loads(text)
+        if held["version"] != SIDECAR_VERSION or held["etag"] != etag:
+            raise ValueError("it is of another version or of another body")
+        stored = StoredObject(
+            name=held["name"],
+            size=held["size"],
+            etag=etag,
+            modified=datetime.fromisoformat(held["modified"]).astimezone(UTC),
+            crc64=int(held["crc64"], 16),
+            metadata=MappingProxyType(dict(held["metadata"])),
+            headers=MappingProxyType(dict(held["headers"])),
+        )
+        check_name(stored.name)
+        check_metadata(stored.metadata, stored.headers, stored.name)
+        if type(stored.size) is not int or stored.size < 0:
+            raise ValueError("its size is no size")
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not a sidecar: {error!r}") from error
+    return stored
