@@ -35,8 +35,8 @@ class ObjectInfo:
     format: str
     etag: str
     modified: datetime
-    metadata: Mapping[str, str] = field(default=NOTHING)
-    headers: Mapping[str, str] = field(default=NOTHING)
+    metadata: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     envelope: Envelope | None = None
     crc64: int | None = None
     version_id: str | None = None

@@ -36,7 +36,7 @@ def save(stream: ObjectStream, target: str | os.PathLike[str]) -> None:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
         if path.is_dir():
             raise UsageError(f"{path} is a folder", hint="name the file to write")
-        temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
+        temporary = path.with_name(f".cipherbucket-{secrets.token_hex(8)}.part")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         try:

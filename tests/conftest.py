@@ -1,0 +1,30 @@
+"""Keys and buckets that many tests use. Keys are made here, never committed."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+import cipherbucket as cb
+
+
+@pytest.fixture(scope="session")
+def key() -> cb.RsaKey:
+    """Return a described RSA key."""
+    return cb.RsaKey(rsa.generate_private_key(65537, 2048), description={"desc": "tests"})
+
+
+@pytest.fixture(scope="session")
+def other_key() -> cb.RsaKey:
+    """Return a key of the same description, which can open nothing of the first one's."""
+    return cb.RsaKey(rsa.generate_private_key(65537, 2048), description={"desc": "tests"})
+
+
+@pytest.fixture
+def store() -> cb.MemoryStore:
+    """Return an empty store."""
+    return cb.MemoryStore()
+
+
+@pytest.fixture
+def bucket(store: cb.MemoryStore, key: cb.RsaKey) -> cb.Bucket:
+    """Return a bucket over `store`."""
+    return cb.Bucket(store, cb.KeyRing(key))

@@ -1,0 +1,149 @@
+"""The floors of the house, proved from the syntax trees.
+
+A module imports only from lower floors; on floor 4, `bucket` stands on its mates. Stores and keys
+never know each other, nor the format. The primitives of ``cryptography`` are used in ``format``
+and ``keys`` alone.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "src" / "cipherbucket"
+
+# Module, or folder of modules, by floor; the longest match counts.
+FLOORS = {
+    "errors": 0,
+    "_version": 0,
+    "description": 0.1,
+    "checksum": 0.1,
+    "progress": 0.1,
+    "format": 1,
+    "keys": 2,
+    "stores": 2,
+    "policy": 3,
+    "seal": 3.1,
+    "info": 3.1,
+    "source": 4,
+    "reader": 4,
+    "transfer": 4.1,
+    "writer": 4.1,
+    "bucket": 4.2,
+    "__init__": 4.9,
+    "cli": 5,
+}
+SIDE_BY_SIDE = {("keys", "stores"), ("stores", "keys"), ("keys", "format"), ("stores", "format")}
+FOREIGN = {
+    "cryptography": {"format", "keys"},
+    "sqlite3": {"stores"},
+    "fastcrc": {"checksum"},
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+FORBIDDEN_IN_FORMAT = {"os", "io", "socket", "time", "threading", "pathlib", "tempfile", "logging"}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE).with_suffix("")
+    parts = relative.parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def area_of(module: str) -> str:
+    """Return the entry of FLOORS that a module belongs to."""
+    return module if module in FLOORS else module.partition(".")[0]
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module
+            yield node.module
+
+
+def ours(imported: str) -> str | None:
+    if imported == "cipherbucket":
+        return "__init__"
+    prefix = "cipherbucket."
+    return imported.removeprefix(prefix) if imported.startswith(prefix) else None
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_every_module_has_a_floor(path: Path) -> None:
+    assert area_of(name_of(path)) in FLOORS
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_modules_import_only_from_lower_floors(path: Path) -> None:
+    module = area_of(name_of(path))
+    for imported in filter(None, map(ours, imports_of(path))):
+        target = area_of(imported)
+        if target != module:
+            assert FLOORS[target] <= FLOORS[module], f"{module} imports {imported}"
+            assert (module, target) not in SIDE_BY_SIDE, f"{module} imports {imported}"
+
+
+def test_no_module_is_imported_in_a_circle() -> None:
+    graph = {
+        name_of(path): {name for name in map(ours, imports_of(path)) if name} for path in modules()
+    }
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join((*trail, module))
+        if module in done:
+            return
+        for imported in graph.get(module, ()):
+            visit(imported, (*trail, module))
+        done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_foreign_libraries_stay_where_they_belong(path: Path) -> None:
+    area = name_of(path).partition(".")[0]
+    for imported in imports_of(path):
+        library = imported.partition(".")[0]
+        if library in FOREIGN:
+            assert area in FOREIGN[library], f"{area} imports {library}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_the_format_does_no_input_or_output(path: Path) -> None:
+    if name_of(path).startswith("format"):
+        roots = {imported.partition(".")[0] for imported in imports_of(path)}
+        assert not roots & FORBIDDEN_IN_FORMAT
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_the_command_line_has_no_back_door(path: Path) -> None:
+    if not name_of(path).startswith("cli"):
+        return
+    for imported in filter(None, map(ours, imports_of(path))):
+        assert imported == "__init__" or imported.startswith("cli"), imported
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_no_module_is_a_drawer(path: Path) -> None:
+    assert not {"utils", "helpers", "common", "misc"} & set(name_of(path).split("."))
+    assert len(path.read_text("utf-8").splitlines()) <= 450
+
+
+def test_a_file_that_breaks_a_floor_would_be_caught(tmp_path: Path) -> None:
+    culprit = tmp_path / "culprit.py"
+    culprit.write_text("def f():\n    from cipherbucket.keys.rsa import RsaKey\n")
+    assert [ours(name) for name in imports_of(culprit)] == ["keys.rsa"]
+    assert area_of("keys.rsa") == "keys"
+    assert ("stores", "keys") in SIDE_BY_SIDE

@@ -1,0 +1,92 @@
+"""What the documents say is run: every command, every example, every link."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+BIN = Path(sys.executable).parent
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", document.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+def run(command: str, folder: Path) -> str:
+    process = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env={"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, f"{command}\n{process.stdout}\n{process.stderr}"
+    return process.stdout
+
+
+def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
+    shell = blocks(ROOT / "README.md", "sh")
+    commands = [block for block in shell if "cipherbucket" in block]
+    outputs = [run(block, tmp_path) for block in commands]
+    assert "Hello OSS!\nHello" in outputs[0]
+    assert "AES/CTR/NoPadding" in outputs[0]
+    assert "reports/q3.txt" in outputs[1]
+    assert (tmp_path / "copy-of-reports" / "q3.txt").read_text() == "Q3\n"
+    # The rest needs a network or is this very test run; a wheel is installed by .ci/run.
+    rest = [line for block in shell if block not in commands for line in block.splitlines()]
+    assert rest == [
+        "make demo",
+        "make test",
+        "python3 -m venv .venv",
+        ".venv/bin/pip install .",
+        ". .venv/bin/activate",
+    ]
+    targets = (ROOT / "Makefile").read_text()
+    assert "\ndemo:" in targets
+    assert "\ntest:" in targets
+
+
+def test_the_python_of_the_readme_works(tmp_path: Path) -> None:
+    run('cipherbucket keygen cmk.pem --description \'{"desc":"2026"}\'', tmp_path)
+    for block in blocks(ROOT / "README.md", "python"):
+        program = tmp_path / "program.py"
+        program.write_text(f"folder = {str(tmp_path / 'store')!r}\n{block}")
+        assert run(f"{sys.executable} program.py", tmp_path) == "exampleobject.txt 10\n"
+
+
+EXPECTED = {
+    "range_reads": "all is well\nb'PK\\x05\\x06'\n",
+    "two_keys": 'letter.txt {"desc":"old"}\nreply.txt {"desc":"new"}\nwithout the old key:',
+    "stream_in": "5890 bytes\nb'0,0\\n'\n",
+}
+
+
+@pytest.mark.parametrize("example", sorted(ROOT.glob("examples/*.py")), ids=lambda path: path.stem)
+def test_every_example_runs(example: Path, tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        run(f"cipherbucket keygen {name}.pem --description desc={name}", tmp_path)
+    keys = "old.pem new.pem" if example.stem == "two_keys" else "new.pem"
+    output = run(f"{sys.executable} {example} {keys} file://$PWD/store", tmp_path)
+    assert output.startswith(EXPECTED[example.stem])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text("utf-8")):
+        if not re.match(r"[a-z]+:", target):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_only_metadata_and_errors_that_exist(document: Path) -> None:
+    import cipherbucket
+
+    for name in re.findall(r"`(?:cb\.)?([A-Z][A-Za-z]+(?:Error|Warning))`", document.read_text()):
+        assert name in cipherbucket.__all__, f"{document.name}: {name}"

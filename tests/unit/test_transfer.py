@@ -1,0 +1,66 @@
+"""A downloaded file appears wholly or not at all."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+import cipherbucket as cb
+
+PLAIN = bytes(i % 251 for i in range(2_500_000))
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_upload_and_download_are_inverse(bucket: cb.Bucket, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(PLAIN)
+    bucket.upload(tmp_path / "in", "a")
+    assert bucket.download("a", str(tmp_path / "out")).size == len(PLAIN)
+    assert (tmp_path / "out").read_bytes() == PLAIN
+    assert mode_of(tmp_path / "out") == 0o600
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "out"]
+
+
+def test_a_replaced_file_keeps_its_permissions(bucket: cb.Bucket, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.write_bytes(b"old")
+    target.chmod(0o640)
+    bucket.put("a", b"new")
+    bucket.download("a", target)
+    assert target.read_bytes() == b"new"
+    assert mode_of(target) == 0o640
+
+
+def test_a_damaged_object_leaves_the_old_file(
+    bucket: cb.Bucket, store: cb.MemoryStore, tmp_path: Path
+) -> None:
+    target = tmp_path / "out"
+    target.write_bytes(b"old")
+    bucket.put("a", PLAIN)
+    metadata = dict(store.head("a").metadata)
+    md5 = "client-side-encryption-unencrypted-content-md5"
+    metadata[md5] = "AAAAAAAAAAAAAAAAAAAAAA=="
+    store.replace_metadata("a", metadata=metadata, headers={})
+    with pytest.raises(cb.IntegrityError):
+        bucket.download("a", target)
+    assert target.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("target", ["missing/out", "."])
+def test_a_target_that_cannot_be_written_is_an_error(
+    bucket: cb.Bucket, tmp_path: Path, target: str
+) -> None:
+    bucket.put("a", b"x")
+    with pytest.raises(cb.UsageError):
+        bucket.download("a", tmp_path / target)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_file_name_is_no_obstacle(bucket: cb.Bucket, tmp_path: Path) -> None:
+    bucket.put("a", b"x")
+    name = "é" * 127
+    bucket.download("a", tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
