@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -120,7 +121,7 @@ def _ring(key_id: str, description: str) -> KeyRing:
     return KeyRing(*decoys, rsa_key(key_id).described(description))
 
 
-def _vector(entry: dict[str, str]) -> Vector:
+def _vector(entry: dict[str, Any]) -> Vector:
     if "ciphertext_file" in entry:
         ciphertext = (FOLDER / "bodies" / Path(entry["ciphertext_file"]).name).read_bytes()
     else:
