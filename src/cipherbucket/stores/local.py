@@ -11,7 +11,6 @@ Several processes of one host may use a store at once; network file systems lack
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import sqlite3
 import time
@@ -34,7 +33,7 @@ from cipherbucket.errors import (
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Outgoing, RawBody
 from cipherbucket.stores.listing import list_page
-from cipherbucket.stores.local_files import Files, Marker
+from cipherbucket.stores.local_files import Files
 from cipherbucket.stores.local_index import (
     BUSY_SECONDS,
     Index,
@@ -44,6 +43,7 @@ from cipherbucket.stores.local_index import (
     save_object,
     scan_objects,
 )
+from cipherbucket.stores.local_markers import Marker, lock_store
 from cipherbucket.stores.local_recovery import (
     Sweeper,
     check_not_lost,
@@ -96,10 +96,11 @@ class LocalStore(Store):
                         hint=f"make one with: cipherbucket mb {self.url}",
                     )
                 create_store(self._root)
-            self._in_use = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._in_use = lock_store(self._root, alone=False)
             try:
-                self._share()
                 self._files = Files(self._root)
+                if not self._files.complete():
+                    self._files.create()
                 self._index = Index(self._root / "index.sqlite")
                 self._uploads = Uploads(self._index, self._files)
                 self._sweeper = Sweeper(self._index, self._files)
@@ -218,7 +219,7 @@ class LocalStore(Store):
         give_up = time.monotonic() + BUSY_SECONDS
         while time.monotonic() < give_up:
             found = _there(self._index.find(name), name)
-            marker = self._files.mark(found.etag)
+            marker = self._files.markers.take(found.etag)
             if marker is None:  # who put this body is about to remove it, or another replaces
                 time.sleep(_RETRY_SECONDS)
                 continue
@@ -283,7 +284,7 @@ class LocalStore(Store):
     @contextmanager
     def _new_body(self) -> Iterator[str]:
         """Give the id for a body to be made; what did not come into the index is undone."""
-        marker = self._files.mark_new()
+        marker = self._files.markers.take_new()
         with self._settled(marker):
             yield marker.etag
 
@@ -340,15 +341,6 @@ class LocalStore(Store):
                         hint="restore the store's folder from a copy, or delete the object",
                     ) from error
                 missing = stored.etag
-
-    def _share(self) -> None:
-        """Tell others that the store is in use, until the descriptor is closed everywhere."""
-        try:
-            fcntl.flock(self._in_use, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TransientStoreError(
-                f"{self.url}: its index is being repaired", hint="try again when that is done"
-            ) from None
 
 
 def _there(stored: StoredObject | None, name: str) -> StoredObject:

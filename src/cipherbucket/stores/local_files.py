@@ -1,22 +1,20 @@
-"""The files of a directory store: bodies, the sidecars beside them, and markers of work under way.
+"""The files of a directory store: bodies, the sidecars beside them, parts of uploads.
 
 Law: a body is written once, under a random id that no other body ever has, and never changed. The
-sidecar beside it repeats what the index says of the object. Whoever makes a body, or replaces a
-sidecar, holds the lock of the marker of that id from before the first byte until after the commit;
-only the holder of that lock removes the marker. So a marker whose lock can be had tells of a
-process that died, and of which id to look after.
+sidecar beside it repeats what the index says of the object. What is written is synced before the
+index speaks of it. Whoever writes either holds the marker of the id.
 
 ::
 
     index.sqlite                    see local_index
     bodies/<2 hex>/<32 hex>         a body, 0600
     bodies/<2 hex>/<32 hex>.json    its sidecar
-    staging/<32 hex>                a marker
+    staging/<32 hex>                a marker, see local_markers
     uploads/<upload id>/<32 hex>    a part of an unfinished upload
 """
 
 # Path objects would cost more than the system calls that they wrap:
-# ruff: noqa: PTH102, PTH104, PTH108, PTH118, PTH123, PTH208
+# ruff: noqa: PTH102, PTH104, PTH108, PTH112, PTH118, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -25,22 +23,19 @@ import errno
 import fcntl
 import json
 import os
-import re
-import secrets
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
 from cipherbucket.stores.bodies import Buffer
+from cipherbucket.stores.local_markers import ID, Markers
 from cipherbucket.stores.objects import StoredObject, check_metadata, check_name
 
 SIDECAR_VERSION = 1
-ID = re.compile(r"[0-9a-f]{32}")
 _SHARDS = tuple(f"{number:02x}" for number in range(256))
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _COPY_BLOCK = 1 << 20
@@ -48,48 +43,31 @@ _CANNOT_LINK = {errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 _CANNOT_COPY_INSIDE = {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM}
 
 
-class Marker:
-    """A marker whose lock this process holds. Closing gives up the lock and leaves the marker."""
-
-    def __init__(self, etag: str, path: str, fd: int) -> None:
-        self.etag = etag
-        self._path = path
-        self._fd = fd
-
-    def drop(self) -> None:
-        """Remove the marker: the work is done or undone. The lock is held until it is closed."""
-        with contextlib.suppress(OSError):  # the work stands all the same; recovery tries again
-            os.unlink(self._path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        os.close(self._fd)
-
-
 class Files:
     """The folders of one directory store."""
 
     def __init__(self, root: Path) -> None:
         self.bodies = os.path.join(root, "bodies")
-        self.staging = os.path.join(root, "staging")
+        self.markers = Markers(os.path.join(root, "staging"))
         self.uploads = os.path.join(root, "uploads")
 
     def create(self) -> None:
         """Make the folders that are missing, and make them last."""
-        for folder in (self.bodies, self.staging, self.uploads):
+        for folder in (self.bodies, self.markers.folder, self.uploads):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)
         for shard in _SHARDS:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(os.path.join(self.bodies, shard), 0o700)
         sync_folder(self.bodies)
+
+    def complete(self) -> bool:
+        """Say whether all folders are there; copying tools leave out empty ones."""
+        return (
+            len(os.listdir(self.bodies)) >= len(_SHARDS)
+            and os.path.isdir(self.markers.folder)
+            and os.path.isdir(self.uploads)
+        )
 
     def bodies_present(self) -> Iterator[str]:
         """Find the ids that have a body or a sidecar, in no order; each may come twice."""
@@ -202,49 +180,6 @@ class Files:
     def remove_parts(self, upload_id: str) -> None:
         """Remove the parts of an upload that has ended."""
         shutil.rmtree(self.parts(upload_id), ignore_errors=True)
-
-    def mark_new(self) -> Marker:
-        """Draw an id for a new body and mark it."""
-        while True:
-            etag = secrets.token_hex(16)
-            marker = self.mark(etag)
-            if marker is not None:
-                return marker
-
-    def mark(self, etag: str, *, create: bool = True) -> Marker | None:
-        """Take the lock of an id's marker.
-
-        Args:
-            etag: The id.
-            create: Make the marker where there is none.
-
-        Returns:
-            The marker; None if another process holds it, or has just removed it, or if there is
-            none and none was to be made.
-        """
-        path = f"{self.staging}/{etag}"
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-        try:
-            fd = os.open(path, flags, 0o600)
-        except FileNotFoundError:
-            return None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Between opening and locking, another may have found the marker unlocked, finished
-            # its work and removed it. Then this lock is of a file that nobody else can find.
-            if os.fstat(fd).st_nlink:
-                return Marker(etag, path, fd)
-        except BlockingIOError:
-            pass
-        except BaseException:
-            os.close(fd)
-            raise
-        os.close(fd)
-        return None
-
-    def marked(self) -> list[str]:
-        """List the ids that have a marker."""
-        return [name for name in os.listdir(self.staging) if ID.fullmatch(name)]
 
 
 def write_file(path: str, blocks: Iterable[Buffer]) -> None:

@@ -67,6 +67,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
+class UnknownVersionError(StoreError):
+    """The index is of a version that this cipherbucket does not know."""
+
+
 class Index:
     """One process's way to the index; its methods may be called from several threads.
 
@@ -75,6 +79,7 @@ class Index:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._uri = f"{path.as_uri()}?mode=rw"  # never makes a database where one is missing
         self._db: sqlite3.Connection | None = None
         self._closed = False
@@ -131,7 +136,7 @@ class Index:
         if self._db is None:
             db = _connect(self._uri)
             try:
-                _check_schema(db)
+                _check_schema(db, self._path)
             except BaseException:
                 db.close()
                 raise
@@ -304,17 +309,17 @@ def _connect(uri: str) -> sqlite3.Connection:
     return db
 
 
-def _check_schema(db: sqlite3.Connection) -> None:
+def _check_schema(db: sqlite3.Connection, path: Path) -> None:
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
         raise StoreError(
-            "its index.sqlite is empty, or was not made by cipherbucket",
+            f"{path} is empty, or was not made by cipherbucket",
             hint="if this is a directory store, " + REPAIR_HINT + "its URL",
         )
     if version != SCHEMA_VERSION:
-        raise StoreError(
-            f"its index has version {version}, and this cipherbucket knows {SCHEMA_VERSION} only",
+        raise UnknownVersionError(
+            f"{path} has version {version}, and this cipherbucket knows {SCHEMA_VERSION} only",
             hint="use the cipherbucket that made it, or a newer one",
         )
 

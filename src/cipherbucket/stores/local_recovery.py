@@ -70,15 +70,16 @@ def create_store(root: Path) -> None:
 
 
 def check_not_lost(root: Path) -> None:
-    """Refuse a folder that has bodies and no index.
+    """Refuse a folder that has bodies, or the rest of an index, and no index.
 
     Raises:
         StoreError: It is so.
     """
-    # In this order: a store that is being made gets its index before its first body.
-    if any(Files(root).bodies_present()) and not is_store(root):
+    # In this order: a store that is being made gets its index before anything else.
+    rest = (root / f"{INDEX_NAME}-wal").exists() or any(Files(root).bodies_present())
+    if rest and not is_store(root):
         raise StoreError(
-            f"file://{root} holds bodies, but its {INDEX_NAME} is gone",
+            f"file://{root} is a directory store whose {INDEX_NAME} is gone",
             hint=f"{REPAIR_HINT}file://{root}",
         )
 
@@ -107,12 +108,12 @@ class Sweeper:
 
     def recover(self) -> None:
         """Finish or undo what processes that died were doing."""
-        marked = self._files.marked()
+        marked = self._files.markers.listed()
         if marked:
             # As the only writer: nobody commits a body or replaces a sidecar meanwhile.
             with self._index.writing() as db:
                 for etag in marked:
-                    marker = self._files.mark(etag, create=False)
+                    marker = self._files.markers.take(etag, create=False)
                     if marker is not None:
                         with marker:
                             settle(db, self._files, etag)

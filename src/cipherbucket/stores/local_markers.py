@@ -1,0 +1,125 @@
+"""Locks of a directory store: on the store, and on what is under way in it.
+
+Law: whoever makes a body, or replaces a sidecar, holds the marker of that id from before the first
+byte until after the commit: a file, and the lock on it. The system gives up the lock of a process
+that dies, however it dies, and leaves the file. So a marker whose lock can be had tells that a
+process died, and which id to look after. Only the holder of the lock removes the marker.
+Whoever uses the store shares a lock on its folder; a repair has it alone.
+"""
+
+# Path objects would cost more than the system calls that they wrap:
+# ruff: noqa: PTH108, PTH208
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cipherbucket.errors import TransientStoreError
+
+ID = re.compile(r"[0-9a-f]{32}")
+"""What bodies and their markers are called: 16 random bytes."""
+
+
+def lock_store(root: Path, *, alone: bool) -> int:
+    """Lock the folder of a store, for use or for repair.
+
+    Returns:
+        A descriptor; the lock is given up when it, and what forks made of it, has been closed.
+
+    Raises:
+        TransientStoreError: A repair is under way; or ``alone``, and somebody uses the store.
+    """
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BaseException as error:
+        os.close(fd)
+        if isinstance(error, BlockingIOError):
+            what = "in use" if alone else "being repaired"
+            raise TransientStoreError(
+                f"file://{root} is {what}", hint="try again when nobody else works on it"
+            ) from error
+        raise
+    return fd
+
+
+class Marker:
+    """A marker whose lock this process holds. Closing gives up the lock and leaves the marker."""
+
+    def __init__(self, etag: str, path: str, fd: int) -> None:
+        self.etag = etag
+        self._path = path
+        self._fd = fd
+
+    def drop(self) -> None:
+        """Remove the marker: the work is done or undone. The lock is held until it is closed."""
+        with contextlib.suppress(OSError):  # the work stands all the same; recovery tries again
+            os.unlink(self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+
+class Markers:
+    """The folder of the markers of one directory store."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def take_new(self) -> Marker:
+        """Draw an id for a new body and mark it."""
+        while True:
+            etag = secrets.token_hex(16)
+            marker = self.take(etag)
+            if marker is not None:
+                return marker
+
+    def take(self, etag: str, *, create: bool = True) -> Marker | None:
+        """Take the lock of an id's marker.
+
+        Args:
+            etag: The id.
+            create: Make the marker where there is none.
+
+        Returns:
+            The marker; None if another process holds it, or has just removed it, or if there is
+            none and none was to be made.
+        """
+        path = f"{self.folder}/{etag}"
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        try:
+            fd = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Between opening and locking, another may have found the marker unlocked, finished
+            # its work and removed it. Then this lock is of a file that nobody else can find.
+            if os.fstat(fd).st_nlink:
+                return Marker(etag, path, fd)
+        except BlockingIOError:
+            pass
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+        return None
+
+    def listed(self) -> list[str]:
+        """List the ids that have a marker."""
+        return [name for name in os.listdir(self.folder) if ID.fullmatch(name)]
