@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cipherbucket.errors import IntegrityError, UsageError
 
-_HTTP_RANGE = re.compile(r"(?:bytes=)?([0-9]*)-([0-9]*)")
+_HTTP_RANGE = re.compile(r"(?:bytes=)?([0-9]{0,20})-([0-9]{0,20})")
 
 
 @dataclass(frozen=True, slots=True)
