@@ -49,7 +49,9 @@ class Outgoing:
     """
 
     def __init__(self, body: Body | Buffer) -> None:
-        self._body: Body | tuple[Buffer] = body if not isinstance(body, Buffer) else (body,)
+        if isinstance(body, Buffer):
+            body = memoryview(body).cast("B")  # bytes, whatever its items are
+        self._body: Body | tuple[Buffer] = (body,) if isinstance(body, Buffer) else body
         self._length = len(body)
         self.crc64 = 0
         self.sent = 0
@@ -123,7 +125,7 @@ class Incoming:
             IntegrityError: The body ended early, or a whole body's CRC-64 differs.
             StoreError: The store failed meanwhile.
         """
-        view = memoryview(buffer)[: self.stop - self._position]
+        view = memoryview(buffer).cast("B")[: self.stop - self._position]
         filled = 0
         with self._errors_translated(self.stored.name):
             while filled < len(view):
