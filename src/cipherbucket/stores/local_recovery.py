@@ -33,7 +33,8 @@ FORGET_AT = 512
 
 def is_store(path: str | os.PathLike[str]) -> bool:
     """Say whether a folder is a directory store: whether it holds an index."""
-    return (Path(path) / INDEX_NAME).is_file()
+    # os.path's is false, where Path's raises, for what can be no path: part of a long object name.
+    return os.path.isfile(os.path.join(path, INDEX_NAME))  # noqa: PTH113, PTH118
 
 
 def create_store(root: Path) -> None:

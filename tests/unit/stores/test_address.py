@@ -1,0 +1,149 @@
+"""URLs of stores and objects: taken as written, split where the disk says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cipherbucket.errors import StoreError, UsageError
+from cipherbucket.stores.address import make_bucket, open_store, split_url
+from cipherbucket.stores.local import LocalStore
+from cipherbucket.stores.memory import MemoryStore
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> str:
+    url = f"file://{tmp_path}/data/store"
+    make_bucket(url)
+    return url
+
+
+def test_a_folder_is_opened_and_made(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}/new/store"
+    with open_store(url) as store:
+        assert isinstance(store, LocalStore)
+        assert store.url == url
+        store.put("a", b"1")
+    with open_store(f"{url}/") as store:
+        assert store.url == url
+        assert store.head("a").size == 1
+
+
+def test_folders_are_taken_as_written(tmp_path: Path) -> None:
+    with open_store(f"file://{tmp_path}/a%20b?c#d é") as store:
+        assert (tmp_path / "a%20b?c#d é" / "index.sqlite").is_file()
+        assert store.url == f"file://{tmp_path}/a%20b?c#d é"
+
+
+def test_named_memory_is_shared_and_unnamed_is_not() -> None:
+    with open_store("memory://address") as first, open_store("memory://address/") as second:
+        assert isinstance(first, MemoryStore)
+        assert first is second
+        assert first.url == "memory://address"
+    assert open_store("memory://") is not open_store("memory://")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "store",
+        "/data/store",
+        "file:store",
+        "file:/data/store",
+        "file://store",
+        "file://host/data",
+        "file:///a\0b",
+        "FILE:///data",
+        "http://host/data",
+        "s3://bucket",
+        "memory:",
+        "memory://a/b",
+        "oss://bucket",
+    ],
+)
+def test_other_urls_are_refused_with_what_is_allowed(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_store(url)
+    assert "memory://name" in str(caught.value.hint)
+    assert "file:///folder" in str(caught.value.hint)
+
+
+def test_oss_is_said_to_be_missing() -> None:
+    for verb in (open_store, split_url, make_bucket):
+        with pytest.raises(UsageError, match="not available in this version"):
+            verb("oss://bucket/object")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a", "a/b", "..", "../../etc/passwd", ".", "//", "/a", "a/", "a//b", "a%2Fb", "a?b#c", " é"],
+)
+def test_the_name_is_the_rest_character_by_character(bucket: str, name: str) -> None:
+    assert split_url(f"{bucket}/{name}") == (bucket, name)
+    assert split_url(f"memory://bucket/{name}") == ("memory://bucket", name)
+
+
+def test_a_store_alone_has_no_name(bucket: str) -> None:
+    assert split_url(bucket) == (bucket, "")
+    assert split_url(f"{bucket}/") == (bucket, "")
+    assert split_url("memory://bucket") == ("memory://bucket", "")
+    assert split_url("memory://bucket/") == ("memory://bucket", "")
+
+
+def test_the_path_to_the_store_is_not_normalised(bucket: str, tmp_path: Path) -> None:
+    around = f"file://{tmp_path}/data/../data//store"
+    assert split_url(f"{around}/x/../y") == (around, "x/../y")
+    with open_store(around) as store:
+        store.put("a", b"1")
+    with open_store(bucket) as store:
+        assert store.head("a").size == 1
+
+
+def test_the_topmost_store_counts(bucket: str, tmp_path: Path) -> None:
+    inner = tmp_path / "data" / "store" / "bodies" / "index.sqlite"
+    inner.touch()
+    assert split_url(f"{bucket}/bodies/x") == (bucket, "bodies/x")
+
+
+def test_objects_without_a_store(tmp_path: Path) -> None:
+    for url in (f"file://{tmp_path}/none/a", f"file://{tmp_path}", "file:///" + "x" * 5000):
+        with pytest.raises(UsageError, match="no directory store at or above") as caught:
+            split_url(url)
+        assert "cipherbucket mb file:///" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="name"):
+        split_url("memory:///a")
+
+
+def test_making_a_bucket(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    make_bucket(f"file://{empty}")
+    assert LocalStore.is_store(empty)
+    with pytest.raises(UsageError, match="already"):
+        make_bucket(f"file://{empty}")
+    with pytest.raises(UsageError, match="memory"):
+        make_bucket("memory://a")
+
+
+def test_no_store_among_other_things(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    for verb in (make_bucket, open_store):
+        with pytest.raises(UsageError, match=r"thesis\.tex"):
+            verb(f"file://{tmp_path}")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_no_store_in_a_store(bucket: str) -> None:
+    for verb in (make_bucket, open_store):
+        with pytest.raises(UsageError, match="inside"):
+            verb(f"{bucket}/inner/store")
+
+
+def test_no_store_where_a_file_is(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError):
+        open_store(f"file://{tmp_path}/file")
+    with pytest.raises(StoreError):
+        open_store(f"file://{tmp_path}/file/store")
