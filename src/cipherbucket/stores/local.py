@@ -45,6 +45,7 @@ from cipherbucket.stores.local_index import (
 )
 from cipherbucket.stores.local_markers import Marker, lock_store
 from cipherbucket.stores.local_recovery import (
+    INDEX_NAME,
     Sweeper,
     check_not_lost,
     create_store,
@@ -98,10 +99,10 @@ class LocalStore(Store):
                 create_store(self._root)
             self._in_use = lock_store(self._root, alone=False)
             try:
+                self._index = Index(self._root / INDEX_NAME)  # refuses what is not ours
                 self._files = Files(self._root)
                 if not self._files.complete():
                     self._files.create()
-                self._index = Index(self._root / "index.sqlite")
                 self._uploads = Uploads(self._index, self._files)
                 self._sweeper = Sweeper(self._index, self._files)
                 self._sweeper.recover()

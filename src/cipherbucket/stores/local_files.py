@@ -14,7 +14,7 @@ index speaks of it. Whoever writes either holds the marker of the id.
 """
 
 # Path objects would cost more than the system calls that they wrap:
-# ruff: noqa: PTH102, PTH104, PTH108, PTH112, PTH118, PTH123, PTH208
+# ruff: noqa: PTH102, PTH104, PTH108, PTH118, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -63,11 +63,8 @@ class Files:
 
     def complete(self) -> bool:
         """Say whether all folders are there; copying tools leave out empty ones."""
-        return (
-            len(os.listdir(self.bodies)) >= len(_SHARDS)
-            and os.path.isdir(self.markers.folder)
-            and os.path.isdir(self.uploads)
-        )
+        folders = (self.bodies, self.markers.folder, self.uploads)
+        return all(map(os.path.isdir, folders)) and len(os.listdir(self.bodies)) >= len(_SHARDS)
 
     def bodies_present(self) -> Iterator[str]:
         """Find the ids that have a body or a sidecar, in no order; each may come twice."""

@@ -1,0 +1,167 @@
+"""Opening, making, closing a directory store, and carrying it across a fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.local_audit import audit, query
+from tests.unit.stores.test_conformance import read
+
+from cipherbucket.errors import StoreError, UsageError
+from cipherbucket.stores.local import LocalStore
+from cipherbucket.stores.local_files import Files
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def store(root: Path) -> Iterator[LocalStore]:
+    with LocalStore(root, create=True) as store:
+        yield store
+
+
+def child_of(work: Any) -> None:
+    """Run a function in a forked child and see that it succeeds."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_store_is_carried_across_a_fork(store: LocalStore, root: Path) -> None:
+    store.put("a", b"before")
+
+    def work() -> None:
+        assert read(store, "a") == b"before"
+        store.put("b", b"child")
+        child_of(lambda: store.put("c", b"grandchild"))
+        store.close()
+
+    child_of(work)
+    assert read(store, "c") == b"grandchild"
+    store.put("d", b"after")
+    assert set(audit(root)) == {"a", "b", "c", "d"}
+
+
+def test_no_connection_is_open_on_either_side_of_a_fork(store: LocalStore) -> None:
+    index = store._index
+    assert index._db is not None
+
+    def work() -> None:
+        assert index._db is None
+        store.head("a")
+        assert index._db is not None
+
+    store.put("a", b"")
+    child_of(work)
+    assert index._db is None
+
+
+def test_a_fork_waits_for_the_transaction_of_another_thread(store: LocalStore, root: Path) -> None:
+    begun, forking = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with store._index.writing() as db:
+            begun.set()
+            forking.wait(0.2)
+            db.execute("INSERT INTO garbage VALUES ('0')")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    begun.wait()
+    child_of(lambda: store.put("a", b"child"))
+    thread.join()
+    assert query(root, "SELECT etag FROM garbage") == [("0",)]
+    assert read(store, "a") == b"child"
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no directory store") as caught:
+        LocalStore(tmp_path)
+    assert caught.value.hint == f"make one with: cipherbucket mb file://{tmp_path}"
+    assert list(tmp_path.iterdir()) == []
+    assert not LocalStore.is_store(tmp_path)
+
+
+def test_an_index_of_another_version(store: LocalStore, root: Path) -> None:
+    store.close()
+    query(root, "PRAGMA user_version=2")
+    with pytest.raises(StoreError, match="version 2"):
+        LocalStore(root, create=True)
+
+
+def test_an_index_of_something_else(root: Path) -> None:
+    root.mkdir()
+    query(root, "CREATE TABLE notes (note)")
+    with pytest.raises(StoreError, match="not made by cipherbucket"):
+        LocalStore(root, create=True)
+    assert [path.name for path in root.iterdir()] == ["index.sqlite"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"this is no database" * 1000])
+def test_a_damaged_index_names_its_cure(store: LocalStore, root: Path, damage: bytes) -> None:
+    store.close()
+    (root / "index.sqlite").write_bytes(damage)
+    with pytest.raises(StoreError) as caught:
+        LocalStore(root, create=True)
+    assert "cipherbucket repair --index" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("rest", ["bodies", "wal"])
+def test_a_lost_index_is_not_made_anew(store: LocalStore, root: Path, rest: str) -> None:
+    if rest == "bodies":
+        store.put("a", b"1")
+    store.close()
+    (root / "index.sqlite").unlink()
+    if rest == "wal":
+        (root / "index.sqlite-wal").touch()
+    for create in (False, True):
+        with pytest.raises(StoreError, match="gone") as caught:
+            LocalStore(root, create=create)
+        assert "cipherbucket repair --index file://" in str(caught.value.hint)
+    assert not LocalStore.is_store(root)
+
+
+def test_a_store_being_made_twice_is_one(root: Path) -> None:
+    Files(root.parent).create()  # what remains of a process that died over it
+    (root.parent / "index.sqlite.new-0").touch()
+    made: list[int] = []
+
+    def make(number: int) -> None:
+        with LocalStore(root.parent, create=True) as store:
+            store.put(str(number), b"")
+        made.append(number)
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == list(range(6))
+    with LocalStore(root.parent) as store:
+        assert len(store.list().entries) == 6
+
+
+def test_a_store_copied_without_its_empty_folders(store: LocalStore, root: Path) -> None:
+    store.put("a", b"1")
+    store.close()
+    for folder in [*(root / "bodies").iterdir(), root / "staging", root / "uploads"]:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    with LocalStore(root) as again:
+        for number in range(20):
+            again.put(str(number), b"")
+        assert again.begin_upload("a")
