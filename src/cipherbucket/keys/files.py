@@ -42,9 +42,9 @@ def create_rsa_key_file(
         The key, ready to write and read.
 
     Raises:
-        UsageError: No description, or another length.
+        UsageError: No description, another length, or a passphrase that cannot be used.
         MasterKeyError: One of the three files is already there, or cannot be written. Nothing
-            is ever overwritten.
+            is ever overwritten, and nothing is left behind.
     """
     label = Description(description)
     if not label:
@@ -58,33 +58,24 @@ def create_rsa_key_file(
     file = Path(path)
     public, sidecar = public_path(file), description_path(file)
     for taken in (file, public, sidecar):
-        if taken.exists() or taken.is_symlink():
+        if os.path.lexists(taken):
             raise MasterKeyError(
                 f"{taken} is already there; keys are never overwritten", hint="choose another name"
             )
     private = rsa.generate_private_key(public_exponent=65537, key_size=bits)
     key = RsaKey(private, description=label)
-    protection = (
-        serialization.BestAvailableEncryption(passphrase.encode())
-        if passphrase is not None
-        else serialization.NoEncryption()
-    )
-    _create(
-        file,
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-        ),
-        0o600,
-    )
-    _create(
-        public,
-        private.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        ),
-        0o644,
-    )
     facts = {"description": dict(label), "fingerprint": key.id}
-    _create(sidecar, json.dumps(facts, indent=2).encode() + b"\n", 0o644)
+    _create_all(
+        (file, _private_pem(private, passphrase), 0o600),
+        (
+            public,
+            private.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            ),
+            0o644,
+        ),
+        (sidecar, json.dumps(facts, indent=2).encode() + b"\n", 0o644),
+    )
     return key
 
 
@@ -113,7 +104,7 @@ def load_key(
         return key
     file = Path(path)
     sidecar = description_path(file.with_suffix("") if file.suffix == ".pub" else file)
-    if not sidecar.exists():
+    if not os.path.lexists(sidecar):
         return key
     return key.described(_read_description(sidecar, key.id))
 
@@ -144,6 +135,33 @@ def _read_description(sidecar: Path, fingerprint: str) -> Description:
             hint="put the right file beside the key, or give the description yourself",
         )
     return label
+
+
+def _private_pem(private: rsa.RSAPrivateKey, passphrase: str | None) -> bytes:
+    try:
+        protection = (
+            serialization.BestAvailableEncryption(passphrase.encode())
+            if passphrase is not None
+            else serialization.NoEncryption()
+        )
+        return private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
+        )
+    except ValueError:  # more bytes than OpenSSL takes, or no text that UTF-8 can hold
+        raise UsageError("a passphrase has at most 1,023 bytes of UTF-8") from None
+
+
+def _create_all(*files: tuple[Path, bytes, int]) -> None:
+    """Create all of the files or none: a key without its description would be half a key."""
+    created: list[Path] = []
+    try:
+        for path, data, mode in files:
+            _create(path, data, mode)
+            created.append(path)
+    except BaseException:
+        for path in created:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _create(path: Path, data: bytes, mode: int) -> None:

@@ -210,14 +210,16 @@ class RsaKey:
         Raises:
             WrongKeyError: It does not unwrap.
             MasterKeyError: Only the public half is here.
+            UsageError: The algorithm is none of RSA's, or cannot bind a context.
         """
         if self._private is None:
             raise MasterKeyError(
                 f"key {self.id} is a public half: it can write, not read",
                 hint="read with the private key",
             )
+        chosen = _padding(algorithm, context)  # its UsageError is a ValueError too
         try:
-            return self._private.decrypt(wrapped, _padding(algorithm, context))
+            return self._private.decrypt(wrapped, chosen)
         except ValueError:
             raise WrongKeyError("the key does not open this object") from None
 
