@@ -14,6 +14,7 @@ byte: Java, Go, C++, PHP and Python programs read them and are read.
 
 from cipherbucket._version import __version__
 from cipherbucket.bucket import Bucket, open_bucket
+from cipherbucket.credentials import Credentials
 from cipherbucket.description import Description
 from cipherbucket.errors import (
     CipherbucketError,
@@ -43,17 +44,20 @@ from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import create_rsa_key_file, load_key
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
+from cipherbucket.multipart import Multipart
 from cipherbucket.policy import Policy
 from cipherbucket.reader import ObjectFile, ObjectStream
 from cipherbucket.stores.address import make_bucket, open_store, split_url
 from cipherbucket.stores.local import LocalStore
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.objects import Entry
+from cipherbucket.stores.objects import Entry, Part, Upload, Version
+from cipherbucket.stores.oss_settings import OssSettings
 
 __all__ = [
     "Bucket",
     "CipherbucketError",
     "CipherbucketWarning",
+    "Credentials",
     "Description",
     "Entry",
     "Envelope",
@@ -65,12 +69,15 @@ __all__ = [
     "MasterKeyError",
     "MemoryStore",
     "MissingExtraError",
+    "Multipart",
     "NoMatchingKeyError",
     "ObjectChangedError",
     "ObjectFile",
     "ObjectInfo",
     "ObjectNotFoundError",
     "ObjectStream",
+    "OssSettings",
+    "Part",
     "Policy",
     "PolicyError",
     "PreconditionFailedError",
@@ -82,8 +89,10 @@ __all__ = [
     "Span",
     "StoreError",
     "TransientStoreError",
+    "Upload",
     "UploadNotFoundError",
     "UsageError",
+    "Version",
     "WrongKeyError",
     "__version__",
     "create_rsa_key_file",

@@ -11,37 +11,37 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn
 
 from cipherbucket.errors import (
-    CipherbucketError,
-    ObjectChangedError,
-    ObjectNotFoundError,
     UsageError,
     named,
 )
-from cipherbucket.format.envelope import OSS, is_reserved
-from cipherbucket.format.span import Span
+from cipherbucket.format.envelope import OSS
+from cipherbucket.format.span import PartPlan, Span, good_part_size
 from cipherbucket.info import ObjectInfo
+from cipherbucket.keyless import Keyless, content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
+from cipherbucket.multipart import Multipart
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import ObjectFile, ObjectStream, open_file, open_stream, unlock
+from cipherbucket.seal import seal
 from cipherbucket.source import PutBody, Source
 from cipherbucket.stores.address import open_store
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.objects import NOTHING, Entry
+from cipherbucket.stores.objects import NOTHING
+from cipherbucket.stores.oss_settings import OssSettings
 from cipherbucket.transfer import save
 from cipherbucket.writer import write
 
 _log = logging.getLogger("cipherbucket")
 
 
-class Bucket:
+class Bucket(Keyless):
     """Encrypted objects in a store. All verbs may be called from several threads at once.
 
     Args:
@@ -65,15 +65,10 @@ class Bucket:
     ) -> None:
         if format != OSS:
             raise UsageError(f"objects are written in format {OSS!r}, not {format!r}")
-        self._store = store
+        super().__init__(store)
         self._ring = ring
         self._format = format
         self._policy = policy if policy is not None else Policy.of_format(format)
-
-    @property
-    def url(self) -> str:
-        """The URL of the store."""
-        return self._store.url
 
     @property
     def ring(self) -> KeyRing:
@@ -119,11 +114,7 @@ class Bucket:
             SourceError: The body changed while it was read, or cannot be read.
             StoreError: The store failed.
         """
-        _refuse_reserved(metadata, name)
-        content_headers = dict(headers)
-        if content_type is not None:
-            content_headers["content-type"] = content_type
-
+        refuse_reserved(metadata, name)
         with named(name), Source(body, progress=progress) as source:
             stored = write(
                 self._ring,
@@ -134,7 +125,7 @@ class Bucket:
                     name,
                     ciphertext,
                     metadata={**metadata, **envelope.to_metadata()},
-                    headers=content_headers,
+                    headers=content_headers(headers, content_type),
                     if_absent=if_absent,
                     if_match=if_match,
                 ),
@@ -253,139 +244,46 @@ class Bucket:
             save(stream, path)
         return stream.info
 
-    def head(self, name: str, *, version_id: str | None = None) -> ObjectInfo:
-        """Tell what is known of an object without its key; plaintext objects too.
-
-        Raises:
-            ObjectNotFoundError: No such object.
-            EnvelopeError: Its envelope cannot be understood.
-        """
-        with named(name):
-            return ObjectInfo.of(self._store.head(name, version_id=version_id))
-
-    def exists(self, name: str) -> bool:
-        """Tell whether there is an object of this name, whatever its kind."""
-        try:
-            self._store.head(name)
-        except ObjectNotFoundError:
-            return False
-        return True
-
-    def list(self, prefix: str = "", *, delimiter: str = "") -> Iterator[Entry]:
-        """List objects in byte order of their names; sizes are stored sizes.
-
-        Args:
-            prefix: Only names that begin with this.
-            delimiter: Fold names that go on with it after the prefix into one entry each, whose
-                ``is_prefix`` is set.
-        """
-        token: str | None = None
-        while True:
-            page = self._store.list(prefix, delimiter=delimiter, token=token)
-            yield from page.entries
-            if (token := page.token) is None:
-                return
-
-    def delete(self, name: str, *, version_id: str | None = None) -> None:
-        """Delete an object. Deleting what is not there is no error (as in OSS)."""
-        self._store.delete(name, version_id=version_id)
-
-    def delete_many(self, names: Iterable[str]) -> dict[str, CipherbucketError]:
-        """Delete many objects; one that fails does not stop the others.
-
-        Returns:
-            The failures by name; empty when all are gone.
-        """
-        failures: dict[str, CipherbucketError] = {}
-        for name in names:
-            try:
-                self.delete(name)
-            except CipherbucketError as error:
-                failures[name] = error
-        return failures
-
-    def copy(self, source: str, target: str, *, if_absent: bool = False) -> ObjectInfo:
-        """Copy an object inside the store: ciphertext, envelope and all metadata unchanged.
-
-        Args:
-            source: An object's name.
-            target: The copy's name.
-            if_absent: Only if there is no object of the target's name.
-
-        Raises:
-            ObjectNotFoundError: No such source.
-            PreconditionFailedError: ``if_absent`` did not hold.
-        """
-        return ObjectInfo.of(self._store.copy(source, target, if_absent=if_absent))
-
-    def rename(self, source: str, target: str, *, if_absent: bool = False) -> ObjectInfo:
-        """Copy an object to a new name and delete the old one; not atomic.
-
-        Raises:
-            UsageError: Source and target are one name.
-            ObjectChangedError: The source was replaced meanwhile; both are left.
-            And the errors of `copy`.
-        """
-        if source == target:
-            raise UsageError("source and target are the same name", name=source)
-        before = self._store.head(source)
-        renamed = self.copy(source, target, if_absent=if_absent)
-        if self._store.head(source).etag != before.etag:
-            raise ObjectChangedError(
-                f"the object was replaced while it was renamed to {target!r}",
-                name=source,
-                hint="both are left; look at them and delete one",
-            )
-        self.delete(source)
-        return renamed
-
-    def update_metadata(
+    def multipart(
         self,
         name: str,
         *,
-        metadata: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
+        data_size: int,
+        part_size: int | None = None,
+        metadata: Mapping[str, str] = NOTHING,
         content_type: str | None = None,
-    ) -> ObjectInfo:
-        """Replace an object's own metadata; its envelope is carried over unchanged.
+        headers: Mapping[str, str] = NOTHING,
+    ) -> Multipart:
+        """Begin an upload whose parts are handed over one by one, in any order.
 
         Args:
             name: The object's name.
-            metadata: All the user's metadata from now on; None keeps what is there.
-            headers: All content headers from now on; None keeps what is there.
-            content_type: This content type, beside the other headers.
+            data_size: Bytes of plaintext in all; the format must know it beforehand.
+            part_size: Bytes of every part but the last: a multiple of 16, at least 100 KiB. None
+                takes 16 MiB, or more where 10,000 parts would not suffice.
+            metadata: As in `put`.
+            content_type: As in `put`.
+            headers: As in `put`.
+
+        Returns:
+            The upload; best used in a ``with`` statement, and completed in it.
 
         Raises:
-            ObjectNotFoundError: No such object.
-            UsageError: A metadata name that belongs to envelopes.
-            PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
+            UsageError: Sizes that cannot be done; the hint names one that can.
+            MasterKeyError: The ring has no key that can write.
         """
-        _refuse_reserved(metadata or NOTHING, name)
-        info = self.head(name)
-        texts = info.envelope.to_metadata() if info.envelope is not None else {}
-        own = dict(info.metadata if metadata is None else metadata)
-        content_headers = dict(info.headers if headers is None else headers)
-        if content_type is not None:
-            content_headers["content-type"] = content_type
-        stored = self._store.replace_metadata(
-            name, metadata={**own, **texts}, headers=content_headers, if_match=info.etag
+        refuse_reserved(metadata, name)
+        with named(name):
+            plan = PartPlan(data_size, part_size or good_part_size(data_size))
+            envelope, cipher = seal(
+                self._ring, self._format, data_size=plan.data_size, part_size=plan.part_size
+            )
+        upload_id = self._store.begin_upload(
+            name,
+            metadata={**metadata, **envelope.to_metadata()},
+            headers=content_headers(headers, content_type),
         )
-        return ObjectInfo.of(stored)
-
-    def close(self) -> None:
-        """Close the store."""
-        self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.close()
+        return Multipart(self._store, name, upload_id, plan, envelope, cipher)
 
     def __reduce__(self) -> NoReturn:
         raise UsageError(
@@ -402,18 +300,21 @@ def open_bucket(
     *keys: MasterKey | KeyRing,
     format: str = OSS,  # noqa: A002  the word of the documents
     policy: Policy | None = None,
+    settings: OssSettings | None = None,
 ) -> Bucket:
     """Open a bucket.
 
     Args:
-        url: ``file:///folder`` (made if it is not there), ``memory://name``.
+        url: ``oss://bucket``, ``file:///folder`` (made if it is not there), ``memory://name``.
         keys: Master keys: the first writes, all read. Or one `KeyRing`. None at all is enough
             to list, look at and delete objects.
         format: The format new objects get: ``oss``.
         policy: What is accepted on reading; see `Bucket`.
+        settings: How OSS is reached; None takes all of it from the environment.
 
     Raises:
         UsageError: The URL or format is unknown, or the store cannot be opened.
+        MissingExtraError: ``oss://`` needs the extra ``oss``.
         MasterKeyError: The keys make no ring.
     """
     if len(keys) == 1 and isinstance(keys[0], KeyRing):
@@ -423,12 +324,4 @@ def open_bucket(
         if len(masters) != len(keys):
             raise UsageError("give keys, or one ring")
         ring = KeyRing(*masters)
-    return Bucket(open_store(url), ring, format=format, policy=policy)
-
-
-def _refuse_reserved(metadata: Mapping[str, str], name: str) -> None:
-    for key in metadata:
-        if is_reserved(key):
-            raise UsageError(
-                f"metadata name {key!r} belongs to the envelope", name=name, hint="choose another"
-            )
+    return Bucket(open_store(url, settings), ring, format=format, policy=policy)

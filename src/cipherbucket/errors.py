@@ -74,7 +74,21 @@ class SourceError(CipherbucketError):
 
 
 class StoreError(CipherbucketError, OSError):
-    """The store refused or failed."""
+    """The store refused or failed.
+
+    Attributes:
+        status: The HTTP status, where the store speaks HTTP.
+        code: The service's error code, such as ``AccessDenied``.
+        ec: The service's fine-grained code, such as ``0003-00000001``.
+        request_id: What the service's support asks for.
+        host: The host that answered.
+    """
+
+    status: int | None = None
+    code: str | None = None
+    ec: str | None = None
+    request_id: str | None = None
+    host: str | None = None
 
 
 class ObjectNotFoundError(StoreError, FileNotFoundError):

@@ -105,12 +105,16 @@ class ObjectStream:
     def read(self, size: int = -1, /) -> bytes:
         """Read ``size`` bytes, or all that are left; ``b""`` at the end. Errors as `readinto`."""
         wanted = self._left if size < 0 else min(size, self._left)
-        buffer = bytearray(wanted)
-        view = memoryview(buffer)
-        filled = 0
-        while filled < wanted:
-            filled += self.readinto(view[filled:])
-        return bytes(buffer)
+        block = memoryview(bytearray(min(wanted, BLOCK)))
+        if wanted == len(block):
+            return bytes(block[: self.readinto(block)])
+        # A BytesIO hands its bytes over without a copy: large objects are in memory once.
+        whole = io.BytesIO()
+        while wanted:
+            count = self.readinto(block[:wanted])
+            whole.write(block[:count])
+            wanted -= count
+        return whole.getvalue()
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield what is left in blocks of at most 1 MiB."""

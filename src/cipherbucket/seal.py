@@ -31,6 +31,8 @@ def seal(
     *,
     content_length: int | None = None,
     content_md5: str | None = None,
+    data_size: int | None = None,
+    part_size: int | None = None,
 ) -> tuple[Envelope, Ctr]:
     """Draw a data key for a new object and wrap it with the ring's first key.
 
@@ -39,6 +41,8 @@ def seal(
         format: ``oss``.
         content_length: Length of the plaintext in bytes, if known.
         content_md5: Base64 MD5 of the plaintext, if it is to be recorded.
+        data_size: For a multipart: length of the plaintext in bytes.
+        part_size: For a multipart: length in bytes of every part but the last.
 
     Raises:
         MasterKeyError: The ring is empty, or its first key does not write this format.
@@ -55,6 +59,8 @@ def seal(
         description=Description(key.description),
         content_length=content_length,
         content_md5=content_md5,
+        data_size=data_size,
+        part_size=part_size,
     )
     return envelope, Ctr(data_key, iv)
 

@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from cipherbucket.errors import TransientStoreError
 from cipherbucket.format.envelope import Envelope
@@ -25,6 +26,7 @@ ATTEMPTS = 3
 """How often a write is tried when the store fails in a way that may pass."""
 _FIRST_DELAY = 0.2
 
+Result = TypeVar("Result")
 Send = Callable[[Envelope, Body], StoredObject]
 
 
@@ -57,14 +59,19 @@ def write(
             envelope, cipher = seal(ring, format, content_length=size, content_md5=content_md5)
             return send(envelope, EncryptedSource(source, cipher, content_md5))
 
-        return _persist(sealed_anew)
+        return persist(sealed_anew)
     unsized, cipher = seal(ring, format)
     with Spool(source, cipher, content_md5) as spool:
         envelope = unsized.with_content(len(spool), content_md5)
-        return _persist(lambda _: send(envelope, spool))
+        return persist(lambda _: send(envelope, spool))
 
 
-def _persist(attempt_to: Callable[[int], StoredObject]) -> StoredObject:
+def persist(attempt_to: Callable[[int], Result]) -> Result:
+    """Call with 1, 2, ... until it succeeds, at most `ATTEMPTS` times, waiting longer each time.
+
+    Raises:
+        What the call raises; a `TransientStoreError` only of the last attempt.
+    """
     attempt = 1
     while True:
         try:

@@ -8,27 +8,35 @@ holds an index.
 
 from __future__ import annotations
 
-from cipherbucket.errors import UsageError
+import re
+
+from cipherbucket.errors import MissingExtraError, UsageError
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.local import LocalStore
 from cipherbucket.stores.local_recovery import is_store
 from cipherbucket.stores.memory import MemoryStore
+from cipherbucket.stores.oss_settings import OssSettings
 
-_ALLOWED = "give file:///folder or memory://name"
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_ALLOWED = "give oss://bucket, file:///folder or memory://name"
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, settings: OssSettings | None = None) -> Store:
     """Open the store of a URL.
 
     Args:
-        url: ``file:///folder``, made if there is none; ``memory://name``, shared in this process;
-            ``memory://``, a new one that nobody else has.
+        url: ``oss://bucket``; ``file:///folder``, made if there is none; ``memory://name``,
+            shared in this process; ``memory://``, a new one that nobody else has.
+        settings: How OSS is reached; None takes all of it from the environment.
 
     Raises:
-        UsageError: The URL is none of these.
+        UsageError: The URL is none of these, or the settings lead nowhere.
+        MissingExtraError: ``oss://`` needs the extra ``oss``.
         StoreError: The store cannot be opened.
     """
     scheme, rest = _split_scheme(url)
+    if scheme == "oss":
+        return _open_oss(rest, settings or OssSettings())
     if scheme == "file":
         return LocalStore(rest, create=True)
     name = rest.removesuffix("/")
@@ -48,11 +56,11 @@ def split_url(url: str) -> tuple[str, str]:
         UsageError: There is no directory store on the path, or the URL is of no known kind.
     """
     scheme, rest = _split_scheme(url)
-    if scheme == "memory":
+    if scheme in {"memory", "oss"}:
         bucket, _, name = rest.partition("/")
         if not bucket:
-            raise UsageError(f"{url}: give the memory store a name, as in memory://name/object")
-        return f"memory://{bucket}", name
+            raise UsageError(f"{url}: the bucket has no name", hint=f"{scheme}://bucket/object")
+        return f"{scheme}://{bucket}", name
     end = rest.find("/", 1)
     while end >= 0:
         if is_store(rest[:end]):
@@ -76,17 +84,34 @@ def make_bucket(url: str) -> None:
     """
     scheme, rest = _split_scheme(url)
     if scheme != "file":
-        raise UsageError(f"{url}: a memory store needs no making; it is there when it is opened")
+        raise UsageError(
+            f"{url}: only directory stores are made here",
+            hint="a memory store needs no making; an OSS bucket is made in the OSS console",
+        )
     if is_store(rest):
         raise UsageError(f"there is a directory store at {url} already")
     LocalStore(rest, create=True).close()
 
 
+def _open_oss(rest: str, settings: OssSettings) -> Store:
+    bucket = rest.removesuffix("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise UsageError(
+            f"oss://{rest} is not the URL of a bucket",
+            hint="a bucket has 3 to 63 characters of a-z, 0-9 and hyphen; objects are named later",
+        )
+    try:
+        from cipherbucket.stores.oss import OssStore  # noqa: PLC0415  the extra
+    except ImportError as error:
+        raise MissingExtraError(
+            "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"
+        ) from error
+    return OssStore(bucket, settings)
+
+
 def _split_scheme(url: str) -> tuple[str, str]:
     scheme, separator, rest = url.partition("://")
-    if separator and scheme == "oss":
-        raise UsageError(f"{url}: OSS is not available in this version", hint=_ALLOWED)
-    if separator and scheme == "memory":
+    if separator and scheme in {"memory", "oss"}:
         return scheme, rest
     if not separator or scheme != "file":
         raise UsageError(f"{url!r} is not the URL of a store", hint=_ALLOWED)

@@ -23,6 +23,7 @@ from cipherbucket.stores.objects import (
     Part,
     StoredObject,
     Upload,
+    Version,
     check_metadata,
     check_name,
     check_part_number,
@@ -199,8 +200,23 @@ class Store(ABC):
         with self.errors_translated(name):
             return self._begin_upload(name, dict(metadata), dict(headers))
 
-    def upload_part(self, name: str, upload_id: str, number: int, body: Body | Buffer) -> Part:
+    def upload_part(
+        self,
+        name: str,
+        upload_id: str,
+        number: int,
+        body: Body | Buffer,
+        *,
+        metadata: Mapping[str, str] = NOTHING,
+    ) -> Part:
         """Upload part ``number`` (1 to `MAX_PARTS`), in any order; one already there is replaced.
+
+        Args:
+            name: The object's name.
+            upload_id: From `begin_upload`.
+            number: The part's place.
+            body: The part.
+            metadata: What `begin_upload` was given and the protocol repeats with every part.
 
         Raises:
             UploadNotFoundError: No such upload.
@@ -208,7 +224,7 @@ class Store(ABC):
         """
         check_name(name)
         check_part_number(number, name)
-        outgoing = Outgoing(body)
+        outgoing = Outgoing(body, metadata)
         with self.errors_translated(name, outgoing):
             part = self._upload_part(name, upload_id, number, outgoing)
         _compare_crc64(name, part.crc64, outgoing)
@@ -223,6 +239,40 @@ class Store(ABC):
         check_name(name)
         with self.errors_translated(name):
             return self._list_parts(name, upload_id)
+
+    def upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
+        """Tell what of an unfinished upload's metadata the store repeats; perhaps nothing.
+
+        Raises:
+            UploadNotFoundError: No such upload.
+        """
+        check_name(name)
+        with self.errors_translated(name):
+            return self._upload_metadata(name, upload_id)
+
+    def list_versions(self, prefix: str = "") -> Iterator[Version]:
+        """List all versions and delete markers, by name and then the newest first.
+
+        Raises:
+            UsageError: The store keeps no versions.
+        """
+        with self.errors_translated(None):
+            yield from self._list_versions(prefix)
+
+    def restore(self, name: str, *, days: int = 1, version_id: str | None = None) -> None:
+        """Ask for an archived object to be made readable; it takes minutes to hours.
+
+        Args:
+            name: The object's name.
+            days: How long it stays readable.
+            version_id: This version rather than the newest.
+
+        Raises:
+            UsageError: The store has no archive.
+        """
+        check_name(name)
+        with self.errors_translated(name):
+            self._restore(name, days, version_id)
 
     def complete_upload(
         self, name: str, upload_id: str, parts: Sequence[Part], *, if_absent: bool = False
@@ -294,6 +344,15 @@ class Store(ABC):
         if isinstance(error, OSError):
             return StoreError(f"{self.url}: {error.strerror or error}", name=name)
         return None
+
+    def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:  # noqa: ARG002
+        return NOTHING
+
+    def _list_versions(self, prefix: str) -> Iterator[Version]:  # noqa: ARG002
+        raise UsageError(f"{self.url} keeps no versions")
+
+    def _restore(self, name: str, days: int, version_id: str | None) -> None:  # noqa: ARG002
+        raise UsageError(f"{self.url} has no archive, there is nothing to restore", name=name)
 
     @abstractmethod
     def _put(

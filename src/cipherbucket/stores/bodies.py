@@ -7,14 +7,14 @@ iterates it again; a body that cannot give the very same bytes again raises `Sou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
 
 from cipherbucket.checksum import crc64
 from cipherbucket.errors import IntegrityError, SourceError
-from cipherbucket.stores.objects import StoredObject
+from cipherbucket.stores.objects import NOTHING, StoredObject
 
 Buffer = bytes | bytearray | memoryview
 
@@ -45,14 +45,16 @@ class Outgoing:
     Attributes:
         crc64: CRC-64 of the bytes of the last iteration so far.
         sent: Number of these bytes.
+        metadata: What is to be sent along, where a store's protocol repeats it with every part.
         failure: The exception that the body itself raised, if any: not the store's fault.
     """
 
-    def __init__(self, body: Body | Buffer) -> None:
+    def __init__(self, body: Body | Buffer, metadata: Mapping[str, str] = NOTHING) -> None:
         if isinstance(body, Buffer):
             body = memoryview(body).cast("B")  # bytes, whatever its items are
         self._body: Body | tuple[Buffer] = (body,) if isinstance(body, Buffer) else body
         self._length = len(body)
+        self.metadata = metadata
         self.crc64 = 0
         self.sent = 0
         self.failure: BaseException | None = None

@@ -27,6 +27,18 @@ CONTENT_HEADERS = frozenset(
     }
 )
 """The headers that a store keeps with an object beside its user metadata."""
+OSS_HEADERS = frozenset(
+    {
+        "x-oss-object-acl",
+        "x-oss-server-side-data-encryption",
+        "x-oss-server-side-encryption",
+        "x-oss-server-side-encryption-key-id",
+        "x-oss-storage-class",
+        "x-oss-tagging",
+    }
+)
+"""What OSS takes beside them: ACL, encryption at rest, storage class, tags. Other stores only
+keep them."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -101,6 +113,19 @@ class Upload:
     started: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Version:
+    """One version of an object, or a delete marker, in a store that keeps versions."""
+
+    name: str
+    version_id: str
+    is_latest: bool
+    is_delete_marker: bool
+    size: int
+    etag: str
+    modified: datetime
+
+
 def check_name(name: str) -> None:
     """Refuse what is no object name: 1 to `MAX_NAME` bytes of UTF-8.
 
@@ -129,10 +154,11 @@ def check_metadata(
             raise UsageError(
                 f"metadata name {key!r}: only a-z, 0-9 and hyphen are allowed", name=name
             )
-    for key in headers.keys() - CONTENT_HEADERS:
+    for key in headers.keys() - CONTENT_HEADERS - OSS_HEADERS:
         raise UsageError(
-            f"{key!r} is none of the content headers {', '.join(sorted(CONTENT_HEADERS))}",
+            f"{key!r} is no header that is kept with an object",
             name=name,
+            hint=", ".join(sorted(CONTENT_HEADERS | OSS_HEADERS)),
         )
     for key, value in (*metadata.items(), *headers.items()):
         if _CONTROL.search(value) or value != value.strip(" "):

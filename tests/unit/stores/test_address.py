@@ -10,6 +10,7 @@ from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.stores.address import make_bucket, open_store, split_url
 from cipherbucket.stores.local import LocalStore
 from cipherbucket.stores.memory import MemoryStore
+from cipherbucket.stores.oss_settings import OssSettings
 
 
 @pytest.fixture
@@ -60,7 +61,6 @@ def test_named_memory_is_shared_and_unnamed_is_not() -> None:
         "s3://bucket",
         "memory:",
         "memory://a/b",
-        "oss://bucket",
     ],
 )
 def test_other_urls_are_refused_with_what_is_allowed(url: str) -> None:
@@ -70,10 +70,25 @@ def test_other_urls_are_refused_with_what_is_allowed(url: str) -> None:
     assert "file:///folder" in str(caught.value.hint)
 
 
-def test_oss_is_said_to_be_missing() -> None:
-    for verb in (open_store, split_url, make_bucket):
-        with pytest.raises(UsageError, match="not available in this version"):
-            verb("oss://bucket/object")
+@pytest.mark.parametrize("url", ["oss://", "oss://b", "oss://Bucket", "oss://a_b", "oss://a/b"])
+def test_what_names_no_oss_bucket_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="is not the URL of a bucket"):
+        open_store(url)
+
+
+def test_oss_without_region_or_endpoint_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OSS_REGION", "OSS_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match="needs a region or an endpoint") as caught:
+        open_store("oss://bucket")
+    assert "OSS_REGION" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="signature V4 needs the region"):
+        open_store("oss://bucket", OssSettings(endpoint="http://127.0.0.1:1"))
+
+
+def test_oss_buckets_are_not_made_here() -> None:
+    with pytest.raises(UsageError, match="only directory stores are made here"):
+        make_bucket("oss://bucket")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,237 @@
+"""A multipart upload whose parts the caller hands over, in any order and in parallel.
+
+Law: one data key and one counter for the whole object, so a part's place never sees two
+plaintexts. A part that arrived is final. A part that failed may be handed over again, and is sent
+only if it is the very same; anything else needs a new upload, which draws a new data key. What
+the store says of the upload is compared with what we hold, and never encrypted under.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from cipherbucket.checksum import crc64_combine
+from cipherbucket.errors import (
+    CipherbucketError,
+    EnvelopeError,
+    IntegrityError,
+    SourceError,
+    UsageError,
+    named,
+)
+from cipherbucket.format.ctr import Ctr
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.span import PartPlan
+from cipherbucket.info import ObjectInfo
+from cipherbucket.source import PutBody, Source
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.objects import Part
+from cipherbucket.writer import persist
+
+_log = logging.getLogger("cipherbucket")
+
+
+class Multipart:
+    """An upload in parts; made by `Bucket.multipart`. Parts may come from several threads.
+
+    Used in a ``with`` statement it is aborted at the end unless it was completed.
+
+    Attributes:
+        name: The object's name.
+        upload_id: The store's id of the upload.
+        plan: Sizes and places of the parts.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        upload_id: str,
+        plan: PartPlan,
+        envelope: Envelope,
+        cipher: Ctr,
+    ) -> None:
+        self.name = name
+        self.upload_id = upload_id
+        self.plan = plan
+        self._store = store
+        self._envelope = envelope
+        self._cipher = cipher
+        self._lock = threading.Lock()
+        self._arrived: dict[int, Part] = {}
+        self._under_way: set[int] = set()
+        self._failed: dict[int, bytes] = {}
+        self._ended: str | None = None
+
+    def upload_part(self, number: int, body: PutBody) -> Part:
+        """Encrypt and send one part.
+
+        Args:
+            number: Its place, from 1 to ``plan.count``.
+            body: Exactly ``plan.part_size`` bytes, in the last part the rest. Bytes, a path, a
+                binary file object (read from its position on) or an iterable of bytes.
+
+        Raises:
+            UsageError: No such part, another length, or it arrived already or is under way.
+            SourceError: It failed before with other bytes: this upload must be aborted.
+            StoreError: The store failed; the same part may be handed over again.
+        """
+        with named(self.name):
+            start, stop = self.plan.offsets(number)
+            self._claim(number)
+            try:
+                ciphertext = self._encrypted(number, body, start, stop)
+                part = self._sent(number, ciphertext)
+            except BaseException:
+                with self._lock:
+                    self._under_way.discard(number)
+                raise
+            with self._lock:
+                self._under_way.discard(number)
+                self._failed.pop(number, None)
+                self._arrived[number] = part
+            return part
+
+    def _claim(self, number: int) -> None:
+        with self._lock:
+            self._refuse_after_end()
+            if number in self._arrived or number in self._under_way:
+                raise UsageError(
+                    f"part {number} was handed over already",
+                    hint="a part cannot be replaced: abort, and begin a new upload",
+                )
+            self._under_way.add(number)
+
+    def _encrypted(self, number: int, body: PutBody, start: int, stop: int) -> memoryview:
+        wanted = stop - start
+        buffer = memoryview(bytearray(wanted))
+        with Source(body) as source:
+            if source.size is not None and source.size > wanted and hasattr(body, "read"):
+                pass  # an open file: the part is what follows its position
+            elif source.size not in {None, wanted}:
+                raise UsageError(f"part {number} has {wanted:,} bytes, this has {source.size:,}")
+            if (filled := source.read_into(buffer)) != wanted:
+                raise UsageError(f"part {number} has {wanted:,} bytes, this has only {filled:,}")
+            if source.size is None and source.read_into(memoryview(bytearray(1))):
+                raise UsageError(f"part {number} has {wanted:,} bytes, this has more")
+        self._cipher.stream(start).apply(buffer)
+        earlier = self._failed.get(number)
+        if earlier is not None and hashlib.sha256(buffer).digest() != earlier:
+            raise SourceError(
+                f"part {number} failed before with other bytes; one keystream cannot encrypt both",
+                hint="abort this upload and begin a new one",
+            )
+        return buffer
+
+    def _sent(self, number: int, ciphertext: memoryview) -> Part:
+        try:
+            return persist(
+                lambda _: self._store.upload_part(
+                    self.name,
+                    self.upload_id,
+                    number,
+                    ciphertext,
+                    metadata=self._envelope.to_metadata(),
+                )
+            )
+        except BaseException:
+            # Some of it may have left. A digest of ciphertext that the store may hold anyway.
+            with self._lock:
+                self._failed[number] = hashlib.sha256(ciphertext).digest()
+            raise
+
+    def list_parts(self) -> Sequence[Part]:
+        """List the parts that arrived, as the store tells it.
+
+        Raises:
+            EnvelopeError: The store names another envelope than this upload has.
+            UploadNotFoundError: The store does not know the upload any more.
+        """
+        ours = self._envelope.to_metadata()
+        for field, text in self._store.upload_metadata(self.name, self.upload_id).items():
+            if field in ours and text != ours[field]:
+                raise EnvelopeError(
+                    f"{field}: the store names another one than this upload has",
+                    field=field,
+                    name=self.name,
+                    hint="abort: someone interferes with this upload",
+                )
+        return self._store.list_parts(self.name, self.upload_id)
+
+    def complete(self, *, if_absent: bool = False) -> ObjectInfo:
+        """Make the object of its parts.
+
+        Args:
+            if_absent: Only if there is no object of this name.
+
+        Raises:
+            UsageError: Parts are missing.
+            IntegrityError: The store's object is not what was sent.
+            PreconditionFailedError: ``if_absent`` did not hold.
+        """
+        with self._lock, named(self.name):
+            self._refuse_after_end()
+            missing = [n for n in range(1, self.plan.count + 1) if n not in self._arrived]
+            if missing:
+                listed = ", ".join(map(str, missing[:10])) + (" ..." if len(missing) > 10 else "")
+                raise UsageError(f"{len(missing):,} parts have not arrived: {listed}")
+            parts = [self._arrived[number] for number in sorted(self._arrived)]
+            stored = self._store.complete_upload(
+                self.name, self.upload_id, parts, if_absent=if_absent
+            )
+            self._ended = "completed"
+        if stored.size != self.plan.data_size or _differs(stored.crc64, parts):
+            raise IntegrityError(
+                "the store's object is not what was sent in parts",
+                name=self.name,
+                hint="delete it and upload it again",
+            )
+        _log.info("put %r in %d parts: %d bytes", self.name, len(parts), stored.size)
+        return ObjectInfo.of(stored)
+
+    def abort(self) -> None:
+        """Give the upload up and free its parts; nothing of it was ever visible."""
+        with self._lock:
+            if self._ended == "completed":
+                raise UsageError("the upload was completed", name=self.name)
+            self._ended = "aborted"
+        self._store.abort_upload(self.name, self.upload_id)
+
+    def _refuse_after_end(self) -> None:
+        if self._ended is not None:
+            raise UsageError(f"the upload was {self._ended}", hint="begin a new one")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self._ended is not None:
+            return
+        try:
+            self.abort()
+        except CipherbucketError:
+            if error is None:
+                raise
+            _log.warning("upload %s of %r could not be aborted", self.upload_id, self.name)
+
+
+def _differs(crc64: int | None, parts: Sequence[Part]) -> bool:
+    """Tell whether the whole's CRC-64 is another than its parts give together."""
+    if crc64 is None:
+        return False
+    combined = 0
+    for part in parts:
+        if part.crc64 is None:
+            return False
+        combined = crc64_combine(combined, part.crc64, part.size)
+    return combined != crc64

@@ -1,0 +1,191 @@
+"""HTTP for stores: connections kept open, bodies streamed both ways, no retries of its own.
+
+Header values travel as UTF-8, which is what the SDKs put on the wire for metadata that is not
+ASCII; what comes back and is no UTF-8 is taken as Latin-1. After a fork the child gets its own
+connections: a socket shared with the parent would mix two conversations.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import urllib.request
+from collections.abc import Iterable, Mapping
+from typing import cast
+from urllib.parse import urlsplit
+
+import urllib3
+
+from cipherbucket.errors import TransientStoreError
+from cipherbucket.stores.oss_settings import CONNECT_TIMEOUT, READ_TIMEOUT
+
+_CONNECTIONS = 32
+
+
+class Response:
+    """One response; read it to the end or close it.
+
+    Attributes:
+        status: The HTTP status.
+        reason: Its text.
+        headers: Names in lower case.
+        url: The request's URL, without its query (which may hold a signature).
+    """
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, url: str) -> None:
+        self._response = response
+        self.status = response.status
+        self.reason = response.reason or ""
+        self.headers = {name.lower(): _decoded(text) for name, text in response.headers.items()}
+        self.url = url
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill some of ``buffer``; 0 at the end.
+
+        Raises:
+            TransientStoreError: The connection broke or was silent too long.
+        """
+        try:
+            return self._response.readinto(buffer)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise TransientStoreError(f"{self.url}: {_reason(error)}") from error
+
+    def read(self) -> bytes:
+        """Read all that is left, and free the connection."""
+        try:
+            data = self._response.read()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise TransientStoreError(f"{self.url}: {_reason(error)}") from error
+        self._response.release_conn()
+        return data
+
+    def close(self) -> None:
+        """Give the connection back if all was read, close it otherwise."""
+        if self._response.closed:
+            self._response.release_conn()
+            return
+        self._response.close()
+
+
+class Http:
+    """A pool of connections.
+
+    Args:
+        proxy: URL of a proxy; None asks the environment (``HTTPS_PROXY``, ``NO_PROXY`` ...).
+        ca_file: Certificates to trust instead of the system's.
+        verify: False trusts any certificate; for test endpoints.
+        connect_timeout: Seconds.
+        read_timeout: Seconds without a byte.
+    """
+
+    def __init__(
+        self,
+        *,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        verify: bool = True,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> None:
+        self._proxy = proxy
+        self._ca_file = ca_file
+        self._verify = verify
+        self._timeouts = (connect_timeout, read_timeout)
+        self._lock = threading.Lock()
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._process = os.getpid()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes | bytearray | memoryview] = b"",
+        length: int | None = None,
+    ) -> Response:
+        """Send one request and return the response when its headers are there.
+
+        Args:
+            method: GET, PUT ...
+            url: Absolute, percent-encoded.
+            headers: Values of any characters.
+            body: Bytes, or blocks, each valid until the next is asked for.
+            length: Length of the body in bytes; for bytes it is known.
+
+        Raises:
+            TransientStoreError: No connection, or it broke.
+        """
+        sent = {name: text.encode().decode("latin-1") for name, text in headers.items()}
+        if length is None and isinstance(body, bytes) and (body or method in {"PUT", "POST"}):
+            length = len(body)
+        if length is not None:
+            sent["content-length"] = str(length)
+        sent.setdefault("accept-encoding", "identity")
+        bare = url.partition("?")[0]
+        try:
+            response = self._pool(url).request(
+                method,
+                url,
+                body=cast("Iterable[bytes]", body) if length else None,
+                headers=sent,
+                preload_content=False,
+                retries=False,
+                redirect=False,
+                decode_content=False,
+                timeout=urllib3.Timeout(connect=self._timeouts[0], read=self._timeouts[1]),
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise TransientStoreError(f"{bare}: {_reason(error)}") from error
+        return Response(response, bare)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for pool in self._pools.values():
+                pool.clear()
+            self._pools.clear()
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        proxy = self._proxy or _environment_proxy(url)
+        with self._lock:
+            if self._process != os.getpid():
+                self._pools = {}
+                self._process = os.getpid()
+            if proxy not in self._pools:
+                self._pools[proxy] = self._new_pool(proxy)
+            return self._pools[proxy]
+
+    def _new_pool(self, proxy: str | None) -> urllib3.PoolManager:
+        cert_reqs = "CERT_REQUIRED" if self._verify else "CERT_NONE"
+        if proxy is not None:
+            return urllib3.ProxyManager(
+                proxy, maxsize=_CONNECTIONS, cert_reqs=cert_reqs, ca_certs=self._ca_file
+            )
+        return urllib3.PoolManager(
+            maxsize=_CONNECTIONS, cert_reqs=cert_reqs, ca_certs=self._ca_file
+        )
+
+
+def _environment_proxy(url: str) -> str | None:
+    proxies = urllib.request.getproxies_environment()
+    if not proxies:
+        return None
+    parts = urlsplit(url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return proxies.get(parts.scheme)
+
+
+def _decoded(text: str) -> str:
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return text
+
+
+def _reason(error: Exception) -> str:
+    """Say what broke in one line, without URLs (they may hold signatures)."""
+    cause = error.__cause__ or error.__context__ or error
+    return f"{type(error).__name__} ({type(cause).__name__})" if cause is not error else str(error)

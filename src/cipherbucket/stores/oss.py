@@ -1,0 +1,273 @@
+"""Alibaba Cloud OSS.
+
+What OSS adds to the common verbs is added here: versions, restoring archived objects, storage
+classes and the like as ``x-oss-`` headers. Requests with a body are sent once: whether the same
+bytes can be sent again is not for a transport to decide (see `cipherbucket.writer`). Reads that
+break off go on where they broke, bound to the same object by its ETag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from alibabacloud_oss_v2.types import OperationInput
+
+from cipherbucket.errors import RangeError, UsageError
+from cipherbucket.stores._http import Http, Response
+from cipherbucket.stores._sdk import new_client, service_errors
+from cipherbucket.stores.answers import META, content_length, received_range, stored_object
+from cipherbucket.stores.bodies import Outgoing, RawBody
+from cipherbucket.stores.objects import Part, StoredObject, clip
+from cipherbucket.stores.oss_settings import OssSettings
+from cipherbucket.stores.oss_xml import OssXmlVerbs
+from cipherbucket.stores.resuming import ResumingBody
+
+_ONE_COPY = 1 << 30
+"""CopyObject takes objects up to 1 GiB (OSS, "CopyObject")."""
+_POLICED = "client-side-encryption-"
+"""OSS lets no CopyObject change metadata of these names (EC 0005-00000421)."""
+
+
+class OssStore(OssXmlVerbs):
+    """A bucket in Alibaba Cloud OSS.
+
+    Args:
+        bucket: Its name.
+        settings: Region, endpoint, credentials and the like.
+
+    Raises:
+        UsageError: The settings lead to no endpoint.
+        MissingExtraError: The default chain of credentials is needed and not installed.
+    """
+
+    def __init__(self, bucket: str, settings: OssSettings) -> None:
+        self._bucket = bucket
+        self._http = Http(
+            proxy=settings.proxy,
+            ca_file=settings.ca_file,
+            verify=settings.verify,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+        )
+        self._client = new_client(settings, self._http)
+
+    @property
+    def url(self) -> str:
+        """``oss://bucket``."""
+        return f"oss://{self._bucket}"
+
+    def _send(
+        self,
+        operation: str,
+        method: str,
+        name: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: Outgoing | None = None,
+        stream: bool = False,
+    ) -> Response:
+        request = OperationInput(
+            op_name=operation,
+            method=method,
+            headers=dict(headers or {}),
+            parameters=dict(query or {}),
+            body=body,
+            bucket=self._bucket,
+            key=name,
+            op_metadata={"response-stream": stream},
+        )
+        attempts = {} if body is None else {"retry_max_attempts": 1}
+        with service_errors(name):
+            output = self._client.invoke_operation(request, **attempts)
+        response: Response = output.http_response.raw
+        return response
+
+    def _put(
+        self,
+        name: str,
+        body: Outgoing,
+        metadata: dict[str, str],
+        headers: dict[str, str],
+        if_absent: bool,
+        if_match: str | None,
+    ) -> StoredObject:
+        if if_match is not None:
+            raise UsageError(
+                "OSS has no put that depends on an ETag", name=name, hint="use if_absent, or none"
+            )
+        sent = _with_metadata(metadata, headers)
+        if if_absent:
+            sent["x-oss-forbid-overwrite"] = "true"
+        response = self._send("PutObject", "PUT", name, headers=sent, body=body)
+        return _as_written(stored_object(name, response.headers, len(body)), metadata, headers)
+
+    def _get(
+        self,
+        name: str,
+        start: int,
+        length: int | None,
+        tail: int | None,
+        if_match: str | None,
+        version_id: str | None,
+    ) -> tuple[StoredObject, int, int, RawBody]:
+        headers = {} if if_match is None else {"if-match": f'"{if_match}"'}
+        if (span := _range_header(start, length, tail)) is not None:
+            if length == 0 or tail == 0:
+                return self._nothing_of(name, start, length, tail, version_id)
+            # Without it OSS answers a range that leaves the object with the whole object.
+            headers |= {"range": span, "x-oss-range-behavior": "standard"}
+        query = {} if version_id is None else {"versionId": version_id}
+        try:
+            response = self._send(
+                "GetObject", "GET", name, headers=headers, query=query, stream=True
+            )
+        except RangeError:
+            return self._nothing_of(name, start, length, tail, version_id)
+        try:
+            first, stop, size = received_range(name, response.status, response.headers)
+            stored = stored_object(name, response.headers, size)
+        except BaseException:
+            response.close()
+            raise
+
+        def reopen(position: int, end: int) -> tuple[Response, int, int, str]:
+            rest = {
+                "range": f"bytes={position}-{end - 1}",
+                "x-oss-range-behavior": "standard",
+                "if-match": f'"{stored.etag}"',
+            }
+            again = self._send("GetObject", "GET", name, headers=rest, query=query, stream=True)
+            begin, behind, _ = received_range(name, again.status, again.headers)
+            return again, begin, behind, stored_object(name, again.headers, size).etag
+
+        body = ResumingBody(name, response, first, stop, stored.etag, reopen)
+        return stored, first, stop, body
+
+    def _nothing_of(
+        self, name: str, start: int, length: int | None, tail: int | None, version_id: str | None
+    ) -> tuple[StoredObject, int, int, RawBody]:
+        """Answer a range of no bytes, which HTTP cannot ask for; refuse one after the end."""
+        stored = self._head(name, version_id)
+        first, stop = clip(name, stored.size, start, length, tail)
+        if first != stop:
+            raise RangeError("the store refused a range that lies in the object", name=name)
+        return stored, first, stop, _Nothing()
+
+    def _head(self, name: str, version_id: str | None) -> StoredObject:
+        query = {} if version_id is None else {"versionId": version_id}
+        response = self._send("HeadObject", "HEAD", name, query=query)
+        return stored_object(name, response.headers, content_length(name, response.headers))
+
+    def _delete(self, name: str, version_id: str | None) -> None:
+        query = {} if version_id is None else {"versionId": version_id}
+        self._send("DeleteObject", "DELETE", name, query=query)
+
+    def _copy(
+        self, source: str, target: str, if_absent: bool, version_id: str | None
+    ) -> StoredObject:
+        stored = self._head(source, version_id)
+        headers = self._kept_by_copy(stored) | {"x-oss-metadata-directive": "COPY"}
+        if if_absent:
+            headers["x-oss-forbid-overwrite"] = "true"
+        return self._copy_object(stored, target, headers, version_id)
+
+    def _replace_metadata(
+        self, name: str, metadata: dict[str, str], headers: dict[str, str], if_match: str | None
+    ) -> StoredObject:
+        if any(key.startswith(_POLICED) for key in metadata):
+            raise UsageError(
+                "OSS lets nobody change the metadata of an encrypted object (EC 0005-00000421)",
+                name=name,
+                hint="put the object again with the new metadata",
+            )
+        stored = self._head(name, None)
+        sent = self._kept_by_copy(stored) | {"x-oss-metadata-directive": "REPLACE"}
+        sent |= _with_metadata(metadata, headers)
+        sent["x-oss-copy-source-if-match"] = f'"{if_match or stored.etag}"'
+        return self._copy_object(stored, name, sent, None)
+
+    def _kept_by_copy(self, stored: StoredObject) -> dict[str, str]:
+        """Return what CopyObject would drop unless told: ACL, storage class, encryption at rest."""
+        kept = {
+            key: text
+            for key, text in stored.headers.items()
+            if key.startswith(("x-oss-storage-class", "x-oss-server-side"))
+        }
+        if (acl := self.acl(stored.name)) != "default":
+            kept["x-oss-object-acl"] = acl
+        return kept
+
+    def _copy_object(
+        self, stored: StoredObject, target: str, headers: dict[str, str], version_id: str | None
+    ) -> StoredObject:
+        if stored.size > _ONE_COPY:
+            raise UsageError(
+                f"OSS copies objects of up to 1 GiB at once, this one has {stored.size:,} bytes",
+                name=stored.name,
+                hint="read it and put it under the new name",
+            )
+        origin = f"/{self._bucket}/{quote(stored.name)}"
+        if version_id is not None:
+            origin += f"?versionId={quote(version_id)}"
+        headers["x-oss-copy-source"] = origin
+        self._send("CopyObject", "PUT", target, headers=headers)
+        return self._head(target, None)
+
+    def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
+        response = self._send(
+            "UploadPart",
+            "PUT",
+            name,
+            headers=_with_metadata(body.metadata, {}),
+            query={"partNumber": str(number), "uploadId": upload_id},
+            body=body,
+        )
+        answer = stored_object(name, response.headers, len(body))
+        return Part(number, len(body), answer.etag, answer.crc64)
+
+    def _abort_upload(self, name: str, upload_id: str) -> None:
+        self._send("AbortMultipartUpload", "DELETE", name, query={"uploadId": upload_id})
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+
+class _Nothing:
+    """A body of no bytes."""
+
+    def readinto(self, _: memoryview, /) -> int:
+        return 0
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def _range_header(start: int, length: int | None, tail: int | None) -> str | None:
+    if tail is not None:
+        return f"bytes=-{tail}"
+    if length is not None:
+        return f"bytes={start}-{start + length - 1}"
+    return f"bytes={start}-" if start else None
+
+
+def _with_metadata(metadata: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, str]:
+    return {**headers, **{META + key: text for key, text in metadata.items()}}
+
+
+def _as_written(
+    stored: StoredObject, metadata: Mapping[str, str], headers: Mapping[str, str]
+) -> StoredObject:
+    """Complete a PUT's answer, which repeats neither metadata nor headers."""
+    return StoredObject(
+        name=stored.name,
+        size=stored.size,
+        etag=stored.etag,
+        modified=stored.modified,
+        crc64=stored.crc64,
+        metadata=dict(metadata),
+        headers=dict(headers),
+        version_id=stored.version_id,
+    )

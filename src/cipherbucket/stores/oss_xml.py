@@ -1,0 +1,224 @@
+"""The verbs of OSS that speak XML: listings, multipart uploads, versions, restore, ACL.
+
+The SDK writes and reads the XML; names travel percent-encoded in it, so that any name passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import alibabacloud_oss_v2 as sdk
+
+from cipherbucket.errors import StoreError
+from cipherbucket.stores._sdk import service_errors
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.objects import (
+    Entry,
+    Page,
+    Part,
+    StoredObject,
+    Upload,
+    Version,
+)
+
+_ENVELOPE_FIELDS = {
+    "client_encryption_key": "client-side-encryption-key",
+    "client_encryption_start": "client-side-encryption-start",
+    "client_encryption_cek_alg": "client-side-encryption-cek-alg",
+    "client_encryption_wrap_alg": "client-side-encryption-wrap-alg",
+    "client_encryption_data_size": "client-side-encryption-data-size",
+    "client_encryption_part_size": "client-side-encryption-part-size",
+}
+
+
+class OssXmlVerbs(Store):
+    """The half of `OssStore` whose answers are XML."""
+
+    _bucket: str
+    _client: sdk.Client
+
+    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
+        with service_errors():
+            result = self._client.list_objects_v2(
+                sdk.ListObjectsV2Request(
+                    bucket=self._bucket,
+                    prefix=prefix or None,
+                    delimiter=delimiter or None,
+                    continuation_token=token,
+                    max_keys=limit,
+                    encoding_type="url",
+                )
+            )
+            entries = [
+                Entry(
+                    name=item.key,
+                    size=item.size,
+                    etag=(item.etag or "").strip('"'),
+                    modified=item.last_modified,
+                )
+                for item in result.contents or ()
+            ]
+            entries += [
+                Entry(name=item.prefix, is_prefix=True) for item in result.common_prefixes or ()
+            ]
+        entries.sort(key=lambda entry: entry.name.encode())
+        following = result.next_continuation_token if result.is_truncated else None
+        if following is not None and following == token:
+            raise StoreError("the store's listing does not advance")
+        return Page(tuple(entries), following)
+
+    def _begin_upload(self, name: str, metadata: dict[str, str], headers: dict[str, str]) -> str:
+        with service_errors(name):
+            result = self._client.initiate_multipart_upload(
+                sdk.InitiateMultipartUploadRequest(
+                    bucket=self._bucket,
+                    key=name,
+                    encoding_type="url",
+                    metadata=metadata,
+                    headers=headers,
+                )
+            )
+        if not result.upload_id:
+            raise StoreError("the store began no upload", name=name)
+        return str(result.upload_id)
+
+    def _list_parts(self, name: str, upload_id: str) -> Sequence[Part]:
+        parts: list[Part] = []
+        marker = 0
+        while True:
+            result = self._page_of_parts(name, upload_id, marker)
+            with service_errors(name):
+                parts += [
+                    Part(
+                        item.part_number,
+                        item.size,
+                        (item.etag or "").strip('"'),
+                        int(item.hash_crc64) if item.hash_crc64 else None,
+                    )
+                    for item in result.parts or ()
+                ]
+            following = result.next_part_number_marker or 0
+            if not result.is_truncated or following <= marker:
+                return parts
+            marker = following
+
+    def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
+        """Return the envelope fields of ListParts; it leaves out the description."""
+        result = self._page_of_parts(name, upload_id, 0)
+        texts = {field: getattr(result, name) for name, field in _ENVELOPE_FIELDS.items()}
+        return {field: str(text) for field, text in texts.items() if text is not None}
+
+    def _page_of_parts(self, name: str, upload_id: str, marker: int) -> Any:
+        with service_errors(name):
+            return self._client.list_parts(
+                sdk.ListPartsRequest(
+                    bucket=self._bucket,
+                    key=name,
+                    upload_id=upload_id,
+                    part_number_marker=str(marker),
+                    max_parts=1000,
+                    encoding_type="url",
+                )
+            )
+
+    def _complete_upload(
+        self, name: str, upload_id: str, parts: Sequence[Part], if_absent: bool
+    ) -> StoredObject:
+        with service_errors(name):
+            self._client.complete_multipart_upload(
+                sdk.CompleteMultipartUploadRequest(
+                    bucket=self._bucket,
+                    key=name,
+                    upload_id=upload_id,
+                    encoding_type="url",
+                    forbid_overwrite=if_absent or None,
+                    complete_multipart_upload=sdk.CompleteMultipartUpload(
+                        parts=[
+                            sdk.UploadPart(part_number=part.number, etag=f'"{part.etag}"')
+                            for part in parts
+                        ]
+                    ),
+                )
+            )
+        return self._head(name, None)
+
+    def _list_uploads(self, prefix: str) -> Sequence[Upload]:
+        uploads: list[Upload] = []
+        key_marker = id_marker = None
+        while True:
+            with service_errors():
+                result = self._client.list_multipart_uploads(
+                    sdk.ListMultipartUploadsRequest(
+                        bucket=self._bucket,
+                        prefix=prefix or None,
+                        key_marker=key_marker,
+                        upload_id_marker=id_marker,
+                        max_uploads=1000,
+                        encoding_type="url",
+                    )
+                )
+                uploads += [
+                    Upload(item.key, item.upload_id, item.initiated)
+                    for item in result.uploads or ()
+                ]
+            position = (result.next_key_marker, result.next_upload_id_marker)
+            if not result.is_truncated or position == (key_marker, id_marker):
+                return uploads
+            key_marker, id_marker = position
+
+    def _list_versions(self, prefix: str) -> Iterator[Version]:
+        key_marker = id_marker = None
+        while True:
+            with service_errors():
+                result = self._client.list_object_versions(
+                    sdk.ListObjectVersionsRequest(
+                        bucket=self._bucket,
+                        prefix=prefix or None,
+                        key_marker=key_marker,
+                        version_id_marker=id_marker,
+                        max_keys=1000,
+                        encoding_type="url",
+                    )
+                )
+                found = [_version(item, deleted=False) for item in result.version or ()]
+                found += [_version(item, deleted=True) for item in result.delete_marker or ()]
+            # Two lists in the answer, one history: by name, the newest first.
+            found.sort(key=lambda version: version.modified, reverse=True)
+            found.sort(key=lambda version: version.name.encode())
+            yield from found
+            position = (result.next_key_marker, result.next_version_id_marker)
+            if not result.is_truncated or position == (key_marker, id_marker):
+                return
+            key_marker, id_marker = position
+
+    def _restore(self, name: str, days: int, version_id: str | None) -> None:
+        with service_errors(name):
+            self._client.restore_object(
+                sdk.RestoreObjectRequest(
+                    bucket=self._bucket,
+                    key=name,
+                    version_id=version_id,
+                    restore_request=sdk.RestoreRequest(days=days),
+                )
+            )
+
+    def acl(self, name: str) -> str:
+        """Return an object's ACL: ``default``, ``private``, ``public-read`` ..."""
+        with service_errors(name):
+            result = self._client.get_object_acl(
+                sdk.GetObjectAclRequest(bucket=self._bucket, key=name)
+            )
+            return str(result.acl or "default")
+
+
+def _version(item: Any, *, deleted: bool) -> Version:
+    return Version(
+        name=item.key,
+        version_id=item.version_id,
+        is_latest=bool(item.is_latest),
+        is_delete_marker=deleted,
+        size=0 if deleted else item.size,
+        etag="" if deleted else (item.etag or "").strip('"'),
+        modified=item.last_modified,
+    )
