@@ -110,7 +110,7 @@ def rsa_key(key_id: str) -> RsaKey:
 
 
 def ring_for(vector: Vector) -> KeyRing:
-    """Return a ring of all keys; the vector's own comes last and under its description."""
+    """Return a ring of all keys; the vector's own, if any, comes last under its description."""
     return _ring(vector.key_id, Description(vector.description).text)
 
 
@@ -118,6 +118,8 @@ def ring_for(vector: Vector) -> KeyRing:
 def _ring(key_id: str, description: str) -> KeyRing:
     others = [name for name in ("key1", "key2", "key3") if name != key_id]
     decoys = [rsa_key(name).described({"decoy": name}) for name in others]
+    if len(others) == 3:  # a KMS holds it
+        return KeyRing(*decoys)
     return KeyRing(*decoys, rsa_key(key_id).described(description))
 
 
