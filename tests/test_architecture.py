@@ -34,6 +34,7 @@ FLOORS = {
     "keyless": 4.1,
     "multipart": 4.15,
     "bucket": 4.2,
+    "opening": 4.3,
     "__init__": 4.9,
     "server": 5,
     "cli": 5.1,

@@ -13,7 +13,7 @@ byte: Java, Go, C++, PHP and Python programs read them and are read.
 """
 
 from cipherbucket._version import __version__
-from cipherbucket.bucket import Bucket, open_bucket
+from cipherbucket.bucket import Bucket
 from cipherbucket.credentials import Credentials
 from cipherbucket.description import Description
 from cipherbucket.errors import (
@@ -45,6 +45,7 @@ from cipherbucket.keys.files import create_rsa_key_file, load_key
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.multipart import Multipart
+from cipherbucket.opening import open_bucket, open_url
 from cipherbucket.policy import Policy
 from cipherbucket.reader import ObjectFile, ObjectStream
 from cipherbucket.stores.address import make_bucket, open_store, split_url
@@ -100,5 +101,6 @@ __all__ = [
     "make_bucket",
     "open_bucket",
     "open_store",
+    "open_url",
     "split_url",
 ]

@@ -31,10 +31,8 @@ from cipherbucket.progress import Progress
 from cipherbucket.reader import ObjectFile, ObjectStream, open_file, open_stream, unlock
 from cipherbucket.seal import seal
 from cipherbucket.source import PutBody, Source
-from cipherbucket.stores.address import open_store
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import NOTHING
-from cipherbucket.stores.oss_settings import OssSettings
 from cipherbucket.transfer import save
 from cipherbucket.writer import write
 
@@ -293,35 +291,3 @@ class Bucket(Keyless):
 
     def __repr__(self) -> str:
         return f"Bucket({self.url!r}, {self._ring!r})"
-
-
-def open_bucket(
-    url: str,
-    *keys: MasterKey | KeyRing,
-    format: str = OSS,  # noqa: A002  the word of the documents
-    policy: Policy | None = None,
-    settings: OssSettings | None = None,
-) -> Bucket:
-    """Open a bucket.
-
-    Args:
-        url: ``oss://bucket``, ``file:///folder`` (made if it is not there), ``memory://name``.
-        keys: Master keys: the first writes, all read. Or one `KeyRing`. None at all is enough
-            to list, look at and delete objects.
-        format: The format new objects get: ``oss``.
-        policy: What is accepted on reading; see `Bucket`.
-        settings: How OSS is reached; None takes all of it from the environment.
-
-    Raises:
-        UsageError: The URL or format is unknown, or the store cannot be opened.
-        MissingExtraError: ``oss://`` needs the extra ``oss``.
-        MasterKeyError: The keys make no ring.
-    """
-    if len(keys) == 1 and isinstance(keys[0], KeyRing):
-        ring = keys[0]
-    else:
-        masters = [key for key in keys if not isinstance(key, KeyRing)]
-        if len(masters) != len(keys):
-            raise UsageError("give keys, or one ring")
-        ring = KeyRing(*masters)
-    return Bucket(open_store(url, settings), ring, format=format, policy=policy)

@@ -1,0 +1,101 @@
+"""One object behind a presigned URL: whoever has the URL can fetch it, whoever has the key read it.
+
+A presigned URL is good for one method, GET, and for just the headers it was signed with: no
+``x-oss-`` header may be added. So a range may be ignored by the store; what comes is what the
+answer says it is.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from cipherbucket.errors import (
+    ObjectNotFoundError,
+    RangeError,
+    StoreError,
+    TransientStoreError,
+    UsageError,
+    named,
+)
+from cipherbucket.stores._http import Http, Response
+from cipherbucket.stores.answers import received_range, stored_object
+from cipherbucket.stores.bodies import Incoming
+from cipherbucket.stores.oss_settings import OssSettings
+from cipherbucket.stores.resuming import ResumingBody
+
+_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+
+
+def fetch_url(
+    url: str,
+    settings: OssSettings,
+    *,
+    start: int = 0,
+    length: int | None = None,
+    tail: int | None = None,
+) -> Incoming:
+    """Fetch the object behind a URL, or a range of its stored bytes.
+
+    Args:
+        url: ``https://`` or ``http://``, usually presigned.
+        settings: Proxy, certificates and timeouts; nothing is signed.
+        start: First byte.
+        length: How many bytes, 1 or more; None for all to the end.
+        tail: The last so many bytes instead, 1 or more.
+
+    Raises:
+        UsageError: Not such a URL.
+        ObjectNotFoundError: There is nothing.
+        RangeError: The range begins after the end.
+        StoreError: The store refused; an expired URL among the reasons.
+    """
+    if length == 0 or tail == 0:
+        raise UsageError("a URL is asked for 1 byte or more")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise UsageError("not an http:// or https:// URL")
+    name = unquote(parts.path).removeprefix("/") or parts.netloc
+    http = Http(
+        proxy=settings.proxy,
+        ca_file=settings.ca_file,
+        verify=settings.verify,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+    )
+    headers: dict[str, str] = {}
+    if tail is not None:
+        headers["range"] = f"bytes=-{tail}"
+    elif start or length is not None:
+        headers["range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
+    response = _fetched(http, url, name, headers)
+    first, stop, size = received_range(name, response.status, response.headers)
+    stored = stored_object(name, response.headers, size)
+
+    def reopen(position: int, end: int) -> tuple[Response, int, int, str]:
+        again = _fetched(http, url, name, {"range": f"bytes={position}-{end - 1}"})
+        begin, behind, _ = received_range(name, again.status, again.headers)
+        return again, begin, behind, stored_object(name, again.headers, size).etag
+
+    body = ResumingBody(name, response, first, stop, stored.etag, reopen)
+    return Incoming(stored, first, stop, body, named)
+
+
+def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Response:
+    response = http.request("GET", url, headers)
+    if response.status in {200, 206}:
+        return response
+    response.close()
+    details = f"(HTTP {response.status}, {urlsplit(url).netloc})"
+    if response.status == 404:
+        raise ObjectNotFoundError(f"no such object {details}", name=name)
+    if response.status == 416:
+        raise RangeError(f"the range begins after the end of the object {details}", name=name)
+    if response.status in _TRANSIENT:
+        raise TransientStoreError(f"the store failed {details}", name=name)
+    error = StoreError(
+        f"the store refused {details}",
+        name=name,
+        hint="the URL may have expired, or be good for another method",
+    )
+    error.status = response.status
+    raise error
