@@ -1,0 +1,87 @@
+"""An HTTP server that answers as a test tells it: well, badly, or only in part."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Request:
+    """One request as it arrived; header names in lower case, values as raw Latin-1."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Answer:
+    """What to answer; ``stop_after`` closes the connection after so many bytes of the body."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    stop_after: int | None = None
+
+
+@dataclass
+class Scripted:
+    """A running server.
+
+    Attributes:
+        url: Where it listens.
+        requests: What arrived so far.
+    """
+
+    url: str
+    requests: list[Request] = field(default_factory=list)
+
+
+@contextmanager
+def scripted(answer: Callable[[Request], Answer]) -> Iterator[Scripted]:
+    """Serve on loopback while the block runs; ``answer`` is called once a request."""
+    state = Scripted("")
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def respond(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            headers = {name.lower(): text for name, text in self.headers.items()}
+            request = Request(self.command, self.path, headers, self.rfile.read(length))
+            state.requests.append(request)
+            told = answer(request)
+            self.send_response(told.status)
+            for name, text in told.headers.items():
+                self.send_header(name, text)
+            if "content-length" not in told.headers:
+                self.send_header("content-length", str(len(told.body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(told.body[: told.stop_after])
+            if told.stop_after is not None:
+                self.close_connection = True
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = respond  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Clients that go away in the middle belong to the tests."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
