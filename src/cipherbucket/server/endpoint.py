@@ -1,0 +1,256 @@
+"""Starting and stopping the endpoint: in tests, in programs, from the command line.
+
+Law: it binds to loopback unless told otherwise, it is ready when the constructor of the ``with``
+block returns, and it leaves no thread, socket or file behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from cipherbucket.errors import StoreError, UsageError
+from cipherbucket.server.app import TRANSPORT, create_app
+from cipherbucket.server.buckets import check_bucket_name
+from cipherbucket.server.errors import OssError
+from cipherbucket.server.faults import FaultPlan, Faults
+from cipherbucket.server.service import Service, Settings
+from cipherbucket.server.signature import Credentials
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+DEFAULT_ACCESS_KEY_ID = "cipherbucket-local"
+_STOP_SECONDS = 2
+_MAX_HEAD = 64 << 10  # 8 KiB of metadata and what else a request's head may hold
+
+
+class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """HTTP as uvicorn speaks it; requests get hold of their connection, for faults."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        inner: ASGIApp = self.app  # type: ignore[has-type]
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[TRANSPORT] = transport
+            await inner(scope, receive, send)
+
+        self.app = app
+
+
+class Endpoint:
+    """A local OSS endpoint.
+
+    >>> with Endpoint(buckets=["examplebucket"]) as endpoint:
+    ...     endpoint.url.startswith("http://127.0.0.1:")
+    True
+
+    Args:
+        data: A folder that keeps everything; None: memory, gone at the end.
+        host: Address to bind to.
+        port: 0 for a free one.
+        buckets: Made at the start if they are not there.
+        access_key_id: The one identity.
+        access_key_secret: None: a random one.
+        security_token: What requests must bring as STS token; None: any, or none.
+        faults: A plan as `FaultPlan.parse` reads it.
+        md5_etags: ETags of the MD5, as OSS makes them.
+        settings: Instead of the identity, ``md5_etags`` and their like: all settings at once.
+
+    Raises:
+        UsageError: Something of this cannot be.
+        StoreError: The address cannot be bound to.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: str | os.PathLike[str] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        buckets: Sequence[str] = (),
+        access_key_id: str = DEFAULT_ACCESS_KEY_ID,
+        access_key_secret: str | None = None,
+        security_token: str | None = None,
+        faults: str = "",
+        md5_etags: bool = False,
+        settings: Settings | None = None,
+    ) -> None:
+        if settings is None:
+            secret = access_key_secret or secrets.token_urlsafe(24)
+            credentials = Credentials(access_key_id, secret, security_token)
+            settings = Settings(credentials=credentials, md5_etags=md5_etags)
+        self._settings = settings
+        self._plan = FaultPlan.parse(faults)
+        self._data = None if data is None else Path(data)
+        self._host = host
+        self._port = port
+        self._buckets = list(buckets)
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._service: Service | None = None
+        for name in self._buckets:
+            try:
+                check_bucket_name(name)
+            except OssError as error:
+                raise UsageError(f"bucket {name!r}: {error.message}") from error
+
+    @property
+    def url(self) -> str:
+        """``http://host:port``, with the port that it really has."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    @property
+    def access_key_id(self) -> str:
+        """The identity's public half."""
+        return self._settings.credentials.access_key_id
+
+    @property
+    def access_key_secret(self) -> str:
+        """The identity's secret half."""
+        return self._settings.credentials.access_key_secret
+
+    @property
+    def security_token(self) -> str | None:
+        """The STS token that requests must bring."""
+        return self._settings.credentials.security_token
+
+    @property
+    def region(self) -> str:
+        """The region that buckets tell; any may be signed for."""
+        return self._settings.region
+
+    def start(self) -> Self:
+        """Start serving, in a thread of its own; return when it does."""
+        sock = _bound(self._host, self._port)
+        try:
+            service = Service(self._settings, self._data)
+        except BaseException:
+            sock.close()
+            raise
+        self._port = sock.getsockname()[1]
+        self._service = service
+        for name in self._buckets:
+            service.create_bucket(name)
+        config = uvicorn.Config(
+            create_app(service, Faults(self._plan)),
+            http=_Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            h11_max_incomplete_event_size=_MAX_HEAD,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+            backlog=1024,
+        )
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([sock],), name="cipherbucket-endpoint", daemon=True
+        )
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(0.001)
+        return self
+
+    def stop(self) -> None:
+        """Stop serving, break off what is under way, close everything."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join()
+            self._server = self._thread = None
+        if self._service is not None:
+            self._service.close()
+            self._service = None
+
+    def wait(self) -> None:
+        """Return when it has stopped, or raise the KeyboardInterrupt that comes first."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(0.5)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def describe(self, *, with_secret: bool) -> str:
+        """Say where it is and how to point the SDKs at it."""
+        secret = self.access_key_secret if with_secret else "the one in OSS_ACCESS_KEY_SECRET"
+        bucket = self._buckets[0] if self._buckets else "examplebucket"
+        where = f"folder {self._data.absolute()}" if self._data else "memory, gone at the end"
+        return _DESCRIPTION.format(
+            url=self.url,
+            where=where,
+            key_id=self.access_key_id,
+            secret=secret,
+            bucket=bucket,
+            region=self.region,
+        )
+
+
+_DESCRIPTION = """\
+OSS endpoint at {url}
+  data      {where}
+  key id    {key_id}
+  secret    {secret}
+
+cipherbucket, ossutil
+  export OSS_ENDPOINT={url} OSS_REGION={region} OSS_ACCESS_KEY_ID={key_id}
+Python, oss2
+  oss2.Bucket(oss2.AuthV4(key_id, secret), "{url}", "{bucket}", region="{region}")
+Python, alibabacloud_oss_v2
+  config.endpoint, config.region = "{url}", "{region}"
+Go, aliyun-oss-go-sdk
+  oss.New("{url}", keyID, secret)
+Go, alibabacloud-oss-go-sdk-v2
+  oss.LoadDefaultConfig().WithEndpoint("{url}").WithRegion("{region}").WithUsePathStyle(true)
+Java, aliyun-oss-java-sdk
+  new OSSClientBuilder().build("{url}", keyId, secret)
+C++, aliyun-oss-cpp-sdk
+  OssClient client("{url}", keyId, secret, conf);
+"""
+
+
+def serve(endpoint: Endpoint, *, with_secret: bool, tell: Any = print) -> None:
+    """Serve until interrupted; tell first where, and how to point the SDKs at it."""
+    with endpoint, contextlib.suppress(KeyboardInterrupt):
+        tell(endpoint.describe(with_secret=with_secret))
+        endpoint.wait()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+    except (OSError, OverflowError) as error:
+        sock.close()
+        raise StoreError(
+            f"{host} port {port} cannot be bound to: {error}",
+            hint="another program may be using it; --port 0 takes a free one",
+        ) from error
+    return sock

@@ -1,0 +1,391 @@
+"""Listings: objects (V1, V2), versions, uploads; by byte order of names, in pages.
+
+Strategy: a page is filled by stepping through an index; a common prefix is passed in one step by
+going on at its successor, so that a folder of a million objects costs no more than one. What comes
+next is told by the last name or prefix of the page, never by a state that the server would hold.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from cipherbucket.server.attributes import restore_header
+from cipherbucket.server.catalog import (
+    DELETE_MARKER,
+    VERSION_COLUMNS,
+    Upload,
+    Version,
+    upload_of,
+    version_of,
+)
+from cipherbucket.server.errors import invalid_argument
+from cipherbucket.server.objects import encoded, xml_answer
+from cipherbucket.server.service import Answer, Call, Service
+from cipherbucket.server.xml import Node, document, iso_time
+
+_AFTER_ALL = b"\xff"
+_BATCH = 256
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Named)
+
+
+@dataclass(slots=True)
+class Folded(Generic[T]):
+    """One page.
+
+    Attributes:
+        entries: The rows that no common prefix hides.
+        prefixes: The common prefixes.
+        last: The last name or prefix of the page.
+        truncated: Whether there is more.
+    """
+
+    entries: list[T] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+    last: str = ""
+    truncated: bool = False
+
+
+Scan = Callable[[bytes], Iterator[T]]
+"""Gives rows whose names, as UTF-8, are not less than the argument, in byte order."""
+
+
+def fold(
+    scan: Scan[T], prefix: str, delimiter: str, after: str, limit: int, begin: bytes | None = None
+) -> Folded[T]:
+    """Fill one page.
+
+    Args:
+        scan: Reads the rows.
+        prefix: Only names that begin with this.
+        delimiter: Fold names at its first occurrence after the prefix; empty: fold nothing.
+        after: Only names and common prefixes greater than this.
+        limit: Most entries and prefixes together.
+        begin: Where the scan begins, if not right after ``after``.
+    """
+    page: Folded[T] = Folded()
+    first = begin if begin is not None else (after.encode() + b"\0" if after else b"")
+    position: bytes | None = max(prefix.encode(), first)
+    while position is not None:
+        rows, position = scan(position), None
+        for row in rows:
+            if not row.name.startswith(prefix):
+                break
+            cut = row.name.find(delimiter, len(prefix)) if delimiter else -1
+            common = row.name[: cut + len(delimiter)] if cut >= 0 else None
+            if common is not None and common <= after:
+                position = _successor(common)
+                break
+            if len(page.entries) + len(page.prefixes) == limit:
+                page.truncated = True
+                break
+            page.last = common if common is not None else row.name
+            if common is not None:
+                page.prefixes.append(common)
+                position = _successor(common)
+                break
+            page.entries.append(row)
+    return page
+
+
+def list_objects(service: Service, call: Call) -> Answer:
+    """ListObjects, version 1."""
+    marker = call.query.get("marker", "")
+    page, limit = _object_page(service, call, marker)
+    url, tell = _encoding(call)
+    return xml_answer(
+        document(
+            "ListBucketResult",
+            [
+                ("Name", call.bucket),
+                ("Prefix", tell(call.query.get("prefix", ""))),
+                ("Marker", tell(marker)),
+                ("MaxKeys", limit),
+                ("Delimiter", tell(call.query.get("delimiter", ""))),
+                ("EncodingType", "url" if url else None),
+                ("IsTruncated", page.truncated),
+                ("NextMarker", tell(page.last) if page.truncated else None),
+                *_contents(service, page, tell, owner=True),
+            ],
+        )
+    )
+
+
+def list_objects_v2(service: Service, call: Call) -> Answer:
+    """ListObjectsV2."""
+    token = call.query.get("continuation-token")
+    after = call.query.get("start-after", "") if token is None else _read_token(token)
+    page, limit = _object_page(service, call, after)
+    url, tell = _encoding(call)
+    owner = call.query.get("fetch-owner") == "true"
+    following = base64.urlsafe_b64encode(page.last.encode()).decode().rstrip("=")
+    return xml_answer(
+        document(
+            "ListBucketResult",
+            [
+                ("Name", call.bucket),
+                ("Prefix", tell(call.query.get("prefix", ""))),
+                (
+                    "StartAfter",
+                    tell(call.query["start-after"]) if "start-after" in call.query else None,
+                ),
+                ("MaxKeys", limit),
+                ("Delimiter", tell(call.query.get("delimiter", ""))),
+                ("EncodingType", "url" if url else None),
+                ("IsTruncated", page.truncated),
+                ("ContinuationToken", token),
+                ("NextContinuationToken", following if page.truncated else None),
+                ("KeyCount", len(page.entries) + len(page.prefixes)),
+                *_contents(service, page, tell, owner=owner),
+            ],
+        )
+    )
+
+
+def list_object_versions(service: Service, call: Call) -> Answer:
+    """ListObjectVersions: of each name the newest version first."""
+    key_marker = call.query.get("key-marker", "")
+    id_marker = call.query.get("version-id-marker", "")
+    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+    limit = _limit(call, "max-keys", 100)
+    with service.reading(call.bucket) as (db, _):
+        begin, below = None, None
+        if key_marker and id_marker:
+            begin = key_marker.encode()
+            below = _row_of(db, call.bucket, key_marker, id_marker)
+        scan = _version_scan(db, call.bucket, key_marker, below)
+        page = fold(scan, prefix, delimiter, key_marker, limit, begin)
+    url, tell = _encoding(call)
+    last = page.entries[-1] if page.entries and page.entries[-1].name == page.last else None
+    now = int(service.now().timestamp())
+    return xml_answer(
+        document(
+            "ListVersionsResult",
+            [
+                ("Name", call.bucket),
+                ("Prefix", tell(prefix)),
+                ("KeyMarker", tell(key_marker)),
+                ("VersionIdMarker", id_marker),
+                ("MaxKeys", limit),
+                ("Delimiter", tell(delimiter)),
+                ("EncodingType", "url" if url else None),
+                ("IsTruncated", page.truncated),
+                ("NextKeyMarker", tell(page.last) if page.truncated else None),
+                (
+                    "NextVersionIdMarker",
+                    (last.version_id if last else "") if page.truncated else None,
+                ),
+                *(_version_node(service, version, tell, now) for version in page.entries),
+                *(("CommonPrefixes", [("Prefix", tell(one))]) for one in page.prefixes),
+            ],
+        )
+    )
+
+
+def list_uploads(service: Service, call: Call) -> Answer:
+    """ListMultipartUploads: of each name by upload id."""
+    key_marker = call.query.get("key-marker", "")
+    id_marker = call.query.get("upload-id-marker", "") if key_marker else ""
+    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+    limit = _limit(call, "max-uploads", 1000)
+    begin = key_marker.encode() if id_marker else None
+    with service.reading(call.bucket) as (db, _):
+        scan = _upload_scan(db, call.bucket, key_marker, id_marker)
+        page = fold(scan, prefix, delimiter, key_marker, limit, begin)
+    url, tell = _encoding(call)
+    last = page.entries[-1] if page.entries and page.entries[-1].name == page.last else None
+    return xml_answer(
+        document(
+            "ListMultipartUploadsResult",
+            [
+                ("EncodingType", "url" if url else None),
+                ("Bucket", call.bucket),
+                ("KeyMarker", tell(key_marker)),
+                ("UploadIdMarker", id_marker),
+                ("NextKeyMarker", tell(page.last) if page.truncated else ""),
+                ("NextUploadIdMarker", last.upload_id if page.truncated and last else ""),
+                ("Delimiter", tell(delimiter)),
+                ("Prefix", tell(prefix)),
+                ("MaxUploads", limit),
+                ("IsTruncated", page.truncated),
+                *(
+                    (
+                        "Upload",
+                        [
+                            ("Key", tell(upload.name)),
+                            ("UploadId", upload.upload_id),
+                            ("StorageClass", upload.attributes.storage_class),
+                            ("Initiated", iso_time(upload.started)),
+                        ],
+                    )
+                    for upload in page.entries
+                ),
+                *(("CommonPrefixes", [("Prefix", tell(one))]) for one in page.prefixes),
+            ],
+        )
+    )
+
+
+def _object_page(service: Service, call: Call, after: str) -> tuple[Folded[Version], int]:
+    limit = _limit(call, "max-keys", 100)
+    with service.reading(call.bucket) as (db, _):
+
+        def scan(start: bytes) -> Iterator[Version]:
+            return _rows(
+                lambda at: db.execute(
+                    f"SELECT {VERSION_COLUMNS} FROM versions WHERE bucket = ? AND name >= ?"  # noqa: S608
+                    " AND latest = 1 AND kind != ? ORDER BY name LIMIT ?",
+                    (call.bucket, at, DELETE_MARKER, _BATCH),
+                ),
+                start,
+            )
+
+        prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+        return fold(scan, prefix, delimiter, after, limit), limit
+
+
+def _rows(query: Callable[[bytes], sqlite3.Cursor], start: bytes) -> Iterator[Version]:
+    """Read batch after batch of versions with distinct names."""
+    position: bytes | None = start
+    while position is not None:
+        rows = query(position).fetchall()
+        for row in rows:
+            yield version_of(row)
+        position = rows[-1][1] + b"\0" if len(rows) == _BATCH else None
+
+
+def _version_scan(
+    db: sqlite3.Connection, bucket: str, key_marker: str, below: int | None
+) -> Scan[Version]:
+    """Scan all versions; of ``key_marker`` itself only those older than row ``below``."""
+
+    def scan(start: bytes) -> Iterator[Version]:
+        rows = db.execute(
+            f"SELECT {VERSION_COLUMNS} FROM versions WHERE bucket = ? AND name >= ?"  # noqa: S608
+            " ORDER BY name, id DESC",
+            (bucket, start),
+        )
+        for row in rows:
+            if below is None or row[1] != key_marker.encode() or row[0] < below:
+                yield version_of(row)
+
+    return scan
+
+
+def _upload_scan(
+    db: sqlite3.Connection, bucket: str, key_marker: str, id_marker: str
+) -> Scan[Upload]:
+    """Scan all uploads; of ``key_marker`` itself only those with greater ids than ``id_marker``."""
+
+    def scan(start: bytes) -> Iterator[Upload]:
+        rows = db.execute(
+            "SELECT id, name, started, attributes FROM uploads WHERE bucket = ? AND name >= ?"
+            " ORDER BY name, id",
+            (bucket, start),
+        )
+        for row in rows:
+            if not id_marker or row[1] != key_marker.encode() or row[0] > id_marker:
+                yield upload_of(row)
+
+    return scan
+
+
+def _row_of(db: sqlite3.Connection, bucket: str, name: str, version_id: str) -> int:
+    found = db.execute(
+        "SELECT id FROM versions WHERE bucket = ? AND name = ? AND version_id = ?",
+        (bucket, name.encode(), version_id),
+    ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _contents(
+    service: Service, page: Folded[Version], tell: Callable[[str], str], *, owner: bool
+) -> Iterator[Node]:
+    now = int(service.now().timestamp())
+    for version in page.entries:
+        yield (
+            "Contents",
+            [
+                ("Key", tell(version.name)),
+                ("LastModified", iso_time(version.modified)),
+                ("ETag", f'"{version.etag}"'),
+                ("Type", version.kind),
+                ("Size", version.size),
+                ("StorageClass", version.attributes.storage_class),
+                ("RestoreInfo", restore_header(version, now) or None),
+                ("Owner", owner_node(service) if owner else None),
+            ],
+        )
+    for one in page.prefixes:
+        yield "CommonPrefixes", [("Prefix", tell(one))]
+
+
+def _version_node(service: Service, version: Version, tell: Callable[[str], str], now: int) -> Node:
+    common: list[Node] = [
+        ("Key", tell(version.name)),
+        ("VersionId", version.version_id),
+        ("IsLatest", version.latest),
+        ("LastModified", iso_time(version.modified)),
+    ]
+    owner: Node = ("Owner", owner_node(service))
+    if version.kind == DELETE_MARKER:
+        return DELETE_MARKER, [*common, owner]
+    return (
+        "Version",
+        [
+            *common,
+            ("ETag", f'"{version.etag}"'),
+            ("Type", version.kind),
+            ("Size", version.size),
+            ("StorageClass", version.attributes.storage_class),
+            ("RestoreInfo", restore_header(version, now) or None),
+            owner,
+        ],
+    )
+
+
+def owner_node(service: Service) -> list[Node]:
+    """Return the content of an Owner element."""
+    return [("ID", service.settings.owner), ("DisplayName", service.settings.owner)]
+
+
+def _encoding(call: Call) -> tuple[bool, Callable[[str], str]]:
+    wanted = call.query.get("encoding-type", "")
+    if wanted not in {"", "url"}:
+        raise invalid_argument("The encoding type is url.", "encoding-type", wanted)
+    url = wanted == "url"
+    return url, lambda text: encoded(text, url=url)
+
+
+def _limit(call: Call, name: str, default: int) -> int:
+    text = call.query.get(name) or str(default)
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= 1000):
+        raise invalid_argument(f"{name} must be 1 to 1000.", name, text)
+    return int(text)
+
+
+def _read_token(token: str) -> str:
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise invalid_argument(
+            "The continuation token is not one of this endpoint.", "continuation-token", token
+        ) from error
+
+
+def _successor(prefix: str) -> bytes | None:
+    """Return the least name that sorts after everything that begins with ``prefix``."""
+    raw = prefix.encode().rstrip(_AFTER_ALL)
+    return raw[:-1] + bytes([raw[-1] + 1]) if raw else None

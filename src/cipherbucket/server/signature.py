@@ -1,0 +1,437 @@
+"""OSS signatures, versions 1 and 4, in headers and in URLs: verified by pure functions.
+
+Law: what was signed is computed anew from the request as it arrived, and compared in constant time.
+A request without a signature is anonymous, which is for ACLs to judge; one with a signature that
+is not right is refused, whatever the ACLs allow.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote, unquote_plus
+
+from cipherbucket.server.errors import OssError, access_denied, invalid_argument
+
+MAX_SKEW = timedelta(minutes=15)
+MAX_EXPIRES = 7 * 24 * 3600
+"""Longest life of a URL signed with version 4, in seconds."""
+V4 = "OSS4-HMAC-SHA256"
+_V4_FIELD = re.compile(r"\s*(Credential|AdditionalHeaders|Signature)\s*=\s*([^,\s]+)\s*")
+_SIGNED_IN_V4 = frozenset({"content-type", "content-md5"})
+
+# The query parameters that version 1 signs; the others it leaves out.
+SIGNED_IN_V1 = frozenset(
+    [
+        "accessPoint",
+        "accessPointPolicy",
+        "acl",
+        "append",
+        "asyncFetch",
+        "bucketArchiveDirectRead",
+        "bucketInfo",
+        "callback",
+        "callback-var",
+        "cloudboxes",
+        "cname",
+        "comp",
+        "continuation-token",
+        "cors",
+        "delete",
+        "encryption",
+        "endTime",
+        "group",
+        "httpsConfig",
+        "inventory",
+        "inventoryId",
+        "lifecycle",
+        "link",
+        "live",
+        "location",
+        "logging",
+        "metaQuery",
+        "objectInfo",
+        "objectMeta",
+        "partNumber",
+        "policy",
+        "position",
+        "publicAccessBlock",
+        "qos",
+        "qosInfo",
+        "qosRequester",
+        "redundancyTransition",
+        "referer",
+        "regionList",
+        "replication",
+        "replicationLocation",
+        "replicationProgress",
+        "requestPayment",
+        "requesterQosInfo",
+        "resourceGroup",
+        "resourcePool",
+        "resourcePoolBuckets",
+        "resourcePoolInfo",
+        "response-cache-control",
+        "response-content-disposition",
+        "response-content-encoding",
+        "response-content-language",
+        "response-content-type",
+        "response-expires",
+        "restore",
+        "security-token",
+        "sequential",
+        "startTime",
+        "stat",
+        "status",
+        "style",
+        "styleName",
+        "symlink",
+        "tagging",
+        "transferAcceleration",
+        "uploadId",
+        "uploads",
+        "versionId",
+        "versioning",
+        "versions",
+        "vod",
+        "website",
+        "worm",
+        "wormExtend",
+        "wormId",
+        "x-oss-ac-forward-allow",
+        "x-oss-ac-source-ip",
+        "x-oss-ac-subnet-mask",
+        "x-oss-ac-vpc-id",
+        "x-oss-access-point-name",
+        "x-oss-async-process",
+        "x-oss-process",
+        "x-oss-redundancy-transition-taskid",
+        "x-oss-request-payer",
+        "x-oss-target-redundancy-type",
+        "x-oss-traffic-limit",
+        "x-oss-write-get-object-response",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The one identity that the endpoint knows.
+
+    Attributes:
+        access_key_id: Public half.
+        access_key_secret: Secret half.
+        security_token: What requests must bring as their STS token; None: any, or none.
+    """
+
+    access_key_id: str
+    access_key_secret: str = field(repr=False)
+    security_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """What of a request can be signed.
+
+    Attributes:
+        method: In capitals.
+        bucket: Empty for the service itself.
+        key: The object's name, decoded; empty for a bucket.
+        query: Parameters as they came, decoded, in their order.
+        headers: Names in lower case.
+    """
+
+    method: str
+    bucket: str
+    key: str
+    query: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
+
+    def parameter(self, name: str) -> str | None:
+        """Return the first query parameter of this name."""
+        return next((value for key, value in self.query if key == name), None)
+
+
+def parse_query(raw: str) -> tuple[tuple[str, str], ...]:
+    """Split and decode a query string. A plus sign is a space: SDKs escape a real one."""
+    pairs = (pair.partition("=") for pair in raw.split("&") if pair)
+    return tuple((unquote_plus(key), unquote_plus(value)) for key, _, value in pairs)
+
+
+def verify(request: SignedRequest, credentials: Credentials, now: datetime) -> bool:
+    """Check the signature of a request.
+
+    Returns:
+        Whether it is signed; False for an anonymous one.
+
+    Raises:
+        OssError: It is signed, but wrongly, too early or too late, or by somebody else.
+    """
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        if authorization.startswith(V4):
+            _verify_v4_header(request, authorization[len(V4) :], credentials, now)
+        elif authorization.startswith("OSS "):
+            _verify_v1_header(request, authorization[4:], credentials, now)
+        else:
+            raise _malformed("The authorization header is of a kind that is not supported.")
+    elif request.parameter("x-oss-signature-version") is not None:
+        _verify_v4_url(request, credentials, now)
+    elif request.parameter("Signature") is not None:
+        _verify_v1_url(request, credentials, now)
+    elif request.parameter("OSSAccessKeyId") or request.parameter("x-oss-signature"):
+        raise access_denied("The signature of this URL is incomplete.")
+    else:
+        return False
+    return True
+
+
+def string_to_sign_v1(request: SignedRequest, date: str) -> str:
+    """Return what version 1 signs; ``date`` is the Date header, or in URLs the expiry."""
+    signed = sorted((k, v) for k, v in request.query if k in SIGNED_IN_V1)
+    resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
+    if signed:
+        resource += "?" + "&".join(f"{k}={v}" if v else k for k, v in signed)
+    lines = [
+        request.method,
+        request.headers.get("content-md5", ""),
+        request.headers.get("content-type", ""),
+        date,
+        *(f"{k}:{v}" for k, v in sorted(request.headers.items()) if k.startswith("x-oss-")),
+    ]
+    return "\n".join([*lines, resource])
+
+
+def canonical_request_v4(request: SignedRequest, additional: tuple[str, ...]) -> str:
+    """Return what version 4 hashes; ``additional`` are the further headers that were signed."""
+    path = f"/{request.bucket}/{request.key}" if request.bucket else "/"
+    query = sorted(
+        (quote(k, safe=""), quote(v, safe="")) for k, v in request.query if k != "x-oss-signature"
+    )
+    names = [
+        name
+        for name in sorted(request.headers)
+        if name.startswith("x-oss-") or name in _SIGNED_IN_V4 or name in additional
+    ]
+    return "\n".join(
+        [
+            request.method,
+            quote(path, safe="/"),
+            "&".join(f"{k}={v}" if v else k for k, v in query),
+            "".join(f"{name}:{request.headers[name].strip()}\n" for name in names),
+            ";".join(sorted(additional)),
+            request.headers.get("x-oss-content-sha256", "UNSIGNED-PAYLOAD"),
+        ]
+    )
+
+
+def sign_v1(secret: str, text: str) -> str:
+    """Sign with version 1."""
+    digest = hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode()
+
+
+def sign_v4(secret: str, scope: str, text: str) -> str:
+    """Sign with version 4 under a key derived for ``scope``, date/region/product/request."""
+    key = f"aliyun_v4{secret}".encode()
+    for step in scope.split("/"):
+        key = hmac.new(key, step.encode(), hashlib.sha256).digest()
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _verify_v1_header(
+    request: SignedRequest, rest: str, credentials: Credentials, now: datetime
+) -> None:
+    key_id, colon, signature = rest.strip().partition(":")
+    if not colon:
+        raise _malformed("The authorization header must be 'OSS id:signature'.")
+    date = request.headers.get("x-oss-date") or request.headers.get("date", "")
+    _check_key_id(key_id, credentials)
+    _check_clock(date, now)
+    _check_token(request, credentials)
+    text = string_to_sign_v1(request, date)
+    _compare(sign_v1(credentials.access_key_secret, text), signature, key_id, text)
+
+
+def _verify_v1_url(request: SignedRequest, credentials: Credentials, now: datetime) -> None:
+    key_id, expires = request.parameter("OSSAccessKeyId"), request.parameter("Expires")
+    if not key_id or not expires:
+        raise access_denied("A signed URL must include OSSAccessKeyId, Expires and Signature.")
+    _check_key_id(key_id, credentials)
+    if not expires.isdecimal() or len(expires) > 12:
+        raise access_denied("Expires must be a time in seconds since 1970.")
+    if now.timestamp() > int(expires):
+        raise _expired()
+    _check_token(request, credentials)
+    text = string_to_sign_v1(request, expires)
+    signature = request.parameter("Signature") or ""
+    _compare(sign_v1(credentials.access_key_secret, text), signature, key_id, text)
+
+
+def _verify_v4_header(
+    request: SignedRequest, rest: str, credentials: Credentials, now: datetime
+) -> None:
+    fields = filter(None, map(_V4_FIELD.fullmatch, rest.split(",")))
+    given: dict[str, str] = {match[1]: match[2] for match in fields}
+    if not {"Credential", "Signature"} <= given.keys():
+        raise _malformed("The authorization header must name a Credential and a Signature.")
+    if "x-oss-content-sha256" not in request.headers:
+        raise _malformed("The header x-oss-content-sha256 is missing.")
+    date = request.headers.get("x-oss-date") or request.headers.get("date", "")
+    key_id, scope = _split_credential(given["Credential"])
+    _check_key_id(key_id, credentials)
+    signed_at = _check_clock(date, now)
+    _check_token(request, credentials)
+    stamp = f"{signed_at:%Y%m%dT%H%M%SZ}"
+    additional = given.get("AdditionalHeaders", "")
+    _compare_v4(request, additional, key_id, scope, stamp, given["Signature"], credentials)
+
+
+def _verify_v4_url(request: SignedRequest, credentials: Credentials, now: datetime) -> None:
+    names = ("credential", "date", "expires", "signature")
+    given = {name: request.parameter(f"x-oss-{name}") or "" for name in names}
+    if request.parameter("x-oss-signature-version") != V4 or not all(given.values()):
+        raise access_denied(f"A signed URL must include {V4}, and its {', '.join(names)}.")
+    key_id, scope = _split_credential(given["credential"])
+    _check_key_id(key_id, credentials)
+    signed_at = _parse_time(given["date"])
+    expires = given["expires"]
+    if not expires.isdecimal() or not 1 <= int(expires[:9]) <= MAX_EXPIRES:
+        raise invalid_argument(f"x-oss-expires is 1 to {MAX_EXPIRES}.", "x-oss-expires", expires)
+    if signed_at is None or signed_at - now > MAX_SKEW:
+        raise _skewed(given["date"], now)
+    if now > signed_at + timedelta(seconds=int(expires)):
+        raise _expired()
+    _check_token(request, credentials)
+    additional = request.parameter("x-oss-additional-headers") or ""
+    _compare_v4(request, additional, key_id, scope, given["date"], given["signature"], credentials)
+
+
+def _compare_v4(
+    request: SignedRequest,
+    additional: str,
+    key_id: str,
+    scope: str,
+    stamp: str,
+    signature: str,
+    credentials: Credentials,
+) -> None:
+    if not scope.startswith(f"{stamp[:8]}/"):
+        raise _malformed("The date of the Credential is not that of the request.")
+    named = tuple(name.lower() for name in additional.split(";") if name)
+    missing = [name for name in named if name not in request.headers]
+    if missing:
+        raise access_denied(f"The signed header {missing[0]!r} is missing.")
+    canonical = canonical_request_v4(request, named)
+    text = "\n".join([V4, stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    expected = sign_v4(credentials.access_key_secret, scope, text)
+    _compare(expected, signature, key_id, text, canonical)
+
+
+def _split_credential(credential: str) -> tuple[str, str]:
+    key_id, _, scope = credential.partition("/")
+    parts = scope.split("/")
+    if len(parts) != 4 or parts[3] != "aliyun_v4_request" or not all(parts):
+        raise _malformed("The Credential must be id/date/region/oss/aliyun_v4_request.")
+    return key_id, scope
+
+
+def _compare(
+    expected: str, provided: str, key_id: str, text: str, canonical: str | None = None
+) -> None:
+    if not hmac.compare_digest(expected.encode(), provided.encode()):
+        details = {"OSSAccessKeyId": key_id, "SignatureProvided": provided, "StringToSign": text}
+        if canonical is not None:
+            details["CanonicalRequest"] = canonical
+        raise OssError(
+            403,
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your key and signing method.",
+            "0002-00000040",
+            details=details,
+        )
+
+
+def _check_key_id(key_id: str, credentials: Credentials) -> None:
+    if not hmac.compare_digest(key_id.encode(), credentials.access_key_id.encode()):
+        raise OssError(
+            403,
+            "InvalidAccessKeyId",
+            "The OSS Access Key Id you provided does not exist in our records.",
+            "0002-00000902",
+            details={"OSSAccessKeyId": key_id},
+        )
+
+
+def _check_token(request: SignedRequest, credentials: Credentials) -> None:
+    if credentials.security_token is None:
+        return
+    token = next(
+        filter(
+            None,
+            (
+                request.headers.get("x-oss-security-token"),
+                request.headers.get("security-token"),
+                request.parameter("x-oss-security-token"),
+                request.parameter("security-token"),
+            ),
+        ),
+        "",
+    )
+    if not hmac.compare_digest(token.encode(), credentials.security_token.encode()):
+        raise OssError(
+            403,
+            "InvalidAccessKeyId",
+            "The security token you provided is missing or invalid.",
+            "0002-00000902",
+        )
+
+
+def _check_clock(date: str, now: datetime) -> datetime:
+    if not date:
+        raise access_denied("OSS authentication requires a valid Date.")
+    moment = _parse_time(date)
+    if moment is None:
+        raise access_denied("The time of the request cannot be read.", "0002-00000505")
+    if abs(moment - now) > MAX_SKEW:
+        raise _skewed(date, now)
+    return moment
+
+
+def _parse_time(text: str) -> datetime | None:
+    try:
+        if re.fullmatch(r"\d{8}T\d{6}Z", text):
+            return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _skewed(date: str, now: datetime) -> OssError:
+    return OssError(
+        403,
+        "RequestTimeTooSkewed",
+        "The difference between the request time and the current time is too large.",
+        "0002-00000504",
+        details={
+            "MaxAllowedSkewMilliseconds": str(MAX_SKEW // timedelta(milliseconds=1)),
+            "RequestTime": date,
+            "ServerTime": f"{now:%Y-%m-%dT%H:%M:%S.000Z}",
+        },
+    )
+
+
+def _expired() -> OssError:
+    return access_denied("Request has expired.", "0002-00000069")
+
+
+def _malformed(message: str) -> OssError:
+    return invalid_argument(message, "Authorization")
