@@ -125,7 +125,7 @@ class Http:
         try:
             response = self._pool(url).request(
                 method,
-                url,
+                _verbatim(url),
                 body=cast("Iterable[bytes]", body) if length else None,
                 headers=sent,
                 preload_content=False,
@@ -164,6 +164,16 @@ class Http:
         return urllib3.PoolManager(
             maxsize=_CONNECTIONS, cert_reqs=cert_reqs, ca_certs=self._ca_file
         )
+
+
+def _verbatim(url: str) -> str:
+    """Keep HTTP libraries from resolving ``.`` and ``..`` in a path: they may be object names."""
+    path, question, query = url.partition("?")
+    segments = [
+        segment.replace(".", "%2E") if segment in {".", ".."} else segment
+        for segment in path.split("/")
+    ]
+    return "/".join(segments) + question + query
 
 
 def _environment_proxy(url: str) -> str | None:

@@ -198,6 +198,7 @@ _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
     "NoSuchUpload": (UploadNotFoundError, "no such unfinished upload", "begin the upload anew"),
     "FileAlreadyExists": (PreconditionFailedError, "there is an object of this name", None),
     "PreconditionFailed": (PreconditionFailedError, "the object is not the one expected", None),
+    "InvalidPart": (PreconditionFailedError, "a part named is not there", "upload it again"),
     "InvalidRange": (RangeError, "the range begins after the end of the object", None),
     "InvalidObjectState": (
         StoreError,
@@ -219,8 +220,8 @@ _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 
 def _service_error(error: Any, name: str | None) -> CipherbucketError:
     status, code = int(error.status_code), str(error.code or "")
-    if status == 404 and code in {"", "BadErrorResponse"}:
-        code = "NoSuchKey"  # a HEAD's answer has no body to say it
+    if status == 404 and str(error.request_target).startswith("HEAD "):
+        code = "NoSuchKey"  # the answer to a HEAD has no body to say it
     if status == 412:
         code = "PreconditionFailed"
     host = urlsplit(str(error.request_target).partition(" ")[2]).netloc

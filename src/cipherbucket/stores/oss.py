@@ -9,11 +9,12 @@ break off go on where they broke, bound to the same object by its ETag.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import quote
 
 from alibabacloud_oss_v2.types import OperationInput
 
-from cipherbucket.errors import RangeError, UsageError
+from cipherbucket.errors import CipherbucketError, RangeError, UploadNotFoundError, UsageError
 from cipherbucket.stores._http import Http, Response
 from cipherbucket.stores._sdk import new_client, service_errors
 from cipherbucket.stores.answers import META, content_length, received_range, stored_object
@@ -79,8 +80,13 @@ class OssStore(OssXmlVerbs):
             op_metadata={"response-stream": stream},
         )
         attempts = {} if body is None else {"retry_max_attempts": 1}
-        with service_errors(name):
-            output = self._client.invoke_operation(request, **attempts)
+        try:
+            with service_errors(name):
+                output = self._client.invoke_operation(request, **attempts)
+        except CipherbucketError:
+            if body is not None and body.failure is not None:
+                raise body.failure from None  # the caller's body broke, not the store
+            raise
         response: Response = output.http_response.raw
         return response
 
@@ -228,7 +234,8 @@ class OssStore(OssXmlVerbs):
         return Part(number, len(body), answer.etag, answer.crc64)
 
     def _abort_upload(self, name: str, upload_id: str) -> None:
-        self._send("AbortMultipartUpload", "DELETE", name, query={"uploadId": upload_id})
+        with suppress(UploadNotFoundError):
+            self._send("AbortMultipartUpload", "DELETE", name, query={"uploadId": upload_id})
 
     def close(self) -> None:
         """Close all connections."""
