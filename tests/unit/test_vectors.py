@@ -46,9 +46,15 @@ class DrippingBody:
 
 
 class DrippingStore(MemoryStore):
-    """A store whose bodies come in small pieces, as from a network."""
+    """A store whose bodies come in small pieces, as from a network.
+
+    Attributes:
+        feed: Most bytes that come at a time.
+        mistreats: What it does to ranges: nothing, ignore them, or begin at a whole block.
+    """
 
     feed = 1 << 20
+    mistreats = "nothing"
 
     def _get(
         self,
@@ -60,6 +66,12 @@ class DrippingStore(MemoryStore):
         version_id: str | None,
     ) -> tuple[StoredObject, int, int, RawBody]:
         stored, first, stop, raw = super()._get(name, start, length, tail, if_match, version_id)
+        if self.mistreats == "ignores":
+            stored, first, stop, raw = super()._get(name, 0, None, None, if_match, version_id)
+        elif self.mistreats == "aligns":
+            size = stop - first // 16 * 16
+            start = first // 16 * 16
+            stored, first, stop, raw = super()._get(name, start, size, None, if_match, version_id)
         return stored, first, stop, DrippingBody(raw, self.feed)
 
 
@@ -166,6 +178,18 @@ def test_any_range_of_an_object_of_an_sdk_is_the_slice(
         assert read_range(bucket, vector.name, span) == slice_of(plaintext, span), span
     with pytest.raises(RangeError):
         bucket.get(vector.name, start=vector.size + 1)
+
+
+@pytest.mark.parametrize("mistreats", ["ignores", "aligns"])
+@pytest.mark.parametrize("vector", [v for v in INTACT if v.size in {17, 1000}], ids=str)
+def test_the_slice_is_right_also_when_the_store_sends_more_than_the_range(
+    store: DrippingStore, monkeypatch: pytest.MonkeyPatch, vector: Vector, mistreats: str
+) -> None:
+    monkeypatch.setattr(store, "mistreats", mistreats)
+    bucket, plaintext = bucket_for(store, vector), vector.plaintext()
+
+    for span in ranges_of(vector):
+        assert read_range(bucket, vector.name, span) == slice_of(plaintext, span), span
 
 
 @each

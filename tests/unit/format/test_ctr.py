@@ -88,6 +88,8 @@ def test_the_file_of_rfc_3686_vectors_was_found() -> None:
         pytest.param("f0f1f2f3f4f5f6f7ffffffffffffffff", 0, id="2^64 in the second block"),
         pytest.param("00000000000000000000000000000001", 16 * (2**64 - 2), id="2^64 by an offset"),
         pytest.param("ffffffffffffffff0000000000000000", 16 * (2**64 - 1), id="2^128 by an offset"),
+        pytest.param("ffffffffffffffffffffffffffffffff", 83, id="2^128 within an offset"),
+        pytest.param("ffffffffffffffff0000000000000000", 2**68 + 5, id="2^128 by a long offset"),
         pytest.param("ffffffffffffffffffffffffffffffff", 0, id="2^128 in the second block"),
         pytest.param("fffffffffffffffffffffffffffffffe", 7, id="2^128 in the third block"),
         pytest.param("00000000000000000000000000000000", 5, id="no carry at all"),
