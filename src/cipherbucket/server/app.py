@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from cipherbucket.errors import CipherbucketError, SourceError, UsageError
 from cipherbucket.server.bodies import BodyReader
@@ -51,7 +50,10 @@ logger = logging.getLogger(__name__)
 
 def create_app(service: Service, faults: Faults) -> Starlette:
     """Make the ASGI application over a service."""
-    return Starlette(routes=[Mount("/", app=_Front(service, faults))])
+    application = Starlette()
+    # Not a route: those are patterns that do not match a newline, which a name may hold.
+    application.router.default = _Front(service, faults)
+    return application
 
 
 class _Front:

@@ -1,7 +1,8 @@
 """The OSS store against the local endpoint, by the suite that every store passes.
 
 Only what OSS itself does differently is set aside: it adds a content type and a storage class to
-every object, tells times to the second, and has no put that depends on an ETag.
+every object, tells times to the second, allows no
+name that begins with a slash, and has no put that depends on an ETag.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.stores.test_conformance import StoreConformance, read
+from tests.unit.stores.test_conformance import NAMES, StoreConformance, read
 
 import cipherbucket as cb
 from cipherbucket.errors import PreconditionFailedError, UploadNotFoundError, UsageError
@@ -74,7 +75,31 @@ def store(endpoint: Endpoint, numbers: Iterator[int]) -> Iterator[Store]:
         yield opened
 
 
+OSS_NAMES = [name for name in NAMES if not name.startswith("/")]
+
+
 class TestOssStore(StoreConformance):
+    @pytest.mark.parametrize("name", OSS_NAMES)
+    def test_any_legal_name_holds_its_own_object(self, store: Store, name: str) -> None:
+        super().test_any_legal_name_holds_its_own_object(store, name)
+
+    def test_names_lie_beside_each_other_in_byte_order(self, store: Store) -> None:
+        for name in OSS_NAMES:
+            store.put(name, name.encode())
+        listed = [entry.name for entry in store.list().entries]
+        assert listed == sorted(OSS_NAMES, key=str.encode)
+        for name in OSS_NAMES:
+            assert read(store, name) == name.encode()
+
+    def test_metadata_is_replaced_without_the_body(self, store: Store) -> None:
+        put = store.put("a", b"body", metadata={"k": "1"}, headers={"expires": "x"})
+        replaced = store.replace_metadata(
+            "a", metadata={"l": "2"}, headers={"content-type": "t"}, if_match=put.etag
+        )
+        assert (replaced.metadata, replaced.headers) == ({"l": "2"}, {"content-type": "t"})
+        assert (replaced.size, replaced.crc64) == (put.size, put.crc64)
+        assert read(store, "a") == b"body"
+
     def test_a_put_tells_what_the_store_holds(self, store: Store) -> None:
         put = store.put("a", b"body", metadata={"k": "vü"}, headers={"content-type": "text/x"})
         assert store.head("a") == put
