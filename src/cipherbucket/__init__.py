@@ -50,6 +50,7 @@ from cipherbucket.policy import Policy
 from cipherbucket.reader import ObjectFile, ObjectStream
 from cipherbucket.stores.address import make_bucket, open_store, split_url
 from cipherbucket.stores.local import LocalStore
+from cipherbucket.stores.local_repair import RepairReport, repair_index
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.objects import Entry, Part, Upload, Version
 from cipherbucket.stores.oss_settings import OssSettings
@@ -84,6 +85,7 @@ __all__ = [
     "PreconditionFailedError",
     "RangeError",
     "Recipient",
+    "RepairReport",
     "RsaKey",
     "SecurityError",
     "SourceError",
@@ -102,5 +104,6 @@ __all__ = [
     "open_bucket",
     "open_store",
     "open_url",
+    "repair_index",
     "split_url",
 ]

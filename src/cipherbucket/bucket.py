@@ -25,7 +25,7 @@ from cipherbucket.info import ObjectInfo
 from cipherbucket.keyless import Keyless, content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.multipart import Multipart
+from cipherbucket.multipart import Multipart, begin_multipart
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import ObjectFile, ObjectStream, open_file, open_stream, unlock
@@ -127,6 +127,7 @@ class Bucket(Keyless):
                     if_absent=if_absent,
                     if_match=if_match,
                 ),
+                lambda: self._store.head(name),
             )
         _log.info("put %r: %d bytes", name, stored.size)
         return ObjectInfo.of(stored)
@@ -276,12 +277,15 @@ class Bucket(Keyless):
             envelope, cipher = seal(
                 self._ring, self._format, data_size=plan.data_size, part_size=plan.part_size
             )
-        upload_id = self._store.begin_upload(
-            name,
-            metadata={**metadata, **envelope.to_metadata()},
-            headers=content_headers(headers, content_type),
-        )
-        return Multipart(self._store, name, upload_id, plan, envelope, cipher)
+            return begin_multipart(
+                self._store,
+                name,
+                plan,
+                envelope,
+                cipher,
+                metadata=metadata,
+                headers=content_headers(headers, content_type),
+            )
 
     def __reduce__(self) -> NoReturn:
         raise UsageError(

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +21,10 @@ from cipherbucket.errors import (
     CipherbucketError,
     EnvelopeError,
     IntegrityError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
     SourceError,
+    UploadNotFoundError,
     UsageError,
     named,
 )
@@ -30,10 +34,45 @@ from cipherbucket.format.span import PartPlan
 from cipherbucket.info import ObjectInfo
 from cipherbucket.source import PutBody, Source
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.objects import Part
+from cipherbucket.stores.objects import Part, StoredObject
 from cipherbucket.writer import persist
 
 _log = logging.getLogger("cipherbucket")
+
+
+def begin_multipart(
+    store: Store,
+    name: str,
+    plan: PartPlan,
+    envelope: Envelope,
+    cipher: Ctr,
+    *,
+    metadata: Mapping[str, str],
+    headers: Mapping[str, str],
+) -> Multipart:
+    """Begin an upload; see `Bucket.multipart`.
+
+    When the store's answer was lost, what it may have begun is found by our envelope and aborted
+    before another is begun: no upload is left behind that nobody knows of.
+    """
+    texts = envelope.to_metadata()
+
+    def begin(attempt: int) -> str:
+        if attempt > 1:
+            _abort_ours(store, name, texts)
+        return store.begin_upload(name, metadata={**metadata, **texts}, headers=headers)
+
+    return Multipart(store, name, persist(begin), plan, envelope, cipher)
+
+
+def _abort_ours(store: Store, name: str, texts: Mapping[str, str]) -> None:
+    for upload in store.list_uploads(name):
+        if upload.name != name:
+            continue
+        with suppress(UploadNotFoundError):
+            claimed = store.upload_metadata(name, upload.upload_id)
+            if claimed and claimed.items() <= texts.items():
+                store.abort_upload(name, upload.upload_id)
 
 
 class Multipart:
@@ -181,9 +220,7 @@ class Multipart:
                 listed = ", ".join(map(str, missing[:10])) + (" ..." if len(missing) > 10 else "")
                 raise UsageError(f"{len(missing):,} parts have not arrived: {listed}")
             parts = [self._arrived[number] for number in sorted(self._arrived)]
-            stored = self._store.complete_upload(
-                self.name, self.upload_id, parts, if_absent=if_absent
-            )
+            stored = self._completed(parts, if_absent)
             self._ended = "completed"
         if stored.size != self.plan.data_size or _differs(stored.crc64, parts):
             raise IntegrityError(
@@ -193,6 +230,21 @@ class Multipart:
             )
         _log.info("put %r in %d parts: %d bytes", self.name, len(parts), stored.size)
         return ObjectInfo.of(stored)
+
+    def _completed(self, parts: Sequence[Part], if_absent: bool) -> StoredObject:
+        try:
+            return persist(
+                lambda _: self._store.complete_upload(
+                    self.name, self.upload_id, parts, if_absent=if_absent
+                )
+            )
+        except (UploadNotFoundError, PreconditionFailedError):
+            # The answer to an earlier attempt may have been lost: then the object is there.
+            with suppress(ObjectNotFoundError, EnvelopeError):
+                stored = self._store.head(self.name)
+                if Envelope.parse(stored.metadata) == self._envelope:
+                    return stored
+            raise
 
     def abort(self) -> None:
         """Give the upload up and free its parts; nothing of it was ever visible."""

@@ -12,7 +12,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from cipherbucket.errors import TransientStoreError
+from cipherbucket.errors import (
+    EnvelopeError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    TransientStoreError,
+)
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.seal import seal
@@ -28,6 +33,7 @@ _FIRST_DELAY = 0.2
 
 Result = TypeVar("Result")
 Send = Callable[[Envelope, Body], StoredObject]
+Find = Callable[[], StoredObject]
 
 
 def write(
@@ -36,6 +42,7 @@ def write(
     source: Source,
     content_md5: str | None,
     send: Send,
+    find: Find,
 ) -> StoredObject:
     """Seal a source and send it; try again while the store's failure may pass.
 
@@ -45,11 +52,25 @@ def write(
         source: The plaintext, at its beginning.
         content_md5: Base64 MD5 the plaintext must have and that is recorded, if any.
         send: Puts an envelope and a ciphertext into the store.
+        find: Tells what is in the store under the object's name.
 
     Raises:
         SourceError: The source failed, or would have to be read again and cannot.
         And what sealing and ``send`` raise.
     """
+    sent: list[Envelope] = []
+
+    def once(envelope: Envelope, ciphertext: Body) -> StoredObject:
+        try:
+            return send(envelope, ciphertext)
+        except PreconditionFailedError:
+            # An earlier attempt may have been stored although its answer was lost.
+            if sent and (stored := _ours(sent, find)) is not None:
+                return stored
+            raise
+        finally:
+            sent.append(envelope)
+
     if source.size is not None:
         size = source.size
 
@@ -57,13 +78,25 @@ def write(
             if attempt > 1:
                 source.rewind()
             envelope, cipher = seal(ring, format, content_length=size, content_md5=content_md5)
-            return send(envelope, EncryptedSource(source, cipher, content_md5))
+            return once(envelope, EncryptedSource(source, cipher, content_md5))
 
         return persist(sealed_anew)
     unsized, cipher = seal(ring, format)
     with Spool(source, cipher, content_md5) as spool:
         envelope = unsized.with_content(len(spool), content_md5)
-        return persist(lambda _: send(envelope, spool))
+        return persist(lambda _: once(envelope, spool))
+
+
+def _ours(sent: list[Envelope], find: Find) -> StoredObject | None:
+    """Return the object in the store if it carries one of the envelopes that we sent.
+
+    Envelopes hold a freshly wrapped random key: nobody else has sent the same.
+    """
+    try:
+        stored = find()
+        return stored if Envelope.parse(stored.metadata) in sent else None
+    except (EnvelopeError, ObjectNotFoundError):
+        return None
 
 
 def persist(attempt_to: Callable[[int], Result]) -> Result:

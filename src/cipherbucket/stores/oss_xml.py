@@ -77,7 +77,8 @@ class OssXmlVerbs(Store):
                     encoding_type="url",
                     metadata=metadata,
                     headers=headers,
-                )
+                ),
+                retry_max_attempts=1,  # an answer that was lost leaves an upload behind
             )
         if not result.upload_id:
             raise StoreError("the store began no upload", name=name)
