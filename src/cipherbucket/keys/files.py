@@ -64,7 +64,7 @@ def create_rsa_key_file(
             )
     private = rsa.generate_private_key(public_exponent=65537, key_size=bits)
     key = RsaKey(private, description=label)
-    facts = {"description": dict(label), "fingerprint": key.id}
+    facts = {"description": _as_written(label), "fingerprint": key.id}
     _create_all(
         (file, _private_pem(private, passphrase), 0o600),
         (
@@ -117,6 +117,11 @@ def description_path(path: Path) -> Path:
 def public_path(path: Path) -> Path:
     """Return where the public half of a key file lies."""
     return path.with_name(path.name + ".pub")
+
+
+def _as_written(label: Description) -> dict[str, str] | str:
+    """Return the mapping, which people read; or the text, where it is another than we write."""
+    return dict(label) if Description(dict(label)).text == label.text else label.text
 
 
 def _read_description(sidecar: Path, fingerprint: str) -> Description:

@@ -200,7 +200,13 @@ class RsaKey:
         Raises:
             UsageError: The algorithm is none of RSA's, or cannot bind a context.
         """
-        return self._public.encrypt(secret, _padding(algorithm, context))
+        padding_of_it = _padding(algorithm, context)
+        try:
+            return self._public.encrypt(secret, padding_of_it)
+        except ValueError:
+            raise UsageError(
+                f"{len(secret)} bytes are too many for a key of {self.bits:,} bits"
+            ) from None
 
     def unwrap(self, wrapped: bytes, *, algorithm: str, context: bytes) -> bytes:
         """Unwrap a secret with the private half.

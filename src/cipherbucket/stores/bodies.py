@@ -128,6 +128,16 @@ class Incoming:
             StoreError: The store failed meanwhile.
         """
         view = memoryview(buffer).cast("B")[: self.stop - self._position]
+        try:
+            self._fill(view)
+            self._position += len(view)
+            self._check_crc64(view)
+        except BaseException:
+            self.close()  # nothing more comes of it; connections are scarce
+            raise
+        return len(view)
+
+    def _fill(self, view: memoryview) -> None:
         filled = 0
         with self._errors_translated(self.stored.name):
             while filled < len(view):
@@ -135,24 +145,24 @@ class Incoming:
                 if not count:
                     break
                 filled += count
-        name = self.stored.name
         if filled < len(view):
             raise IntegrityError(
                 f"the stored body ended after {self._position + filled - self.start:,} "
                 f"of {self.stop - self.start:,} bytes",
-                name=name,
+                name=self.stored.name,
                 hint="read it again; if it stays short, restore the object from a copy",
             )
-        self._position += filled
-        if self.whole and self.stored.crc64 is not None:
-            self._crc64 = crc64(view, self._crc64)
-            if self._position == self.stop and self._crc64 != self.stored.crc64:
-                raise IntegrityError(
-                    "the CRC-64 of the stored bytes differs from the recorded one",
-                    name=name,
-                    hint="read it again; if it stays different, restore the object from a copy",
-                )
-        return filled
+
+    def _check_crc64(self, view: memoryview) -> None:
+        if not self.whole or self.stored.crc64 is None:
+            return
+        self._crc64 = crc64(view, self._crc64)
+        if self._position == self.stop and self._crc64 != self.stored.crc64:
+            raise IntegrityError(
+                "the CRC-64 of the stored bytes differs from the recorded one",
+                name=self.stored.name,
+                hint="read it again; if it stays different, restore the object from a copy",
+            )
 
     def close(self) -> None:
         """Release the file or connection. Bytes not yet read stay unread and unchecked."""

@@ -288,3 +288,9 @@ def test_a_description_file_that_cannot_be_opened_is_an_error(tmp_path: Path) ->
 
     with pytest.raises(MasterKeyError, match=r"cmk\.pem\.json"):
         load_key(tmp_path / "cmk.pem")
+
+
+@pytest.mark.parametrize("text", ['{"desc": "x"}', '{"desc":"x"}', '{"b":"1","a":"2"}'])
+def test_the_exact_text_of_a_description_survives_the_file(tmp_path: Path, text: str) -> None:
+    made = create_rsa_key_file(tmp_path / "k.pem", description=text, bits=2048)
+    assert load_key(tmp_path / "k.pem").description.text == made.description.text == text

@@ -161,3 +161,9 @@ def test_a_context_that_cannot_be_bound_is_refused_and_not_forgotten(algorithm: 
         KEY.wrap(b"secret", algorithm=algorithm, context=b"c")
     with pytest.raises(UsageError, match="context"):
         KEY.unwrap(bytes(256), algorithm=algorithm, context=b"c")
+
+
+def test_a_secret_that_is_too_long_to_wrap_is_an_error_of_ours() -> None:
+    key = RsaKey(rsa.generate_private_key(65537, 1024))
+    with pytest.raises(UsageError, match="too many"):
+        key.wrap(bytes(118), algorithm=PKCS1, context=b"")
