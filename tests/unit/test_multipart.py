@@ -220,3 +220,70 @@ def test_an_object_that_is_not_its_parts_is_an_error(key: cb.RsaKey) -> None:
         upload.upload_part(1, b"12345")
         with pytest.raises(cb.IntegrityError, match="not what was sent"):
             upload.complete()
+
+
+class Lossy(cb.MemoryStore):
+    """Does what it is asked and loses the first answer to each verb."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost: set[str] = set()
+
+    def lose(self, verb: str) -> None:
+        if verb not in self.lost:
+            self.lost.add(verb)
+            raise cb.TransientStoreError("the connection broke")
+
+    def _begin_upload(self, *args: object) -> str:
+        begun = super()._begin_upload(*args)  # type: ignore[arg-type]
+        self.lose("begin")
+        return begun
+
+    def _complete_upload(self, *args: object) -> object:  # type: ignore[override]
+        stored = super()._complete_upload(*args)  # type: ignore[arg-type]
+        self.lose("complete")
+        return stored
+
+    def _put(self, *args: object) -> object:  # type: ignore[override]
+        stored = super()._put(*args)  # type: ignore[arg-type]
+        self.lose("put")
+        return stored
+
+
+def test_lost_answers_leave_no_upload_behind_and_do_not_fail_the_caller(key: cb.RsaKey) -> None:
+    store = Lossy()
+    bucket = cb.Bucket(store, cb.KeyRing(key))
+    others = store.begin_upload("a", metadata={PREFIX + "key": "c29tZWJvZHkgZWxzZQ=="})
+    with bucket.multipart("a", data_size=5, part_size=16) as upload:
+        assert {entry.upload_id for entry in bucket.list_uploads()} == {others, upload.upload_id}
+        upload.upload_part(1, b"12345")
+        assert upload.complete(if_absent=True).size == 5
+    assert store.lost == {"begin", "complete"}
+    assert [entry.upload_id for entry in bucket.list_uploads()] == [others]
+    assert bucket.get("a").read() == b"12345"
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_a_put_whose_answer_was_lost_is_no_conflict_with_itself(
+    key: cb.RsaKey, *, sized: bool
+) -> None:
+    bucket = cb.Bucket(Lossy(), cb.KeyRing(key))
+    bucket.put("a", b"mine" if sized else iter([b"mine"]), if_absent=True)
+    assert bucket.get("a").read() == b"mine"
+    with pytest.raises(cb.PreconditionFailedError):
+        bucket.put("a", b"another", if_absent=True)
+
+
+def test_somebody_elses_object_stays_a_conflict(key: cb.RsaKey) -> None:
+    class Overtaken(cb.MemoryStore):
+        overtaken = False
+
+        def _put(self, *args: object) -> object:  # type: ignore[override]
+            if not self.overtaken:
+                self.overtaken = True
+                super().put("a", b"theirs")
+                raise cb.TransientStoreError("the connection broke")
+            return super()._put(*args)  # type: ignore[arg-type]
+
+    with pytest.raises(cb.PreconditionFailedError):
+        cb.Bucket(Overtaken(), cb.KeyRing(key)).put("a", b"mine", if_absent=True)

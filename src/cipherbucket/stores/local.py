@@ -14,7 +14,7 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -248,6 +248,9 @@ class LocalStore(Store):
 
     def _list_parts(self, name: str, upload_id: str) -> Sequence[Part]:
         return list(self._uploads.find(name, upload_id).parts.values())
+
+    def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
+        return self._uploads.find(name, upload_id).metadata
 
     def _complete_upload(
         self, name: str, upload_id: str, parts: Sequence[Part], if_absent: bool

@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import reduce
@@ -187,6 +187,10 @@ class MemoryStore(Store):
         with self._lock:
             parts = self._unfinished(name, upload_id).parts
             return [parts[number][0] for number in sorted(parts)]
+
+    def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
+        with self._lock:
+            return dict(self._unfinished(name, upload_id).metadata)
 
     def _complete_upload(
         self, name: str, upload_id: str, parts: Sequence[Part], if_absent: bool
