@@ -126,7 +126,7 @@ def upload_part_copy(service: Service, call: Call) -> Answer:
         service.bodies.discard([saved.body])
         raise
     headers = {"x-oss-copy-source-version-id": version.version_id} if source.versioning else {}
-    headers["x-oss-hash-crc64ecma"] = str(part.crc64)
+    headers |= {"ETag": f'"{part.etag}"', "x-oss-hash-crc64ecma": str(part.crc64)}
     elements = [("LastModified", iso_time(part.modified)), ("ETag", f'"{part.etag}"')]
     return xml_answer(document("CopyPartResult", elements), headers)
 
