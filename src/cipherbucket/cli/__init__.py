@@ -1,0 +1,132 @@
+"""The command line. It has no back door: all it does goes through ``import cipherbucket``.
+
+Strategy: one file a command group, each imported only when its command runs, so that ``--help``
+and a shell's completion answer at once. `CommandLine` reports errors, warnings and interrupts in
+one place (`cipherbucket.cli.errors`, which also holds the table of exit codes); a command raises
+what the library raises and returns an exit code or nothing. Data goes to stdout, everything else
+to stderr. A passphrase is never an argument.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from cipherbucket import __version__
+from cipherbucket.cli.command import write_examples
+from cipherbucket.cli.errors import EXIT_CODES, ended, reported
+
+COMMANDS = {
+    "cat": ("objects", "Write objects, or a range of them, to stdout."),
+    "completion": ("completion", "Print the line that turns on completion in a shell."),
+    "cp": ("cp", "Copy to, from and between stores, encrypting and decrypting."),
+    "demo": ("demo", "Show encryption at work on files in a folder."),
+    "keygen": ("keys", "Make a master key."),
+    "keys": ("keys", "Look after master keys."),
+    "ls": ("objects", "List objects."),
+    "mb": ("stores", "Make a directory store."),
+    "repair": ("stores", "Repair a directory store."),
+    "rm": ("objects", "Delete objects."),
+    "stat": ("stat", "Tell all that is known of an object."),
+}
+"""Each command with the module that holds it, and its line in the help."""
+
+_EXAMPLES = (
+    "cipherbucket keygen cmk.pem",
+    "cipherbucket mb file:///data/store",
+    "cipherbucket cp -k cmk.pem report.pdf file:///data/store/",
+    "cipherbucket cat -k cmk.pem --range 0-99 file:///data/store/report.pdf",
+    "cipherbucket COMMAND --help",
+)
+
+
+class CommandLine(click.Group):
+    """A group that imports a command when it is run, and reports failures in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Name all commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"cipherbucket.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002  click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Give examples and the table of exit codes."""
+        write_examples(formatter, _EXAMPLES)
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), text) for code, text in EXIT_CODES.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: ARG002  this one always ends the process
+        **extra: Any,
+    ) -> NoReturn:
+        """Run and end the process with an exit code."""
+        with ended():
+            code = super().main(
+                args, prog_name or "cipherbucket", complete_var, standalone_mode=False, **extra
+            )
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command and report what goes wrong."""
+        with reported(debug=ctx.params["debug"]):
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=CommandLine,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="cipherbucket", message="%(prog)s %(version)s")
+@click.option(
+    "--debug", is_flag=True, help="Log to stderr what is done, and show tracebacks of errors."
+)
+def cli(debug: bool) -> None:
+    """Client-side encryption for objects in object storage.
+
+    Objects are encrypted here, before they go to the store, and decrypted here; the store sees
+    ciphertext. A store is file:///folder (see mb) or oss://bucket, an object is STORE/NAME, with
+    every character of the name taken as it stands.
+
+    Keys are named by -k FILE or in the environment variable CIPHERBUCKET_KEY (several: with ':'
+    between). The passphrase of an encrypted key is asked for on the terminal, or taken from
+    CIPHERBUCKET_PASSPHRASE.
+    """
+
+
+def main() -> NoReturn:
+    """Run as a program."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # what nohup ignores stays ignored
+            signal.signal(number, _stop)
+    cli.main()
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  the signature
+    """Unwind, so that temporary files are removed, and end as the signal would."""
+    sys.exit(128 + number)

@@ -1,0 +1,202 @@
+"""What goes wrong, in one line on stderr and one exit code.
+
+====  =========================================================================
+ 0    done
+ 1    some of the work failed, or an error of no other kind
+ 2    usage: an argument that cannot be done
+ 3    no such object
+ 4    keys: unreadable, missing, or not the one that opens the object
+ 5    the object is not what it should be: envelope, policy, integrity
+ 6    the store failed
+130   interrupted (143 terminated, 141 when the reader of stdout has gone)
+====  =========================================================================
+
+Law: no traceback for what a user can cause; it is shown with ``--debug``. The library's hints
+speak of Python; here they are turned into options.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NoReturn, TextIO
+
+import click
+from click.exceptions import Exit, NoArgsIsHelpError
+
+import cipherbucket as cb
+from cipherbucket.cli.text import printable
+
+EXIT_CODES = {
+    0: "done",
+    1: "some of the work failed, or an error of no other kind",
+    2: "usage: an argument that cannot be done",
+    3: "no such object",
+    4: "keys: unreadable, missing, or not the one that opens the object",
+    5: "the object is not what it should be: envelope, policy, integrity",
+    6: "the store failed",
+    130: "interrupted",
+}
+
+# The first class that fits decides; PreconditionFailedError is an answer, not a failing store.
+_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (cb.ObjectNotFoundError, 3),
+    (cb.UploadNotFoundError, 3),
+    (cb.MasterKeyError, 4),
+    (cb.NoMatchingKeyError, 4),
+    (cb.WrongKeyError, 4),
+    (cb.PreconditionFailedError, 1),
+    (cb.SecurityError, 5),
+    (cb.StoreError, 6),
+    (cb.UsageError, 2),
+)
+_INTERRUPTED = 130
+_READER_GONE = 141
+
+# From the library's words to the command line's, the longer ones first.
+_OPTIONS = (
+    ("open with policy=Policy(plaintext=True)", "read it with --plaintext"),
+    ("or say allow_weak=True", "or say --allow-weak-key"),
+    ("give passphrase=, or set", "answer the question on a terminal, or set"),
+    ("read the object with key=", "read the object with --force-key FILE"),
+    ("read with key=", "read with --force-key FILE"),
+    ("add the key with this description", "add the key with this description by -k FILE"),
+    ("try key= with the right one", "try --force-key FILE with the right one"),
+    ("give it description={...}", "give new keys one with keygen"),
+)
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code of an error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), 1)
+
+
+def one_line(error: Exception) -> str:
+    """Say in one line what happened and what to do next."""
+    hint = error.hint if isinstance(error, cb.CipherbucketError) else None
+    if isinstance(error, OSError) and not isinstance(error, cb.CipherbucketError):
+        text = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        text += error.strerror or str(error)
+    else:
+        text = str(error)
+    return printable(" ".join(_in_options(f"{text} ({hint})" if hint else text).split()))
+
+
+def say(text: str) -> None:
+    """Write a line about what is going on to stderr."""
+    click.echo(f"cipherbucket: {text}", err=True)
+
+
+@contextmanager
+def reported(*, debug: bool) -> Iterator[None]:
+    """Turn what a command raises into a line on stderr and an exit code, warnings into lines."""
+    try:
+        with _warnings_said(), _logged(debug=debug):
+            yield
+            sys.stdout.flush()
+    except (click.ClickException, click.Abort, Exit):
+        raise
+    except (KeyboardInterrupt, EOFError):  # the latter ends a question
+        _fail("interrupted; what was not finished has been undone", _INTERRUPTED, debug=debug)
+    except BrokenPipeError:
+        _drop_stdout()
+        raise Exit(_READER_GONE) from None
+    except (cb.CipherbucketError, OSError) as error:
+        _fail(one_line(error), exit_code(error), debug=debug)
+    except Exception as error:  # noqa: BLE001  a bug, of which a user should know so much
+        text = f"unexpected {type(error).__name__}: {one_line(error)}"
+        _fail(f"{text} (a bug; run it with 'cipherbucket --debug')", 1, debug=debug)
+
+
+@contextmanager
+def ended() -> Iterator[None]:
+    """End the process, with one line, on what was wrong with the arguments."""
+    try:
+        yield
+    except NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "cipherbucket"
+        text = " ".join(error.format_message().split()).rstrip(".")
+        say(printable(f"{text} (see: {path} --help)"))
+        sys.exit(error.exit_code)
+    except click.Abort:
+        say("interrupted")
+        sys.exit(_INTERRUPTED)
+
+
+def _fail(text: str, code: int, *, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exc()
+    if code == _INTERRUPTED and sys.stderr.isatty():
+        click.echo(err=True)  # after the terminal's ^C
+    say(text)
+    raise Exit(code) from None
+
+
+def _in_options(text: str) -> str:
+    for python, option in _OPTIONS:
+        text = text.replace(python, option)
+    return text
+
+
+def _drop_stdout() -> None:
+    """Point stdout at nothing: Python would complain when it flushes it at its end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def _warnings_said() -> Iterator[None]:
+    """Say each warning of the library in one line, once."""
+    said: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, cb.CipherbucketWarning):
+            shown_before(message, category, filename, lineno, file, line)
+            return
+        text = printable(_in_options(" ".join(str(message).split())))
+        if text not in said:
+            said.add(text)
+            say(f"warning: {text}")
+
+    shown_before = warnings.showwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", cb.CipherbucketWarning)
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def _logged(*, debug: bool) -> Iterator[None]:
+    """Write the library's log to stderr."""
+    if not debug:
+        yield
+        return
+    log = logging.getLogger("cipherbucket")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)

@@ -1,0 +1,216 @@
+"""Making a master key, and asking whether one opens an object.
+
+Law: keys are made by ``keygen`` alone, never as a side effect and never over a file that is
+there. What is printed of a key is its fingerprint, length and description.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.command import Command, Group
+from cipherbucket.cli.errors import one_line
+from cipherbucket.cli.options import (
+    PASSPHRASE,
+    Access,
+    ask_secret,
+    has_terminal,
+    key_options,
+    split_object_url,
+)
+from cipherbucket.cli.text import printable
+
+_NO = 4
+
+
+@click.command(
+    cls=Command,
+    short_help="Make a master key.",
+    examples=(
+        "cipherbucket keygen cmk.pem",
+        'cipherbucket keygen cmk.pem --description \'{"desc":"2026"}\' --passphrase',
+        "cipherbucket keygen cmk.pem --bits 4096 --description desc=2026,team=billing",
+    ),
+)
+@click.argument("file", type=click.Path())
+@click.option(
+    "--bits",
+    type=click.Choice(["2048", "3072", "4096"]),
+    default="3072",
+    show_default=True,
+    help="Length of the key.",
+)
+@click.option(
+    "-d",
+    "--description",
+    metavar="TEXT",
+    help="The label by which readers find the key: JSON, or NAME=VALUE (several: with ',' between)."
+    " Without it a terminal is asked, else one is made of the file's name and the date.",
+)
+@click.option(
+    "--passphrase",
+    "protect",
+    is_flag=True,
+    help="Encrypt the key file. The passphrase is asked for twice on the terminal; without one it"
+    " is taken from the environment variable CIPHERBUCKET_PASSPHRASE.",
+)
+def keygen(file: str, bits: str, description: str | None, protect: bool) -> None:
+    """Make an RSA master key: FILE (private, mode 0600), FILE.pub and FILE.json (its description).
+
+    No file is ever overwritten.
+    """
+    for taken in (file, f"{file}.pub", f"{file}.json"):
+        if os.path.lexists(taken):  # before questions are asked; the library looks again
+            raise cb.MasterKeyError(
+                f"{taken} is already there; keys are never overwritten", hint="choose another name"
+            )
+    label = _description(file) if description is None else _parsed(description)
+    passphrase = _new_passphrase() if protect else None
+    key = cb.create_rsa_key_file(file, description=label, bits=int(bits), passphrase=passphrase)
+    shown = printable(file)
+    width = len(shown) + len(".json")
+    protection = "encrypted" if protect else "not encrypted"
+    for line in (
+        f"{shown:<{width}}  private key, RSA {int(bits):,} bits, {protection}, readable by you",
+        f"{shown + '.pub':<{width}}  public half: it can write objects, not read them",
+        f"{shown + '.json':<{width}}  description {printable(str(key.description))}",
+        f"{'fingerprint':<{width}}  {key.id}",
+        "",
+        "Back it up now: who loses this key loses every object that is written under it.",
+        f"Keep copies of {shown} and {shown}.json elsewhere, and try them now and then:",
+        "  cipherbucket keys check URL -k COPY",
+    ):
+        click.echo(line)
+
+
+@click.group(
+    cls=Group,
+    short_help="Look after master keys.",
+    examples=("cipherbucket keys check -k cmk.pem file:///data/store/report.pdf",),
+)
+def keys() -> None:
+    """Look after master keys."""
+
+
+@keys.command(
+    short_help="Does this key open that object?",
+    examples=(
+        "cipherbucket keys check -k cmk.pem file:///data/store/report.pdf",
+        "cipherbucket keys check -k copy-of-cmk.pem file:///data/store/report.pdf",
+    ),
+)
+@click.argument("url")
+@key_options
+def check(url: str, access: Access) -> int:
+    """Tell whether the keys open the object at URL, without reading its body.
+
+    The answer is "yes" when the object's description finds a key and that key opens it. When no
+    description fits, each key is tried as with --force-key, and the answer says so. The exit code
+    is 0 for yes and 4 for no.
+    """
+    if not access.key_files and access.force_key is None:
+        raise cb.UsageError("no key to check", hint="name its file with -k FILE")
+    store_url, name = split_object_url(url)
+    with access.open(store_url) as bucket:
+        envelope = bucket.head(name).envelope
+        if envelope is None:
+            raise cb.PolicyError("the object is not encrypted: no key is needed", name=name)
+        failure = failure_to_open(bucket, name) if access.key_files else None
+        if access.key_files and failure is None:
+            recipient = envelope.recipients[0]
+            key, _ = access.ring.find(recipient.algorithm, recipient.description)
+            label = printable(str(recipient.description))
+            click.echo(f"yes: {printable(access.file_of(key))} opens it, found by {label}")
+            return 0
+        for file, key in _candidates(access):
+            why = failure_to_open(bucket, name, key)
+            if why is None:
+                _say_forced(file, key, envelope)
+                return 0
+            failure = failure or why
+    assert failure is not None
+    if isinstance(failure, cb.EnvelopeError):
+        raise failure
+    click.echo(f"no: {one_line(failure)}")
+    return _NO
+
+
+def _candidates(access: Access) -> Iterator[tuple[str, cb.RsaKey]]:
+    """Give every key, with its file, to be tried whatever its description."""
+    yield from zip(access.key_files, access.keys, strict=True)
+    if access.force_key is not None and access.forced is not None:
+        yield access.force_key, access.forced
+
+
+def failure_to_open(
+    bucket: cb.Bucket, name: str, key: cb.RsaKey | None = None
+) -> cb.CipherbucketError | None:
+    """Unwrap an object's data key; return what is wrong with key or envelope, or None.
+
+    Raises:
+        SecurityError: The object is not what it should be in another way.
+        StoreError: The store failed.
+    """
+    try:
+        bucket.open(name, key=key).close()
+    except (cb.MasterKeyError, cb.NoMatchingKeyError, cb.WrongKeyError, cb.EnvelopeError) as error:
+        return error
+    return None
+
+
+def _say_forced(file: str, key: cb.RsaKey, envelope: cb.Envelope) -> None:
+    try:
+        theirs = str(envelope.recipients[0].description)
+    except cb.EnvelopeError as error:
+        theirs = f"damaged ({error.message})"
+    click.echo(
+        f"yes, but only forced: {printable(file)} opens it with --force-key;"
+        f" the object has {printable(theirs)}, the key {printable(str(key.description))}"
+    )
+
+
+def _description(file: str) -> cb.Description:
+    """Ask for a description, or make one."""
+    made = cb.Description({"desc": f"{Path(file).stem}-{datetime.now(UTC):%Y-%m-%d}"})
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return made
+    text = click.prompt(
+        "Description, the label by which readers find this key", default=made.text, err=True
+    )
+    return _parsed(text)
+
+
+def _parsed(text: str) -> cb.Description:
+    """Read a description: JSON, or NAME=VALUE with commas between."""
+    if text.lstrip().startswith("{"):
+        return cb.Description(text.strip())
+    entries: dict[str, str] = {}
+    for pair in text.split(","):
+        name, separator, value = (part.strip() for part in pair.partition("="))
+        if not separator or not name or name in entries:
+            raise cb.UsageError(
+                f"{text!r} is no description", hint='write {"desc":"2026"} or desc=2026'
+            )
+        entries[name] = value
+    return cb.Description(entries)
+
+
+def _new_passphrase() -> str:
+    """Ask twice, or take the environment's where there is no terminal."""
+    if not has_terminal():
+        if passphrase := os.environ.get(PASSPHRASE):
+            return passphrase
+        raise cb.MasterKeyError("there is no terminal to ask at", hint=f"set {PASSPHRASE}")
+    passphrase = ask_secret("New passphrase: ")
+    if not passphrase:
+        raise cb.MasterKeyError("an empty passphrase protects nothing")
+    if ask_secret("The same again: ") != passphrase:
+        raise cb.MasterKeyError("the two passphrases differ", hint="no key was made")
+    return passphrase
