@@ -210,6 +210,27 @@ def test_what_was_deleted_stays_deleted_where_the_index_is_sound(root: Path) -> 
     assert "a" not in audit(root)
 
 
+def test_a_removal_that_did_not_reach_the_disk_is_still_known(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die_in(root, lambda store: store.delete("a"), instead(Sweeper, "discard"))
+    monkeypatch.setattr(Sweeper, "recover", lambda _: None)  # its work came back after a crash
+    assert repair_index(root).orphans == 1
+    monkeypatch.undo()
+    assert "a" not in audit(root)
+
+
+def test_what_was_left_is_not_swept_at_the_next_opening(root: Path) -> None:
+    die_in(root, lambda store: store.put("new", b"body"), instead(local, "save_object"))
+    (etag,) = Files(root).markers.listed()
+    left = Path(Files(root).body(etag))
+    left.write_bytes(b"bod")
+    lose(root)
+    assert repair_index(root).differing == (left,)
+    LocalStore(root).close()
+    assert left.read_bytes() == b"bod"
+
+
 def test_unfinished_uploads_outlive_the_repair_of_a_sound_index(root: Path) -> None:
     with LocalStore(root) as store:
         upload = store.begin_upload("m")
