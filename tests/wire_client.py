@@ -50,20 +50,21 @@ class WireClient:
         bucket: str | None = None,
         host: str | None = None,
         signed: bool = True,
+        more: Mapping[str, str] | None = None,
         **headers: str,
     ) -> Response:
-        """Send a request; in names of headers an underscore stands for a hyphen."""
+        """Send a request; headers by name, or ``more`` of them, an underscore is a hyphen."""
         bucket = self.bucket if bucket is None else bucket
         query = dict(query or {})
-        sent = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+        sent = {
+            name.replace("_", "-").lower(): value
+            for name, value in {**headers, **(more or {})}.items()
+        }
         sent["date"] = sent.get("date") or http_time(datetime.now(UTC))
         if host:
             sent["host"] = host
         if signed:
-            request = SignedRequest(method, bucket, key, tuple(query.items()), sent)
-            text = string_to_sign_v1(request, sent["date"])
-            signature = sign_v1(self.endpoint.access_key_secret, text)
-            sent["authorization"] = f"OSS {self.endpoint.access_key_id}:{signature}"
+            sent["authorization"] = self.authorization(method, key, sent, query, bucket=bucket)
         path = f"/{quote(key, safe='')}" if host else f"/{bucket}/{quote(key, safe='')}"
         if not bucket:
             path = "/"
@@ -76,6 +77,38 @@ class WireClient:
             return Response(answer.status, _lower(answer.getheaders()), answer.read())
         finally:
             connection.close()
+
+    def authorization(
+        self,
+        method: str,
+        key: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] | None = None,
+        *,
+        bucket: str | None = None,
+    ) -> str:
+        """Sign a request whose headers have a date."""
+        name = self.bucket if bucket is None else bucket
+        request = SignedRequest(method, name, key, tuple((query or {}).items()), headers)
+        text = string_to_sign_v1(request, headers["date"])
+        return f"OSS {self.endpoint.access_key_id}:{sign_v1(self.endpoint.access_key_secret, text)}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the endpoint listens."""
+        parts = urlsplit(self.endpoint.url)
+        assert parts.hostname
+        assert parts.port
+        return parts.hostname, parts.port
+
+    def head_of(self, method: str, key: str, **headers: str) -> bytes:
+        """Write the head of a request that closes its connection, for a socket."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent |= {"date": http_time(datetime.now(UTC)), "host": "x", "connection": "close"}
+        sent["authorization"] = self.authorization(method, key, sent)
+        lines = [f"{method} /{self.bucket}/{quote(key, safe='')} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in sent.items()]
+        return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _lower(headers: list[tuple[str, str]]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import logging
 import secrets
 import socket
 import struct
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 TRANSPORT = "cipherbucket.transport"
 """Extension of the scope under which the server hands over the connection."""
-THREADS = 64
 _SMALL_BODY = 256 << 10
 _SERVER = (b"Server", b"cipherbucket")
 
@@ -57,10 +56,10 @@ def create_app(service: Service, faults: Faults) -> Starlette:
 
 
 class _Front:
-    def __init__(self, service: Service, faults: Faults) -> None:
+    def __init__(self, service: Service, faults: Faults, threads: Executor) -> None:
         self._service = service
         self._faults = faults
-        self._threads = ThreadPoolExecutor(THREADS, "cipherbucket-server")
+        self._threads = threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(scope, receive, send)

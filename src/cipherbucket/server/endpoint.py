@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ACCESS_KEY_ID = "cipherbucket-local"
 _STOP_SECONDS = 2
+_THREADS = 64
 _MAX_HEAD = 64 << 10  # 8 KiB of metadata and what else a request's head may hold
 
 
@@ -103,6 +105,7 @@ class Endpoint:
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._service: Service | None = None
+        self._workers: ThreadPoolExecutor | None = None
         for name in self._buckets:
             try:
                 check_bucket_name(name)
@@ -147,8 +150,9 @@ class Endpoint:
         self._service = service
         for name in self._buckets:
             service.create_bucket(name)
+        self._workers = ThreadPoolExecutor(_THREADS, "cipherbucket-worker")
         config = uvicorn.Config(
-            create_app(service, Faults(self._plan)),
+            create_app(service, Faults(self._plan), self._workers),
             http=_Protocol,
             ws="none",
             loop="asyncio",
@@ -176,6 +180,9 @@ class Endpoint:
             self._server.should_exit = True
             self._thread.join()
             self._server = self._thread = None
+        if self._workers is not None:
+            self._workers.shutdown()
+            self._workers = None
         if self._service is not None:
             self._service.close()
             self._service = None
