@@ -47,11 +47,11 @@ _SERVER = (b"Server", b"cipherbucket")
 logger = logging.getLogger(__name__)
 
 
-def create_app(service: Service, faults: Faults) -> Starlette:
-    """Make the ASGI application over a service."""
+def create_app(service: Service, faults: Faults, threads: Executor) -> Starlette:
+    """Make the ASGI application over a service, whose verbs run in ``threads``."""
     application = Starlette()
     # Not a route: those are patterns that do not match a newline, which a name may hold.
-    application.router.default = _Front(service, faults)
+    application.router.default = _Front(service, faults, threads)
     return application
 
 

@@ -172,6 +172,9 @@ class Endpoint:
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             time.sleep(0.001)
+        if not self._server.started:
+            self.stop()
+            raise StoreError("the HTTP server ended as it started; its log says why")
         return self
 
     def stop(self) -> None:
