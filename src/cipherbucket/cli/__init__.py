@@ -33,6 +33,7 @@ COMMANDS = {
     "mb": ("stores", "Make a directory store."),
     "repair": ("stores", "Repair a directory store."),
     "rm": ("objects", "Delete objects."),
+    "serve": ("serve", "Run a local OSS endpoint, for development and tests."),
     "stat": ("stat", "Tell all that is known of an object."),
 }
 """Each command with the module that holds it, and its line in the help."""

@@ -23,7 +23,7 @@ except ImportError as error:
         hint="pip install 'cipherbucket[server]'",
     ) from error
 
-from cipherbucket.server.endpoint import Endpoint, serve
+from cipherbucket.server.endpoint import Endpoint, serve_forever
 from cipherbucket.server.faults import FaultPlan
 
-__all__ = ["Endpoint", "FaultPlan", "serve"]
+__all__ = ["Endpoint", "FaultPlan", "serve_forever"]

@@ -14,11 +14,11 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -244,8 +244,8 @@ C++, aliyun-oss-cpp-sdk
 """
 
 
-def serve(endpoint: Endpoint, *, with_secret: bool, tell: Any = print) -> None:
-    """Serve until interrupted; tell first where, and how to point the SDKs at it."""
+def serve_forever(endpoint: Endpoint, *, with_secret: bool, tell: Callable[[str], None]) -> None:
+    """Serve until interrupted; ``tell`` first where, and how to point the SDKs at it."""
     with endpoint, contextlib.suppress(KeyboardInterrupt):
         tell(endpoint.describe(with_secret=with_secret))
         endpoint.wait()
