@@ -43,6 +43,7 @@ TRANSPORT = "cipherbucket.transport"
 """Extension of the scope under which the server hands over the connection."""
 _SMALL_BODY = 256 << 10
 _SERVER = (b"Server", b"cipherbucket")
+_UNSENT = dict.fromkeys([*range(32), 127])
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +233,10 @@ class _Exchange:
 
     async def send_start(self, status: int, headers: dict[str, str]) -> None:
         """Send the head of the answer."""
-        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        # What a request names may come back in a header; it must not make a second one.
+        raw = [
+            (name.encode(), value.translate(_UNSENT).encode()) for name, value in headers.items()
+        ]
         raw += [_SERVER, (b"x-oss-request-id", self.request_id.encode())]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 

@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS versions (
     etag TEXT NOT NULL, crc64 TEXT NOT NULL, modified INTEGER NOT NULL, attributes TEXT NOT NULL,
     UNIQUE (bucket, name, version_id));
 CREATE INDEX IF NOT EXISTS latest ON versions (bucket, name) WHERE latest = 1;
+CREATE INDEX IF NOT EXISTS newest_first ON versions (bucket, name, id DESC);
 CREATE TABLE IF NOT EXISTS pieces (
     version INTEGER NOT NULL, position INTEGER NOT NULL, body TEXT NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY (version, position)) WITHOUT ROWID;
@@ -186,10 +187,11 @@ class Catalog:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite itself undoes what it cannot commit
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

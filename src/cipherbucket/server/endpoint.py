@@ -158,13 +158,13 @@ class Endpoint:
             loop="asyncio",
             lifespan="off",
             log_config=None,
+            log_level=logging.CRITICAL,  # it takes the faults that are asked for as errors
             access_log=False,
             server_header=False,
             h11_max_incomplete_event_size=_MAX_HEAD,
             timeout_graceful_shutdown=_STOP_SECONDS,
             backlog=1024,
         )
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([sock],), name="cipherbucket-endpoint", daemon=True

@@ -102,6 +102,8 @@ def find_verb(call: Call) -> Verb:
         if call.method == "GET" and not _subresources(call.query):
             return buckets.list_all
         raise not_implemented("this request to the service itself")
+    if "x-oss-callback" in call.headers:
+        raise not_implemented("callbacks")
     named = _subresources(call.query)
     if not call.key:
         if call.query.get("list-type") == "2":

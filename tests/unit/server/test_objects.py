@@ -12,7 +12,7 @@ from tests.wire_client import WireClient
 
 from cipherbucket.checksum import crc64
 from cipherbucket.server import Endpoint
-from cipherbucket.server.attributes import ARCHIVED
+from cipherbucket.server.attributes import ARCHIVED, META
 from cipherbucket.server.ranges import http_time
 from cipherbucket.server.service import Settings
 from cipherbucket.server.signature import Credentials
@@ -309,3 +309,28 @@ def test_a_reader_keeps_the_body_that_is_replaced(send: WireClient) -> None:
         received += b"".join(iter(lambda: sock.recv(1 << 20), b""))
     assert received.endswith(body)
     assert send("GET", "k").body == b"new"
+
+
+def test_a_query_makes_no_header(send: WireClient) -> None:
+    send("PUT", "k", body=b"1")
+    asked = {"response-content-type": "a/b\r\nx-made: up"}
+    answer = send("GET", "k", asked)
+    assert answer.headers["content-type"] == "a/bx-made: up"
+    gone = send("DELETE", "k", {"versionId": "v\r\nx-made: up"})
+    assert "x-made" not in {**answer.headers, **gone.headers}
+
+
+def test_a_refusal_reaches_a_client_that_is_still_sending(send: WireClient) -> None:
+    body = bytes(20_000_000)
+    denied = send("PUT", "k", body=body, signed=False)
+    assert denied.error == (403, "AccessDenied")
+    wrong = {f"{META}client-side-encryption-key": "a2V5"}
+    assert send("PUT", "k", body=body, more=wrong).text("EC") == "0005-00000402"
+
+
+def test_names_are_taken_as_they_are(send: WireClient) -> None:
+    for key in ("a/../b", "a//b", ".", "..", "a\nb", "a\x01b", "%2F", "a?b=c#d", "\U0001f511"):
+        assert send("PUT", key, body=key.encode()).status == 200
+        assert send("GET", key).body == key.encode()
+    listed = send("GET", query={"encoding-type": "url"}).texts("Contents/Key")
+    assert len(listed) == 9
