@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io/ioutil"
+	"os"
+
+	"github.com/aliyun/aliyun-oss-go-sdk/oss"
+	"github.com/aliyun/aliyun-oss-go-sdk/oss/crypto"
+)
+
+// Query the CMK based on the CMK description. This API is required if you need to decrypt an object that is encrypted by using a different master key.
+type MockRsaManager struct {
+}
+
+func (mg *MockRsaManager) GetMasterKey(matDesc map[string]string) ([]string, error) {
+	keyList := []string{os.Getenv("OTHER_RSA_PUBLIC_KEY"), os.Getenv("OTHER_RSA_PRIVATE_KEY")}
+	return keyList, nil
+}
+
+// Decrypt the object that is encrypted by using a different CMK.
+func main() {
+	// Create an OSSClient instance.
+	client, err := oss.New(os.Getenv("OSS_ENDPOINT"), os.Getenv("OSS_ACCESS_KEY_ID"), os.Getenv("OSS_ACCESS_KEY_SECRET"))
+	if err != nil {
+		fmt.Println("Error:", err)
+		os.Exit(-1)
+	}
+
+	// Specify a description for the CMK. The description cannot be modified after being specified. You can specify only one description for a CMK.
+	// If all objects share a CMK, you can leave the description of the CMK empty. In this case, the CMK cannot be replaced.
+	// If the description of the CMK is empty, the client cannot determine which CMK to use for decryption.
+	// We recommend that you configure a description (a JSON string) for each CMK and store the mapping relationship between the CMK and description on the client. The server does not store the relationship.
+
+	// Convert the CMK description (a JSON string) into a mapping relationship.
+	materialDesc := make(map[string]string)
+	materialDesc["desc"] = "<your master encrypt key material describe information>"
+
+	// Create a CMK object based on the CMK description.
+	masterRsaCipher, err := osscrypto.CreateMasterRsa(materialDesc, os.Getenv("RSA_PUBLIC_KEY"), os.Getenv("RSA_PRIVATE_KEY"))
+	if err != nil {
+		fmt.Println("Error:", err)
+		os.Exit(-1)
+	}
+
+	// Create an encryption operation based on the CMK object and perform encryption in AES CTR mode.
+	contentProvider := osscrypto.CreateAesCtrCipher(masterRsaCipher)
+
+	// To decrypt objects encrypted by using different CMKs, you must provide this operation.
+	var mockRsaManager MockRsaManager
+	var options []osscrypto.CryptoBucketOption
+	options = append(options, osscrypto.SetMasterCipherManager(&mockRsaManager))
+
+	// Obtain an existing bucket to be used in client-side encryption.
+	// The usage of a bucket used in client-side encryption is similar to that of a common bucket.
+	cryptoBucket, err := osscrypto.GetCryptoBucket(client, os.Getenv("OSS_BUCKET"), contentProvider, options...)
+	if err != nil {
+		fmt.Println("Error:", err)
+		os.Exit(-1)
+	}
+
+	// The system performs encryption when PutObject is called.
+	err = cryptoBucket.PutObject(os.Getenv("OSS_OBJECT"), bytes.NewReader([]byte("yourObjectValueByteArrary")))
+	if err != nil {
+		fmt.Println("Error:", err)
+		os.Exit(-1)
+	}
+
+	// The system performs decryption when GetObject is called.
+	body, err := cryptoBucket.GetObject(os.Getenv("OTHER_OBJECT"))
+	if err != nil {
+		fmt.Println("Error:", err)
+		os.Exit(-1)
+	}
+	defer body.Close()
+
+	data, err := ioutil.ReadAll(body)
+	if err != nil {
+		fmt.Println("Error:", err)
+		os.Exit(-1)
+	}
+	fmt.Println("data:", string(data))
+}
