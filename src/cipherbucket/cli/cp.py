@@ -145,6 +145,8 @@ class _Copying:
             if path.is_dir() or target.endswith("/"):
                 path /= safe_parts(name.rpartition("/")[2])[0]
             self._refuse_present(path)
+            if path.is_symlink():  # such as /dev/stdout: what it leads to is meant, not the link
+                path = path.resolve()
             with metered(shown=not self.quiet) as meter:
                 transfers.download(bucket, name, path, key, meter)
         return 0

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _RECORDS = 1 << 20
 _RECORD = 64
+_SHOWN_RECORD = 654_321
 _ROW = 8
 _ROWS = 6
 _TEXT = b"""# A letter
@@ -149,10 +150,11 @@ class _Demo:
         table = self._table()
         with cb.open_store(bucket.url) as store:
             metadata = store.head(self.letter.name).metadata
-        table.add_column("name", no_wrap=True, min_width=max(map(len, metadata)))
-        table.add_column("value", no_wrap=True, overflow="ellipsis")
+        names = max(map(len, metadata))
+        table.add_column("name", no_wrap=True, min_width=names)
+        table.add_column("value", no_wrap=True)
         for name, text in metadata.items():
-            table.add_row(name, Text(printable(text)))
+            table.add_row(name, Text(_shortened(printable(text), self.screen.width - names - 5)))
         self.screen.print(table)
         self._line(
             "  -key and -start are the data key and the counter, wrapped with the master key;"
@@ -161,10 +163,14 @@ class _Demo:
 
     def read_range(self, bucket: cb.Bucket) -> None:
         self._title("4", "A range, from the middle of 64 MiB")
-        start = 654_321 * _RECORD
-        with self._timed("read 64 bytes of records.txt", _RECORD):
-            data = bucket.get(self.records.name, start=start, length=_RECORD).read()
-        self._line(f"bytes {start:,} to {start + _RECORD - 1:,}: {data.decode().rstrip()}")
+        start = _SHOWN_RECORD * _RECORD
+        with (
+            self._timed("read 64 bytes of records.txt", _RECORD),
+            bucket.get(self.records.name, start=start, length=_RECORD) as stream,
+        ):
+            data = stream.read()
+        self._line(f"bytes {start:,} to {start + _RECORD - 1:,}:")
+        self._line(f"  {data.decode().rstrip()}")
 
     def try_wrong_key(self) -> None:
         self._title("5", "The wrong key")
@@ -242,6 +248,10 @@ def _rows(plain: Path, body: Path) -> Iterator[tuple[int, str, str]]:
     with plain.open("rb") as clear, body.open("rb") as stored:
         for offset in range(0, _ROW * _ROWS, _ROW):
             yield offset, _dumped(clear.read(_ROW)), _dumped(stored.read(_ROW))
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def _dumped(data: bytes) -> str:

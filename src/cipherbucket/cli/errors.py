@@ -98,7 +98,8 @@ def reported(*, debug: bool) -> Iterator[None]:
     try:
         with _warnings_said(), _logged(debug=debug):
             yield
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed by who started the program
+                sys.stdout.flush()
     except (click.ClickException, click.Abort, Exit):
         raise
     except (KeyboardInterrupt, EOFError):  # the latter ends a question
@@ -106,7 +107,10 @@ def reported(*, debug: bool) -> Iterator[None]:
     except BrokenPipeError:
         _drop_stdout()
         raise Exit(_READER_GONE) from None
-    except (cb.CipherbucketError, OSError) as error:
+    except cb.CipherbucketError as error:
+        _fail(one_line(error), exit_code(error), debug=debug)
+    except OSError as error:
+        _drop_stdout()  # it may be what failed
         _fail(one_line(error), exit_code(error), debug=debug)
     except Exception as error:  # noqa: BLE001  a bug, of which a user should know so much
         text = f"unexpected {type(error).__name__}: {one_line(error)}"

@@ -190,7 +190,8 @@ def _description(file: str) -> cb.Description:
 def _parsed(text: str) -> cb.Description:
     """Read a description: JSON, or NAME=VALUE with commas between."""
     if text.lstrip().startswith("{"):
-        return cb.Description(text.strip())
+        # Not the text as it was typed: compact, with sorted names, is what every SDK matches.
+        return cb.Description(dict(cb.Description(text)))
     entries: dict[str, str] = {}
     for pair in text.split(","):
         name, separator, value = (part.strip() for part in pair.partition("="))

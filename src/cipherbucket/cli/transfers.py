@@ -40,7 +40,7 @@ def upload(
     bucket: cb.Bucket, body: Path | BinaryIO, name: str, writing: Writing, meter: Meter
 ) -> cb.ObjectInfo:
     """Encrypt a file, or what comes from an open one, and store it."""
-    return bucket.put(
+    info = bucket.put(
         name,
         body,
         metadata=writing.metadata,
@@ -48,6 +48,8 @@ def upload(
         if_absent=writing.if_absent,
         progress=meter.of(name),
     )
+    meter.end(info.size)
+    return info
 
 
 def download(

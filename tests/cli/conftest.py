@@ -1,0 +1,58 @@
+"""A store in a folder, and key files that are made once."""
+
+from pathlib import Path
+
+import pytest
+
+import cipherbucket as cb
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CIPHERBUCKET_KEY", "CIPHERBUCKET_PASSPHRASE", "SHELL", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("key") / "cmk.pem"
+    cb.create_rsa_key_file(path, description={"desc": "mine"}, bits=2048)
+    return path
+
+
+@pytest.fixture(scope="session")
+def other_key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("key") / "other.pem"
+    cb.create_rsa_key_file(path, description={"desc": "other"}, bits=2048)
+    return path
+
+
+@pytest.fixture(scope="session")
+def namesake_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return another key with the description of the first."""
+    path = tmp_path_factory.mktemp("key") / "namesake.pem"
+    cb.create_rsa_key_file(path, description={"desc": "mine"}, bits=2048)
+    return path
+
+
+@pytest.fixture(scope="session")
+def locked_key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("key") / "locked.pem"
+    cb.create_rsa_key_file(
+        path, description={"desc": "locked"}, bits=2048, passphrase="open sesame"
+    )
+    return path
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Return the URL of an empty store."""
+    made = f"file://{tmp_path}/store"
+    cb.make_bucket(made)
+    return made
+
+
+@pytest.fixture
+def bucket(url: str, key_file: Path) -> cb.Bucket:
+    """Return that store as the library sees it."""
+    return cb.open_bucket(url, cb.load_key(key_file))

@@ -1,0 +1,148 @@
+"""Running the command line: inside this process, as a program, and on a terminal."""
+
+import os
+import pty
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+import cipherbucket as cb
+from cipherbucket.cli import cli
+
+PROGRAM = (sys.executable, "-c", "from cipherbucket.cli import main; main()")
+_ON_TERMINAL = (
+    *PROGRAM[:2],
+    f"import fcntl, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); {PROGRAM[2]}",
+)
+BASE = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("CIPHERBUCKET", "OSS_")) and name not in {"COLUMNS", "LINES"}
+}
+
+
+def invoke(*args: object, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(cli, [str(arg) for arg in args], input=stdin, env=env)
+
+
+def succeed(*args: object, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Result:
+    """Run a command that must not fail."""
+    result = invoke(*args, stdin=stdin, env=env)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def error_of(result: Result) -> str:
+    """Return the one line on stderr."""
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def program(
+    *args: object, stdin: bytes = b"", env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the program, without any terminal."""
+    return subprocess.run(
+        [*PROGRAM, *map(str, args)],
+        input=stdin,
+        capture_output=True,
+        env={**BASE, **(env or {})},
+        cwd=cwd,
+        check=False,
+        timeout=60,
+        start_new_session=True,
+    )
+
+
+@dataclass
+class Session:
+    """What came of a program on a terminal."""
+
+    code: int
+    screen: str
+    stdout: bytes
+
+
+def on_terminal(
+    *args: object,
+    answers: Sequence[tuple[str, str]] = (),
+    stdout_piped: bool = False,
+    stdin_piped: bytes | None = None,
+    cwd: Path | None = None,
+    columns: int = 80,
+) -> Session:
+    """Run the program with a terminal of its own.
+
+    Args:
+        args: The command.
+        answers: What to type when which text is on the screen, in order.
+        stdout_piped: Collect stdout from a pipe; else it is the terminal.
+        stdin_piped: Feed this through a pipe; else stdin is the terminal.
+        cwd: The working folder.
+        columns: Width of the terminal.
+    """
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
+    process = subprocess.Popen(
+        [*_ON_TERMINAL, *map(str, args)],
+        stdin=slave if stdin_piped is None else subprocess.PIPE,
+        stdout=subprocess.PIPE if stdout_piped else slave,
+        stderr=slave,
+        env={**BASE, "TERM": "xterm"},
+        cwd=cwd,
+        start_new_session=True,
+    )
+    os.close(slave)
+    piped = bytearray()
+    screen = bytearray()
+    threads = [threading.Thread(target=_collect, args=(master, screen))]
+    if process.stdout is not None:
+        threads.append(threading.Thread(target=_collect, args=(process.stdout.fileno(), piped)))
+    for thread in threads:
+        thread.start()
+    if process.stdin is not None:
+        assert stdin_piped is not None
+        process.stdin.write(stdin_piped)
+        process.stdin.close()
+    seen = 0
+    for prompt, answer in answers:
+        deadline = time.monotonic() + 30
+        while (found := bytes(screen).find(prompt.encode(), seen)) < 0:
+            assert time.monotonic() < deadline, f"{prompt!r} did not come: {bytes(screen)!r}"
+            time.sleep(0.01)
+        seen = found + len(prompt)
+        time.sleep(0.05)  # until the echo is off
+        os.write(master, answer.encode())
+    code = process.wait(60)
+    for thread in threads:
+        thread.join(10)
+    if process.stdout is not None:
+        process.stdout.close()
+    os.close(master)
+    return Session(code, bytes(screen).decode(errors="replace"), bytes(piped))
+
+
+def _collect(descriptor: int, into: bytearray) -> None:
+    while True:
+        try:
+            data = os.read(descriptor, 1 << 16)
+        except OSError:  # what Linux says when the last process has left the terminal
+            return
+        if not data:
+            return
+        into += data
+
+
+def read(bucket: cb.Bucket, name: str) -> bytes:
+    """Read an object."""
+    with bucket.get(name) as stream:
+        return stream.read()

@@ -1,0 +1,270 @@
+"""``cat``, ``ls``, ``stat`` and ``rm``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import error_of, invoke, on_terminal, read, succeed
+
+import cipherbucket as cb
+
+BODY = bytes(range(200))
+EVIL = "evil\x1b[2J\u202ename\n"
+
+
+@pytest.fixture
+def filled(url: str, bucket: cb.Bucket) -> str:
+    """Return the URL of a store that holds a little of everything."""
+    bucket.put("a", BODY)
+    bucket.put("folder/b", b"bb", metadata={"owner": "me"}, content_type="text/plain")
+    bucket.put("folder/sub/c", b"")
+    with cb.open_store(url) as store:
+        store.put("plain", b"plain")
+    return url
+
+
+def make_malformed(url: str, name: str) -> None:
+    with cb.open_store(url) as store:
+        store.put(name, b"?", metadata={"client-side-encryption-key": "AAAA"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0-99", BODY[:100]),
+        ("100-", BODY[100:]),
+        ("-50", BODY[-50:]),
+        ("0-0", BODY[:1]),
+        ("199-", BODY[199:]),
+        ("200-", b""),
+        ("150-1000", BODY[150:]),
+        ("-1000", BODY),
+        ("-0", b""),
+    ],
+)
+def test_cat_writes_a_range(filled: str, key_file: Path, text: str, expected: bytes) -> None:
+    result = succeed("cat", "-k", key_file, "--range", text, f"{filled}/a")
+    assert result.stdout_bytes == expected
+
+
+@pytest.mark.parametrize("text", ["", "-", "a-b", "1-0", "0-1,3-4", "201-"])
+def test_cat_refuses_what_is_no_range_of_the_object(filled: str, key_file: Path, text: str) -> None:
+    result = invoke("cat", "-k", key_file, "--range", text, f"{filled}/a")
+    assert result.exit_code == 2
+    error_of(result)
+
+
+def test_cat_writes_objects_one_after_the_other(filled: str, key_file: Path) -> None:
+    result = succeed("cat", "-k", key_file, f"{filled}/a", f"{filled}/folder/b", f"{filled}/a")
+    assert result.stdout_bytes == BODY + b"bb" + BODY
+
+
+def names(output: str) -> list[str]:
+    return [line.split("  ")[-1].strip() for line in output.splitlines()]
+
+
+def test_ls_folds_names_like_folders(filled: str) -> None:
+    assert names(succeed("ls", filled).stdout) == ["a", "folder/", "plain"]
+    assert names(succeed("ls", f"{filled}/").stdout) == ["a", "folder/", "plain"]
+    assert names(succeed("ls", f"{filled}/f").stdout) == ["folder/"]
+    assert names(succeed("ls", f"{filled}/folder/").stdout) == ["folder/b", "folder/sub/"]
+    recursive = ["a", "folder/b", "folder/sub/c", "plain"]
+    assert names(succeed("ls", "-r", filled).stdout) == recursive
+
+
+def test_ls_long_tells_formats_and_sizes(filled: str) -> None:
+    lines = [line.split() for line in succeed("ls", "-lr", filled).stdout.splitlines()]
+    assert [line[:3] for line in lines] == [
+        ["200", "200", "oss"],
+        ["2", "2", "oss"],
+        ["0", "0", "oss"],
+        ["5", "5", "plaintext"],
+    ]
+
+
+def test_ls_of_nothing(filled: str, tmp_path: Path) -> None:
+    result = invoke("ls", f"{filled}/nothing")
+    assert result.exit_code == 3
+    error_of(result)
+    cb.make_bucket(f"file://{tmp_path}/empty")
+    assert succeed("ls", f"file://{tmp_path}/empty").output == ""
+
+
+def test_ls_json_is_one_object_a_line(filled: str) -> None:
+    lines = [json.loads(line) for line in succeed("ls", "--json", "-l", filled).stdout.splitlines()]
+    assert [line.get("name", line.get("prefix")) for line in lines] == ["a", "folder/", "plain"]
+    assert (lines[0]["stored_size"], lines[0]["size"], lines[0]["format"]) == (200, 200, "oss")
+    assert lines[1] == {"prefix": "folder/"}
+    assert "format" not in json.loads(succeed("ls", "--json", filled).stdout.splitlines()[0])
+
+
+def test_ls_long_goes_on_after_an_envelope_that_cannot_be_understood(filled: str) -> None:
+    make_malformed(filled, "b")
+    result = invoke("ls", "-l", filled)
+    assert result.exit_code == 1
+    assert names(result.stdout) == ["a", "b", "folder/", "plain"]
+    assert "malformed" in result.stdout
+    assert "client-side-encryption" in error_of(result)
+
+
+def test_ls_on_a_terminal_has_a_heading(filled: str) -> None:
+    session = on_terminal("ls", "-l", filled)
+    assert session.screen.split()[:5] == ["STORED", "PLAINTEXT", "FORMAT", "MODIFIED", "NAME"]
+
+
+def test_no_name_reaches_a_terminal_raw(url: str, bucket: cb.Bucket, tmp_path: Path) -> None:
+    bucket.put(EVIL, b"1", metadata={"note": "\u202e\x9b2J"}, content_type="\x9b2J")
+    for args in (
+        ("ls", url),
+        ("ls", "-l", url),
+        ("stat", f"{url}/{EVIL}"),
+        ("cat", f"{url}/{EVIL}"),
+        ("cp", "-r", url, tmp_path / "down"),
+        ("rm", f"{url}/{EVIL}x"),
+        ("rm", "-r", f"{url}/{EVIL}"),
+    ):
+        output = invoke(*args).output
+        assert not {"\x1b", "\u202e", "\x9b"} & set(output), args
+        assert "evil\\x1b[2J\\u202ename\\n" in output
+    (line,) = succeed("ls", "--json", url).stdout.splitlines()
+    assert json.loads(line)["name"] == EVIL
+    assert line.isascii()
+
+
+def test_stat_shows_the_envelope_and_the_key_that_opens_it(
+    filled: str, key_file: Path, other_key_file: Path
+) -> None:
+    args = ("stat", "-k", other_key_file, "-k", key_file, f"{filled}/folder/b")
+    output = succeed(*args).stdout
+    fingerprint = cb.load_key(key_file).id
+    for expected in (
+        "name            folder/b\n",
+        "size            2 bytes (2 recorded)\n",
+        "content-type    text/plain\n",
+        "metadata owner  me\n",
+        "content         AES/CTR/NoPadding\n",
+        "key wrapping    RSA/NONE/PKCS1Padding, wrapped key of 256 bytes\n",
+        'description     {"desc":"mine"}\n',
+        f"opens with      {key_file} ({fingerprint}), found by its description\n",
+        "origin          anyone who holds the public half of the key",
+    ):
+        assert expected in output
+
+
+@pytest.mark.parametrize(
+    ("option", "key", "expected"),
+    [
+        ("-k", "other", "none of the keys given: 'a': the object's key is described as"),
+        ("-k", "namesake", "none of the keys given: 'a': key SHA256:"),
+        ("-k", "public", "is a public half"),
+        ("--force-key", "other", "does not open this object"),
+        ("--force-key", "mine", "forced"),
+        (None, "", "not tried; give keys with -k FILE"),
+    ],
+)
+def test_stat_says_why_no_key_opens_it(
+    filled: str,
+    key_file: Path,
+    other_key_file: Path,
+    namesake_file: Path,
+    option: str | None,
+    key: str,
+    expected: str,
+) -> None:
+    files = {
+        "mine": key_file,
+        "other": other_key_file,
+        "namesake": namesake_file,
+        "public": Path(f"{key_file}.pub"),
+    }
+    options = () if option is None else (option, files[key])
+    output = succeed("stat", *options, f"{filled}/a").stdout
+    assert expected in output.partition("opens with")[2].partition("\n")[0]
+
+
+def test_stat_of_plaintext_says_so_loudly(filled: str) -> None:
+    output = succeed("stat", f"{filled}/plain").stdout
+    assert "plaintext: NOT encrypted" in output
+    assert "opens with" not in output
+    assert "origin    anyone who may write to the store" in output
+
+
+def test_stat_json(filled: str, key_file: Path) -> None:
+    facts = json.loads(succeed("stat", "--json", "-k", key_file, f"{filled}/a").stdout)
+    assert facts["description"] == {"desc": "mine"}
+    assert facts["wrapped_key_bytes"] == 256
+    assert facts["key"] == {
+        "opens": True,
+        "file": str(key_file),
+        "id": cb.load_key(key_file).id,
+        "by": "description",
+    }
+    plain = json.loads(succeed("stat", "--json", f"{filled}/plain").stdout)
+    assert plain["format"] == "plaintext"
+    assert "key" not in plain
+
+
+def test_stat_of_a_damaged_description(filled: str) -> None:
+    with cb.open_store(filled) as store:
+        metadata = {**store.head("a").metadata, "client-side-encryption-matdesc": "[1]"}
+        store.replace_metadata("a", metadata=metadata, headers={})
+    assert "description   damaged: [1]\n" in succeed("stat", f"{filled}/a").stdout
+    assert json.loads(succeed("stat", "--json", f"{filled}/a").stdout)["description"] is None
+
+
+def test_stat_breaks_long_lines_on_a_terminal_only(filled: str) -> None:
+    session = on_terminal("stat", f"{filled}/a", columns=60)
+    assert max(map(len, session.screen.splitlines())) <= 60
+    assert max(map(len, succeed("stat", f"{filled}/a").stdout.splitlines())) > 100
+
+
+def test_rm_deletes_one_object(filled: str, bucket: cb.Bucket) -> None:
+    assert succeed("rm", f"{filled}/folder/b").output == ""
+    assert not bucket.exists("folder/b")
+    result = invoke("rm", f"{filled}/folder/b")
+    assert result.exit_code == 3
+    error_of(result)
+    assert succeed("rm", "-f", f"{filled}/folder/b").output == ""
+
+
+def test_rm_of_a_tree_deletes_nothing_unasked(filled: str, bucket: cb.Bucket) -> None:
+    result = invoke("rm", "-r", f"{filled}/folder")
+    assert result.exit_code == 2
+    assert "say -f" in error_of(result)
+    assert len(list(bucket.list())) == 4
+
+
+def test_rm_of_a_tree_takes_the_prefix_for_a_folder(filled: str, bucket: cb.Bucket) -> None:
+    bucket.put("folder-2", b"")
+    succeed("rm", "-rf", f"{filled}/folder")
+    assert [entry.name for entry in bucket.list()] == ["a", "folder-2", "plain"]
+    assert invoke("rm", "-r", f"{filled}/folder").exit_code == 3
+    succeed("rm", "-rf", f"{filled}/folder")
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("y", 0, 2), ("n", 1, 4), ("", 1, 4)])
+def test_rm_of_a_tree_asks_on_a_terminal(
+    filled: str, bucket: cb.Bucket, answer: str, code: int, left: int
+) -> None:
+    session = on_terminal(
+        "rm", "-r", f"{filled}/folder/", answers=[("Delete 2 objects below", f"{answer}\n")]
+    )
+    assert session.code == code
+    assert len(list(bucket.list())) == left
+
+
+def test_rm_of_the_whole_store(filled: str, bucket: cb.Bucket) -> None:
+    succeed("rm", "-rf", filled)
+    assert list(bucket.list()) == []
+    cb.open_bucket(filled).close()
+
+
+def test_a_multipart_object_is_shown_with_its_parts(url: str, bucket: cb.Bucket) -> None:
+    with bucket.multipart("m", data_size=150_000, part_size=102_400) as upload:
+        for number, size in ((1, 102_400), (2, 47_600)):
+            upload.upload_part(number, bytes(size))
+        upload.complete()
+    output = succeed("stat", f"{url}/m").stdout
+    assert "150,000 bytes (150,000 recorded)" in output
+    assert "part size     102,400 bytes" in output
+    assert read(bucket, "m") == bytes(150_000)

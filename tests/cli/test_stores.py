@@ -1,0 +1,71 @@
+"""``mb`` and ``repair``."""
+
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import error_of, invoke, read, succeed
+
+import cipherbucket as cb
+
+
+def test_mb_makes_a_store_once(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}/new"
+    assert succeed("mb", url).stdout == f"made a store at {url}\n"
+    assert succeed("ls", url).output == ""
+    result = invoke("mb", url)
+    assert result.exit_code == 2
+    error_of(result)
+
+
+@pytest.mark.parametrize("url", ["memory://x", "oss://examplebucket", "new", "file://new"])
+def test_mb_makes_directory_stores_only(url: str) -> None:
+    result = invoke("mb", url)
+    assert result.exit_code == 2
+    error_of(result)
+
+
+def test_repair_rebuilds_a_lost_index(url: str, bucket: cb.Bucket, tmp_path: Path) -> None:
+    bucket.put("a", b"1")
+    bucket.close()
+    for part in (tmp_path / "store").glob("index.sqlite*"):
+        part.unlink()
+    result = succeed("repair", "--index", url)
+    assert result.stdout == f"1 object in the index of {url}\n"
+
+
+def test_repair_of_a_sound_store_keeps_the_index_before(
+    url: str, bucket: cb.Bucket, key_file: Path
+) -> None:
+    bucket.put("a", b"1")
+    bucket.close()
+    assert "the index before is kept as" in succeed("repair", "--index", url).stdout
+    with cb.open_bucket(url, cb.load_key(key_file)) as again:
+        assert read(again, "a") == b"1"
+
+
+def test_repair_tells_what_it_cannot_use(url: str, bucket: cb.Bucket, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        bucket.put(name, b"1")
+    etag = bucket.head("a").etag
+    bucket.close()
+    body = next(path for path in (tmp_path / "store").rglob(etag) if path.is_file())
+    body.chmod(0o600)
+    body.write_bytes(b"longer than it was")
+    result = invoke("repair", "--index", url)
+    assert result.exit_code == 1
+    assert f"{body} is missing, or not as long as recorded" in error_of(result)
+    assert "1 object in" in result.stdout
+
+
+def test_repair_wants_to_know_what(url: str, tmp_path: Path) -> None:
+    for args in ((url,), ("--index", "oss://examplebucket"), ("--index", f"file://{tmp_path}/x")):
+        result = invoke("repair", *args)
+        assert result.exit_code == 2
+        error_of(result)
+
+
+def test_a_store_in_use_is_not_repaired(url: str, bucket: cb.Bucket) -> None:
+    bucket.put("a", b"1")
+    result = invoke("repair", "--index", url)
+    assert result.exit_code == 6
+    error_of(result)

@@ -1,0 +1,247 @@
+"""``cp -r``: folders and prefixes, with names from a hostile store."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import invoke, read, succeed
+
+import cipherbucket as cb
+from cipherbucket.cli.trees import TargetFolder, safe_parts
+
+HOSTILE = [
+    "..",
+    "../out",
+    "a/../../out",
+    "a/..",
+    "/etc/out",
+    "//out",
+    "a//b",
+    "a/./b",
+    ".",
+    "a/.",
+    "a/",
+    "nul\0byte",
+    "x" * 300,
+    "x" * 300 + "/y",
+]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    (root / "a" / "b").mkdir(parents=True)
+    (root / "a" / "b" / "deep").write_bytes(b"3")
+    (root / "a" / "file").write_bytes(b"22")
+    (root / "top é").write_bytes(b"1")
+    (root / "empty").mkdir()
+    return root
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+ALL = {"a/b/deep": b"3", "a/file": b"22", "top é": b"1"}
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "/p", "/p/q/"])
+def test_a_tree_goes_up_and_comes_down(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path, tmp_path: Path, prefix: str
+) -> None:
+    result = succeed("cp", "-k", key_file, "-r", tree, url + prefix)
+    assert (result.stdout, result.stderr) == ("", "cipherbucket: copied 3 objects, 4 bytes\n")
+    folder = prefix.strip("/")
+    names = [f"{folder}/{name}" if folder else name for name in sorted(ALL)]
+    assert [entry.name for entry in bucket.list()] == names
+    target = tmp_path / "new" / "target"
+    assert succeed("cp", "-q", "-k", key_file, "-r", url + prefix, target).output == ""
+    assert contents(target) == ALL
+
+
+def test_a_prefix_is_a_folder_and_not_the_beginning_of_a_name(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    for name in ("report", "report/1", "reports/2"):
+        bucket.put(name, b"")
+    succeed("cp", "-k", key_file, "-r", f"{url}/report", tmp_path / "down")
+    assert list(contents(tmp_path / "down")) == ["1"]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:12]))
+def test_a_hostile_name_becomes_no_file_and_stops_no_other(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, name: str
+) -> None:
+    for other in ("!first", "~last"):
+        bucket.put(f"p/{other}", b"good")
+    bucket.put(f"p/{name}", b"evil")
+    target = tmp_path / "d" / "target"
+    before = set(Path("/etc").iterdir())
+    result = invoke("cp", "-k", key_file, "-r", f"{url}/p", target)
+    assert result.exit_code == 1
+    failure, summary = result.stderr.splitlines()
+    assert repr(f"p/{name}")[1:40] in failure
+    assert summary == "cipherbucket: copied 2 objects, 8 bytes; 1 failed"
+    assert contents(target) == {"!first": b"good", "~last": b"good"}
+    assert list(target.parent.iterdir()) == [target]
+    assert set(Path("/etc").iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["a", "a/b", "...", "..a", "a..", " ", "-r", "a\\b", ".hidden"])
+def test_ordinary_names_pass(name: str) -> None:
+    assert safe_parts(name) == tuple(name.split("/"))
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a/\udfff"])
+def test_names_that_are_no_text_are_refused(name: str) -> None:
+    with pytest.raises(cb.UsageError):
+        safe_parts(name)
+
+
+def test_no_link_in_the_target_is_followed(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_bytes(b"precious")
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "out").symlink_to(outside)
+    (target / "link").symlink_to(outside / "file")
+    (target / "null").symlink_to("/dev/null")
+    (target / "folder").mkdir()
+    (target / "file").write_bytes(b"old")
+    os.mkfifo(target / "fifo")
+    for name in ("out/new", "link", "null", "folder", "file", "file/below", "fifo"):
+        bucket.put(name, b"new")
+    result = invoke("cp", "-k", key_file, "-r", url, target)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "cipherbucket: copied 1 object, 3 bytes; 6 failed"
+    assert contents(outside) == {"file": b"precious"}
+    assert (target / "file").read_bytes() == b"new"
+    assert (target / "link").is_symlink()
+
+
+def test_the_target_folder_itself_may_be_a_link(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    bucket.put("a/b", b"1")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    succeed("cp", "-k", key_file, "-r", url, tmp_path / "link")
+    assert contents(tmp_path / "real") == {"a/b": b"1"}
+
+
+def test_two_names_that_are_one_to_the_file_system_are_told(tmp_path: Path) -> None:
+    folder = TargetFolder(tmp_path)
+    path = folder.place("name")
+    path.write_bytes(b"1")
+    folder.remember(path)
+    os.link(path, tmp_path / "NAME")  # as a file system would show it that ignores case
+    with pytest.raises(cb.UsageError, match="just written for another object"):
+        folder.place("NAME")
+
+
+def test_objects_that_stand_for_folders_are_left_out(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    with cb.open_store(url) as store:
+        store.put("p/", b"")
+        store.put("p/sub/", b"")
+    bucket.put("p/sub/file", b"1")
+    result = succeed("cp", "-k", key_file, "-r", f"{url}/p", tmp_path / "down")
+    assert result.stderr.count("only stands for a folder") == 2
+    assert contents(tmp_path / "down") == {"sub/file": b"1"}
+
+
+def test_if_absent_leaves_files_alone(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    bucket.put("old", b"new")
+    bucket.put("new", b"new")
+    target = tmp_path / "down"
+    target.mkdir()
+    (target / "old").write_bytes(b"old")
+    assert invoke("cp", "-k", key_file, "--if-absent", "-r", url, target).exit_code == 1
+    assert contents(target) == {"old": b"old", "new": b"new"}
+    assert invoke("cp", "-k", key_file, "--if-absent", "-r", target, url).exit_code == 1
+
+
+def test_a_damaged_object_stops_no_other(
+    url: str, bucket: cb.Bucket, key_file: Path, other_key_file: Path, tmp_path: Path
+) -> None:
+    for name in ("a", "c"):
+        bucket.put(name, b"1")
+    cb.open_bucket(url, cb.load_key(other_key_file)).put("b", b"2")
+    result = invoke("cp", "-q", "-k", key_file, "-r", url, tmp_path / "down")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 2
+    assert contents(tmp_path / "down") == {"a": b"1", "c": b"1"}
+
+
+def test_links_to_files_are_followed_and_what_is_no_file_is_left_out(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_bytes(b"followed")
+    (tree / "to-file").symlink_to(outside / "file")
+    (tree / "to-folder").symlink_to(outside)
+    (tree / "circle").symlink_to(tree)
+    (tree / "dangling").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tree / "fifo")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(tree / "socket"))
+    result = succeed("cp", "-k", key_file, "-r", tree, url)
+    assert {entry.name for entry in bucket.list()} == {*ALL, "to-file"}
+    assert read(bucket, "to-file") == b"followed"
+    assert result.stderr.count("left out") == 5
+    assert result.stderr.count("a link to a folder") == 2
+    assert result.stderr.count("a link that leads nowhere") == 1
+
+
+def test_files_that_cannot_be_stored_stop_no_other(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path
+) -> None:
+    (tree / os.fsdecode(b"latin-\xe9")).write_bytes(b"1")
+    result = invoke("cp", "-k", key_file, "-r", tree, url)
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 2
+    assert {entry.name for entry in bucket.list()} == set(ALL)
+
+
+def test_the_store_that_is_written_to_is_left_out(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"1")
+    result = succeed("cp", "-k", key_file, "-r", tmp_path, f"{url}/backup")
+    assert "it is the store that is written to" in result.stderr
+    assert [entry.name for entry in bucket.list()] == ["backup/file"]
+
+
+def test_a_prefix_is_copied_below_itself_once(url: str, bucket: cb.Bucket) -> None:
+    for name in ("a/1", "a/2"):
+        bucket.put(name, name.encode())
+    succeed("cp", "-r", f"{url}/a", f"{url}/a/copy")
+    assert [entry.name for entry in bucket.list()] == ["a/1", "a/2", "a/copy/1", "a/copy/2"]
+    assert read(bucket, "a/copy/2") == b"a/2"
+
+
+def test_trees_go_from_store_to_store(
+    url: str, bucket: cb.Bucket, key_file: Path, other_key_file: Path, tmp_path: Path
+) -> None:
+    for name in ("a/1", "a/../2"):
+        bucket.put(name, name.encode())
+    other = f"file://{tmp_path}/other"
+    cb.make_bucket(other)
+    succeed("cp", "-k", other_key_file, "-k", key_file, "-r", f"{url}/a/", f"{other}/b/")
+    with cb.open_bucket(other, cb.load_key(other_key_file)) as theirs:
+        assert {e.name: read(theirs, e.name) for e in theirs.list()} == {
+            "b/1": b"a/1",
+            "b/../2": b"a/../2",
+        }
