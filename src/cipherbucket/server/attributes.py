@@ -37,13 +37,10 @@ def check_key(key: str) -> None:
     Raises:
         OssError: InvalidObjectName.
     """
-    if len(key.encode()) > MAX_NAME or key.startswith(("/", "\\")):
-        raise OssError(
-            400,
-            "InvalidObjectName",
-            "The specified object is not valid: 1 to 1,023 bytes of UTF-8 that do not begin with "
-            "a slash or a backslash.",
-        )
+    if len(key.encode()) > MAX_NAME:
+        raise _invalid_name("it has more than 1,023 bytes of UTF-8", "0016-00000002")
+    if key.startswith(("/", "\\")):
+        raise _invalid_name("it begins with a slash or a backslash", "0016-00000005")
 
 
 def metadata_of(headers: Mapping[str, str]) -> dict[str, str]:
@@ -201,6 +198,11 @@ def check_readable(version: Version, now: int) -> None:
                 "The operation is not valid for the object's storage class or restore state.",
                 details={"ObjectName": version.name},
             )
+
+
+def _invalid_name(problem: str, ec: str) -> OssError:
+    message = f"The specified object is not valid: {problem}."
+    return OssError(400, "InvalidObjectName", message, ec)
 
 
 def _encryption_of(headers: Mapping[str, str], bucket: Bucket) -> dict[str, str]:

@@ -216,6 +216,7 @@ class Endpoint:
             where=where,
             key_id=self.access_key_id,
             secret=secret,
+            exported=secret if with_secret else "...",
             bucket=bucket,
             region=self.region,
         )
@@ -228,7 +229,8 @@ OSS endpoint at {url}
   secret    {secret}
 
 cipherbucket, ossutil
-  export OSS_ENDPOINT={url} OSS_REGION={region} OSS_ACCESS_KEY_ID={key_id}
+  export OSS_ENDPOINT={url} OSS_REGION={region}
+  export OSS_ACCESS_KEY_ID={key_id} OSS_ACCESS_KEY_SECRET={exported}
 Python, oss2
   oss2.Bucket(oss2.AuthV4(key_id, secret), "{url}", "{bucket}", region="{region}")
 Python, alibabacloud_oss_v2

@@ -265,7 +265,7 @@ def _verify_v1_url(request: SignedRequest, credentials: Credentials, now: dateti
         raise access_denied("A signed URL must include OSSAccessKeyId, Expires and Signature.")
     _check_key_id(key_id, credentials)
     if not expires.isdecimal() or len(expires) > 12:
-        raise access_denied("Expires must be a time in seconds since 1970.")
+        raise access_denied("Expires must be seconds since 1970.", "0002-00000070")
     if now.timestamp() > int(expires):
         raise _expired()
     _check_token(request, credentials)
@@ -389,8 +389,8 @@ def _check_token(request: SignedRequest, credentials: Credentials) -> None:
         raise OssError(
             403,
             "InvalidAccessKeyId",
-            "The security token you provided is missing or invalid.",
-            "0002-00000902",
+            f"The security token you provided is {'invalid' if token else 'missing'}.",
+            "0002-00000006" if token else "0002-00000902",
         )
 
 

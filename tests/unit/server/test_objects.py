@@ -138,6 +138,12 @@ def _put_raw(send: WireClient, key: str, headers: dict[str, str]) -> tuple[int, 
     return answer.status, text.partition("<Code>")[2].partition("</Code>")[0]
 
 
+def test_names_that_are_none_are_told_apart(send: WireClient) -> None:
+    assert send("PUT", "k" * 1024).text("EC") == "0016-00000002"
+    assert send("PUT", "/k").text("EC") == "0016-00000005"
+    assert send("PUT", "\\k").text("EC") == "0016-00000005"
+
+
 def test_the_longest_name_and_most_metadata_are_taken(send: WireClient) -> None:
     key = "ü" * 511 + "k"
     assert send("PUT", key, more={"x-oss-meta-a": "x" * 8191}).status == 200
