@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from cipherbucket.server import Endpoint
 from cipherbucket.server.ranges import http_time
-from cipherbucket.server.signature import SignedRequest, sign_v1, string_to_sign_v1
+from cipherbucket.server.signing import SignedRequest, sign_v1, string_to_sign_v1
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ request. See `Endpoint`.
 ::
 
     HTTP      endpoint -> app -> routes          starlette and uvicorn, hosts, faults, signature
-    verbs     objects copying multipart listing properties buckets
-    rules     policing ranges attributes versions errors xml
+    verbs     objects copying multipart listing histories properties buckets
+    rules     policing signing ranges attributes versions errors xml
     state     service -> catalog (SQLite), bodies (one of our stores), streams
 """
 

@@ -32,7 +32,8 @@ from cipherbucket.server.faults import HEADER, Faults
 from cipherbucket.server.hosts import Address, address_of
 from cipherbucket.server.routes import Verb, authorize, find_verb
 from cipherbucket.server.service import Answer, Call, Service
-from cipherbucket.server.signature import SignedRequest, parse_query, verify
+from cipherbucket.server.signature import verify
+from cipherbucket.server.signing import SignedRequest, parse_query
 from cipherbucket.server.streams import RequestBody
 from cipherbucket.server.xml import error_document
 

@@ -1,4 +1,4 @@
-"""Listings: objects (V1, V2), versions, uploads; by byte order of names, in pages.
+"""Listings of objects, V1 and V2, and what all listings share: byte order of names, pages.
 
 Strategy: a page is filled by stepping through an index; a common prefix is passed in one step by
 going on at its successor, so that a folder of a million objects costs no more than one. What comes
@@ -18,9 +18,7 @@ from cipherbucket.server.attributes import restore_header
 from cipherbucket.server.catalog import (
     DELETE_MARKER,
     VERSION_COLUMNS,
-    Upload,
     Version,
-    upload_of,
     version_of,
 )
 from cipherbucket.server.errors import invalid_argument
@@ -103,7 +101,7 @@ def list_objects(service: Service, call: Call) -> Answer:
     """ListObjects, version 1."""
     marker = call.query.get("marker", "")
     page, limit = _object_page(service, call, marker)
-    url, tell = _encoding(call)
+    url, tell = encoding_of(call)
     return xml_answer(
         document(
             "ListBucketResult",
@@ -127,7 +125,7 @@ def list_objects_v2(service: Service, call: Call) -> Answer:
     token = call.query.get("continuation-token")
     after = call.query.get("start-after", "") if token is None else _read_token(token)
     page, limit = _object_page(service, call, after)
-    url, tell = _encoding(call)
+    url, tell = encoding_of(call)
     owner = call.query.get("fetch-owner") == "true"
     following = base64.urlsafe_b64encode(page.last.encode()).decode().rstrip("=")
     return xml_answer(
@@ -153,92 +151,8 @@ def list_objects_v2(service: Service, call: Call) -> Answer:
     )
 
 
-def list_object_versions(service: Service, call: Call) -> Answer:
-    """ListObjectVersions: of each name the newest version first."""
-    key_marker = call.query.get("key-marker", "")
-    id_marker = call.query.get("version-id-marker", "")
-    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
-    limit = _limit(call, "max-keys", 100)
-    with service.reading(call.bucket) as (db, _):
-        begin, below = None, None
-        if key_marker and id_marker:
-            begin = key_marker.encode()
-            below = _row_of(db, call.bucket, key_marker, id_marker)
-        scan = _version_scan(db, call.bucket, key_marker, below)
-        page = fold(scan, prefix, delimiter, key_marker, limit, begin)
-    url, tell = _encoding(call)
-    last = page.entries[-1] if page.entries and page.entries[-1].name == page.last else None
-    now = int(service.now().timestamp())
-    return xml_answer(
-        document(
-            "ListVersionsResult",
-            [
-                ("Name", call.bucket),
-                ("Prefix", tell(prefix)),
-                ("KeyMarker", tell(key_marker)),
-                ("VersionIdMarker", id_marker),
-                ("MaxKeys", limit),
-                ("Delimiter", tell(delimiter)),
-                ("EncodingType", "url" if url else None),
-                ("IsTruncated", page.truncated),
-                ("NextKeyMarker", tell(page.last) if page.truncated else None),
-                (
-                    "NextVersionIdMarker",
-                    (last.version_id if last else "") if page.truncated else None,
-                ),
-                *(_version_node(service, version, tell, now) for version in page.entries),
-                *(("CommonPrefixes", [("Prefix", tell(one))]) for one in page.prefixes),
-            ],
-        )
-    )
-
-
-def list_uploads(service: Service, call: Call) -> Answer:
-    """ListMultipartUploads: of each name by upload id."""
-    key_marker = call.query.get("key-marker", "")
-    id_marker = call.query.get("upload-id-marker", "") if key_marker else ""
-    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
-    limit = _limit(call, "max-uploads", 1000)
-    begin = key_marker.encode() if id_marker else None
-    with service.reading(call.bucket) as (db, _):
-        scan = _upload_scan(db, call.bucket, key_marker, id_marker)
-        page = fold(scan, prefix, delimiter, key_marker, limit, begin)
-    url, tell = _encoding(call)
-    last = page.entries[-1] if page.entries and page.entries[-1].name == page.last else None
-    return xml_answer(
-        document(
-            "ListMultipartUploadsResult",
-            [
-                ("EncodingType", "url" if url else None),
-                ("Bucket", call.bucket),
-                ("KeyMarker", tell(key_marker)),
-                ("UploadIdMarker", id_marker),
-                ("NextKeyMarker", tell(page.last) if page.truncated else ""),
-                ("NextUploadIdMarker", last.upload_id if page.truncated and last else ""),
-                ("Delimiter", tell(delimiter)),
-                ("Prefix", tell(prefix)),
-                ("MaxUploads", limit),
-                ("IsTruncated", page.truncated),
-                *(
-                    (
-                        "Upload",
-                        [
-                            ("Key", tell(upload.name)),
-                            ("UploadId", upload.upload_id),
-                            ("StorageClass", upload.attributes.storage_class),
-                            ("Initiated", iso_time(upload.started)),
-                        ],
-                    )
-                    for upload in page.entries
-                ),
-                *(("CommonPrefixes", [("Prefix", tell(one))]) for one in page.prefixes),
-            ],
-        )
-    )
-
-
 def _object_page(service: Service, call: Call, after: str) -> tuple[Folded[Version], int]:
-    limit = _limit(call, "max-keys", 100)
+    limit = limit_of(call, "max-keys", 100)
     with service.reading(call.bucket) as (db, _):
 
         def scan(start: bytes) -> Iterator[Version]:
@@ -265,50 +179,6 @@ def _rows(query: Callable[[bytes], sqlite3.Cursor], start: bytes) -> Iterator[Ve
         position = rows[-1][1] + b"\0" if len(rows) == _BATCH else None
 
 
-def _version_scan(
-    db: sqlite3.Connection, bucket: str, key_marker: str, below: int | None
-) -> Scan[Version]:
-    """Scan all versions; of ``key_marker`` itself only those older than row ``below``."""
-
-    def scan(start: bytes) -> Iterator[Version]:
-        rows = db.execute(
-            f"SELECT {VERSION_COLUMNS} FROM versions WHERE bucket = ? AND name >= ?"  # noqa: S608
-            " ORDER BY name, id DESC",
-            (bucket, start),
-        )
-        for row in rows:
-            if below is None or row[1] != key_marker.encode() or row[0] < below:
-                yield version_of(row)
-
-    return scan
-
-
-def _upload_scan(
-    db: sqlite3.Connection, bucket: str, key_marker: str, id_marker: str
-) -> Scan[Upload]:
-    """Scan all uploads; of ``key_marker`` itself only those with greater ids than ``id_marker``."""
-
-    def scan(start: bytes) -> Iterator[Upload]:
-        rows = db.execute(
-            "SELECT id, name, started, attributes FROM uploads WHERE bucket = ? AND name >= ?"
-            " ORDER BY name, id",
-            (bucket, start),
-        )
-        for row in rows:
-            if not id_marker or row[1] != key_marker.encode() or row[0] > id_marker:
-                yield upload_of(row)
-
-    return scan
-
-
-def _row_of(db: sqlite3.Connection, bucket: str, name: str, version_id: str) -> int:
-    found = db.execute(
-        "SELECT id FROM versions WHERE bucket = ? AND name = ? AND version_id = ?",
-        (bucket, name.encode(), version_id),
-    ).fetchone()
-    return int(found[0]) if found else 0
-
-
 def _contents(
     service: Service, page: Folded[Version], tell: Callable[[str], str], *, owner: bool
 ) -> Iterator[Node]:
@@ -331,36 +201,17 @@ def _contents(
         yield "CommonPrefixes", [("Prefix", tell(one))]
 
 
-def _version_node(service: Service, version: Version, tell: Callable[[str], str], now: int) -> Node:
-    common: list[Node] = [
-        ("Key", tell(version.name)),
-        ("VersionId", version.version_id),
-        ("IsLatest", version.latest),
-        ("LastModified", iso_time(version.modified)),
-    ]
-    owner: Node = ("Owner", owner_node(service))
-    if version.kind == DELETE_MARKER:
-        return DELETE_MARKER, [*common, owner]
-    return (
-        "Version",
-        [
-            *common,
-            ("ETag", f'"{version.etag}"'),
-            ("Type", version.kind),
-            ("Size", version.size),
-            ("StorageClass", version.attributes.storage_class),
-            ("RestoreInfo", restore_header(version, now) or None),
-            owner,
-        ],
-    )
-
-
 def owner_node(service: Service) -> list[Node]:
     """Return the content of an Owner element."""
     return [("ID", service.settings.owner), ("DisplayName", service.settings.owner)]
 
 
-def _encoding(call: Call) -> tuple[bool, Callable[[str], str]]:
+def encoding_of(call: Call) -> tuple[bool, Callable[[str], str]]:
+    """Return whether names are percent-encoded, and how a name is told.
+
+    Raises:
+        OssError: InvalidArgument.
+    """
     wanted = call.query.get("encoding-type", "")
     if wanted not in {"", "url"}:
         raise invalid_argument("The encoding type is url.", "encoding-type", wanted)
@@ -368,7 +219,12 @@ def _encoding(call: Call) -> tuple[bool, Callable[[str], str]]:
     return url, lambda text: encoded(text, url=url)
 
 
-def _limit(call: Call, name: str, default: int) -> int:
+def limit_of(call: Call, name: str, default: int) -> int:
+    """Return how many entries a page may have.
+
+    Raises:
+        OssError: InvalidArgument.
+    """
     text = call.query.get(name) or str(default)
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= 1000):
         raise invalid_argument(f"{name} must be 1 to 1000.", name, text)

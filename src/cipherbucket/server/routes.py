@@ -8,19 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cipherbucket.server import buckets, copying, listing, multipart, objects, properties
+from cipherbucket.server import (
+    buckets,
+    copying,
+    histories,
+    listing,
+    multipart,
+    objects,
+    properties,
+)
 from cipherbucket.server.catalog import find_latest_acl
 from cipherbucket.server.errors import OssError, access_denied, not_implemented
 from cipherbucket.server.service import Answer, Call, Service
-from cipherbucket.server.signature import SIGNED_IN_V1
+from cipherbucket.server.signing import SIGNED_IN_V1
 
 Verb = Callable[[Service, Call], Answer]
 
 _BUCKET: dict[tuple[str, str], Verb] = {
     ("GET", ""): listing.list_objects,
     ("GET", "list-type"): listing.list_objects_v2,
-    ("GET", "versions"): listing.list_object_versions,
-    ("GET", "uploads"): listing.list_uploads,
+    ("GET", "versions"): histories.list_object_versions,
+    ("GET", "uploads"): histories.list_uploads,
     ("GET", "bucketInfo"): buckets.get_info,
     ("GET", "stat"): buckets.get_stat,
     ("GET", "location"): buckets.get_location,

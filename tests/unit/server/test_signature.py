@@ -10,14 +10,13 @@ import pytest
 from tests.peer_sdks import REGION, import_oss2, import_oss_v2
 
 from cipherbucket.server.errors import OssError
-from cipherbucket.server.signature import (
-    Credentials,
+from cipherbucket.server.signature import Credentials, verify
+from cipherbucket.server.signing import (
     SignedRequest,
     parse_query,
     sign_v1,
     sign_v4,
     string_to_sign_v1,
-    verify,
 )
 
 IDENTITY = Credentials("key-id", "key-secret")
