@@ -1,6 +1,6 @@
 module cipherbucket/interop
 
-go 1.18
+go 1.21
 
 require (
 	github.com/aliyun/alibabacloud-oss-go-sdk-v2 v1.6.1
