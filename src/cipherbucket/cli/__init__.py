@@ -9,6 +9,7 @@ to stderr. A passphrase is never an argument.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -107,7 +108,13 @@ class CommandLine(click.Group):
 @click.option(
     "--debug", is_flag=True, help="Log to stderr what is done, and show tracebacks of errors."
 )
-def cli(debug: bool) -> None:
+@click.option(
+    "--region", metavar="REGION", help="Of OSS, such as cn-hangzhou; otherwise OSS_REGION."
+)
+@click.option(
+    "--endpoint", metavar="URL", help="Of OSS; otherwise OSS_ENDPOINT, or the region's own."
+)
+def cli(debug: bool, region: str | None, endpoint: str | None) -> None:  # noqa: ARG001
     """Client-side encryption for objects in object storage.
 
     Objects are encrypted here, before they go to the store, and decrypted here; the store sees
@@ -116,8 +123,12 @@ def cli(debug: bool) -> None:
 
     Keys are named by -k FILE or in the environment variable CIPHERBUCKET_KEY (several: with ':'
     between). The passphrase of an encrypted key is asked for on the terminal, or taken from
-    CIPHERBUCKET_PASSPHRASE.
+    CIPHERBUCKET_PASSPHRASE. Access keys for OSS are never arguments: OSS_ACCESS_KEY_ID,
+    OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN, or the default chain of credentials.
     """
+    for name, value in (("OSS_REGION", region), ("OSS_ENDPOINT", endpoint)):
+        if value is not None:
+            os.environ[name] = value
 
 
 def main() -> NoReturn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -33,6 +34,7 @@ from cipherbucket.cli.text import count, moment, printable
         "cipherbucket cat -k cmk.pem file:///data/store/report.csv | head",
         "cipherbucket cat -k cmk.pem --range 0-99 file:///data/store/report.csv",
         "cipherbucket cat -k cmk.pem --range -50 file:///data/store/app.log",
+        "cipherbucket cat -k cmk.pem 'https://examplebucket.oss-cn-hangzhou.aliyuncs.com/...'",
     ),
 )
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
@@ -47,20 +49,32 @@ from cipherbucket.cli.text import count, moment, printable
 def cat(urls: tuple[str, ...], span: cb.Span, access: Access) -> None:
     """Decrypt objects and write them to stdout, block by block.
 
+    A presigned URL (https://...) needs no access key, only the master key.
+
     A whole object is checked for damage at its end, when its bytes have been written already: look
     at the exit code. A range is fetched by itself; nothing before it is read.
     """
     stdout = sys.stdout.buffer
     for url in urls:
-        store_url, name = split_object_url(url)
-        with (
-            access.open(store_url) as bucket,
-            bucket.get(
-                name, start=span.start, length=span.length, tail=span.tail, key=access.forced
-            ) as stream,
-        ):
+        with _opened(url, span, access) as stream:
             stdout.writelines(stream)
     stdout.flush()
+
+
+@contextmanager
+def _opened(url: str, span: cb.Span, access: Access) -> Iterator[cb.ObjectStream]:
+    asked: Any = {"start": span.start, "length": span.length, "tail": span.tail}
+    if url.startswith(("https://", "http://")):
+        policy = cb.Policy(plaintext=access.plaintext)
+        with cb.open_url(url, access.ring, key=access.forced, policy=policy, **asked) as stream:
+            yield stream
+        return
+    store_url, name = split_object_url(url)
+    with (
+        access.open(store_url) as bucket,
+        bucket.get(name, key=access.forced, **asked) as stream,
+    ):
+        yield stream
 
 
 @click.command(

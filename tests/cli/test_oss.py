@@ -1,0 +1,98 @@
+"""The command line against an OSS endpoint, as a user with access keys in the environment."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import alibabacloud_oss_v2 as sdk
+import pytest
+
+import cipherbucket as cb
+from cipherbucket.server import Endpoint
+
+PROGRAM = Path(sys.executable).with_name("cipherbucket")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint(buckets=["examplebucket"]) as running:
+        yield running
+
+
+@pytest.fixture
+def environment(endpoint: Endpoint, tmp_path: Path) -> dict[str, str]:
+    cb.create_rsa_key_file(tmp_path / "cmk.pem", description={"desc": "2026"}, bits=2048)
+    return {
+        "PATH": "/usr/bin:/bin",
+        "OSS_ACCESS_KEY_ID": endpoint.access_key_id,
+        "OSS_ACCESS_KEY_SECRET": endpoint.access_key_secret,
+        "CIPHERBUCKET_KEY": str(tmp_path / "cmk.pem"),
+    }
+
+
+def run(environment: dict[str, str], *arguments: str, code: int = 0) -> tuple[bytes, str]:
+    process = subprocess.run(
+        [str(PROGRAM), *arguments], env=environment, capture_output=True, check=False
+    )
+    assert process.returncode == code, process.stderr
+    return process.stdout, process.stderr.decode()
+
+
+def test_objects_go_to_oss_and_come_back(
+    endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
+) -> None:
+    where = ("--region", endpoint.region, "--endpoint", endpoint.url)
+    plain = bytes(i % 251 for i in range(300_000))
+    (tmp_path / "plain").write_bytes(plain)
+    url = "oss://examplebucket/a b/é"
+    run(environment, *where, "cp", str(tmp_path / "plain"), url)
+    assert run(environment, *where, "cat", url)[0] == plain
+    assert run(environment, *where, "cat", "--range", "-5", url)[0] == plain[-5:]
+    run(environment, *where, "cp", url, str(tmp_path / "back"))
+    assert (tmp_path / "back").read_bytes() == plain
+    assert "AES/CTR/NoPadding" in run(environment, *where, "stat", url)[0].decode()
+    assert "a b/" in run(environment, *where, "ls", "oss://examplebucket/")[0].decode()
+    by_environment = {**environment, "OSS_REGION": endpoint.region, "OSS_ENDPOINT": endpoint.url}
+    run(by_environment, "rm", url)
+    assert "no such object" in run(by_environment, "cat", url, code=3)[1]
+
+
+def test_a_presigned_url_needs_the_master_key_alone(
+    endpoint: Endpoint, environment: dict[str, str], key: cb.RsaKey, tmp_path: Path
+) -> None:
+    credentials = cb.Credentials(endpoint.access_key_id, endpoint.access_key_secret)
+    settings = cb.OssSettings(
+        region=endpoint.region, endpoint=endpoint.url, credentials=credentials
+    )
+    master = cb.load_key(tmp_path / "cmk.pem")
+    with cb.open_bucket("oss://examplebucket", master, settings=settings) as bucket:
+        bucket.put("shared", bytes(range(200)))
+    config = sdk.config.load_default()
+    config.region, config.endpoint = endpoint.region, endpoint.url
+    for signature in ("v4", "v1"):
+        config.signature_version = signature
+        config.credentials_provider = sdk.credentials.StaticCredentialsProvider(
+            credentials.access_key_id, credentials.access_key_secret
+        )
+        request = sdk.GetObjectRequest(bucket="examplebucket", key="shared")
+        url = sdk.Client(config).presign(request, expires=timedelta(minutes=5)).url
+        alone = {"PATH": "/usr/bin:/bin", "CIPHERBUCKET_KEY": environment["CIPHERBUCKET_KEY"]}
+        assert run(alone, "cat", url)[0] == bytes(range(200))
+        assert run(alone, "cat", "--range", "17-20", url)[0] == bytes([17, 18, 19, 20])
+        tampered = url.replace("Signature=", "Signature=x").replace("signature=", "signature=x")
+        assert "the store refused" in run(alone, "cat", tampered, code=6)[1]
+
+
+def test_errors_of_the_service_are_one_line_with_its_details(
+    endpoint: Endpoint, environment: dict[str, str]
+) -> None:
+    where = ("--region", endpoint.region, "--endpoint", endpoint.url)
+    wrong = {**environment, "OSS_ACCESS_KEY_SECRET": "wrong"}
+    _, told = run(wrong, *where, "cat", "oss://examplebucket/a", code=6)
+    assert told.count("\n") == 1
+    for detail in ("403", "SignatureDoesNotMatch", "EC 0002-", "request ", "127.0.0.1"):
+        assert detail in told
+    _, told = run(environment, "cat", "oss://examplebucket/a", code=2)
+    assert "OSS_REGION" in told
