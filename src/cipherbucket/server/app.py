@@ -21,6 +21,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.applications import Starlette
 
 from cipherbucket.errors import CipherbucketError, SourceError, UsageError
+from cipherbucket.server.amounts import number_given
 from cipherbucket.server.bodies import BodyReader
 from cipherbucket.server.errors import (
     BrokenRequestError,
@@ -98,11 +99,17 @@ class _Front:
         Raises:
             OssError: It cannot be understood, or must not be.
         """
-        signed = exchange.read()
-        exchange.call.anonymous = not verify(
-            signed, self._service.settings.credentials, self._service.now()
-        )
-        return find_verb(exchange.call)
+        try:
+            signed = exchange.read()
+            exchange.call.anonymous = not verify(
+                signed, self._service.settings.credentials, self._service.now()
+            )
+            return find_verb(exchange.call)
+        except OssError:
+            raise
+        except Exception as error:
+            logger.exception("request %s", exchange.request_id)
+            raise internal_error() from error
 
     async def _begin_fault(self, exchange: _Exchange) -> None:
         call = exchange.call
@@ -291,10 +298,7 @@ class _Exchange:
 def _length_of(headers: dict[str, str]) -> int | None:
     if "chunked" in headers.get("transfer-encoding", "").lower():
         return None
-    text = headers.get("content-length", "0")
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise invalid_argument("Content-Length is not a number.", "Content-Length", text)
-    return int(text)
+    return number_given("Content-Length", headers.get("content-length", "0"))
 
 
 def _decoded(value: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cipherbucket.server.amounts import number_given
 from cipherbucket.server.attributes import STORAGE_CLASSES, check_acl
 from cipherbucket.server.catalog import Bucket, find_bucket, list_buckets, save_bucket
 from cipherbucket.server.errors import OssError, invalid_argument, malformed_xml
@@ -78,16 +79,14 @@ def delete_bucket(service: Service, call: Call) -> Answer:
 def list_all(service: Service, call: Call) -> Answer:
     """ListBuckets, in pages."""
     prefix, marker = call.query.get("prefix", ""), call.query.get("marker", "")
-    text = call.query.get("max-keys") or "100"
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= 1000):
-        raise invalid_argument("max-keys must be 1 to 1000.", "max-keys", text)
+    limit = number_given("max-keys", call.query.get("max-keys") or "100", 1, 1000)
     with service.catalog.reading() as db:
         found = [
             bucket
             for bucket in list_buckets(db)
             if bucket.name.startswith(prefix) and bucket.name > marker
         ]
-    shown = found[: int(text)]
+    shown = found[:limit]
     truncated = len(found) > len(shown)
     return xml_answer(
         document(
@@ -95,7 +94,7 @@ def list_all(service: Service, call: Call) -> Answer:
             [
                 ("Prefix", prefix or None),
                 ("Marker", marker or None),
-                ("MaxKeys", int(text) if "max-keys" in call.query else None),
+                ("MaxKeys", limit if "max-keys" in call.query else None),
                 ("IsTruncated", truncated),
                 ("NextMarker", shown[-1].name if truncated else None),
                 ("Owner", owner_node(service)),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from cipherbucket.server.amounts import number_given
 from cipherbucket.server.attributes import restore_header
 from cipherbucket.server.catalog import (
     DELETE_MARKER,
@@ -225,10 +226,7 @@ def limit_of(call: Call, name: str, default: int) -> int:
     Raises:
         OssError: InvalidArgument.
     """
-    text = call.query.get(name) or str(default)
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= 1000):
-        raise invalid_argument(f"{name} must be 1 to 1000.", name, text)
-    return int(text)
+    return number_given(name, call.query.get(name) or str(default), 1, 1000)
 
 
 def _read_token(token: str) -> str:

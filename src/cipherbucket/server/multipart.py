@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from cipherbucket.checksum import crc64_combine
 from cipherbucket.server import policing
+from cipherbucket.server.amounts import number_given
 from cipherbucket.server.attributes import attributes_of, check_key, check_readable, metadata_of
 from cipherbucket.server.catalog import (
     Bucket,
@@ -38,7 +39,7 @@ from cipherbucket.stores.objects import MAX_PARTS
 
 MIN_PART = 100 << 10
 """Fewest bytes of every part but the last, 100 KiB."""
-_COPY_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_COPY_RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})")
 _CLIENT_ENCRYPTION = {
     "key": "ClientEncryptionKey",
     "start": "ClientEncryptionStart",
@@ -233,10 +234,7 @@ def _part_number(call: Call) -> int:
 
 
 def _number(call: Call, name: str, default: int, least: int, most: int) -> int:
-    text = call.query.get(name) or str(default)
-    if not (text.isascii() and text.isdecimal() and least <= int(text[:9]) <= most):
-        raise invalid_argument(f"{name} must be {least} to {most}.", name, text)
-    return int(text)
+    return number_given(name, call.query.get(name) or str(default), least, most)
 
 
 def _copy_range(call: Call, size: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from cipherbucket.checksum import crc64_combine
 from cipherbucket.server import policing
+from cipherbucket.server.amounts import number_given
 from cipherbucket.server.attributes import (
     attributes_of,
     check_key,
@@ -27,7 +28,7 @@ from cipherbucket.server.catalog import (
     Bucket,
     Version,
 )
-from cipherbucket.server.errors import OssError, access_denied, invalid_argument
+from cipherbucket.server.errors import OssError, access_denied
 from cipherbucket.server.ranges import check_conditions, find_range, http_time
 from cipherbucket.server.service import Answer, Arrived, Call, Service
 from cipherbucket.server.versions import (
@@ -74,10 +75,7 @@ def put_object(service: Service, call: Call) -> Answer:
 def append_object(service: Service, call: Call) -> Answer:
     """AppendObject: the object must end where the call says it does."""
     check_key(call.key)
-    text = call.query.get("position", "")
-    if not (text.isascii() and text.isdecimal()):
-        raise invalid_argument("The position is not a number.", "position", text)
-    position = int(text)
+    position = number_given("position", call.query.get("position", ""))
     with service.reading(call.bucket) as (db, bucket):
         attributes = attributes_of(call.headers, bucket)
         policing.check_put(attributes.metadata)

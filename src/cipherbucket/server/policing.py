@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cipherbucket.server.amounts import whole_number
 from cipherbucket.server.errors import OssError, invalid_argument
 
 PREFIX = "client-side-encryption-"
@@ -160,7 +161,7 @@ def _check_present(found: Mapping[str, str], needed: Mapping[str, int]) -> None:
 
 def _check_integers(found: Mapping[str, str]) -> None:
     for suffix, number in _NO_INTEGER.items():
-        if not (found[suffix].isascii() and found[suffix].isdecimal()):
+        if whole_number(found[suffix]) is None:
             raise _refused(number, suffix, "is not an integer")
 
 

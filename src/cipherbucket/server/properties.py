@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from cipherbucket.server.amounts import number_given
 from cipherbucket.server.attributes import (
     ARCHIVED,
     attributes_of,
@@ -119,8 +120,7 @@ def restore(service: Service, call: Call) -> Answer:
     """RestoreObject: 202 when restoring begins, 200 when it was done already."""
     text = call.read_document()
     days = text_of(parse(text, "RestoreRequest"), "Days", "1") if text.strip() else "1"
-    if not (days.isascii() and days.isdecimal() and 1 <= int(days[:9]) <= 365):
-        raise invalid_argument("Days must be 1 to 365.", "Days", days)
+    seconds = number_given("Days", days, 1, 365) * _DAY
     now = int(service.now().timestamp())
     with service.writing(call.bucket) as (db, bucket, _):
         version = get_version(db, bucket, call.key, call.version_id)
@@ -135,7 +135,7 @@ def restore(service: Service, call: Call) -> Answer:
         if state.startswith('ongoing-request="true"'):
             raise OssError(409, "RestoreAlreadyInProgress", "The restore operation is in progress.")
         done = attributes.restored[0] if state else now + service.settings.restore_seconds
-        attributes.restored = [done, max(done, now) + int(days) * _DAY]
+        attributes.restored = [done, max(done, now) + seconds]
         update_attributes(db, version)
     headers = version_headers(bucket, version)
     headers["x-oss-object-restore-priority"] = "Standard"

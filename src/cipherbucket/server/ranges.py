@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 
 from cipherbucket.server.errors import OssError, not_modified, precondition_failed
 
-_RANGE = re.compile(r"bytes=\s*(\d*)\s*-\s*(\d*)\s*(?:,.*)?")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})(?:,.*)?")
 
 
 def find_range(header: str | None, size: int, *, standard: bool) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from cipherbucket.server.amounts import number_given, whole_number
 from cipherbucket.server.errors import OssError, access_denied, invalid_argument
 from cipherbucket.server.signing import (
     SignedRequest,
@@ -92,9 +93,10 @@ def _verify_v1_url(request: SignedRequest, credentials: Credentials, now: dateti
     if not key_id or not expires:
         raise access_denied("A signed URL must include OSSAccessKeyId, Expires and Signature.")
     _check_key_id(key_id, credentials)
-    if not expires.isdecimal() or len(expires) > 12:
+    ends = whole_number(expires, most=10**12)
+    if ends is None:
         raise access_denied("Expires must be seconds since 1970.", "0002-00000070")
-    if now.timestamp() > int(expires):
+    if now.timestamp() > ends:
         raise _expired()
     _check_token(request, credentials)
     text = string_to_sign_v1(request, expires)
@@ -129,12 +131,10 @@ def _verify_v4_url(request: SignedRequest, credentials: Credentials, now: dateti
     key_id, scope = _split_credential(given["credential"])
     _check_key_id(key_id, credentials)
     signed_at = _parse_time(given["date"])
-    expires = given["expires"]
-    if not expires.isdecimal() or not 1 <= int(expires[:9]) <= MAX_EXPIRES:
-        raise invalid_argument(f"x-oss-expires is 1 to {MAX_EXPIRES}.", "x-oss-expires", expires)
+    seconds = number_given("x-oss-expires", given["expires"], 1, MAX_EXPIRES)
     if signed_at is None or signed_at - now > MAX_SKEW:
         raise _skewed(given["date"], now)
-    if now > signed_at + timedelta(seconds=int(expires)):
+    if now > signed_at + timedelta(seconds=seconds):
         raise _expired()
     _check_token(request, credentials)
     additional = request.parameter("x-oss-additional-headers") or ""

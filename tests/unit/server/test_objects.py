@@ -340,3 +340,37 @@ def test_names_are_taken_as_they_are(send: WireClient) -> None:
         assert send("GET", key).body == key.encode()
     listed = send("GET", query={"encoding-type": "url"}).texts("Contents/Key")
     assert len(listed) == 9
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u0663", "-1", "1e3", "", "0x1", " 1"])
+def test_numbers_that_are_none_are_refused(send: WireClient, number: str) -> None:
+    send("PUT", "k", body=b"0123456789", x_oss_storage_class="Archive")
+    days = f"<RestoreRequest><Days>{number or 'x'}</Days></RestoreRequest>".encode()
+    refused = [
+        send("POST", "log", {"append": "", "position": number}),
+        send("POST", "k", {"restore": ""}, days.replace(b" ", b"-")),
+        send("GET", query={"max-keys": number or "x"}),
+        send("GET", bucket="", query={"max-keys": number or "x"}),
+        send("PUT", "k", {"partNumber": number, "uploadId": "x"}),
+    ]
+    assert {answer.error for answer in refused} == {(400, "InvalidArgument")}
+    send("PUT", "k", body=b"0123456789")
+    if number.isascii():
+        assert send("GET", "k", range=f"bytes={number}-{number}").body == b"0123456789"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"<Delete>",
+        b"<Other/>",
+        b"<Delete/>",
+        b'<!DOCTYPE x [<!ENTITY a "b">]><Delete><Object><Key>&a;</Key></Object></Delete>',
+        '<!DOCTYPE x [<!ENTITY a "b">]><Delete>&a;</Delete>'.encode("utf-16"),
+        b"<Delete>" + b"<Object><Key>k</Key></Object>" * 1001 + b"</Delete>",
+        b"<Delete>" + b" " * (6 << 20) + b"</Delete>",
+    ],
+)
+def test_documents_that_are_none_are_refused(send: WireClient, text: bytes) -> None:
+    assert send("POST", query={"delete": ""}, body=text).error == (400, "MalformedXML")
