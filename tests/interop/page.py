@@ -45,7 +45,7 @@ _TAIL = """\
   `tests/vectors`; every one of them is read in `make test`, and what we write for the same key,
   plaintext and description is compared with them field by field (`tests/interop/test_cpp_form.py`):
   the same names, the same syntax, the same description text. The one difference is that we also
-  record `unencrypted-content-length`, which the Java and PHP SDKs do too.
+  record `unencrypted-content-length`, which the Java SDK does too.
 - **Java 2** (`com.aliyun:alibabacloud-oss-v2`) is published, and 0.4.0 is the only release that
   Maven Central offers; it has classes for encryption, but no client that uses them.
 - **PHP** is not run.
