@@ -3,11 +3,12 @@
 import hashlib
 import os
 import stat
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import error_of, invoke, program, read, succeed
+from tests.cli.runs import BASE, PROGRAM, error_of, invoke, program, read, succeed
 
 import cipherbucket as cb
 
@@ -118,6 +119,22 @@ def test_a_link_that_is_named_as_target_stays(
     succeed("cp", "-k", key_file, f"{url}/a", link)
     assert link.is_symlink()
     assert file.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("target", ["/dev/stdout", "/dev/fd/1", "/dev/stderr", "/proc/self/fd/2"])
+def test_open_files_are_written_to_and_not_replaced(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, target: str
+) -> None:
+    bucket.put("a", b"new ")
+    log = tmp_path / "log"
+    log.write_bytes(b"old ")
+    inode = log.stat().st_ino
+    with log.open("ab") as opened:
+        for _ in range(2):
+            command = [*PROGRAM, "cp", "-k", str(key_file), f"{url}/a", target]
+            subprocess.run(command, stdout=opened, stderr=opened, env=BASE, check=True)
+    assert log.read_bytes() == b"old new new "
+    assert log.stat().st_ino == inode
 
 
 def test_metadata_and_content_type_are_stored(

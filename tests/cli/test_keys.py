@@ -218,7 +218,7 @@ def test_keys_come_from_the_environment(
     url: str, bucket: cb.Bucket, key_file: Path, other_key_file: Path
 ) -> None:
     bucket.put("a", b"1")
-    env = {"CIPHERBUCKET_KEY": f"{other_key_file}:{key_file}"}
+    env = {"CIPHERBUCKET_KEY": f"{other_key_file}:{key_file}:"}
     assert succeed("cat", f"{url}/a", env=env).stdout == "1"
     succeed("cp", "-", f"{url}/b", stdin=b"2", env=env)
     envelope = bucket.head("b").envelope

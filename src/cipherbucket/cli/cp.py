@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -16,6 +18,7 @@ from cipherbucket.cli.command import Command
 from cipherbucket.cli.options import (
     Access,
     assignments,
+    descriptor_of,
     is_url,
     key_options,
     split_object_url,
@@ -59,7 +62,7 @@ _PIPE = "-"
 )
 @click.option("--if-absent", is_flag=True, help="Only where there is nothing of that name yet.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar, no notes, no summary.")
-@key_options
+@key_options(reads=True, writes=True)
 def cp(
     source: str,
     target: str,
@@ -135,17 +138,17 @@ class _Copying:
         store_url, name = split_object_url(url)
         with self.access.open(store_url) as bucket:
             key = self.access.forced
-            if target == _PIPE:
-                shown = not self.quiet and not sys.stdout.isatty()
-                with metered(shown=shown) as meter:
-                    stdout = sys.stdout.buffer
-                    transfers.stream(bucket, name, stdout, key, meter)
+            descriptor = descriptor_of(target)
+            if descriptor is not None:
+                shown = not self.quiet and not os.isatty(descriptor)
+                with metered(shown=shown) as meter, _opened(descriptor) as file:
+                    transfers.stream(bucket, name, file, key, meter)
                 return 0
             path = Path(target)
             if path.is_dir() or target.endswith("/"):
                 path /= safe_parts(name.rpartition("/")[2])[0]
             self._refuse_present(path)
-            if path.is_symlink():  # such as /dev/stdout: what it leads to is meant, not the link
+            if path.is_symlink():  # what it leads to is meant
                 path = path.resolve()
             with metered(shown=not self.quiet) as meter:
                 transfers.download(bucket, name, path, key, meter)
@@ -234,6 +237,16 @@ class _Copying:
     def _refuse_present(self, path: Path) -> None:
         if self.writing.if_absent and (path.exists() or path.is_symlink()):
             raise cb.PreconditionFailedError(f"{path} is there already")
+
+
+@contextmanager
+def _opened(descriptor: int) -> Iterator[BinaryIO]:
+    """Give stdout, or another file that whoever started the program has opened."""
+    if descriptor == 1:
+        yield sys.stdout.buffer
+        return
+    with os.fdopen(descriptor, "wb", closefd=False) as file:
+        yield file
 
 
 def _total(bucket: cb.Bucket, prefix: str) -> Callable[[], int]:

@@ -107,7 +107,7 @@ def keys() -> None:
     ),
 )
 @click.argument("url")
-@key_options
+@key_options()
 def check(url: str, access: Access) -> int:
     """Tell whether the keys open the object at URL, without reading its body.
 

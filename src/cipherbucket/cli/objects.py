@@ -45,7 +45,7 @@ from cipherbucket.cli.text import count, moment, printable
     callback=http_range,
     help="Bytes of the plaintext, as HTTP writes them: 0-99 (inclusive), 100-, or -50, the last.",
 )
-@key_options
+@key_options(reads=True)
 def cat(urls: tuple[str, ...], span: cb.Span, access: Access) -> None:
     """Decrypt objects and write them to stdout, block by block.
 

@@ -21,6 +21,7 @@ import click
 import cipherbucket as cb
 
 PASSPHRASE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
+_DESCRIPTOR = re.compile(r"/dev/stderr|/(?:dev|proc/self)/fd/([0-9]{1,9})")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -78,48 +79,68 @@ class Access:
         return self.key_files[self.keys.index(key)]
 
 
-def key_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of keys that read; it gets them as ``access``."""
+_KEY = click.option(
+    "-k",
+    "--key",
+    "key_files",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    envvar="CIPHERBUCKET_KEY",
+    show_envvar=True,
+    help="File of a master key. Repeat it for more: the first writes, all of them read.",
+)
+_FORCE_KEY = click.option(
+    "--force-key",
+    type=click.Path(),
+    metavar="FILE",
+    help="Read with this key, whatever an object's description says or lacks.",
+)
+_PLAINTEXT = click.option(
+    "--plaintext",
+    is_flag=True,
+    help="Accept objects that are not encrypted, on reading."
+    " Whoever can write to the store can then give you any bytes.",
+)
+_ALLOW_WEAK = click.option(
+    "--allow-weak-key", is_flag=True, help="Write even with a key of less than 2,048 bits."
+)
 
-    @click.option(
-        "-k",
-        "--key",
-        "key_files",
-        multiple=True,
-        type=click.Path(),
-        metavar="FILE",
-        envvar="CIPHERBUCKET_KEY",
-        show_envvar=True,
-        help="File of a master key. Repeat it for more: the first writes, all of them read.",
-    )
-    @click.option(
-        "--force-key",
-        type=click.Path(),
-        metavar="FILE",
-        help="Read with this key, whatever an object's description says or lacks.",
-    )
-    @click.option(
-        "--plaintext",
-        is_flag=True,
-        help="Accept objects that are not encrypted, on reading."
-        " Whoever can write to the store can then give you any bytes.",
-    )
-    @click.option(
-        "--allow-weak-key", is_flag=True, help="Write even with a key of less than 2,048 bits."
-    )
-    @wraps(function)
-    def with_access(
-        *args: Any,
-        key_files: tuple[str, ...],
-        force_key: str | None,
-        plaintext: bool,
-        allow_weak_key: bool,
-        **kwargs: Any,
-    ) -> Any:
-        access = Access(key_files, force_key, plaintext, allow_weak_key)
-        return function(*args, access=access, **kwargs)
+AnyFunction = Callable[..., Any]
 
-    return with_access
+
+def key_options(
+    *, reads: bool = False, writes: bool = False
+) -> Callable[[AnyFunction], AnyFunction]:
+    """Give a command the options of keys; it gets them as ``access``.
+
+    Args:
+        reads: Whether it reads bodies, and may be told to accept plaintext.
+        writes: Whether it writes, and may be told to do so with a weak key.
+    """
+
+    def decorated(function: AnyFunction) -> AnyFunction:
+        @wraps(function)
+        def with_access(*args: Any, **kwargs: Any) -> Any:
+            access = Access(
+                key_files=tuple(file for file in kwargs.pop("key_files") if file),
+                force_key=kwargs.pop("force_key"),
+                plaintext=kwargs.pop("plaintext", False),
+                allow_weak=kwargs.pop("allow_weak_key", False),
+            )
+            return function(*args, access=access, **kwargs)
+
+        command: AnyFunction = with_access
+        for option, wanted in (
+            (_ALLOW_WEAK, writes),
+            (_PLAINTEXT, reads),
+            (_FORCE_KEY, True),
+            (_KEY, True),
+        ):
+            command = option(command) if wanted else command
+        return command
+
+    return decorated
 
 
 def assignments(
@@ -187,6 +208,19 @@ def is_special(path: Path) -> bool:
     except OSError:
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def descriptor_of(target: str) -> int | None:
+    """Return the open file that a path such as ``/dev/stdout`` or ``-`` stands for.
+
+    It may be a file that others write to as well: it is written to, never replaced.
+    """
+    if target in {"-", "/dev/stdout"}:
+        return 1
+    match = _DESCRIPTOR.fullmatch(target)
+    if match is None:
+        return None
+    return int(match[1]) if match[1] else 2
 
 
 def _passphrase_of(file: str) -> str:

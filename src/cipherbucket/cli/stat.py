@@ -39,7 +39,7 @@ _ORIGIN_PLAINTEXT = "anyone who may write to the store can have made it"
 )
 @click.argument("url")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object, for programs.")
-@key_options
+@key_options()
 def stat(url: str, as_json: bool, access: Access) -> None:
     """Show size, metadata and envelope of the object at URL, and which of the keys opens it.
 
