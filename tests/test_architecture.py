@@ -59,6 +59,9 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
+OURS = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in modules()}
+
+
 def name_of(path: Path) -> str:
     relative = path.relative_to(PACKAGE).with_suffix("")
     parts = relative.parts
@@ -78,7 +81,9 @@ def imports_of(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             assert node.module
-            yield node.module
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                yield submodule if submodule in OURS else node.module
 
 
 def ours(imported: str) -> str | None:

@@ -36,9 +36,10 @@ def save(stream: ObjectStream, target: str | os.PathLike[str]) -> None:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
         if path.is_dir():
             raise UsageError(f"{path} is a folder", hint="name the file to write")
-        temporary = path.with_name(f".cipherbucket-{secrets.token_hex(8)}.part")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
+    temporary = path.with_name(f".cipherbucket-{secrets.token_hex(8)}.part")
+    try:  # around the opening too: a signal may come right after it
+        with _local_errors(path):
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             while count := stream.readinto(buffer):
                 with _local_errors(path):
@@ -52,7 +53,7 @@ def save(stream: ObjectStream, target: str | os.PathLike[str]) -> None:
             temporary.replace(path)
             _sync_folder(path.parent)
     except BaseException:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             temporary.unlink()
         raise
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 OURS = "cipherbucket"
 WRITERS = (OURS, "oss2", "oss-v2", "Go 1", "Go 2", "Java 1")
 READERS = (OURS, "oss2", "oss-v2", "Go 1", "Go 1 + manager", "Go 2", "Java 1")
-V1_WRITERS = {"Go 1"}
-"""Go SDK 1 signs the text of the Date header with V4; the local endpoint expects ISO 8601."""
+V1_WRITERS: set[str] = set()
+"""Writers that sign with V1 where the others sign with V4."""
 TOOLCHAINS = {
     "oss2": "oss2",
     "oss-v2": "oss-v2",

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from cipherbucket.cli.progress import Meter
+from cipherbucket.cli.meter import Meter
 from cipherbucket.cli.text import amount, printable
 
 

@@ -9,17 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-
-class Meter:
-    """Follows transfers, one after the other; this one shows nothing."""
-
-    def of(self, label: str) -> Callable[[int, int | None], None] | None:
-        """Begin the transfer of one object and return what the library reports to."""
-        del label
-        return None
-
-    def end(self, size: int) -> None:
-        """End the transfer of one object of so many bytes."""
+from cipherbucket.cli.meter import Meter
 
 
 @contextmanager

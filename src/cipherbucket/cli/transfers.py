@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import cipherbucket as cb
+from cipherbucket.cli.meter import Meter
 from cipherbucket.cli.options import is_special
-from cipherbucket.cli.progress import Meter
 
 
 @dataclass(frozen=True)

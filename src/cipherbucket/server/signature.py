@@ -118,9 +118,10 @@ def _verify_v4_header(
     _check_key_id(key_id, credentials)
     signed_at = _check_clock(date, now)
     _check_token(request, credentials)
-    stamp = f"{signed_at:%Y%m%dT%H%M%SZ}"
+    _check_scope(scope, signed_at)
+    # The text of the date is signed as it was sent: Go's first SDK signs an HTTP date.
     additional = given.get("AdditionalHeaders", "")
-    _compare_v4(request, additional, key_id, scope, stamp, given["Signature"], credentials)
+    _compare_v4(request, additional, key_id, scope, date, given["Signature"], credentials)
 
 
 def _verify_v4_url(request: SignedRequest, credentials: Credentials, now: datetime) -> None:
@@ -137,6 +138,7 @@ def _verify_v4_url(request: SignedRequest, credentials: Credentials, now: dateti
     if now > signed_at + timedelta(seconds=seconds):
         raise _expired()
     _check_token(request, credentials)
+    _check_scope(scope, signed_at)
     additional = request.parameter("x-oss-additional-headers") or ""
     _compare_v4(request, additional, key_id, scope, given["date"], given["signature"], credentials)
 
@@ -146,20 +148,23 @@ def _compare_v4(
     additional: str,
     key_id: str,
     scope: str,
-    stamp: str,
+    date: str,
     signature: str,
     credentials: Credentials,
 ) -> None:
-    if not scope.startswith(f"{stamp[:8]}/"):
-        raise _malformed("The date of the Credential is not that of the request.")
     named = tuple(name.lower() for name in additional.split(";") if name)
     missing = [name for name in named if name not in request.headers]
     if missing:
         raise access_denied(f"The signed header {missing[0]!r} is missing.")
     canonical = canonical_request_v4(request, named)
-    text = "\n".join([V4, stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    text = "\n".join([V4, date, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     expected = sign_v4(credentials.access_key_secret, scope, text)
     _compare(expected, signature, key_id, text, canonical)
+
+
+def _check_scope(scope: str, signed_at: datetime) -> None:
+    if not scope.startswith(f"{signed_at:%Y%m%d}/"):
+        raise _malformed("The date of the Credential is not that of the request.")
 
 
 def _split_credential(credential: str) -> tuple[str, str]:
