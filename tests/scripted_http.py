@@ -15,6 +15,7 @@ class Request:
     target: str
     headers: dict[str, str]
     body: bytes
+    peer: tuple[str, int] = ("", 0)
 
 
 @dataclass
@@ -51,7 +52,8 @@ def scripted(answer: Callable[[Request], Answer]) -> Iterator[Scripted]:
         def respond(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             headers = {name.lower(): text for name, text in self.headers.items()}
-            request = Request(self.command, self.path, headers, self.rfile.read(length))
+            body = self.rfile.read(length)
+            request = Request(self.command, self.path, headers, body, self.client_address)
             state.requests.append(request)
             told = answer(request)
             self.send_response(told.status)

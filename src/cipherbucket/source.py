@@ -128,9 +128,9 @@ class Source:
             filled += count
         return filled
 
-    def report(self, done: int) -> None:
-        """Report progress."""
-        self._ticker.tick(done, self.size)
+    def report(self, done: int, *, last: bool = False) -> None:
+        """Report progress; at the end the size is known, if it was not before."""
+        self._ticker.tick(done, done if last else self.size)
 
     def __enter__(self) -> Self:
         return self
@@ -264,7 +264,7 @@ def _encrypted(
     stream.apply(block)
     if block:
         yield block
-    source.report(done)
+    source.report(done, last=True)
 
 
 def _opened(path: Path) -> io.FileIO:

@@ -23,19 +23,19 @@ def save(stream: ObjectStream, target: str | os.PathLike[str]) -> None:
     Args:
         stream: Read from where it stands to its end.
         target: A new file is readable by its owner alone (0600); one that is replaced keeps its
-            permissions.
+            permissions. A link is followed; a device or a pipe is refused.
 
     Raises:
         UsageError: The target cannot be written.
         IntegrityError: The object is not what was stored.
         StoreError: The store failed meanwhile.
     """
-    path = Path(target)
+    path = Path(os.path.realpath(target))
     buffer = memoryview(bytearray(max(1, min(BLOCK, stream.length))))
     with _local_errors(path):
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder", hint="name the file to write")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no regular file", hint="name a file to write")
     temporary = path.with_name(f".cipherbucket-{secrets.token_hex(8)}.part")
     try:  # around the opening too: a signal may come right after it
         with _local_errors(path):

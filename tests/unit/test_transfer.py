@@ -1,5 +1,6 @@
 """A downloaded file appears wholly or not at all."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -64,3 +65,33 @@ def test_a_long_file_name_is_no_obstacle(bucket: cb.Bucket, tmp_path: Path) -> N
     name = "é" * 127
     bucket.download("a", tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_link_is_followed_and_stays_a_link(bucket: cb.Bucket, tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    bucket.put("a", b"new")
+    bucket.download("a", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_regular_file_is_not_replaced(
+    bucket: cb.Bucket, tmp_path: Path, kind: str
+) -> None:
+    bucket.put("a", b"x")
+    target = tmp_path / "pipe"
+    if kind == "pipe":
+        os.mkfifo(target)
+    else:
+        target = Path("/dev/null")
+    with pytest.raises(cb.UsageError, match="no regular file"):
+        bucket.download("a", target)
+    assert not target.is_file()
+
+
+def test_progress_of_a_body_of_unknown_length_ends_with_its_length(bucket: cb.Bucket) -> None:
+    seen: list[tuple[int, int | None]] = []
+    bucket.put("a", iter([b"12", b"345"]), progress=lambda *told: seen.append(told))
+    assert seen[-1] == (5, 5)

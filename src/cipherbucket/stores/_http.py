@@ -61,8 +61,8 @@ class Response:
 
     def close(self) -> None:
         """Give the connection back if all was read, close it otherwise."""
-        if self._response.closed:
-            self._response.release_conn()
+        if self._response.closed or self._response.length_remaining == 0:
+            self._response.drain_conn()  # gives the connection back
             return
         self._response.close()
 

@@ -111,6 +111,9 @@ class Incoming:
         self.stored = stored
         self.start = start
         self.stop = stop
+        self._open = True
+        if start == stop:
+            self.close()  # no byte comes: nobody needs to read to the end
 
     @property
     def whole(self) -> bool:
@@ -135,6 +138,8 @@ class Incoming:
         except BaseException:
             self.close()  # nothing more comes of it; connections are scarce
             raise
+        if self._position == self.stop:
+            self.close()
         return len(view)
 
     def _fill(self, view: memoryview) -> None:
@@ -166,7 +171,9 @@ class Incoming:
 
     def close(self) -> None:
         """Release the file or connection. Bytes not yet read stay unread and unchecked."""
-        self._raw.close()
+        if self._open:
+            self._open = False
+            self._raw.close()
 
     def __enter__(self) -> Self:
         return self

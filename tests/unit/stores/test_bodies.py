@@ -144,10 +144,10 @@ def test_reads_fill_the_buffer_as_far_as_bytes_come(store: Tampering) -> None:
     with store.get("a") as body:
         assert body.whole
         assert (body.readinto(buffer), bytes(buffer)) == (7, b"0123456")
-        assert (body.readinto(buffer), bytes(buffer[:3])) == (3, b"789")
-        assert body.readinto(buffer) == 0
         assert not raw.closed
-    assert raw.closed
+        assert (body.readinto(buffer), bytes(buffer[:3])) == (3, b"789")
+        assert raw.closed, "what was read to its end needs no closing"
+        assert body.readinto(buffer) == 0
 
 
 def test_reads_take_no_more_than_the_range(store: Tampering) -> None:

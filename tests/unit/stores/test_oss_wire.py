@@ -445,3 +445,14 @@ def test_the_address_of_a_request(
     with pytest.raises(cb.TransientStoreError):
         cb.open_store("oss://bucket", chosen).head("a")
     assert asked[0] == f"https://{host}{path}"
+
+
+@pytest.mark.parametrize("plain", [b"", b"x", PLAIN])
+def test_reading_to_the_end_gives_the_connection_back(
+    served: Scripted, bucket: cb.Bucket, plain: bytes
+) -> None:
+    bucket.put("a", plain)
+    for _ in range(3):
+        assert bucket.get("a").read() == plain
+    assert bucket.get("a", start=len(plain)).read() == b""
+    assert len({request.peer for request in served.requests}) == 1
