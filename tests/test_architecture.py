@@ -32,6 +32,7 @@ FLOORS = {
     "transfer": 4.1,
     "writer": 4.1,
     "keyless": 4.1,
+    "refused": 4.1,
     "multipart": 4.15,
     "bucket": 4.2,
     "opening": 4.3,

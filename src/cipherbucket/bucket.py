@@ -29,6 +29,7 @@ from cipherbucket.multipart import Multipart, begin_multipart
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import ObjectFile, ObjectStream, open_file, open_stream, unlock
+from cipherbucket.refused import Refused
 from cipherbucket.seal import seal
 from cipherbucket.source import PutBody, Source
 from cipherbucket.stores.base import Store
@@ -39,7 +40,7 @@ from cipherbucket.writer import write
 _log = logging.getLogger("cipherbucket")
 
 
-class Bucket(Keyless):
+class Bucket(Keyless, Refused):
     """Encrypted objects in a store. All verbs may be called from several threads at once.
 
     Args:

@@ -184,8 +184,9 @@ class OssXmlVerbs(Store):
                 )
                 found = [_version(item, deleted=False) for item in result.version or ()]
                 found += [_version(item, deleted=True) for item in result.delete_marker or ()]
-            # Two lists in the answer, one history: by name, the newest first.
-            found.sort(key=lambda version: version.modified, reverse=True)
+            # Two lists in the answer, one history: by name, the newest first. Times are told to the
+            # second, so the latest is put first by what the store says of it.
+            found.sort(key=lambda version: (version.is_latest, version.modified), reverse=True)
             found.sort(key=lambda version: version.name.encode())
             yield from found
             position = (result.next_key_marker, result.next_version_id_marker)

@@ -1,0 +1,210 @@
+"""What OSS offers beyond the common verbs, through a bucket against the local endpoint."""
+
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import alibabacloud_oss_v2 as sdk
+import pytest
+
+import cipherbucket as cb
+from cipherbucket.server import Endpoint
+
+PART = 100 << 10
+HEADERS = {
+    "cache-control": "no-cache",
+    "content-disposition": "attachment",
+    "content-encoding": "identity",
+    "content-language": "en",
+    "expires": "Sat, 21 Nov 2026 10:00:00 GMT",
+    "x-oss-storage-class": "IA",
+    "x-oss-server-side-encryption": "AES256",
+}
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint(buckets=["features", "versioned"]) as running:
+        plain_client(running).put_bucket_versioning(
+            sdk.PutBucketVersioningRequest(
+                bucket="versioned",
+                versioning_configuration=sdk.VersioningConfiguration(status="Enabled"),
+            )
+        )
+        yield running
+
+
+def plain_client(endpoint: Endpoint) -> sdk.Client:
+    config = sdk.config.load_default()
+    config.region, config.endpoint = endpoint.region, endpoint.url
+    config.credentials_provider = sdk.credentials.StaticCredentialsProvider(
+        endpoint.access_key_id, endpoint.access_key_secret
+    )
+    return sdk.Client(config)
+
+
+def settings_of(endpoint: Endpoint) -> cb.OssSettings:
+    credentials = cb.Credentials(endpoint.access_key_id, endpoint.access_key_secret)
+    return cb.OssSettings(region=endpoint.region, endpoint=endpoint.url, credentials=credentials)
+
+
+@pytest.fixture
+def bucket(endpoint: Endpoint, key: cb.RsaKey) -> Iterator[cb.Bucket]:
+    with cb.open_bucket("oss://features", key, settings=settings_of(endpoint)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def versioned(endpoint: Endpoint, key: cb.RsaKey) -> Iterator[cb.Bucket]:
+    with cb.open_bucket("oss://versioned", key, settings=settings_of(endpoint)) as opened:
+        yield opened
+
+
+def test_headers_metadata_acl_and_tags_are_written_and_survive_a_copy(
+    bucket: cb.Bucket, endpoint: Endpoint
+) -> None:
+    more = {"x-oss-object-acl": "private", "x-oss-tagging": "team=a&year=2026"}
+    bucket.put("a", b"x", metadata={"owner": "mé"}, content_type="text/x", headers=HEADERS | more)
+    bucket.copy("a", "b")
+    client = plain_client(endpoint)
+    for name in ("a", "b"):
+        info = bucket.head(name)
+        assert info.metadata == {"owner": "mé"}
+        assert info.headers == {**HEADERS, "content-type": "text/x"}
+        acl = client.get_object_acl(sdk.GetObjectAclRequest(bucket="features", key=name)).acl
+        assert acl == "private"
+        tags = client.get_object_tagging(
+            sdk.GetObjectTaggingRequest(bucket="features", key=name)
+        ).tag_set.tags
+        assert {tag.key: tag.value for tag in tags} == {"team": "a", "year": "2026"}
+        assert bucket.get(name).read() == b"x"
+    assert bucket.head("a").envelope == bucket.head("b").envelope
+
+
+def test_a_multipart_carries_them_too(bucket: cb.Bucket) -> None:
+    plain = random.Random(3).randbytes(2 * PART + 33)
+    with bucket.multipart(
+        "m",
+        data_size=len(plain),
+        part_size=PART,
+        metadata={"owner": "me"},
+        content_type="text/x",
+        headers=HEADERS,
+    ) as upload:
+        with ThreadPoolExecutor(3) as pool:
+            list(
+                pool.map(
+                    lambda n: upload.upload_part(n, plain[(n - 1) * PART : n * PART]), (3, 1, 2)
+                )
+            )
+        assert [part.number for part in upload.list_parts()] == [1, 2, 3]
+        info = upload.complete(if_absent=True)
+    assert info.metadata == {"owner": "me"}
+    assert info.headers == {**HEADERS, "content-type": "text/x"}
+    assert bucket.get("m").read() == plain
+    assert bucket.get("m", start=PART - 3, length=7).read() == plain[PART - 3 : PART + 4]
+
+
+def test_forbid_overwrite_is_if_absent(bucket: cb.Bucket) -> None:
+    bucket.put("once", b"1", if_absent=True)
+    with pytest.raises(cb.PreconditionFailedError) as caught:
+        bucket.put("once", b"2", if_absent=True)
+    assert caught.value.code == "FileAlreadyExists"
+    with pytest.raises(cb.PreconditionFailedError):
+        bucket.copy("once", "once", if_absent=True)
+    assert bucket.get("once").read() == b"1"
+
+
+def test_versions_are_read_copied_listed_and_deleted(versioned: cb.Bucket) -> None:
+    first = versioned.put("v", b"first")
+    second = versioned.put("v", b"second")
+    assert first.version_id
+    assert first.version_id != second.version_id
+    assert versioned.get("v").read() == b"second"
+    assert versioned.get("v", version_id=first.version_id).read() == b"first"
+    assert versioned.get("v", version_id=first.version_id, start=1, length=2).read() == b"ir"
+    with versioned.open("v", version_id=first.version_id) as file:
+        assert file.read() == b"first"
+    assert versioned.head("v", version_id=first.version_id).envelope == first.envelope
+    versioned.copy("v", "w", version_id=first.version_id)
+    assert versioned.get("w").read() == b"first"
+    versioned.delete("v")
+    assert not versioned.exists("v")
+    listed = list(versioned.list_versions("v"))
+    assert [(v.version_id, v.is_latest, v.is_delete_marker) for v in listed[1:]] == [
+        (second.version_id, False, False),
+        (first.version_id, False, False),
+    ]
+    assert (listed[0].is_delete_marker, listed[0].is_latest) == (True, True)
+    versioned.delete("v", version_id=listed[0].version_id)
+    assert versioned.get("v").read() == b"second"
+    versioned.delete("v", version_id=second.version_id)
+    assert versioned.get("v").read() == b"first"
+
+
+def test_an_archived_object_is_restored_and_read(bucket: cb.Bucket) -> None:
+    bucket.put("old", b"cold", headers={"x-oss-storage-class": "Archive"})
+    with pytest.raises(cb.StoreError, match="must be restored") as caught:
+        bucket.get("old")
+    assert "bucket.restore(name)" in (caught.value.hint or "")
+    bucket.restore("old", days=2)
+    assert bucket.get("old").read() == b"cold"
+
+
+def test_a_copy_of_more_than_oss_copies_at_once_says_what_to_do(
+    bucket: cb.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("large", bytes(2000))
+    monkeypatch.setattr("cipherbucket.stores.oss._ONE_COPY", 1999)
+    with pytest.raises(cb.UsageError, match="up to 1 GiB") as caught:
+        bucket.copy("large", "copy")
+    assert "read it and put it" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("verb", ["append", "select", "process", "presign_put"])
+def test_what_cannot_be_done_with_ciphertext_is_refused_with_the_way_out(
+    bucket: cb.Bucket, verb: str
+) -> None:
+    with pytest.raises(cb.UsageError) as caught:
+        getattr(bucket, verb)("a", b"more")
+    assert caught.value.name == "a"
+    assert caught.value.hint
+
+
+def test_one_bucket_serves_32_threads(bucket: cb.Bucket) -> None:
+    barrier = threading.Barrier(32)
+
+    def work(number: int) -> bool:
+        plain = random.Random(number).randbytes(10_000 + number)
+        barrier.wait()
+        for round_ in range(3):
+            bucket.put(f"thread/{number}/{round_}", plain)
+            if bucket.get(f"thread/{number}/{round_}").read() != plain:
+                return False
+            if bucket.get(f"thread/{number}/{round_}", tail=5).read() != plain[-5:]:
+                return False
+        return True
+
+    with ThreadPoolExecutor(32) as pool:
+        assert all(pool.map(work, range(32)))
+    assert len(list(bucket.list("thread/"))) == 96
+
+
+def test_credentials_are_asked_for_before_each_request(endpoint: Endpoint, key: cb.RsaKey) -> None:
+    good = cb.Credentials(endpoint.access_key_id, endpoint.access_key_secret)
+    given = [good, replace(good, access_key_secret="expired"), good]
+    settings = replace(settings_of(endpoint), credentials=lambda: given.pop(0))
+    with cb.open_bucket("oss://features", key, settings=settings) as bucket:
+        bucket.put("renewed", b"1")
+        with pytest.raises(cb.StoreError, match="signature does not match"):
+            bucket.head("renewed")
+        assert bucket.head("renewed").size == 1
+
+
+def test_a_tls_certificate_is_checked_unless_told_otherwise(endpoint: Endpoint) -> None:
+    # The endpoint speaks plain HTTP: a TLS handshake with it fails, and says so as ours.
+    settings = replace(settings_of(endpoint), endpoint=endpoint.url.replace("http:", "https:"))
+    with cb.open_store("oss://features", settings) as store, pytest.raises(cb.TransientStoreError):
+        store.head("a")
