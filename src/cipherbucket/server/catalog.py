@@ -240,12 +240,13 @@ def version_of(row: Sequence[Any]) -> Version:
     )
 
 
-def find_latest_acl(db: sqlite3.Connection, bucket: str, name: str) -> str:
-    """Return the ACL of the newest version of an object; ``default`` where there is none."""
+def find_acl(db: sqlite3.Connection, bucket: str, name: str, version_id: str | None) -> str:
+    """Return the ACL of a version, None: the newest; ``default`` where there is none."""
     row = db.execute(
         "SELECT json_extract(attributes, '$.acl') FROM versions"
-        " WHERE bucket = ? AND name = ? AND latest = 1",
-        (bucket, name.encode()),
+        " WHERE bucket = ?1 AND name = ?2"
+        " AND CASE WHEN ?3 IS NULL THEN latest = 1 ELSE version_id = ?3 END",
+        (bucket, name.encode(), version_id),
     ).fetchone()
     return str(row[0]) if row else "default"
 

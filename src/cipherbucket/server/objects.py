@@ -235,6 +235,9 @@ def _find_readable(
     if version.kind != SYMLINK:
         return version, object_headers(bucket, version, now)
     target = resolve(db, bucket, version)
+    acl = target.attributes.acl if target.attributes.acl != "default" else bucket.acl
+    if call.anonymous and not acl.startswith("public-read"):  # the link's own has been looked at
+        raise access_denied("You have no right to access the target of this symlink.")
     headers = object_headers(bucket, target, now)
     headers["x-oss-object-type"] = SYMLINK
     headers["Last-Modified"] = http_time(max(version.modified, target.modified))

@@ -17,7 +17,7 @@ from cipherbucket.server import (
     objects,
     properties,
 )
-from cipherbucket.server.catalog import find_latest_acl
+from cipherbucket.server.catalog import find_acl
 from cipherbucket.server.errors import OssError, access_denied, not_implemented
 from cipherbucket.server.service import Answer, Call, Service
 from cipherbucket.server.signing import SIGNED_IN_V1
@@ -148,7 +148,7 @@ def authorize(service: Service, call: Call, verb: Verb) -> None:
     with service.reading(call.bucket) as (db, bucket):
         acl = bucket.acl
         if call.key:
-            own = find_latest_acl(db, call.bucket, call.key)
+            own = find_acl(db, call.bucket, call.key, call.version_id)
             acl = own if own != "default" else acl
     allowed: frozenset[Verb] = frozenset()
     if acl.startswith("public-read"):

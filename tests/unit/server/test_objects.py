@@ -374,3 +374,13 @@ def test_numbers_that_are_none_are_refused(send: WireClient, number: str) -> Non
 )
 def test_documents_that_are_none_are_refused(send: WireClient, text: bytes) -> None:
     assert send("POST", query={"delete": ""}, body=text).error == (400, "MalformedXML")
+
+
+def test_a_link_that_all_may_read_does_not_open_its_target(send: WireClient) -> None:
+    assert send("PUT", "secret", body=b"1").status == 200
+    asked = {"x_oss_symlink_target": "secret", "x_oss_object_acl": "public-read"}
+    assert send("PUT", "link", {"symlink": ""}, **asked).status == 200
+    assert send("GET", "link", signed=False).error == (403, "AccessDenied")
+    assert send("HEAD", "link", signed=False).status == 403
+    assert send("PUT", "secret", {"acl": ""}, x_oss_object_acl="public-read").status == 200
+    assert send("GET", "link", signed=False).body == b"1"

@@ -144,3 +144,12 @@ def test_copies_name_the_version_they_were_made_of(send: WireClient) -> None:
     answer = send("PUT", "copy", x_oss_copy_source=source)
     assert answer.headers["x-oss-copy-source-version-id"] == first
     assert send("GET", "copy").body == b"first"
+
+
+def test_the_acl_of_the_newest_version_does_not_open_the_others(send: WireClient) -> None:
+    set_versioning(send, "Enabled")
+    old = put(send, b"secret")
+    new = send("PUT", "k", body=b"public", x_oss_object_acl="public-read")
+    asked = {"versionId": new.headers["x-oss-version-id"]}
+    assert send("GET", "k", asked, signed=False).body == b"public"
+    assert send("GET", "k", {"versionId": old}, signed=False).error == (403, "AccessDenied")
