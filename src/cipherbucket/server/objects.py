@@ -44,6 +44,7 @@ from cipherbucket.server.versions import (
     version_headers,
 )
 from cipherbucket.server.xml import document, parse, text_of
+from cipherbucket.stores.objects import CONTENT_HEADERS
 
 _MAX_DELETES = 1000
 
@@ -247,9 +248,9 @@ def _find_readable(
 def _overridden(call: Call) -> dict[str, str]:
     """Return the headers that the query of a GetObject asks to be answered with."""
     found = {
-        name.removeprefix("response-").title(): value
-        for name, value in call.query.items()
-        if name.startswith("response-") and value
+        name.title(): value
+        for name in sorted(CONTENT_HEADERS)
+        if (value := call.query.get(f"response-{name}"))
     }
     if found and call.anonymous:
         raise access_denied("Anonymous requests must not override response headers.")

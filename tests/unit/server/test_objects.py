@@ -384,3 +384,13 @@ def test_a_link_that_all_may_read_does_not_open_its_target(send: WireClient) -> 
     assert send("HEAD", "link", signed=False).status == 403
     assert send("PUT", "secret", {"acl": ""}, x_oss_object_acl="public-read").status == 200
     assert send("GET", "link", signed=False).body == b"1"
+
+
+@pytest.mark.parametrize("name", ["content-length", "transfer-encoding", "x: 1\r\nset-cookie"])
+def test_a_query_overrides_no_headers_but_those_that_objects_keep(
+    send: WireClient, name: str
+) -> None:
+    send("PUT", "k", body=b"0123456789")
+    answer = send("GET", "k", {f"response-{name}": "3"})
+    assert (answer.status, answer.body) == (200, b"0123456789")
+    assert "set-cookie" not in answer.headers
