@@ -45,7 +45,7 @@ def parse(text: bytes, *roots: str) -> ET.Element:
         raise malformed_xml("The XML you provided has a document type.")
     try:
         root = ET.fromstring(text)  # noqa: S314  no document type, so no entities
-    except (ET.ParseError, ValueError) as error:
+    except (ET.ParseError, ValueError, LookupError) as error:  # the last: an unknown encoding
         raise malformed_xml() from error
     for node in root.iter():
         node.tag = node.tag.rpartition("}")[2]

@@ -394,3 +394,16 @@ def test_a_query_overrides_no_headers_but_those_that_objects_keep(
     answer = send("GET", "k", {f"response-{name}": "3"})
     assert (answer.status, answer.body) == (200, b"0123456789")
     assert "set-cookie" not in answer.headers
+
+
+def test_a_document_in_an_encoding_that_nobody_knows_is_malformed(send: WireClient) -> None:
+    body = b'<?xml version="1.0" encoding="unheard-of"?><Delete/>'
+    assert send("POST", query={"delete": ""}, body=body).error == (400, "MalformedXML")
+
+
+def test_dates_at_the_end_of_time_are_refused_or_ignored(send: WireClient) -> None:
+    late = "Fri, 31 Dec 9999 23:59:59 -0100"  # of the year 10000 in UTC
+    send("PUT", "k", body=b"1")
+    assert send("GET", "k", date=late).error == (403, "AccessDenied")
+    assert send("GET", "k", if_modified_since=late).body == b"1"
+    assert send("GET", "k", if_unmodified_since=late).body == b"1"
