@@ -270,6 +270,8 @@ def _parse_v2(fields: dict[str, str]) -> Envelope:
             field=_V2 + "cek-alg",
         )
     algorithm = _required(fields, _V2 + "wrap-alg")
+    if not algorithm.isascii():  # "r\u017fa".casefold() is "rsa"
+        raise EnvelopeError(f"{_V2}wrap-alg: not ASCII", field=_V2 + "wrap-alg")
     if algorithm.lower() in _V1_WRAP_ALGORITHMS:
         raise EnvelopeError(
             f"{_V2}wrap-alg: {algorithm!r} belongs to the V1 format", field=_V2 + "wrap-alg"

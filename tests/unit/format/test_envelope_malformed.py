@@ -253,3 +253,10 @@ def test_an_error_repeats_no_more_than_64_characters_of_an_algorithm() -> None:
 
     assert "y" * 64 in str(caught.value)
     assert "y" * 65 not in str(caught.value)
+
+
+@pytest.mark.parametrize("algorithm", ["r\u017fa", "\u212ams", "RSA/NONE/PKCS1Padding\u00e9"])
+def test_a_wrap_algorithm_that_is_not_ascii_is_refused(algorithm: str) -> None:
+    with pytest.raises(EnvelopeError) as caught:
+        Envelope.parse({**v2(), "client-side-encryption-wrap-alg": algorithm})
+    assert caught.value.field == "client-side-encryption-wrap-alg"
