@@ -324,3 +324,17 @@ def test_a_key_that_is_fetched_opens() -> None:
         return KEY if description == KEY.description else None
 
     assert keystream(unseal(envelope_of(), KeyRing(fetch=fetch), STRICT))
+
+
+def test_context_and_traceback_tell_no_failure_to_unwrap_from_another() -> None:
+    refused = FakeKey(DATA_KEY, IV, refuses=b"key")
+    refused_iv = FakeKey(DATA_KEY, IV, refuses=b"iv")
+    short = FakeKey(DATA_KEY[:31], IV)
+    seen = set()
+    for key in (refused, refused_iv, short):
+        with pytest.raises(WrongKeyError) as caught:
+            unseal(key.envelope(), KeyRing(key), STRICT)
+        lines = tuple(entry.lineno for entry in caught.traceback[1:])
+        seen.add((str(caught.value), repr(caught.value.__context__), lines))
+        assert key.unwrapped == 2
+    assert len(seen) == 1
