@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -78,6 +79,7 @@ def _abort_ours(store: Store, name: str, texts: Mapping[str, str]) -> None:
 class Multipart:
     """An upload in parts; made by `Bucket.multipart`. Parts may come from several threads.
 
+    It belongs to the process that began it: a forked one would share its keystream and is refused.
     Used in a ``with`` statement it is aborted at the end unless it was completed.
 
     Attributes:
@@ -102,6 +104,7 @@ class Multipart:
         self._envelope = envelope
         self._cipher = cipher
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self._arrived: dict[int, Part] = {}
         self._under_way: set[int] = set()
         self._failed: dict[int, bytes] = {}
@@ -116,7 +119,8 @@ class Multipart:
                 binary file object (read from its position on) or an iterable of bytes.
 
         Raises:
-            UsageError: No such part, another length, or it arrived already or is under way.
+            UsageError: No such part, another length, it arrived already or is under way, or this
+                is another process than the one that began the upload.
             SourceError: It failed before with other bytes: this upload must be aborted.
             StoreError: The store failed; the same part may be handed over again.
         """
@@ -137,6 +141,12 @@ class Multipart:
             return part
 
     def _claim(self, number: int) -> None:
+        if os.getpid() != self._process:
+            # Neither process would know which places of the keystream the other has used.
+            raise UsageError(
+                "the upload belongs to the process that began it",
+                hint="hand the parts over from threads of that process",
+            )
         with self._lock:
             self._refuse_after_end()
             if number in self._arrived or number in self._under_way:

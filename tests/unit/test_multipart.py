@@ -288,3 +288,12 @@ def test_somebody_elses_object_stays_a_conflict(key: cb.RsaKey) -> None:
 
     with pytest.raises(cb.PreconditionFailedError):
         cb.Bucket(Overtaken(), cb.KeyRing(key)).put("a", b"mine", if_absent=True)
+
+
+def test_a_forked_process_cannot_encrypt_under_the_same_keystream(
+    bucket: cb.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = bucket.multipart("a", data_size=len(PLAIN), part_size=PART)
+    monkeypatch.setattr("cipherbucket.multipart.os.getpid", lambda: -1)
+    with pytest.raises(cb.UsageError, match="process"):
+        upload.upload_part(1, pieces()[1])
