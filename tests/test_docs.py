@@ -55,9 +55,9 @@ def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
         "make demo",
         "make test",
         "python3 -m venv .venv",
-        ".venv/bin/pip install .",
+        ".venv/bin/pip install -e .",
         ". .venv/bin/activate",
-        "pip install 'cipherbucket[oss]'",
+        "pip install -e '.[oss,server]'",
         "export OSS_REGION=cn-hangzhou OSS_ACCESS_KEY_ID=... OSS_ACCESS_KEY_SECRET=...",
     ]
     targets = (ROOT / "Makefile").read_text()
