@@ -78,7 +78,7 @@ class Recipient:
         return f"Recipient({self.algorithm!r}, {self.description_text!r})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Envelope:
     """What travels with an object (docs/format.md, section 3).
 
@@ -90,7 +90,8 @@ class Envelope:
         content_md5: MD5 of the plaintext in base64, where recorded.
         data_size: Length of the plaintext in bytes, as declared when a multipart began.
         part_size: Length in bytes of every part but the last of a multipart.
-        fields: Every metadata name and exact text of the envelope.
+        fields: Every metadata name and exact text of the envelope. Two envelopes are equal when
+            these are, in any order: stores and proxies reorder headers.
     """
 
     format: str
@@ -202,6 +203,12 @@ class Envelope:
     def content_algorithm(self) -> str:
         """What the body really is, whatever the wire calls it."""
         return _V2_CONTENT_ALGORITHM
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Envelope) and dict(self.fields) == dict(other.fields)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.fields))
 
     def __repr__(self) -> str:
         """Show no wrapped secrets."""

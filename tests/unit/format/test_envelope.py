@@ -265,3 +265,10 @@ def test_the_v1_counter_is_a_plain_decimal_below_2_to_the_128(
     expected = None if counter is None else counter.to_bytes(16, "big")
 
     assert decode_v1_start(text) == expected
+
+
+def test_envelopes_are_equal_whatever_the_order_of_the_fields() -> None:
+    metadata = v2()
+    turned = dict(reversed(list(metadata.items())))
+    assert list(turned) != list(metadata)
+    assert Envelope.parse(turned) == Envelope.parse(metadata)
