@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from cipherbucket.checksum import crc64
-from cipherbucket.errors import IntegrityError, SourceError
+from cipherbucket.errors import IntegrityError, SourceError, UsageError
 from cipherbucket.stores.objects import NOTHING, StoredObject
 
 Buffer = bytes | bytearray | memoryview
@@ -127,9 +127,13 @@ class Incoming:
             How many bytes were filled in; less than the buffer only at the end, 0 after it.
 
         Raises:
+            UsageError: It was closed, or an earlier read failed.
             IntegrityError: The body ended early, or a whole body's CRC-64 differs.
             StoreError: The store failed meanwhile.
         """
+        if not self._open and self._position < self.stop:
+            # The raw body may know no better than to ask for the rest anew.
+            raise UsageError("the body was closed before its end", name=self.stored.name)
         view = memoryview(buffer).cast("B")[: self.stop - self._position]
         try:
             self._fill(view)

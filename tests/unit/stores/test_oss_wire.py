@@ -456,3 +456,16 @@ def test_reading_to_the_end_gives_the_connection_back(
         assert bucket.get("a").read() == plain
     assert bucket.get("a", start=len(plain)).read() == b""
     assert len({request.peer for request in served.requests}) == 1
+
+
+def test_a_closed_stream_is_not_read_on_over_a_new_connection(
+    bucket: cb.Bucket, served: Scripted
+) -> None:
+    bucket.put("a", PLAIN)
+    stream = bucket.get("a")
+    stream.read(100)
+    stream.close()
+    before = len(served.requests)
+    with pytest.raises(cb.UsageError, match="closed"):
+        stream.read(100)
+    assert len(served.requests) == before
