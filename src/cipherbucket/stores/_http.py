@@ -197,5 +197,7 @@ def _decoded(text: str) -> str:
 
 def _reason(error: Exception) -> str:
     """Say what broke in one line, without URLs (they may hold signatures)."""
+    if isinstance(error, urllib3.exceptions.LocationValueError):
+        return type(error).__name__  # its text is the URL
     cause = error.__cause__ or error.__context__ or error
     return f"{type(error).__name__} ({type(cause).__name__})" if cause is not error else str(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cipherbucket.credentials import Credentials, CredentialsProvider
 from cipherbucket.errors import UsageError
@@ -52,7 +52,7 @@ class OssSettings:
     signature: str = "v4"
     addressing: str = "virtual"
     network: str = "default"
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
     ca_file: str | None = None
     verify: bool = True
     connect_timeout: float = CONNECT_TIMEOUT

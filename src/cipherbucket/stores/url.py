@@ -7,7 +7,7 @@ answer says it is.
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from cipherbucket.errors import (
     ObjectNotFoundError,
@@ -51,9 +51,7 @@ def fetch_url(
     """
     if length == 0 or tail == 0:
         raise UsageError("a URL is asked for 1 byte or more")
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise UsageError("not an http:// or https:// URL")
+    parts = _checked(url)
     name = unquote(parts.path).removeprefix("/") or parts.netloc
     http = Http(
         proxy=settings.proxy,
@@ -78,6 +76,20 @@ def fetch_url(
 
     body = ResumingBody(name, response, first, stop, stored.etag, reopen)
     return Incoming(stored, first, stop, body, named)
+
+
+def _checked(url: str) -> SplitResult:
+    """Refuse what no request can be made of; no error shows the URL, which may hold a signature."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # the port is parsed here
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"http", "https"} or " " in parts.netloc:
+        raise UsageError("not an http:// or https:// URL")
+    if "@" in parts.netloc:
+        raise UsageError("a URL with a user name or a password is not taken")
+    return parts
 
 
 def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Response:

@@ -469,3 +469,26 @@ def test_a_closed_stream_is_not_read_on_over_a_new_connection(
     with pytest.raises(cb.UsageError, match="closed"):
         stream.read(100)
     assert len(served.requests) == before
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:99999/a?Signature=SECRET",
+        "http://exa mple/a?Signature=SECRET",
+        "http://[::1/a?Signature=SECRET",
+        "http://user:SECRET@127.0.0.1:1/a",
+        "http://h\u2100/a?Signature=SECRET",
+    ],
+)
+def test_no_error_tells_the_secret_of_a_url(url: str, key: cb.RsaKey) -> None:
+    with pytest.raises(cb.UsageError) as caught:
+        cb.open_url(url, key)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "SECRET" not in f"{error}{error!r}"
+        error = error.__cause__
+
+
+def test_settings_do_not_show_the_password_of_a_proxy() -> None:
+    assert "SECRET" not in repr(cb.OssSettings(proxy="http://user:SECRET@proxy:3128"))
