@@ -166,19 +166,34 @@ class _RangeReader(io.RawIOBase):
         self._position = base[whence] + offset
         return self._position
 
+    def readall(self) -> bytes:
+        # The inherited one would fetch the rest in pieces of a few KiB.
+        rest = self._info.size - self._position
+        if rest <= 0:
+            return b""
+        with self._fetched(rest) as stream:
+            data = stream.read()
+        self._position += len(data)
+        return data
+
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         view = memoryview(buffer).cast("B")
         view = view[: max(0, self._info.size - self._position)]
         if not view:
             return 0
-        with self._fetch(Span(self._position, len(view))) as stream:
-            if stream.info.envelope != self._info.envelope or stream.info.size != self._info.size:
-                raise _changed(self._info)
+        with self._fetched(len(view)) as stream:
             filled = 0
             while filled < len(view):
                 filled += stream.readinto(view[filled:])
         self._position += filled
         return filled
+
+    def _fetched(self, length: int) -> ObjectStream:
+        stream = self._fetch(Span(self._position, length))
+        if stream.info.envelope != self._info.envelope or stream.info.size != self._info.size:
+            stream.close()
+            raise _changed(self._info)
+        return stream
 
 
 class ObjectFile(io.BufferedReader):

@@ -380,3 +380,24 @@ def test_an_iterable_is_put_without_knowing_its_length(bucket: cb.Bucket) -> Non
     assert bucket.get("a").read() == b"one two"
     assert bucket.head("a").envelope is not None
     assert bucket.head("a").envelope.content_length == 7  # type: ignore[union-attr]
+
+
+def test_an_open_file_reads_all_that_is_left_in_one_fetch(key: cb.RsaKey) -> None:
+    class Counting(cb.MemoryStore):
+        gets = 0
+
+        def get(self, *arguments: object, **named: object) -> object:
+            self.gets += 1
+            return super().get(*arguments, **named)  # type: ignore[arg-type]
+
+    store = Counting()
+    bucket = cb.Bucket(store, cb.KeyRing(key))
+    plain = bytes(range(250)) * 4000
+    bucket.put("a", plain)
+    with bucket.open("a") as file:
+        assert file.read() == plain
+        assert store.gets == 1
+        file.seek(500_000)
+        assert file.read(3) == plain[500_000:500_003]
+        assert file.read() == plain[500_003:]
+        assert file.read() == b""
