@@ -17,7 +17,7 @@ from cipherbucket.errors import (
     UsageError,
     named,
 )
-from cipherbucket.format.envelope import is_reserved
+from cipherbucket.format.envelope import Envelope, is_reserved
 from cipherbucket.info import ObjectInfo
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import NOTHING, Entry, Upload, Version
@@ -183,6 +183,12 @@ class Keyless:
         info = self.head(name)
         texts = info.envelope.to_metadata() if info.envelope is not None else {}
         own = dict(info.metadata if metadata is None else metadata)
+        if Envelope.parse({**own, **texts}) != info.envelope:  # V1 gives plain names a meaning
+            raise UsageError(
+                "the new metadata would become a part of the envelope",
+                name=name,
+                hint="choose other names than unencrypted-content-length and -md5",
+            )
         stored = self._store.replace_metadata(
             name,
             metadata={**own, **texts},

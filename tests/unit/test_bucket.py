@@ -401,3 +401,15 @@ def test_an_open_file_reads_all_that_is_left_in_one_fetch(key: cb.RsaKey) -> Non
         assert file.read(3) == plain[500_000:500_003]
         assert file.read() == plain[500_003:]
         assert file.read() == b""
+
+
+def test_new_metadata_never_becomes_a_part_of_the_envelope(
+    bucket: cb.Bucket, store: cb.MemoryStore
+) -> None:
+    fields = {"oss-crypto-key": "YQ==", "oss-crypto-start": "YQ=="}
+    fields |= {"oss-cek-alg": "AES/GCM/NoPadding", "oss-wrap-alg": "rsa"}
+    store.put("a", b"ciphertext", metadata=fields)
+    with pytest.raises(cb.UsageError, match="envelope"):
+        bucket.update_metadata("a", metadata={"unencrypted-content-length": "5"})
+    assert store.head("a").metadata == fields
+    assert bucket.update_metadata("a", metadata={"owner": "me"}).metadata == {"owner": "me"}
