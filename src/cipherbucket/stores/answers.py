@@ -13,8 +13,9 @@ from cipherbucket.stores.objects import CONTENT_HEADERS, OSS_HEADERS, StoredObje
 META = "x-oss-meta-"
 CRC64 = "x-oss-hash-crc64ecma"
 
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
-_NUMBER = re.compile(r"[0-9]{1,20}")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
+_SIZE = re.compile(r"[0-9]{1,18}")  # fits an offset of 64 bits
+_CRC64 = re.compile(r"[0-9]{1,20}")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -51,7 +52,7 @@ def content_length(name: str, headers: Mapping[str, str]) -> int:
         IntegrityError: The answer does not say, or not in digits.
     """
     text = headers.get("content-length", "")
-    if not _NUMBER.fullmatch(text):
+    if not _SIZE.fullmatch(text):
         raise IntegrityError("the store does not say how long its answer is", name=name)
     return int(text)
 
@@ -86,7 +87,7 @@ def _date(headers: Mapping[str, str]) -> datetime:
     """Return Last-Modified; a PUT's answer has only the Date it was given at."""
     try:
         parsed = parsedate_to_datetime(headers.get("last-modified") or headers.get("date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return _EPOCH
     return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
 
@@ -94,6 +95,6 @@ def _date(headers: Mapping[str, str]) -> datetime:
 def _crc64(name: str, headers: Mapping[str, str]) -> int | None:
     if (text := headers.get(CRC64)) is None:
         return None
-    if not _NUMBER.fullmatch(text) or int(text) >= 1 << 64:
+    if not _CRC64.fullmatch(text) or int(text) >= 1 << 64:
         raise IntegrityError("the store's CRC-64 is no number", name=name)
     return int(text)

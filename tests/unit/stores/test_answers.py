@@ -72,3 +72,24 @@ def test_a_206_that_makes_no_sense_is_an_error(content_range: str | None, length
         headers["content-range"] = content_range
     with pytest.raises(IntegrityError):
         received_range("a", 206, headers)
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "1 Jan 2020 00:00:00 +9999999999999",
+        "1 Jan 99999999999999999999 00:00:00 GMT",
+        "1 Jan 2020 99999999999999999999:00:00 GMT",
+    ],
+)
+def test_a_date_of_absurd_numbers_is_the_epoch(date: str) -> None:
+    assert stored_object("a", {"last-modified": date}, 0).modified.timestamp() == 0
+
+
+def test_a_size_that_no_file_can_have_is_an_error() -> None:
+    with pytest.raises(IntegrityError):
+        content_length("a", {"content-length": "9" * 19})
+    assert content_length("a", {"content-length": "9" * 18}) == 10**18 - 1
+    span = {"content-length": "1", "content-range": "bytes 0-0/" + "9" * 19}
+    with pytest.raises(IntegrityError):
+        received_range("a", 206, span)
