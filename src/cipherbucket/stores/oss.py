@@ -19,7 +19,7 @@ from cipherbucket.stores._http import Http, Response
 from cipherbucket.stores._sdk import new_client, service_errors
 from cipherbucket.stores.answers import META, content_length, received_range, stored_object
 from cipherbucket.stores.bodies import Outgoing, RawBody
-from cipherbucket.stores.objects import Part, StoredObject, clip
+from cipherbucket.stores.objects import Part, StoredObject, check_conditions, clip
 from cipherbucket.stores.oss_settings import OssSettings
 from cipherbucket.stores.oss_xml import OssXmlVerbs
 from cipherbucket.stores.resuming import ResumingBody
@@ -121,7 +121,7 @@ class OssStore(OssXmlVerbs):
         headers = {} if if_match is None else {"if-match": f'"{if_match}"'}
         if (span := _range_header(start, length, tail)) is not None:
             if length == 0 or tail == 0:
-                return self._nothing_of(name, start, length, tail, version_id)
+                return self._nothing_of(name, start, length, tail, if_match, version_id)
             # Without it OSS answers a range that leaves the object with the whole object.
             headers |= {"range": span, "x-oss-range-behavior": "standard"}
         query = {} if version_id is None else {"versionId": version_id}
@@ -130,10 +130,11 @@ class OssStore(OssXmlVerbs):
                 "GetObject", "GET", name, headers=headers, query=query, stream=True
             )
         except RangeError:
-            return self._nothing_of(name, start, length, tail, version_id)
+            return self._nothing_of(name, start, length, tail, if_match, version_id)
         try:
             first, stop, size = received_range(name, response.status, response.headers)
             stored = stored_object(name, response.headers, size)
+            clip(name, size, start, length, tail)
         except BaseException:
             response.close()
             raise
@@ -145,17 +146,28 @@ class OssStore(OssXmlVerbs):
                 "if-match": f'"{stored.etag}"',
             }
             again = self._send("GetObject", "GET", name, headers=rest, query=query, stream=True)
-            begin, behind, _ = received_range(name, again.status, again.headers)
-            return again, begin, behind, stored_object(name, again.headers, size).etag
+            try:
+                begin, behind, _ = received_range(name, again.status, again.headers)
+                return again, begin, behind, stored_object(name, again.headers, size).etag
+            except BaseException:
+                again.close()
+                raise
 
         body = ResumingBody(name, response, first, stop, stored.etag, reopen)
         return stored, first, stop, body
 
     def _nothing_of(
-        self, name: str, start: int, length: int | None, tail: int | None, version_id: str | None
+        self,
+        name: str,
+        start: int,
+        length: int | None,
+        tail: int | None,
+        if_match: str | None,
+        version_id: str | None,
     ) -> tuple[StoredObject, int, int, RawBody]:
         """Answer a range of no bytes, which HTTP cannot ask for; refuse one after the end."""
         stored = self._head(name, version_id)
+        check_conditions(stored, if_absent=False, if_match=if_match, name=name)
         first, stop = clip(name, stored.size, start, length, tail)
         if first != stop:
             raise RangeError("the store refused a range that lies in the object", name=name)

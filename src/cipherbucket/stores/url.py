@@ -20,6 +20,7 @@ from cipherbucket.errors import (
 from cipherbucket.stores._http import Http, Response
 from cipherbucket.stores.answers import received_range, stored_object
 from cipherbucket.stores.bodies import Incoming
+from cipherbucket.stores.objects import clip
 from cipherbucket.stores.oss_settings import OssSettings
 from cipherbucket.stores.resuming import ResumingBody
 
@@ -66,13 +67,22 @@ def fetch_url(
     elif start or length is not None:
         headers["range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
     response = _fetched(http, url, name, headers)
-    first, stop, size = received_range(name, response.status, response.headers)
-    stored = stored_object(name, response.headers, size)
+    try:
+        first, stop, size = received_range(name, response.status, response.headers)
+        stored = stored_object(name, response.headers, size)
+        clip(name, size, start, length, tail)
+    except BaseException:
+        response.close()
+        raise
 
     def reopen(position: int, end: int) -> tuple[Response, int, int, str]:
         again = _fetched(http, url, name, {"range": f"bytes={position}-{end - 1}"})
-        begin, behind, _ = received_range(name, again.status, again.headers)
-        return again, begin, behind, stored_object(name, again.headers, size).etag
+        try:
+            begin, behind, _ = received_range(name, again.status, again.headers)
+            return again, begin, behind, stored_object(name, again.headers, size).etag
+        except BaseException:
+            again.close()
+            raise
 
     body = ResumingBody(name, response, first, stop, stored.etag, reopen)
     return Incoming(stored, first, stop, body, named)

@@ -492,3 +492,22 @@ def test_no_error_tells_the_secret_of_a_url(url: str, key: cb.RsaKey) -> None:
 
 def test_settings_do_not_show_the_password_of_a_proxy() -> None:
     assert "SECRET" not in repr(cb.OssSettings(proxy="http://user:SECRET@proxy:3128"))
+
+
+def test_a_range_after_the_end_is_refused_where_the_store_ignores_ranges(
+    bucket: cb.Bucket, served: Scripted, objects: Objects, key: cb.RsaKey
+) -> None:
+    bucket.put("a", PLAIN[:100])
+    misbehave(served, lambda _: Answer(headers=objects.common(), body=objects.body))
+    with pytest.raises(cb.RangeError):
+        bucket.get("a", start=101)
+    with pytest.raises(cb.RangeError):
+        cb.open_url(served.url + "/bucket/a", key, start=101)
+    assert bucket.get("a", start=100).read() == b""
+
+
+def test_a_range_of_no_bytes_holds_to_its_condition(bucket: cb.Bucket) -> None:
+    bucket.put("a", PLAIN[:100])
+    assert bucket.get("a", length=0, if_match="E1").read() == b""
+    with pytest.raises(cb.PreconditionFailedError):
+        bucket.get("a", length=0, if_match="OTHER")
