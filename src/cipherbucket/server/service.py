@@ -236,9 +236,10 @@ class Service:
             raise _too_large()
         source = iter(call.body)
         if length is None:
-            source, length = spooled(call.body)
-            if length > MAX_PUT:
-                raise _too_large()
+            try:
+                source, length = spooled(call.body, MAX_PUT)
+            except ValueError as error:
+                raise _too_large() from error
         hashed = self.settings.md5_etags or "content-md5" in call.headers
         body = SizedBody(source, length, hashed=hashed)
         saved = self.bodies.save(body)

@@ -146,19 +146,26 @@ class SizedBody:
         return None if self._md5 is None else self._md5.digest()
 
 
-def spooled(body: RequestBody) -> tuple[Iterator[bytes], int]:
+def spooled(body: RequestBody, limit: int) -> tuple[Iterator[bytes], int]:
     """Read a body of unknown length to its end.
+
+    Args:
+        body: The body.
+        limit: Most bytes that it may have.
 
     Returns:
         The bytes once more, and how many; held in memory, or in a temporary file if they are many.
 
     Raises:
         BrokenRequestError: The client went away before the end.
+        ValueError: It has more than ``limit`` bytes.
     """
     file: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL_THRESHOLD)  # noqa: SIM115  see _blocks
     try:
         for block in body:
             file.write(block)
+            if file.tell() > limit:
+                raise ValueError(f"the body has more than {limit:,} bytes")
         length = file.tell()
         file.seek(0)
     except BaseException:

@@ -5,17 +5,20 @@ import hashlib
 import http.client
 import socket
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 from tests.wire_client import WireClient
 
 from cipherbucket.checksum import crc64
-from cipherbucket.server import Endpoint
+from cipherbucket.server import Endpoint, service
 from cipherbucket.server.attributes import ARCHIVED, META
 from cipherbucket.server.ranges import http_time
 from cipherbucket.server.service import Settings
 from cipherbucket.server.signature import Credentials
+from cipherbucket.server.streams import spooled
 
 
 def md5(body: bytes) -> str:
@@ -157,6 +160,18 @@ def test_bodies_of_any_size_come_back(send: WireClient, size: int) -> None:
     assert send("GET", "k").body == body
     assert send("PUT", "chunked", body=iter([body] if body else [])).status == 200
     assert send("GET", "chunked").body == body
+
+
+def test_a_body_in_chunks_is_refused_as_soon_as_it_is_too_large(
+    send: WireClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless: Any = repeat(bytes(1 << 20))
+    with pytest.raises(ValueError, match="more than 3,145,728 bytes"):
+        spooled(endless, 3 << 20)
+    monkeypatch.setattr(service, "MAX_PUT", 3 << 20)
+    assert send("PUT", "k", body=iter([bytes(1 << 20)] * 3)).status == 200
+    assert send("PUT", "l", body=iter([bytes(1 << 20)] * 4)).error == (400, "EntityTooLarge")
+    assert send("GET", "l").error == (404, "NoSuchKey")
 
 
 def test_an_upload_that_breaks_midway_stores_nothing(send: WireClient) -> None:
@@ -378,8 +393,8 @@ def test_documents_that_are_none_are_refused(send: WireClient, text: bytes) -> N
 
 def test_a_link_that_all_may_read_does_not_open_its_target(send: WireClient) -> None:
     assert send("PUT", "secret", body=b"1").status == 200
-    asked = {"x_oss_symlink_target": "secret", "x_oss_object_acl": "public-read"}
-    assert send("PUT", "link", {"symlink": ""}, **asked).status == 200
+    asked = {"x-oss-symlink-target": "secret", "x-oss-object-acl": "public-read"}
+    assert send("PUT", "link", {"symlink": ""}, more=asked).status == 200
     assert send("GET", "link", signed=False).error == (403, "AccessDenied")
     assert send("HEAD", "link", signed=False).status == 403
     assert send("PUT", "secret", {"acl": ""}, x_oss_object_acl="public-read").status == 200
