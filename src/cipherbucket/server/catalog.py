@@ -171,7 +171,8 @@ class Catalog:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, 0, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        # NORMAL would let a power cut take back a commit whose old bodies have been removed.
+        self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.executescript(_SCHEMA)
 

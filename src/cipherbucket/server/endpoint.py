@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.server.app import TRANSPORT, create_app
@@ -40,12 +40,15 @@ _THREADS = 64
 _MAX_HEAD = 64 << 10  # 8 KiB of metadata and what else a request's head may hold
 
 
-class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """HTTP as uvicorn speaks it; requests get hold of their connection, for faults."""
+class _Protocol(H11Protocol):
+    """HTTP as uvicorn speaks it; requests get hold of their connection, for faults.
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    Not as httptools does, where that is installed: it bounds no head and checks no header.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        inner: ASGIApp = self.app  # type: ignore[has-type]
+        inner: ASGIApp = self.app
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             scope.setdefault("extensions", {})[TRANSPORT] = transport

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from tests.wire_client import WireClient
 
 from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.server import Endpoint
+from cipherbucket.server.catalog import Catalog
 
 SERVER = """
 import sys
@@ -98,6 +100,29 @@ def test_bodies_that_nothing_names_are_swept_at_the_start(tmp_path: Path) -> Non
 def test_one_folder_serves_one_endpoint(tmp_path: Path) -> None:
     with Endpoint(data=tmp_path), pytest.raises(UsageError, match="cannot be opened"):
         Endpoint(data=tmp_path).start()
+
+
+def test_a_change_is_on_the_disk_before_what_it_replaces_is_removed(tmp_path: Path) -> None:
+    catalog = Catalog(str(tmp_path / "catalog.sqlite"))
+    with closing(catalog), catalog.reading() as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+def test_another_parser_that_is_installed_changes_nothing() -> None:
+    code = """
+import sys, types
+sys.modules["httptools"] = types.ModuleType("httptools")
+from urllib.request import urlopen
+from urllib.error import HTTPError
+from cipherbucket.server import Endpoint
+with Endpoint() as endpoint:
+    try:
+        urlopen(endpoint.url, timeout=10)
+    except HTTPError as error:
+        print(error.code)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "403"
 
 
 def test_it_says_where_it_is_and_how_to_point_sdks_at_it() -> None:
