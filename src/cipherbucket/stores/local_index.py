@@ -84,7 +84,8 @@ class Index:
         self._db: sqlite3.Connection | None = None
         self._closed = False
         self.lock = threading.Lock()
-        _open_indexes.add(self)
+        with _forking:  # a fork sees it, or it connects after the fork
+            _open_indexes.add(self)
         with self.lock:
             self._connected()
 
@@ -153,8 +154,8 @@ def _before_fork() -> None:
     _forking.acquire()
     for index in list(_open_indexes):
         index.lock.acquire()  # waits for the transaction of another thread, a short one
-        index.disconnect()
         _locked_for_fork.append(index)
+        index.disconnect()
 
 
 def _after_fork() -> None:

@@ -13,6 +13,7 @@ from tests.local_audit import audit, query
 from tests.unit.stores.test_conformance import read
 
 from cipherbucket.errors import StoreError, UsageError
+from cipherbucket.stores import local_index
 from cipherbucket.stores.local import LocalStore
 from cipherbucket.stores.local_files import Files
 
@@ -86,6 +87,42 @@ def test_a_fork_waits_for_the_transaction_of_another_thread(store: LocalStore, r
     thread.join()
     assert query(root, "SELECT etag FROM garbage") == [("0",)]
     assert read(store, "a") == b"child"
+
+
+def test_a_store_that_is_opened_during_a_fork_connects_after_it(
+    store: LocalStore, root: Path
+) -> None:
+    opened = threading.Event()
+
+    def open_another() -> None:
+        LocalStore(root).close()
+        opened.set()
+
+    thread = threading.Thread(target=open_another)
+    local_index._before_fork()
+    try:
+        thread.start()
+        assert not opened.wait(0.2)
+    finally:
+        local_index._after_fork()
+    thread.join()
+    assert opened.is_set()
+
+
+def test_an_index_that_cannot_be_closed_for_a_fork_stays_usable_after_it(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: local_index.Index) -> None:
+        raise OSError(5, "the disk failed")
+
+    monkeypatch.setattr(local_index.Index, "disconnect", fail)
+    with pytest.raises(OSError, match="the disk failed"):
+        local_index._before_fork()
+    local_index._after_fork()
+    monkeypatch.undo()
+    if stuck := store._index.lock.locked():
+        store._index.lock.release()
+    assert not stuck
 
 
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
