@@ -16,10 +16,12 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from cipherbucket.errors import TransientStoreError
+from cipherbucket.errors import StoreError, TransientStoreError
 from cipherbucket.stores.oss_settings import CONNECT_TIMEOUT, READ_TIMEOUT
 
 _CONNECTIONS = 32
+_MAX_ANSWER = 16 << 20
+"""Most bytes of an answer that is read whole: a page of a listing has 4 MiB at most."""
 
 
 class Response:
@@ -51,11 +53,19 @@ class Response:
             raise TransientStoreError(f"{self.url}: {_reason(error)}") from error
 
     def read(self) -> bytes:
-        """Read all that is left, and free the connection."""
+        """Read all that is left, and free the connection.
+
+        Raises:
+            TransientStoreError: The connection broke or was silent too long.
+            StoreError: More comes than any answer but an object has.
+        """
         try:
-            data = self._response.read()
+            data = self._response.read(_MAX_ANSWER + 1)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientStoreError(f"{self.url}: {_reason(error)}") from error
+        if len(data) > _MAX_ANSWER:
+            self._response.close()
+            raise StoreError(f"{self.url}: an answer of more than 16 MiB")
         self._response.release_conn()
         return data
 

@@ -511,3 +511,16 @@ def test_a_range_of_no_bytes_holds_to_its_condition(bucket: cb.Bucket) -> None:
     assert bucket.get("a", length=0, if_match="E1").read() == b""
     with pytest.raises(cb.PreconditionFailedError):
         bucket.get("a", length=0, if_match="OTHER")
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_an_endless_answer_is_not_read_into_memory(
+    bucket: cb.Bucket, served: Scripted, status: int
+) -> None:
+    huge = Answer(status, body=b"<R>" + b"x" * (17 << 20))
+    misbehave(served, lambda _: huge)
+    with pytest.raises(cb.StoreError, match="16 MiB"):
+        list(bucket.list())
+    if status == 403:
+        with pytest.raises(cb.StoreError, match="16 MiB"):
+            bucket.get("a")
