@@ -169,7 +169,9 @@ def service_errors(name: str | None = None) -> Iterator[None]:
         cause: Exception = error
         while isinstance(cause, exceptions.OperationError) and cause.unwrap() is not None:
             cause = cause.unwrap()
-        raise _translated(cause, name) from cause
+        ours = _translated(cause, name)
+        # One that our transport raised keeps its own cause; it is the SDK's error's cause itself.
+        raise ours from (cause if ours.__traceback__ is None else ours.__cause__)
 
 
 def _translated(error: Exception, name: str | None) -> CipherbucketError:

@@ -524,3 +524,16 @@ def test_an_endless_answer_is_not_read_into_memory(
     if status == 403:
         with pytest.raises(cb.StoreError, match="16 MiB"):
             bucket.get("a")
+
+
+def test_causes_lead_to_what_broke_and_not_in_a_circle() -> None:
+    with pytest.raises(cb.TransientStoreError) as caught:
+        store_at("http://127.0.0.1:1").head("a")  # type: ignore[attr-defined]
+    chain: list[BaseException] = [caught.value]
+    while (cause := chain[-1].__cause__) is not None:
+        assert cause not in chain
+        chain.append(cause)
+    assert [type(error).__module__.partition(".")[0] for error in chain[:2]] == [
+        "cipherbucket",
+        "urllib3",
+    ]
