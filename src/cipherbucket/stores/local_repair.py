@@ -193,14 +193,21 @@ def _claim(
 
 
 def _set_aside(root: Path) -> Path | None:
-    """Rename the index, and its WAL even where that is all there is: SQLite would replay it."""
+    """Rename the WAL of the index, which SQLite would replay, and give the index a second name.
+
+    The index has its own until the new one takes it: a repair that is cut short in between finds
+    it there when it is begun again, with all that only it knows.
+    """
     aside = root / f"{INDEX_NAME}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-    moved = None
-    for suffix in ("-shm", "-wal", ""):
+    kept = None
+    for suffix in ("-shm", "-wal"):
         with contextlib.suppress(FileNotFoundError):
             (root / f"{INDEX_NAME}{suffix}").rename(f"{aside}{suffix}")
-            moved = aside
-    return moved
+            kept = aside
+    with contextlib.suppress(FileNotFoundError):
+        os.link(root / INDEX_NAME, aside)
+        kept = aside
+    return kept
 
 
 def _removed(files: Files, etag: str) -> bool:

@@ -245,6 +245,18 @@ def test_unfinished_uploads_outlive_the_repair_of_a_sound_index(root: Path) -> N
     assert Files(root).part_folders() == set()
 
 
+def test_unfinished_uploads_outlive_a_repair_that_is_cut_short(root: Path) -> None:
+    with LocalStore(root) as store:
+        upload = store.begin_upload("m")
+        parts = [store.upload_part("m", upload, 1, b"1")]
+    other = root.with_name("other")
+    LocalStore(other, create=True).close()
+    die_in(other, lambda _: repair_index(root), after(local_repair, "_set_aside"))
+    repair_index(root)
+    with LocalStore(root) as store:
+        assert store.list_parts("m", upload) == parts
+
+
 @pytest.mark.parametrize(
     "death",
     [
