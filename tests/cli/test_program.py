@@ -31,6 +31,41 @@ def start(*args: object, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[by
     )
 
 
+def with_closed(number: int, *args: object) -> subprocess.CompletedProcess[bytes]:
+    closed = f'exec "$@" {number}>&-'
+    command = ["/bin/sh", "-c", closed, "sh", *PROGRAM, *map(str, args)]
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, env=BASE, check=False, timeout=60
+    )
+
+
+def test_a_copy_needs_neither_stdin_nor_stderr(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"data")
+    for number in (0, 2):
+        done = with_closed(number, "cp", "-k", key_file, tmp_path / "file", f"{url}/{number}")
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        assert read(bucket, str(number)) == b"data"
+
+
+def test_deleting_without_a_stdin_to_ask_is_refused(url: str, bucket: cb.Bucket) -> None:
+    bucket.put("k", b"data")
+    done = with_closed(0, "rm", "-r", f"{url}/")
+    assert done.returncode == 2
+    assert b"unasked" in done.stderr
+    assert bucket.exists("k")
+
+
+@pytest.mark.parametrize("command", ["cat", "ls", "stat"])
+def test_output_that_nobody_takes_is_an_error_in_one_line(
+    url: str, bucket: cb.Bucket, key_file: Path, command: str
+) -> None:
+    bucket.put("k", b"data")
+    done = with_closed(1, command, *(() if command == "ls" else ("-k", key_file)), f"{url}/k")
+    assert (done.returncode, done.stderr) == (1, b"cipherbucket: Bad file descriptor\n")
+
+
 @pytest.mark.parametrize("command", ["cat", "cp", "ls"])
 def test_a_reader_that_goes_away_is_no_error(
     url: str, bucket: cb.Bucket, big: str, key_file: Path, command: str

@@ -133,10 +133,25 @@ def cli(debug: bool, region: str | None, endpoint: str | None) -> None:  # noqa:
 
 def main() -> NoReturn:
     """Run as a program."""
+    _replace_closed_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # what nohup ignores stays ignored
             signal.signal(number, _stop)
     cli.main()
+
+
+def _replace_closed_streams() -> None:
+    """Put something where whoever started the program has closed stdin, stdout or stderr.
+
+    Otherwise the next file that is opened, part of a store perhaps, would take the descriptor.
+    Nothing comes from stdin, what goes to stderr is lost, and writing to stdout fails.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            flags = os.O_WRONLY if name == "stderr" else os.O_RDONLY
+            descriptor = os.open(os.devnull, flags)  # gets the least number, which was free
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  the signature
