@@ -3,6 +3,7 @@
 import os
 import statistics
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +18,23 @@ class Cost:
     peak: float
 
 
-def run(command: Sequence[str], *, stdin: Path | None = None, stdout: Path | None = None) -> Cost:
+def run(command: Sequence[str]) -> Cost:
     """Run a command once; it must succeed."""
-    begin = os.times().elapsed
-    with (
-        Path(stdin or os.devnull).open("rb") as source,
-        Path(stdout or os.devnull).open("wb") as sink,
-    ):
-        process = subprocess.Popen(command, stdin=source, stdout=sink)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command[0]} failed with {process.returncode}")
-    return Cost(usage.ru_utime + usage.ru_stime, os.times().elapsed - begin, usage.ru_maxrss / 1024)
+    reading, writing = os.pipe()
+    launcher = [sys.executable, "-S", "-E", str(Path(__file__).with_name("launch.py"))]
+    subprocess.run(
+        [*launcher, str(writing), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[writing],
+        check=True,
+    )
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        cpu, wall, peak, code = map(float, told.read().split())
+    if code:
+        raise SystemExit(f"{command[0]} failed with {code:.0f}")
+    return Cost(cpu, wall, peak)
 
 
 def median(costs: Sequence[Cost]) -> Cost:
