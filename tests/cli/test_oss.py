@@ -1,5 +1,6 @@
 """The command line against an OSS endpoint, as a user with access keys in the environment."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,34 @@ def run(environment: dict[str, str], *arguments: str, code: int = 0) -> tuple[by
     return process.stdout, process.stderr.decode()
 
 
+@pytest.mark.parametrize("debug", [False, True])
+def test_missing_access_keys_are_told_in_one_line(
+    debug: bool, environment: dict[str, str], endpoint: Endpoint
+) -> None:
+    # The chain of a machine without any, which asks over the network otherwise.
+    code = (
+        "import alibabacloud_credentials.client as client\n"
+        "import alibabacloud_credentials.provider.refreshable as chain\n"
+        "def fail(*_): chain.log.error('the machine has no role'); raise ValueError\n"
+        "client.Client = fail\n"
+        "from cipherbucket.cli import main; main()"
+    )
+    options = ["--debug"] if debug else []
+    options += ["--region", endpoint.region, "--endpoint", endpoint.url]
+    process = subprocess.run(
+        [sys.executable, "-c", code, *options, "ls", "oss://examplebucket/"],
+        env={"PATH": environment["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 6
+    assert "OSS_ACCESS_KEY_ID" in process.stderr
+    assert ("the machine has no role" in process.stderr) is debug
+    if not debug:
+        assert process.stderr.count("\n") == 1
+
+
 def test_objects_go_to_oss_and_come_back(
     endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -52,7 +81,9 @@ def test_objects_go_to_oss_and_come_back(
     assert run(environment, *where, "cat", "--range", "-5", url)[0] == plain[-5:]
     run(environment, *where, "cp", url, str(tmp_path / "back"))
     assert (tmp_path / "back").read_bytes() == plain
-    assert "AES/CTR/NoPadding" in run(environment, *where, "stat", url)[0].decode()
+    shown = run(environment, *where, "stat", url)[0].decode()
+    assert "AES/CTR/NoPadding" in shown
+    assert re.search(r"^modified +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", shown, re.MULTILINE)
     assert "a b/" in run(environment, *where, "ls", "oss://examplebucket/")[0].decode()
     by_environment = {**environment, "OSS_REGION": endpoint.region, "OSS_ENDPOINT": endpoint.url}
     run(by_environment, "rm", url)

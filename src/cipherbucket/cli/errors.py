@@ -65,9 +65,15 @@ _OPTIONS = (
     ("give passphrase=, or set", "answer the question on a terminal, or set"),
     ("read the object with key=", "read the object with --force-key FILE"),
     ("read with key=", "read with --force-key FILE"),
-    ("add the key with this description", "add the key with this description by -k FILE"),
+    (
+        "add the key with this description",
+        "add the key with this description by -k FILE, with FILE.json beside it",
+    ),
     ("try key= with the right one", "try --force-key FILE with the right one"),
-    ("give it description={...}", "give new keys one with keygen"),
+    (
+        "give it description={...}",
+        "if FILE.json was beside the key, put it back; give new keys one with keygen",
+    ),
 )
 
 
@@ -189,9 +195,18 @@ def _warnings_said() -> Iterator[None]:
 
 @contextmanager
 def _logged(*, debug: bool) -> Iterator[None]:
-    """Write the library's log to stderr."""
+    """Write the library's log to stderr.
+
+    The default chain of credentials logs with handlers of its own, traceback and all, what comes
+    back from it as an error, too.
+    """
+    chain = logging.getLogger("credentials")
     if not debug:
-        yield
+        before_us, chain.disabled = chain.disabled, True
+        try:
+            yield
+        finally:
+            chain.disabled = before_us
         return
     log = logging.getLogger("cipherbucket")
     handler = logging.StreamHandler()

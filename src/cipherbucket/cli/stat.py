@@ -123,7 +123,7 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
         "name": facts["name"],
         "size": f"{count(facts['size'], 'byte')}{f' ({claim})' if encrypted else ''}",
         "stored": count(facts["stored_size"], "byte"),
-        "modified": facts["modified"].replace("T", " ").partition(".")[0] + " UTC",
+        "modified": facts["modified"][:19].replace("T", " ") + " UTC",
         "etag": facts["etag"],
         "version": facts["version_id"],
         **dict(sorted(facts["headers"].items())),
