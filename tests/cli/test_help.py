@@ -109,3 +109,13 @@ def test_completion_names_commands() -> None:
         "COMP_CWORD": "1",
     }
     assert program(env=env).stdout.split() == [b"plain,keygen", b"plain,keys"]
+
+
+@pytest.mark.parametrize(("begun", "expected"), [("rep", b"file,rep"), ("file:///da", b"")])
+def test_completion_leaves_the_files_of_cp_to_the_shell(begun: str, expected: bytes) -> None:
+    env = {
+        "_CIPHERBUCKET_COMPLETE": "bash_complete",
+        "COMP_WORDS": f"cipherbucket cp {begun}",
+        "COMP_CWORD": "2",
+    }
+    assert program(env=env).stdout.strip() == expected

@@ -19,6 +19,7 @@ from cipherbucket.cli.options import (
     Access,
     assignments,
     descriptor_of,
+    files,
     is_url,
     key_options,
     split_object_url,
@@ -49,8 +50,8 @@ _PIPE = "-"
         "cipherbucket cp -k new.pem -k old.pem -r file:///data/store/ file:///data/new-store/",
     ),
 )
-@click.argument("source")
-@click.argument("target")
+@click.argument("source", shell_complete=files)
+@click.argument("target", shell_complete=files)
 @click.option("-r", "--recursive", is_flag=True, help="Copy a folder, or all objects below a URL.")
 @click.option("--content-type", metavar="TYPE", help="Content type of the objects, in the clear.")
 @click.option(
@@ -80,7 +81,8 @@ def cp(
     comes and checked for damage at its end: look at the exit code.
 
     With -r both are folders: names are taken relative to SOURCE. In a folder links to files are
-    followed; links to folders, devices, pipes and sockets are left out. Objects whose names would
+    followed; links to folders, devices, pipes and sockets are left out, and so are empty folders.
+    Modes and times of files are not kept; a pipe from tar keeps them. Objects whose names would
     lead out of the target folder are refused, and no link in it is followed. What fails is told at
     the end and stops nothing else; the exit code is 1 then.
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 import cipherbucket as cb
 
@@ -107,6 +108,11 @@ _ALLOW_WEAK = click.option(
 )
 
 AnyFunction = Callable[..., Any]
+
+
+def files(_context: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Let the shell complete the name of a file, for an argument that may be a URL instead."""
+    return [] if is_url(begun) else [CompletionItem(begun, type="file")]
 
 
 def key_options(
