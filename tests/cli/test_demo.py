@@ -2,6 +2,7 @@
 
 import filecmp
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,22 @@ def test_it_runs_as_it_stands(tmp_path: Path) -> None:
     made = tmp_path / "demo-output"
     for name in ("README.md", "records.txt"):
         assert filecmp.cmp(made / "plain" / name, made / "read-back" / name, shallow=False)
-    for command in re.findall(r"^  cipherbucket (.*)$", output, re.MULTILINE):
-        assert succeed(*command.split()).stdout
+    commands = re.findall(r"^  (?:/\S+/)?cipherbucket (.*)$", output, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        assert succeed(*shlex.split(command)).stdout
+
+
+@pytest.mark.usefixtures("_small")
+def test_its_commands_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cipherbucket").touch()
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    output = succeed("demo", "--dir", tmp_path / "a folder").stdout
+    lines = [line for line in output.splitlines() if line.startswith(f"  {tmp_path}/cipherbucket")]
+    assert len(lines) == 3
+    for line in lines:
+        assert succeed(*shlex.split(line)[1:]).stdout
 
 
 @pytest.mark.usefixtures("_small")

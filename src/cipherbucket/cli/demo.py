@@ -7,6 +7,9 @@ that lie on the disk afterwards. It asks nothing, ends in seconds, and removes n
 from __future__ import annotations
 
 import filecmp
+import shlex
+import shutil
+import sys
 import textwrap
 import time
 from collections.abc import Iterator
@@ -213,13 +216,19 @@ class _Demo:
     def show_leftovers(self) -> None:
         self._title("8", "Yours to look at")
         self._line(f"all of it is in {self.folder}; try:")
-        url, key = f"file://{self.store}", self.folder / "cmk.pem"
+        installed = Path(sys.executable).with_name("cipherbucket")
+        found = shutil.which("cipherbucket") is not None or not installed.exists()
+        program = "cipherbucket" if found else shlex.quote(str(installed))
+        store, key = f"file://{self.store}", shlex.quote(str(self.folder / "cmk.pem"))
+        listed, letter, records = (
+            shlex.quote(f"{store}/{name}") for name in ("", "README.md", "records.txt")
+        )
         for command in (
-            f"ls -l {url}/",
-            f"stat -k {key} {url}/README.md",
-            f"cat -k {key} --range 0-63 {url}/records.txt",
+            f"ls -l {listed}",
+            f"stat -k {key} {letter}",
+            f"cat -k {key} --range 0-63 {records}",
         ):
-            self._line(f"  cipherbucket {command}", style="bold")
+            self._line(f"  {program} {command}", style="bold")
 
     @contextmanager
     def _timed(self, what: str, size: int | None = None) -> Iterator[None]:
