@@ -69,7 +69,8 @@ def split_url(url: str) -> tuple[str, str]:
     if not is_store(rest):
         raise UsageError(
             f"no directory store at or above {url}",
-            hint="make one, of this folder or one above it: cipherbucket mb file:///folder",
+            hint="make one, of this folder or one above it: cipherbucket mb file:///folder; or, if"
+            " there was one that lost its index: cipherbucket repair --index file:///folder",
         )
     return url, ""
 

@@ -127,6 +127,7 @@ def test_objects_without_a_store(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="no directory store at or above") as caught:
             split_url(url)
         assert "cipherbucket mb file:///" in str(caught.value.hint)
+        assert "cipherbucket repair --index file:///" in str(caught.value.hint)
     with pytest.raises(UsageError, match="name"):
         split_url("memory:///a")
 
