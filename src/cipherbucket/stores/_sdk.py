@@ -159,7 +159,14 @@ def service_errors(name: str | None = None) -> Iterator[None]:
     """Turn the SDK's exceptions into ours, with status, code, EC, request id and host."""
     try:
         yield
-    except (ET.ParseError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (
+        ET.ParseError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         if isinstance(error, CipherbucketError):
             raise
         raise StoreError(

@@ -14,6 +14,7 @@ from cipherbucket.errors import StoreError
 from cipherbucket.stores._sdk import service_errors
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import (
+    MAX_PARTS,
     Entry,
     Page,
     Part,
@@ -52,20 +53,21 @@ class OssXmlVerbs(Store):
             )
             entries = [
                 Entry(
-                    name=item.key,
-                    size=item.size,
+                    name=_told(item.key),
+                    size=_told(item.size),
                     etag=(item.etag or "").strip('"'),
                     modified=item.last_modified,
                 )
                 for item in result.contents or ()
             ]
             entries += [
-                Entry(name=item.prefix, is_prefix=True) for item in result.common_prefixes or ()
+                Entry(name=_told(item.prefix), is_prefix=True)
+                for item in result.common_prefixes or ()
             ]
         entries.sort(key=lambda entry: entry.name.encode())
         following = result.next_continuation_token if result.is_truncated else None
         if following is not None and following == token:
-            raise StoreError("the store's listing does not advance")
+            raise _circling()
         return Page(tuple(entries), following)
 
     def _begin_upload(self, name: str, metadata: dict[str, str], headers: dict[str, str]) -> str:
@@ -92,16 +94,18 @@ class OssXmlVerbs(Store):
             with service_errors(name):
                 parts += [
                     Part(
-                        item.part_number,
-                        item.size,
+                        _told(item.part_number),
+                        _told(item.size),
                         (item.etag or "").strip('"'),
                         int(item.hash_crc64) if item.hash_crc64 else None,
                     )
                     for item in result.parts or ()
                 ]
             following = result.next_part_number_marker or 0
-            if not result.is_truncated or following <= marker:
+            if not result.is_truncated:
                 return parts
+            if not marker < following <= MAX_PARTS:
+                raise _circling(name)
             marker = following
 
     def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
@@ -147,6 +151,7 @@ class OssXmlVerbs(Store):
     def _list_uploads(self, prefix: str) -> Sequence[Upload]:
         uploads: list[Upload] = []
         key_marker = id_marker = None
+        passed: set[tuple[str | None, str | None]] = {(None, None)}
         while True:
             with service_errors():
                 result = self._client.list_multipart_uploads(
@@ -160,16 +165,20 @@ class OssXmlVerbs(Store):
                     )
                 )
                 uploads += [
-                    Upload(item.key, item.upload_id, item.initiated)
+                    Upload(_told(item.key), _told(item.upload_id), _told(item.initiated))
                     for item in result.uploads or ()
                 ]
-            position = (result.next_key_marker, result.next_upload_id_marker)
-            if not result.is_truncated or position == (key_marker, id_marker):
+            if not result.is_truncated:
                 return uploads
+            position = (result.next_key_marker, result.next_upload_id_marker)
+            if position in passed:
+                raise _circling()
+            passed.add(position)
             key_marker, id_marker = position
 
     def _list_versions(self, prefix: str) -> Iterator[Version]:
         key_marker = id_marker = None
+        passed: set[tuple[str | None, str | None]] = {(None, None)}
         while True:
             with service_errors():
                 result = self._client.list_object_versions(
@@ -189,9 +198,12 @@ class OssXmlVerbs(Store):
             found.sort(key=lambda version: (version.is_latest, version.modified), reverse=True)
             found.sort(key=lambda version: version.name.encode())
             yield from found
-            position = (result.next_key_marker, result.next_version_id_marker)
-            if not result.is_truncated or position == (key_marker, id_marker):
+            if not result.is_truncated:
                 return
+            position = (result.next_key_marker, result.next_version_id_marker)
+            if position in passed:
+                raise _circling()
+            passed.add(position)
             key_marker, id_marker = position
 
     def _restore(self, name: str, days: int, version_id: str | None) -> None:
@@ -214,13 +226,24 @@ class OssXmlVerbs(Store):
             return str(result.acl or "default")
 
 
+def _told(value: Any) -> Any:
+    """Refuse a field that the store left out; `service_errors` says so."""
+    if value is None:
+        raise ValueError("a field is missing")
+    return value
+
+
+def _circling(name: str | None = None) -> StoreError:
+    return StoreError("the store's listing does not advance", name=name)
+
+
 def _version(item: Any, *, deleted: bool) -> Version:
     return Version(
-        name=item.key,
-        version_id=item.version_id,
+        name=_told(item.key),
+        version_id=_told(item.version_id),
         is_latest=bool(item.is_latest),
         is_delete_marker=deleted,
-        size=0 if deleted else item.size,
+        size=0 if deleted else _told(item.size),
         etag="" if deleted else (item.etag or "").strip('"'),
-        modified=item.last_modified,
+        modified=_told(item.last_modified),
     )

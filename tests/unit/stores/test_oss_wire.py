@@ -537,3 +537,57 @@ def test_causes_lead_to_what_broke_and_not_in_a_circle() -> None:
         "cipherbucket",
         "urllib3",
     ]
+
+
+_READS = {
+    "ListBucketResult": lambda store: store.list(),
+    "ListVersionsResult": lambda store: list(store.list_versions()),
+    "ListMultipartUploadsResult": lambda store: store.list_uploads(),
+    "ListPartsResult": lambda store: store.list_parts("a", "upload"),
+}
+
+
+@pytest.mark.parametrize(
+    ("root", "content"),
+    [
+        ("ListBucketResult", "<Contents><Size>1</Size></Contents>"),
+        ("ListBucketResult", "<Contents><Key>a</Key></Contents>"),
+        ("ListBucketResult", "<CommonPrefixes/>"),
+        ("ListBucketResult", "<Contents><LastModified>x</LastModified></Contents>"),
+        ("ListVersionsResult", "<Version><VersionId>1</VersionId></Version>"),
+        ("ListVersionsResult", "<Version><Key>a</Key><Size>1</Size></Version>"),
+        ("ListMultipartUploadsResult", "<Upload/>"),
+        ("ListPartsResult", "<Part><PartNumber>1</PartNumber></Part>"),
+    ],
+)
+def test_a_listing_that_lacks_what_it_must_hold_is_a_store_error(
+    served: Scripted, root: str, content: str
+) -> None:
+    misbehave(served, lambda _: Answer(body=f"<{root}>{content}</{root}>".encode()))
+    with pytest.raises(cb.StoreError, match="cannot be understood"):
+        _READS[root](store_at(served.url))
+
+
+def test_xml_in_an_encoding_that_nobody_knows_is_a_store_error(served: Scripted) -> None:
+    misbehave(served, lambda _: Answer(body=b'<?xml version="1.0" encoding="foo"?><R/>'))
+    with pytest.raises(cb.StoreError, match="cannot be understood"):
+        _READS["ListBucketResult"](store_at(served.url))
+
+
+@pytest.mark.parametrize(
+    "root", ["ListVersionsResult", "ListMultipartUploadsResult", "ListPartsResult"]
+)
+def test_a_listing_that_goes_in_a_circle_is_a_store_error(served: Scripted, root: str) -> None:
+    def circling(_: Request) -> Answer:
+        assert len(served.requests) < 20
+        turn = len(served.requests) % 2
+        tags = ("NextKeyMarker", "NextUploadIdMarker", "NextVersionIdMarker")
+        markers = "".join(f"<{tag}>{turn}</{tag}>" for tag in tags)
+        number = f"<NextPartNumberMarker>{10_000 + len(served.requests)}</NextPartNumberMarker>"
+        content = f"<IsTruncated>true</IsTruncated>{markers}{number}"
+        return Answer(body=f"<{root}>{content}</{root}>".encode())
+
+    misbehave(served, circling)
+    with pytest.raises(cb.StoreError, match="does not advance"):
+        _READS[root](store_at(served.url))
+    assert len(served.requests) < 5
