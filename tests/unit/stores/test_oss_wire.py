@@ -591,3 +591,14 @@ def test_a_listing_that_goes_in_a_circle_is_a_store_error(served: Scripted, root
     with pytest.raises(cb.StoreError, match="does not advance"):
         _READS[root](store_at(served.url))
     assert len(served.requests) < 5
+
+
+def test_a_body_of_no_bytes_is_checked_before_it_is_stored(
+    bucket: cb.Bucket, served: Scripted
+) -> None:
+    told: list[tuple[int, int | None]] = []
+    with pytest.raises(cb.SourceError, match="MD5"):
+        bucket.put("a", b"", content_md5="AAAAAAAAAAAAAAAAAAAAAA==")
+    assert not served.requests
+    bucket.put("a", b"", progress=lambda done, total: told.append((done, total)))
+    assert told == [(0, 0)]
