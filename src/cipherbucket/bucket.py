@@ -19,7 +19,7 @@ from cipherbucket.errors import (
     UsageError,
     named,
 )
-from cipherbucket.format.envelope import OSS
+from cipherbucket.format.envelope import OSS, is_md5
 from cipherbucket.format.span import PartPlan, Span, good_part_size
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keyless import Keyless, content_headers, refuse_reserved
@@ -114,6 +114,12 @@ class Bucket(Keyless, Refused):
             StoreError: The store failed.
         """
         refuse_reserved(metadata, name)
+        if content_md5 is not None and not is_md5(content_md5):
+            raise UsageError(
+                "content_md5 is no base64 of the 16 bytes of an MD5",
+                name=name,
+                hint="base64.b64encode(hashlib.md5(body).digest()).decode()",
+            )
         with named(name), Source(body, progress=progress) as source:
             stored = write(
                 self._ring,

@@ -64,6 +64,8 @@ class Source:
         self.size: int | None
         self._reader: _Reader
         if isinstance(body, bytes | bytearray | memoryview):
+            if isinstance(body, memoryview) and not body.c_contiguous:
+                body = body.tobytes()
             # BytesIO shares immutable bytes and copies the others, which could change meanwhile.
             self._reader = io.BytesIO(body)
             self.immutable = True
@@ -88,6 +90,8 @@ class Source:
         """Take a file object that stays the caller's: from its position on, never closed."""
         if isinstance(file, io.TextIOBase):
             raise UsageError("the file is open in text mode", hint="open it in mode 'rb'")
+        if getattr(file, "closed", False):
+            raise UsageError("the file is closed")
         self._reader = cast("_Reader", file) if hasattr(file, "readinto") else _ReadReader(file)
         self.size, self.rereadable = None, False
         if hasattr(file, "seekable") and file.seekable():
@@ -272,6 +276,8 @@ def _opened(path: Path) -> io.FileIO:
         file = io.FileIO(path, "rb")
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from error
+    except ValueError as error:  # a zero byte
+        raise SourceError(f"{str(path)!r} is no path") from error
     return file
 
 
@@ -298,7 +304,8 @@ class _IterableReader:
                 raise UsageError(
                     f"an iterable body gives bytes, this one gave {type(piece).__name__}"
                 )
-            self._rest = memoryview(piece).cast("B")
+            view = memoryview(piece)
+            self._rest = (view if view.c_contiguous else memoryview(view.tobytes())).cast("B")
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]

@@ -30,6 +30,8 @@ def save(stream: ObjectStream, target: str | os.PathLike[str]) -> None:
         IntegrityError: The object is not what was stored.
         StoreError: The store failed meanwhile.
     """
+    if "\0" in os.fspath(target):
+        raise UsageError(f"{os.fspath(target)!r} is no path")
     path = Path(os.path.realpath(target))
     buffer = memoryview(bytearray(max(1, min(BLOCK, stream.length))))
     with _local_errors(path):

@@ -413,3 +413,26 @@ def test_new_metadata_never_becomes_a_part_of_the_envelope(
         bucket.update_metadata("a", metadata={"unencrypted-content-length": "5"})
     assert store.head("a").metadata == fields
     assert bucket.update_metadata("a", metadata={"owner": "me"}).metadata == {"owner": "me"}
+
+
+def test_what_cannot_be_a_body_or_a_path_is_an_error_of_ours(
+    bucket: cb.Bucket, tmp_path: Path
+) -> None:
+    closed = io.BytesIO(b"x")
+    closed.close()
+    with pytest.raises(cb.UsageError, match="closed"):
+        bucket.put("a", closed)
+    with pytest.raises(cb.SourceError):
+        bucket.put("a", Path("a\0b"))
+    with pytest.raises(cb.UsageError, match="MD5"):
+        bucket.put("a", b"x", content_md5="not base64")
+    bucket.put("a", b"x")
+    with pytest.raises(cb.UsageError):
+        bucket.download("a", tmp_path / "a\0b")
+
+
+def test_a_view_with_gaps_is_put_as_the_bytes_it_shows(bucket: cb.Bucket) -> None:
+    view = memoryview(b"abcdef")[::2]
+    bucket.put("a", view)
+    bucket.put("b", iter([view, view]))
+    assert (bucket.get("a").read(), bucket.get("b").read()) == (b"ace", b"aceace")

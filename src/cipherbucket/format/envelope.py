@@ -226,6 +226,14 @@ def without_envelope(metadata: Mapping[str, str], envelope: Envelope | None) -> 
     return {name: text for name, text in metadata.items() if name.lower() not in ours}
 
 
+def is_md5(text: str) -> bool:
+    """Tell whether a text is the canonical base64 of 16 bytes."""
+    try:
+        return _md5({"md5": text}, "md5") is not None
+    except EnvelopeError:
+        return False
+
+
 def decode_v1_start(text: bytes) -> bytes | None:
     """Turn V1's initial counter, ASCII decimal digits, into 16 big-endian bytes.
 
