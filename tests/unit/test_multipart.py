@@ -297,3 +297,37 @@ def test_a_forked_process_cannot_encrypt_under_the_same_keystream(
     monkeypatch.setattr("cipherbucket.multipart.os.getpid", lambda: -1)
     with pytest.raises(cb.UsageError, match="process"):
         upload.upload_part(1, pieces()[1])
+
+
+class LosesBegin(cb.MemoryStore):
+    """Begins an upload, loses the first answer, and tells only some fields of the envelope."""
+
+    lost = False
+    told: tuple[str, ...] = ()
+
+    def _begin_upload(self, *arguments: object) -> str:
+        begun = super()._begin_upload(*arguments)  # type: ignore[arg-type]
+        if not self.lost:
+            self.lost = True
+            raise cb.TransientStoreError("the answer was lost")
+        return begun
+
+    def _upload_metadata(self, name: str, upload_id: str) -> dict[str, str]:
+        known = super()._upload_metadata(name, upload_id)
+        return {field: text for field, text in known.items() if field in self.told or not self.told}
+
+
+def test_an_upload_whose_answer_was_lost_is_aborted_whatever_metadata_it_has(
+    key: cb.RsaKey,
+) -> None:
+    bucket = cb.Bucket(LosesBegin(), cb.KeyRing(key))
+    upload = bucket.multipart("a", data_size=PART, part_size=PART, metadata={"owner": "me"})
+    assert [each.upload_id for each in bucket.list_uploads()] == [upload.upload_id]
+
+
+def test_an_upload_that_does_not_tell_our_wrapped_key_is_left_alone(key: cb.RsaKey) -> None:
+    store = LosesBegin()
+    store.told = (PREFIX + "cek-alg", PREFIX + "wrap-alg")
+    bucket = cb.Bucket(store, cb.KeyRing(key))
+    bucket.multipart("a", data_size=PART, part_size=PART)
+    assert len(bucket.list_uploads()) == 2
