@@ -227,15 +227,21 @@ _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 
 
+def _words(text: object) -> str:
+    """Return the store's words, cut and printable: they go to logs and terminals."""
+    return "".join(char if char.isprintable() else "?" for char in str(text or "")[:200])
+
+
 def _service_error(error: Any, name: str | None) -> CipherbucketError:
-    status, code = int(error.status_code), str(error.code or "")
+    status, code = int(error.status_code), _words(error.code)
     if status == 404 and str(error.request_target).startswith("HEAD "):
         code = "NoSuchKey"  # the answer to a HEAD has no body to say it
     if status == 412:
         code = "PreconditionFailed"
     host = urlsplit(str(error.request_target).partition(" ")[2]).netloc
     details = (
-        f"(HTTP {status}, {code}, EC {error.ec or '-'}, request {error.request_id or '-'}, {host})"
+        f"(HTTP {status}, {code}, EC {_words(error.ec) or '-'},"
+        f" request {_words(error.request_id) or '-'}, {host})"
     )
     if status in _TRANSIENT:
         ours: CipherbucketError = TransientStoreError(f"the store failed {details}", name=name)
@@ -243,7 +249,7 @@ def _service_error(error: Any, name: str | None) -> CipherbucketError:
         kind, text, hint = _BY_CODE[code]
         ours = kind(f"{text} {details}", name=name, hint=hint)
     else:
-        ours = StoreError(f"the store refused: {error.message} {details}", name=name)
+        ours = StoreError(f"the store refused: {_words(error.message)} {details}", name=name)
     if isinstance(ours, StoreError):
         ours.status, ours.code, ours.ec = status, code, error.ec or None
         ours.request_id, ours.host = error.request_id or None, host

@@ -602,3 +602,14 @@ def test_a_body_of_no_bytes_is_checked_before_it_is_stored(
     assert not served.requests
     bucket.put("a", b"", progress=lambda done, total: told.append((done, total)))
     assert told == [(0, 0)]
+
+
+def test_the_words_of_a_store_in_an_error_are_cut_and_harmless(
+    bucket: cb.Bucket, served: Scripted
+) -> None:
+    words = "<Error><Code>Odd&#155;</Code><Message>" + "m&#155;31m" * 5000 + "</Message></Error>"
+    misbehave(served, lambda _: Answer(403, {}, words.encode()))
+    with pytest.raises(cb.StoreError) as caught:
+        bucket.get("a")
+    assert len(str(caught.value)) < 600
+    assert str(caught.value).isprintable()
