@@ -2,9 +2,9 @@
 
 Law: a repair has the store alone, destroys no index and removes only what is known to be nobody's:
 bodies noted as garbage, bodies whose writer died before it had written the sidecar, bodies that a
-later one of the same name replaces. What it cannot judge it reports and
-leaves where it is. A sound index has the first word: what was under way is settled by it, and its
-unfinished uploads are kept. Whenever a repair is cut short, it can be begun again.
+later one of the same name replaces, parts of uploads that no index holds. What it cannot judge it
+reports and leaves where it is. A sound index has the first word: what was under way is settled by
+it, and its unfinished uploads are kept. Whenever a repair is cut short, it can be begun again.
 """
 
 from __future__ import annotations
