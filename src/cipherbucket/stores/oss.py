@@ -189,7 +189,7 @@ class OssStore(OssXmlVerbs):
         self, source: str, target: str, if_absent: bool, version_id: str | None
     ) -> StoredObject:
         stored = self._head(source, version_id)
-        headers = self._kept_by_copy(stored) | {"x-oss-metadata-directive": "COPY"}
+        headers = self._kept_by_copy(stored, version_id) | {"x-oss-metadata-directive": "COPY"}
         if if_absent:
             headers["x-oss-forbid-overwrite"] = "true"
         return self._copy_object(stored, target, headers, version_id)
@@ -204,19 +204,19 @@ class OssStore(OssXmlVerbs):
                 hint="put the object again with the new metadata",
             )
         stored = self._head(name, None)
-        sent = self._kept_by_copy(stored) | {"x-oss-metadata-directive": "REPLACE"}
+        sent = self._kept_by_copy(stored, None) | {"x-oss-metadata-directive": "REPLACE"}
         sent |= _with_metadata(metadata, headers)
         sent["x-oss-copy-source-if-match"] = f'"{if_match or stored.etag}"'
         return self._copy_object(stored, name, sent, None)
 
-    def _kept_by_copy(self, stored: StoredObject) -> dict[str, str]:
+    def _kept_by_copy(self, stored: StoredObject, version_id: str | None) -> dict[str, str]:
         """Return what CopyObject would drop unless told: ACL, storage class, encryption at rest."""
         kept = {
             key: text
             for key, text in stored.headers.items()
             if key.startswith(("x-oss-storage-class", "x-oss-server-side"))
         }
-        if (acl := self.acl(stored.name)) != "default":
+        if (acl := self.acl(stored.name, version_id)) != "default":
             kept["x-oss-object-acl"] = acl
         return kept
 

@@ -217,11 +217,11 @@ class OssXmlVerbs(Store):
                 )
             )
 
-    def acl(self, name: str) -> str:
-        """Return an object's ACL: ``default``, ``private``, ``public-read`` ..."""
+    def acl(self, name: str, version_id: str | None) -> str:
+        """Return the ACL of an object or of its version: ``default``, ``private`` ..."""
         with service_errors(name):
             result = self._client.get_object_acl(
-                sdk.GetObjectAclRequest(bucket=self._bucket, key=name)
+                sdk.GetObjectAclRequest(bucket=self._bucket, key=name, version_id=version_id)
             )
             return str(result.acl or "default")
 

@@ -117,6 +117,24 @@ def test_forbid_overwrite_is_if_absent(bucket: cb.Bucket) -> None:
     assert bucket.get("once").read() == b"1"
 
 
+def test_a_copy_of_an_old_version_brings_back_what_was_deleted_and_its_acl(
+    endpoint: Endpoint, versioned: cb.Bucket
+) -> None:
+    first = versioned.put("back", b"first", headers={"x-oss-object-acl": "private"})
+    versioned.put("back", b"second", headers={"x-oss-object-acl": "public-read"})
+
+    def acl() -> str:
+        request = sdk.GetObjectAclRequest(bucket="versioned", key="back-again")
+        return str(plain_client(endpoint).get_object_acl(request).acl)
+
+    versioned.copy("back", "back-again", version_id=first.version_id)
+    assert acl() == "private"
+    versioned.delete("back")
+    versioned.copy("back", "back-again", version_id=first.version_id)
+    assert versioned.get("back-again").read() == b"first"
+    assert acl() == "private"
+
+
 def test_versions_are_read_copied_listed_and_deleted(versioned: cb.Bucket) -> None:
     first = versioned.put("v", b"first")
     second = versioned.put("v", b"second")
