@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from cipherbucket.errors import StoreError, TransientStoreError
+from cipherbucket.errors import StoreError, TransientStoreError, UsageError
 from cipherbucket.stores.oss_settings import CONNECT_TIMEOUT, READ_TIMEOUT
 
 _CONNECTIONS = 32
@@ -123,6 +123,7 @@ class Http:
             length: Length of the body in bytes; for bytes it is known.
 
         Raises:
+            UsageError: The URL, or that of the proxy, cannot be used.
             TransientStoreError: No connection, or it broke.
         """
         sent = {name: text.encode().decode("latin-1") for name, text in headers.items()}
@@ -144,6 +145,12 @@ class Http:
                 decode_content=False,
                 timeout=urllib3.Timeout(connect=self._timeouts[0], read=self._timeouts[1]),
             )
+        except urllib3.exceptions.LocationValueError:
+            # Its text is the URL, of the proxy too, with all that may be secret in it.
+            raise UsageError(
+                "the endpoint or the proxy is no URL that can be used",
+                hint="check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY",
+            ) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientStoreError(f"{bare}: {_reason(error)}") from error
         return Response(response, bare)
@@ -207,7 +214,5 @@ def _decoded(text: str) -> str:
 
 def _reason(error: Exception) -> str:
     """Say what broke in one line, without URLs (they may hold signatures)."""
-    if isinstance(error, urllib3.exceptions.LocationValueError):
-        return type(error).__name__  # its text is the URL
     cause = error.__cause__ or error.__context__ or error
     return f"{type(error).__name__} ({type(cause).__name__})" if cause is not error else str(error)

@@ -613,3 +613,16 @@ def test_the_words_of_a_store_in_an_error_are_cut_and_harmless(
         bucket.get("a")
     assert len(str(caught.value)) < 600
     assert str(caught.value).isprintable()
+
+
+def test_a_proxy_that_is_no_url_is_refused_without_showing_its_password() -> None:
+    told = cb.OssSettings(
+        region="cn-hangzhou",
+        endpoint="http://127.0.0.1:1",
+        credentials=cb.Credentials("id", "secret"),
+        proxy="http://user:SECRET@127.0.0.1:99999",
+    )
+    with pytest.raises(cb.UsageError) as caught:
+        cb.open_store("oss://bucket", told).head("a")
+    assert caught.value.__cause__ is None
+    assert "SECRET" not in str(caught.value)
