@@ -39,6 +39,13 @@ def with_closed(number: int, *args: object) -> subprocess.CompletedProcess[bytes
     )
 
 
+def test_a_name_that_the_locale_cannot_write_is_escaped(url: str, bucket: cb.Bucket) -> None:
+    bucket.put("日", b"data")
+    done = program("ls", f"{url}/", env={"PYTHONIOENCODING": "latin-1"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.endswith(b"  \\u65e5\n")
+
+
 def test_a_copy_needs_neither_stdin_nor_stderr(
     url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
 ) -> None:

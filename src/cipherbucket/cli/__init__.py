@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -134,6 +135,8 @@ def cli(debug: bool, region: str | None, endpoint: str | None) -> None:  # noqa:
 def main() -> NoReturn:
     """Run as a program."""
     _replace_closed_streams()
+    if isinstance(sys.stdout, TextIOWrapper):  # names may hold what the locale cannot write
+        sys.stdout.reconfigure(errors="backslashreplace")
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # what nohup ignores stays ignored
             signal.signal(number, _stop)
