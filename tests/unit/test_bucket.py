@@ -8,6 +8,7 @@ import pickle
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -386,9 +387,9 @@ def test_an_open_file_reads_all_that_is_left_in_one_fetch(key: cb.RsaKey) -> Non
     class Counting(cb.MemoryStore):
         gets = 0
 
-        def get(self, *arguments: object, **named: object) -> object:
+        def _get(self, *arguments: Any) -> Any:
             self.gets += 1
-            return super().get(*arguments, **named)  # type: ignore[arg-type]
+            return super()._get(*arguments)
 
     store = Counting()
     bucket = cb.Bucket(store, cb.KeyRing(key))
@@ -434,5 +435,5 @@ def test_what_cannot_be_a_body_or_a_path_is_an_error_of_ours(
 def test_a_view_with_gaps_is_put_as_the_bytes_it_shows(bucket: cb.Bucket) -> None:
     view = memoryview(b"abcdef")[::2]
     bucket.put("a", view)
-    bucket.put("b", iter([view, view]))
+    bucket.put("b", iter([view, view]))  # type: ignore[arg-type]
     assert (bucket.get("a").read(), bucket.get("b").read()) == (b"ace", b"aceace")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.scripted_http import Answer, Request, Scripted, scripted
@@ -539,7 +540,7 @@ def test_causes_lead_to_what_broke_and_not_in_a_circle() -> None:
     ]
 
 
-_READS = {
+_READS: dict[str, Callable[[Any], object]] = {
     "ListBucketResult": lambda store: store.list(),
     "ListVersionsResult": lambda store: list(store.list_versions()),
     "ListMultipartUploadsResult": lambda store: store.list_uploads(),
