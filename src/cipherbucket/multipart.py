@@ -23,6 +23,7 @@ from cipherbucket.errors import (
     CipherbucketError,
     EnvelopeError,
     IntegrityError,
+    ObjectChangedError,
     ObjectNotFoundError,
     PreconditionFailedError,
     SourceError,
@@ -224,6 +225,7 @@ class Multipart:
         Raises:
             UsageError: Parts are missing.
             IntegrityError: The store's object is not what was sent.
+            ObjectChangedError: Another writer replaced it at once.
             PreconditionFailedError: ``if_absent`` did not hold.
         """
         with self._lock, named(self.name):
@@ -235,6 +237,13 @@ class Multipart:
             parts = [self._arrived[number] for number in sorted(self._arrived)]
             stored = self._completed(parts, if_absent)
             self._ended = "completed"
+        info = ObjectInfo.of(stored)
+        if info.envelope != self._envelope:
+            raise ObjectChangedError(
+                "the object was replaced as soon as it was completed",
+                name=self.name,
+                hint="look at what is there now; another writer put it",
+            )
         if stored.size != self.plan.data_size or _differs(stored.crc64, parts):
             raise IntegrityError(
                 "the store's object is not what was sent in parts",
@@ -242,7 +251,7 @@ class Multipart:
                 hint="delete it and upload it again",
             )
         _log.info("put %r in %d parts: %d bytes", self.name, len(parts), stored.size)
-        return ObjectInfo.of(stored)
+        return info
 
     def _completed(self, parts: Sequence[Part], if_absent: bool) -> StoredObject:
         try:

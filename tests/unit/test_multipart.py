@@ -10,6 +10,7 @@ import pytest
 import cipherbucket as cb
 from cipherbucket.format.span import PartPlan, good_part_size
 from cipherbucket.stores.bodies import Outgoing
+from cipherbucket.stores.objects import StoredObject
 
 PART = 100 << 10
 PLAIN = random.Random(1).randbytes(3 * PART + 33)
@@ -331,3 +332,17 @@ def test_an_upload_that_does_not_tell_our_wrapped_key_is_left_alone(key: cb.RsaK
     bucket = cb.Bucket(store, cb.KeyRing(key))
     bucket.multipart("a", data_size=PART, part_size=PART)
     assert len(bucket.list_uploads()) == 2
+
+
+def test_an_object_that_replaced_a_completed_upload_is_not_called_damaged(key: cb.RsaKey) -> None:
+    class Replaced(cb.MemoryStore):
+        def _complete_upload(self, name: str, *arguments: object) -> StoredObject:
+            super()._complete_upload(name, *arguments)  # type: ignore[arg-type]
+            return self.put(name, b"another writer's")
+
+    bucket = cb.Bucket(Replaced(), cb.KeyRing(key))
+    upload = bucket.multipart("a", data_size=PART, part_size=PART)
+    upload.upload_part(1, PLAIN[:PART])
+    with pytest.raises(cb.ObjectChangedError, match="replaced") as caught:
+        upload.complete()
+    assert "delete" not in (caught.value.hint or "")
