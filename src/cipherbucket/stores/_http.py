@@ -66,6 +66,10 @@ class Response:
         if len(data) > _MAX_ANSWER:
             self._response.close()
             raise StoreError(f"{self.url}: an answer of more than 16 MiB")
+        if self._response.length_remaining:
+            # urllib3 tells this only of reads without a bound.
+            self._response.close()
+            raise TransientStoreError(f"{self.url}: the answer ended early")
         self._response.release_conn()
         return data
 

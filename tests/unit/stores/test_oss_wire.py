@@ -627,3 +627,19 @@ def test_a_proxy_that_is_no_url_is_refused_without_showing_its_password() -> Non
         cb.open_store("oss://bucket", told).head("a")
     assert caught.value.__cause__ is None
     assert "SECRET" not in str(caught.value)
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(bucket: cb.Bucket, served: Scripted) -> None:
+    listing = (
+        b"<ListBucketResult><Name>bucket</Name><Contents><Key>a</Key><Size>1</Size>"
+        b"<LastModified>2026-11-21T10:00:00.000Z</LastModified></Contents></ListBucketResult>"
+    )
+
+    def breaking(_: Request) -> Answer:
+        answer = Answer(200, {"content-type": "application/xml"}, listing)
+        answer.stop_after = 30 if len(served.requests) < 3 else None
+        return answer
+
+    misbehave(served, breaking)
+    assert [entry.name for entry in bucket.list()] == ["a"]
+    assert len(served.requests) == 3
