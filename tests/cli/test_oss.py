@@ -69,6 +69,26 @@ def test_missing_access_keys_are_told_in_one_line(
         assert process.stderr.count("\n") == 1
 
 
+def test_what_is_tried_again_is_said_in_lines_like_all_others(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "plain").write_bytes(b"x")
+    with Endpoint(buckets=["examplebucket"], faults="503=0.2,seed=7") as failing:
+        where = ("--region", failing.region, "--endpoint", failing.url)
+        env = {
+            **environment,
+            "OSS_ACCESS_KEY_ID": failing.access_key_id,
+            "OSS_ACCESS_KEY_SECRET": failing.access_key_secret,
+        }
+        said = "".join(
+            run(env, *where, "cp", str(tmp_path / "plain"), f"oss://examplebucket/{i}")[1]
+            for i in range(8)
+        )
+    lines = said.splitlines()
+    assert any("trying again" in line for line in lines)
+    assert all(line.startswith("cipherbucket: ") for line in lines)
+
+
 def test_objects_go_to_oss_and_come_back(
     endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
 ) -> None:

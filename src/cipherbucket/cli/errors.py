@@ -193,22 +193,31 @@ def _warnings_said() -> Iterator[None]:
         yield
 
 
+class _Said(logging.Handler):
+    """Say each record in one line, as all else is said."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(printable(record.getMessage()))
+
+
 @contextmanager
 def _logged(*, debug: bool) -> Iterator[None]:
-    """Write the library's log to stderr.
+    """Write the library's log to stderr: its warnings, or with ``--debug`` all of it.
 
     The default chain of credentials logs with handlers of its own, traceback and all, what comes
     back from it as an error, too.
     """
-    chain = logging.getLogger("credentials")
+    chain, log = logging.getLogger("credentials"), logging.getLogger("cipherbucket")
     if not debug:
         before_us, chain.disabled = chain.disabled, True
+        warned = _Said(logging.WARNING)
+        log.addHandler(warned)
         try:
             yield
         finally:
+            log.removeHandler(warned)
             chain.disabled = before_us
         return
-    log = logging.getLogger("cipherbucket")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
     before = log.level
