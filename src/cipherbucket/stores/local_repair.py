@@ -155,6 +155,7 @@ def _heritage(path: Path, files: Files) -> _Heritage:
                     return _Heritage()
             Sweeper(index, files).recover()
             with index.reading() as db:
+                _write_lost_sidecars(db, files)
                 return _Heritage(
                     garbage=set(list_garbage(db)),
                     uploads=db.execute("SELECT * FROM uploads").fetchall(),
@@ -164,6 +165,20 @@ def _heritage(path: Path, files: Files) -> _Heritage:
         raise
     except (sqlite3.Error, StoreError):
         return _Heritage()
+
+
+def _write_lost_sidecars(db: sqlite3.Connection, files: Files) -> None:
+    """Give bodies that a sound index knows the sidecars that they lost: the index is the truth."""
+    for (name,) in db.execute("SELECT name FROM objects").fetchall():
+        stored = find_object(db, name.decode())
+        if stored is None:
+            continue
+        try:
+            files.load_sidecar(stored.etag)
+        except (FileNotFoundError, ValueError):
+            body = Path(files.body(stored.etag))
+            if body.is_file() and body.stat().st_size == stored.size:
+                files.save_sidecar(stored, replace=True)
 
 
 def _claim(

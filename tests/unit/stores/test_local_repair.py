@@ -106,7 +106,20 @@ def sidecar(root: Path, stored: StoredObject) -> Path:
     return Path(Files(root).sidecar(stored.etag))
 
 
-@damages
+def test_a_sound_index_gives_bodies_the_sidecars_that_they_lost(root: Path) -> None:
+    objects = audit(root)
+    torn, gone = objects["a/b"], objects["a/"]
+    sidecar(root, torn).write_bytes(b'{"version": 1, "na')
+    sidecar(root, gone).unlink()
+    report = repair_index(root)
+    assert (report.restored, report.unreadable, report.nameless) == (len(objects), (), ())
+    assert audit(root) == objects
+    lose(root)
+    repair_index(root)
+    assert audit(root) == objects
+
+
+@pytest.mark.parametrize("damage", [lose, empty, overwrite, tear])
 def test_what_cannot_be_judged_is_told_and_left(root: Path, damage: Callable[[Path], None]) -> None:
     objects = audit(root)
     longer, gone, torn, nameless = (objects[name] for name in ("é", "A", "a/b", "a/"))
