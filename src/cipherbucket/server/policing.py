@@ -110,7 +110,7 @@ def check_complete(initiated: Mapping[str, str], sizes: Sequence[int]) -> None:
             raise _refused(
                 _WRONG_PART, "part-size", f"is {part_size:,}; part {position} has {size:,} bytes"
             )
-    if sum(sizes) != data_size:
+    if sum(sizes) != data_size or max(sizes, default=0) > part_size:
         raise _refused(
             _WRONG_LAST_PART,
             "data-size",

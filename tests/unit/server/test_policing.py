@@ -102,6 +102,7 @@ def test_an_upload_that_keeps_its_word_completes(sizes: list[int]) -> None:
         ([102400, 102400, 45201], "420"),
         ([102400, 102400], "420"),
         ([], "420"),
+        ([250_000], "420"),
     ],
 )
 def test_an_upload_that_breaks_its_word_does_not(sizes: list[int], number: str) -> None:
