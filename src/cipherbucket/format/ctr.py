@@ -9,7 +9,11 @@ The mode authenticates nothing: whoever can change the ciphertext changes the pl
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
+
+from cipherbucket.errors import UsageError
 
 BLOCK = 16
 KEY_LENGTH = 32
@@ -51,6 +55,10 @@ class Ctr:
     def __repr__(self) -> str:
         """Show no key."""
         return "Ctr(...)"
+
+    def __reduce__(self) -> NoReturn:
+        """Write the data key nowhere."""
+        raise UsageError("a data key is not pickled")
 
 
 class CtrStream:

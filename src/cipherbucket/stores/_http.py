@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import threading
 import urllib.request
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 
@@ -107,7 +108,7 @@ class Http:
         self._timeouts = (connect_timeout, read_timeout)
         self._lock = threading.Lock()
         self._pools: dict[str | None, urllib3.PoolManager] = {}
-        self._process = os.getpid()
+        _alive.add(self)
 
     def request(
         self,
@@ -166,12 +167,14 @@ class Http:
                 pool.clear()
             self._pools.clear()
 
+    def renew_after_fork(self) -> None:
+        """Begin anew in a child: another thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+        self._pools = {}
+
     def _pool(self, url: str) -> urllib3.PoolManager:
         proxy = self._proxy or _environment_proxy(url)
         with self._lock:
-            if self._process != os.getpid():
-                self._pools = {}
-                self._process = os.getpid()
             if proxy not in self._pools:
                 self._pools[proxy] = self._new_pool(proxy)
             return self._pools[proxy]
@@ -180,11 +183,34 @@ class Http:
         cert_reqs = "CERT_REQUIRED" if self._verify else "CERT_NONE"
         if proxy is not None:
             return urllib3.ProxyManager(
-                proxy, maxsize=_CONNECTIONS, cert_reqs=cert_reqs, ca_certs=self._ca_file
+                proxy,
+                maxsize=_CONNECTIONS,
+                cert_reqs=cert_reqs,
+                ca_certs=self._ca_file,
+                proxy_headers=_proxy_headers(proxy),
             )
         return urllib3.PoolManager(
             maxsize=_CONNECTIONS, cert_reqs=cert_reqs, ca_certs=self._ca_file
         )
+
+
+_alive: weakref.WeakSet[Http] = weakref.WeakSet()
+
+
+def _renew_all() -> None:
+    for http in list(_alive):
+        http.renew_after_fork()
+
+
+os.register_at_fork(after_in_child=_renew_all)
+
+
+def _proxy_headers(proxy: str) -> dict[str, str]:
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return urllib3.make_headers(proxy_basic_auth=user)
 
 
 def _verbatim(url: str) -> str:

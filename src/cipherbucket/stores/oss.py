@@ -79,7 +79,9 @@ class OssStore(OssXmlVerbs):
             key=name,
             op_metadata={"response-stream": stream},
         )
-        attempts = {} if body is None else {"retry_max_attempts": 1}
+        # A condition that held when the request was done would not hold the second time.
+        once = body is not None or "x-oss-forbid-overwrite" in request.headers
+        attempts = {"retry_max_attempts": 1} if once else {}
         if body is not None and len(body) == 0:
             for _ in body:  # nothing is sent, but at its end a body checks itself
                 pass

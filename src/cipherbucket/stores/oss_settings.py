@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cipherbucket.credentials import Credentials, CredentialsProvider
 from cipherbucket.errors import UsageError
@@ -67,6 +68,8 @@ class OssSettings:
         for name, values in _VALUES.items():
             if (value := getattr(self, name)) not in values:
                 raise UsageError(f"{name} is one of {', '.join(values)}, not {value!r}")
+        if self.ca_file is not None and not Path(self.ca_file).is_file():
+            raise UsageError(f"ca_file: there is no file {self.ca_file!r}")
 
     def check_reachable(self) -> None:
         """Refuse settings that lead to no endpoint, or that cannot be signed.

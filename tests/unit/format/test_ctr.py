@@ -1,5 +1,6 @@
 """AES-256 in counter mode: the standards' vectors, carries, offsets, chunks."""
 
+import pickle
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cipherbucket.errors import UsageError
 from cipherbucket.format.ctr import Ctr
 
 KEY = bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4")
@@ -160,3 +162,8 @@ def test_a_cipher_shows_neither_key_nor_iv() -> None:
     assert KEY.hex() not in shown
     assert repr(KEY) not in shown
     assert IV.hex() not in shown
+
+
+def test_a_data_key_is_not_pickled() -> None:
+    with pytest.raises(UsageError, match="not pickled"):
+        pickle.dumps(Ctr(bytes(32), bytes(16)))

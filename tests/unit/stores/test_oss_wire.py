@@ -643,3 +643,55 @@ def test_an_answer_that_breaks_off_is_asked_for_again(bucket: cb.Bucket, served:
     misbehave(served, breaking)
     assert [entry.name for entry in bucket.list()] == ["a"]
     assert len(served.requests) == 3
+
+
+def test_a_child_gets_connections_and_a_lock_of_its_own(
+    bucket: cb.Bucket, served: Scripted
+) -> None:
+    bucket.put("a", b"1")
+    http = bucket._store._http  # type: ignore[attr-defined]
+    http._lock.acquire()
+    if (child := os.fork()) == 0:
+        try:
+            os._exit(0 if bucket.get("a").read() == b"1" else 1)
+        finally:
+            os._exit(2)
+    http._lock.release()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert served.requests[-1].peer != served.requests[0].peer
+
+
+def test_a_proxy_is_told_its_password(served: Scripted, key: cb.RsaKey) -> None:
+    proxy = served.url.replace("http://", "http://me:s%40crets@")
+    far = cb.OssSettings(
+        region="r",
+        endpoint="http://oss.example",
+        credentials=cb.Credentials("id", "secret"),
+        proxy=proxy,
+    )
+    with cb.open_bucket("oss://bucket", key, settings=far) as bucket:
+        bucket.put("a", b"1")
+    request = served.requests[-1]
+    assert request.target == "http://bucket.oss.example/a"
+    assert request.headers["proxy-authorization"] == "Basic bWU6c0BjcmV0cw=="
+
+
+def test_certificates_that_are_not_there_are_refused_at_once() -> None:
+    with pytest.raises(cb.UsageError, match="there is no file"):
+        cb.OssSettings(region="r", ca_file="/nowhere/ca.pem")
+
+
+def test_a_copy_with_a_condition_is_sent_once(
+    bucket: cb.Bucket, served: Scripted, objects: Objects
+) -> None:
+    bucket.put("a", b"1")
+
+    def failing(request: Request) -> Answer:
+        if request.target.endswith("?acl"):
+            return Answer(200, {}, b"<AccessControlPolicy></AccessControlPolicy>")
+        return Answer(503) if request.method == "PUT" else objects.get(request)
+
+    misbehave(served, failing)
+    with pytest.raises(cb.TransientStoreError):
+        bucket.copy("a", "b", if_absent=True)
+    assert len([r for r in served.requests if "x-oss-copy-source" in r.headers]) == 1
