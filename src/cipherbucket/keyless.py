@@ -14,6 +14,7 @@ from cipherbucket.errors import (
     CipherbucketError,
     ObjectChangedError,
     ObjectNotFoundError,
+    StoreError,
     UsageError,
     named,
 )
@@ -21,6 +22,9 @@ from cipherbucket.format.envelope import Envelope, is_reserved
 from cipherbucket.info import ObjectInfo
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import NOTHING, Entry, Upload, Version
+
+_EMPTY_PAGES = 100
+"""So many pages of nothing in a row are no listing: a store could go on for ever."""
 
 
 class Keyless:
@@ -65,9 +69,13 @@ class Keyless:
                 ``is_prefix`` is set.
         """
         token: str | None = None
+        empty = 0
         while True:
             page = self._store.list(prefix, delimiter=delimiter, token=token)
             yield from page.entries
+            empty = 0 if page.entries else empty + 1
+            if empty == _EMPTY_PAGES:
+                raise StoreError(f"{empty} pages of the listing were empty and none was the last")
             if (token := page.token) is None:
                 return
 

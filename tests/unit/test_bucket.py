@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import cipherbucket as cb
+from cipherbucket.stores.objects import Page
 
 PREFIX = "client-side-encryption-"
 
@@ -437,3 +438,17 @@ def test_a_view_with_gaps_is_put_as_the_bytes_it_shows(bucket: cb.Bucket) -> Non
     bucket.put("a", view)
     bucket.put("b", iter([view, view]))  # type: ignore[arg-type]
     assert (bucket.get("a").read(), bucket.get("b").read()) == (b"ace", b"aceace")
+
+
+def test_a_listing_of_nothing_without_end_is_an_error(key: cb.RsaKey) -> None:
+    class Endless(cb.MemoryStore):
+        pages = 0
+
+        def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
+            self.pages += 1
+            return Page((), str(self.pages))
+
+    store = Endless()
+    with pytest.raises(cb.StoreError, match="pages of the listing were empty"):
+        list(cb.Bucket(store, cb.KeyRing(key)).list())
+    assert store.pages == 100
