@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -245,3 +246,27 @@ def test_trees_go_from_store_to_store(
             "b/1": b"a/1",
             "b/../2": b"a/../2",
         }
+
+
+def test_a_listing_that_breaks_off_hides_no_failure(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("../out", "fine"):
+        bucket.put(name, b"1")
+    whole = cb.Bucket.list
+
+    def broken(self: cb.Bucket, prefix: str = "", *, delimiter: str = "") -> Iterator[cb.Entry]:
+        yield from whole(self, prefix, delimiter=delimiter)
+        raise cb.StoreError("the second page failed")
+
+    monkeypatch.setattr(cb.Bucket, "list", broken)
+    result = invoke("cp", "-k", key_file, "-r", f"{url}/", tmp_path / "down")
+    assert result.exit_code == 6
+    assert "../out" in result.stderr
+    assert "copied 1 object" in result.stderr
+    assert "the second page failed" in result.stderr
+    assert contents(tmp_path / "down") == {"fine": b"1"}

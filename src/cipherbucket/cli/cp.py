@@ -193,24 +193,28 @@ class _Copying:
         if Path(target).exists() and not Path(target).is_dir():
             raise cb.UsageError(f"{target} is no folder", hint="leave -r away to copy one object")
         tally = Tally()
-        with self.access.open(store_url) as bucket:
-            key = self.access.forced
-            with metered(shown=not self.quiet, total=_total(bucket, prefix)) as meter:
-                for entry in bucket.list(prefix):
-                    relative = entry.name.removeprefix(prefix)
-                    if is_folder_marker(relative, entry.size):
-                        tally.note(f"left out {entry.name!r}: it only stands for a folder")
-                        continue
-                    with tally.attempt(entry.name):
-                        path = folder.place(relative)
-                        self._refuse_present(path)
-                        tally.add(
-                            bucket.download(
-                                entry.name, path, key=key, progress=meter.of(relative)
-                            ).size
-                        )
-                        folder.remember(path)
+        try:
+            with self.access.open(store_url) as bucket:
+                self._down_all(bucket, prefix, folder, tally)
+        except cb.CipherbucketError:
+            tally.report(quiet=self.quiet)  # the listing broke off; what was done stays told
+            raise
         return tally.report(quiet=self.quiet)
+
+    def _down_all(self, bucket: cb.Bucket, prefix: str, folder: TargetFolder, tally: Tally) -> None:
+        key = self.access.forced
+        with metered(shown=not self.quiet, total=_total(bucket, prefix)) as meter:
+            for entry in bucket.list(prefix):
+                relative = entry.name.removeprefix(prefix)
+                if is_folder_marker(relative, entry.size):
+                    tally.note(f"left out {entry.name!r}: it only stands for a folder")
+                    continue
+                with tally.attempt(entry.name):
+                    path = folder.place(relative)
+                    self._refuse_present(path)
+                    progress = meter.of(relative)
+                    tally.add(bucket.download(entry.name, path, key=key, progress=progress).size)
+                    folder.remember(path)
 
     def between_trees(self, url: str, target_url: str) -> int:
         store_url, prefix = split_tree_url(url)
