@@ -40,6 +40,7 @@ from cipherbucket.errors import (
 from cipherbucket.format.envelope import Envelope, Recipient
 from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
+from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import create_rsa_key_file, load_key
 from cipherbucket.keys.ring import KeyRing
@@ -56,6 +57,7 @@ from cipherbucket.stores.objects import Entry, Part, Upload, Version
 from cipherbucket.stores.oss_settings import OssSettings
 
 __all__ = [
+    "AesKey",
     "Bucket",
     "CipherbucketError",
     "CipherbucketWarning",

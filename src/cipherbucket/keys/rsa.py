@@ -3,6 +3,11 @@
 The OSS format wraps with RSAES-PKCS1-v1_5, because the SDKs read nothing else. OpenSSL answers a
 bad padding with random bytes (implicit rejection), so a wrong key shows only in the checks after
 unwrapping: `cipherbucket.seal` makes them. OAEP with SHA-1 is what oss2's LocalRsaProvider wrote.
+The sealed format wraps with OAEP and SHA-256, and binds the wrapped key to its object by the label.
+
+A key that serves both formats is as strong as PKCS#1 v1.5 is: whoever finds a program that tells
+good from bad paddings (an oracle, Bleichenbacher 1998) can run any ciphertext of that key through
+it, wrapped with OAEP or not. A key marked for the sealed format only never does PKCS#1 or SHA-1.
 """
 
 from __future__ import annotations
@@ -11,27 +16,33 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Self
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
+from cipherbucket.keys.reading import (
+    bytes_of_key_file,
+    naming_the_file,
+    rsa_in,
+    rsa_in_der,
+    rsa_in_pem,
+)
 
 PKCS1 = "RSA/NONE/PKCS1Padding"
 OAEP_SHA1 = "RSA/NONE/OAEPWithSHA-1AndMGF1Padding"
 V1_RSA = "rsa"
 """What the V1 format calls `OAEP_SHA1`."""
 RSA_ALGORITHMS = frozenset({PKCS1, OAEP_SHA1, V1_RSA})
+"""Those of formats ``oss`` and ``oss-v1`` (docs/format.md, section 4)."""
+OAEP_SHA256 = "RSA-OAEP-SHA-256"
+"""That of format ``sealed`` (docs/format.md, section 14.4); its label is the context."""
 
 MIN_BITS = 2048
 """Below this a key reads but does not write (NIST SP 800-131A)."""
-PASSPHRASE_VARIABLE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
-"""The environment variable asked for a passphrase when no callable is given."""
 
 _OAEP_SHA1 = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303
 _PADDINGS: dict[str, padding.AsymmetricPadding] = {
@@ -49,6 +60,8 @@ class RsaKey:
         description: The label by which readers find the key, as a mapping or as its exact JSON
             text. Objects written without one can never be moved to another key by its label.
         allow_weak: Write even with less than 2,048 bits.
+        sealed_only: Refuse the algorithms of formats ``oss`` and ``oss-v1``, PKCS#1 v1.5 and
+            SHA-1, for writing and reading.
 
     Raises:
         UsageError: The description is no mapping of strings.
@@ -60,11 +73,13 @@ class RsaKey:
         *,
         description: Mapping[str, str] | str | None = None,
         allow_weak: bool = False,
+        sealed_only: bool = False,
     ) -> None:
         self._private = key if isinstance(key, RSAPrivateKey) else None
         self._public = key.public_key() if isinstance(key, RSAPrivateKey) else key
         self._description = Description(description)
         self._allow_weak = allow_weak
+        self._sealed_only = sealed_only
         der = self._public.public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
@@ -79,8 +94,11 @@ class RsaKey:
         description: Mapping[str, str] | str | None = None,
         passphrase: Callable[[], str] | None = None,
         allow_weak: bool = False,
+        sealed_only: bool = False,
     ) -> Self:
         """Read a key file; PEM or DER is told apart by the bytes.
+
+        What lies beside the file is not looked at; `cipherbucket.load_key` does that.
 
         Args:
             path: A private key (PKCS#1, PKCS#8) or a public one (X.509 SubjectPublicKeyInfo,
@@ -89,25 +107,16 @@ class RsaKey:
             passphrase: Called only if the file is encrypted. Without it the environment variable
                 ``CIPHERBUCKET_PASSPHRASE`` is asked.
             allow_weak: See the class.
+            sealed_only: See the class.
 
         Raises:
             MasterKeyError: The file cannot be read, is no RSA key, or the passphrase is missing
                 or wrong.
         """
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise MasterKeyError(
-                f"key file {os.fspath(path)}: {error.strerror}",
-                hint="make a key with: cipherbucket keygen FILE",
-            ) from error
-        load = cls.from_pem if b"-----BEGIN " in data else cls.from_der
-        try:
-            return load(data, description=description, passphrase=passphrase, allow_weak=allow_weak)
-        except MasterKeyError as error:
-            error.args = (f"key file {os.fspath(path)}: {error.message}",)
-            error.message = error.args[0]
-            raise
+        data = bytes_of_key_file(path)
+        with naming_the_file(path):
+            key = rsa_in(data, passphrase)
+        return cls(key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
     @classmethod
     def from_pem(
@@ -117,20 +126,11 @@ class RsaKey:
         description: Mapping[str, str] | str | None = None,
         passphrase: Callable[[], str] | None = None,
         allow_weak: bool = False,
+        sealed_only: bool = False,
     ) -> Self:
         """Read PEM text; see `from_pem_file` for the arguments and errors."""
-        data = data.encode() if isinstance(data, str) else data
-        if b"PUBLIC KEY-----" in data:
-            if b"Proc-Type:" in data:
-                # oss2 encrypted even the public half; relabelled, the reader of private keys
-                # would not parse it, and the private file beside it holds the same key.
-                raise MasterKeyError(
-                    "an encrypted public key", hint="use the private key file, which holds both"
-                )
-            key = _loaded(serialization.load_pem_public_key, data)
-        else:
-            key = _loaded_private(serialization.load_pem_private_key, data, passphrase)
-        return cls(_rsa(key), description=description, allow_weak=allow_weak)
+        key = rsa_in_pem(data.encode() if isinstance(data, str) else data, passphrase)
+        return cls(key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
     @classmethod
     def from_der(
@@ -140,13 +140,11 @@ class RsaKey:
         description: Mapping[str, str] | str | None = None,
         passphrase: Callable[[], str] | None = None,
         allow_weak: bool = False,
+        sealed_only: bool = False,
     ) -> Self:
         """Read DER bytes; see `from_pem_file` for the arguments and errors."""
-        try:
-            key = _loaded(serialization.load_der_public_key, data)
-        except MasterKeyError:
-            key = _loaded_private(serialization.load_der_private_key, data, passphrase)
-        return cls(_rsa(key), description=description, allow_weak=allow_weak)
+        key = rsa_in_der(data, passphrase)
+        return cls(key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
     @property
     def id(self) -> str:
@@ -160,8 +158,8 @@ class RsaKey:
 
     @property
     def algorithms(self) -> frozenset[str]:
-        """The wrap algorithms of RSA keys, in every format."""
-        return RSA_ALGORITHMS
+        """The wrap algorithms it works with: of every format, or of the sealed one only."""
+        return frozenset({OAEP_SHA256}) if self._sealed_only else RSA_ALGORITHMS | {OAEP_SHA256}
 
     @property
     def bits(self) -> int:
@@ -173,10 +171,18 @@ class RsaKey:
         """Whether the private half is here."""
         return self._private is not None
 
+    @property
+    def sealed_only(self) -> bool:
+        """Whether the key is kept from the algorithms of formats ``oss`` and ``oss-v1``."""
+        return self._sealed_only
+
     def described(self, description: Mapping[str, str] | str | None) -> Self:
         """Return the same key under another description."""
         return type(self)(
-            self._private or self._public, description=description, allow_weak=self._allow_weak
+            self._private or self._public,
+            description=description,
+            allow_weak=self._allow_weak,
+            sealed_only=self._sealed_only,
         )
 
     def algorithm_for(self, format: str) -> str:  # noqa: A002  the word of the documents
@@ -185,22 +191,31 @@ class RsaKey:
         Raises:
             MasterKeyError: Not this format, or the key is too short to write.
         """
-        if format != "oss":
+        if format not in {"oss", "sealed"}:
             raise MasterKeyError(f"RSA keys do not write format {format!r}")
+        if format == "oss" and self._sealed_only:
+            raise self._kept_from("format 'oss' wraps with PKCS#1 v1.5")
         if self.bits < MIN_BITS and not self._allow_weak:
             raise MasterKeyError(
                 f"key {self.id} has {self.bits:,} bits; writing takes {MIN_BITS:,} or more",
                 hint="make a longer key; or say allow_weak=True if others force this one on you",
             )
-        return PKCS1
+        return PKCS1 if format == "oss" else OAEP_SHA256
 
     def wrap(self, secret: bytes, *, algorithm: str, context: bytes) -> bytes:
         """Wrap a secret with the public half.
 
+        Args:
+            secret: At most bits / 8 - 66 bytes for `OAEP_SHA256` (RFC 8017, section 7.1.1).
+            algorithm: One of `algorithms`.
+            context: The label of `OAEP_SHA256`, at least one byte; empty for the others.
+
         Raises:
-            UsageError: The algorithm is none of RSA's, or cannot bind a context.
+            UsageError: The algorithm is none of RSA's, has no context or cannot bind one, or the
+                secret is too long.
+            MasterKeyError: The key is kept from this algorithm.
         """
-        padding_of_it = _padding(algorithm, context)
+        padding_of_it = self._padding(algorithm, context)
         try:
             return self._public.encrypt(secret, padding_of_it)
         except ValueError:
@@ -215,67 +230,41 @@ class RsaKey:
 
         Raises:
             WrongKeyError: It does not unwrap.
-            MasterKeyError: Only the public half is here.
-            UsageError: The algorithm is none of RSA's, or cannot bind a context.
+            MasterKeyError: Only the public half is here, or the key is kept from this algorithm.
+            UsageError: The algorithm is none of RSA's, has no context or cannot bind one.
         """
+        chosen = self._padding(algorithm, context)  # its UsageError is a ValueError too
         if self._private is None:
             raise MasterKeyError(
                 f"key {self.id} is a public half: it can write, not read",
                 hint="read with the private key",
             )
-        chosen = _padding(algorithm, context)  # its UsageError is a ValueError too
         try:
             return self._private.decrypt(wrapped, chosen)
         except ValueError:
             raise WrongKeyError("the key does not open this object") from None
 
+    def _padding(self, algorithm: str, context: bytes) -> padding.AsymmetricPadding:
+        """Return how an algorithm pads, after every check that needs no key."""
+        if algorithm == OAEP_SHA256:
+            if not context:
+                raise UsageError(f"{algorithm} takes a context, so that keys are bound to objects")
+            return padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), context)
+        if algorithm not in _PADDINGS:
+            raise UsageError(f"{algorithm!r} is no wrap algorithm of RSA keys")
+        if self._sealed_only:
+            raise self._kept_from(algorithm)
+        if context:
+            raise UsageError(f"{algorithm} cannot bind a context")
+        return _PADDINGS[algorithm]
+
+    def _kept_from(self, what: str) -> MasterKeyError:
+        return MasterKeyError(
+            f"key {self.id} is for the sealed format only ({what})",
+            hint='use format="sealed", or another key: a key used with PKCS#1 v1.5, too, would'
+            " open what it seals to whoever finds a padding oracle",
+        )
+
     def __repr__(self) -> str:
         """Show fingerprint and description only."""
         return f"RsaKey({self._id!r}, {self._description.text!r})"
-
-
-def _padding(algorithm: str, context: bytes) -> padding.AsymmetricPadding:
-    if algorithm not in _PADDINGS:
-        raise UsageError(f"{algorithm!r} is no wrap algorithm of RSA keys")
-    if context:
-        raise UsageError(f"{algorithm} cannot bind a context")
-    return _PADDINGS[algorithm]
-
-
-def _loaded(load: Callable[[bytes], object], data: bytes) -> object:
-    try:
-        return load(data)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise MasterKeyError("not a key that can be read", hint=_ACCEPTED) from None
-
-
-def _loaded_private(
-    load: Callable[[bytes, bytes | None], object],
-    data: bytes,
-    passphrase: Callable[[], str] | None,
-) -> object:
-    try:
-        return load(data, None)
-    except TypeError:  # what `cryptography` raises when a passphrase is needed
-        pass
-    except (ValueError, UnsupportedAlgorithm):
-        raise MasterKeyError("not a key that can be read", hint=_ACCEPTED) from None
-    secret = passphrase() if passphrase is not None else os.environ.get(PASSPHRASE_VARIABLE)
-    if not secret:
-        raise MasterKeyError(
-            "the key is encrypted and there is no passphrase",
-            hint=f"give passphrase=, or set {PASSPHRASE_VARIABLE}",
-        )
-    try:
-        return load(data, secret.encode())
-    except (ValueError, UnsupportedAlgorithm):
-        raise MasterKeyError("the passphrase does not open this key") from None
-
-
-_ACCEPTED = "PEM or DER; private PKCS#1 or PKCS#8, public X.509 (SubjectPublicKeyInfo) or PKCS#1"
-
-
-def _rsa(key: object) -> RSAPrivateKey | RSAPublicKey:
-    if not isinstance(key, RSAPrivateKey | RSAPublicKey):
-        raise MasterKeyError("not an RSA key", hint=_ACCEPTED)
-    return key

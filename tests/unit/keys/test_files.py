@@ -18,7 +18,8 @@ from tests.sdk_vectors import private_key
 
 from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.keys.files import create_rsa_key_file, description_path, load_key, public_path
-from cipherbucket.keys.rsa import PASSPHRASE_VARIABLE, PKCS1, RsaKey
+from cipherbucket.keys.reading import PASSPHRASE_VARIABLE
+from cipherbucket.keys.rsa import PKCS1, RsaKey
 
 PRIVATE = private_key("key1")
 LABEL = {"desc": "2026", "year": "clé"}

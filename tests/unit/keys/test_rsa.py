@@ -22,7 +22,8 @@ from tests.sdk_vectors import private_key
 from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.rsa import PASSPHRASE_VARIABLE, PKCS1, RsaKey
+from cipherbucket.keys.reading import PASSPHRASE_VARIABLE
+from cipherbucket.keys.rsa import OAEP_SHA256, PKCS1, RsaKey
 
 ASYMMETRIC = Path(cryptography_vectors.__file__).parent / "asymmetric"
 PRIVATE = private_key("key1")
@@ -295,8 +296,10 @@ def test_a_short_key_reads_and_does_not_write_unless_it_is_allowed_to() -> None:
     assert RsaKey.from_pem(pem, allow_weak=True).algorithm_for("oss") == PKCS1
 
 
-@pytest.mark.parametrize("format", ["oss-v1", "sealed", ""])
-def test_an_rsa_key_writes_the_oss_format_alone(format: str) -> None:  # noqa: A002
+@pytest.mark.parametrize("format", ["oss-v1", "SEALED", ""])
+def test_an_rsa_key_writes_the_formats_oss_and_sealed(format: str) -> None:  # noqa: A002
+    assert RsaKey(PRIVATE).algorithm_for("oss") == PKCS1
+    assert RsaKey(PRIVATE).algorithm_for("sealed") == OAEP_SHA256
     with pytest.raises(MasterKeyError, match="do not write"):
         RsaKey(PRIVATE).algorithm_for(format)
 

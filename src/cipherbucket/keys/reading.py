@@ -1,0 +1,126 @@
+"""Reading key files: their bytes, and the RSA keys of every encoding that the SDKs use.
+
+No error repeats what a file or a passphrase holds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from cipherbucket.errors import MasterKeyError
+
+PASSPHRASE_VARIABLE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
+"""The environment variable asked for a passphrase when no callable is given."""
+
+_ACCEPTED = "PEM or DER; private PKCS#1 or PKCS#8, public X.509 (SubjectPublicKeyInfo) or PKCS#1"
+
+
+def bytes_of_key_file(path: str | os.PathLike[str]) -> bytes:
+    """Return what a key file holds.
+
+    Raises:
+        MasterKeyError: It cannot be read; names the file.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise MasterKeyError(
+            f"key file {os.fspath(path)}: {error.strerror}",
+            hint="make a key with: cipherbucket keygen FILE",
+        ) from error
+
+
+@contextmanager
+def naming_the_file(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let a `MasterKeyError` raised inside name the key file."""
+    try:
+        yield
+    except MasterKeyError as error:
+        error.message = f"key file {os.fspath(path)}: {error.message}"
+        error.args = (error.message,)
+        raise
+
+
+def rsa_in(
+    data: bytes, passphrase: Callable[[], str] | None = None
+) -> RSAPrivateKey | RSAPublicKey:
+    """Read an RSA key; PEM and DER are told apart by the bytes.
+
+    Args:
+        data: What a key file holds.
+        passphrase: Called only if the key is encrypted. Without it the environment variable
+            ``CIPHERBUCKET_PASSPHRASE`` is asked.
+
+    Raises:
+        MasterKeyError: No RSA key, or the passphrase is missing or wrong.
+    """
+    return (rsa_in_pem if b"-----BEGIN " in data else rsa_in_der)(data, passphrase)
+
+
+def rsa_in_pem(
+    data: bytes, passphrase: Callable[[], str] | None = None
+) -> RSAPrivateKey | RSAPublicKey:
+    """Read PEM text; see `rsa_in`."""
+    if b"PUBLIC KEY-----" not in data:
+        return _rsa(_loaded_private(serialization.load_pem_private_key, data, passphrase))
+    if b"Proc-Type:" in data:
+        # oss2 encrypted even the public half; relabelled, the reader of private keys would not
+        # parse it, and the private file beside it holds the same key.
+        raise MasterKeyError(
+            "an encrypted public key", hint="use the private key file, which holds both"
+        )
+    return _rsa(_loaded(serialization.load_pem_public_key, data))
+
+
+def rsa_in_der(
+    data: bytes, passphrase: Callable[[], str] | None = None
+) -> RSAPrivateKey | RSAPublicKey:
+    """Read DER bytes; see `rsa_in`."""
+    try:
+        key = _loaded(serialization.load_der_public_key, data)
+    except MasterKeyError:
+        key = _loaded_private(serialization.load_der_private_key, data, passphrase)
+    return _rsa(key)
+
+
+def _loaded(load: Callable[[bytes], object], data: bytes) -> object:
+    try:
+        return load(data)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise MasterKeyError("not a key that can be read", hint=_ACCEPTED) from None
+
+
+def _loaded_private(
+    load: Callable[[bytes, bytes | None], object],
+    data: bytes,
+    passphrase: Callable[[], str] | None,
+) -> object:
+    try:
+        return load(data, None)
+    except TypeError:  # what `cryptography` raises when a passphrase is needed
+        pass
+    except (ValueError, UnsupportedAlgorithm):
+        raise MasterKeyError("not a key that can be read", hint=_ACCEPTED) from None
+    secret = passphrase() if passphrase is not None else os.environ.get(PASSPHRASE_VARIABLE)
+    if not secret:
+        raise MasterKeyError(
+            "the key is encrypted and there is no passphrase",
+            hint=f"give passphrase=, or set {PASSPHRASE_VARIABLE}",
+        )
+    try:
+        return load(data, secret.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise MasterKeyError("the passphrase does not open this key") from None
+
+
+def _rsa(key: object) -> RSAPrivateKey | RSAPublicKey:
+    if not isinstance(key, RSAPrivateKey | RSAPublicKey):
+        raise MasterKeyError("not an RSA key", hint=_ACCEPTED)
+    return key
