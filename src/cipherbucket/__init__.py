@@ -17,6 +17,7 @@ from cipherbucket.bucket import Bucket
 from cipherbucket.credentials import Credentials
 from cipherbucket.description import Description
 from cipherbucket.errors import (
+    BindingError,
     CipherbucketError,
     CipherbucketWarning,
     EnvelopeError,
@@ -37,12 +38,13 @@ from cipherbucket.errors import (
     UsageError,
     WrongKeyError,
 )
-from cipherbucket.format.envelope import Envelope, Recipient
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.footer import Recipient
 from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.files import create_rsa_key_file, load_key
+from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file, load_key
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.multipart import Multipart
@@ -58,6 +60,7 @@ from cipherbucket.stores.oss_settings import OssSettings
 
 __all__ = [
     "AesKey",
+    "BindingError",
     "Bucket",
     "CipherbucketError",
     "CipherbucketWarning",
@@ -100,6 +103,7 @@ __all__ = [
     "Version",
     "WrongKeyError",
     "__version__",
+    "create_aes_key_file",
     "create_rsa_key_file",
     "load_key",
     "make_bucket",

@@ -28,6 +28,12 @@ from cipherbucket.cli.options import (
 from cipherbucket.cli.text import printable
 
 _NO = 4
+_BITS = 3072
+_SERVES_BOTH = (
+    "Warning: it serves both formats, oss and sealed;"
+    " --sealed-only keeps a key from the weak padding of oss."
+)
+_SEALED_ONLY = "It writes and reads format sealed, and no other, as long as its .json is beside it."
 
 
 @click.command(
@@ -37,15 +43,32 @@ _NO = 4
         "cipherbucket keygen cmk.pem",
         'cipherbucket keygen cmk.pem --description \'{"desc":"2026"}\' --passphrase',
         "cipherbucket keygen cmk.pem --bits 4096 --description desc=2026,team=billing",
+        "cipherbucket keygen vault.pem --sealed-only --description desc=vault-2026",
+        "cipherbucket keygen vault.key --type aes --description desc=vault-2026",
     ),
 )
 @click.argument("file", type=click.Path())
 @click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["rsa", "aes"]),
+    default="rsa",
+    show_default=True,
+    help="An RSA key writes formats oss and sealed, and its public half writes without being able"
+    " to read. An AES key is one secret for both, and writes format sealed alone.",
+)
+@click.option(
     "--bits",
     type=click.Choice(["2048", "3072", "4096"]),
-    default="3072",
-    show_default=True,
-    help="Length of the key.",
+    show_default="3072",
+    help="Length of an RSA key.",
+)
+@click.option(
+    "--sealed-only",
+    is_flag=True,
+    help="Keep an RSA key for format sealed: it refuses PKCS#1 v1.5, with which format oss wraps."
+    " A key that is used with both can be attacked through the weaker one: whoever finds a program"
+    " that tells good paddings from bad can open what the key sealed, too.",
 )
 @click.option(
     "-d",
@@ -58,31 +81,52 @@ _NO = 4
     "--passphrase",
     "protect",
     is_flag=True,
-    help="Encrypt the key file. The passphrase is asked for twice on the terminal; without one it"
-    " is taken from the environment variable CIPHERBUCKET_PASSPHRASE.",
+    help="Encrypt the file of an RSA key. The passphrase is asked for twice on the terminal;"
+    " without one it is taken from the environment variable CIPHERBUCKET_PASSPHRASE.",
 )
-def keygen(file: str, bits: str, description: str | None, protect: bool) -> None:
-    """Make an RSA master key: FILE (private, mode 0600), FILE.pub and FILE.json (its description).
+def keygen(
+    file: str,
+    kind: str,
+    bits: str | None,
+    sealed_only: bool,
+    description: str | None,
+    protect: bool,
+) -> None:
+    """Make a master key: FILE (private, mode 0600), FILE.pub (RSA) and FILE.json (description).
 
     No file is ever overwritten.
     """
-    for taken in (file, f"{file}.pub", f"{file}.json"):
+    if kind == "aes":
+        _refuse_for_aes(bits=bits, sealed_only=sealed_only, protect=protect)
+    for taken in (file, f"{file}.json") if kind == "aes" else (file, f"{file}.pub", f"{file}.json"):
         if os.path.lexists(taken):  # before questions are asked; the library looks again
             raise cb.MasterKeyError(
                 f"{taken} is already there; keys are never overwritten", hint="choose another name"
             )
     label = _description(file) if description is None else _parsed(description)
-    passphrase = _new_passphrase() if protect else None
-    key = cb.create_rsa_key_file(file, description=label, bits=int(bits), passphrase=passphrase)
     shown = printable(file)
     width = len(shown) + len(".json")
-    protection = "encrypted" if protect else "not encrypted"
+    if kind == "aes":
+        key: cb.RsaKey | cb.AesKey = cb.create_aes_key_file(file, description=label)
+        files = [(shown, "secret key, AES 256 bits, not encrypted, readable by you")]
+        serves = ["It writes and reads format sealed, and no other.", ""]
+    else:
+        passphrase = _new_passphrase() if protect else None
+        length = int(bits or _BITS)
+        key = cb.create_rsa_key_file(
+            file, description=label, bits=length, passphrase=passphrase, sealed_only=sealed_only
+        )
+        protection = "encrypted" if protect else "not encrypted"
+        files = [
+            (shown, f"private key, RSA {length:,} bits, {protection}, readable by you"),
+            (f"{shown}.pub", "public half: it can write objects, not read them"),
+        ]
+        serves = [_SEALED_ONLY if sealed_only else _SERVES_BOTH, ""]
+    files.append((f"{shown}.json", f"description {printable(str(key.description))}"))
     for line in (
-        f"{shown:<{width}}  private key, RSA {int(bits):,} bits, {protection}, readable by you",
-        f"{shown + '.pub':<{width}}  public half: it can write objects, not read them",
-        f"{shown + '.json':<{width}}  description {printable(str(key.description))}",
-        f"{'fingerprint':<{width}}  {key.id}",
+        *(f"{name:<{width}}  {what}" for name, what in (*files, ("fingerprint", key.id))),
         "",
+        *serves,
         "Back it up now: who loses this key loses every object that is written under it.",
         f"Keep copies of {shown} and {shown}.json elsewhere, and try them now and then:",
         "  cipherbucket keys check URL -k COPY",
@@ -142,7 +186,7 @@ def check(url: str, access: Access) -> int:
     return _NO
 
 
-def _candidates(access: Access) -> Iterator[tuple[str, cb.RsaKey]]:
+def _candidates(access: Access) -> Iterator[tuple[str, cb.RsaKey | cb.AesKey]]:
     """Give every key, with its file, to be tried whatever its description."""
     yield from zip(access.key_files, access.keys, strict=True)
     if access.force_key is not None and access.forced is not None:
@@ -150,7 +194,7 @@ def _candidates(access: Access) -> Iterator[tuple[str, cb.RsaKey]]:
 
 
 def failure_to_open(
-    bucket: cb.Bucket, name: str, key: cb.RsaKey | None = None
+    bucket: cb.Bucket, name: str, key: cb.MasterKey | None = None
 ) -> cb.CipherbucketError | None:
     """Unwrap an object's data key; return what is wrong with key or envelope, or None.
 
@@ -165,7 +209,7 @@ def failure_to_open(
     return None
 
 
-def _say_forced(file: str, key: cb.RsaKey, envelope: cb.Envelope) -> None:
+def _say_forced(file: str, key: cb.RsaKey | cb.AesKey, envelope: cb.Envelope) -> None:
     try:
         theirs = str(envelope.recipients[0].description)
     except cb.EnvelopeError as error:
@@ -174,6 +218,23 @@ def _say_forced(file: str, key: cb.RsaKey, envelope: cb.Envelope) -> None:
         f"yes, but only forced: {printable(file)} opens it with --force-key;"
         f" the object has {printable(theirs)}, the key {printable(str(key.description))}"
     )
+
+
+def _refuse_for_aes(*, bits: str | None, sealed_only: bool, protect: bool) -> None:
+    if bits is not None:
+        raise cb.UsageError(
+            "--bits is the length of an RSA key; an AES key has 256 bits", hint="leave it out"
+        )
+    if protect:
+        raise cb.UsageError(
+            "--passphrase is for RSA: the file of an AES key is the bare key, with no form in which"
+            " it could be encrypted",
+            hint="keep it on an encrypted disk or in a secret store, or make an RSA key",
+        )
+    if sealed_only:
+        raise cb.UsageError(
+            "--sealed-only is for RSA: an AES key writes no other format", hint="leave it out"
+        )
 
 
 def _description(file: str) -> cb.Description:

@@ -43,7 +43,7 @@ class Access:
     allow_weak: bool = False
 
     @cached_property
-    def keys(self) -> tuple[cb.RsaKey, ...]:
+    def keys(self) -> tuple[cb.RsaKey | cb.AesKey, ...]:
         """The keys of ``-k``, read once."""
         return tuple(load_key(file, allow_weak=self.allow_weak) for file in self.key_files)
 
@@ -53,7 +53,7 @@ class Access:
         return cb.KeyRing(*self.keys)
 
     @cached_property
-    def forced(self) -> cb.RsaKey | None:
+    def forced(self) -> cb.RsaKey | cb.AesKey | None:
         """The key of ``--force-key``, read once."""
         return load_key(self.force_key) if self.force_key is not None else None
 
@@ -192,7 +192,7 @@ def split_tree_url(url: str) -> tuple[str, str]:
     return store_url, name if not name or name.endswith("/") else name + "/"
 
 
-def load_key(file: str, *, allow_weak: bool = False) -> cb.RsaKey:
+def load_key(file: str, *, allow_weak: bool = False) -> cb.RsaKey | cb.AesKey:
     """Read a key file; ask for its passphrase where it has one."""
     return cb.load_key(file, passphrase=lambda: _passphrase_of(file), allow_weak=allow_weak)
 

@@ -2,14 +2,18 @@
 
 A key file holds the key and nothing else, so that every SDK reads it. What it is called by its
 objects, the description, lies beside it in ``<key file>.json`` together with the fingerprint, so
-that a description is never taken for another key's (docs/decisions/0004).
+that a description is never taken for another key's (docs/decisions/0004). There it also says
+whether an RSA key is for the sealed format only.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -17,10 +21,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, UsageError
+from cipherbucket.keys.aes import KEY_LENGTH, AesKey, aes_in
+from cipherbucket.keys.reading import bytes_of_key_file, naming_the_file, rsa_in
 from cipherbucket.keys.rsa import RsaKey
 
 RSA_BITS = (2048, 3072, 4096)
 """The lengths that `create_rsa_key_file` makes."""
+
+_DER_SEQUENCE = b"\x30"
+"""What every RSA key in DER begins with."""
+_ACCEPTED = (
+    "an RSA key in PEM or DER, or an AES key: 32 bytes raw, 44 characters of base64 or 64 of hex"
+)
 
 
 def create_rsa_key_file(
@@ -29,6 +41,7 @@ def create_rsa_key_file(
     description: Mapping[str, str] | str,
     bits: int = 3072,
     passphrase: str | None = None,
+    sealed_only: bool = False,
 ) -> RsaKey:
     """Make an RSA master key: ``path`` (private, 0600), ``path.pub``, ``path.json``.
 
@@ -37,6 +50,7 @@ def create_rsa_key_file(
         description: The label by which readers find the key; not empty.
         bits: 2,048, 3,072 or 4,096.
         passphrase: Protects the file; at least one character.
+        sealed_only: See `RsaKey`; `load_key` finds it in ``path.json``.
 
     Returns:
         The key, ready to write and read.
@@ -46,25 +60,16 @@ def create_rsa_key_file(
         MasterKeyError: One of the three files is already there, or cannot be written. Nothing
             is ever overwritten, and nothing is left behind.
     """
-    label = Description(description)
-    if not label:
-        raise UsageError(
-            "a key without a description can never be replaced", hint='give {"desc": "2026"}'
-        )
+    label = _label(description)
     if bits not in RSA_BITS:
         raise UsageError(f"an RSA key has {RSA_BITS} bits here, not {bits}")
     if passphrase == "":
         raise UsageError("an empty passphrase protects nothing", hint="give one, or none")
     file = Path(path)
     public, sidecar = public_path(file), description_path(file)
-    for taken in (file, public, sidecar):
-        if os.path.lexists(taken):
-            raise MasterKeyError(
-                f"{taken} is already there; keys are never overwritten", hint="choose another name"
-            )
+    _refuse_taken(file, public, sidecar)
     private = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-    key = RsaKey(private, description=label)
-    facts = {"description": _as_written(label), "fingerprint": key.id}
+    key = RsaKey(private, description=label, sealed_only=sealed_only)
     _create_all(
         (file, _private_pem(private, passphrase), 0o600),
         (
@@ -74,7 +79,37 @@ def create_rsa_key_file(
             ),
             0o644,
         ),
-        (sidecar, json.dumps(facts, indent=2).encode() + b"\n", 0o644),
+        (sidecar, _facts_of(key), 0o644),
+    )
+    return key
+
+
+def create_aes_key_file(
+    path: str | os.PathLike[str], *, description: Mapping[str, str] | str
+) -> AesKey:
+    """Make an AES master key: ``path`` (0600), ``path.json``. It writes format ``sealed`` alone.
+
+    Args:
+        path: A new file; 32 random bytes as a line of base64 (RFC 4648, section 4).
+        description: The label by which readers find the key; not empty.
+
+    Returns:
+        The key, ready to write and read.
+
+    Raises:
+        UsageError: No description.
+        MasterKeyError: One of the two files is already there, or cannot be written. Nothing is
+            ever overwritten, and nothing is left behind.
+    """
+    label = _label(description)
+    file = Path(path)
+    sidecar = description_path(file)
+    _refuse_taken(file, sidecar)
+    secret = secrets.token_bytes(KEY_LENGTH)
+    key = AesKey(secret, description=label)
+    _create_all(
+        (file, base64.b64encode(secret) + b"\n", 0o600),
+        (sidecar, _facts_of(key), 0o644),
     )
     return key
 
@@ -85,28 +120,46 @@ def load_key(
     description: Mapping[str, str] | str | None = None,
     passphrase: Callable[[], str] | None = None,
     allow_weak: bool = False,
-) -> RsaKey:
-    """Read a key file, and its description from the file beside it.
+) -> RsaKey | AesKey:
+    """Read a key file, and what lies beside it: its description, and what the key is for.
+
+    What it is, is told by its content. The length comes first: 32 bytes, or 44 characters of base64
+    or 64 of hex, are an AES key whatever they look like. One in 256 raw keys begins as DER does,
+    and no RSA key fits into so few bytes.
 
     Args:
-        path: An RSA key file, see `RsaKey.from_pem_file`; ``key.pub`` finds ``key.json`` too.
-        description: Use this one and do not look beside the file.
-        passphrase: Called only if the file is encrypted.
-        allow_weak: Write even with less than 2,048 bits.
+        path: An AES key file, see `AesKey.from_file`; or an RSA key file, see
+            `RsaKey.from_pem_file`, where ``key.pub`` finds ``key.json`` too.
+        description: Use this one, not the one beside the file. The file beside an RSA key must be
+            that key's all the same, and may say that the key is for the sealed format only.
+        passphrase: Called only if the file is encrypted. RSA alone.
+        allow_weak: Write even with less than 2,048 bits. RSA alone.
 
     Raises:
-        MasterKeyError: The key cannot be read, or the description beside it is another key's.
+        MasterKeyError: The key cannot be read, or the file beside it is damaged or another key's.
     """
-    key = RsaKey.from_pem_file(
-        path, description=description, passphrase=passphrase, allow_weak=allow_weak
-    )
-    if description is not None:
-        return key
+    data = bytes_of_key_file(path)
     file = Path(path)
-    sidecar = description_path(file.with_suffix("") if file.suffix == ".pub" else file)
-    if not os.path.lexists(sidecar):
+    if (secret := aes_in(data)) is not None:
+        key = AesKey(secret, description=description)
+        sidecar = description_path(file)
+        if description is None and os.path.lexists(sidecar):
+            return key.described(_read_facts(sidecar, key.id).description())
         return key
-    return key.described(_read_description(sidecar, key.id))
+    with naming_the_file(file):
+        if b"-----BEGIN " not in data and not data.startswith(_DER_SEQUENCE):
+            raise MasterKeyError("neither an RSA key nor an AES key", hint=_ACCEPTED)
+        pair = rsa_in(data, passphrase)
+    sidecar = description_path(file.with_suffix("") if file.suffix == ".pub" else file)
+    sealed_only = False
+    if os.path.lexists(sidecar):
+        # Also where the description is given: who overlooked the mark would use the key for what
+        # it is kept from. A file that is damaged, or of another key, may have lost the mark.
+        facts = _read_facts(sidecar, RsaKey(pair).id)
+        sealed_only = facts.sealed_only
+        if description is None:
+            description = facts.description()
+    return RsaKey(pair, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
 
 def description_path(path: Path) -> Path:
@@ -124,22 +177,72 @@ def _as_written(label: Description) -> dict[str, str] | str:
     return dict(label) if Description(dict(label)).text == label.text else label.text
 
 
-def _read_description(sidecar: Path, fingerprint: str) -> Description:
+def _facts_of(key: RsaKey | AesKey) -> bytes:
+    facts: dict[str, object] = {
+        "description": _as_written(key.description),
+        "fingerprint": key.id,
+    }
+    if isinstance(key, RsaKey) and key.sealed_only:
+        facts["sealed_only"] = True
+    return json.dumps(facts, indent=2).encode() + b"\n"
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What lies beside a key file; the description is parsed only where it is needed."""
+
+    sidecar: Path
+    described: object
+    sealed_only: bool
+
+    def description(self) -> Description:
+        if not isinstance(self.described, str | Mapping):
+            raise _unreadable(self.sidecar)
+        try:
+            return Description(self.described)
+        except UsageError as error:
+            raise _unreadable(self.sidecar) from error
+
+
+def _read_facts(sidecar: Path, fingerprint: str) -> _Facts:
     try:
         facts = json.loads(sidecar.read_bytes())
-        stated = facts["fingerprint"]
-        label = Description(facts["description"])
+        stated, described = facts["fingerprint"], facts["description"]
+        sealed_only = facts.get("sealed_only", False)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise MasterKeyError(
-            f"{sidecar}: cannot be read as the description of a key",
-            hint="repair it, or give the description yourself",
-        ) from error
+        raise _unreadable(sidecar) from error
     if stated != fingerprint:
         raise MasterKeyError(
             f"{sidecar} describes key {stated}, not this one ({fingerprint})",
-            hint="put the right file beside the key, or give the description yourself",
+            hint="put the right file beside the key, or move this one away",
+        )
+    if not isinstance(sealed_only, bool):
+        raise _unreadable(sidecar)
+    return _Facts(sidecar, described, sealed_only)
+
+
+def _unreadable(sidecar: Path) -> MasterKeyError:
+    return MasterKeyError(
+        f"{sidecar}: cannot be read as the description of a key",
+        hint="repair it, or move it away and give the description yourself",
+    )
+
+
+def _label(description: Mapping[str, str] | str) -> Description:
+    label = Description(description)
+    if not label:
+        raise UsageError(
+            "a key without a description can never be replaced", hint='give {"desc": "2026"}'
         )
     return label
+
+
+def _refuse_taken(*paths: Path) -> None:
+    for taken in paths:
+        if os.path.lexists(taken):
+            raise MasterKeyError(
+                f"{taken} is already there; keys are never overwritten", hint="choose another name"
+            )
 
 
 def _private_pem(private: rsa.RSAPrivateKey, passphrase: str | None) -> bytes:

@@ -3,7 +3,7 @@
 Law: a key is found by (wrap algorithm, description), never by trying. Two keys that could not be
 told apart that way are refused when the ring is made, not when an object is read. A description
 that no key has is an error that names it; a guess would hand garbage, or an attacker's choice of
-key, to the reader.
+key, to the reader. An AES key and an RSA key share no algorithm and may share a description.
 """
 
 from __future__ import annotations
@@ -86,9 +86,15 @@ class KeyRing:
         if fetched is not None:
             return fetched, self._checked(fetched, algorithm, description)
         ours = "; ".join(dict.fromkeys(str(Description(key.description)) for key in self._keys))
+        # Of another kind (RSA, AES), or kept for another format.
+        namesake = (
+            "; the key of that description does not unwrap this algorithm"
+            if any(description == Description(key.description) for key in self._keys)
+            else ""
+        )
         raise NoMatchingKeyError(
             f"the object's key is described as {description} ({algorithm[:64]}),"
-            f" the ring holds: {ours or 'no keys'}",
+            f" the ring holds: {ours or 'no keys'}{namesake}",
             hint="add the key with this description, or, if you know the key, read with key=",
         )
 
@@ -138,11 +144,20 @@ def _warn_of(key: MasterKey) -> None:
             CipherbucketWarning,
             stacklevel=2,
         )
-    elif not description.text.isascii() or not all(
-        f"{name}{value}".isascii() for name, value in description.items()
+    elif _writes_for_sdks(key) and not (
+        description.text.isascii()
+        and all(f"{name}{value}".isascii() for name, value in description.items())
     ):
         warnings.warn(
             f"the description of key {key.id} is not ASCII: some SDKs will not match it",
             CipherbucketWarning,
             stacklevel=2,
         )
+
+
+def _writes_for_sdks(key: MasterKey) -> bool:
+    try:
+        key.algorithm_for("oss")
+    except MasterKeyError:
+        return False
+    return True
