@@ -38,7 +38,7 @@ const (
 type object struct {
 	Name     *string           `json:"name"`
 	Context  map[string]string `json:"context"`
-	Key      key               `json:"key"`
+	Keys     []key             `json:"keys"`
 	Metadata map[string]string `json:"metadata"`
 	BodyFile string            `json:"body_file"`
 }
@@ -257,11 +257,18 @@ func expand(secret []byte, label string, context []byte, length int) (out []byte
 	return out[:length]
 }
 
-// unwrap returns the data key, out of the recipient that is this master key.
-func (k key) unwrap(e *envelope) (dataKey []byte) {
-	algorithm := map[string]string{"aes": "AES-256-KWP", "rsa": "RSA-OAEP-SHA-256"}[k.Type]
-	r := e.find(algorithm, k.Description)
-	check(r != nil, "no-key: no recipient has the key's algorithm and description")
+// unwrap returns the data key, out of the recipient that the first fitting key of the ring opens.
+func (e *envelope) unwrap(ring []key) []byte {
+	algorithms := map[string]string{"aes": "AES-256-KWP", "rsa": "RSA-OAEP-SHA-256"}
+	for _, k := range ring {
+		if r := e.find(algorithms[k.Type], k.Description); r != nil {
+			return k.unwrap(e, r)
+		}
+	}
+	panic(failure("no-key: no recipient has the algorithm and description of a key"))
+}
+
+func (k key) unwrap(e *envelope, r *recipient) []byte {
 	context := join([]byte("cipherbucket/sealed/v1\x00"), e.id)
 	if k.Type == "aes" {
 		master, err := hex.DecodeString(k.Key)
@@ -333,7 +340,7 @@ func (e *envelope) derive(dataKey []byte, name string, user map[string]string) (
 
 // open is steps 2 to 4 of reading. Without metadata there is no MAC to compare.
 func (o *object) open(e *envelope, b body) *message {
-	dataKey, name := o.Key.unwrap(e), e.name
+	dataKey, name := e.unwrap(o.Keys), e.name
 	if o.Name != nil {
 		name = *o.Name
 	}
