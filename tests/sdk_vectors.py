@@ -78,7 +78,8 @@ class Vector:
 @cache
 def all_vectors() -> tuple[Vector, ...]:
     """Return every vector of every file."""
-    files = sorted(file for file in FOLDER.glob("*.json") if file.name != "keys.json")
+    others = {"keys.json", "sealed.json"}
+    files = sorted(file for file in FOLDER.glob("*.json") if file.name not in others)
     return tuple(_vector(entry) for file in files for entry in json.loads(file.read_bytes()))
 
 
