@@ -12,6 +12,12 @@ import cipherbucket as cb
 SHORT = ("--bits", "2048")
 
 
+def load_rsa(file: Path | str) -> cb.RsaKey:
+    key = cb.load_key(file)
+    assert isinstance(key, cb.RsaKey)
+    return key
+
+
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
@@ -19,14 +25,104 @@ def mode_of(path: Path) -> int:
 def test_keygen_makes_a_private_key_its_public_half_and_its_description(tmp_path: Path) -> None:
     file = tmp_path / "cmk.pem"
     output = succeed("keygen", file, *SHORT, "-d", '{"desc": "2026"}').stdout
-    key = cb.load_key(file)
+    key = load_rsa(file)
     assert key.id in output
     assert key.bits == 2048
+    assert not key.sealed_only
     assert key.description.text == '{"desc":"2026"}'
     assert (mode_of(file), mode_of(Path(f"{file}.pub"))) == (0o600, 0o644)
     assert "Back it up" in output
     assert "PRIVATE KEY" not in output
-    assert not cb.load_key(f"{file}.pub").can_unwrap
+    assert not load_rsa(f"{file}.pub").can_unwrap
+    (warning,) = [line for line in output.splitlines() if line.startswith("Warning")]
+    assert "both formats" in warning
+    assert "--sealed-only" in warning
+
+
+def test_keygen_keeps_an_rsa_key_for_the_sealed_format(tmp_path: Path) -> None:
+    file = tmp_path / "vault.pem"
+    output = succeed("keygen", file, *SHORT, "--sealed-only", "-d", "desc=vault").stdout
+    assert load_rsa(file).sealed_only
+    assert load_rsa(f"{file}.pub").sealed_only
+    assert "Warning" not in output
+    assert "format sealed, and no other" in output
+
+
+def test_keygen_makes_an_aes_key_and_its_description(tmp_path: Path) -> None:
+    file = tmp_path / "vault.key"
+    output = succeed("keygen", file, "--type", "aes", "-d", "desc=vault").stdout
+    key = cb.load_key(file)
+    assert isinstance(key, cb.AesKey)
+    assert key.description == {"desc": "vault"}
+    assert key.id in output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["vault.key", "vault.key.json"]
+    assert mode_of(file) == 0o600
+    assert "Back it up" in output
+    assert "Warning" not in output
+    assert file.read_text().strip() not in output
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--bits", "3072"), "an AES key has 256 bits"),
+        (("--bits", "4096"), "an AES key has 256 bits"),
+        (("--passphrase",), "the bare key"),
+        (("--sealed-only",), "writes no other format"),
+    ],
+)
+def test_keygen_refuses_for_aes_what_is_of_rsa_and_says_why(
+    tmp_path: Path, options: tuple[str, ...], complaint: str
+) -> None:
+    result = invoke("keygen", tmp_path / "k", "--type", "aes", "-d", "a=b", *options)
+    assert result.exit_code == 2
+    assert complaint in error_of(result)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["", ".json"])
+def test_keygen_overwrites_nothing_with_an_aes_key(tmp_path: Path, suffix: str) -> None:
+    there = tmp_path / f"vault.key{suffix}"
+    there.write_text("precious")
+    result = invoke("keygen", tmp_path / "vault.key", "--type", "aes")
+    assert result.exit_code == 4
+    assert f"{there.name} is already there" in error_of(result)
+    assert there.read_text() == "precious"
+
+
+def test_on_a_terminal_an_aes_key_is_asked_for_its_description_alone(
+    url: str, bucket: cb.Bucket, tmp_path: Path
+) -> None:
+    file = tmp_path / "k"
+    session = on_terminal(
+        *("keygen", file, "--type", "aes"), answers=[("find this key", "desc=asked\n")]
+    )
+    assert session.code == 0
+    assert "assphrase" not in session.screen
+    assert cb.load_key(file).description == {"desc": "asked"}
+    bucket.put("a", b"1")
+    session = on_terminal("keys", "check", f"{url}/a", "-k", file)
+    assert session.code == 4
+    assert "assphrase" not in session.screen
+
+
+@pytest.mark.parametrize("options", [("--type", "aes"), (*SHORT, "--sealed-only")])
+def test_a_key_of_the_sealed_format_writes_and_reads_no_other(
+    url: str, bucket: cb.Bucket, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    file = tmp_path / "k"
+    succeed("keygen", file, *options, "-d", "desc=mine")
+    refused = invoke("cp", "-k", file, "-", f"{url}/new", stdin=b"1")
+    assert refused.exit_code == 4
+    assert "sealed" in error_of(refused)
+    assert invoke("stat", f"{url}/new").exit_code == 3
+    bucket.put("a", b"1")
+    for option in ("-k", "--force-key"):
+        refused = invoke("cat", f"{url}/a", option, file)
+        assert (refused.exit_code, refused.stdout) == (4, "")
+        error_of(refused)
+        no = invoke("keys", "check", f"{url}/a", option, file)
+        assert (no.exit_code, no.stdout[:4]) == (4, "no: ")
 
 
 @pytest.mark.parametrize("suffix", ["", ".pub", ".json"])
@@ -88,7 +184,7 @@ def test_on_a_terminal_the_passphrase_is_asked_for_twice_without_echo(tmp_path: 
     )
     assert session.code == 0
     assert "hush" not in session.screen
-    assert cb.load_key(tmp_path / "k", passphrase=lambda: "hush hush").can_unwrap
+    assert cb.load_key(tmp_path / "k", passphrase=lambda: "hush hush").description
 
 
 @pytest.mark.parametrize(
@@ -115,7 +211,7 @@ def test_without_a_terminal_the_passphrase_is_the_environments(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
     assert program(*args, env={"CIPHERBUCKET_PASSPHRASE": "hush"}).returncode == 0
     assert b"ENCRYPTED PRIVATE KEY" in (tmp_path / "k").read_bytes()
-    assert cb.load_key(tmp_path / "k", passphrase=lambda: "hush").can_unwrap
+    assert cb.load_key(tmp_path / "k", passphrase=lambda: "hush").description
 
 
 def test_an_encrypted_key_reads_and_writes(url: str, locked_key_file: Path) -> None:
@@ -240,8 +336,14 @@ def test_no_output_holds_a_key(
         if "-----" not in line and len(line) == 64
     ]
     assert len(secrets) > 40
+    cb.create_aes_key_file(tmp_path / "aes.key", description={"desc": "aes"})
+    secrets.append((tmp_path / "aes.key").read_text().strip())
+    (tmp_path / "broken.key").write_text(f"{secrets[-1]} ")
     for args in (
         ("keygen", tmp_path / "new.pem", *SHORT),
+        ("cat", "-k", tmp_path / "aes.key", f"{url}/a"),
+        ("cp", "-k", tmp_path / "aes.key", "-", f"{url}/b"),
+        ("cat", "-k", tmp_path / "broken.key", f"{url}/a"),
         ("keygen", key_file),
         ("stat", "-k", key_file, f"{url}/a"),
         ("stat", "--json", "-k", key_file, f"{url}/a"),

@@ -60,6 +60,7 @@ def test_the_public_half_is_loaded_with_the_same_description(tmp_path: Path) -> 
 
     public = load_key(tmp_path / "cmk.pem.pub")
 
+    assert isinstance(public, RsaKey)
     assert public.id == made.id
     assert public.description == LABEL
     assert not public.can_unwrap
@@ -223,11 +224,13 @@ def test_a_file_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path, pa
         create_rsa_key_file(tmp_path / path, description=LABEL)
 
 
-def test_the_description_given_wins_and_nothing_beside_the_file_is_looked_at(
-    tmp_path: Path,
+@pytest.mark.parametrize("beside", [LABEL, "[", 5])
+def test_the_description_given_wins_and_the_one_beside_the_file_is_not_looked_at(
+    tmp_path: Path, beside: object
 ) -> None:
-    create_rsa_key_file(tmp_path / "cmk.pem", description=LABEL)
-    (tmp_path / "cmk.pem.json").write_text("?")
+    made = create_rsa_key_file(tmp_path / "cmk.pem", description=LABEL)
+    facts = {"description": beside, "fingerprint": made.id}
+    (tmp_path / "cmk.pem.json").write_text(json.dumps(facts))
 
     assert load_key(tmp_path / "cmk.pem", description={"a": "b"}).description == {"a": "b"}
     assert load_key(tmp_path / "cmk.pem", description={}).description == {}

@@ -4,13 +4,14 @@ import warnings
 from collections.abc import Mapping
 
 import pytest
-from tests.sdk_vectors import rsa_key
+from tests.sdk_vectors import private_key, rsa_key
 
 from cipherbucket.description import Description
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, NoMatchingKeyError
+from cipherbucket.keys.aes import KWP, AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, spelling
-from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1, V1_RSA
+from cipherbucket.keys.rsa import OAEP_SHA1, OAEP_SHA256, PKCS1, V1_RSA, RsaKey
 
 Label = Mapping[str, str] | str | None
 
@@ -36,6 +37,8 @@ class OtherKey:
 ONE = rsa_key("key1").described({"desc": "one"})
 TWO = rsa_key("key2").described({"desc": "two", "note": "b"})
 BARE = rsa_key("key3")
+AES = AesKey(bytes(32), description={"desc": "one"})
+SEALED = RsaKey(private_key("key2"), description={"desc": "vault"}, sealed_only=True)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,23 @@ BARE = rsa_key("key3")
             id="algorithms that differ in case",
         ),
         pytest.param(
+            [AES, AesKey(bytes(31) + b"1", description={"desc": "one"})],
+            "told apart",
+            id="two AES keys, one description",
+        ),
+        pytest.param(
+            [AES.described(None), AesKey(bytes(31) + b"1")],
+            "told apart",
+            id="two AES keys without a description",
+        ),
+        pytest.param([AES, AES.described({"a": "b"})], "stands twice", id="one AES key twice"),
+        pytest.param(
+            [SEALED, ONE.described({"desc": "vault"})],
+            "told apart",
+            id="for one format and for both",
+        ),
+        pytest.param([SEALED, TWO], "stands twice", id="one key, for one format and for both"),
+        pytest.param(
             [OtherKey("a", None, "X", "Y"), OtherKey("b", None, "Y", "Z")],
             "told apart",
             id="one algorithm in common",
@@ -89,6 +109,9 @@ def test_a_ring_in_which_keys_could_be_confused_is_refused(
         pytest.param(
             [ONE, OtherKey("own", {"desc": "one"})], id="one description, different algorithms"
         ),
+        pytest.param([ONE, AES], id="an RSA and an AES key of one description"),
+        pytest.param([BARE, AES.described(None)], id="an RSA and an AES key without one"),
+        pytest.param([SEALED, ONE, AES], id="keys of every kind"),
         pytest.param([ONE, TWO.described({"desc": "One"})], id="descriptions that differ in case"),
     ],
 )
@@ -147,6 +170,33 @@ def test_no_key_is_guessed(algorithm: str, description: Label) -> None:
     for text in (str(wanted), f"({algorithm})", '{"desc":"one"}', '{"desc":"two","note":"b"}'):
         assert text in str(caught.value)
     assert "key=" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "description", "found"),
+    [
+        (KWP, {"desc": "one"}, AES),
+        (PKCS1, {"desc": "one"}, ONE),
+        (OAEP_SHA256, {"desc": "one"}, ONE),
+        (OAEP_SHA256, {"desc": "vault"}, SEALED),
+    ],
+)
+def test_keys_of_one_description_are_told_apart_by_their_algorithm(
+    algorithm: str, description: Label, found: MasterKey
+) -> None:
+    for ring in (KeyRing(AES, ONE, SEALED), KeyRing(SEALED, ONE, AES)):
+        assert ring.find(algorithm, Description(description)) == (found, algorithm)
+
+
+@pytest.mark.parametrize("algorithm", [PKCS1, OAEP_SHA1, V1_RSA, KWP])
+def test_a_key_that_is_kept_for_another_format_is_not_found_and_the_error_says_so(
+    algorithm: str,
+) -> None:
+    with pytest.raises(NoMatchingKeyError, match="does not unwrap this algorithm"):
+        KeyRing(SEALED, AES).find(algorithm, Description({"desc": "vault"}))
+    with pytest.raises(NoMatchingKeyError) as caught:
+        KeyRing(SEALED, AES).find(algorithm, Description({"desc": "another"}))
+    assert "does not unwrap" not in str(caught.value)
 
 
 def test_not_even_the_only_key_of_a_ring_is_a_default() -> None:
@@ -240,6 +290,17 @@ def test_a_writing_key_that_will_hurt_later_is_warned_of_once_a_ring(
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert ring.writer() is key
+
+
+@pytest.mark.parametrize("key", [AES, SEALED])
+def test_a_label_that_no_sdk_will_match_hurts_only_keys_that_write_for_sdks(
+    key: AesKey | RsaKey,
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert KeyRing(key.described({"desc": "clé"})).writer().description == {"desc": "clé"}
+    with pytest.warns(CipherbucketWarning, match="without a description"):
+        KeyRing(key.described(None)).writer()
 
 
 def test_a_key_that_only_reads_is_not_warned_of() -> None:
