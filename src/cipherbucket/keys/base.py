@@ -1,4 +1,4 @@
-"""The interface of a master key: RSA, a KMS and a user's own look alike.
+"""The interface of a master key: RSA, AES, a KMS and a user's own look alike.
 
 A master key wraps data keys and never leaves its owner. It has few members so that writing one is
 an afternoon's work; a key owns its wrap-algorithm strings, nobody else knows them.
@@ -45,7 +45,8 @@ class MasterKey(Protocol):
         Args:
             secret: A data key or an IV.
             algorithm: One of `algorithms`.
-            context: Bound to the wrapped secret where the algorithm can; empty in format ``oss``.
+            context: Bound to the wrapped secret where the algorithm can; empty in format ``oss``,
+                never empty in format ``sealed``.
         """
 
     def unwrap(self, wrapped: bytes, *, algorithm: str, context: bytes) -> bytes:
