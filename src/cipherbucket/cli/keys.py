@@ -60,8 +60,7 @@ _SEALED_ONLY = "It writes and reads format sealed, and no other, as long as its 
 @click.option(
     "--bits",
     type=click.Choice(["2048", "3072", "4096"]),
-    show_default="3072",
-    help="Length of an RSA key.",
+    help="Length of an RSA key, 3072 unless told otherwise.",
 )
 @click.option(
     "--sealed-only",
