@@ -48,9 +48,10 @@ from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file, lo
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.multipart import Multipart
+from cipherbucket.object_file import ObjectFile
 from cipherbucket.opening import open_bucket, open_url
 from cipherbucket.policy import Policy
-from cipherbucket.reader import ObjectFile, ObjectStream
+from cipherbucket.reader import ObjectStream
 from cipherbucket.stores.address import make_bucket, open_store, split_url
 from cipherbucket.stores.local import LocalStore
 from cipherbucket.stores.local_repair import RepairReport, repair_index

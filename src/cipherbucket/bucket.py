@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,23 +21,28 @@ from cipherbucket.errors import (
     UsageError,
     named,
 )
-from cipherbucket.format.envelope import OSS, is_md5
-from cipherbucket.format.span import PartPlan, Span, good_part_size
+from cipherbucket.format.envelope import FORMATS, OSS, OSS_V1, SEALED
+from cipherbucket.format.sealed import Binding, sealed_layout
+from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
+from cipherbucket.format.texts import is_md5
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keyless import Keyless, content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.multipart import Multipart, begin_multipart
+from cipherbucket.multipart import Multipart
+from cipherbucket.object_file import ObjectFile, open_file
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
-from cipherbucket.reader import ObjectFile, ObjectStream, open_file, open_stream, unlock
+from cipherbucket.reader import ObjectStream, open_stream
 from cipherbucket.refused import Refused
 from cipherbucket.seal import seal
 from cipherbucket.source import PutBody, Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.transfer import save
-from cipherbucket.writer import write
+from cipherbucket.unlocking import USUAL_FOOTER, Reading, fetch_from, unlock
+from cipherbucket.uploading import begin_upload, upload_stream
+from cipherbucket.writer import Seal, write
 
 _log = logging.getLogger("cipherbucket")
 
@@ -46,12 +53,14 @@ class Bucket(Keyless, Refused):
     Args:
         store: Where the bytes live.
         ring: The first key writes, every key reads.
-        format: The format new objects get: ``oss``.
-        policy: What is accepted on reading; by default the format that is written, with its
-            predecessor ``oss-v1``.
+        format: The format new objects get: ``oss`` or ``sealed``.
+        policy: What is accepted on reading; by default the format that is written, with
+            ``oss-v1`` beside ``oss``, its successor.
+        recipients: Format ``sealed``: further master keys that every new object is wrapped for,
+            such as a recovery key's public half.
 
     Raises:
-        UsageError: An unknown format.
+        UsageError: An unknown format, or recipients in a format that has one.
     """
 
     def __init__(
@@ -61,18 +70,27 @@ class Bucket(Keyless, Refused):
         *,
         format: str = OSS,  # noqa: A002  the word of the documents
         policy: Policy | None = None,
+        recipients: Sequence[MasterKey] = (),
     ) -> None:
-        if format != OSS:
-            raise UsageError(f"objects are written in format {OSS!r}, not {format!r}")
+        if format not in FORMATS or format == OSS_V1:
+            raise UsageError(f"objects are written in format {OSS!r} or {SEALED!r}, not {format!r}")
         super().__init__(store)
         self._ring = ring
         self._format = format
+        self._recipients = tuple(recipients)
+        if self._recipients:
+            self._sealing("", (), NOTHING, bind_name=True)
         self._policy = policy if policy is not None else Policy.of_format(format)
 
     @property
     def ring(self) -> KeyRing:
         """The master keys."""
         return self._ring
+
+    @property
+    def format(self) -> str:
+        """The format new objects get."""
+        return self._format
 
     def put(
         self,
@@ -83,6 +101,9 @@ class Bucket(Keyless, Refused):
         content_type: str | None = None,
         headers: Mapping[str, str] = NOTHING,
         content_md5: str | None = None,
+        recipients: Sequence[MasterKey] = (),
+        context: Mapping[str, str] = NOTHING,
+        bind_name: bool = True,
         if_absent: bool = False,
         if_match: str | None = None,
         progress: Progress | None = None,
@@ -90,7 +111,8 @@ class Bucket(Keyless, Refused):
         """Encrypt a body and store it, wholly or not at all.
 
         A body of unknown length (a pipe, an iterable) is encrypted into memory up to 16 MiB and
-        into a temporary file beyond, as ciphertext. When the store fails in a way that may pass,
+        beyond into a temporary file, as ciphertext; in format ``sealed`` it is sent in parts
+        instead, unless ``if_match`` is given. When the store fails in a way that may pass,
         the put is tried again: with the same ciphertext where it was kept, or sealed anew under
         a new data key where the body can be read again.
 
@@ -101,7 +123,13 @@ class Bucket(Keyless, Refused):
             content_type: Of the plaintext; stored in the clear.
             headers: Further content headers, such as ``cache-control``.
             content_md5: Base64 MD5 of the plaintext, to be checked and recorded with the object
-                in the clear, where it tells the store whether it holds a known file.
+                in the clear, where it tells the store whether it holds a known file. In format
+                ``sealed`` it is checked and recorded nowhere.
+            recipients: Format ``sealed``: further master keys that are to open this object.
+            context: Format ``sealed``: pairs that a reader has to give too. They are stored
+                nowhere; empty for none.
+            bind_name: Format ``sealed``: False lets the object be copied and renamed in the store,
+                and served under any name.
             if_absent: Only if there is no object of this name.
             if_match: Only if the object there has this ETag.
             progress: Called with (bytes done, bytes in all or None).
@@ -120,22 +148,41 @@ class Bucket(Keyless, Refused):
                 name=name,
                 hint="base64.b64encode(hashlib.md5(body).digest()).decode()",
             )
+        sealing = self._sealing(name, recipients, context, bind_name=bind_name)
+        sent_headers = content_headers(headers, content_type)
         with named(name), Source(body, progress=progress) as source:
-            stored = write(
-                self._ring,
-                self._format,
-                source,
-                content_md5,
-                lambda envelope, ciphertext: self._store.put(
+            if source.size is None and self._format == SEALED and if_match is None:
+                if content_md5 is not None:
+                    raise UsageError(
+                        "the MD5 of a body of unknown length cannot be checked before it is stored",
+                        hint="leave content_md5 away: a sealed object needs none",
+                    )
+                envelope, cipher = sealing()
+                stored = upload_stream(
+                    self._store,
                     name,
-                    ciphertext,
-                    metadata={**metadata, **envelope.to_metadata()},
-                    headers=content_headers(headers, content_type),
+                    source,
+                    envelope,
+                    cipher,
+                    metadata=metadata,
+                    headers=sent_headers,
                     if_absent=if_absent,
-                    if_match=if_match,
-                ),
-                lambda: self._store.head(name),
-            )
+                )
+            else:
+                stored = write(
+                    sealing,
+                    source,
+                    content_md5,
+                    lambda envelope, ciphertext: self._store.put(
+                        name,
+                        ciphertext,
+                        metadata={**metadata, **envelope.to_metadata()},
+                        headers=sent_headers,
+                        if_absent=if_absent,
+                        if_match=if_match,
+                    ),
+                    lambda: self._store.head(name),
+                )
         _log.info("put %r: %d bytes", name, stored.size)
         return ObjectInfo.of(stored)
 
@@ -147,6 +194,9 @@ class Bucket(Keyless, Refused):
         length: int | None = None,
         tail: int | None = None,
         key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
         if_match: str | None = None,
         version_id: str | None = None,
         progress: Progress | None = None,
@@ -159,13 +209,19 @@ class Bucket(Keyless, Refused):
             length: How many bytes, clipped at the end; None for all to the end.
             tail: The last so many bytes instead, clipped at the beginning.
             key: Use this key, whatever the object's description says or lacks.
+            context: Format ``sealed``: the pairs that the object was written with.
+            as_name: Format ``sealed``: the name it was sealed under, to read knowingly what was
+                moved.
+            footer_recipients: Format ``sealed``: read by the body alone, whose footer names the
+                recipients of the day it was sealed, as one that lost its metadata.
             if_match: Only if the object still has this ETag.
             version_id: This version rather than the newest.
             progress: Called with (bytes done, bytes in all).
 
         Returns:
-            A stream: ``read()``, ``readinto()``, iteration. In format ``oss`` a whole read is
-            checked against damage at its end, and nothing is checked against tampering.
+            A stream: ``read()``, ``readinto()``, iteration. In format ``sealed`` it gives nothing
+            that is not authentic. In format ``oss`` a whole read is checked against damage at its
+            end, and nothing is checked against tampering.
 
         Raises:
             ObjectNotFoundError: No such object.
@@ -174,32 +230,36 @@ class Bucket(Keyless, Refused):
             EnvelopeError: Its envelope cannot be understood.
             NoMatchingKeyError: No key of the ring has its description.
             WrongKeyError: The key does not open it.
-            IntegrityError: Its length is not the recorded one.
+            BindingError: It was sealed under another name or context.
+            IntegrityError: It is not what was stored.
             PreconditionFailedError: ``if_match`` did not hold.
         """
         span = Span(start, length, tail)
-        incoming = self._store.get(
-            name, start=start, length=length, tail=tail, if_match=if_match, version_id=version_id
-        )
-        return open_stream(incoming, span, self._ring, self._policy, key=key, progress=progress)
+        reading = self._reading(name, key, context, as_name, footer_recipients)
+        fetch = fetch_from(self._store, name, if_match, version_id)
+        return open_stream(fetch, span, reading, progress=progress)
 
     def open(
-        self, name: str, *, key: MasterKey | None = None, version_id: str | None = None
+        self,
+        name: str,
+        *,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
+        version_id: str | None = None,
     ) -> ObjectFile:
         """Open an object as a seekable binary file, for `zipfile`, `pyarrow` and their like.
 
         The data key is unwrapped once. Every fetch is bound to the object as it was opened.
-
-        Args:
-            name: The object's name.
-            key: Use this key, whatever the object's description says or lacks.
-            version_id: This version rather than the newest.
-
-        Raises:
-            The errors of `get`. Reads raise `ObjectChangedError` when the object was replaced.
+        Arguments and errors as `get`; reads raise `ObjectChangedError` when the object was
+        replaced.
         """
-        info = self.head(name, version_id=version_id)
-        return open_file(self._store, info, unlock(info, self._ring, self._policy, key=key))
+        reading = self._reading(name, key, context, as_name, footer_recipients)
+        fetch = fetch_from(self._store, name, None, version_id)
+        stored = self._store.head(name, version_id=version_id)
+        info, cipher = unlock(stored, reading, fetch)
+        return open_file(self._store, info, cipher)
 
     def upload(
         self,
@@ -208,6 +268,9 @@ class Bucket(Keyless, Refused):
         *,
         metadata: Mapping[str, str] = NOTHING,
         content_type: str | None = None,
+        recipients: Sequence[MasterKey] = (),
+        context: Mapping[str, str] = NOTHING,
+        bind_name: bool = True,
         if_absent: bool = False,
         progress: Progress | None = None,
     ) -> ObjectInfo:
@@ -217,6 +280,9 @@ class Bucket(Keyless, Refused):
             Path(path),
             metadata=metadata,
             content_type=content_type,
+            recipients=recipients,
+            context=context,
+            bind_name=bind_name,
             if_absent=if_absent,
             progress=progress,
         )
@@ -227,26 +293,29 @@ class Bucket(Keyless, Refused):
         path: str | os.PathLike[str],
         *,
         key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
         version_id: str | None = None,
         progress: Progress | None = None,
     ) -> ObjectInfo:
         """Fetch an object, decrypt it and write it to a file, wholly or not at all.
 
         The file appears (or is replaced) only after the whole object was found good. A new file
-        is readable by its owner alone.
-
-        Args:
-            name: The object's name.
-            path: The file to write.
-            key: Use this key, whatever the object's description says or lacks.
-            version_id: This version rather than the newest.
-            progress: Called with (bytes done, bytes in all).
+        is readable by its owner alone. Further arguments and errors as `get`.
 
         Raises:
             UsageError: The file cannot be written.
-            And the errors of `get`.
         """
-        with self.get(name, key=key, version_id=version_id, progress=progress) as stream:
+        with self.get(
+            name,
+            key=key,
+            context=context,
+            as_name=as_name,
+            footer_recipients=footer_recipients,
+            version_id=version_id,
+            progress=progress,
+        ) as stream:
             save(stream, path)
         return stream.info
 
@@ -259,17 +328,24 @@ class Bucket(Keyless, Refused):
         metadata: Mapping[str, str] = NOTHING,
         content_type: str | None = None,
         headers: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] = (),
+        context: Mapping[str, str] = NOTHING,
+        bind_name: bool = True,
     ) -> Multipart:
         """Begin an upload whose parts are handed over one by one, in any order.
 
         Args:
             name: The object's name.
             data_size: Bytes of plaintext in all; the format must know it beforehand.
-            part_size: Bytes of every part but the last: a multiple of 16, at least 100 KiB. None
-                takes 16 MiB, or more where 10,000 parts would not suffice.
-            metadata: As in `put`.
-            content_type: As in `put`.
-            headers: As in `put`.
+            part_size: Bytes of every part but the last: at least 100 KiB, and a multiple of 16, in
+                format ``sealed`` of 16,384. None takes 16 MiB, or more where 10,000 parts would
+                not suffice.
+            metadata: As in `put`, like all that follow.
+            content_type: Of the plaintext.
+            headers: Further content headers.
+            recipients: Further master keys.
+            context: Pairs that a reader has to give too.
+            bind_name: Whether the name is bound.
 
         Returns:
             The upload; best used in a ``with`` statement, and completed in it.
@@ -280,19 +356,62 @@ class Bucket(Keyless, Refused):
         """
         refuse_reserved(metadata, name)
         with named(name):
-            plan = PartPlan(data_size, part_size or good_part_size(data_size))
-            envelope, cipher = seal(
-                self._ring, self._format, data_size=plan.data_size, part_size=plan.part_size
-            )
-            return begin_multipart(
+            sealing = self._sealing(name, recipients, context, bind_name=bind_name)
+            layout = sealed_layout(USUAL_FOOTER) if self._format == SEALED else PLAIN
+            plan = PartPlan(data_size, part_size or good_part_size(data_size, layout), layout)
+            envelope, cipher = sealing(data_size=plan.data_size, part_size=plan.part_size)
+            plan = replace(plan, layout=cipher.layout)
+            upload_id = begin_upload(
                 self._store,
                 name,
-                plan,
                 envelope,
-                cipher,
                 metadata=metadata,
                 headers=content_headers(headers, content_type),
             )
+            return Multipart(self._store, name, upload_id, plan, envelope, cipher)
+
+    def _sealing(
+        self,
+        name: str,
+        recipients: Sequence[MasterKey],
+        context: Mapping[str, str],
+        *,
+        bind_name: bool,
+    ) -> Seal:
+        """Return what seals an object of this name, each time under a new data key."""
+        further = (*self._recipients, *recipients)
+        if self._format != SEALED and (further or context or not bind_name):
+            raise UsageError(
+                "recipients, a context and unbound names are of format 'sealed'",
+                hint="open the bucket with format='sealed'",
+            )
+        return partial(
+            seal,
+            self._ring,
+            self._format,
+            binding=Binding(name, dict(context)),
+            bind_name=bind_name,
+            recipients=further,
+        )
+
+    def _reading(
+        self,
+        name: str,
+        key: MasterKey | None,
+        context: Mapping[str, str],
+        as_name: str | None,
+        footer_recipients: bool,
+    ) -> Reading:
+        return Reading(
+            name=name,
+            ring=self._ring,
+            policy=self._policy,
+            format=self._format,
+            key=key,
+            context=dict(context),
+            as_name=as_name,
+            footer_recipients=footer_recipients,
+        )
 
     def __reduce__(self) -> NoReturn:
         raise UsageError(

@@ -19,6 +19,7 @@
         ├── PolicyError                   a kind of object that this bucket does not accept
         ├── NoMatchingKeyError            no key of the ring has the object's description
         ├── WrongKeyError                 the key that was used does not open this object
+        ├── BindingError                  .sealed_name: sealed under another name or context
         ├── IntegrityError                bytes, lengths or checksums differ
         └── ObjectChangedError            the object was replaced while it was being read
 
@@ -148,6 +149,16 @@ class WrongKeyError(SecurityError):
 
     All failures to unwrap look alike: which check failed is not told.
     """
+
+
+class BindingError(SecurityError):
+    """A sealed object was served under another name than it has, or read with another context.
+
+    Attributes:
+        sealed_name: The name it was sealed under, where that could be found out.
+    """
+
+    sealed_name: str | None = None
 
 
 class IntegrityError(SecurityError):

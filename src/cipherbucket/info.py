@@ -8,6 +8,7 @@ from datetime import datetime
 
 from cipherbucket.errors import IntegrityError
 from cipherbucket.format.envelope import Envelope, without_envelope
+from cipherbucket.format.span import PLAIN
 from cipherbucket.stores.objects import NOTHING, StoredObject
 
 
@@ -17,9 +18,10 @@ class ObjectInfo:
 
     Attributes:
         name: The object's name.
-        size: Length of the plaintext in bytes, as far as the store can be believed.
+        size: Length of the plaintext in bytes, as far as the store can be believed. Of a sealed
+            object it is certain once its end was read.
         stored_size: Length of what is stored, in bytes.
-        format: ``oss``, ``oss-v1`` or ``plaintext``.
+        format: ``oss``, ``oss-v1``, ``sealed`` or ``plaintext``.
         etag: Opaque; changes with every new body.
         modified: When body or metadata were last written, UTC.
         metadata: The user's own metadata; the envelope is not among it.
@@ -52,11 +54,12 @@ class ObjectInfo:
 
         Raises:
             EnvelopeError: The metadata holds an envelope that cannot be understood.
+            IntegrityError: A sealed object of a length that no plaintext has.
         """
         envelope = Envelope.parse(stored.metadata)
         return cls(
             name=stored.name,
-            size=stored.size,
+            size=PLAIN.size(stored.size) if envelope is None else envelope.layout.size(stored.size),
             stored_size=stored.size,
             format="plaintext" if envelope is None else envelope.format,
             etag=stored.etag,

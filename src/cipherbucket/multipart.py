@@ -8,76 +8,32 @@ the store says of the upload is compared with what we hold, and never encrypted 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from cipherbucket.checksum import crc64_combine
+from cipherbucket.ciphertext import encrypt_part
 from cipherbucket.errors import (
     CipherbucketError,
     EnvelopeError,
-    IntegrityError,
-    ObjectChangedError,
-    ObjectNotFoundError,
-    PreconditionFailedError,
     SourceError,
-    UploadNotFoundError,
     UsageError,
     named,
 )
-from cipherbucket.format.ctr import Ctr
+from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.span import PartPlan
 from cipherbucket.info import ObjectInfo
 from cipherbucket.source import PutBody, Source
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.objects import Part, StoredObject
-from cipherbucket.writer import persist
+from cipherbucket.stores.objects import Part
+from cipherbucket.uploading import complete_upload, send_part
 
 _log = logging.getLogger("cipherbucket")
-
-
-def begin_multipart(
-    store: Store,
-    name: str,
-    plan: PartPlan,
-    envelope: Envelope,
-    cipher: Ctr,
-    *,
-    metadata: Mapping[str, str],
-    headers: Mapping[str, str],
-) -> Multipart:
-    """Begin an upload; see `Bucket.multipart`.
-
-    When the store's answer was lost, what it may have begun is found by our envelope and aborted
-    before another is begun: no upload is left behind that nobody knows of.
-    """
-    sent = {**metadata, **envelope.to_metadata()}
-
-    def begin(attempt: int) -> str:
-        if attempt > 1:
-            _abort_ours(store, name, sent, envelope)
-        return store.begin_upload(name, metadata=sent, headers=headers)
-
-    return Multipart(store, name, persist(begin), plan, envelope, cipher)
-
-
-def _abort_ours(store: Store, name: str, sent: Mapping[str, str], envelope: Envelope) -> None:
-    wrapped = base64.b64encode(envelope.recipients[0].wrapped_key).decode()
-    for upload in store.list_uploads(name):
-        if upload.name != name:
-            continue
-        with suppress(UploadNotFoundError):
-            claimed = store.upload_metadata(name, upload.upload_id)
-            # The wrapped key is nobody else's; the other fields are alike in many uploads.
-            if wrapped in claimed.values() and claimed.items() <= sent.items():
-                store.abort_upload(name, upload.upload_id)
 
 
 class Multipart:
@@ -99,7 +55,7 @@ class Multipart:
         upload_id: str,
         plan: PartPlan,
         envelope: Envelope,
-        cipher: Ctr,
+        cipher: ContentCipher,
     ) -> None:
         self.name = name
         self.upload_id = upload_id
@@ -162,17 +118,17 @@ class Multipart:
 
     def _encrypted(self, number: int, body: PutBody, start: int, stop: int) -> memoryview:
         wanted = stop - start
-        buffer = memoryview(bytearray(wanted))
         with Source(body) as source:
             if source.size is not None and source.size > wanted and hasattr(body, "read"):
                 pass  # an open file: the part is what follows its position
             elif source.size not in {None, wanted}:
                 raise UsageError(f"part {number} has {wanted:,} bytes, this has {source.size:,}")
-            if (filled := source.read_into(buffer)) != wanted:
+            last = number == self.plan.count
+            buffer, filled = encrypt_part(source, self._cipher, start, stop, last=last)
+            if filled != wanted:
                 raise UsageError(f"part {number} has {wanted:,} bytes, this has only {filled:,}")
             if source.size is None and source.read_into(memoryview(bytearray(1))):
                 raise UsageError(f"part {number} has {wanted:,} bytes, this has more")
-        self._cipher.stream(start).apply(buffer)
         earlier = self._failed.get(number)
         if earlier is not None and hashlib.sha256(buffer).digest() != earlier:
             raise SourceError(
@@ -183,14 +139,8 @@ class Multipart:
 
     def _sent(self, number: int, ciphertext: memoryview) -> Part:
         try:
-            return persist(
-                lambda _: self._store.upload_part(
-                    self.name,
-                    self.upload_id,
-                    number,
-                    ciphertext,
-                    metadata=self._envelope.to_metadata(),
-                )
+            return send_part(
+                self._store, self.name, self.upload_id, number, ciphertext, self._envelope
             )
         except BaseException:
             # Some of it may have left. A digest of ciphertext that the store may hold anyway.
@@ -235,38 +185,17 @@ class Multipart:
                 listed = ", ".join(map(str, missing[:10])) + (" ..." if len(missing) > 10 else "")
                 raise UsageError(f"{len(missing):,} parts have not arrived: {listed}")
             parts = [self._arrived[number] for number in sorted(self._arrived)]
-            stored = self._completed(parts, if_absent)
+            stored = complete_upload(
+                self._store,
+                self.name,
+                self.upload_id,
+                parts,
+                self._envelope,
+                stored_size=self.plan.stored_size,
+                if_absent=if_absent,
+            )
             self._ended = "completed"
-        info = ObjectInfo.of(stored)
-        if info.envelope != self._envelope:
-            raise ObjectChangedError(
-                "the object was replaced as soon as it was completed",
-                name=self.name,
-                hint="look at what is there now; another writer put it",
-            )
-        if stored.size != self.plan.data_size or _differs(stored.crc64, parts):
-            raise IntegrityError(
-                "the store's object is not what was sent in parts",
-                name=self.name,
-                hint="delete it and upload it again",
-            )
-        _log.info("put %r in %d parts: %d bytes", self.name, len(parts), stored.size)
-        return info
-
-    def _completed(self, parts: Sequence[Part], if_absent: bool) -> StoredObject:
-        try:
-            return persist(
-                lambda _: self._store.complete_upload(
-                    self.name, self.upload_id, parts, if_absent=if_absent
-                )
-            )
-        except (UploadNotFoundError, PreconditionFailedError):
-            # The answer to an earlier attempt may have been lost: then the object is there.
-            with suppress(ObjectNotFoundError, EnvelopeError):
-                stored = self._store.head(self.name)
-                if Envelope.parse(stored.metadata) == self._envelope:
-                    return stored
-            raise
+        return ObjectInfo.of(stored)
 
     def abort(self) -> None:
         """Give the upload up and free its parts; nothing of it was ever visible."""
@@ -297,15 +226,3 @@ class Multipart:
             if error is None:
                 raise
             _log.warning("upload %s of %r could not be aborted", self.upload_id, self.name)
-
-
-def _differs(crc64: int | None, parts: Sequence[Part]) -> bool:
-    """Tell whether the whole's CRC-64 is another than its parts give together."""
-    if crc64 is None:
-        return False
-    combined = 0
-    for part in parts:
-        if part.crc64 is None:
-            return False
-        combined = crc64_combine(combined, part.crc64, part.size)
-    return combined != crc64

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from cipherbucket.bucket import Bucket
-from cipherbucket.errors import MissingExtraError, UsageError
+from cipherbucket.errors import MissingExtraError, ObjectChangedError, UsageError
 from cipherbucket.format.envelope import OSS
-from cipherbucket.format.span import Span
+from cipherbucket.format.span import Span, StoredSpan
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import ObjectStream, open_stream
 from cipherbucket.stores.address import open_store
+from cipherbucket.stores.bodies import Incoming
+from cipherbucket.stores.objects import NOTHING, StoredObject
 from cipherbucket.stores.oss_settings import OssSettings
+from cipherbucket.unlocking import Reading
 
 
 def open_bucket(
@@ -20,6 +25,7 @@ def open_bucket(
     *keys: MasterKey | KeyRing,
     format: str = OSS,  # noqa: A002  the word of the documents
     policy: Policy | None = None,
+    recipients: Sequence[MasterKey] = (),
     settings: OssSettings | None = None,
 ) -> Bucket:
     """Open a bucket.
@@ -28,8 +34,9 @@ def open_bucket(
         url: ``oss://bucket``, ``file:///folder`` (made if it is not there), ``memory://name``.
         keys: Master keys: the first writes, all read. Or one `KeyRing`. None at all is enough
             to list, look at and delete objects.
-        format: The format new objects get: ``oss``.
+        format: The format new objects get, ``oss`` or ``sealed``, and the one that is read.
         policy: What is accepted on reading; see `Bucket`.
+        recipients: Further master keys that every new sealed object is wrapped for.
         settings: How OSS is reached; None takes all of it from the environment.
 
     Raises:
@@ -37,7 +44,10 @@ def open_bucket(
         MissingExtraError: ``oss://`` needs the extra ``oss``.
         MasterKeyError: The keys make no ring.
     """
-    return Bucket(open_store(url, settings), _ring_of(keys), format=format, policy=policy)
+    ring = _ring_of(keys)
+    return Bucket(
+        open_store(url, settings), ring, format=format, policy=policy, recipients=recipients
+    )
 
 
 def open_url(
@@ -47,7 +57,10 @@ def open_url(
     length: int | None = None,
     tail: int | None = None,
     key: MasterKey | None = None,
+    format: str = OSS,  # noqa: A002  the word of the documents
     policy: Policy | None = None,
+    context: Mapping[str, str] = NOTHING,
+    as_name: str | None = None,
     settings: OssSettings | None = None,
     progress: Progress | None = None,
 ) -> ObjectStream:
@@ -60,7 +73,10 @@ def open_url(
         length: How many bytes, 1 or more; None for all to the end.
         tail: The last so many bytes instead.
         key: Use this key, whatever the object's description says or lacks.
-        policy: What is accepted; formats ``oss`` and ``oss-v1`` by default.
+        format: The format that is expected.
+        policy: What is accepted; by default what a bucket of this format accepts.
+        context: The user's own context of a sealed object.
+        as_name: The name the object was sealed under, where the URL's path is another.
         settings: Proxy, certificates and timeouts.
         progress: Called with (bytes done, bytes in all).
 
@@ -71,15 +87,30 @@ def open_url(
     """
     span = Span(start, length, tail)
     try:
-        from cipherbucket.stores.url import fetch_url  # noqa: PLC0415  the extra
+        from cipherbucket.stores.url import fetch_url, name_in_url  # noqa: PLC0415  the extra
     except ImportError as error:
         raise MissingExtraError(
             "urllib3 is not installed", hint="pip install 'cipherbucket[oss]'"
         ) from error
-    incoming = fetch_url(url, settings or OssSettings(), start=start, length=length, tail=tail)
-    return open_stream(
-        incoming, span, _ring_of(keys), policy or Policy.of_format(OSS), key=key, progress=progress
+    chosen = settings or OssSettings()
+
+    def fetch(asked: StoredSpan, bound_to: StoredObject | None) -> Incoming:
+        incoming = fetch_url(url, chosen, start=asked.start, length=asked.length, tail=asked.tail)
+        if bound_to is not None and incoming.stored.etag != bound_to.etag:
+            incoming.close()
+            raise ObjectChangedError("the object was replaced while it was being read")
+        return incoming
+
+    reading = Reading(
+        name=name_in_url(url),
+        ring=_ring_of(keys),
+        policy=policy or Policy.of_format(format),
+        format=format,
+        key=key,
+        context=context,
+        as_name=as_name,
     )
+    return open_stream(fetch, span, reading, progress=progress)
 
 
 def _ring_of(keys: tuple[MasterKey | KeyRing, ...]) -> KeyRing:

@@ -21,7 +21,7 @@ class Policy:
     """Rules for the objects a bucket reads.
 
     Attributes:
-        formats: Accepted formats, of ``oss`` and ``oss-v1``.
+        formats: Accepted formats, of ``oss``, ``oss-v1`` and ``sealed``.
         plaintext: Whether objects without an envelope are read as they are.
         min_rsa_bits: Objects whose key was wrapped with a shorter RSA key are refused.
         strict_iv: Whether bytes 8 to 11 of the IV must be zero, as every SDK writes them; this

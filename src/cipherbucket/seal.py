@@ -1,27 +1,35 @@
-"""Where format and keys meet: make an envelope and a cipher for a new object, or from a stored one.
+"""Where format and keys meet on writing: an envelope and a cipher for a new object.
 
-The wrong-key test (docs/format.md, section 6). Unwrapping RSA PKCS#1 v1.5 with a wrong key gives
-random bytes, not an error, so three things must hold before a byte is decrypted: the data key has
-32 bytes, the IV has 16, and bytes 8 to 11 of the IV are zero. Lengths alone would let one wrong
-key in some 60,000 through; with the zeros it is one in 2**48. Which of the three failed is never
-told.
+Law: the data key is drawn here, for one object, and wrapped for its recipients; nothing that a
+store ever returned is sealed under.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
+from collections.abc import Sequence
 
 from cipherbucket.description import Description
-from cipherbucket.errors import EnvelopeError, NoMatchingKeyError, WrongKeyError
-from cipherbucket.format.ctr import IV_LENGTH, KEY_LENGTH, Ctr
-from cipherbucket.format.envelope import OSS_V1, Envelope, Recipient, decode_v1_start
+from cipherbucket.errors import EnvelopeError, MasterKeyError, UsageError
+from cipherbucket.format.cipher import ContentCipher
+from cipherbucket.format.ctr import KEY_LENGTH, Ctr
+from cipherbucket.format.envelope import SEALED, Envelope
+from cipherbucket.format.footer import (
+    CONTEXT_BOUND,
+    MAX_RECIPIENTS,
+    NAME_BOUND,
+    RECIPIENTS_FIELD,
+    Footer,
+    Recipient,
+    Seal,
+    encode_recipients,
+    parse_recipients,
+)
+from cipherbucket.format.sealed import Binding, Sealed, derive, metadata_mac, wrap_context
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.ring import KeyRing, spelling
-from cipherbucket.keys.rsa import RSA_ALGORITHMS
-from cipherbucket.policy import Policy
+from cipherbucket.keys.ring import KeyRing
 
-# Known although this version has no key for them: an object under a KMS is no malformed object.
-_KNOWN = {algorithm.casefold() for algorithm in RSA_ALGORITHMS} | {"kms/alicloud", "kms"}
 _NO_CONTEXT = b""
 
 
@@ -29,25 +37,35 @@ def seal(
     ring: KeyRing,
     format: str,  # noqa: A002  the word of the documents
     *,
+    binding: Binding | None = None,
+    bind_name: bool = True,
+    recipients: Sequence[MasterKey] = (),
     content_length: int | None = None,
     content_md5: str | None = None,
     data_size: int | None = None,
     part_size: int | None = None,
-) -> tuple[Envelope, Ctr]:
+) -> tuple[Envelope, ContentCipher]:
     """Draw a data key for a new object and wrap it with the ring's first key.
 
     Args:
         ring: Its first key writes.
-        format: ``oss``.
-        content_length: Length of the plaintext in bytes, if known.
-        content_md5: Base64 MD5 of the plaintext, if it is to be recorded.
-        data_size: For a multipart: length of the plaintext in bytes.
-        part_size: For a multipart: length in bytes of every part but the last.
+        format: ``oss`` or ``sealed``.
+        binding: Format ``sealed``: the object's name and the user's context.
+        bind_name: Format ``sealed``: whether the name is bound.
+        recipients: Format ``sealed``: further master keys that are to open it.
+        content_length: Format ``oss``: length of the plaintext in bytes, if known.
+        content_md5: Format ``oss``: base64 MD5 of the plaintext, if it is to be recorded.
+        data_size: Format ``oss``, for a multipart: length of the plaintext in bytes.
+        part_size: Format ``oss``, for a multipart: length in bytes of every part but the last.
 
     Raises:
-        MasterKeyError: The ring is empty, or its first key does not write this format.
+        MasterKeyError: The ring is empty, or a key does not write this format.
+        UsageError: More recipients than an object can have, or ones that could not be told apart.
     """
     key = ring.writer()
+    if format == SEALED:
+        assert binding is not None
+        return _seal_new(key, recipients, binding, bind_name=bind_name)
     algorithm = key.algorithm_for(format)
     data_key = secrets.token_bytes(KEY_LENGTH)
     # Bytes 8 to 11 are zero so that every SDK's seek arithmetic gives the same counter.
@@ -65,70 +83,59 @@ def seal(
     return envelope, Ctr(data_key, iv)
 
 
-def unseal(
-    envelope: Envelope, ring: KeyRing, policy: Policy, *, key: MasterKey | None = None
-) -> Ctr:
-    """Unwrap the data key of a stored object.
-
-    Args:
-        envelope: As parsed from the response that brings the body.
-        ring: Where the key is looked up by the envelope's description.
-        policy: What is accepted.
-        key: Use this key, whatever the description says or lacks.
+def wrapped_for(key: MasterKey, data_key: bytes, object_id: bytes) -> Recipient:
+    """Wrap a sealed object's data key for one master key.
 
     Raises:
-        PolicyError: The object's format or key length is not accepted.
-        EnvelopeError: The wrap algorithm is unknown, or the description is damaged.
-        NoMatchingKeyError: No key has the description, or ``key`` cannot unwrap the algorithm.
-        WrongKeyError: The key does not open the object.
+        MasterKeyError: The key does not write this format.
     """
-    policy.admit(envelope)
-    recipient = envelope.recipients[0]
-    master, algorithm = _key_for(recipient, envelope, ring, key)
-    assert envelope.wrapped_iv is not None
-    # Both are always unwrapped and one line raises: neither work done nor traceback tells more.
-    data_key = _unwrapped(master, recipient.wrapped_key, algorithm)
-    iv: bytes | None = _unwrapped(master, envelope.wrapped_iv, algorithm)
-    if envelope.format == OSS_V1:
-        iv = decode_v1_start(iv or b"")
-    elif policy.strict_iv and iv is not None and iv[8:12] != bytes(4):
-        iv = None
-    if data_key is None or len(data_key) != KEY_LENGTH or iv is None or len(iv) != IV_LENGTH:
-        raise WrongKeyError(
-            f"key {master.id} does not open this object",
-            hint="its description names another key than the one that wrote it,"
-            " or its envelope was altered; try key= with the right one",
-        )
-    return Ctr(data_key, iv)
+    algorithm = key.algorithm_for(SEALED)
+    wrapped = key.wrap(data_key, algorithm=algorithm, context=wrap_context(object_id))
+    return Recipient(algorithm, wrapped, Description(key.description).text, RECIPIENTS_FIELD)
 
 
-def _unwrapped(master: MasterKey, wrapped: bytes, algorithm: str) -> bytes | None:
+def resealed(seal: Seal, recipients: Sequence[Recipient], data_key: bytes) -> Envelope:
+    """Return a sealed object's envelope with these recipients and a MAC that fits.
+
+    Raises:
+        UsageError: More recipients than an object can have, or ones that could not be told apart.
+    """
+    encoded = encode_recipients(recipients)
+    check_recipients(recipients)
+    return Envelope.compose_sealed(seal, recipients, metadata_mac(data_key, seal.encode(), encoded))
+
+
+def check_recipients(recipients: Sequence[Recipient]) -> None:
+    """Refuse recipients that a reader would refuse.
+
+    Raises:
+        UsageError: None, too many, or two of one algorithm and description.
+    """
+    if len(recipients) > MAX_RECIPIENTS:
+        raise UsageError(f"{len(recipients)} recipients; an object has at most {MAX_RECIPIENTS}")
     try:
-        return master.unwrap(wrapped, algorithm=algorithm, context=_NO_CONTEXT)
-    except WrongKeyError:
-        return None
+        parse_recipients(encode_recipients(recipients))
+    except EnvelopeError:
+        raise MasterKeyError(
+            "two recipients with the same description could not be told apart",
+            hint="give each key a description of its own",
+        ) from None
 
 
-def _key_for(
-    recipient: Recipient, envelope: Envelope, ring: KeyRing, key: MasterKey | None
-) -> tuple[MasterKey, str]:
-    algorithm = recipient.algorithm
-    if key is not None:
-        if spelled := spelling(key, algorithm):
-            return key, spelled
-        _refuse_unknown(envelope, algorithm)
-        raise NoMatchingKeyError(f"the key given cannot unwrap {algorithm[:64]!r}")
-    try:
-        return ring.find(algorithm, recipient.description)
-    except NoMatchingKeyError:
-        if not any(spelling(own, algorithm) for own in ring.keys):
-            _refuse_unknown(envelope, algorithm)
-        raise
-
-
-def _refuse_unknown(envelope: Envelope, algorithm: str) -> None:
-    if algorithm.casefold() not in _KNOWN:
-        field = next(name for name, _ in envelope.fields if name.endswith("wrap-alg"))
-        raise EnvelopeError(
-            f"{field}: {algorithm[:64]!r} is no wrap algorithm that is known here", field=field
-        )
+def _seal_new(
+    key: MasterKey, others: Sequence[MasterKey], binding: Binding, *, bind_name: bool
+) -> tuple[Envelope, Sealed]:
+    if len(others) >= MAX_RECIPIENTS:  # before any of them is asked to wrap
+        raise UsageError(f"{len(others) + 1} recipients; an object has at most {MAX_RECIPIENTS}")
+    data_key = secrets.token_bytes(KEY_LENGTH)
+    object_id, salt = secrets.token_bytes(16), secrets.token_bytes(24)
+    recipients = tuple(wrapped_for(each, data_key, object_id) for each in (key, *others))
+    check_recipients(recipients)
+    flags = (NAME_BOUND if bind_name else 0) | (CONTEXT_BOUND if binding.context else 0)
+    footer = Footer(flags, object_id, binding.name if bind_name else None, recipients).encode()
+    footer_hash = hashlib.sha256(footer).digest()
+    context = binding.encode(flags, footer_hash)
+    chunk_key, base_nonce, commitment = derive(data_key, salt, context)
+    record = Seal(flags, len(footer), object_id, footer_hash, salt, commitment)
+    cipher = Sealed(chunk_key, base_nonce, record, footer)
+    return resealed(record, recipients, data_key), cipher

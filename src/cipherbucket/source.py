@@ -1,34 +1,21 @@
-"""The plaintext of an object on its way in, and its encryption on the way to the store.
+"""The plaintext of an object on its way in: bytes, a path, a file object or an iterable.
 
-Law: the same key and counter never see two plaintexts. A body may be sent twice only when the
-same ciphertext is certain to come out: when the source is immutable bytes, or when the ciphertext
-itself was kept. Everything else must be sealed anew under a new data key, if the source can be
-read again, or fails.
-
-One buffer of 1 MiB serves a whole object: read into, encrypted in place, handed to the store.
+Law: a source knows whether reading it again is certain to give the same bytes, and whether it can
+be read again at all; what depends on either asks here and nowhere else.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, BinaryIO, Protocol, Self, cast
 
 from cipherbucket.errors import SourceError, UsageError
-from cipherbucket.format.ctr import Ctr
 from cipherbucket.progress import Progress, Ticker
-
-BLOCK = 1 << 20
-"""Bytes read, encrypted and handed on at a time."""
-SPOOL_THRESHOLD = 16 << 20
-"""Above this a body of unknown length goes through a temporary file, as ciphertext."""
 
 PutBody = bytes | bytearray | memoryview | os.PathLike[str] | BinaryIO | IO[bytes] | Iterable[bytes]
 """What can be put: bytes, a path, a binary file object, or an iterable of bytes."""
@@ -147,128 +134,6 @@ class Source:
     ) -> None:
         if self._owned is not None:
             self._owned.close()
-
-
-class EncryptedSource:
-    """A source of known size as a body for a store: ciphertext of the same length.
-
-    Args:
-        source: Its size is known; it stands at its beginning.
-        cipher: Drawn for this object alone.
-        content_md5: Base64 MD5 that the plaintext must turn out to have, if any.
-    """
-
-    def __init__(self, source: Source, cipher: Ctr, content_md5: str | None = None) -> None:
-        assert source.size is not None
-        self._source = source
-        self._cipher = cipher
-        self._md5 = content_md5
-        self._size = source.size
-        self._begun = False
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[memoryview]:
-        if self._begun:
-            if not self._source.immutable:
-                raise SourceError(
-                    "the store asked for the same ciphertext again and the source may have changed",
-                    hint="put it again: it will be sealed under a new data key",
-                )
-            self._source.rewind()
-        self._begun = True
-        yield from _encrypted(self._source, self._cipher, self._size, self._md5)
-
-
-class Spool:
-    """The ciphertext of a source whose length shows only at its end; kept, so it can be resent.
-
-    Up to `SPOOL_THRESHOLD` bytes stay in memory, more go to an unnamed temporary file that only
-    this user can read, and that the system removes with the process.
-
-    Raises:
-        SourceError: The source cannot be read, or there is no room for the temporary file.
-    """
-
-    def __init__(self, source: Source, cipher: Ctr, content_md5: str | None = None) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=SPOOL_THRESHOLD)  # noqa: SIM115
-        self._size = 0
-        try:
-            for block in _encrypted(source, cipher, None, content_md5):
-                self._size += len(block)
-                self._write(block)
-        except BaseException:
-            self._file.close()
-            raise
-
-    def _write(self, block: memoryview) -> None:
-        try:
-            self._file.write(block)
-        except OSError as error:
-            raise SourceError(
-                f"no room for the ciphertext of a body of unknown length: {error.strerror}",
-                hint=f"free space in {tempfile.gettempdir()}, or point TMPDIR elsewhere",
-            ) from error
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[memoryview]:
-        self._file.seek(0)
-        buffer = memoryview(bytearray(min(BLOCK, self._size)))
-        while count := self._file.readinto(buffer):
-            yield buffer[:count]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._file.close()
-
-
-def _encrypted(
-    source: Source, cipher: Ctr, size: int | None, content_md5: str | None
-) -> Iterator[memoryview]:
-    """Yield the ciphertext in blocks, each valid until the next.
-
-    Length and MD5 are checked before the last block is handed out, because a store that has
-    every byte it was promised may make the object visible at once.
-    """
-    buffer = memoryview(bytearray(BLOCK if size is None else max(1, min(BLOCK, size))))
-    stream = cipher.stream()
-    md5 = hashlib.md5(usedforsecurity=False) if content_md5 is not None else None
-    done = 0
-    while done != size:
-        block = buffer if size is None else buffer[: size - done]
-        block = block[: source.read_into(block)]
-        done += len(block)
-        if md5 is not None:
-            md5.update(block)
-        if done == size or not block:
-            break
-        stream.apply(block)
-        yield block
-        source.report(done)
-    else:
-        block = buffer[:0]
-    if size is not None and (done < size or source.read_into(memoryview(bytearray(1)))):
-        change = f"ended after {done:,}" if done < size else "grew beyond"
-        raise SourceError(
-            f"the body was said to have {size:,} bytes and {change}",
-            hint="something wrote to it meanwhile; put it again",
-        )
-    if md5 is not None and base64.b64encode(md5.digest()).decode() != content_md5:
-        raise SourceError("the plaintext does not have the MD5 that was given for it")
-    stream.apply(block)
-    if block:
-        yield block
-    source.report(done, last=True)
 
 
 def _opened(path: Path) -> io.FileIO:

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cipherbucket.decryption import BLOCK
 from cipherbucket.errors import UsageError
-from cipherbucket.reader import BLOCK, ObjectStream
+from cipherbucket.reader import ObjectStream
 
 
 def save(stream: ObjectStream, target: str | os.PathLike[str]) -> None:

@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from cipherbucket.ciphertext import EncryptedSource, Spool
 from cipherbucket.errors import (
     EnvelopeError,
     ObjectNotFoundError,
     PreconditionFailedError,
     TransientStoreError,
 )
+from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.envelope import Envelope
-from cipherbucket.keys.ring import KeyRing
-from cipherbucket.seal import seal
-from cipherbucket.source import EncryptedSource, Source, Spool
+from cipherbucket.source import Source
 from cipherbucket.stores.bodies import Body
 from cipherbucket.stores.objects import StoredObject
 
@@ -34,23 +34,19 @@ _FIRST_DELAY = 0.2
 Result = TypeVar("Result")
 Send = Callable[[Envelope, Body], StoredObject]
 Find = Callable[[], StoredObject]
+Seal = Callable[..., tuple[Envelope, ContentCipher]]
+"""`cipherbucket.seal.seal`, but for what is known only when a body is read."""
 
 
 def write(
-    ring: KeyRing,
-    format: str,  # noqa: A002  the word of the documents
-    source: Source,
-    content_md5: str | None,
-    send: Send,
-    find: Find,
+    seal: Seal, source: Source, content_md5: str | None, send: Send, find: Find
 ) -> StoredObject:
     """Seal a source and send it; try again while the store's failure may pass.
 
     Args:
-        ring: Its first key writes.
-        format: The format of the new object.
+        seal: Draws a new data key each time it is called.
         source: The plaintext, at its beginning.
-        content_md5: Base64 MD5 the plaintext must have and that is recorded, if any.
+        content_md5: Base64 MD5 the plaintext must have, if any.
         send: Puts an envelope and a ciphertext into the store.
         find: Tells what is in the store under the object's name.
 
@@ -77,13 +73,13 @@ def write(
         def sealed_anew(attempt: int) -> StoredObject:
             if attempt > 1:
                 source.rewind()
-            envelope, cipher = seal(ring, format, content_length=size, content_md5=content_md5)
+            envelope, cipher = seal(content_length=size, content_md5=content_md5)
             return once(envelope, EncryptedSource(source, cipher, content_md5))
 
         return persist(sealed_anew)
-    unsized, cipher = seal(ring, format)
+    unsized, cipher = seal()
     with Spool(source, cipher, content_md5) as spool:
-        envelope = unsized.with_content(len(spool), content_md5)
+        envelope = unsized.with_content(spool.plain_size, content_md5)
         return persist(lambda _: once(envelope, spool))
 
 

@@ -28,8 +28,9 @@ from cipherbucket.format.envelope import Envelope, without_envelope
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.policy import Policy
-from cipherbucket.reader import unlock
+from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.objects import StoredObject
+from cipherbucket.unlocking import Reading, unlock
 
 SHARDS = 8
 CASES = count(200_000, 8_000)
@@ -49,13 +50,17 @@ KINDS: list[type[SecurityError]] = [
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def never(*_: object) -> Incoming:
+    raise AssertionError("an object of these formats is unlocked by its metadata alone")
+
+
 def outcome_of(metadata: Metadata, size: int, ring: KeyRing, policy: Policy) -> str:
     """Do all that a read does before the first byte; name what came of it."""
     stored = StoredObject(name="name", size=size, etag="", modified=MOMENT, metadata=metadata)
     try:
         info = ObjectInfo.of(stored)
         assert_envelope_is_sound(metadata, info.envelope)
-        cipher = unlock(info, ring, policy)
+        _, cipher = unlock(stored, Reading("name", ring, policy, "oss"), never)
     except tuple(KINDS) as error:
         assert_nothing_wrapped_is_told(error, metadata)
         return type(error).__name__

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from tests.counts import count
 from tests.sdk_vectors import rsa_key
 
-from cipherbucket import reader, source
+from cipherbucket import ciphertext, object_file
 from cipherbucket.bucket import Bucket
+from cipherbucket.decryption import BLOCK
 from cipherbucket.errors import NoMatchingKeyError, RangeError
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.reader import BLOCK
-from cipherbucket.seal import unseal
 from cipherbucket.source import PutBody
 from cipherbucket.stores.memory import MemoryStore
+from cipherbucket.unseal import unseal
 
 KEY = rsa_key("key1").described({"desc": "2026"})
 
@@ -152,7 +152,7 @@ def test_a_body_of_unknown_length_comes_back_from_a_temporary_file_too(
     threshold: int, size: int, seed: int, chunks: list[int]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "SPOOL_THRESHOLD", threshold)
+        patch.setattr(ciphertext, "SPOOL_THRESHOLD", threshold)
 
         put_and_read(KINDS["iterable"], body_of(size, seed), chunks, [4096])
 
@@ -205,7 +205,7 @@ def test_seeks_and_reads_are_those_of_a_file_in_memory(
     buffer_size = data.draw(st.sampled_from([1, 16, 100, 128 << 10]))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "_BUFFER", buffer_size)
+        patch.setattr(object_file, "_BUFFER", buffer_size)
         ours, theirs = bucket.open("name"), io.BytesIO(plaintext)
 
     for _ in range(data.draw(st.integers(1, 12))):

@@ -80,7 +80,7 @@ def test_every_downgrade_is_refused(policy: Policy, envelope: Envelope | None, w
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("formats", ["sealed", ["oss", "sealed"], "OSS", "", [""], ["plaintext"]])
+@pytest.mark.parametrize("formats", ["gcm", ["oss", "gcm"], "OSS", "", [""], ["plaintext"]])
 def test_an_unknown_format_is_refused(formats: str | list[str]) -> None:
     with pytest.raises(UsageError, match="unknown format") as caught:
         Policy(formats)
@@ -89,7 +89,7 @@ def test_an_unknown_format_is_refused(formats: str | list[str]) -> None:
 
 def test_a_bucket_of_an_unknown_format_has_no_policy() -> None:
     with pytest.raises(UsageError, match="unknown format"):
-        Policy.of_format("sealed")
+        Policy.of_format("gcm")
 
 
 def test_a_policy_is_a_value_that_cannot_be_changed() -> None:

@@ -14,10 +14,10 @@ from cipherbucket.format.span import Span
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.policy import Policy
-from cipherbucket.seal import unseal
 from cipherbucket.stores.bodies import RawBody
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.objects import StoredObject
+from cipherbucket.unseal import unseal
 
 RANGES = 30
 FEEDS = (1, 15, 16, 17, 4096)

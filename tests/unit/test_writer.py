@@ -10,10 +10,10 @@ import pytest
 from tests.failing_store import FailingStore
 
 import cipherbucket as cb
-from cipherbucket import source as source_module
-from cipherbucket import writer
+from cipherbucket import ciphertext, writer
+from cipherbucket.ciphertext import EncryptedSource, Spool
 from cipherbucket.format.ctr import Ctr
-from cipherbucket.source import EncryptedSource, Source, Spool
+from cipherbucket.source import Source
 
 PLAIN = bytes(i % 251 for i in range(3_500_000))
 
@@ -173,7 +173,7 @@ def test_a_file_object_is_put_from_its_position_and_stays_open(bucket: cb.Bucket
 def test_a_body_of_unknown_length_is_kept_as_ciphertext_in_an_unnamed_0600_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(source_module, "SPOOL_THRESHOLD", 1 << 20)
+    monkeypatch.setattr(ciphertext, "SPOOL_THRESHOLD", 1 << 20)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     cipher = Ctr(bytes(32), bytes(16))
     with Source(Pipe(PLAIN)) as source, Spool(source, cipher) as spool:

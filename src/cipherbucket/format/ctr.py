@@ -14,6 +14,7 @@ from typing import NoReturn
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 from cipherbucket.errors import UsageError
+from cipherbucket.format.span import PLAIN, Layout
 
 BLOCK = 16
 KEY_LENGTH = 32
@@ -32,6 +33,8 @@ class Ctr:
     """
 
     __slots__ = ("_iv", "_key")
+
+    layout: Layout = PLAIN
 
     def __init__(self, key: bytes, iv: bytes) -> None:
         if len(key) != KEY_LENGTH or len(iv) != IV_LENGTH:
@@ -52,6 +55,20 @@ class Ctr:
         context.update(bytes(skip))
         return CtrStream(context)
 
+    def buffers(self, length: int) -> tuple[memoryview, memoryview]:
+        """Return room for ``length`` bytes of plaintext and for what they become: the same."""
+        buffer = memoryview(bytearray(length))
+        return buffer, buffer
+
+    def encrypt(self, offset: int, plain: memoryview, out: memoryview, *, last: bool) -> memoryview:  # noqa: ARG002  the last bytes are like all others
+        """Encrypt a stretch of the plaintext into ``out``, which may be ``plain`` itself.
+
+        Returns:
+            The part of ``out`` that was filled.
+        """
+        self.stream(offset).apply(plain, out)
+        return out[: len(plain)]
+
     def __repr__(self) -> str:
         """Show no key."""
         return "Ctr(...)"
@@ -69,7 +86,9 @@ class CtrStream:
     def __init__(self, context: CipherContext) -> None:
         self._context = context
 
-    def apply(self, buffer: bytearray | memoryview) -> None:
-        """Encrypt or decrypt the next ``len(buffer)`` bytes in place."""
+    def apply(
+        self, buffer: bytearray | memoryview, out: bytearray | memoryview | None = None
+    ) -> None:
+        """Encrypt or decrypt the next ``len(buffer)`` bytes into ``out``, by default in place."""
         # Safe in place: the cipher reads each byte before it writes it, and CTR keeps none back.
-        self._context.update_into(buffer, buffer)
+        self._context.update_into(buffer, buffer if out is None else out)

@@ -1,9 +1,9 @@
 """The envelope: all that is needed to decrypt an object, minus the master key.
 
 Law: this file alone knows the metadata names and the content algorithms (docs/format.md,
-sections 3 and 9). An envelope keeps the exact texts it was parsed from, unknown fields included,
-so that writing it unchanged gives the same bytes; a new envelope is composed as texts first and
-then parsed, so that nothing is written that the strict reader would refuse.
+sections 3, 9 and 14.5). An envelope keeps the exact texts it was parsed from, unknown fields
+included, so that writing it unchanged gives the same bytes; a new envelope is composed as texts
+first and then parsed, so that nothing is written that the strict reader would refuse.
 
 The store is hostile: every text here is input. Names are without ``x-oss-meta-``, which belongs
 to the transport.
@@ -12,17 +12,29 @@ to the transport.
 from __future__ import annotations
 
 import base64
-import binascii
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cipherbucket.description import Description
-from cipherbucket.errors import EnvelopeError, UsageError
+from cipherbucket.errors import EnvelopeError
+from cipherbucket.format.footer import (
+    MAC_FIELD,
+    RECIPIENTS_FIELD,
+    SEAL_FIELD,
+    Footer,
+    Recipient,
+    Seal,
+    encode_recipients,
+    parse_recipients,
+)
+from cipherbucket.format.sealed import sealed_layout
+from cipherbucket.format.span import PLAIN, Layout
+from cipherbucket.format.texts import base64_bytes, decimal, md5_text, one_spelling, required
 
 OSS = "oss"
 OSS_V1 = "oss-v1"
-FORMATS = (OSS, OSS_V1)
+SEALED = "sealed"
+FORMATS = (OSS, OSS_V1, SEALED)
 
 MAX_FIELD = 8192
 """Longest text of one field, in characters: all of an object's metadata has 8 KiB."""
@@ -37,61 +49,26 @@ _V1_WRAP_ALGORITHMS = frozenset({"rsa", "kms"})
 # Written beside V1's own names; in any other object they are the user's metadata.
 _V1_COMPANIONS = frozenset({"unencrypted-content-length", "unencrypted-content-md5"})
 _SEALED = "cipherbucket-"
-
-_DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Recipient:
-    """One master key that can open the object.
-
-    Attributes:
-        algorithm: The wrap algorithm, as it stands on the wire.
-        wrapped_key: The data key, wrapped.
-        description_text: The master key's description, as it stands on the wire; "" for none.
-        description_field: The metadata name it came from.
-    """
-
-    algorithm: str
-    wrapped_key: bytes
-    description_text: str
-    description_field: str
-
-    @property
-    def description(self) -> Description:
-        """The description as a mapping.
-
-        Raises:
-            EnvelopeError: The text is no JSON object of strings. This is told only here, so
-                that an object whose description was damaged can still be read with ``key=``.
-        """
-        try:
-            return Description(self.description_text)
-        except UsageError as error:
-            raise EnvelopeError(
-                f"{self.description_field}: {error.message}",
-                field=self.description_field,
-                hint="if you know the key, read the object with key=",
-            ) from None
-
-    def __repr__(self) -> str:
-        return f"Recipient({self.algorithm!r}, {self.description_text!r})"
+_SEALED_NAMES = (SEAL_FIELD, RECIPIENTS_FIELD, MAC_FIELD)
+_SEALED_CONTENT_ALGORITHM = "AES-256-GCM in chunks (C2SP chunked-encryption, Cobblestone-256)"
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Envelope:
-    """What travels with an object (docs/format.md, section 3).
+    """What travels with an object (docs/format.md, sections 3, 9 and 14.5).
 
     Attributes:
-        format: ``oss`` or ``oss-v1``.
-        recipients: The master keys that can open it; one in these formats.
-        wrapped_iv: The initial counter, wrapped; None in a format that has none.
+        format: ``oss``, ``oss-v1`` or ``sealed``.
+        recipients: The master keys that can open it; just one but in ``sealed``.
+        wrapped_iv: The initial counter, wrapped; None in ``sealed``, which has none.
         content_length: Length of the plaintext in bytes, where recorded.
         content_md5: MD5 of the plaintext in base64, where recorded.
         data_size: Length of the plaintext in bytes, as declared when a multipart began.
         part_size: Length in bytes of every part but the last of a multipart.
         fields: Every metadata name and exact text of the envelope. Two envelopes are equal when
             these are, in any order: stores and proxies reorder headers.
+        seal: In ``sealed``, what never changes.
+        mac: In ``sealed``, the MAC of seal and recipients; None where they come from the body.
     """
 
     format: str
@@ -102,6 +79,8 @@ class Envelope:
     data_size: int | None
     part_size: int | None
     fields: tuple[tuple[str, str], ...]
+    seal: Seal | None = None
+    mac: bytes | None = None
 
     @classmethod
     def parse(cls, metadata: Mapping[str, str]) -> Envelope | None:
@@ -137,11 +116,7 @@ class Envelope:
             return _parse_v2(fields)
         if kinds == {OSS_V1}:
             return _parse_v1(fields)
-        raise EnvelopeError(
-            "the sealed format is not supported by this version",
-            field=next(iter(fields)),
-            hint="upgrade cipherbucket",
-        )
+        return _parse_sealed(fields)
 
     @classmethod
     def compose(
@@ -186,8 +161,42 @@ class Envelope:
         assert envelope is not None
         return envelope
 
+    @classmethod
+    def compose_sealed(cls, seal: Seal, recipients: Sequence[Recipient], mac: bytes) -> Envelope:
+        """Make the envelope of a sealed object, new or with other recipients.
+
+        Raises:
+            EnvelopeError: Something that the reader would refuse.
+        """
+        values = (seal.encode(), encode_recipients(recipients), mac)
+        texts = (base64.b64encode(value).decode() for value in values)
+        envelope = cls.parse(dict(zip(_SEALED_NAMES, texts, strict=True)))
+        assert envelope is not None
+        return envelope
+
+    @classmethod
+    def of_body(cls, header: bytes, footer: bytes) -> Envelope:
+        """Make the envelope of a sealed body that lost its metadata, or whose footer is asked for.
+
+        Args:
+            header: The first 56 bytes of the body.
+            footer: The footer's bytes.
+
+        Raises:
+            EnvelopeError: The footer cannot be understood.
+        """
+        recipients = Footer.parse(footer).recipients
+        return cls(
+            SEALED, recipients, None, None, None, None, None, (), Seal.of_body(header, footer)
+        )
+
     def with_content(self, length: int, md5: str | None) -> Envelope:
-        """Return a new object's envelope with length and MD5 of its plaintext recorded."""
+        """Return a new object's envelope with length and MD5 of its plaintext recorded.
+
+        The sealed format records neither: its length is authentic by itself.
+        """
+        if self.seal is not None:
+            return self
         texts = {**self.to_metadata(), _V2 + "unencrypted-content-length": str(length)}
         if md5 is not None:
             texts[_V2 + "unencrypted-content-md5"] = md5
@@ -199,10 +208,30 @@ class Envelope:
         """Return the metadata names and exact texts of this envelope."""
         return dict(self.fields)
 
+    def to_part_metadata(self) -> dict[str, str]:
+        """Return what OSS wants repeated with every part of an upload."""
+        return {} if self.seal is not None else self.to_metadata()
+
     @property
     def content_algorithm(self) -> str:
         """What the body really is, whatever the wire calls it."""
-        return _V2_CONTENT_ALGORITHM
+        return _V2_CONTENT_ALGORITHM if self.seal is None else _SEALED_CONTENT_ALGORITHM
+
+    @property
+    def layout(self) -> Layout:
+        """How the plaintext lies in the body."""
+        return PLAIN if self.seal is None else sealed_layout(self.seal.footer_length)
+
+    @property
+    def identity(self) -> bytes:
+        """What no other object's envelope has, and what stays when recipients change."""
+        return self.recipients[0].wrapped_key if self.seal is None else self.seal.encode()
+
+    def same_object(self, other: Envelope | None) -> bool:
+        """Tell whether another envelope is of the same object, perhaps with other recipients."""
+        if self.seal is None or other is None:
+            return self == other
+        return self.seal == other.seal
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Envelope) and dict(self.fields) == dict(other.fields)
@@ -224,25 +253,6 @@ def without_envelope(metadata: Mapping[str, str], envelope: Envelope | None) -> 
     """Return the user's own metadata: all that is not the envelope's."""
     ours = dict(envelope.fields) if envelope is not None else {}
     return {name: text for name, text in metadata.items() if name.lower() not in ours}
-
-
-def is_md5(text: str) -> bool:
-    """Tell whether a text is the canonical base64 of 16 bytes."""
-    try:
-        return _md5({"md5": text}, "md5") is not None
-    except EnvelopeError:
-        return False
-
-
-def decode_v1_start(text: bytes) -> bytes | None:
-    """Turn V1's initial counter, ASCII decimal digits, into 16 big-endian bytes.
-
-    Returns:
-        The counter, or None when the bytes are no decimal number below 2**128.
-    """
-    if not re.fullmatch(rb"0|[1-9][0-9]{0,38}", text) or int(text) >= 1 << 128:
-        return None
-    return int(text).to_bytes(16, "big")
 
 
 def _collect(metadata: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
@@ -268,7 +278,7 @@ def _kind(name: str) -> str | None:
     if name.startswith(_V1) or name in _V1_NAMES:
         return OSS_V1
     if name.startswith(_SEALED):
-        return "sealed"
+        return SEALED
     return None
 
 
@@ -278,13 +288,13 @@ def _first_of_second_kind(fields: Mapping[str, str]) -> str:
 
 
 def _parse_v2(fields: dict[str, str]) -> Envelope:
-    content_algorithm = _required(fields, _V2 + "cek-alg")
+    content_algorithm = required(fields, _V2 + "cek-alg")
     if content_algorithm != _V2_CONTENT_ALGORITHM:
         raise EnvelopeError(
             f"{_V2}cek-alg: {content_algorithm[:64]!r} is not {_V2_CONTENT_ALGORITHM!r}",
             field=_V2 + "cek-alg",
         )
-    algorithm = _required(fields, _V2 + "wrap-alg")
+    algorithm = required(fields, _V2 + "wrap-alg")
     if not algorithm.isascii():  # "r\u017fa".casefold() is "rsa"
         raise EnvelopeError(f"{_V2}wrap-alg: not ASCII", field=_V2 + "wrap-alg")
     if algorithm.lower() in _V1_WRAP_ALGORITHMS:
@@ -293,92 +303,75 @@ def _parse_v2(fields: dict[str, str]) -> Envelope:
         )
     recipient = Recipient(
         algorithm,
-        _base64(fields, _V2 + "key"),
+        base64_bytes(fields, _V2 + "key"),
         fields.get(_V2 + "matdesc", ""),
         _V2 + "matdesc",
     )
     return Envelope(
         format=OSS,
         recipients=(recipient,),
-        wrapped_iv=_base64(fields, _V2 + "start"),
-        content_length=_decimal(fields, _V2 + "unencrypted-content-length"),
-        content_md5=_md5(fields, _V2 + "unencrypted-content-md5"),
-        data_size=_decimal(fields, _V2 + "data-size"),
-        part_size=_decimal(fields, _V2 + "part-size"),
+        wrapped_iv=base64_bytes(fields, _V2 + "start"),
+        content_length=decimal(fields, _V2 + "unencrypted-content-length"),
+        content_md5=md5_text(fields, _V2 + "unencrypted-content-md5"),
+        data_size=decimal(fields, _V2 + "data-size"),
+        part_size=decimal(fields, _V2 + "part-size"),
         fields=tuple(fields.items()),
     )
 
 
 def _parse_v1(fields: dict[str, str]) -> Envelope:
-    content_algorithm = _required(fields, "oss-cek-alg")
+    content_algorithm = required(fields, "oss-cek-alg")
     if content_algorithm != _V1_CONTENT_ALGORITHM:
         raise EnvelopeError(
             f"oss-cek-alg: {content_algorithm[:64]!r} is not {_V1_CONTENT_ALGORITHM!r}",
             field="oss-cek-alg",
         )
-    algorithm = _required(fields, "oss-wrap-alg")
+    algorithm = required(fields, "oss-wrap-alg")
     if algorithm not in _V1_WRAP_ALGORITHMS:
         raise EnvelopeError(
             f"oss-wrap-alg: {algorithm[:64]!r} is none of 'rsa', 'kms'", field="oss-wrap-alg"
         )
-    description_field = _one_spelling(fields, _V1 + "matdesc", "oss-matdesc")
-    length_field = _one_spelling(
+    description_field = one_spelling(fields, _V1 + "matdesc", "oss-matdesc")
+    length_field = one_spelling(
         fields, "unencrypted-content-length", _V1 + "unencrypted-content-length"
     )
-    md5_field = _one_spelling(fields, "unencrypted-content-md5", _V1 + "unencrypted-content-md5")
+    md5_field = one_spelling(fields, "unencrypted-content-md5", _V1 + "unencrypted-content-md5")
     recipient = Recipient(
         algorithm,
-        _base64(fields, _V1 + "key"),
+        base64_bytes(fields, _V1 + "key"),
         fields.get(description_field, ""),
         description_field,
     )
     return Envelope(
         format=OSS_V1,
         recipients=(recipient,),
-        wrapped_iv=_base64(fields, _V1 + "start"),
-        content_length=_decimal(fields, length_field),
-        content_md5=_md5(fields, md5_field),
+        wrapped_iv=base64_bytes(fields, _V1 + "start"),
+        content_length=decimal(fields, length_field),
+        content_md5=md5_text(fields, md5_field),
         data_size=None,
         part_size=None,
         fields=tuple(fields.items()),
     )
 
 
-def _required(fields: Mapping[str, str], name: str) -> str:
-    if not (text := fields.get(name, "")):
-        raise EnvelopeError(f"{name}: missing", field=name)
-    return text
-
-
-def _one_spelling(fields: Mapping[str, str], name: str, other: str) -> str:
-    if name in fields and other in fields and fields[name] != fields[other]:
-        raise EnvelopeError(f"{other}: differs from {name}", field=other)
-    return other if other in fields and name not in fields else name
-
-
-def _base64(fields: Mapping[str, str], name: str) -> bytes:
-    text = _required(fields, name)
-    try:
-        value = base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
-        value = b""
-    # Re-encoding refuses stray bits under the padding: one value has one text.
-    if not value or base64.b64encode(value).decode() != text:
-        raise EnvelopeError(f"{name}: not canonical base64", field=name)
-    return value
-
-
-def _decimal(fields: Mapping[str, str], name: str) -> int | None:
-    if (text := fields.get(name)) is None:
-        return None
-    if not _DECIMAL.fullmatch(text):
-        raise EnvelopeError(f"{name}: not a decimal number of at most 16 digits", field=name)
-    return int(text)
-
-
-def _md5(fields: Mapping[str, str], name: str) -> str | None:
-    if name not in fields:
-        return None
-    if len(_base64(fields, name)) != 16:
-        raise EnvelopeError(f"{name}: not 16 bytes of base64", field=name)
-    return fields[name]
+def _parse_sealed(fields: dict[str, str]) -> Envelope:
+    for name in fields:
+        if name not in _SEALED_NAMES:
+            raise EnvelopeError(f"{name}: no name of the sealed format", field=name)
+    seal = Seal.parse(base64_bytes(fields, SEAL_FIELD))
+    recipients = parse_recipients(base64_bytes(fields, RECIPIENTS_FIELD))
+    mac = base64_bytes(fields, MAC_FIELD)
+    if len(mac) != 32:
+        raise EnvelopeError(f"{MAC_FIELD}: not 32 bytes", field=MAC_FIELD)
+    return Envelope(
+        format=SEALED,
+        recipients=recipients,
+        wrapped_iv=None,
+        content_length=None,
+        content_md5=None,
+        data_size=None,
+        part_size=None,
+        fields=tuple(fields.items()),
+        seal=seal,
+        mac=mac,
+    )

@@ -1,8 +1,9 @@
-"""Ranges: what was asked for, how it lies in what the store sent, and how an object is parted.
+"""Ranges: what was asked for, how it lies in what is stored, and how an object is parted.
 
 Law: the counter and the cut follow the response, never the request. A store may ignore a range
 and send the whole object; what it says it sent is what is decrypted, and a response that does not
-cover the request is an error.
+hold what was needed is an error. All formats share this arithmetic: a `Layout` is what they differ
+in.
 """
 
 from __future__ import annotations
@@ -68,28 +69,108 @@ class Span:
         stop = size if self.length is None else min(size, self.start + self.length)
         return min(self.start, size), stop
 
-    def cut(self, first: int, stop: int, size: int) -> tuple[int, int]:
-        """Find the span in a response.
 
-        Args:
-            first: Offset of the first byte that the response holds.
-            stop: Offset after its last byte.
-            size: Size of the whole object, as the response tells it.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a plaintext lies in what is stored: ``head | chunks | foot``.
 
-        Returns:
-            How many bytes to drop at the front, and how many to take after them.
+    Every chunk but the last holds ``chunk`` bytes of plaintext and is ``tag`` bytes longer. With
+    tags the last chunk is always shorter than the others, and may hold nothing (docs/format.md,
+    section 14.1). Without, what is stored is as long as the plaintext: see `PLAIN`.
+
+    Attributes:
+        head: Bytes before the first chunk.
+        chunk: Bytes of plaintext in a chunk.
+        tag: Bytes that a chunk grows by.
+        foot: Bytes after the last chunk.
+        grain: What the size of a part is a multiple of.
+    """
+
+    head: int
+    chunk: int
+    tag: int
+    foot: int
+
+    @property
+    def grain(self) -> int:
+        """What the size of every part but the last is a multiple of, in bytes of plaintext."""
+        return self.chunk if self.tag else _GRAIN
+
+    @property
+    def stride(self) -> int:
+        """Bytes of a whole chunk, as it is stored."""
+        return self.chunk + self.tag
+
+    def stored_size(self, size: int) -> int:
+        """Return how many bytes are stored for a plaintext of ``size``."""
+        return self.head + size + (self.tag and self.tag * (size // self.chunk + 1)) + self.foot
+
+    def size(self, stored: int) -> int:
+        """Return the length of the plaintext of which so many bytes are stored: a claim.
 
         Raises:
-            IntegrityError: The response does not hold the span.
+            IntegrityError: No plaintext has this length in store.
         """
-        start, end = self.resolve(size)
-        if not (0 <= first <= start <= end <= stop <= size):
+        chunks, rest = divmod(stored - self.head - self.foot, self.stride)
+        if chunks < 0 or rest < self.tag:
             raise IntegrityError(
-                f"the store sent bytes {first:,} to {stop:,} of {size:,}"
-                f" when {start:,} to {end:,} were asked for",
-                hint="a proxy or the store mistreats ranges; read the whole object instead",
+                f"{stored:,} bytes are no whole object of this format",
+                hint="the object was truncated or extended; restore it from a copy",
             )
-        return start - first, end - start
+        return chunks * self.chunk + rest - self.tag
+
+    def part_size(self, start: int, stop: int, *, last: bool) -> int:
+        """Return how many bytes are stored for the plaintext from ``start`` to ``stop``."""
+        whole = self.stored_size(stop - start) - self.head - self.foot
+        ends = self.foot if last else -self.tag
+        return (0 if start else self.head) + whole + ends
+
+    def request(self, span: Span) -> StoredSpan:
+        """Return what to ask a store for, before anything is known of the object."""
+        if span.tail is not None:
+            if not self.tag:
+                return StoredSpan(tail=span.tail)
+            chunks = span.tail // self.chunk + 2
+            return StoredSpan(tail=span.tail + self.chunk + chunks * self.tag + self.foot)
+        first = self._begin(span.start)
+        if span.length is None:
+            return StoredSpan(first)
+        return StoredSpan(first, self._end(span.start, span.start + span.length) - first)
+
+    def needed(self, span: Span, stored: int) -> tuple[int, int]:
+        """Return which stored bytes, as offsets, a read of ``span`` takes.
+
+        Where the end of the object is told to the reader, they go to the end of what is stored.
+        """
+        size = self.size(stored)
+        start, stop = span.resolve(size)
+        asked = span.start + span.length if span.length is not None else size + 1
+        if asked > size or start == size:
+            return self._begin(start), stored
+        return self._begin(start), min(self._end(start, stop), stored - self.foot)
+
+    def _begin(self, start: int) -> int:
+        chunk = start // self.chunk
+        return self.head + chunk * self.stride if chunk else 0
+
+    def _end(self, start: int, stop: int) -> int:
+        chunks = -(-stop // self.chunk)
+        if self.tag:
+            chunks = max(chunks, start // self.chunk + 1)  # a read of nothing opens a chunk too
+        return self.head + chunks * self.stride
+
+
+PLAIN = Layout(head=0, chunk=1, tag=0, foot=0)
+"""Bodies that are as long as their plaintext: formats ``oss`` and ``oss-v1``, and plaintext."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpan:
+    """A range of stored bytes to ask for: from ``start`` on, or the last ``tail``."""
+
+    start: int = 0
+    length: int | None = None
+    tail: int | None = None
 
 
 MIN_PART_SIZE = 100 << 10
@@ -109,8 +190,10 @@ class PartPlan:
 
     Attributes:
         data_size: Bytes of plaintext, 1 or more.
-        part_size: Bytes of a part: a multiple of 16, 100 KiB to 5 GiB, large enough that 10,000
-            parts suffice. An object of one part may have a smaller one.
+        part_size: Bytes of plaintext in a part: a multiple of the layout's grain (16 in format
+            ``oss``, 16,384 in ``sealed``), 100 KiB to 5 GiB when stored, large enough that
+            10,000 parts suffice. An object of one part may have a smaller one.
+        layout: How the plaintext lies in what is stored.
 
     Raises:
         UsageError: Sizes that break one of these rules; the hint names a size that works.
@@ -118,6 +201,7 @@ class PartPlan:
 
     data_size: int
     part_size: int
+    layout: Layout = PLAIN
 
     def __post_init__(self) -> None:
         if self.data_size < 1:
@@ -125,25 +209,31 @@ class PartPlan:
                 f"a multipart upload has 1 byte or more, not {self.data_size}",
                 hint="an empty object is put at once: bucket.put(name, b'')",
             )
+        layout, size = self.layout, self.part_size
         fault = None
-        if self.part_size < 1 or self.part_size % _GRAIN:
-            fault = "is no positive multiple of 16"
-        elif self.part_size < MIN_PART_SIZE and self.part_size < self.data_size:
+        if size < 1 or size % layout.grain:
+            fault = f"is no positive multiple of {layout.grain:,}"
+        elif layout.part_size(size, 2 * size, last=False) < MIN_PART_SIZE and size < self.data_size:
             fault = f"is under the least part of {MIN_PART_SIZE:,} bytes"
-        elif self.part_size > MAX_PART_SIZE:
+        elif layout.stored_size(size) > MAX_PART_SIZE:
             fault = f"is over the largest part of {MAX_PART_SIZE:,} bytes"
         elif self.count > MAX_PARTS:
             fault = f"makes {self.count:,} parts, more than {MAX_PARTS:,}"
         if fault is not None:
             raise UsageError(
                 f"a part size of {self.part_size:,} bytes {fault}",
-                hint=f"part_size={good_part_size(self.data_size)} does",
+                hint=f"part_size={good_part_size(self.data_size, layout)} does",
             )
 
     @property
     def count(self) -> int:
         """Number of parts."""
         return -(-self.data_size // self.part_size)
+
+    @property
+    def stored_size(self) -> int:
+        """Bytes that are stored in all."""
+        return self.layout.stored_size(self.data_size)
 
     def offsets(self, number: int) -> tuple[int, int]:
         """Return where part ``number`` (from 1) begins and ends in the plaintext.
@@ -157,7 +247,16 @@ class PartPlan:
         return start, min(start + self.part_size, self.data_size)
 
 
-def good_part_size(data_size: int) -> int:
+def good_part_size(data_size: int, layout: Layout = PLAIN) -> int:
     """Return a part size for an object of ``data_size`` bytes: 16 MiB, or more where it must be."""
     least = -(-data_size // MAX_PARTS)
-    return max(_DEFAULT_PART_SIZE, -(-least // _GRAIN) * _GRAIN)
+    return max(_DEFAULT_PART_SIZE, -(-least // layout.grain) * layout.grain)
+
+
+def growing_part_size(number: int) -> int:
+    """Return the size of part ``number`` (from 1) of an object whose length is not known.
+
+    16 MiB for the first 1,000, then twice as much for each 1,000 more, at most 4 GiB, so that
+    10,000 parts hold 11.7 TiB (docs/format.md, section 14.8).
+    """
+    return _DEFAULT_PART_SIZE << min((number - 1) // 1000, 8)

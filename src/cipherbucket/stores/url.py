@@ -52,8 +52,7 @@ def fetch_url(
     """
     if length == 0 or tail == 0:
         raise UsageError("a URL is asked for 1 byte or more")
-    parts = _checked(url)
-    name = unquote(parts.path).removeprefix("/") or parts.netloc
+    name = name_in_url(url)
     http = Http(
         proxy=settings.proxy,
         ca_file=settings.ca_file,
@@ -86,6 +85,16 @@ def fetch_url(
 
     body = ResumingBody(name, response, first, stop, stored.etag, reopen)
     return Incoming(stored, first, stop, body, named)
+
+
+def name_in_url(url: str) -> str:
+    """Return the name of the object behind a URL: its path, without the slash before it.
+
+    Raises:
+        UsageError: Not such a URL.
+    """
+    parts = _checked(url)
+    return unquote(parts.path).removeprefix("/") or parts.netloc
 
 
 def _checked(url: str) -> SplitResult:

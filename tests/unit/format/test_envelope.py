@@ -11,10 +11,10 @@ from cipherbucket.format.envelope import (
     OSS,
     OSS_V1,
     Envelope,
-    decode_v1_start,
     is_reserved,
     without_envelope,
 )
+from cipherbucket.format.texts import decode_v1_start
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=5)
 DESCRIPTIONS = st.dictionaries(TEXTS, TEXTS, max_size=3)

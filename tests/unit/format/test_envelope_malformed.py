@@ -193,13 +193,19 @@ def test_the_longest_text_that_a_store_could_hold_is_taken() -> None:
     assert Envelope.parse(v2(key="QUFB" * (MAX_FIELD // 4))) is not None
 
 
-@pytest.mark.parametrize("name", ["cipherbucket-seal", "cipherbucket-mac", "Cipherbucket-X"])
-def test_a_sealed_object_is_refused_and_the_hint_is_to_upgrade(name: str) -> None:
-    with pytest.raises(EnvelopeError, match="sealed") as caught:
-        Envelope.parse({name: "x"})
+@pytest.mark.parametrize(
+    ("names", "field"),
+    [
+        (["cipherbucket-seal"], "cipherbucket-seal"),
+        (["cipherbucket-mac"], "cipherbucket-seal"),
+        (["cipherbucket-seal", "Cipherbucket-X"], "cipherbucket-x"),
+    ],
+)
+def test_a_piece_of_a_sealed_envelope_is_refused(names: list[str], field: str) -> None:
+    with pytest.raises(EnvelopeError) as caught:
+        Envelope.parse(dict.fromkeys(names, "x"))
 
-    assert caught.value.field == name.lower()
-    assert "upgrade" in (caught.value.hint or "")
+    assert caught.value.field == field
 
 
 @pytest.mark.parametrize(

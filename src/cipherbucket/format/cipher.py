@@ -1,0 +1,34 @@
+"""What the formats' ciphers have in common, as far as writing goes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cipherbucket.format.span import Layout
+
+
+class ContentCipher(Protocol):
+    """One object's cipher. Any stretch of the plaintext can be encrypted without the others."""
+
+    @property
+    def layout(self) -> Layout:
+        """How the plaintext lies in what is stored."""
+
+    def buffers(self, length: int) -> tuple[memoryview, memoryview]:
+        """Return room for ``length`` bytes of plaintext and for what they become.
+
+        The two are the same where the cipher works in place.
+        """
+
+    def encrypt(self, offset: int, plain: memoryview, out: memoryview, *, last: bool) -> memoryview:
+        """Encrypt a stretch of the plaintext, with what of header and footer belongs to it.
+
+        Args:
+            offset: Where it begins; a multiple of ``layout.chunk``.
+            plain: A multiple of ``layout.chunk`` bytes, unless it is the last.
+            out: Where it goes to: ``layout.part_size`` bytes or more.
+            last: Whether the plaintext ends with it.
+
+        Returns:
+            The part of ``out`` that was filled.
+        """

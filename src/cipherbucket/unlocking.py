@@ -1,0 +1,230 @@
+"""From a store's answer to the cipher of its object: policy, keys, binding, and the footer.
+
+Law: the envelope comes from the response that brings the body. The name that a sealed object is
+bound to is the one that was asked for, never one that the object tells; the footer is asked for
+recipients only on request, and for a name only to tell it in an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from cipherbucket.errors import (
+    BindingError,
+    CipherbucketError,
+    EnvelopeError,
+    IntegrityError,
+    PolicyError,
+    named,
+)
+from cipherbucket.format.ctr import Ctr
+from cipherbucket.format.envelope import SEALED, Envelope
+from cipherbucket.format.footer import FOOTER_FIELD, MAX_FOOTER, Footer, footer_length
+from cipherbucket.format.sealed import HEADER, Binding, Sealed, sealed_layout
+from cipherbucket.format.span import PLAIN, Layout, StoredSpan
+from cipherbucket.info import ObjectInfo
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.ring import KeyRing
+from cipherbucket.policy import Policy
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.bodies import Incoming
+from cipherbucket.stores.objects import StoredObject
+from cipherbucket.unseal import unseal
+
+USUAL_FOOTER = 4096
+"""What is fetched for a footer before its length is known; most are shorter."""
+
+Fetch = Callable[[StoredSpan, StoredObject | None], Incoming]
+"""Fetches a range of the stored bytes; of this very object, where one is given."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an object is to be read.
+
+    Attributes:
+        name: The name that is asked for.
+        ring: The master keys.
+        policy: What is accepted.
+        format: The format that is expected; another that the policy accepts costs a request more.
+        key: Use this key, whatever descriptions say.
+        context: The user's context of a sealed object.
+        as_name: Read a sealed object knowingly as one that was sealed under this name.
+        footer_recipients: Take the recipients, and all else, of a sealed object from its body.
+    """
+
+    name: str
+    ring: KeyRing
+    policy: Policy
+    format: str
+    key: MasterKey | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
+    as_name: str | None = None
+    footer_recipients: bool = False
+
+    @property
+    def layout(self) -> Layout:
+        """How the body is expected to lie in the store."""
+        return sealed_layout(USUAL_FOOTER) if self.format == SEALED else PLAIN
+
+    @property
+    def binding(self) -> Binding:
+        """What a sealed object must be bound to."""
+        return Binding(self.name if self.as_name is None else self.as_name, self.context)
+
+
+def fetch_from(store: Store, name: str, if_match: str | None, version_id: str | None) -> Fetch:
+    """Return how an object's ranges are fetched from a store."""
+
+    def fetch(span: StoredSpan, bound_to: StoredObject | None) -> Incoming:
+        return store.get(
+            name,
+            start=span.start,
+            length=span.length,
+            tail=span.tail,
+            if_match=if_match if bound_to is None else bound_to.etag,
+            version_id=version_id if bound_to is None else bound_to.version_id,
+        )
+
+    return fetch
+
+
+def unlock(
+    stored: StoredObject, reading: Reading, fetch: Fetch
+) -> tuple[ObjectInfo, Ctr | Sealed | None]:
+    """Admit an object and unwrap its data key.
+
+    Returns:
+        What is known of it, and its cipher; None for plaintext that the policy accepts.
+
+    Raises:
+        PolicyError, EnvelopeError, NoMatchingKeyError, WrongKeyError, BindingError,
+        IntegrityError: See `Bucket.get`.
+    """
+    with named(stored.name):
+        if reading.footer_recipients:
+            info = _info_of_body(stored, reading.policy, fetch)
+        else:
+            info = ObjectInfo.of(stored)
+        reading.policy.admit(info.envelope)
+        if info.envelope is None:
+            if reading.context or reading.as_name is not None:
+                raise PolicyError("the object is not encrypted, so it is bound to nothing")
+            return info, None
+        try:
+            cipher = unseal(
+                info.envelope,
+                reading.ring,
+                reading.policy,
+                key=reading.key,
+                binding=reading.binding,
+            )
+        except BindingError as error:
+            raise _telling_name(error, stored, info.envelope, reading, fetch) from error
+        info.check_lengths()
+        return info, cipher
+
+
+def fetch_footer(stored: StoredObject, fetch: Fetch) -> bytes:
+    """Fetch the footer of a sealed body; nothing of it is to be believed yet.
+
+    Raises:
+        EnvelopeError: The body ends otherwise.
+    """
+    tail = _fetched(fetch, StoredSpan(tail=min(USUAL_FOOTER, stored.size)), stored)
+    length = footer_length(tail[-12:])
+    if length > len(tail):
+        tail = _fetched(fetch, StoredSpan(tail=min(length, stored.size)), stored)
+    if length > len(tail):
+        raise EnvelopeError("footer: longer than the body", field=FOOTER_FIELD)
+    return tail[-length:]
+
+
+def envelope_of_body(stored: StoredObject, fetch: Fetch) -> Envelope:
+    """Make a sealed object's envelope of its body alone.
+
+    Raises:
+        EnvelopeError: The body is not that of a sealed object.
+    """
+    footer = fetch_footer(stored, fetch)
+    header = _fetched(fetch, StoredSpan(length=HEADER), stored)
+    if len(header) != HEADER:
+        raise EnvelopeError("the body is shorter than its header", field=FOOTER_FIELD)
+    return Envelope.of_body(header, footer)
+
+
+def _info_of_body(stored: StoredObject, policy: Policy, fetch: Fetch) -> ObjectInfo:
+    told = Envelope.parse(stored.metadata)
+    if told is not None and told.seal is None:
+        policy.admit(told)
+        raise PolicyError(
+            f"the object has format {told.format}, which has no footer",
+            hint="leave footer_recipients away",
+        )
+    envelope = envelope_of_body(stored, fetch)
+    if told is not None and not envelope.same_object(told):
+        raise IntegrityError(
+            "metadata and footer are of two different objects",
+            hint="cipherbucket repair restores the metadata from the body",
+        )
+    info = ObjectInfo.of(dataclasses.replace(stored, metadata={}))
+    own = info.metadata if told is None else ObjectInfo.of(stored).metadata
+    return dataclasses.replace(
+        info,
+        metadata=own,
+        size=envelope.layout.size(stored.size),
+        format=SEALED,
+        envelope=envelope,
+    )
+
+
+def _telling_name(
+    error: BindingError, stored: StoredObject, envelope: Envelope, reading: Reading, fetch: Fetch
+) -> BindingError:
+    """Find out which name the object was sealed under, if the footer proves it."""
+    seal = envelope.seal
+    assert seal is not None
+    if not seal.binds_name or seal.binds_context != bool(reading.context):
+        return error
+    with suppress(CipherbucketError):
+        footer = fetch_footer(stored, fetch)
+        name = Footer.parse(footer).name
+        if hashlib.sha256(footer).digest() != seal.footer_hash or name is None:
+            return error
+        if name == reading.binding.name:
+            return _told(error, "the object was sealed with another context", name)
+        unseal(
+            envelope,
+            reading.ring,
+            reading.policy,
+            key=reading.key,
+            binding=Binding(name, reading.context),
+        )
+        return _told(error, f"the object was sealed under the name {name!r}", name)
+    return error
+
+
+def _told(error: BindingError, message: str, name: str) -> BindingError:
+    told = BindingError(message, name=error.name, hint=error.hint)
+    told.sealed_name = name
+    return told
+
+
+def _fetched(fetch: Fetch, span: StoredSpan, stored: StoredObject) -> bytes:
+    """Fetch a small range, wherever the store's answer begins."""
+    with fetch(span, stored) as incoming:
+        size = incoming.stored.size
+        start = span.start if span.tail is None else max(0, size - span.tail)
+        stop = size if span.length is None else min(size, start + span.length)
+        if not incoming.start <= start <= stop <= incoming.stop or stop - start > MAX_FOOTER:
+            raise IntegrityError("the store sent other bytes than were asked for")
+        waste = bytearray(64 << 10)
+        for position in range(incoming.start, start, len(waste)):
+            incoming.readinto(memoryview(waste)[: min(len(waste), start - position)])
+        data = bytearray(stop - start)
+        incoming.readinto(data)
+        return bytes(data)

@@ -1,0 +1,208 @@
+"""The requests of an upload in parts, each tried again while the store's failure may pass.
+
+Law: what is sent again is the same ciphertext. An upload is known by its own envelope, never by
+what a store says of it: one that was begun although its answer was lost is found by that envelope
+and aborted, and an object is ours only if it carries that envelope.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from cipherbucket.checksum import crc64_combine
+from cipherbucket.ciphertext import encrypt_part
+from cipherbucket.errors import (
+    CipherbucketError,
+    EnvelopeError,
+    IntegrityError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    SourceError,
+    UploadNotFoundError,
+)
+from cipherbucket.format.cipher import ContentCipher
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.span import MAX_PARTS, growing_part_size
+from cipherbucket.source import Source
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.objects import Part, StoredObject
+from cipherbucket.writer import persist
+
+_log = logging.getLogger("cipherbucket")
+
+
+def begin_upload(
+    store: Store,
+    name: str,
+    envelope: Envelope,
+    *,
+    metadata: Mapping[str, str],
+    headers: Mapping[str, str],
+) -> str:
+    """Begin an upload and return its id.
+
+    When the store's answer was lost, what it may have begun is found by our envelope and aborted
+    before another is begun: no upload is left behind that nobody knows of.
+    """
+    sent = {**metadata, **envelope.to_metadata()}
+
+    def begin(attempt: int) -> str:
+        if attempt > 1:
+            _abort_ours(store, name, sent, envelope)
+        return store.begin_upload(name, metadata=sent, headers=headers)
+
+    return persist(begin)
+
+
+def send_part(
+    store: Store,
+    name: str,
+    upload_id: str,
+    number: int,
+    ciphertext: memoryview,
+    envelope: Envelope,
+) -> Part:
+    """Send one part; the same ciphertext each time."""
+    metadata = envelope.to_part_metadata()
+    return persist(
+        lambda _: store.upload_part(name, upload_id, number, ciphertext, metadata=metadata)
+    )
+
+
+def complete_upload(
+    store: Store,
+    name: str,
+    upload_id: str,
+    parts: Sequence[Part],
+    envelope: Envelope,
+    *,
+    stored_size: int,
+    if_absent: bool,
+) -> StoredObject:
+    """Make the object of its parts, and see that it is what was sent.
+
+    Raises:
+        IntegrityError: The store's object is not what was sent.
+        ObjectChangedError: Another writer replaced it at once.
+        PreconditionFailedError: ``if_absent`` did not hold.
+    """
+    stored = _completed(store, name, upload_id, parts, envelope, if_absent=if_absent)
+    if Envelope.parse(stored.metadata) != envelope:
+        raise ObjectChangedError(
+            "the object was replaced as soon as it was completed",
+            name=name,
+            hint="look at what is there now; another writer put it",
+        )
+    if stored.size != stored_size or _differs(stored.crc64, parts):
+        raise IntegrityError(
+            "the store's object is not what was sent in parts",
+            name=name,
+            hint="delete it and upload it again",
+        )
+    _log.info("put %r in %d parts: %d bytes", name, len(parts), stored.size)
+    return stored
+
+
+def upload_stream(
+    store: Store,
+    name: str,
+    source: Source,
+    envelope: Envelope,
+    cipher: ContentCipher,
+    *,
+    metadata: Mapping[str, str],
+    headers: Mapping[str, str],
+    if_absent: bool,
+) -> StoredObject:
+    """Upload a source whose length shows only at its end, in parts that grow.
+
+    Each part is in memory, as ciphertext, until the store has it (docs/format.md, section 14.8).
+
+    Raises:
+        SourceError: The source failed, or has more than 10,000 such parts hold.
+        And the errors of `complete_upload`. The upload was aborted then.
+    """
+    upload_id = begin_upload(store, name, envelope, metadata=metadata, headers=headers)
+    try:
+        parts: list[Part] = []
+        start, ended = 0, False
+        while not ended:
+            number = len(parts) + 1
+            if number > MAX_PARTS:
+                raise SourceError(
+                    f"the body has more than {start:,} bytes, the most that one holds"
+                )
+            size = growing_part_size(number)
+            ciphertext, count = encrypt_part(source, cipher, start, start + size, last=None)
+            ended = count < size
+            parts.append(send_part(store, name, upload_id, number, ciphertext, envelope))
+            start += count
+            source.report(start, last=ended)
+        return complete_upload(
+            store,
+            name,
+            upload_id,
+            parts,
+            envelope,
+            stored_size=cipher.layout.stored_size(start),
+            if_absent=if_absent,
+        )
+    except BaseException:
+        abort_quietly(store, name, upload_id)
+        raise
+
+
+def abort_quietly(store: Store, name: str, upload_id: str) -> None:
+    """Abort an upload after a failure, which is what the caller wants to hear of."""
+    try:
+        store.abort_upload(name, upload_id)
+    except CipherbucketError:
+        _log.warning("upload %s of %r could not be aborted", upload_id, name)
+
+
+def _abort_ours(store: Store, name: str, sent: Mapping[str, str], envelope: Envelope) -> None:
+    # Nobody else has sent the same identity; the other fields are alike in many uploads.
+    ours = base64.b64encode(envelope.identity).decode()
+    for upload in store.list_uploads(name):
+        if upload.name != name:
+            continue
+        with suppress(UploadNotFoundError):
+            claimed = store.upload_metadata(name, upload.upload_id)
+            if ours in claimed.values() and claimed.items() <= sent.items():
+                store.abort_upload(name, upload.upload_id)
+
+
+def _completed(
+    store: Store,
+    name: str,
+    upload_id: str,
+    parts: Sequence[Part],
+    envelope: Envelope,
+    *,
+    if_absent: bool,
+) -> StoredObject:
+    try:
+        return persist(lambda _: store.complete_upload(name, upload_id, parts, if_absent=if_absent))
+    except (UploadNotFoundError, PreconditionFailedError):
+        # The answer to an earlier attempt may have been lost: then the object is there.
+        with suppress(ObjectNotFoundError, EnvelopeError):
+            stored = store.head(name)
+            if Envelope.parse(stored.metadata) == envelope:
+                return stored
+        raise
+
+
+def _differs(crc64: int | None, parts: Sequence[Part]) -> bool:
+    """Tell whether the whole's CRC-64 is another than its parts give together."""
+    if crc64 is None:
+        return False
+    combined = 0
+    for part in parts:
+        if part.crc64 is None:
+            return False
+        combined = crc64_combine(combined, part.crc64, part.size)
+    return combined != crc64
