@@ -39,7 +39,7 @@ from cipherbucket.errors import (
     WrongKeyError,
 )
 from cipherbucket.format.envelope import Envelope
-from cipherbucket.format.footer import Recipient
+from cipherbucket.format.footer import Footer, Recipient, Seal
 from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.aes import AesKey
@@ -49,7 +49,7 @@ from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.multipart import Multipart
 from cipherbucket.object_file import ObjectFile
-from cipherbucket.opening import open_bucket, open_url
+from cipherbucket.opening import open_bucket, open_sealed_file, open_url
 from cipherbucket.policy import Policy
 from cipherbucket.reader import ObjectStream
 from cipherbucket.stores.address import make_bucket, open_store, split_url
@@ -70,6 +70,7 @@ __all__ = [
     "Entry",
     "Envelope",
     "EnvelopeError",
+    "Footer",
     "IntegrityError",
     "KeyRing",
     "LocalStore",
@@ -93,6 +94,7 @@ __all__ = [
     "Recipient",
     "RepairReport",
     "RsaKey",
+    "Seal",
     "SecurityError",
     "SourceError",
     "Span",
@@ -109,6 +111,7 @@ __all__ = [
     "load_key",
     "make_bucket",
     "open_bucket",
+    "open_sealed_file",
     "open_store",
     "open_url",
     "repair_index",

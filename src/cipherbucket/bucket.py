@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from cipherbucket.custody import Custody
 from cipherbucket.errors import (
     UsageError,
     named,
@@ -26,7 +27,7 @@ from cipherbucket.format.sealed import Binding, sealed_layout
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
 from cipherbucket.format.texts import is_md5
 from cipherbucket.info import ObjectInfo
-from cipherbucket.keyless import Keyless, content_headers, refuse_reserved
+from cipherbucket.keyless import content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.multipart import Multipart
@@ -47,7 +48,7 @@ from cipherbucket.writer import Seal, write
 _log = logging.getLogger("cipherbucket")
 
 
-class Bucket(Keyless, Refused):
+class Bucket(Custody, Refused):
     """Encrypted objects in a store. All verbs may be called from several threads at once.
 
     Args:
@@ -235,7 +236,9 @@ class Bucket(Keyless, Refused):
             PreconditionFailedError: ``if_match`` did not hold.
         """
         span = Span(start, length, tail)
-        reading = self._reading(name, key, context, as_name, footer_recipients)
+        reading = self._reading(
+            name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
+        )
         fetch = fetch_from(self._store, name, if_match, version_id)
         return open_stream(fetch, span, reading, progress=progress)
 
@@ -255,7 +258,9 @@ class Bucket(Keyless, Refused):
         Arguments and errors as `get`; reads raise `ObjectChangedError` when the object was
         replaced.
         """
-        reading = self._reading(name, key, context, as_name, footer_recipients)
+        reading = self._reading(
+            name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
+        )
         fetch = fetch_from(self._store, name, None, version_id)
         stored = self._store.head(name, version_id=version_id)
         info, cipher = unlock(stored, reading, fetch)
@@ -397,10 +402,11 @@ class Bucket(Keyless, Refused):
     def _reading(
         self,
         name: str,
+        *,
         key: MasterKey | None,
         context: Mapping[str, str],
-        as_name: str | None,
-        footer_recipients: bool,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
     ) -> Reading:
         return Reading(
             name=name,

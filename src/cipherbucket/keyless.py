@@ -6,7 +6,7 @@ envelope: copies carry it along, new metadata is put beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -153,10 +153,13 @@ class Keyless:
             ObjectChangedError: The source was replaced meanwhile; both are left.
             And the errors of `copy`.
         """
+        return self._moved(source, target, lambda: self.copy(source, target, if_absent=if_absent))
+
+    def _moved(self, source: str, target: str, copy: Callable[[], ObjectInfo]) -> ObjectInfo:
         if source == target:
             raise UsageError("source and target are the same name", name=source)
         before = self._store.head(source)
-        renamed = self.copy(source, target, if_absent=if_absent)
+        renamed = copy()
         if self._store.head(source).etag != before.etag:
             raise ObjectChangedError(
                 f"the object was replaced while it was renamed to {target!r}",

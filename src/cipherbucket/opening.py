@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import BinaryIO
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.errors import MissingExtraError, ObjectChangedError, UsageError
-from cipherbucket.format.envelope import OSS
+from cipherbucket.format.envelope import OSS, SEALED
+from cipherbucket.format.footer import Footer
 from cipherbucket.format.span import Span, StoredSpan
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
+from cipherbucket.plain_file import fetch_from_file
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import ObjectStream, open_stream
@@ -17,7 +22,7 @@ from cipherbucket.stores.address import open_store
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.objects import NOTHING, StoredObject
 from cipherbucket.stores.oss_settings import OssSettings
-from cipherbucket.unlocking import Reading
+from cipherbucket.unlocking import Reading, fetch_footer
 
 
 def open_bucket(
@@ -111,6 +116,55 @@ def open_url(
         as_name=as_name,
     )
     return open_stream(fetch, span, reading, progress=progress)
+
+
+def open_sealed_file(
+    path: str | os.PathLike[str] | BinaryIO,
+    *keys: MasterKey | KeyRing,
+    start: int = 0,
+    length: int | None = None,
+    tail: int | None = None,
+    key: MasterKey | None = None,
+    context: Mapping[str, str] = NOTHING,
+    as_name: str | None = None,
+    progress: Progress | None = None,
+) -> ObjectStream:
+    """Decrypt the body of a sealed object that another tool put into a plain file.
+
+    It is opened through its footer: by the recipients of the day it was sealed, and, unless
+    ``as_name`` demands one, under the name that the footer tells (``info.name`` of what is
+    returned). That name is authentic, but whether it is the object you meant is yours to judge.
+
+    Args:
+        path: A file, or a binary file object that can seek, which is the caller's to close.
+        keys: Master keys, or one `KeyRing`.
+        start: First byte of the plaintext.
+        length: How many bytes; None for all to the end.
+        tail: The last so many bytes instead.
+        key: Use this key, whatever the footer's descriptions say.
+        context: The pairs that the object was written with.
+        as_name: The name it must have been sealed under.
+        progress: Called with (bytes done, bytes in all).
+
+    Raises:
+        SourceError: The file cannot be read.
+        EnvelopeError: It is not the body of a sealed object.
+        And the errors of `Bucket.get`.
+    """
+    fetch, stored = fetch_from_file(path)
+    footer = Footer.parse(fetch_footer(stored, fetch))
+    reading = Reading(
+        name=as_name or footer.name or "",
+        ring=_ring_of(keys),
+        policy=Policy.of_format(SEALED),
+        format=SEALED,
+        key=key,
+        context=context,
+        footer_recipients=True,
+    )
+    stream = open_stream(fetch, Span(start, length, tail), reading, progress=progress)
+    stream.info = replace(stream.info, name=footer.name or stored.name)
+    return stream
 
 
 def _ring_of(keys: tuple[MasterKey | KeyRing, ...]) -> KeyRing:

@@ -22,7 +22,7 @@ from cipherbucket.errors import (
     named,
 )
 from cipherbucket.format.ctr import Ctr
-from cipherbucket.format.envelope import SEALED, Envelope
+from cipherbucket.format.envelope import SEALED, Envelope, without_seal
 from cipherbucket.format.footer import FOOTER_FIELD, MAX_FOOTER, Footer, footer_length
 from cipherbucket.format.sealed import HEADER, Binding, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, Layout, StoredSpan
@@ -106,10 +106,8 @@ def unlock(
         IntegrityError: See `Bucket.get`.
     """
     with named(stored.name):
-        if reading.footer_recipients:
-            info = _info_of_body(stored, reading.policy, fetch)
-        else:
-            info = ObjectInfo.of(stored)
+        from_body = reading.footer_recipients
+        info = _info_of_body(stored, fetch) if from_body else ObjectInfo.of(stored)
         reading.policy.admit(info.envelope)
         if info.envelope is None:
             if reading.context or reading.as_name is not None:
@@ -157,25 +155,11 @@ def envelope_of_body(stored: StoredObject, fetch: Fetch) -> Envelope:
     return Envelope.of_body(header, footer)
 
 
-def _info_of_body(stored: StoredObject, policy: Policy, fetch: Fetch) -> ObjectInfo:
-    told = Envelope.parse(stored.metadata)
-    if told is not None and told.seal is None:
-        policy.admit(told)
-        raise PolicyError(
-            f"the object has format {told.format}, which has no footer",
-            hint="leave footer_recipients away",
-        )
+def _info_of_body(stored: StoredObject, fetch: Fetch) -> ObjectInfo:
+    own = without_seal(stored.metadata)
     envelope = envelope_of_body(stored, fetch)
-    if told is not None and not envelope.same_object(told):
-        raise IntegrityError(
-            "metadata and footer are of two different objects",
-            hint="cipherbucket repair restores the metadata from the body",
-        )
-    info = ObjectInfo.of(dataclasses.replace(stored, metadata={}))
-    own = info.metadata if told is None else ObjectInfo.of(stored).metadata
     return dataclasses.replace(
-        info,
-        metadata=own,
+        ObjectInfo.of(dataclasses.replace(stored, metadata=own)),
         size=envelope.layout.size(stored.size),
         format=SEALED,
         envelope=envelope,

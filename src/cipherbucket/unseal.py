@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from cipherbucket.description import Description
 from cipherbucket.errors import (
@@ -39,6 +40,15 @@ from cipherbucket.policy import Policy
 _OF_OSS = {algorithm.casefold() for algorithm in RSA_ALGORITHMS} | {"kms/alicloud", "kms"}
 _OF_SEALED = {OAEP_SHA256, KWP, "ALIBABA-KMS"}
 _NO_CONTEXT = b""
+
+
+@dataclass(frozen=True, repr=False)
+class Opened:
+    """A sealed object's cipher, its data key, and the recipient that led to it."""
+
+    cipher: Sealed
+    data_key: bytes
+    recipient: Recipient
 
 
 def unseal(
@@ -67,13 +77,24 @@ def unseal(
         IntegrityError: The recipients of a sealed object were altered.
     """
     if envelope.seal is not None:
-        return open_sealed(envelope, ring, policy, key=key, binding=binding)[0]
-    policy.admit(envelope)
+        return open_sealed(envelope, ring, policy, key=key, binding=binding).cipher
     if binding is not None and binding.context:
+        policy.admit(envelope)
         raise PolicyError(
             "a context was given, and an object of this format is bound to none",
             hint="leave context= away, or read only sealed objects: format='sealed'",
         )
+    return open_oss(envelope, ring, policy, key=key)
+
+
+def open_oss(
+    envelope: Envelope, ring: KeyRing, policy: Policy, *, key: MasterKey | None = None
+) -> Ctr:
+    """Unwrap data key and IV of an object in format ``oss`` or ``oss-v1``.
+
+    Arguments and errors as `unseal`.
+    """
+    policy.admit(envelope)
     recipient = envelope.recipients[0]
     _refuse_sealed_wrap(recipient)
     master, algorithm = _key_for(recipient, envelope, ring, key)
@@ -97,8 +118,8 @@ def open_sealed(
     *,
     key: MasterKey | None = None,
     binding: Binding | None = None,
-) -> tuple[Sealed, bytes]:
-    """Unwrap the data key of a sealed object; return the cipher and, to wrap it anew, the data key.
+) -> Opened:
+    """Unwrap the data key of a sealed object, also to wrap it anew.
 
     Arguments and errors as `unseal`.
     """
@@ -115,7 +136,7 @@ def open_sealed(
         raise BindingError(
             "a context was given and the object is bound to none", hint="leave context= away"
         )
-    master, data_key = _data_key_of(envelope, ring, key)
+    master, recipient, data_key = _data_key_of(envelope, ring, key)
     chunk_key, nonce, commitment = derive(
         data_key, seal.salt, bound.encode(seal.flags, seal.footer_hash)
     )
@@ -132,12 +153,12 @@ def open_sealed(
             f"{MAC_FIELD}: the recipients are not those that an owner of the object wrote",
             hint="someone altered the metadata; cipherbucket repair restores the first recipients",
         )
-    return Sealed(chunk_key, nonce, seal), data_key
+    return Opened(Sealed(chunk_key, nonce, seal), data_key, recipient)
 
 
 def _data_key_of(
     envelope: Envelope, ring: KeyRing, key: MasterKey | None
-) -> tuple[MasterKey, bytes]:
+) -> tuple[MasterKey, Recipient, bytes]:
     """Unwrap the data key with the one key that the ring has for it, or with ``key``."""
     assert envelope.seal is not None
     context = wrap_context(envelope.seal.object_id)
@@ -147,7 +168,7 @@ def _data_key_of(
     for master, recipient in usable if key is not None else usable[:1]:
         data_key = _unwrapped(master, recipient.wrapped_key, recipient.algorithm, context)
         if data_key is not None and len(data_key) == KEY_LENGTH:
-            return master, data_key
+            return master, recipient, data_key
     raise _wrong_key(usable[0][0])
 
 

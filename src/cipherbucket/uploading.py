@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from cipherbucket.checksum import crc64_combine
@@ -30,7 +30,7 @@ from cipherbucket.format.span import MAX_PARTS, growing_part_size
 from cipherbucket.source import Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import Part, StoredObject
-from cipherbucket.writer import persist
+from cipherbucket.writer import persist, write_kept
 
 _log = logging.getLogger("cipherbucket")
 
@@ -118,7 +118,7 @@ def upload_stream(
     headers: Mapping[str, str],
     if_absent: bool,
 ) -> StoredObject:
-    """Upload a source whose length shows only at its end, in parts that grow.
+    """Store a source whose length shows only at its end: at once, or in parts that grow.
 
     Each part is in memory, as ciphertext, until the store has it (docs/format.md, section 14.8).
 
@@ -126,11 +126,29 @@ def upload_stream(
         SourceError: The source failed, or has more than 10,000 such parts hold.
         And the errors of `complete_upload`. The upload was aborted then.
     """
+    size = growing_part_size(1)
+    first, count = encrypt_part(source, cipher, 0, size, last=None)
+    if count < size:
+        stored = write_kept(
+            envelope,
+            _Kept(first),
+            lambda ours, body: store.put(
+                name,
+                body,
+                metadata={**metadata, **ours.to_metadata()},
+                headers=headers,
+                if_absent=if_absent,
+            ),
+            lambda: store.head(name),
+        )
+        source.report(count, last=True)
+        return stored
     upload_id = begin_upload(store, name, envelope, metadata=metadata, headers=headers)
     try:
-        parts: list[Part] = []
-        start, ended = 0, False
-        while not ended:
+        parts = [send_part(store, name, upload_id, 1, first, envelope)]
+        start = count
+        while count == size:
+            source.report(start)
             number = len(parts) + 1
             if number > MAX_PARTS:
                 raise SourceError(
@@ -138,10 +156,9 @@ def upload_stream(
                 )
             size = growing_part_size(number)
             ciphertext, count = encrypt_part(source, cipher, start, start + size, last=None)
-            ended = count < size
             parts.append(send_part(store, name, upload_id, number, ciphertext, envelope))
             start += count
-            source.report(start, last=ended)
+        source.report(start, last=True)
         return complete_upload(
             store,
             name,
@@ -154,6 +171,19 @@ def upload_stream(
     except BaseException:
         abort_quietly(store, name, upload_id)
         raise
+
+
+class _Kept:
+    """Ciphertext in memory as a body that can be sent again."""
+
+    def __init__(self, ciphertext: memoryview) -> None:
+        self._ciphertext = ciphertext
+
+    def __len__(self) -> int:
+        return len(self._ciphertext)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        yield self._ciphertext
 
 
 def abort_quietly(store: Store, name: str, upload_id: str) -> None:

@@ -55,18 +55,6 @@ def write(
         And what sealing and ``send`` raise.
     """
     sent: list[Envelope] = []
-
-    def once(envelope: Envelope, ciphertext: Body) -> StoredObject:
-        try:
-            return send(envelope, ciphertext)
-        except PreconditionFailedError:
-            # An earlier attempt may have been stored although its answer was lost.
-            if sent and (stored := _ours(sent, find)) is not None:
-                return stored
-            raise
-        finally:
-            sent.append(envelope)
-
     if source.size is not None:
         size = source.size
 
@@ -74,13 +62,33 @@ def write(
             if attempt > 1:
                 source.rewind()
             envelope, cipher = seal(content_length=size, content_md5=content_md5)
-            return once(envelope, EncryptedSource(source, cipher, content_md5))
+            body = EncryptedSource(source, cipher, content_md5)
+            return _once(envelope, body, sent, send, find)
 
         return persist(sealed_anew)
     unsized, cipher = seal()
     with Spool(source, cipher, content_md5) as spool:
-        envelope = unsized.with_content(spool.plain_size, content_md5)
-        return persist(lambda _: once(envelope, spool))
+        return write_kept(unsized.with_content(spool.plain_size, content_md5), spool, send, find)
+
+
+def write_kept(envelope: Envelope, ciphertext: Body, send: Send, find: Find) -> StoredObject:
+    """Send ciphertext that is kept until it has arrived; the same again, where it must be."""
+    sent: list[Envelope] = []
+    return persist(lambda _: _once(envelope, ciphertext, sent, send, find))
+
+
+def _once(
+    envelope: Envelope, ciphertext: Body, sent: list[Envelope], send: Send, find: Find
+) -> StoredObject:
+    try:
+        return send(envelope, ciphertext)
+    except PreconditionFailedError:
+        # An earlier attempt may have been stored although its answer was lost.
+        if sent and (stored := _ours(sent, find)) is not None:
+            return stored
+        raise
+    finally:
+        sent.append(envelope)
 
 
 def _ours(sent: list[Envelope], find: Find) -> StoredObject | None:

@@ -24,7 +24,7 @@ from cipherbucket.format.ctr import Ctr
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.source import PutBody
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.unseal import unseal
+from cipherbucket.unseal import open_oss
 
 KEY = rsa_key("key1").described({"desc": "2026"})
 
@@ -170,7 +170,7 @@ def test_what_is_stored_is_the_plaintext_under_the_keystream_and_nothing_more(
     buffer = bytearray(size)
     store.get("name").readinto(buffer)
     assert size < 16 or buffer != data
-    cipher: Ctr = unseal(info.envelope, bucket.ring, bucket._policy)
+    cipher: Ctr = open_oss(info.envelope, bucket.ring, bucket._policy)
     cipher.stream().apply(buffer)
 
     assert buffer == data

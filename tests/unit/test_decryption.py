@@ -1,13 +1,12 @@
 """What is taken out of a store's response, whatever range it holds."""
 
 import io
-from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
 
 from cipherbucket.decryption import body_of
-from cipherbucket.errors import IntegrityError
+from cipherbucket.errors import IntegrityError, named
 from cipherbucket.format.span import PLAIN, Span
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.objects import StoredObject
@@ -17,7 +16,7 @@ BODY = bytes(range(10))
 
 def answer(start: int, stop: int, size: int) -> Incoming:
     stored = StoredObject(name="x", size=size, etag="1", modified=datetime.now(UTC))
-    return Incoming(stored, start, stop, io.BytesIO(BODY[max(0, start) : stop]), nullcontext)
+    return Incoming(stored, start, stop, io.BytesIO(BODY[max(0, start) : stop]), named)
 
 
 @pytest.mark.parametrize(

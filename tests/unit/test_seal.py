@@ -25,7 +25,7 @@ from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1, V1_RSA, RsaKey
 from cipherbucket.policy import Policy
 from cipherbucket.seal import seal
-from cipherbucket.unseal import unseal
+from cipherbucket.unseal import open_oss
 
 KEY = rsa_key("key1").described({"desc": "2026"})
 RING = KeyRing(rsa_key("key2").described({"desc": "2025"}), KEY)
@@ -75,7 +75,7 @@ both_paddings = pytest.mark.parametrize("algorithm", [PKCS1, OAEP_SHA1])
 
 @both_paddings
 def test_what_was_wrapped_under_the_right_key_is_the_cipher(algorithm: str) -> None:
-    cipher = unseal(envelope_of(algorithm=algorithm), RING, STRICT)
+    cipher = open_oss(envelope_of(algorithm=algorithm), RING, STRICT)
 
     assert keystream(cipher) == keystream(Ctr(DATA_KEY, IV))
 
@@ -87,7 +87,7 @@ def test_a_data_key_of_another_length_alone_is_a_wrong_key(
     algorithm: str, length: int, policy: Policy
 ) -> None:
     with pytest.raises(WrongKeyError):
-        unseal(envelope_of(data_key=bytes(length), algorithm=algorithm), RING, policy)
+        open_oss(envelope_of(data_key=bytes(length), algorithm=algorithm), RING, policy)
 
 
 @both_paddings
@@ -100,7 +100,7 @@ def test_an_iv_of_another_length_alone_is_a_wrong_key(
     assert not any(iv[8:12])
 
     with pytest.raises(WrongKeyError):
-        unseal(envelope_of(iv=iv, algorithm=algorithm), RING, policy)
+        open_oss(envelope_of(iv=iv, algorithm=algorithm), RING, policy)
 
 
 @both_paddings
@@ -113,8 +113,8 @@ def test_a_bit_in_bytes_8_to_11_of_the_iv_alone_is_a_wrong_key_unless_that_is_al
     envelope = envelope_of(iv=iv, algorithm=algorithm)
 
     with pytest.raises(WrongKeyError):
-        unseal(envelope, RING, STRICT)
-    assert keystream(unseal(envelope, RING, LENIENT)) == keystream(Ctr(DATA_KEY, iv))
+        open_oss(envelope, RING, STRICT)
+    assert keystream(open_oss(envelope, RING, LENIENT)) == keystream(Ctr(DATA_KEY, iv))
 
 
 @pytest.mark.parametrize("at", [*range(8), *range(12, 16)])
@@ -122,7 +122,7 @@ def test_the_other_bytes_of_the_iv_are_free(at: int) -> None:
     for value in (0, 0xFF):
         iv = IV[:at] + bytes([value]) + IV[at + 1 :]
 
-        assert keystream(unseal(envelope_of(iv=iv), RING, STRICT)) == keystream(Ctr(DATA_KEY, iv))
+        assert keystream(open_oss(envelope_of(iv=iv), RING, STRICT)) == keystream(Ctr(DATA_KEY, iv))
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,12 @@ def test_the_other_bytes_of_the_iv_are_free(at: int) -> None:
 @pytest.mark.parametrize("policy", [STRICT, LENIENT])
 def test_a_v1_start_that_is_no_decimal_is_a_wrong_key(start: bytes, policy: Policy) -> None:
     with pytest.raises(WrongKeyError):
-        unseal(v1_envelope_of(start), RING, policy)
+        open_oss(v1_envelope_of(start), RING, policy)
 
 
 @pytest.mark.parametrize("start", [0, 1, 10, 2**40, 2**128 - 1])
 def test_a_v1_start_is_the_counter_and_needs_no_zero_bytes(start: int) -> None:
-    cipher = unseal(v1_envelope_of(str(start).encode()), RING, STRICT)
+    cipher = open_oss(v1_envelope_of(str(start).encode()), RING, STRICT)
 
     assert keystream(cipher) == keystream(Ctr(DATA_KEY, start.to_bytes(16, "big")))
 
@@ -159,7 +159,7 @@ def test_a_v1_start_is_the_counter_and_needs_no_zero_bytes(start: int) -> None:
 @pytest.mark.parametrize("length", [0, 31, 33])
 def test_a_v1_data_key_of_another_length_is_a_wrong_key(length: int) -> None:
     with pytest.raises(WrongKeyError):
-        unseal(v1_envelope_of(b"8", bytes(length)), RING, STRICT)
+        open_oss(v1_envelope_of(b"8", bytes(length)), RING, STRICT)
 
 
 def test_all_failures_to_open_look_alike() -> None:
@@ -178,7 +178,7 @@ def test_all_failures_to_open_look_alike() -> None:
     for envelope in envelopes:
         assert envelope is not None
         with pytest.raises(WrongKeyError) as caught:
-            unseal(envelope, RING, Policy(min_rsa_bits=0))
+            open_oss(envelope, RING, Policy(min_rsa_bits=0))
         told.add((str(caught.value), caught.value.hint, caught.value.__cause__))
 
     assert len(told) == 1
@@ -191,7 +191,7 @@ def test_a_wrong_key_is_never_silent_garbage(algorithm: str) -> None:
         envelope = envelope_of(secrets.token_bytes(32), algorithm=algorithm)
 
         with pytest.raises(WrongKeyError):
-            unseal(envelope, RING, STRICT, key=wrong)
+            open_oss(envelope, RING, STRICT, key=wrong)
 
 
 @given(
@@ -208,7 +208,7 @@ def test_a_cipher_comes_out_only_when_all_three_checks_hold(
     holds = len(data_key) == 32 and len(iv) == 16 and (not strict or iv[8:12] == bytes(4))
 
     try:
-        cipher = unseal(key.envelope(), KeyRing(key), Policy(strict_iv=strict))
+        cipher = open_oss(key.envelope(), KeyRing(key), Policy(strict_iv=strict))
     except WrongKeyError:
         assert not holds
     else:
@@ -221,13 +221,13 @@ def test_a_key_that_refuses_only_one_of_the_two_does_not_open() -> None:
         key = FakeKey(DATA_KEY, IV, refuses=refuses)
 
         with pytest.raises(WrongKeyError):
-            unseal(key.envelope(), KeyRing(key), STRICT)
+            open_oss(key.envelope(), KeyRing(key), STRICT)
 
 
 def test_an_object_sealed_is_unsealed_by_the_ring_that_sealed_it() -> None:
     envelope, cipher = seal(KeyRing(KEY), "oss", content_length=5, content_md5=None)
 
-    assert keystream(unseal(envelope, RING, STRICT)) == keystream(cipher)
+    assert keystream(open_oss(envelope, RING, STRICT)) == keystream(cipher)
     assert envelope.recipients[0].description == KEY.description
     assert envelope.recipients[0].algorithm == PKCS1
     assert envelope.content_length == 5
@@ -256,9 +256,9 @@ def test_what_the_policy_refuses_never_reaches_a_key() -> None:
     key = FakeKey(DATA_KEY, IV)
 
     with pytest.raises(PolicyError):
-        unseal(key.envelope(), KeyRing(key), Policy("oss-v1"))
+        open_oss(key.envelope(), KeyRing(key), Policy("oss-v1"))
     with pytest.raises(PolicyError):
-        unseal(key.envelope(), KeyRing(), Policy("oss-v1"), key=key)
+        open_oss(key.envelope(), KeyRing(), Policy("oss-v1"), key=key)
     assert key.unwrapped == 0
 
 
@@ -268,7 +268,7 @@ def test_a_wrap_algorithm_that_nobody_knows_is_a_malformed_envelope() -> None:
         assert envelope is not None
 
         with pytest.raises(EnvelopeError, match="Rot13") as caught:
-            unseal(envelope, KeyRing(KEY), Policy(min_rsa_bits=0), key=key)
+            open_oss(envelope, KeyRing(KEY), Policy(min_rsa_bits=0), key=key)
         assert caught.value.field == "client-side-encryption-wrap-alg"
 
 
@@ -279,7 +279,7 @@ def test_a_wrap_algorithm_that_is_known_and_has_no_key_is_no_matching_key(algori
 
     for key in (None, KEY):
         with pytest.raises(NoMatchingKeyError, match=algorithm):
-            unseal(envelope, KeyRing(KEY), STRICT, key=key)
+            open_oss(envelope, KeyRing(KEY), STRICT, key=key)
 
 
 def test_an_algorithm_of_the_rings_own_keys_is_known() -> None:
@@ -290,7 +290,7 @@ def test_an_algorithm_of_the_rings_own_keys_is_known() -> None:
     assert own is not None
 
     with pytest.raises(NoMatchingKeyError):
-        unseal(own, KeyRing(key), Policy(min_rsa_bits=0))
+        open_oss(own, KeyRing(key), Policy(min_rsa_bits=0))
 
 
 def test_the_key_given_is_used_whatever_the_description_says_or_lacks() -> None:
@@ -300,9 +300,9 @@ def test_the_key_given_is_used_whatever_the_description_says_or_lacks() -> None:
         other = Envelope.parse({**texts, "client-side-encryption-matdesc": text})
         assert other is not None
 
-        assert keystream(unseal(other, KeyRing(), STRICT, key=KEY)) == keystream(Ctr(DATA_KEY, IV))
+        assert keystream(open_oss(other, KeyRing(), STRICT, key=KEY)) == keystream(Ctr(DATA_KEY, IV))
         with pytest.raises((NoMatchingKeyError, EnvelopeError, WrongKeyError)):
-            unseal(other, RING, STRICT)
+            open_oss(other, RING, STRICT)
 
 
 def test_a_wrap_algorithm_in_other_letters_finds_the_key() -> None:
@@ -310,21 +310,21 @@ def test_a_wrap_algorithm_in_other_letters_finds_the_key() -> None:
     envelope = Envelope.parse({**texts, "client-side-encryption-wrap-alg": PKCS1.lower()})
     assert envelope is not None
 
-    assert keystream(unseal(envelope, RING, STRICT)) == keystream(Ctr(DATA_KEY, IV))
+    assert keystream(open_oss(envelope, RING, STRICT)) == keystream(Ctr(DATA_KEY, IV))
 
 
 def test_a_public_half_says_that_it_cannot_read() -> None:
     public = RsaKey(private_key("key1").public_key(), description=KEY.description)
 
     with pytest.raises(MasterKeyError, match="public half"):
-        unseal(envelope_of(), KeyRing(public), STRICT)
+        open_oss(envelope_of(), KeyRing(public), STRICT)
 
 
 def test_a_key_that_is_fetched_opens() -> None:
     def fetch(description: Description, algorithm: str) -> RsaKey | None:
         return KEY if description == KEY.description else None
 
-    assert keystream(unseal(envelope_of(), KeyRing(fetch=fetch), STRICT))
+    assert keystream(open_oss(envelope_of(), KeyRing(fetch=fetch), STRICT))
 
 
 def test_context_and_traceback_tell_no_failure_to_unwrap_from_another() -> None:
@@ -334,7 +334,7 @@ def test_context_and_traceback_tell_no_failure_to_unwrap_from_another() -> None:
     seen = set()
     for key in (refused, refused_iv, short):
         with pytest.raises(WrongKeyError) as caught:
-            unseal(key.envelope(), KeyRing(key), STRICT)
+            open_oss(key.envelope(), KeyRing(key), STRICT)
         lines = tuple(entry.lineno for entry in caught.traceback[1:])
         seen.add((str(caught.value), repr(caught.value.__context__), lines))
         assert key.unwrapped == 2

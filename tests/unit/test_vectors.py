@@ -17,7 +17,7 @@ from cipherbucket.policy import Policy
 from cipherbucket.stores.bodies import RawBody
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.objects import StoredObject
-from cipherbucket.unseal import unseal
+from cipherbucket.unseal import open_oss
 
 RANGES = 30
 FEEDS = (1, 15, 16, 17, 4096)
@@ -210,7 +210,7 @@ def test_an_object_of_an_sdk_may_come_in_pieces_of_any_size(
 def test_the_counter_mode_decrypts_an_object_of_an_sdk_chunk_by_chunk(
     vector: Vector, chunk: int
 ) -> None:
-    cipher = unseal(envelope_of(vector), ring_for(vector), Policy())
+    cipher = open_oss(envelope_of(vector), ring_for(vector), Policy())
     work = memoryview(bytearray(vector.ciphertext))
     stream = cipher.stream()
 

@@ -255,6 +255,22 @@ def without_envelope(metadata: Mapping[str, str], envelope: Envelope | None) -> 
     return {name: text for name, text in metadata.items() if name.lower() not in ours}
 
 
+def without_seal(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the user's own metadata of a sealed object, whatever is left of its envelope.
+
+    Raises:
+        EnvelopeError: There are names of another format's envelope.
+    """
+    for name in metadata:
+        if _kind(name.lower()) in {OSS, OSS_V1}:
+            raise EnvelopeError(
+                f"{name.lower()}: of another format, which has no footer",
+                field=name.lower(),
+                hint="someone added metadata to this object; restore it from a trusted copy",
+            )
+    return {name: text for name, text in metadata.items() if not is_reserved(name)}
+
+
 def _collect(metadata: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
     """Return the fields that may be an envelope's, in lower case, and the kinds they belong to."""
     fields: dict[str, str] = {}
