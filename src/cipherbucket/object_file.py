@@ -114,20 +114,25 @@ class ObjectFile(io.BufferedReader):
 def open_file(store: Store, info: ObjectInfo, cipher: Ctr | Sealed | None) -> ObjectFile:
     """Make a seekable file whose every fetch is bound to the object as ``info`` tells it."""
     layout = PLAIN if info.envelope is None else info.envelope.layout
-    sealed = info.envelope is not None and info.envelope.seal is not None
+    envelope = info.envelope
+    # Where the envelope came from the body, a chunk is of this object or does not open.
+    of_body = envelope is not None and envelope.seal is not None and envelope.mac is None
+    metadata_may_change = envelope is not None and envelope.mac is not None
 
     def fetch(span: Span) -> ObjectStream:
-        incoming = _bound(store, info, span, sealed=sealed)
+        incoming = _bound(span)
         try:
             with named(info.name):
-                now = ObjectInfo.of(incoming.stored)
-                _compare(info, now)
+                if incoming.stored.size != info.stored_size:
+                    raise _changed(info)
+                if not of_body:
+                    _compare(info, ObjectInfo.of(incoming.stored))
                 return stream_of(incoming, info, cipher, span)
         except BaseException:
             incoming.close()
             raise
 
-    def _bound(store: Store, info: ObjectInfo, span: Span, *, sealed: bool) -> Incoming:
+    def _bound(span: Span) -> Incoming:
         first, stop = layout.needed(span, info.stored_size)
         try:
             return store.get(
@@ -138,7 +143,7 @@ def open_file(store: Store, info: ObjectInfo, cipher: Ctr | Sealed | None) -> Ob
                 version_id=info.version_id,
             )
         except PreconditionFailedError as error:
-            if not sealed:
+            if not metadata_may_change:
                 raise _changed(info) from error
         except ObjectNotFoundError as error:
             raise _changed(info) from error
@@ -154,7 +159,7 @@ def open_file(store: Store, info: ObjectInfo, cipher: Ctr | Sealed | None) -> Ob
 def _compare(opened: ObjectInfo, now: ObjectInfo) -> None:
     before = opened.envelope
     same = now.envelope is None if before is None else before.same_object(now.envelope)
-    if not same or now.stored_size != opened.stored_size:
+    if not same:
         raise _changed(opened)
 
 
