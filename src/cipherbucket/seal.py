@@ -62,7 +62,7 @@ def seal(
         MasterKeyError: The ring is empty, or a key does not write this format.
         UsageError: More recipients than an object can have, or ones that could not be told apart.
     """
-    key = ring.writer()
+    key = ring.writer(format)
     if format == SEALED:
         assert binding is not None
         return _seal_new(key, recipients, binding, bind_name=bind_name)

@@ -38,15 +38,18 @@ class KeyRing:
             _refuse_confusion(key, other)
         self._keys = keys
         self._fetch = fetch
-        self._warned = False
+        self._warned: set[str] = set()
 
     @property
     def keys(self) -> tuple[MasterKey, ...]:
         """The keys, in order."""
         return self._keys
 
-    def writer(self) -> MasterKey:
+    def writer(self, format: str = "oss") -> MasterKey:  # noqa: A002  the word of the documents
         """Return the key that writes; warn, once a ring, if what it writes will hurt later.
+
+        Args:
+            format: What is to be written.
 
         Raises:
             MasterKeyError: The ring is empty.
@@ -57,9 +60,9 @@ class KeyRing:
                 hint="make one with: cipherbucket keygen FILE",
             )
         key = self._keys[0]
-        if not self._warned:
-            self._warned = True
-            _warn_of(key)
+        if format not in self._warned:
+            self._warned.add(format)
+            _warn_of(key, format)
         return key
 
     def find(self, algorithm: str, description: Description) -> tuple[MasterKey, str]:
@@ -135,7 +138,7 @@ def _refuse_confusion(key: MasterKey, other: MasterKey) -> None:
         )
 
 
-def _warn_of(key: MasterKey) -> None:
+def _warn_of(key: MasterKey, format: str) -> None:  # noqa: A002  the word of the documents
     description = Description(key.description)
     if not description:
         warnings.warn(
@@ -144,9 +147,13 @@ def _warn_of(key: MasterKey) -> None:
             CipherbucketWarning,
             stacklevel=2,
         )
-    elif _writes_for_sdks(key) and not (
-        description.text.isascii()
-        and all(f"{name}{value}".isascii() for name, value in description.items())
+    elif (
+        format == "oss"
+        and _writes_for_sdks(key)
+        and not (
+            description.text.isascii()
+            and all(f"{name}{value}".isascii() for name, value in description.items())
+        )
     ):
         warnings.warn(
             f"the description of key {key.id} is not ASCII: some SDKs will not match it",

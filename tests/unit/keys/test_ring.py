@@ -303,6 +303,17 @@ def test_a_label_that_no_sdk_will_match_hurts_only_keys_that_write_for_sdks(
         KeyRing(key.described(None)).writer()
 
 
+def test_a_label_that_no_sdk_will_match_hurts_no_format_that_no_sdk_reads() -> None:
+    ring = KeyRing(BARE.described({"desc": "clé"}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ring.writer("sealed")
+    with pytest.warns(CipherbucketWarning, match="not ASCII"):
+        ring.writer("oss")
+    with pytest.warns(CipherbucketWarning, match="without a description"):
+        KeyRing(BARE).writer("sealed")
+
+
 def test_a_key_that_only_reads_is_not_warned_of() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
