@@ -131,7 +131,8 @@ class Layout:
             if not self.tag:
                 return StoredSpan(tail=span.tail)
             chunks = span.tail // self.chunk + 2
-            return StoredSpan(tail=span.tail + self.chunk + chunks * self.tag + self.foot)
+            tail = span.tail + self.chunk + chunks * self.tag + self.foot
+            return StoredSpan(tail=self.head + tail)
         first = self._begin(span.start)
         if span.length is None:
             return StoredSpan(first)
