@@ -13,6 +13,7 @@ from cipherbucket.cli.errors import exit_code, one_line
 from cipherbucket.cli.text import amount, printable
 
 CODES = {
+    "BindingError": 5,
     "CipherbucketError": 1,
     "EnvelopeError": 5,
     "IntegrityError": 5,

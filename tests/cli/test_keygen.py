@@ -111,15 +111,20 @@ def test_a_key_of_the_sealed_format_writes_and_reads_no_other(
 ) -> None:
     file = tmp_path / "k"
     succeed("keygen", file, *options, "-d", "desc=mine")
-    refused = invoke("cp", "-k", file, "-", f"{url}/new", stdin=b"1")
+    refused = invoke("cp", "-k", file, "--format", "oss", "-", f"{url}/new", stdin=b"1")
     assert refused.exit_code == 4
     assert "sealed" in error_of(refused)
     assert invoke("stat", f"{url}/new").exit_code == 3
+    succeed("cp", "-k", file, "-", f"{url}/new", stdin=b"1")
+    assert bucket.head("new").format == "sealed"
+    assert succeed("cat", "-k", file, f"{url}/new").stdout == "1"
     bucket.put("a", b"1")
     for option in ("-k", "--force-key"):
         refused = invoke("cat", f"{url}/a", option, file)
+        assert (refused.exit_code, refused.stdout) == (5, "")
+        assert "--accept oss" in error_of(refused)
+        refused = invoke("cat", "--accept", "oss", f"{url}/a", option, file)
         assert (refused.exit_code, refused.stdout) == (4, "")
-        error_of(refused)
         no = invoke("keys", "check", f"{url}/a", option, file)
         assert (no.exit_code, no.stdout[:4]) == (4, "no: ")
 

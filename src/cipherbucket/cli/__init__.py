@@ -25,7 +25,7 @@ from cipherbucket.cli.command import write_examples
 from cipherbucket.cli.errors import EXIT_CODES, ended, reported
 
 COMMANDS = {
-    "cat": ("objects", "Write objects, or a range of them, to stdout."),
+    "cat": ("cat", "Write objects, or a range of them, to stdout."),
     "completion": ("completion", "Print the line that turns on completion in a shell."),
     "cp": ("cp", "Copy to, from and between stores, encrypting and decrypting."),
     "demo": ("demo", "Show encryption at work on files in a folder."),
@@ -33,7 +33,7 @@ COMMANDS = {
     "keys": ("keys", "Look after master keys."),
     "ls": ("objects", "List objects."),
     "mb": ("stores", "Make a directory store."),
-    "repair": ("stores", "Repair a directory store."),
+    "repair": ("repair", "Repair a directory store, or a sealed object."),
     "rm": ("objects", "Delete objects."),
     "serve": ("serve", "Run a local OSS endpoint, for development and tests."),
     "stat": ("stat", "Tell all that is known of an object."),

@@ -14,14 +14,14 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli import transfers
+from cipherbucket.cli.access import SEALED, Access, key_options, of_sealed
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.options import (
-    Access,
     assignments,
     descriptor_of,
     files,
     is_url,
-    key_options,
+    load_key,
     split_object_url,
     split_tree_url,
 )
@@ -48,6 +48,8 @@ _PIPE = "-"
         "cipherbucket cp -k cmk.pem file:///data/store/photos.tar - | tar t",
         "cipherbucket cp -k cmk.pem -r photos file:///data/store/photos/",
         "cipherbucket cp -k new.pem -k old.pem -r file:///data/store/ file:///data/new-store/",
+        "cipherbucket cp -k cmk.pem --format sealed --recipient recovery.pub a.txt oss://bucket/",
+        "cipherbucket cp -k cmk.pem --format sealed --accept oss -r oss://old/ oss://new/",
     ),
 )
 @click.argument("source", shell_complete=files)
@@ -61,6 +63,19 @@ _PIPE = "-"
     callback=assignments,
     help="Metadata of the objects, stored in the clear; names of a-z, 0-9 and '-'. Repeatable.",
 )
+@click.option(
+    "--recipient",
+    "recipient_files",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(),
+    help="Format sealed: let this key open the objects, too; its public half does. Repeatable.",
+)
+@click.option(
+    "--no-bind-name",
+    is_flag=True,
+    help="Format sealed: let the objects be renamed in the store, and read under any name.",
+)
 @click.option("--if-absent", is_flag=True, help="Only where there is nothing of that name yet.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar, no notes, no summary.")
 @key_options(reads=True, writes=True)
@@ -70,6 +85,8 @@ def cp(
     recursive: bool,
     content_type: str | None,
     metadata: dict[str, str],
+    recipient_files: tuple[str, ...],
+    no_bind_name: bool,
     if_absent: bool,
     quiet: bool,
     access: Access,
@@ -86,11 +103,12 @@ def cp(
     lead out of the target folder are refused, and no link in it is followed. What fails is told at
     the end and stops nothing else; the exit code is 1 then.
 
-    From URL to URL, objects are decrypted and encrypted anew. Within one store the ciphertext is
-    copied as it is and needs no key, unless --metadata, --content-type or --force-key is given.
+    From URL to URL, objects are decrypted and encrypted anew: for the first key and those of
+    --recipient. Within one store the ciphertext is copied as it is and needs no key, unless
+    --metadata, --content-type, --recipient, --no-bind-name or --force-key is given, or the object
+    is sealed under its name; that one is sealed anew, for all its recipients. --context is that of
+    source and target.
     """
-    writing = Writing(content_type, metadata, if_absent)
-    copying = _Copying(access, writing, quiet)
     up, down = is_url(target), is_url(source)
     if not up and not down:
         raise cb.UsageError(
@@ -99,8 +117,20 @@ def cp(
         )
     if recursive and _PIPE in {source, target}:
         raise cb.UsageError("a pipe holds one object, not a folder", hint="leave -r away")
-    if writing.describes and not up:
+    if (content_type is not None or metadata) and not up:
         raise cb.UsageError("--content-type and --metadata are for objects, not for files")
+    if access.as_name is not None and (recursive or not down):
+        raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
+    writing = Writing(
+        content_type,
+        metadata,
+        if_absent,
+        _recipients(recipient_files, access, up=up),
+        access.context if up and access.format == SEALED else {},
+        bind_name=not no_bind_name,
+    )
+    _refuse_misplaced(access, writing, up=up, down=down)
+    copying = _Copying(access, writing, quiet)
     if up and down:
         return (
             copying.between_trees(source, target) if recursive else copying.between(source, target)
@@ -108,6 +138,27 @@ def cp(
     if up:
         return copying.up_tree(source, target) if recursive else copying.up(source, target)
     return copying.down_tree(source, target) if recursive else copying.down(source, target)
+
+
+def _recipients(files: tuple[str, ...], access: Access, *, up: bool) -> tuple[cb.MasterKey, ...]:
+    """Read the keys that objects are sealed for beside the first."""
+    if files and up and access.format != SEALED:
+        raise of_sealed("--recipient")
+    return tuple(load_key(file) for file in files)
+
+
+def _refuse_misplaced(access: Access, writing: Writing, *, up: bool, down: bool) -> None:
+    """Refuse, before anything is read or sent, what the format or the direction does not have."""
+    for option, given in (
+        ("--recipient", bool(writing.recipients)),
+        ("--no-bind-name", not writing.bind_name),
+    ):
+        if given and not up:
+            raise cb.UsageError(f"{option} is for objects, not for files")
+        if given and access.format != SEALED:
+            raise of_sealed(option)
+    if access.context and not down and access.format != SEALED:
+        raise of_sealed("--context")
 
 
 @dataclass(frozen=True)
@@ -139,12 +190,12 @@ class _Copying:
     def down(self, url: str, target: str) -> int:
         store_url, name = split_object_url(url)
         with self.access.open(store_url) as bucket:
-            key = self.access.forced
+            asked = self.access.asked
             descriptor = descriptor_of(target)
             if descriptor is not None:
                 shown = not self.quiet and not os.isatty(descriptor)
                 with metered(shown=shown) as meter, _opened(descriptor) as file:
-                    transfers.stream(bucket, name, file, key, meter)
+                    transfers.stream(bucket, name, file, asked, meter)
                 return 0
             path = Path(target)
             if path.is_dir() or target.endswith("/"):
@@ -153,7 +204,7 @@ class _Copying:
             if path.is_symlink():  # what it leads to is meant
                 path = path.resolve()
             with metered(shown=not self.quiet) as meter:
-                transfers.download(bucket, name, path, key, meter)
+                transfers.download(bucket, name, path, asked, meter)
         return 0
 
     def between(self, url: str, target_url: str) -> int:
@@ -164,7 +215,7 @@ class _Copying:
         with ExitStack() as stack:
             origin, bucket = self._both(stack, store_url, target_store)
             meter = stack.enter_context(metered(shown=not self.quiet))
-            transfers.copy(origin, name, bucket, target, self.writing, self.access.forced, meter)
+            transfers.copy(origin, name, bucket, target, self.writing, self.access.asked, meter)
         return 0
 
     def up_tree(self, source: str, url: str) -> int:
@@ -178,7 +229,9 @@ class _Copying:
             return sum(size for _, _, size in files_below(folder, store_url, Tally()))
 
         with self.access.open_to_write(store_url) as bucket:
-            bucket.ring.writer().algorithm_for("oss")  # a key that cannot write fails every file
+            bucket.ring.writer().algorithm_for(
+                bucket.format
+            )  # a key that cannot write fails every file
             with metered(shown=not self.quiet, total=total) as meter:
                 for relative, path, _ in files_below(folder, store_url, tally):
                     with tally.attempt(prefix + relative):
@@ -202,7 +255,7 @@ class _Copying:
         return tally.report(quiet=self.quiet)
 
     def _down_all(self, bucket: cb.Bucket, prefix: str, folder: TargetFolder, tally: Tally) -> None:
-        key = self.access.forced
+        asked = self.access.asked
         with metered(shown=not self.quiet, total=_total(bucket, prefix)) as meter:
             for entry in bucket.list(prefix):
                 relative = entry.name.removeprefix(prefix)
@@ -213,7 +266,7 @@ class _Copying:
                     path = folder.place(relative)
                     self._refuse_present(path)
                     progress = meter.of(relative)
-                    tally.add(bucket.download(entry.name, path, key=key, progress=progress).size)
+                    tally.add(bucket.download(entry.name, path, **asked, progress=progress).size)
                     folder.remember(path)
 
     def between_trees(self, url: str, target_url: str) -> int:
@@ -222,21 +275,22 @@ class _Copying:
         tally = Tally()
         with ExitStack() as stack:
             origin, bucket = self._both(stack, store_url, target_store)
-            key = self.access.forced
+            asked = self.access.asked
             # Listed to the end first: what is written may lie below what is read.
             names = [entry.name for entry in origin.list(prefix)]
             meter = stack.enter_context(metered(shown=not self.quiet, total=_total(origin, prefix)))
             for name in names:
                 target = target_prefix + name.removeprefix(prefix)
                 with tally.attempt(name):
-                    info = transfers.copy(origin, name, bucket, target, self.writing, key, meter)
+                    info = transfers.copy(origin, name, bucket, target, self.writing, asked, meter)
                     tally.add(info.size)
         return tally.report(quiet=self.quiet)
 
     def _both(self, stack: ExitStack, origin_url: str, url: str) -> tuple[cb.Bucket, cb.Bucket]:
         """Open both stores; a copy within one needs no key."""
         origin = stack.enter_context(self.access.open(origin_url))
-        unchanged = not self.writing.describes and self.access.force_key is None
+        asked_anew = self.access.force_key is not None or self.access.as_name is not None
+        unchanged = not self.writing.renews and not asked_anew
         opened = self.access.open if unchanged and url == origin_url else self.access.open_to_write
         return origin, stack.enter_context(opened(url))
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -74,6 +75,27 @@ _OPTIONS = (
         "give it description={...}",
         "if FILE.json was beside the key, put it back; give new keys one with keygen",
     ),
+    (
+        "add its public half to the keys, or say whom it is for: recipients=[...]",
+        "add its public half with -k FILE, or say whom the copy is for: --recipient FILE",
+    ),
+    (
+        "leave context= away, or read only sealed objects: format='sealed'",
+        "if it should be sealed, someone replaced it; if not, leave --context away",
+    ),
+    ("leave context= away", "leave --context away"),
+    (
+        "give the pairs it was written with: context={...}",
+        "give the pairs it was written with: --context NAME=VALUE",
+    ),
+    ("read it with as_name=", "read it with --as-name NAME"),
+    ("open the bucket with format='sealed'", "add --format sealed"),
+    ('use format="sealed"', "use --format sealed"),
+)
+
+_FORMAT = re.compile(
+    r"(the object has format (\S+), this bucket accepts [^()]*) \(name the format in"
+    r" policy=Policy\(formats=\.\.\.\)\)"
 )
 
 
@@ -154,7 +176,18 @@ def _fail(text: str, code: int, *, debug: bool) -> NoReturn:
 def _in_options(text: str) -> str:
     for python, option in _OPTIONS:
         text = text.replace(python, option)
-    return text
+    return _FORMAT.sub(_naming_the_option, text)
+
+
+def _naming_the_option(refused: re.Match[str]) -> str:
+    """Say how to read an object whose format was refused, and what may be behind it."""
+    text, its = refused[1], refused[2]
+    if its == "sealed":
+        return f"{text} (read it with --format sealed, or beside others with --accept sealed)"
+    return (
+        f"{text} (if it should have this format, read it with --accept {its};"
+        " if not, someone put it in a sealed object's place)"
+    )
 
 
 def _drop_stdout() -> None:

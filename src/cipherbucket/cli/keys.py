@@ -15,16 +15,11 @@ from pathlib import Path
 import click
 
 import cipherbucket as cb
+from cipherbucket.cli.access import Access, key_options
 from cipherbucket.cli.command import Command, Group
 from cipherbucket.cli.errors import one_line
-from cipherbucket.cli.options import (
-    PASSPHRASE,
-    Access,
-    ask_secret,
-    has_terminal,
-    key_options,
-    split_object_url,
-)
+from cipherbucket.cli.openings import Opening, failure_to_open, forced, found
+from cipherbucket.cli.options import PASSPHRASE, ask_secret, has_terminal, split_object_url
 from cipherbucket.cli.text import printable
 
 _NO = 4
@@ -155,27 +150,26 @@ def check(url: str, access: Access) -> int:
     """Tell whether the keys open the object at URL, without reading its body.
 
     The answer is "yes" when the object's description finds a key and that key opens it. When no
-    description fits, each key is tried as with --force-key, and the answer says so. The exit code
-    is 0 for yes and 4 for no.
+    description fits, each key is tried as with --force-key, and the answer says so. Objects of all
+    formats are looked at, unless --format names one. The exit code is 0 for yes and 4 for no.
     """
     if not access.key_files and access.force_key is None:
         raise cb.UsageError("no key to check", hint="name its file with -k FILE")
     store_url, name = split_object_url(url)
-    with access.open(store_url) as bucket:
+    with access.open_to_look(store_url) as bucket:
         envelope = bucket.head(name).envelope
         if envelope is None:
             raise cb.PolicyError("the object is not encrypted: no key is needed", name=name)
-        failure = failure_to_open(bucket, name) if access.key_files else None
-        if access.key_files and failure is None:
-            recipient = envelope.recipients[0]
-            key, _ = access.ring.find(recipient.algorithm, recipient.description)
-            label = printable(str(recipient.description))
-            click.echo(f"yes: {printable(access.file_of(key))} opens it, found by {label}")
-            return 0
+        failure = None
+        if access.key_files:
+            failure = failure_to_open(bucket, name, access.asked_with(None))
+            if failure is None:
+                click.echo(_yes(found(access, envelope), envelope))
+                return 0
         for file, key in _candidates(access):
-            why = failure_to_open(bucket, name, key)
+            why = failure_to_open(bucket, name, access.asked_with(key))
             if why is None:
-                _say_forced(file, key, envelope)
+                click.echo(_yes(forced(file, key, envelope), envelope))
                 return 0
             failure = failure or why
     assert failure is not None
@@ -192,31 +186,28 @@ def _candidates(access: Access) -> Iterator[tuple[str, cb.RsaKey | cb.AesKey]]:
         yield access.force_key, access.forced
 
 
-def failure_to_open(
-    bucket: cb.Bucket, name: str, key: cb.MasterKey | None = None
-) -> cb.CipherbucketError | None:
-    """Unwrap an object's data key; return what is wrong with key or envelope, or None.
-
-    Raises:
-        SecurityError: The object is not what it should be in another way.
-        StoreError: The store failed.
-    """
-    try:
-        bucket.open(name, key=key).close()
-    except (cb.MasterKeyError, cb.NoMatchingKeyError, cb.WrongKeyError, cb.EnvelopeError) as error:
-        return error
-    return None
-
-
-def _say_forced(file: str, key: cb.RsaKey | cb.AesKey, envelope: cb.Envelope) -> None:
-    try:
-        theirs = str(envelope.recipients[0].description)
-    except cb.EnvelopeError as error:
-        theirs = f"damaged ({error.message})"
-    click.echo(
-        f"yes, but only forced: {printable(file)} opens it with --force-key;"
-        f" the object has {printable(theirs)}, the key {printable(str(key.description))}"
+def _yes(opening: Opening, envelope: cb.Envelope) -> str:
+    file, recipient = printable(opening.file), opening.recipient
+    several = len(envelope.recipients)
+    place = envelope.recipients.index(recipient) + 1 if recipient is not None else 0
+    if not opening.forced:
+        assert recipient is not None
+        which = f", recipient {place} of {several}" if several > 1 else ""
+        return f"yes: {file} opens it, found by {printable(str(recipient.description))}{which}"
+    theirs = f"{several} recipients" if recipient is None else _described(recipient)
+    own = printable(str(cb.Description(opening.key.description)))
+    return (
+        f"yes, but only forced: {file} opens it with --force-key;"
+        f" the object has {theirs}, the key {own}"
     )
+
+
+def _described(recipient: cb.Recipient) -> str:
+    """Return a recipient's description, or what is wrong with it."""
+    try:
+        return printable(str(recipient.description))
+    except cb.EnvelopeError as error:
+        return printable(f"damaged ({error.message})")
 
 
 def _refuse_for_aes(*, bits: str | None, sealed_only: bool, protect: bool) -> None:

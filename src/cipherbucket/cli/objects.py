@@ -1,4 +1,4 @@
-"""Looking at objects, writing them to stdout, deleting them.
+"""Listing objects and deleting them.
 
 Law: names are printed with what is not printable escaped; ``--json`` gives them exactly. Sizes of
 plaintext are the store's word until the object is read.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -17,64 +16,8 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.errors import one_line, say
-from cipherbucket.cli.options import (
-    Access,
-    http_range,
-    key_options,
-    split_object_url,
-    split_tree_url,
-)
+from cipherbucket.cli.options import split_object_url, split_tree_url
 from cipherbucket.cli.text import count, moment, printable
-
-
-@click.command(
-    cls=Command,
-    short_help="Write objects, or a range of them, to stdout.",
-    examples=(
-        "cipherbucket cat -k cmk.pem file:///data/store/report.csv | head",
-        "cipherbucket cat -k cmk.pem --range 0-99 file:///data/store/report.csv",
-        "cipherbucket cat -k cmk.pem --range -50 file:///data/store/app.log",
-        "cipherbucket cat -k cmk.pem 'https://examplebucket.oss-cn-hangzhou.aliyuncs.com/...'",
-    ),
-)
-@click.argument("urls", metavar="URL...", nargs=-1, required=True)
-@click.option(
-    "--range",
-    "span",
-    metavar="RANGE",
-    callback=http_range,
-    help="Bytes of the plaintext, as HTTP writes them: 0-99 (inclusive), 100-, or -50, the last.",
-)
-@key_options(reads=True)
-def cat(urls: tuple[str, ...], span: cb.Span, access: Access) -> None:
-    """Decrypt objects and write them to stdout, block by block.
-
-    A presigned URL (https://...) needs no access key, only the master key.
-
-    A whole object is checked for damage at its end, when its bytes have been written already: look
-    at the exit code. A range is fetched by itself; nothing before it is read.
-    """
-    stdout = sys.stdout.buffer
-    for url in urls:
-        with _opened(url, span, access) as stream:
-            stdout.writelines(stream)
-    stdout.flush()
-
-
-@contextmanager
-def _opened(url: str, span: cb.Span, access: Access) -> Iterator[cb.ObjectStream]:
-    asked: Any = {"start": span.start, "length": span.length, "tail": span.tail}
-    if url.startswith(("https://", "http://")):
-        policy = cb.Policy(plaintext=access.plaintext)
-        with cb.open_url(url, access.ring, key=access.forced, policy=policy, **asked) as stream:
-            yield stream
-        return
-    store_url, name = split_object_url(url)
-    with (
-        access.open(store_url) as bucket,
-        bucket.get(name, key=access.forced, **asked) as stream,
-    ):
-        yield stream
 
 
 @click.command(
@@ -94,7 +37,7 @@ def ls(url: str, long: bool, recursive: bool, as_json: bool) -> int:
     """List the objects whose names begin as URL does: stored size, time (UTC) and name.
 
     Names are folded at the next '/', like folders. No key is needed. The exit code is 3 if no name
-    begins so, and 1 if -l met an envelope that cannot be understood.
+    begins so, and 1 if -l met an object whose envelope or length cannot be understood.
     """
     store_url, prefix = cb.split_url(url)
     found = malformed = False
@@ -128,7 +71,7 @@ def _facts(bucket: cb.Bucket, entry: cb.Entry, *, long: bool) -> dict[str, Any]:
         info = bucket.head(entry.name)
     except cb.ObjectNotFoundError:  # deleted since it was listed
         return {**facts, "format": "gone", "size": None}
-    except cb.EnvelopeError as error:
+    except (cb.EnvelopeError, cb.IntegrityError) as error:  # the latter: an impossible length
         say(one_line(error))
         return {**facts, "format": "malformed", "size": None}
     return {**facts, "format": info.format, "size": info.size}

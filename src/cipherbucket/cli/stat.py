@@ -15,10 +15,17 @@ from typing import Any
 import click
 
 import cipherbucket as cb
+from cipherbucket.cli.access import Access, key_options
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.errors import one_line
-from cipherbucket.cli.keys import failure_to_open
-from cipherbucket.cli.options import Access, key_options, split_object_url
+from cipherbucket.cli.openings import failure_to_open, forced, found
+from cipherbucket.cli.options import split_object_url
+from cipherbucket.cli.recipients import (
+    description_in,
+    facts_of_recipient,
+    facts_of_sealed,
+    lines_of_sealed,
+)
 from cipherbucket.cli.text import count, printable
 
 _ORIGIN = (
@@ -34,7 +41,7 @@ _ORIGIN_PLAINTEXT = "anyone who may write to the store can have made it"
     examples=(
         "cipherbucket stat file:///data/store/report.pdf",
         "cipherbucket stat -k cmk.pem -k old.pem file:///data/store/report.pdf",
-        "cipherbucket stat --json file:///data/store/report.pdf | jq .description",
+        "cipherbucket stat --json file:///data/store/report.pdf | jq .recipients",
     ),
 )
 @click.argument("url")
@@ -43,13 +50,13 @@ _ORIGIN_PLAINTEXT = "anyone who may write to the store can have made it"
 def stat(url: str, as_json: bool, access: Access) -> None:
     """Show size, metadata and envelope of the object at URL, and which of the keys opens it.
 
-    No key is needed; without one all of this is the store's word. The body is not read.
+    No key is needed; without one all of this is the store's word. Of the body nothing is read but
+    the footer of a sealed object. Objects of all formats are shown, unless --format names one.
     """
     store_url, name = split_object_url(url)
-    with access.open(store_url) as bucket:
+    with access.open_to_look(store_url) as bucket:
         info = bucket.head(name)
-        opened = _opened(bucket, info, access)
-    facts = _facts(info, opened)
+        facts = _facts(bucket, info, access)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
@@ -62,22 +69,7 @@ def stat(url: str, as_json: bool, access: Access) -> None:
         click.echo(f"{label:<{indent}}" + f"\n{' ' * indent}".join(rows))
 
 
-def _opened(bucket: cb.Bucket, info: cb.ObjectInfo, access: Access) -> dict[str, Any] | None:
-    """Tell which key opens the object, or why none does; None if there is nothing to open."""
-    if info.envelope is None or not (access.key_files or access.force_key):
-        return None
-    key = access.forced
-    failure = failure_to_open(bucket, info.name, key)
-    if failure is not None:
-        return {"opens": False, "reason": one_line(failure)}
-    if key is not None:
-        return {"opens": True, "file": access.force_key, "id": key.id, "by": "force"}
-    recipient = info.envelope.recipients[0]
-    found, _ = access.ring.find(recipient.algorithm, recipient.description)
-    return {"opens": True, "file": access.file_of(found), "id": found.id, "by": "description"}
-
-
-def _facts(info: cb.ObjectInfo, opened: dict[str, Any] | None) -> dict[str, Any]:
+def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: Access) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "name": info.name,
         "size": info.size,
@@ -93,35 +85,58 @@ def _facts(info: cb.ObjectInfo, opened: dict[str, Any] | None) -> dict[str, Any]
     envelope = info.envelope
     if envelope is None:
         return facts
-    recipient = envelope.recipients[0]
-    try:
-        description: dict[str, str] | None = dict(recipient.description)
-    except cb.EnvelopeError:
-        description = None
+    facts["content_algorithm"] = envelope.content_algorithm
+    facts["recipients"] = [facts_of_recipient(each) for each in envelope.recipients]
+    opened = _opened(bucket, info, envelope, access)
+    if envelope.seal is not None:
+        return {**facts, **facts_of_sealed(bucket, info, opened), "key": _without_error(opened)}
     return {
         **facts,
-        "content_algorithm": envelope.content_algorithm,
-        "wrap_algorithm": recipient.algorithm,
-        "wrapped_key_bytes": len(recipient.wrapped_key),
-        "description": description,
-        "description_text": recipient.description_text,
+        **facts["recipients"][0],  # it has just one
         "content_length": envelope.content_length,
         "content_md5": envelope.content_md5,
         "data_size": envelope.data_size,
         "part_size": envelope.part_size,
-        "key": opened,
+        "key": _without_error(opened),
     }
+
+
+def _opened(
+    bucket: cb.Bucket, info: cb.ObjectInfo, envelope: cb.Envelope, access: Access
+) -> dict[str, Any] | None:
+    """Tell which key opens the object, or why none does; None if no key was given."""
+    if not (access.key_files or access.force_key):
+        return None
+    try:
+        failure = failure_to_open(bucket, info.name, access.asked)
+    except (cb.BindingError, cb.IntegrityError) as error:
+        if envelope.seal is None:
+            raise
+        failure = error
+    if failure is not None:
+        cause = "object" if isinstance(failure, cb.BindingError | cb.IntegrityError) else "key"
+        return {"opens": False, "cause": cause, "reason": one_line(failure), "error": failure}
+    if access.force_key is not None and access.forced is not None:
+        opening, how = forced(access.force_key, access.forced, envelope), "force"
+    else:
+        opening, how = found(access, envelope), "description"
+    facts = {"opens": True, "file": opening.file, "id": opening.key.id, "by": how}
+    if opening.recipient is not None and len(envelope.recipients) > 1:
+        facts["recipient"] = envelope.recipients.index(opening.recipient) + 1
+    return facts
+
+
+def _without_error(opened: dict[str, Any] | None) -> dict[str, Any] | None:
+    return opened and {name: fact for name, fact in opened.items() if name != "error"}
 
 
 def _lines(facts: dict[str, Any]) -> dict[str, str]:
     """Lay the facts out for people; what is not there is left out."""
-    recorded = facts.get("content_length")
-    recorded = facts.get("data_size") if recorded is None else recorded
-    claim = "not recorded in the envelope" if recorded is None else f"{recorded:,} recorded"
-    encrypted = "wrap_algorithm" in facts
+    encrypted = "recipients" in facts
+    sealed = encrypted and "object_id" in facts
     lines: dict[str, str | None] = {
         "name": facts["name"],
-        "size": f"{count(facts['size'], 'byte')}{f' ({claim})' if encrypted else ''}",
+        "size": f"{count(facts['size'], 'byte')}{_claim(facts, sealed) if encrypted else ''}",
         "stored": count(facts["stored_size"], "byte"),
         "modified": facts["modified"][:19].replace("T", " ") + " UTC",
         "etag": facts["etag"],
@@ -131,29 +146,38 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
         "format": facts["format"] if encrypted else "plaintext: NOT encrypted",
     }
     if encrypted:
-        wrapped = facts["wrapped_key_bytes"]
-        lines |= {
-            "content": facts["content_algorithm"],
-            "key wrapping": f"{facts['wrap_algorithm']}, wrapped key of {wrapped:,} bytes",
-            "description": _description(facts),
-            "plaintext MD5": facts["content_md5"],
-            "part size": count(facts["part_size"], "byte") if facts["part_size"] else None,
-            "opens with": _opening(facts["key"]),
-        }
+        lines["content"] = facts["content_algorithm"]
+        lines |= lines_of_sealed(facts) if sealed else _lines_of_oss(facts)
+        lines["opens with"] = _opening(facts["key"])
     lines["origin"] = facts["origin"]
     return {label: text for label, text in lines.items() if text is not None}
 
 
-def _description(facts: dict[str, Any]) -> str:
-    if facts["description"] is None:
-        return f"damaged: {facts['description_text']}"
-    return facts["description_text"] or "none"
+def _lines_of_oss(facts: dict[str, Any]) -> dict[str, str | None]:
+    wrapped = facts["wrapped_key_bytes"]
+    return {
+        "key wrapping": f"{facts['wrap_algorithm']}, wrapped key of {wrapped:,} bytes",
+        "description": description_in(facts),
+        "plaintext MD5": facts["content_md5"],
+        "part size": count(facts["part_size"], "byte") if facts["part_size"] else None,
+    }
+
+
+def _claim(facts: dict[str, Any], sealed: bool) -> str:
+    """Say what the size is worth."""
+    if sealed:
+        return " (a claim, until the end of the object is read)"
+    recorded = facts["content_length"]
+    recorded = facts["data_size"] if recorded is None else recorded
+    return " (not recorded in the envelope)" if recorded is None else f" ({recorded:,} recorded)"
 
 
 def _opening(opened: dict[str, Any] | None) -> str:
     if opened is None:
         return "not tried; give keys with -k FILE"
     if not opened["opens"]:
-        return f"none of the keys given: {opened['reason']}"
+        which = "none of the keys given" if opened["cause"] == "key" else "none, as it is"
+        return f"{which}: {opened['reason']}"
     how = "found by its description" if opened["by"] == "description" else "forced"
-    return f"{opened['file']} ({opened['id']}), {how}"
+    which = f", recipient {opened['recipient']}" if "recipient" in opened else ""
+    return f"{opened['file']} ({opened['id']}), {how}{which}"
