@@ -41,6 +41,8 @@ key of its own before it leaves this machine; the master key wraps that key, and
 travels with the object. The store sees ciphertext only.
 """
 
+_NOTE = b"Pay 100 to Alice."
+
 
 @click.command(
     cls=Command,
@@ -58,9 +60,9 @@ travels with the object. The store sees ciphertext only.
 def demo(folder: str) -> int:
     """Make a key, encrypt a text and a file of 64 MiB, and show what the store sees.
 
-    Then read a range, try a wrong key, read all back and compare. It takes a few seconds and some
-    200 MiB; the files stay where it says. README.md of the working folder is the text, if there is
-    one.
+    Then read a range, try a wrong key, read all back and compare, and flip a bit in the store. It
+    takes a few seconds and some 200 MiB; the files stay where it says. README.md of the working
+    folder is the text, if there is one.
     """
     from rich.console import Console  # noqa: PLC0415  it takes longer to load than most commands
 
@@ -74,6 +76,7 @@ def demo(folder: str) -> int:
         shown.read_range(bucket)
         shown.try_wrong_key()
         good = shown.read_back(bucket)
+        good = shown.flip_bits(bucket) and good
     shown.show_timings()
     shown.show_leftovers()
     return 0 if good else 1
@@ -200,8 +203,41 @@ class _Demo:
             self._line(f"{path.name:<12} {'the same, byte for byte' if same else 'DIFFERS'}")
         return good
 
+    def flip_bits(self, bucket: cb.Bucket) -> bool:
+        """Alter an object of each format; tell whether the sealed one shows it."""
+        self._title("7", "One bit, flipped in the store by somebody who may write there")
+        self._line(f"both objects were put as  {_NOTE.decode()}")
+        detected = False
+        for format_ in ("oss", "sealed"):
+            name = f"note-{format_}.txt"
+            with cb.open_bucket(bucket.url, self.key, format=format_) as noted:
+                noted.put(name, _NOTE)
+                self._replace_flipped(noted, name)
+                try:
+                    with noted.get(name) as stream:
+                        told = stream.read().decode()
+                except cb.IntegrityError as error:
+                    told, detected = (
+                        f"{type(error).__name__}, and not one byte",
+                        format_ == "sealed",
+                    )
+            self._line(f"{name:<15} reads as  {told}", style="bold")
+        self._line(
+            "  oss, which every OSS SDK reads, shows accidents alone; sealed shows tampering"
+        )
+        return detected
+
+    def _replace_flipped(self, bucket: cb.Bucket, name: str) -> None:
+        """Put another body into the store, as whoever may write there can, with all checksums."""
+        info = bucket.head(name)
+        body = bytearray(next(self.store.rglob(info.etag)).read_bytes())
+        first = 56 if info.format == "sealed" else 0  # where the ciphertext begins
+        body[first + _NOTE.index(b"1")] ^= 0x08
+        with cb.open_store(bucket.url) as store:
+            store.put(name, bytes(body), metadata=store.head(name).metadata)
+
     def show_timings(self) -> None:
-        self._title("7", "Timings")
+        self._title("8", "Timings")
         table = self._table()
         table.add_column("what")
         for heading in ("size", "time", "rate"):
@@ -214,7 +250,7 @@ class _Demo:
         self._line("  a put ends when its bytes are safe on the disk")
 
     def show_leftovers(self) -> None:
-        self._title("8", "Yours to look at")
+        self._title("9", "Yours to look at")
         self._line(f"all of it is in {self.folder}; try:")
         installed = Path(sys.executable).with_name("cipherbucket")
         found = shutil.which("cipherbucket") is not None or not installed.exists()
