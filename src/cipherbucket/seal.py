@@ -6,6 +6,7 @@ store ever returned is sealed under.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from cipherbucket.description import Description
 from cipherbucket.errors import EnvelopeError, MasterKeyError, UsageError
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.ctr import KEY_LENGTH, Ctr
-from cipherbucket.format.envelope import SEALED, Envelope
+from cipherbucket.format.envelope import MAX_FIELD, SEALED, Envelope
 from cipherbucket.format.footer import (
     CONTEXT_BOUND,
     MAX_RECIPIENTS,
@@ -109,12 +110,20 @@ def check_recipients(recipients: Sequence[Recipient]) -> None:
     """Refuse recipients that a reader would refuse.
 
     Raises:
-        UsageError: None, too many, or two of one algorithm and description.
+        UsageError: None, too many, more than metadata hold, or two of one algorithm and
+            description.
     """
     if len(recipients) > MAX_RECIPIENTS:
         raise UsageError(f"{len(recipients)} recipients; an object has at most {MAX_RECIPIENTS}")
+    encoded = encode_recipients(recipients)
+    if (length := len(base64.b64encode(encoded))) > MAX_FIELD:
+        raise UsageError(
+            f"{len(recipients)} recipients take {length:,} bytes of metadata; a store keeps at"
+            f" most {MAX_FIELD:,}",
+            hint="name fewer, or AES keys, which take less",
+        )
     try:
-        parse_recipients(encode_recipients(recipients))
+        parse_recipients(encoded)
     except EnvelopeError:
         raise MasterKeyError(
             "two recipients with the same description could not be told apart",
