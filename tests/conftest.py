@@ -6,6 +6,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 import cipherbucket as cb
 
 
+@pytest.fixture(autouse=True)
+def own_journals(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the journals of transfers away from the user's own."""
+    monkeypatch.setenv("CIPHERBUCKET_STATE", str(tmp_path_factory.mktemp("state", numbered=True)))
+
+
 @pytest.fixture(scope="session")
 def key() -> cb.RsaKey:
     """Return a described RSA key."""

@@ -10,14 +10,11 @@ response says it holds. What the store returns is input: everything is checked b
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import NoReturn
 
-from cipherbucket.custody import Custody
 from cipherbucket.errors import (
     UsageError,
     named,
@@ -40,15 +37,15 @@ from cipherbucket.seal import seal
 from cipherbucket.source import PutBody, Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import NOTHING
-from cipherbucket.transfer import save
+from cipherbucket.transfers import Transfers
 from cipherbucket.unlocking import USUAL_FOOTER, Reading, fetch_from, unlock
-from cipherbucket.uploading import begin_upload, upload_stream
-from cipherbucket.writer import Seal, write
+from cipherbucket.uploading import begin_upload, store_source
+from cipherbucket.writer import Seal
 
 _log = logging.getLogger("cipherbucket")
 
 
-class Bucket(Custody, Refused):
+class Bucket(Transfers, Refused):
     """Encrypted objects in a store. All verbs may be called from several threads at once.
 
     Args:
@@ -113,9 +110,9 @@ class Bucket(Custody, Refused):
 
         A body of unknown length (a pipe, an iterable) is encrypted into memory up to 16 MiB and
         beyond into a temporary file, as ciphertext; in format ``sealed`` it is sent in parts
-        instead, unless ``if_match`` is given. When the store fails in a way that may pass,
-        the put is tried again: with the same ciphertext where it was kept, or sealed anew under
-        a new data key where the body can be read again.
+        instead, unless ``if_match`` or ``content_md5`` is given. When the store fails in a way
+        that may pass, the put is tried again: with the same ciphertext where it was kept, or
+        sealed anew under a new data key where the body can be read again.
 
         Args:
             name: 1 to 1,023 bytes of UTF-8.
@@ -149,41 +146,19 @@ class Bucket(Custody, Refused):
                 name=name,
                 hint="base64.b64encode(hashlib.md5(body).digest()).decode()",
             )
-        sealing = self._sealing(name, recipients, context, bind_name=bind_name)
-        sent_headers = content_headers(headers, content_type)
         with named(name), Source(body, progress=progress) as source:
-            if source.size is None and self._format == SEALED and if_match is None:
-                if content_md5 is not None:
-                    raise UsageError(
-                        "the MD5 of a body of unknown length cannot be checked before it is stored",
-                        hint="leave content_md5 away: a sealed object needs none",
-                    )
-                envelope, cipher = sealing()
-                stored = upload_stream(
-                    self._store,
-                    name,
-                    source,
-                    envelope,
-                    cipher,
-                    metadata=metadata,
-                    headers=sent_headers,
-                    if_absent=if_absent,
-                )
-            else:
-                stored = write(
-                    sealing,
-                    source,
-                    content_md5,
-                    lambda envelope, ciphertext: self._store.put(
-                        name,
-                        ciphertext,
-                        metadata={**metadata, **envelope.to_metadata()},
-                        headers=sent_headers,
-                        if_absent=if_absent,
-                        if_match=if_match,
-                    ),
-                    lambda: self._store.head(name),
-                )
+            stored = store_source(
+                self._store,
+                name,
+                source,
+                self._sealing(name, recipients, context, bind_name=bind_name),
+                streamed=self._format == SEALED,
+                metadata=metadata,
+                headers=content_headers(headers, content_type),
+                content_md5=content_md5,
+                if_absent=if_absent,
+                if_match=if_match,
+            )
         _log.info("put %r: %d bytes", name, stored.size)
         return ObjectInfo.of(stored)
 
@@ -265,64 +240,6 @@ class Bucket(Custody, Refused):
         stored = self._store.head(name, version_id=version_id)
         info, cipher = unlock(stored, reading, fetch)
         return open_file(self._store, info, cipher)
-
-    def upload(
-        self,
-        path: str | os.PathLike[str],
-        name: str,
-        *,
-        metadata: Mapping[str, str] = NOTHING,
-        content_type: str | None = None,
-        recipients: Sequence[MasterKey] = (),
-        context: Mapping[str, str] = NOTHING,
-        bind_name: bool = True,
-        if_absent: bool = False,
-        progress: Progress | None = None,
-    ) -> ObjectInfo:
-        """Encrypt a file and store it. Arguments and errors as `put`."""
-        return self.put(
-            name,
-            Path(path),
-            metadata=metadata,
-            content_type=content_type,
-            recipients=recipients,
-            context=context,
-            bind_name=bind_name,
-            if_absent=if_absent,
-            progress=progress,
-        )
-
-    def download(
-        self,
-        name: str,
-        path: str | os.PathLike[str],
-        *,
-        key: MasterKey | None = None,
-        context: Mapping[str, str] = NOTHING,
-        as_name: str | None = None,
-        footer_recipients: bool = False,
-        version_id: str | None = None,
-        progress: Progress | None = None,
-    ) -> ObjectInfo:
-        """Fetch an object, decrypt it and write it to a file, wholly or not at all.
-
-        The file appears (or is replaced) only after the whole object was found good. A new file
-        is readable by its owner alone. Further arguments and errors as `get`.
-
-        Raises:
-            UsageError: The file cannot be written.
-        """
-        with self.get(
-            name,
-            key=key,
-            context=context,
-            as_name=as_name,
-            footer_recipients=footer_recipients,
-            version_id=version_id,
-            progress=progress,
-        ) as stream:
-            save(stream, path)
-        return stream.info
 
     def multipart(
         self,

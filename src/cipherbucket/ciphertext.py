@@ -16,7 +16,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from cipherbucket.errors import SourceError
 from cipherbucket.format.cipher import ContentCipher
@@ -26,6 +26,13 @@ BLOCK = 1 << 20
 """Bytes read, encrypted and handed on at a time: a multiple of every format's chunk."""
 SPOOL_THRESHOLD = 16 << 20
 """Above this a body of unknown length goes through a temporary file, as ciphertext."""
+
+
+class Readable(Protocol):
+    """A plaintext as far as encryption goes."""
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Fill ``buffer`` as far as there are bytes."""
 
 
 class EncryptedSource:
@@ -120,7 +127,13 @@ class Spool:
 
 
 def encrypt_part(
-    source: Source, cipher: ContentCipher, start: int, stop: int, *, last: bool | None
+    source: Readable,
+    cipher: ContentCipher,
+    start: int,
+    stop: int,
+    *,
+    last: bool | None,
+    out: memoryview | None = None,
 ) -> tuple[memoryview, int]:
     """Read and encrypt one part of an object, in memory.
 
@@ -131,12 +144,14 @@ def encrypt_part(
         stop: Offset after it.
         last: Whether the plaintext ends with it; None if it does where the source ends before
             ``stop``, and else goes on.
+        out: Where the ciphertext goes, if there is room already.
 
     Returns:
         The ciphertext, and how many bytes of plaintext the source had. If these are fewer than
         were asked for, and ``last`` was not None, the ciphertext is of no use.
     """
-    out = memoryview(bytearray(cipher.layout.part_size(start, stop, last=last is not False)))
+    if out is None:
+        out = memoryview(bytearray(cipher.layout.part_size(start, stop, last=last is not False)))
     plain, own = cipher.buffers(min(BLOCK, stop - start))
     in_place = plain is own
     filled = 0

@@ -16,6 +16,7 @@ from cipherbucket.errors import (
     EnvelopeError,
     MasterKeyError,
     NoMatchingKeyError,
+    ObjectChangedError,
     PolicyError,
     UsageError,
     named,
@@ -27,6 +28,7 @@ from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keyless import Keyless
 from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.ring import KeyRing
 from cipherbucket.reader import open_stream
 from cipherbucket.seal import resealed, seal, wrapped_for
 from cipherbucket.source import Source
@@ -40,6 +42,8 @@ _log = logging.getLogger("cipherbucket")
 
 class Custody(Keyless):
     """The verbs of a bucket that are about sealed objects alone."""
+
+    _recipients: tuple[MasterKey, ...]
 
     def _reading(
         self,
@@ -66,7 +70,9 @@ class Custody(Keyless):
         """Copy an object; in the store, as it is, unless it is a sealed one bound to its name.
 
         That one is read, verified and sealed anew under the new name, with a new data key, for the
-        ring's first key and for the other recipients it has.
+        ring's first key, for the recipients it has and for those that the bucket adds to every
+        new object. Where the ring's first key is none of its recipients, it takes the place of the
+        one by which the object was opened.
 
         Args:
             source: An object's name.
@@ -79,6 +85,7 @@ class Custody(Keyless):
 
         Raises:
             ObjectNotFoundError: No such source.
+            ObjectChangedError: The source was replaced meanwhile; nothing was written.
             PreconditionFailedError: ``if_absent`` did not hold.
             MasterKeyError: There is no key to seal it with, or the key of a recipient is missing.
             And the errors of `Bucket.get`, for an object that must be sealed anew.
@@ -93,15 +100,21 @@ class Custody(Keyless):
                 opened = open_sealed(
                     envelope, reading.ring, reading.policy, key=key, binding=reading.binding
                 )
-                recipients = carried_over(envelope, opened.recipient, reading.ring.keys)
-        fetch = fetch_from(self._store, source, info.etag, version_id)
+                recipients = carried_over(
+                    envelope, opened.recipient, reading.ring, self._recipients
+                )
+        named_already = {each.id for each in recipients}
+        standing = (each for each in self._recipients if each.id not in named_already)
         renewed, cipher = seal(
             reading.ring,
             SEALED,
             binding=Binding(target, dict(context)),
-            recipients=recipients,
+            recipients=(*recipients, *standing),
         )
+        fetch = fetch_from(self._store, source, None, version_id)
         with open_stream(fetch, Span(), reading) as stream, Source(stream) as body:
+            if stream.info.envelope != envelope:
+                raise ObjectChangedError("the object was replaced while it was copied", name=source)
             stored = upload_stream(
                 self._store,
                 target,
@@ -242,8 +255,9 @@ class Custody(Keyless):
         user's own metadata stay as they are.
 
         Raises:
-            EnvelopeError: The body is not that of a sealed object.
-            PolicyError: The object has the envelope of another format.
+            EnvelopeError: The body is not that of a sealed object, or there are names of another
+                format's envelope beside it.
+            PolicyError: The bucket does not accept the format.
             BindingError, WrongKeyError, NoMatchingKeyError, IntegrityError: As in `Bucket.get`.
             PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
         """
@@ -294,31 +308,37 @@ class Custody(Keyless):
 
 
 def carried_over(
-    envelope: Envelope, opened: Recipient, masters: Sequence[MasterKey]
+    envelope: Envelope, opened: Recipient, ring: KeyRing, further: Sequence[MasterKey]
 ) -> tuple[MasterKey, ...]:
     """Find the keys of an object's other recipients, to seal it for them anew.
 
     Args:
         envelope: The object's.
-        opened: The recipient it was opened as; the key that writes takes its place.
-        masters: The keys at hand.
+        opened: The recipient it was opened as; the key that writes takes its place, unless that
+            is a recipient itself.
+        ring: Its first key writes.
+        further: Keys at hand beside the ring's.
 
     Raises:
-        MasterKeyError: The key of a recipient is not at hand.
+        MasterKeyError: The key of a recipient is not at hand, or the ring is empty.
     """
-    found: list[MasterKey] = []
-    for recipient in envelope.recipients:
-        if recipient == opened:
-            continue
-        key = next((key for key in masters if _is_of(recipient, key)), None)
-        if key is None:
-            raise MasterKeyError(
-                f"the key of recipient {recipient.description_text or 'no description'} is not in"
-                " the ring, so the copy could not be sealed for it",
-                hint="add its public half to the keys, or say whom it is for: recipients=[...]",
-            )
-        found.append(key)
-    return tuple(found)
+    writer = ring.writer(SEALED)
+    written = next((each for each in envelope.recipients if _is_of(each, writer)), opened)
+    return tuple(_key_of(each, ring, further) for each in envelope.recipients if each != written)
+
+
+def _key_of(recipient: Recipient, ring: KeyRing, further: Sequence[MasterKey]) -> MasterKey:
+    for key in further:
+        if _is_of(recipient, key):
+            return key
+    try:
+        return ring.find(recipient.algorithm, recipient.description)[0]
+    except (EnvelopeError, NoMatchingKeyError):
+        raise MasterKeyError(
+            f"the key of recipient {recipient.description_text or 'no description'} is not in"
+            " the ring, so the copy could not be sealed for it",
+            hint="add its public half to the keys, or say whom it is for: recipients=[...]",
+        ) from None
 
 
 def _recipients_of(info: ObjectInfo) -> tuple[Recipient, ...]:

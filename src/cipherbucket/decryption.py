@@ -73,6 +73,8 @@ class SealedBody:
     """
 
     def __init__(self, incoming: Incoming, cipher: Sealed, span: Span) -> None:
+        self.tags = hashlib.sha256()
+        """SHA-256 of the tags of the chunks opened so far, for a journal."""
         layout, stored = cipher.layout, incoming.stored.size
         start, stop = span.resolve(layout.size(stored))
         first, end = layout.needed(span, stored)
@@ -141,7 +143,10 @@ class SealedBody:
         if footer is not None and hashlib.sha256(footer).digest() != self._cipher.seal.footer_hash:
             out[:count] = bytes(count)
             raise damaged()
-        self._chunk += -(-len(data) // (CHUNK + TAG))
+        for start in range(0, len(data), CHUNK + TAG):
+            stop = min(start + CHUNK + TAG, len(data))
+            self.tags.update(data[stop - TAG : stop])
+            self._chunk += 1
         return out[:count]
 
     def _read_footer(self) -> memoryview:

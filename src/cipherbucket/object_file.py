@@ -10,20 +10,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
-from cipherbucket.errors import (
-    ObjectChangedError,
-    ObjectNotFoundError,
-    PreconditionFailedError,
-    UsageError,
-    named,
-)
+from cipherbucket.errors import UsageError, named
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.sealed import Sealed
-from cipherbucket.format.span import PLAIN, Span
+from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
-from cipherbucket.reader import ObjectStream, stream_of
+from cipherbucket.reader import ObjectStream, fetch_same, stream_of
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.bodies import Incoming
 
 _BUFFER = 128 << 10
 
@@ -113,59 +106,14 @@ class ObjectFile(io.BufferedReader):
 
 def open_file(store: Store, info: ObjectInfo, cipher: Ctr | Sealed | None) -> ObjectFile:
     """Make a seekable file whose every fetch is bound to the object as ``info`` tells it."""
-    layout = PLAIN if info.envelope is None else info.envelope.layout
-    envelope = info.envelope
-    # Where the envelope came from the body, a chunk is of this object or does not open.
-    of_body = envelope is not None and envelope.seal is not None and envelope.mac is None
-    metadata_may_change = envelope is not None and envelope.mac is not None
 
     def fetch(span: Span) -> ObjectStream:
-        incoming = _bound(span)
+        incoming = fetch_same(store, info, span)
         try:
             with named(info.name):
-                if incoming.stored.size != info.stored_size:
-                    raise _changed(info)
-                if not of_body:
-                    _compare(info, ObjectInfo.of(incoming.stored))
                 return stream_of(incoming, info, cipher, span)
         except BaseException:
             incoming.close()
             raise
 
-    def _bound(span: Span) -> Incoming:
-        first, stop = layout.needed(span, info.stored_size)
-        try:
-            return store.get(
-                info.name,
-                start=first,
-                length=stop - first,
-                if_match=info.etag,
-                version_id=info.version_id,
-            )
-        except PreconditionFailedError as error:
-            if not metadata_may_change:
-                raise _changed(info) from error
-        except ObjectNotFoundError as error:
-            raise _changed(info) from error
-        # A store may give an object whose recipients were changed another ETag; its seal tells.
-        try:
-            return store.get(info.name, start=first, length=stop - first)
-        except ObjectNotFoundError as error:
-            raise _changed(info) from error
-
     return ObjectFile(info, fetch)
-
-
-def _compare(opened: ObjectInfo, now: ObjectInfo) -> None:
-    before = opened.envelope
-    same = now.envelope is None if before is None else before.same_object(now.envelope)
-    if not same:
-        raise _changed(opened)
-
-
-def _changed(info: ObjectInfo) -> ObjectChangedError:
-    return ObjectChangedError(
-        "the object was replaced or deleted while it was being read",
-        name=info.name,
-        hint="open it again",
-    )

@@ -21,6 +21,8 @@ from cipherbucket.errors import (
     EnvelopeError,
     IntegrityError,
     ObjectChangedError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
     RangeError,
     named,
 )
@@ -30,6 +32,7 @@ from cipherbucket.format.sealed import Sealed
 from cipherbucket.format.span import PLAIN, Span, StoredSpan
 from cipherbucket.info import ObjectInfo
 from cipherbucket.progress import Progress, Ticker
+from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.unlocking import Fetch, Reading, unlock
 
@@ -42,6 +45,7 @@ class ObjectStream:
     Attributes:
         info: The object, from the same response as the body.
         length: How many bytes come.
+        body: What decrypts it.
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class ObjectStream:
         self.info = info
         self.length = body.left
         self._incoming = incoming
-        self._body = body
+        self.body = body
         self._ticker = Ticker(progress)
         whole = self.length == info.size
         recorded = info.envelope.content_md5 if info.envelope is not None else None
@@ -71,20 +75,20 @@ class ObjectStream:
         view = memoryview(buffer)
         try:
             with named(self.info.name):
-                count = self._body.readinto(view)
+                count = self.body.readinto(view)
         except BaseException:
             self._incoming.close()
             raise
         if self._md5 is not None:
             self._check_md5(view[:count])
-        self._ticker.tick(self.length - self._body.left, self.length)
+        self._ticker.tick(self.length - self.body.left, self.length)
         return count
 
     def _check_md5(self, view: memoryview) -> None:
         assert self._md5 is not None
         assert self.info.envelope is not None
         self._md5.update(view)
-        digest = base64.b64encode(self._md5.digest()).decode() if not self._body.left else None
+        digest = base64.b64encode(self._md5.digest()).decode() if not self.body.left else None
         if digest is not None and digest != self.info.envelope.content_md5:
             view[:] = bytes(len(view))
             raise IntegrityError(
@@ -95,7 +99,7 @@ class ObjectStream:
 
     def read(self, size: int = -1, /) -> bytes:
         """Read ``size`` bytes, or all that are left; ``b""`` at the end. Errors as `readinto`."""
-        left = self._body.left
+        left = self.body.left
         wanted = left if size < 0 else min(size, left)
         block = memoryview(bytearray(min(wanted, BLOCK)))
         if wanted == len(block):
@@ -140,15 +144,9 @@ def open_stream(
     Raises:
         The errors of `unlock`, and RangeError.
     """
-    incoming = _asked(fetch, span, reading)
+    incoming, info, cipher = unlocked(fetch, span, reading)
     try:
-        with named(incoming.stored.name):
-            info, cipher = unlock(incoming.stored, reading, fetch)
-            layout = PLAIN if info.envelope is None else info.envelope.layout
-            # Where nothing was a guess, asking again would bring the same.
-            guessed = bool(layout.tag) or layout != reading.layout
-            if guessed and not holds(incoming, layout, span):
-                incoming = _asked_again(fetch, span, incoming, info)
+        with named(info.name):
             stream = stream_of(incoming, info, cipher, span, progress)
             if span.start > info.size:  # whose end was read just now
                 raise RangeError(
@@ -158,6 +156,72 @@ def open_stream(
     except BaseException:
         incoming.close()
         raise
+
+
+def unlocked(
+    fetch: Fetch, span: Span, reading: Reading
+) -> tuple[Incoming, ObjectInfo, Ctr | Sealed | None]:
+    """Fetch what a range takes, and unlock the object with what comes along.
+
+    Raises:
+        The errors of `unlock`, and RangeError.
+    """
+    incoming = _asked(fetch, span, reading)
+    try:
+        with named(incoming.stored.name):
+            info, cipher = unlock(incoming.stored, reading, fetch)
+            layout = PLAIN if info.envelope is None else info.envelope.layout
+            # Where nothing was a guess, asking again would bring the same.
+            guessed = bool(layout.tag) or layout != reading.layout
+            if guessed and not holds(incoming, layout, span):
+                incoming = _asked_again(fetch, span, incoming, info)
+    except BaseException:
+        incoming.close()
+        raise
+    return incoming, info, cipher
+
+
+def fetch_same(store: Store, info: ObjectInfo, span: Span) -> Incoming:
+    """Fetch what a range takes of the very object that was looked at before.
+
+    Raises:
+        ObjectChangedError: It was replaced or deleted.
+    """
+    layout = PLAIN if info.envelope is None else info.envelope.layout
+    first, stop = layout.needed(span, info.stored_size)
+    try:
+        incoming = _fetch_bound(store, info, first, stop)
+    except (ObjectNotFoundError, RangeError) as error:  # a RangeError: of something shorter
+        raise changed(info) from error
+    if incoming.stored.size != info.stored_size or not _same_object(info, incoming):
+        incoming.close()
+        raise changed(info)
+    return incoming
+
+
+def changed(info: ObjectInfo) -> ObjectChangedError:
+    """Return the error for an object that is another than it was."""
+    return ObjectChangedError(
+        "the object was replaced or deleted while it was being read",
+        name=info.name,
+        hint="read it again from the beginning",
+    )
+
+
+def _fetch_bound(store: Store, info: ObjectInfo, first: int, stop: int) -> Incoming:
+    try:
+        return store.get(
+            info.name,
+            start=first,
+            length=stop - first,
+            if_match=info.etag,
+            version_id=info.version_id,
+        )
+    except PreconditionFailedError as error:
+        if info.envelope is None or info.envelope.mac is None:
+            raise changed(info) from error
+    # A store may give an object whose recipients were changed another ETag; its seal tells.
+    return store.get(info.name, start=first, length=stop - first)
 
 
 def stream_of(
@@ -191,12 +255,17 @@ def _asked_again(fetch: Fetch, span: Span, incoming: Incoming, info: ObjectInfo)
     incoming.close()
     layout = PLAIN if info.envelope is None else info.envelope.layout
     first, stop = layout.needed(span, incoming.stored.size)
-    again = fetch(StoredSpan(first, stop - first), incoming.stored)
+    replaced = ObjectChangedError(
+        "the object was replaced while it was being read", hint="read it again"
+    )
+    try:
+        again = fetch(StoredSpan(first, stop - first), incoming.stored)
+    except RangeError as error:
+        # It lay in the object a moment ago. Nobody is to take this for the object's end.
+        raise replaced from error
     if again.stored.size != incoming.stored.size or not _same_object(info, again):
         again.close()
-        raise ObjectChangedError(
-            "the object was replaced while it was being read", hint="read it again"
-        )
+        raise replaced
     return again
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, BinaryIO, Protocol, Self, cast
 
-from cipherbucket.errors import SourceError, UsageError
+from cipherbucket.errors import CipherbucketError, SourceError, UsageError
 from cipherbucket.progress import Progress, Ticker
 
 PutBody = bytes | bytearray | memoryview | os.PathLike[str] | BinaryIO | IO[bytes] | Iterable[bytes]
@@ -110,6 +110,8 @@ class Source:
         while filled < len(buffer):
             try:
                 count = self._reader.readinto(buffer[filled:])
+            except CipherbucketError:  # of an object that is the source
+                raise
             except OSError as error:
                 raise SourceError(f"the body cannot be read: {error.strerror or error}") from error
             if count is None:

@@ -2,11 +2,12 @@
 
 Strategy: the plaintext goes to a temporary file of mode 0600 beside the target, is synced, and is
 renamed over the target only when the whole read was found good. Whatever fails before leaves the
-target as it was and removes the temporary file.
+target as it was.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -31,39 +32,115 @@ def save(stream: ObjectStream, target: str | os.PathLike[str]) -> None:
         IntegrityError: The object is not what was stored.
         StoreError: The store failed meanwhile.
     """
-    if "\0" in os.fspath(target):
-        raise UsageError(f"{os.fspath(target)!r} is no path")
-    path = Path(os.path.realpath(target))
+    place = Target(target)
     buffer = memoryview(bytearray(max(1, min(BLOCK, stream.length))))
-    with _local_errors(path):
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-        if path.exists() and not path.is_file():
-            raise UsageError(f"{path} is no regular file", hint="name a file to write")
-    temporary = path.with_name(f".cipherbucket-{secrets.token_hex(8)}.part")
     try:  # around the opening too: a signal may come right after it
-        with _local_errors(path):
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = place.create()
         try:
             while count := stream.readinto(buffer):
-                with _local_errors(path):
-                    _write_all(descriptor, buffer[:count])
-            with _local_errors(path):
-                os.fsync(descriptor)
-                os.fchmod(descriptor, mode)
+                place.write(descriptor, buffer[:count])
+            place.finish(descriptor)
         finally:
             os.close(descriptor)
-        with _local_errors(path):
-            temporary.replace(path)
-            _sync_folder(path.parent)
     except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
+        place.discard()
         raise
 
 
-def _write_all(descriptor: int, view: memoryview) -> None:
-    while view:
-        view = view[os.write(descriptor, view) :]
+class Target:
+    """A file that is to appear, or be replaced, at once.
+
+    Args:
+        target: A link is followed; a device or a pipe is refused.
+        temporary: Name of the temporary file beside it, if there is one already.
+
+    Attributes:
+        path: The file.
+        temporary: The temporary file beside it.
+
+    Raises:
+        UsageError: No file can be there.
+    """
+
+    def __init__(self, target: str | os.PathLike[str], temporary: str | None = None) -> None:
+        if "\0" in os.fspath(target):
+            raise UsageError(f"{os.fspath(target)!r} is no path")
+        self.path = Path(os.path.realpath(target))
+        with local_errors(self.path):
+            self._mode = self.path.stat().st_mode & 0o777 if self.path.exists() else 0o600
+            if self.path.exists() and not self.path.is_file():
+                raise UsageError(f"{self.path} is no regular file", hint="name a file to write")
+        name = temporary or f".cipherbucket-{secrets.token_hex(8)}.part"
+        self.temporary = self.path.with_name(name)
+
+    def create(self, size: int = 0) -> int:
+        """Create the temporary file, with room for ``size`` bytes, and open it to read and write.
+
+        Raises:
+            UsageError: It cannot be made, or there is no room.
+        """
+        with local_errors(self.path):
+            descriptor = os.open(
+                self.temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+            )
+            try:
+                _make_room(descriptor, size)
+            except BaseException:
+                os.close(descriptor)
+                self.discard()
+                raise
+        return descriptor
+
+    def reopen(self) -> int:
+        """Open the temporary file of an earlier call.
+
+        Raises:
+            OSError: It is gone, or no file any more.
+        """
+        return os.open(self.temporary, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def write(self, descriptor: int, view: memoryview, offset: int | None = None) -> None:
+        """Write all of ``view``, at the end or at an offset.
+
+        Raises:
+            UsageError: It cannot be written.
+        """
+        with local_errors(self.path):
+            while view:
+                if offset is None:
+                    count = os.write(descriptor, view)
+                else:
+                    count = os.pwrite(descriptor, view, offset)
+                    offset += count
+                view = view[count:]
+
+    def finish(self, descriptor: int) -> None:
+        """Let the file appear.
+
+        Raises:
+            UsageError: It cannot be synced or renamed.
+        """
+        with local_errors(self.path):
+            os.fsync(descriptor)
+            os.fchmod(descriptor, self._mode)
+            self.temporary.replace(self.path)
+            _sync_folder(self.path.parent)
+
+    def discard(self) -> None:
+        """Remove the temporary file."""
+        with suppress(OSError):
+            self.temporary.unlink()
+
+
+def _make_room(descriptor: int, size: int) -> None:
+    if not size:
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except (AttributeError, OSError) as error:
+        if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise
+        os.ftruncate(descriptor, size)  # a system that cannot tell beforehand
 
 
 def _sync_folder(folder: Path) -> None:
@@ -75,10 +152,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _local_errors(path: Path) -> Iterator[None]:
+def local_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system says of a file into an error of ours."""
     try:
         yield
     except OSError as error:
+        if isinstance(error, UsageError):
+            raise
         raise UsageError(
             f"{path} cannot be written: {error.strerror}",
             hint="check that the folder exists, is writable and has room",

@@ -32,3 +32,13 @@ class ContentCipher(Protocol):
         Returns:
             The part of ``out`` that was filled.
         """
+
+    def part_tag(self, number: int, stored: memoryview, *, first: bool, last: bool) -> bytes:
+        """Compute what a journal keeps of a part, to know its ciphertext again.
+
+        Args:
+            number: The part's, from 1.
+            stored: Its ciphertext.
+            first: Whether the body begins with it.
+            last: Whether the body ends with it.
+        """

@@ -183,6 +183,36 @@ class Sealed:
             raise damaged() from None
         return position
 
+    def part_tag(self, number: int, stored: memoryview, *, first: bool, last: bool) -> bytes:  # noqa: ARG002  chunks know their number
+        """Compute what a journal keeps of a part: SHA-256 of its chunks' tags.
+
+        Arguments as in `Ctr.part_tag`.
+        """
+        end = len(stored) - (len(self._footer) if last else 0)
+        digest = hashlib.sha256()
+        for start in range(HEADER if first else 0, end, _STRIDE):
+            stop = min(start + _STRIDE, end)
+            digest.update(stored[stop - TAG : stop])
+        return digest.digest()
+
+    def with_footer(self, footer: bytes) -> Sealed:
+        """Return the cipher of an object whose sealing goes on, with the footer it will end with.
+
+        Raises:
+            IntegrityError: It is another object's footer.
+        """
+        if hashlib.sha256(footer).digest() != self.seal.footer_hash:
+            raise damaged()
+        going_on = object.__new__(Sealed)
+        going_on._aead, going_on._base = self._aead, self._base
+        going_on._footer, going_on.seal, going_on.layout = footer, self.seal, self.layout
+        return going_on
+
+    @property
+    def footer(self) -> bytes:
+        """The footer's bytes; empty for a reader."""
+        return self._footer
+
     def _nonce(self, number: int) -> bytes:
         if number >= _MAX_CHUNKS:
             raise OverflowError("an object has at most 2**38 chunks")

@@ -91,6 +91,8 @@ class Incoming:
     statement, or close it.
 
     Attributes:
+        crc64: CRC-64 of what was read so far, of a whole body or where ``counting`` was set.
+        counting: Set it before the first read to have the CRC-64 of a range too.
         stored: The object as it was when this body was fetched.
         start: Offset of the first byte that comes, in the stored body.
         stop: Offset after the last byte that comes.
@@ -106,7 +108,8 @@ class Incoming:
     ) -> None:
         self._errors_translated = errors_translated
         self._raw = raw
-        self._crc64 = 0
+        self.crc64 = 0
+        self.counting = False
         self._position = start
         self.stored = stored
         self.start = start
@@ -163,10 +166,11 @@ class Incoming:
             )
 
     def _check_crc64(self, view: memoryview) -> None:
-        if not self.whole or self.stored.crc64 is None:
+        checked = self.whole and self.stored.crc64 is not None
+        if not checked and not self.counting:
             return
-        self._crc64 = crc64(view, self._crc64)
-        if self._position == self.stop and self._crc64 != self.stored.crc64:
+        self.crc64 = crc64(view, self.crc64)
+        if checked and self._position == self.stop and self.crc64 != self.stored.crc64:
             raise IntegrityError(
                 "the CRC-64 of the stored bytes differs from the recorded one",
                 name=self.stored.name,

@@ -1,0 +1,249 @@
+"""What a transfer must remember to go on after a crash: one append-only file each.
+
+Law: a line is on the disk before what it tells of happens. Every line carries a checksum; a last
+line without its end was never acted upon and counts as not written, any other fault makes the
+journal unusable, and the transfer begins anew under a new data key. A journal holds wrapped keys
+and keyed tags, no key, no plaintext and no digest of it; only its owner can read it (0600), and a
+lock keeps a second process out.
+
+A line is JSON, a space, the CRC-64 of the JSON as 16 hex digits, and a line feed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cipherbucket.checksum import crc64
+from cipherbucket.errors import UsageError
+
+_log = logging.getLogger("cipherbucket")
+
+VERSION = 1
+_SUFFIX = ".journal"
+Line = Mapping[str, Any]
+
+
+def state_folder() -> Path:
+    """Return where journals lie: ``CIPHERBUCKET_STATE``, or the user's state directory."""
+    if told := os.environ.get("CIPHERBUCKET_STATE"):
+        return Path(told)
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "cipherbucket" / "transfers"
+
+
+def state_or_none(folder: Path) -> Path | None:
+    """Return the folder of journals if it can be written; without it nothing is resumed."""
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    _log.warning("%s cannot be written: what is interrupted will begin anew", folder)
+    return None
+
+
+class Journal:
+    """One transfer's journal, open and locked.
+
+    Attributes:
+        path: The file.
+        lines: What it held when it was opened; empty if it was new or unusable.
+        fault: Why what was there could not be used; None where it could, or nothing was there.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.lines: list[Line] = []
+        self.fault: str | None = None
+        self._descriptor: int | None = descriptor
+        self._guard = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path, *identity: str) -> Journal:
+        """Open the journal of a transfer, or begin one.
+
+        Args:
+            folder: Made if it is not there, readable by its owner alone.
+            identity: What makes this transfer another than all others.
+
+        Raises:
+            UsageError: Another process has it open, or it cannot be opened.
+        """
+        digest = hashlib.sha256("\0".join(identity).encode("utf-8", "surrogateescape"))
+        path = folder / (digest.hexdigest()[:40] + _SUFFIX)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            while True:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    os.close(descriptor)
+                    raise UsageError(
+                        f"another process is at this transfer ({path})",
+                        hint="wait for it, or stop it",
+                    ) from None
+                if _is_at(path, descriptor):
+                    break
+                os.close(descriptor)  # its owner finished and removed it in the meantime
+        except OSError as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(
+                f"no journal can be kept at {path}: {error.strerror}",
+                hint="point CIPHERBUCKET_STATE to a folder, or transfer without resuming",
+            ) from error
+        journal = cls(path, descriptor)
+        journal._load()
+        return journal
+
+    def _load(self) -> None:
+        assert self._descriptor is not None
+        data = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
+        whole, _, torn = data.rpartition(b"\n")
+        try:
+            self.lines = [_parsed(line) for line in whole.split(b"\n")] if whole else []
+            if self.lines and self.lines[0].get("version") != VERSION:
+                raise ValueError(f"version {self.lines[0].get('version')}")
+        except ValueError as error:
+            self.lines, self.fault = [], f"{self.path} cannot be used: {error}"
+            return
+        if torn:
+            os.ftruncate(self._descriptor, len(data) - len(torn))
+
+    def begin(self, first: Line) -> None:
+        """Forget what was there and write the first line."""
+        assert self._descriptor is not None
+        os.ftruncate(self._descriptor, 0)
+        self.lines, self.fault = [], None
+        self.append({"version": VERSION, **first})
+
+    def append(self, line: Line) -> None:
+        """Write a line, and return when it is on the disk.
+
+        Raises:
+            UsageError: It cannot be written.
+        """
+        text = json.dumps(line, separators=(",", ":")).encode()
+        data = text + f" {crc64(text):016x}\n".encode()
+        with self._guard:
+            if self._descriptor is None:
+                raise UsageError("the journal was closed")
+            try:
+                end = os.lseek(self._descriptor, 0, os.SEEK_END)
+                if os.pwrite(self._descriptor, data, end) != len(data):
+                    raise OSError(28, "no space left on device")
+                os.fdatasync(self._descriptor)
+            except OSError as error:
+                raise UsageError(
+                    f"the journal {self.path} cannot be written: {error.strerror}",
+                    hint="free space there, or point CIPHERBUCKET_STATE elsewhere",
+                ) from error
+
+    def remove(self) -> None:
+        """Remove the file: the transfer is finished, or given up."""
+        with suppress(FileNotFoundError):
+            self.path.unlink()
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock; the file stays."""
+        with self._guard:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """A transfer that was interrupted and not gone on with.
+
+    Attributes:
+        path: Its journal.
+        kind: ``upload`` or ``download``; ``unusable`` for a journal that cannot be read.
+        store: URL of the store.
+        name: The object's name.
+        file: The local file.
+        upload_id: The store's id of an upload.
+        temporary: The file that a download was written to so far.
+    """
+
+    path: Path
+    kind: str
+    store: str = ""
+    name: str = ""
+    file: str = ""
+    upload_id: str | None = None
+    temporary: str | None = None
+
+
+def abandoned(folder: Path | None = None) -> Iterator[Abandoned]:
+    """Find the transfers that nobody is at now.
+
+    Args:
+        folder: Where the journals lie; None for the usual place.
+    """
+    for path in sorted((folder or state_folder()).glob("*" + _SUFFIX)):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            data = os.pread(descriptor, 1 << 20, 0)
+            first = _parsed(data.partition(b"\n")[0])
+            yield Abandoned(
+                path,
+                str(first["kind"]),
+                str(first["store"]),
+                str(first["name"]),
+                str(first["file"]),
+                first.get("upload_id"),
+                first.get("temporary"),
+            )
+        except BlockingIOError:
+            continue
+        except (ValueError, KeyError):
+            yield Abandoned(path, "unusable")
+        finally:
+            os.close(descriptor)
+
+
+def _parsed(line: bytes) -> Line:
+    text, _, told = line.rpartition(b" ")
+    if told != f"{crc64(text):016x}".encode():
+        raise ValueError("a line was damaged")
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("a line that is no record")  # noqa: TRY004  damage, not a wrong type
+    return value
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    mine = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)

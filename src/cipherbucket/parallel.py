@@ -1,0 +1,141 @@
+"""Work done by a few threads, that stops at the first failure and within a second of an interrupt.
+
+Law: the caller's thread does no work of its own, so that it hears of everything at once. When one
+task fails no other is begun; what is under way is told to stop, waited for a moment, and left
+behind if it does not heed, blocked in a system call. The threads are daemons: a process that ends
+does not wait for them.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from cipherbucket.errors import CipherbucketError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_TICK = 0.1
+_GRACE = 0.8
+"""Seconds that are waited for threads to stop."""
+
+
+class StoppedError(CipherbucketError):
+    """Raised in a thread whose work is not wanted any more; never seen by a caller."""
+
+
+class Halt:
+    """Tells threads to stop, and holds them back while a rate is limited.
+
+    Args:
+        rate: Bytes a second that all threads together may move; None for no limit.
+    """
+
+    def __init__(self, rate: float | None = None) -> None:
+        self._event = threading.Event()
+        self._rate = rate
+        self._lock = threading.Lock()
+        self._free_at = time.monotonic()
+        self.done = 0
+        """Bytes moved so far, by all threads."""
+
+    def set(self) -> None:
+        """Ask all to stop."""
+        self._event.set()
+
+    def passed(self, count: int) -> None:
+        """Count bytes that were moved; wait if they were too many, and stop where asked to.
+
+        Raises:
+            StoppedError: Somebody asked.
+        """
+        wait = 0.0
+        with self._lock:
+            self.done += count
+            if self._rate is not None and count > 0:
+                now = time.monotonic()
+                self._free_at = max(now, self._free_at) + count / self._rate
+                wait = self._free_at - now
+        if self._event.is_set() or (wait > 0 and self._event.wait(wait)):
+            raise StoppedError("stopped")
+
+
+def usual_workers() -> int:
+    """Return how many threads transfer at once unless told otherwise: 4, or one a core."""
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+
+
+def run(
+    tasks: Iterable[Task],
+    work: Callable[[Task], None],
+    *,
+    workers: int,
+    halt: Halt,
+    tick: Callable[[], None] = lambda: None,
+) -> None:
+    """Do all tasks, in order of their beginning, in ``workers`` threads.
+
+    Args:
+        tasks: Drawn from one at a time, by the threads.
+        work: Does one; what it raises stops all.
+        workers: 1 or more.
+        halt: Set when all have to stop; ``work`` heeds it by calling `Halt.passed`.
+        tick: Called in this thread some ten times a second.
+
+    Raises:
+        The first thing that a task raised; or KeyboardInterrupt.
+    """
+    drawn = _Drawn(tasks)
+    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+    def labour() -> None:
+        try:
+            for task in drawn:
+                halt.passed(0)
+                work(task)
+        except BaseException as error:  # noqa: BLE001  told to the caller's thread
+            ended.put(error)
+        else:
+            ended.put(None)
+
+    threads = [threading.Thread(target=labour, daemon=True) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in threads:
+            if (error := _waited(ended, tick)) is not None:
+                raise error
+    except BaseException:
+        halt.set()
+        deadline = time.monotonic() + _GRACE
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        raise
+    tick()
+
+
+class _Drawn(Iterator[Task]):
+    """An iterable that several threads draw from."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = iter(tasks)
+        self._lock = threading.Lock()
+
+    def __next__(self) -> Task:
+        with self._lock:
+            return next(self._tasks)
+
+
+def _waited(
+    ended: queue.SimpleQueue[BaseException | None], tick: Callable[[], None]
+) -> BaseException | None:
+    while True:
+        try:
+            return ended.get(timeout=_TICK)
+        except queue.Empty:
+            tick()

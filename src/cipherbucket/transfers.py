@@ -1,0 +1,246 @@
+"""The verbs of a bucket that move files: upload and download.
+
+Law: small ones take one request; large ones go in parts, several at once, and what an interrupted
+call has done is not done again. How many bytes are in memory does not depend on how long a file is.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from cipherbucket.custody import Custody
+from cipherbucket.download import Download, download_file
+from cipherbucket.errors import SourceError, UsageError, named
+from cipherbucket.format.envelope import SEALED
+from cipherbucket.format.sealed import Binding, sealed_layout
+from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
+from cipherbucket.info import ObjectInfo
+from cipherbucket.journal import state_folder, state_or_none
+from cipherbucket.keyless import content_headers, refuse_reserved
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.ring import KeyRing
+from cipherbucket.parallel import usual_workers
+from cipherbucket.policy import Policy
+from cipherbucket.progress import Progress
+from cipherbucket.reader import stream_of, unlocked
+from cipherbucket.source import Source
+from cipherbucket.stores.objects import NOTHING
+from cipherbucket.transfer import save
+from cipherbucket.unlocking import USUAL_FOOTER, fetch_from
+from cipherbucket.unseal import unseal
+from cipherbucket.upload import Upload, upload_file
+from cipherbucket.uploading import store_source
+from cipherbucket.writer import Seal
+
+THRESHOLD = 16 << 20
+"""Files of more bytes are transferred in parts."""
+
+
+class Transfers(Custody):
+    """The verbs of a bucket that move files."""
+
+    _format: str
+    _ring: KeyRing
+
+    def _sealing(
+        self,
+        name: str,
+        recipients: Sequence[MasterKey],
+        context: Mapping[str, str],
+        *,
+        bind_name: bool,
+    ) -> Seal:
+        raise NotImplementedError
+
+    def upload(
+        self,
+        path: str | os.PathLike[str] | BinaryIO | IO[bytes],
+        name: str,
+        *,
+        metadata: Mapping[str, str] = NOTHING,
+        content_type: str | None = None,
+        headers: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] = (),
+        context: Mapping[str, str] = NOTHING,
+        bind_name: bool = True,
+        if_absent: bool = False,
+        part_size: int | None = None,
+        workers: int | None = None,
+        limit_rate: float | None = None,
+        resume: bool = True,
+        progress: Progress | None = None,
+    ) -> ObjectInfo:
+        """Encrypt a file and store it: above 16 MiB in parts, in parallel, resumable.
+
+        An upload that was interrupted, also by the end of the process, goes on when the same file
+        is uploaded to the same name again. What was sent is compared with the file as it is now;
+        if a part of it changed, the upload begins anew, under a new data key. With only the public
+        half of a key it always begins anew. The journal lies in ``CIPHERBUCKET_STATE``, or in the
+        user's state directory.
+
+        Args:
+            path: A file. A pipe, or a binary file object, is put as `put` does it.
+            name: The object's name.
+            metadata: As in `put`, like those not described here.
+            content_type: Of the plaintext.
+            headers: Further content headers.
+            recipients: Further master keys.
+            context: Pairs that a reader has to give too.
+            bind_name: Whether the name is bound.
+            if_absent: Only if there is no object of this name.
+            part_size: Bytes of plaintext in a part, as in `multipart`. None takes 16 MiB, or more
+                where 10,000 parts would not suffice.
+            workers: Parts at once, 1 or more. None takes 4, or one for each core if these are
+                fewer. Large parts are sent by fewer: 256 MiB of parts are in memory at most,
+                unless one has more.
+            limit_rate: Most bytes a second.
+            resume: Go on with what an earlier call began; False aborts that and begins anew.
+            progress: Called with (bytes done, bytes in all).
+
+        Raises:
+            UsageError: Another process uploads this file to this name.
+            SourceError: The file cannot be read, or changed meanwhile.
+            And the errors of `put`.
+        """
+        refuse_reserved(metadata, name)
+        _check(workers, limit_rate)
+        sealing = self._sealing(name, recipients, context, bind_name=bind_name)
+        sent = content_headers(headers, content_type)
+        with named(name):
+            file = _large_file(path)
+            if file is None:
+                body = Path(path) if isinstance(path, str) else path
+                with Source(body, progress=progress) as source:
+                    stored = store_source(
+                        self._store,
+                        name,
+                        source,
+                        sealing,
+                        streamed=self._format == SEALED,
+                        metadata=metadata,
+                        headers=sent,
+                        if_absent=if_absent,
+                    )
+                return ObjectInfo.of(stored)
+            with file:
+                upload = Upload(
+                    store=self._store,
+                    name=name,
+                    seal=sealing,
+                    unseal=partial(
+                        unseal,
+                        ring=self._ring,
+                        policy=Policy.of_format(self._format),
+                        binding=Binding(name, dict(context)),
+                    ),
+                    readable=getattr(self._ring.writer(), "can_unwrap", True),
+                    plan=partial(self._plan, part_size),
+                    metadata=metadata,
+                    headers=sent,
+                    if_absent=if_absent,
+                    workers=workers or usual_workers(),
+                    rate=limit_rate,
+                    resume=resume,
+                    state=state_or_none(state_folder()),
+                )
+                return ObjectInfo.of(upload_file(upload, Path(file.name), file.fileno(), progress))
+
+    def download(
+        self,
+        name: str,
+        path: str | os.PathLike[str],
+        *,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
+        version_id: str | None = None,
+        part_size: int | None = None,
+        workers: int | None = None,
+        limit_rate: float | None = None,
+        resume: bool = True,
+        progress: Progress | None = None,
+    ) -> ObjectInfo:
+        """Fetch an object, decrypt it and write it to a file, wholly or not at all.
+
+        The file appears (or is replaced) only after the whole object was found good. A new file
+        is readable by its owner alone. Above 16 MiB ranges are fetched in parallel, and what an
+        interrupted call fetched is not fetched again. Further arguments and errors as `get`.
+
+        Args:
+            name: The object's name.
+            path: The file to write.
+            key: Use this key, whatever the object's description says or lacks.
+            context: Format ``sealed``: the pairs that the object was written with.
+            as_name: Format ``sealed``: the name it was sealed under.
+            footer_recipients: Format ``sealed``: read by the body alone.
+            version_id: This version rather than the newest.
+            part_size: Bytes of plaintext in a range; None takes 16 MiB.
+            workers: Ranges at once, as in `upload`.
+            limit_rate: Most bytes a second.
+            resume: Go on with what an earlier call began.
+            progress: Called with (bytes done, bytes in all).
+
+        Raises:
+            UsageError: The file cannot be written, or another process downloads to it.
+        """
+        _check(workers, limit_rate)
+        reading = self._reading(
+            name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
+        )
+        fetch = fetch_from(self._store, name, None, version_id)
+        incoming, info, cipher = unlocked(fetch, Span(), reading)
+        with incoming, named(name):
+            if info.size <= THRESHOLD or footer_recipients:
+                with stream_of(incoming, info, cipher, Span(), progress) as stream:
+                    save(stream, path)
+                return info
+        download = Download(
+            store=self._store,
+            info=replace(info, version_id=info.version_id if version_id is None else version_id),
+            cipher=cipher,
+            part_size=part_size,
+            workers=workers or usual_workers(),
+            rate=limit_rate,
+            resume=resume,
+            state=state_or_none(state_folder()),
+        )
+        with named(name):
+            download_file(download, path, progress)
+        return info
+
+    def _plan(self, part_size: int | None, data_size: int) -> PartPlan:
+        # A longer footer than is usual changes nothing but the very largest part.
+        layout = sealed_layout(USUAL_FOOTER) if self._format == SEALED else PLAIN
+        return PartPlan(data_size, part_size or good_part_size(data_size, layout), layout)
+
+
+def _large_file(path: object) -> io.FileIO | None:
+    """Open a regular file that is long enough for parts; None for all else."""
+    if not isinstance(path, str | os.PathLike):
+        return None
+    try:
+        file = io.FileIO(os.fspath(path), "rb")
+    except OSError as error:
+        raise SourceError(f"{os.fspath(path)}: {error.strerror}") from error
+    except ValueError as error:  # a zero byte
+        raise SourceError(f"{os.fspath(path)!r} is no path") from error
+    status = os.fstat(file.fileno())
+    if stat.S_ISREG(status.st_mode) and status.st_size > THRESHOLD:
+        return file
+    file.close()
+    return None
+
+
+def _check(workers: int | None, rate: float | None) -> None:
+    if workers is not None and workers < 1:
+        raise UsageError(f"{workers} workers do nothing", hint="1 or more")
+    if rate is not None and not rate > 0:
+        raise UsageError(f"a rate of {rate} bytes a second moves nothing", hint="more than 0")

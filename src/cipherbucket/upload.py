@@ -1,0 +1,371 @@
+"""A file to an object in parts: in parallel, resumable, and never two plaintexts under one key.
+
+Law: before the first byte of a part leaves, the journal holds a keyed tag of its ciphertext. An
+upload that is resumed reads and encrypts every such part again and compares. If one differs, the
+upload is aborted and begins anew under a new data key; a part that no line names never left, and is
+sent as the file is now. What the store says of an upload is believed only where it cannot matter:
+a part that it claims to have must have the size and CRC-64 that were computed here.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cipherbucket.checksum import crc64
+from cipherbucket.ciphertext import encrypt_part
+from cipherbucket.errors import (
+    CipherbucketError,
+    PreconditionFailedError,
+    SecurityError,
+    SourceError,
+    StoreError,
+    UploadNotFoundError,
+)
+from cipherbucket.file_at import FileAt
+from cipherbucket.format.cipher import ContentCipher
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.sealed import Sealed
+from cipherbucket.format.span import PartPlan
+from cipherbucket.journal import Journal, Line
+from cipherbucket.parallel import Halt, run
+from cipherbucket.progress import Progress, Ticker
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.objects import Part, StoredObject
+from cipherbucket.uploading import abort_quietly, begin_upload, complete_upload, send_part
+
+_log = logging.getLogger("cipherbucket")
+
+MEMORY = 256 << 20
+"""Most bytes of parts that are in memory at once; beyond, fewer threads work."""
+_SLICE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What an upload needs to know beside the file.
+
+    Attributes:
+        store: Where it goes.
+        name: The object's name.
+        seal: Draws a new data key; called with ``data_size`` and ``part_size``.
+        unseal: Opens an envelope that a journal holds.
+        readable: Whether that can be done at all: a public half only writes.
+        plan: Cuts a file of so many bytes into parts.
+        metadata: The user's own.
+        headers: Content headers.
+        if_absent: Only if there is no object of this name.
+        workers: Threads.
+        rate: Most bytes a second; None for no limit.
+        resume: Go on with what an earlier call began.
+        state: Folder of the journals; None to keep none.
+    """
+
+    store: Store
+    name: str
+    seal: Callable[..., tuple[Envelope, ContentCipher]]
+    unseal: Callable[[Envelope], ContentCipher]
+    readable: bool
+    plan: Callable[[int], PartPlan]
+    metadata: Mapping[str, str]
+    headers: Mapping[str, str]
+    if_absent: bool
+    workers: int
+    rate: float | None
+    resume: bool
+    state: Path | None
+
+
+class _ChangedError(SourceError):
+    """A part that had left is another now: this upload cannot go on."""
+
+
+def upload_file(
+    upload: Upload, path: Path, descriptor: int, progress: Progress | None
+) -> StoredObject:
+    """Upload an open file in parts, or go on where an earlier call was interrupted.
+
+    Args:
+        upload: What, where and how.
+        path: What the journal calls the file.
+        descriptor: The file, open for reading.
+        progress: Called with (bytes done, bytes in all).
+
+    Raises:
+        SourceError: The file changed while it was read.
+        UsageError: Another process uploads the same file to the same name.
+        And the errors of `Bucket.put`. What was uploaded so far stays, for the next call, where
+        that can go on.
+    """
+    with ExitStack() as stack:
+        journal = None
+        if upload.state is not None:
+            journal = stack.enter_context(
+                Journal.open(
+                    upload.state, "upload", upload.store.url, upload.name, str(path.absolute())
+                )
+            )
+            if journal.fault is not None:
+                _log.warning("%s; beginning anew", journal.fault)
+        session = _resumed(upload, descriptor, journal) if journal is not None else None
+        if session is not None:
+            try:
+                return session.carried_out(progress)
+            except _ChangedError as error:
+                _log.warning("%r: %s; beginning anew", upload.name, error.message)
+                abort_quietly(upload.store, upload.name, session.upload_id)
+        return _begun(upload, path, descriptor, journal).carried_out(progress)
+
+
+@dataclass
+class _Session:
+    """One upload id, with its key."""
+
+    upload: Upload
+    descriptor: int
+    journal: Journal | None
+    upload_id: str
+    plan: PartPlan
+    envelope: Envelope
+    cipher: ContentCipher
+    tags: dict[int, bytes] = field(default_factory=dict)
+    there: dict[int, Part] = field(default_factory=dict)
+    parts: dict[int, Part] = field(default_factory=dict)
+
+    def carried_out(self, progress: Progress | None) -> StoredObject:
+        """Send what is missing and make the object.
+
+        Raises:
+            _ChangedError: A part that had left is another now.
+        """
+        self._before = _state_of(self.descriptor)
+        halt = Halt(self.upload.rate)
+        ticker = Ticker(progress)
+        total = self.plan.stored_size
+        local = threading.local()
+
+        def work(number: int) -> None:
+            if not hasattr(local, "out"):
+                local.out = memoryview(bytearray(self._room()))
+            self._sent(number, local.out, halt)
+
+        def tick() -> None:
+            ticker.tick(min(self.plan.data_size, halt.done), self.plan.data_size)
+
+        try:
+            run(
+                range(1, self.plan.count + 1),
+                work,
+                workers=self._workers(),
+                halt=halt,
+                tick=tick,
+            )
+            self._check_source()
+            stored = complete_upload(
+                self.upload.store,
+                self.upload.name,
+                self.upload_id,
+                [self.parts[number] for number in sorted(self.parts)],
+                self.envelope,
+                stored_size=total,
+                if_absent=self.upload.if_absent,
+            )
+        except BaseException as error:
+            self._given_up(error)
+            raise
+        if self.journal is not None:
+            self.journal.remove()
+        ticker.tick(self.plan.data_size, self.plan.data_size)
+        return stored
+
+    def _workers(self) -> int:
+        return max(1, min(self.upload.workers, self.plan.count, MEMORY // self._room()))
+
+    def _room(self) -> int:
+        plan = self.plan
+        return plan.layout.stored_size(min(plan.part_size, plan.data_size))
+
+    def _sent(self, number: int, room: memoryview, halt: Halt) -> None:
+        start, stop = self.plan.offsets(number)
+        last = number == self.plan.count
+        self._check_source()
+        ciphertext, count = encrypt_part(
+            FileAt(self.descriptor, start), self.cipher, start, stop, last=last, out=room
+        )
+        if count != stop - start:
+            raise self._changed()
+        self._check_source()
+        tag = self.cipher.part_tag(number, ciphertext, first=number == 1, last=last)
+        if number in self.tags:
+            if tag != self.tags[number]:
+                raise _ChangedError(f"part {number} of the file is not what was sent before")
+            part = self.there.get(number)
+            if (
+                part is not None
+                and part.size == len(ciphertext)
+                and part.crc64 == crc64(ciphertext)
+            ):
+                self.parts[number] = part
+                halt.passed(stop - start)
+                return
+        elif self.journal is not None:
+            self.journal.append({"part": number, "tag": tag.hex()})
+        body = _Sliced(ciphertext, stop - start, halt)
+        self.parts[number] = send_part(
+            self.upload.store, self.upload.name, self.upload_id, number, body, self.envelope
+        )
+
+    def _check_source(self) -> None:
+        if _state_of(self.descriptor) != self._before:
+            raise self._changed()
+
+    def _changed(self) -> SourceError:
+        return SourceError(
+            "the file was changed while it was uploaded",
+            name=self.upload.name,
+            hint="upload it again when nobody writes to it",
+        )
+
+    def _given_up(self, error: BaseException) -> None:
+        """Keep what the next call can go on with; abort what it cannot."""
+        resumable = self.journal is not None and not isinstance(
+            error,
+            SecurityError | SourceError | PreconditionFailedError | UploadNotFoundError,
+        )
+        if isinstance(error, _ChangedError) or resumable:
+            return
+        abort_quietly(self.upload.store, self.upload.name, self.upload_id)
+        if self.journal is not None:
+            self.journal.remove()
+
+
+def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None) -> _Session:
+    if not upload.readable:
+        _log.warning(
+            "%r: only the public half of the key is here: if this is interrupted, it begins anew",
+            upload.name,
+        )
+    plan = upload.plan(os.fstat(descriptor).st_size)
+    envelope, cipher = upload.seal(data_size=plan.data_size, part_size=plan.part_size)
+    plan = PartPlan(plan.data_size, plan.part_size, cipher.layout)
+    upload_id = begin_upload(
+        upload.store, upload.name, envelope, metadata=upload.metadata, headers=upload.headers
+    )
+    if journal is not None:
+        try:
+            journal.begin(_first_line(upload, path, plan, upload_id, envelope, cipher))
+        except BaseException:
+            abort_quietly(upload.store, upload.name, upload_id)
+            raise
+    return _Session(upload, descriptor, journal, upload_id, plan, envelope, cipher)
+
+
+def _first_line(
+    upload: Upload,
+    path: Path,
+    plan: PartPlan,
+    upload_id: str,
+    envelope: Envelope,
+    cipher: ContentCipher,
+) -> dict[str, Any]:
+    line = {
+        "kind": "upload",
+        "store": upload.store.url,
+        "name": upload.name,
+        "file": str(path.absolute()),
+        "upload_id": upload_id,
+        "data_size": plan.data_size,
+        "part_size": plan.part_size,
+        "metadata": dict(upload.metadata),
+        "headers": dict(upload.headers),
+        "envelope": envelope.to_metadata(),
+    }
+    if isinstance(cipher, Sealed):
+        line["footer"] = base64.b64encode(cipher.footer).decode()
+    return line
+
+
+def _resumed(upload: Upload, descriptor: int, journal: Journal) -> _Session | None:
+    """Open what the journal tells of, if it is the same upload and its key can be had."""
+    if not journal.lines:
+        return None
+    first = journal.lines[0]
+    upload_id = str(first.get("upload_id"))
+    try:
+        session = _reopened(upload, descriptor, journal, first)
+        if session is not None:
+            for part in upload.store.list_parts(upload.name, upload_id):
+                session.there[part.number] = part
+    except UploadNotFoundError:
+        session = None
+        _log.warning("%r: the unfinished upload is gone; beginning anew", upload.name)
+    except StoreError:
+        raise
+    except (CipherbucketError, KeyError, ValueError, TypeError) as error:
+        # Another key, context or policy than it was begun with, or no private half.
+        session = None
+        _log.warning("%r: the unfinished upload cannot go on (%s)", upload.name, error)
+    if session is None:
+        abort_quietly(upload.store, upload.name, upload_id)
+        return None
+    _log.info(
+        "%r: going on with an upload, %d of %d parts were sent",
+        upload.name,
+        len(session.there),
+        session.plan.count,
+    )
+    return session
+
+
+def _reopened(upload: Upload, descriptor: int, journal: Journal, first: Line) -> _Session | None:
+    size = os.fstat(descriptor).st_size
+    asked = {"metadata": dict(upload.metadata), "headers": dict(upload.headers)}
+    same = first["data_size"] == size and all(first[name] == asked[name] for name in asked)
+    if not upload.resume or not same:
+        return None
+    envelope = Envelope.parse(first["envelope"])
+    if envelope is None:
+        return None
+    cipher = upload.unseal(envelope)
+    if isinstance(cipher, Sealed):
+        cipher = cipher.with_footer(base64.b64decode(first["footer"]))
+    plan = PartPlan(int(first["data_size"]), int(first["part_size"]), cipher.layout)
+    tags = {int(line["part"]): bytes.fromhex(line["tag"]) for line in journal.lines[1:]}
+    return _Session(
+        upload, descriptor, journal, str(first["upload_id"]), plan, envelope, cipher, tags
+    )
+
+
+def _state_of(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_size, status.st_mtime_ns
+
+
+class _Sliced:
+    """A part's ciphertext as a body: in slices, so that it can be counted, slowed and stopped."""
+
+    def __init__(self, ciphertext: memoryview, size: int, halt: Halt) -> None:
+        self._ciphertext = ciphertext
+        self._size = size
+        self._halt = halt
+        self._counted = 0
+
+    def __len__(self) -> int:
+        return len(self._ciphertext)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        # Sent again, it counts for the rate and not for the progress.
+        self._halt.passed(-self._counted)
+        self._counted = 0
+        for start in range(0, len(self._ciphertext), _SLICE):
+            block = self._ciphertext[start : start + _SLICE]
+            self._halt.passed(len(block))
+            self._counted += len(block)
+            yield block
