@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -187,8 +188,7 @@ def test_metadata_that_no_store_holds_are_refused_before_anything_is_sent(
     keys = [rsa_4096(f"r{number}") for number in range(12)]
     quick.put("a", PLAIN, metadata=own)
     with watched(store) as calls, pytest.raises(cb.UsageError, match="8,192"):
-        for each in keys:
-            quick.add_recipient("a", each)
+        list(map(partial(quick.add_recipient, "a"), keys))
     added = calls.count("replace_metadata")
     assert 9 <= added <= 10
     assert calls == ["head", "replace_metadata"] * added + ["head"]
