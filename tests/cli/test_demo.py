@@ -30,6 +30,8 @@ def test_it_runs_as_it_stands(tmp_path: Path) -> None:
     assert "NoMatchingKeyError" in output
     assert "WrongKeyError" in output
     assert output.count("the same, byte for byte") == 2
+    assert "note-oss.txt    reads as  Pay 900 to Alice." in output
+    assert "note-sealed.txt reads as  IntegrityError" in output
     assert "\x1b" not in output
     made = tmp_path / "demo-output"
     for name in ("README.md", "records.txt"):

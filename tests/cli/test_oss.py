@@ -136,6 +136,41 @@ def test_a_presigned_url_needs_the_master_key_alone(
         assert "the store refused" in run(alone, "cat", tampered, code=6)[1]
 
 
+def test_a_sealed_object_takes_the_way_over_oss(
+    endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
+) -> None:
+    where = ("--region", endpoint.region, "--endpoint", endpoint.url)
+    plain = bytes(range(256)) * 200
+    (tmp_path / "file").write_bytes(plain)
+    url = "oss://examplebucket/sealed/a"
+    run(environment, *where, "cp", "--format", "sealed", str(tmp_path / "file"), url)
+    assert "--format sealed" in run(environment, *where, "cat", url, code=5)[1]
+    for options, expected in (((), plain), (("--range", "-5"), plain[-5:])):
+        told = run(environment, *where, "cat", "--format", "sealed", *options, url)
+        assert told == (expected, "")
+    shown = run(environment, *where, "stat", url)[0].decode()
+    assert re.search(r"^envelope +authentic$", shown, re.MULTILINE)
+    run(environment, *where, "repair", "--yes", url)
+    assert run(environment, *where, "cat", "--format", "sealed", url)[0] == plain
+    # As any other tool gets it, without metadata.
+    config = sdk.config.load_default()
+    config.region, config.endpoint = endpoint.region, endpoint.url
+    config.credentials_provider = sdk.credentials.StaticCredentialsProvider(
+        endpoint.access_key_id, endpoint.access_key_secret
+    )
+    request = sdk.GetObjectRequest(bucket="examplebucket", key="sealed/a")
+    body = sdk.Client(config).get_object(request).body
+    assert body is not None
+    (tmp_path / "body").write_bytes(body.read())
+    assert run(environment, "cat", "--as-name", "sealed/a", str(tmp_path / "body"))[0] == plain
+    presigned = sdk.Client(config).presign(request, expires=timedelta(minutes=5)).url
+    # The endpoint is reached by its address, so that the bucket stands in the path.
+    refused = run(environment, "cat", "--format", "sealed", presigned, code=5)[1]
+    assert "under the name 'sealed/a'" in refused
+    args = ("cat", "--format", "sealed", "--as-name", "sealed/a", presigned)
+    assert run(environment, *args)[0] == plain
+
+
 def test_errors_of_the_service_are_one_line_with_its_details(
     endpoint: Endpoint, environment: dict[str, str]
 ) -> None:
