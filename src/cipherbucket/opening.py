@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.errors import MissingExtraError, ObjectChangedError, UsageError
+from cipherbucket.errors import BindingError, MissingExtraError, ObjectChangedError, UsageError
 from cipherbucket.format.envelope import OSS, SEALED
 from cipherbucket.format.footer import Footer
 from cipherbucket.format.span import Span, StoredSpan
@@ -147,14 +147,22 @@ def open_sealed_file(
         progress: Called with (bytes done, bytes in all).
 
     Raises:
+        UsageError: Neither a path nor a binary file.
         SourceError: The file cannot be read.
         EnvelopeError: It is not the body of a sealed object.
+        BindingError: ``as_name`` demands a name, and the object is bound to none.
         And the errors of `Bucket.get`.
     """
     fetch, stored = fetch_from_file(path)
     footer = Footer.parse(fetch_footer(stored, fetch))
+    if as_name is not None and footer.name is None:
+        raise BindingError(
+            "the object is bound to no name, so it proves none",
+            name=stored.name,
+            hint="leave as_name= away, if it is the object you meant",
+        )
     reading = Reading(
-        name=as_name or footer.name or "",
+        name=(footer.name or "") if as_name is None else as_name,
         ring=_ring_of(keys),
         policy=Policy.of_format(SEALED),
         format=SEALED,

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from cipherbucket.errors import CipherbucketError, ObjectChangedError, SourceError
+from cipherbucket.errors import CipherbucketError, ObjectChangedError, SourceError, UsageError
 from cipherbucket.format.span import StoredSpan
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.objects import StoredObject, clip
@@ -67,12 +67,14 @@ def fetch_from_file(path: str | os.PathLike[str] | BinaryIO) -> tuple[Fetch, Sto
 
 def _fetch_from_object(file: BinaryIO) -> tuple[Fetch, StoredObject]:
     name = str(getattr(file, "name", "a file"))
-    if not file.seekable():
-        raise SourceError(
-            "a sealed file is read from its end, and this one cannot seek",
-            hint="copy it to a temporary file first",
-        )
+    if isinstance(file, io.TextIOBase) or not hasattr(file, "readinto"):
+        raise UsageError("a sealed file is a path or a binary file", hint="open it in mode 'rb'")
     with _errors_of(name):
+        if not file.seekable():
+            raise SourceError(
+                "a sealed file is read from its end, and this one cannot seek",
+                hint="copy it to a temporary file first",
+            )
         stored = _stored(name, file.seek(0, os.SEEK_END))
 
     def fetch(span: StoredSpan, _: StoredObject | None) -> Incoming:
@@ -92,11 +94,15 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
 
 def _opened(path: Path) -> io.FileIO:
     with _errors_of(str(path)):
-        file = io.FileIO(path, "rb")
+        file = io.FileIO(path, "rb", opener=_without_waiting)
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()
     raise SourceError(f"{path} is no regular file", hint="copy it to a temporary file first")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would wait for its writer
 
 
 @contextmanager
