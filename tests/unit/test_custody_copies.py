@@ -335,9 +335,9 @@ def test_names_that_are_none_are_refused_as_the_targets(
     quick.put("a", PLAIN)
     for name in ("", "x" * 1024, "\ud800"):
         with watched(store) as calls:
-            with pytest.raises(cb.UsageError):
+            with pytest.raises(cb.UsageError, match="object name"):
                 quick.copy("a", name)
-            with pytest.raises(cb.UsageError):
+            with pytest.raises(cb.UsageError, match="object name"):
                 quick.put(name, PLAIN)
         assert "put" not in calls
     assert quick.copy("a", "ä" * 511).name == "ä" * 511

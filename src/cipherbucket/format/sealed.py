@@ -57,6 +57,9 @@ class Binding:
     def __post_init__(self) -> None:
         try:
             self.name.encode()
+        except UnicodeEncodeError:
+            raise UsageError("an object name must be encodable as UTF-8") from None
+        try:
             for pair in self.context.items():
                 "".join(pair).encode()
         except (UnicodeEncodeError, TypeError):
