@@ -121,15 +121,17 @@ def cp(
         raise cb.UsageError("--content-type and --metadata are for objects, not for files")
     if access.as_name is not None and (recursive or not down):
         raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
+    given = {"--recipient": bool(recipient_files), "--no-bind-name": no_bind_name}
+    _refuse_misplaced(access, given, up=up, down=down)
+    sealed_context = bool(access.context) and up and access.format == SEALED
     writing = Writing(
         content_type,
         metadata,
         if_absent,
-        _recipients(recipient_files, access, up=up),
-        access.context if up and access.format == SEALED else {},
+        recipients=tuple(load_key(file) for file in recipient_files),
+        context=access.context if sealed_context else {},
         bind_name=not no_bind_name,
     )
-    _refuse_misplaced(access, writing, up=up, down=down)
     copying = _Copying(access, writing, quiet)
     if up and down:
         return (
@@ -140,22 +142,12 @@ def cp(
     return copying.down_tree(source, target) if recursive else copying.down(source, target)
 
 
-def _recipients(files: tuple[str, ...], access: Access, *, up: bool) -> tuple[cb.MasterKey, ...]:
-    """Read the keys that objects are sealed for beside the first."""
-    if files and up and access.format != SEALED:
-        raise of_sealed("--recipient")
-    return tuple(load_key(file) for file in files)
-
-
-def _refuse_misplaced(access: Access, writing: Writing, *, up: bool, down: bool) -> None:
+def _refuse_misplaced(access: Access, given: dict[str, bool], *, up: bool, down: bool) -> None:
     """Refuse, before anything is read or sent, what the format or the direction does not have."""
-    for option, given in (
-        ("--recipient", bool(writing.recipients)),
-        ("--no-bind-name", not writing.bind_name),
-    ):
-        if given and not up:
-            raise cb.UsageError(f"{option} is for objects, not for files")
-        if given and access.format != SEALED:
+    for option in (option for option, is_given in given.items() if is_given):
+        if not up:
+            raise cb.UsageError(f"{option} is for objects, not for files", hint="leave it away")
+        if access.format != SEALED:
             raise of_sealed(option)
     if access.context and not down and access.format != SEALED:
         raise of_sealed("--context")
