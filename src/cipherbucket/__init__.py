@@ -42,6 +42,7 @@ from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import Footer, Recipient, Seal
 from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
+from cipherbucket.journal import Abandoned, abandoned
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file, load_key
@@ -60,6 +61,7 @@ from cipherbucket.stores.objects import Entry, Part, Upload, Version
 from cipherbucket.stores.oss_settings import OssSettings
 
 __all__ = [
+    "Abandoned",
     "AesKey",
     "BindingError",
     "Bucket",
@@ -106,6 +108,7 @@ __all__ = [
     "Version",
     "WrongKeyError",
     "__version__",
+    "abandoned",
     "create_aes_key_file",
     "create_rsa_key_file",
     "load_key",

@@ -69,7 +69,7 @@ class Description(Mapping[str, str]):
 
 
 def _parse(text: str) -> dict[str, str]:
-    if not text.strip():
+    if not text.strip(" \t\r\n"):  # the white space of JSON
         return {}
     try:
         value = json.loads(text, object_pairs_hook=_no_duplicates)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from cipherbucket.between import copy_between
 from cipherbucket.errors import (
     CipherbucketError,
     ObjectChangedError,
@@ -20,6 +21,7 @@ from cipherbucket.errors import (
 )
 from cipherbucket.format.envelope import Envelope, is_reserved
 from cipherbucket.info import ObjectInfo
+from cipherbucket.progress import Progress
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import NOTHING, Entry, Upload, Version
 
@@ -144,6 +146,57 @@ class Keyless:
         return ObjectInfo.of(
             self._store.copy(source, target, if_absent=if_absent, version_id=version_id)
         )
+
+    def copy_to(
+        self,
+        target: Keyless,
+        name: str,
+        target_name: str | None = None,
+        *,
+        if_absent: bool = False,
+        version_id: str | None = None,
+        workers: int | None = None,
+        limit_rate: float | None = None,
+        progress: Progress | None = None,
+    ) -> ObjectInfo:
+        """Copy an object to another store: ciphertext, envelope and all metadata unchanged.
+
+        Args:
+            target: The bucket there; neither needs a key.
+            name: An object's name here.
+            target_name: Its name there; None for the same.
+            if_absent: Only if there is no object of that name.
+            version_id: This version rather than the newest.
+            workers: Parts at once, for a large object.
+            limit_rate: Most bytes a second.
+            progress: Called with (bytes done, bytes in all), of stored bytes.
+
+        Raises:
+            UsageError: A sealed object that is bound to its name would get another.
+            ObjectChangedError: It was replaced meanwhile; nothing is left behind.
+            IntegrityError: What arrived is not what is stored here.
+            And the errors of `put` and `get`.
+        """
+        if target_name is not None and target_name != name:
+            envelope = self.head(name, version_id=version_id).envelope
+            if envelope is not None and envelope.seal is not None and envelope.seal.binds_name:
+                raise UsageError(
+                    f"the object is sealed under its name and would not open as {target_name!r}",
+                    name=name,
+                    hint="keep the name, or read it and put it anew with its keys",
+                )
+        stored = copy_between(
+            self._store,
+            name,
+            target._store,
+            target_name or name,
+            if_absent=if_absent,
+            version_id=version_id,
+            workers=workers,
+            limit_rate=limit_rate,
+            progress=progress,
+        )
+        return ObjectInfo.of(stored)
 
     def rename(self, source: str, target: str, *, if_absent: bool = False) -> ObjectInfo:
         """Copy an object to a new name and delete the old one; not atomic.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
-Progress = Callable[[int, int | None], None]
-"""Called with (bytes done, bytes in all or None), and once more at the end."""
+Progress = Callable[[int, int | None], None] | bool
+"""Called with (bytes done, bytes in all or None), and once more at the end. True shows a line on
+stderr, False nothing."""
 
 _INTERVAL = 0.1
 
@@ -15,7 +17,7 @@ class Ticker:
     """Calls a `Progress` no more often than is of use."""
 
     def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
+        self._progress = _Line() if progress is True else progress or None
         self._next = 0.0
 
     def tick(self, done: int, total: int | None) -> None:
@@ -26,3 +28,17 @@ class Ticker:
         if now >= self._next or done == total:
             self._next = now + _INTERVAL
             self._progress(done, total)
+
+
+class _Line:
+    """A line on stderr, written over until it is done."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __call__(self, done: int, total: int | None) -> None:
+        seconds = max(time.monotonic() - self._begun, 1e-3)
+        share = f"{100 * done // total:3d} % of {total:,}" if total else f"{done:,}"
+        ended = "\n" if done == total else ""
+        sys.stderr.write(f"\r{share} bytes, {done / seconds / 1e6:,.1f} MB/s {ended}")
+        sys.stderr.flush()

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from cipherbucket.comparison import same_content
 from cipherbucket.custody import Custody
 from cipherbucket.download import Download, download_file
 from cipherbucket.errors import SourceError, UsageError, named
@@ -33,7 +34,7 @@ from cipherbucket.reader import stream_of, unlocked
 from cipherbucket.source import Source
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.transfer import save
-from cipherbucket.unlocking import USUAL_FOOTER, fetch_from
+from cipherbucket.unlocking import USUAL_FOOTER, fetch_from, unlock
 from cipherbucket.unseal import unseal
 from cipherbucket.upload import Upload, upload_file
 from cipherbucket.uploading import store_source
@@ -215,6 +216,38 @@ class Transfers(Custody):
         with named(name):
             download_file(download, path, progress)
         return info
+
+    def matches(
+        self,
+        name: str,
+        path: str | os.PathLike[str],
+        *,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        version_id: str | None = None,
+    ) -> bool:
+        """Tell whether a file has the content of an object, without fetching the object.
+
+        The file is encrypted with the object's own key, in memory, and the CRC-64 of that is
+        compared with the store's. This finds changes, not attackers, who can make a CRC fit.
+
+        Args:
+            name: The object's name.
+            path: A regular file.
+            key: Use this key, whatever the object's description says or lacks.
+            context: Format ``sealed``: the pairs that the object was written with.
+            version_id: This version rather than the newest.
+
+        Raises:
+            SourceError: The file cannot be read.
+            UsageError: The store keeps no CRC-64.
+            And the errors of `get`.
+        """
+        reading = self._reading(name, key=key, context=context)
+        fetch = fetch_from(self._store, name, None, version_id)
+        stored = self._store.head(name, version_id=version_id)
+        info, cipher = unlock(stored, reading, fetch)
+        return same_content(path, stored, info, cipher, fetch)
 
     def _plan(self, part_size: int | None, data_size: int) -> PartPlan:
         # A longer footer than is usual changes nothing but the very largest part.
