@@ -28,7 +28,9 @@ from cipherbucket.stores.objects import StoredObject
 _log = logging.getLogger("cipherbucket")
 
 ATTEMPTS = 3
-"""How often a write is tried when the store fails in a way that may pass."""
+"""How often a request is tried when the store fails in a way that may pass."""
+PATIENCE = 7
+"""How often, when it says that it is asked too fast: some ten seconds in all."""
 _FIRST_DELAY = 0.2
 
 Result = TypeVar("Result")
@@ -106,6 +108,8 @@ def _ours(sent: list[Envelope], find: Find) -> StoredObject | None:
 def persist(attempt_to: Callable[[int], Result]) -> Result:
     """Call with 1, 2, ... until it succeeds, at most `ATTEMPTS` times, waiting longer each time.
 
+    A store that says that it is asked too fast is given more time, and asked `PATIENCE` times.
+
     Raises:
         What the call raises; a `TransientStoreError` only of the last attempt.
     """
@@ -114,9 +118,15 @@ def persist(attempt_to: Callable[[int], Result]) -> Result:
         try:
             return attempt_to(attempt)
         except TransientStoreError as error:
-            if attempt == ATTEMPTS:
+            if attempt >= (PATIENCE if _too_fast(error) else ATTEMPTS):
                 raise
             delay = _FIRST_DELAY * 2 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311  jitter
             _log.warning("%s; trying again in %.1f s", error, delay)
             time.sleep(delay)
         attempt += 1
+
+
+def _too_fast(error: TransientStoreError) -> bool:
+    """Tell whether the store throttles (OSS: ``QpsLimitExceeded`` and its like)."""
+    code = error.code or ""
+    return error.status == 429 or code == "SlowDown" or code.endswith("LimitExceeded")
