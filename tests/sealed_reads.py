@@ -21,7 +21,7 @@ SIZE = len(PLAIN)
 SPANS = [
     *(Span(0, 1), Span(0, 100), Span(CHUNK - 1, 2), Span(CHUNK, CHUNK), Span(20_000, 5)),
     *(Span(2 * CHUNK, 50), Span(2 * CHUNK + 99, 1), Span(SIZE - 1, 10), Span(100), Span(SIZE)),
-    *(Span(0, 0), Span(CHUNK, 0), Span(SIZE, 5), Span(0, SIZE), Span(0, SIZE + 1)),
+    *(Span(0, 0), Span(CHUNK, 0), Span(SIZE, 0), Span(SIZE, 5), Span(0, SIZE), Span(0, SIZE + 1)),
     *(Span(tail=0), Span(tail=1), Span(tail=101), Span(tail=20_000), Span(tail=10**7)),
 ]
 SEEKS = [0, 5, CHUNK - 1, CHUNK, 20_000, 2 * CHUNK, 2 * CHUNK + 99, SIZE]

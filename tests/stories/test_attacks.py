@@ -221,9 +221,10 @@ def test_a_bucket_that_writes_sealed_objects_reads_nothing_less(
 
 
 def crowd(scene: Scene, number: int) -> list[Recipient]:
-    """Return recipients that all fit the owner's key, under an algorithm that it has."""
+    """Return recipients with nothing wrong about them but how many there are."""
     first = scene.one.recipients[0]
-    return [replace(first, wrapped_key=b"x", description_text="")] * number
+    others = (f'{{"n":"{each}"}}' for each in range(number - 1))
+    return [first, *(replace(first, wrapped_key=b"x", description_text=text) for text in others)]
 
 
 @pytest.mark.parametrize("number", [17, 300, 3000, 10_000])
