@@ -31,6 +31,7 @@ interop: $(PEERS)
 bench: $(STAMP)
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.oss
+	$(BIN)/python -m bench.sealed
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -4,6 +4,7 @@ All contestants of a benchmark run against this one, so that its own cost is the
 Usage: python -m bench.endpoint PORT [CERTIFICATE KEY]
 """
 
+import json
 import ssl
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 from cipherbucket.checksum import crc64
 
 OBJECTS: dict[str, tuple[dict[str, str], bytearray, str]] = {}
+TOLD = {"requests": 0, "bytes": 0}
+"""Answers given and bytes of bodies in them; ``GET /told`` tells."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,6 +43,9 @@ class Handler(BaseHTTPRequestHandler):
         self._give(with_body=False)
 
     def _give(self, *, with_body: bool) -> None:
+        if self._name() == "/told":
+            self._answer(200, {}, json.dumps(TOLD).encode())
+            return
         if self._name() not in OBJECTS:
             self._answer(404, {})
             return
@@ -76,13 +82,17 @@ class Handler(BaseHTTPRequestHandler):
         *,
         with_body: bool = True,
     ) -> None:
+        TOLD["requests"] += 1
+        TOLD["bytes"] += len(body) if with_body else 0
         self.send_response(status)
         for name, text in {"x-oss-request-id": "0" * 24, **headers}.items():
             self.send_header(name, text)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if with_body:
-            self.wfile.write(body)
+        try:
+            self.wfile.write(body if with_body else b"")
+        except ConnectionError:  # the client has heard enough
+            self.close_connection = True
 
     def _name(self) -> str:
         return unquote(urlsplit(self.path).path)
