@@ -18,6 +18,7 @@ from cipherbucket.errors import (
     NoMatchingKeyError,
     ObjectChangedError,
     PolicyError,
+    PreconditionFailedError,
     UsageError,
     named,
 )
@@ -247,12 +248,19 @@ class Custody(Keyless):
         *,
         key: MasterKey | None = None,
         context: Mapping[str, str] = NOTHING,
+        if_match: str | None = None,
     ) -> ObjectInfo:
         """Give a sealed object that lost its metadata, or has wrong ones, those of its footer.
 
         The recipients are those of the day it was sealed, ones that were removed since among
         them; `footer` tells them beforehand. The object's end is read and verified first. The
         user's own metadata stay as they are.
+
+        Args:
+            name: The object's name, under which it was sealed.
+            key: Open the object with this key, whatever descriptions say.
+            context: The pairs that the object was written with.
+            if_match: Only if the object has this ETag, as it had when its footer was looked at.
 
         Raises:
             EnvelopeError: The body is not that of a sealed object, or there are names of another
@@ -266,11 +274,16 @@ class Custody(Keyless):
             own = without_seal(stored.metadata)
             reading = self._reading(name, key=key, context=context, footer_recipients=True)
             fetch = fetch_from(self._store, name, stored.etag, None)
+            if if_match is not None and if_match != stored.etag:
+                raise PreconditionFailedError(
+                    f"the condition was ETag {if_match!r}; it is {stored.etag!r}",
+                    hint="the object was changed meanwhile; look at it again",
+                )
+            open_stream(fetch, Span(tail=0), reading).close()
             envelope = envelope_of_body(stored, fetch)
             opened = open_sealed(
                 envelope, reading.ring, reading.policy, key=key, binding=reading.binding
             )
-            open_stream(fetch, Span(tail=0), reading).close()
             assert envelope.seal is not None
             texts = resealed(envelope.seal, envelope.recipients, opened.data_key).to_metadata()
             repaired = self._store.replace_metadata(

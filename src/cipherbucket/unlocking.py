@@ -19,6 +19,8 @@ from cipherbucket.errors import (
     EnvelopeError,
     IntegrityError,
     PolicyError,
+    SecurityError,
+    WrongKeyError,
     named,
 )
 from cipherbucket.format.ctr import Ctr
@@ -109,9 +111,14 @@ def unlock(
         from_body = reading.footer_recipients
         info = _info_of_body(stored, fetch) if from_body else ObjectInfo.of(stored)
         reading.policy.admit(info.envelope)
+        bound = reading.context or reading.as_name is not None
+        if bound and (info.envelope is None or info.envelope.seal is None):
+            raise PolicyError(
+                f"a name or context was given, and an object of format {info.format} is bound to"
+                " nothing",
+                hint="leave context= away, or read only sealed objects: format='sealed'",
+            )
         if info.envelope is None:
-            if reading.context or reading.as_name is not None:
-                raise PolicyError("the object is not encrypted, so it is bound to nothing")
             return info, None
         try:
             cipher = unseal(
@@ -122,6 +129,11 @@ def unlock(
                 binding=reading.binding,
             )
         except BindingError as error:
+            raise _telling_name(error, stored, info.envelope, reading, fetch) from error
+        except WrongKeyError as error:
+            if not from_body:
+                raise
+            # Without a MAC a wrong name looks like a wrong key; the footer's name may fit.
             raise _telling_name(error, stored, info.envelope, reading, fetch) from error
         info.check_lengths()
         return info, cipher
@@ -167,8 +179,8 @@ def _info_of_body(stored: StoredObject, fetch: Fetch) -> ObjectInfo:
 
 
 def _telling_name(
-    error: BindingError, stored: StoredObject, envelope: Envelope, reading: Reading, fetch: Fetch
-) -> BindingError:
+    error: SecurityError, stored: StoredObject, envelope: Envelope, reading: Reading, fetch: Fetch
+) -> SecurityError:
     """Find out which name the object was sealed under, if the footer proves it."""
     seal = envelope.seal
     assert seal is not None
@@ -180,7 +192,7 @@ def _telling_name(
         if hashlib.sha256(footer).digest() != seal.footer_hash or name is None:
             return error
         if name == reading.binding.name:
-            return _told(error, "the object was sealed with another context", name)
+            return _of_another_context(error, name)
         unseal(
             envelope,
             reading.ring,
@@ -188,12 +200,24 @@ def _telling_name(
             key=reading.key,
             binding=Binding(name, reading.context),
         )
-        return _told(error, f"the object was sealed under the name {name!r}", name)
+        told = BindingError(
+            f"the object was sealed under the name {name!r}",
+            name=error.name,
+            hint="someone moved it; if you know that it is yours, read it with as_name=",
+        )
+        told.sealed_name = name
+        return told
     return error
 
 
-def _told(error: BindingError, message: str, name: str) -> BindingError:
-    told = BindingError(message, name=error.name, hint=error.hint)
+def _of_another_context(error: SecurityError, name: str) -> SecurityError:
+    if not isinstance(error, BindingError):
+        return error
+    told = BindingError(
+        "the object was sealed with another context",
+        name=error.name,
+        hint="give the very pairs that it was written with: context={...}",
+    )
     told.sealed_name = name
     return told
 

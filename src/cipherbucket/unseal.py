@@ -22,7 +22,6 @@ from cipherbucket.errors import (
     EnvelopeError,
     IntegrityError,
     NoMatchingKeyError,
-    PolicyError,
     WrongKeyError,
 )
 from cipherbucket.format.ctr import IV_LENGTH, KEY_LENGTH, Ctr
@@ -78,12 +77,6 @@ def unseal(
     """
     if envelope.seal is not None:
         return open_sealed(envelope, ring, policy, key=key, binding=binding).cipher
-    if binding is not None and binding.context:
-        policy.admit(envelope)
-        raise PolicyError(
-            "a context was given, and an object of this format is bound to none",
-            hint="leave context= away, or read only sealed objects: format='sealed'",
-        )
     return open_oss(envelope, ring, policy, key=key)
 
 

@@ -418,7 +418,7 @@ def test_repair_takes_the_right_key_context_and_name(
             (quick, "a", {"context": context, "key": twin}, cb.WrongKeyError),
             (quick, "a", {"context": {"tenant": "8"}}, cb.WrongKeyError),
             (quick, "a", {}, cb.BindingError),
-            (quick, "b", {"context": context}, cb.WrongKeyError),
+            (quick, "b", {"context": context}, cb.BindingError),
             (cb.Bucket(store, cb.KeyRing(OWNER)), "a", {"context": context}, cb.PolicyError),
         ]:
             with pytest.raises(error, match=f"'{name}'"):

@@ -365,14 +365,15 @@ def test_of_the_other_format_no_footer_is_read() -> None:
         bucket_in(store).get("name", footer_recipients=True)
 
 
-def test_from_the_body_another_name_is_told_from_no_other_key() -> None:
+def test_from_the_body_another_name_is_told_where_the_footer_proves_it() -> None:
     store = MemoryStore()
     bucket = put(store)
     store.copy("name", "moved")
     replace(store, name="moved", metadata={})
 
-    with pytest.raises(WrongKeyError):
+    with pytest.raises(BindingError) as caught:
         bucket.get("moved", footer_recipients=True)
+    assert caught.value.sealed_name == "name"
     assert bucket.get("moved", as_name="name", footer_recipients=True).read() == TEXT
 
 
