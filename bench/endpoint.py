@@ -21,6 +21,7 @@ class Handler(BaseHTTPRequestHandler):
     """PUT keeps a body and its metadata, GET and HEAD give them back, ranges too."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_PUT(self) -> None:
         """Keep an object."""

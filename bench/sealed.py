@@ -158,7 +158,9 @@ def files(contest: Contest, buckets: Mapping[str, Callable[[], cb.Bucket]]) -> N
     for number in range(ROUNDS + 1):  # the first warms the machine's memory up
         for verb in verbs:
             for name, each in contestants.items():
-                contest.back.unlink(missing_ok=True)
+                # Each begins with as many pages free that the machine has touched before.
+                contest.back.write_bytes(contest.data)
+                contest.back.unlink()
                 figure = cost(each[verb]) * 1024 / MIB
                 if number:
                     table.setdefault((name, verb), []).append(figure)
@@ -173,7 +175,7 @@ def files(contest: Contest, buckets: Mapping[str, Callable[[], cb.Bucket]]) -> N
     for name in list(contestants)[1:]:
         ratios = (_ratio(table[name, verb], table["oss, RSA-2048", verb]) for verb in verbs)
         print(f"  {name + ' / oss':24s}" + "".join(f"{ratio:12.2f}" for ratio in ratios))
-    print(f"  {'goal':24s}" + f"{'at most 1.25':>12s}" * len(verbs))
+    print(f"  {'goal':24s}" + f"{'<= 1.25':>12s}" * len(verbs))
 
 
 def pages(contest: Contest, buckets: Mapping[str, Callable[[], cb.Bucket]]) -> None:
