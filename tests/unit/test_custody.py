@@ -454,3 +454,13 @@ def test_a_body_that_is_damaged_where_repair_looks_is_not_repaired(
         quick.repair("a")
     assert "replace_metadata" not in calls
     assert store.head("a").metadata == own
+
+
+def test_repair_is_of_the_object_that_was_looked_at(bucket: cb.Bucket, any_store: Store) -> None:
+    put = bucket.put("a", PLAIN)
+    stripped(any_store)
+    before = state(any_store, "a")
+    with pytest.raises(cb.PreconditionFailedError, match="'a'"):
+        bucket.repair("a", if_match="another")
+    assert state(any_store, "a") == before
+    assert bucket.repair("a", if_match=any_store.head("a").etag).envelope == put.envelope

@@ -1,0 +1,201 @@
+"""Objects under another name: copied in the store, or sealed anew.
+
+Law: a name is part of what is sealed. An object that is bound to its name gets another one by being
+read, verified and sealed anew, under a new data key, for whom it was sealed before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from cipherbucket.description import Description
+from cipherbucket.errors import (
+    EnvelopeError,
+    MasterKeyError,
+    NoMatchingKeyError,
+    ObjectChangedError,
+    named,
+)
+from cipherbucket.format.envelope import SEALED, Envelope
+from cipherbucket.format.footer import Recipient
+from cipherbucket.format.sealed import Binding
+from cipherbucket.format.span import Span
+from cipherbucket.info import ObjectInfo
+from cipherbucket.keyless import Keyless
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.ring import KeyRing
+from cipherbucket.reader import open_stream
+from cipherbucket.seal import seal
+from cipherbucket.source import Source
+from cipherbucket.stores.objects import NOTHING
+from cipherbucket.unlocking import Reading, fetch_from
+from cipherbucket.unseal import open_sealed
+from cipherbucket.uploading import upload_stream
+
+
+class Copies(Keyless):
+    """The verbs of a bucket that give an object another name."""
+
+    _recipients: tuple[MasterKey, ...]
+
+    def _reading(
+        self,
+        name: str,
+        *,
+        key: MasterKey | None,
+        context: Mapping[str, str],
+        as_name: str | None = None,
+        footer_recipients: bool = False,
+    ) -> Reading:
+        raise NotImplementedError
+
+    def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        if_absent: bool = False,
+        version_id: str | None = None,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] | None = None,
+    ) -> ObjectInfo:
+        """Copy an object; in the store, as it is, unless it is a sealed one bound to its name.
+
+        That one is read, verified and sealed anew under the new name, with a new data key, for the
+        ring's first key, for the recipients it has and for those that the bucket adds to every
+        new object. Where the ring's first key is none of its recipients, it takes the place of the
+        one by which the object was opened.
+
+        Args:
+            source: An object's name.
+            target: The copy's name.
+            if_absent: Only if there is no object of the target's name.
+            version_id: This version of the source rather than the newest.
+            key: To open what must be sealed anew, whatever descriptions say.
+            context: Its context, also of the copy.
+            recipients: Instead of the other recipients that it has.
+
+        Raises:
+            ObjectNotFoundError: No such source.
+            ObjectChangedError: The source was replaced meanwhile; nothing was written.
+            PreconditionFailedError: ``if_absent`` did not hold.
+            MasterKeyError: There is no key to seal it with, or the key of a recipient is missing.
+            And the errors of `Bucket.get`, for an object that must be sealed anew.
+        """
+        info = self.head(source, version_id=version_id)
+        envelope = info.envelope
+        if envelope is None or envelope.seal is None or not envelope.seal.binds_name:
+            return super().copy(source, target, if_absent=if_absent, version_id=version_id)
+        reading = self._reading(source, key=key, context=context)
+        others = self._others(info, reading) if recipients is None else recipients
+        there = {each.id for each in others}
+        renewed, cipher = seal(
+            reading.ring,
+            SEALED,
+            binding=Binding(target, dict(context)),
+            recipients=(*others, *(each for each in self._recipients if each.id not in there)),
+        )
+        fetch = fetch_from(self._store, source, None, version_id)
+        with open_stream(fetch, Span(), reading) as stream, Source(stream) as body:
+            if stream.info.envelope != envelope:
+                raise ObjectChangedError("the object was replaced while it was copied", name=source)
+            stored = upload_stream(
+                self._store,
+                target,
+                body,
+                renewed,
+                cipher,
+                metadata=info.metadata,
+                headers=info.headers,
+                if_absent=if_absent,
+            )
+        return ObjectInfo.of(stored)
+
+    def rename(
+        self,
+        source: str,
+        target: str,
+        *,
+        if_absent: bool = False,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] | None = None,
+    ) -> ObjectInfo:
+        """Copy an object to a new name and delete the old one; not atomic.
+
+        Raises:
+            UsageError: Source and target are one name.
+            ObjectChangedError: The source was replaced meanwhile; both are left.
+            And the errors of `copy`.
+        """
+        return self._moved(
+            source,
+            target,
+            lambda: self.copy(
+                source,
+                target,
+                if_absent=if_absent,
+                key=key,
+                context=context,
+                recipients=recipients,
+            ),
+        )
+
+    def _others(self, info: ObjectInfo, reading: Reading) -> tuple[MasterKey, ...]:
+        """Find the keys that a sealed object is to be sealed for anew, beside the first."""
+        assert info.envelope is not None
+        with named(info.name):
+            opened = open_sealed(
+                info.envelope,
+                reading.ring,
+                reading.policy,
+                key=reading.key,
+                binding=reading.binding,
+            )
+            return carried_over(info.envelope, opened.recipient, reading.ring, self._recipients)
+
+
+def carried_over(
+    envelope: Envelope, opened: Recipient, ring: KeyRing, further: Sequence[MasterKey]
+) -> tuple[MasterKey, ...]:
+    """Find the keys of an object's other recipients, to seal it for them anew.
+
+    Args:
+        envelope: The object's.
+        opened: The recipient it was opened as; the key that writes takes its place, unless that
+            is a recipient itself.
+        ring: Its first key writes.
+        further: Keys at hand beside the ring's.
+
+    Raises:
+        MasterKeyError: The key of a recipient is not at hand, or the ring is empty.
+    """
+    writer = ring.writer(SEALED)
+    written = next((each for each in envelope.recipients if is_recipient(each, writer)), opened)
+    return tuple(_key_of(each, ring, further) for each in envelope.recipients if each != written)
+
+
+def _key_of(recipient: Recipient, ring: KeyRing, further: Sequence[MasterKey]) -> MasterKey:
+    for key in further:
+        if is_recipient(recipient, key):
+            return key
+    try:
+        return ring.find(recipient.algorithm, recipient.description)[0]
+    except (EnvelopeError, NoMatchingKeyError):
+        raise MasterKeyError(
+            f"the key of recipient {recipient.description_text or 'no description'} is not in"
+            " the ring, so the copy could not be sealed for it",
+            hint="add its public half to the keys, or say whom it is for: recipients=[...]",
+        ) from None
+
+
+def is_recipient(recipient: Recipient, key: MasterKey | Recipient) -> bool:
+    """Tell whether a recipient is of this key, by its label, or is this one of a listing."""
+    if isinstance(key, Recipient):
+        return (recipient.algorithm, recipient.wrapped_key) == (key.algorithm, key.wrapped_key)
+    with suppress(EnvelopeError):  # a damaged description is no key's
+        labels = recipient.description == Description(key.description)
+        return labels and recipient.algorithm in key.algorithms
+    return False
