@@ -192,7 +192,7 @@ def _telling_name(
         if hashlib.sha256(footer).digest() != seal.footer_hash or name is None:
             return error
         if name == reading.binding.name:
-            return _of_another_context(error, name)
+            return _of_another_context(error, name, binds_context=seal.binds_context)
         unseal(
             envelope,
             reading.ring,
@@ -210,9 +210,16 @@ def _telling_name(
     return error
 
 
-def _of_another_context(error: SecurityError, name: str) -> SecurityError:
+def _of_another_context(error: SecurityError, name: str, *, binds_context: bool) -> SecurityError:
     if not isinstance(error, BindingError):
         return error
+    if not binds_context:
+        # The MAC fits the data key and all that is bound is right: it is not the object's own.
+        return IntegrityError(
+            "the recipients lead to another data key than the object was sealed with",
+            name=error.name,
+            hint="someone altered the metadata; cipherbucket repair restores the first recipients",
+        )
     told = BindingError(
         "the object was sealed with another context",
         name=error.name,

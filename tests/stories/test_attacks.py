@@ -302,3 +302,14 @@ def test_absurd_numbers_end_in_an_error_without_large_allocations(scene: Scene) 
             serve(store, replace(stored, metadata=metadata))
             with bounded_memory():
                 error_of(partial(ranged, bucket, Span(), footer_recipients=True))
+
+
+def test_recipients_that_lead_to_another_data_key_are_told_as_that(scene: Scene) -> None:
+    # The MAC is right under the attacker's data key, and nothing that is bound is wrong.
+    store = cb.MemoryStore()
+    serve(store, METADATA["the attacker's data key and MAC"](scene))
+
+    error = error_of(sealed_bucket(store, scene).get(NAME).read)
+
+    assert isinstance(error, cb.IntegrityError)
+    assert "another data key" in error.message
