@@ -28,8 +28,8 @@ from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.sealed import Sealed
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
 from cipherbucket.info import ObjectInfo
-from cipherbucket.journal import Journal, Line
-from cipherbucket.parallel import Halt, run
+from cipherbucket.journal import Journal, state_folder
+from cipherbucket.parallel import MEMORY, Halt, run
 from cipherbucket.progress import Progress, Ticker
 from cipherbucket.reader import fetch_same, stream_of
 from cipherbucket.stores.base import Store
@@ -94,6 +94,17 @@ def download_file(
             os.close(session.descriptor)
 
 
+def forget_download(store: Store, path: str | os.PathLike[str]) -> None:
+    """Remove what an interrupted call left of a download that is now made at once."""
+    target = Target(path)
+    journal = Journal.existing(state_folder(), "download", store.url, str(target.path))
+    if journal is not None:
+        with journal:
+            if (temporary := _temporary(journal)) is not None:
+                target.temporary.with_name(temporary).unlink(missing_ok=True)
+            journal.remove()
+
+
 @dataclass
 class _Session:
     """One temporary file that ranges are written to."""
@@ -104,6 +115,7 @@ class _Session:
     journal: Journal | None
     plan: PartPlan
     finished: dict[int, str] = field(default_factory=dict)
+    appeared: bool = False
     crcs: dict[int, int] = field(default_factory=dict)
 
     def carried_out(self, progress: Progress | None) -> None:
@@ -112,6 +124,10 @@ class _Session:
         ticker = Ticker(progress)
         local = threading.local()
         total = self.plan.data_size
+        if self.appeared and self.journal is not None:
+            self.journal.remove()
+            ticker.tick(total, total)
+            return
 
         def work(number: int) -> None:
             if not hasattr(local, "buffer"):
@@ -122,7 +138,7 @@ class _Session:
             run(
                 range(1, self.plan.count + 1),
                 work,
-                workers=max(1, min(self.download.workers, self.plan.count)),
+                workers=self._workers(),
                 halt=halt,
                 tick=lambda: ticker.tick(min(total, halt.done), total),
             )
@@ -138,10 +154,16 @@ class _Session:
             self.journal.remove()
         ticker.tick(total, total)
 
+    def _workers(self) -> int:
+        most = min(self.download.workers, self.plan.count)
+        if self.finished:  # a range that is read back is in memory as a whole
+            most = min(most, MEMORY // min(self.plan.part_size, self.plan.data_size))
+        return max(1, most)
+
     def _done(self, number: int, buffer: memoryview, halt: Halt) -> None:
         start, stop = self.plan.offsets(number)
-        if number in self.finished and self._is_there(number):
-            halt.passed(stop - start)
+        if number in self.finished and self.is_there(number):
+            halt.skipped(stop - start)
             return
         digest = persist(lambda _: self._fetched(number, buffer, halt))
         if self.journal is not None:
@@ -159,14 +181,15 @@ class _Session:
             stream = stream_of(incoming, info, self.download.cipher, span)
             position = start
             while count := stream.readinto(buffer):
+                counted += count
+                # Before it is written: who was told to stop may find another file in its place.
+                halt.passed(count)
                 self.target.write(self.descriptor, buffer[:count], position)
                 position += count
-                counted += count
-                halt.passed(count)
             if position != stop:
                 raise IntegrityError("the object is shorter than it was", name=info.name)
         except BaseException:
-            halt.done -= counted
+            halt.skipped(-counted)
             raise
         finally:
             incoming.close()
@@ -178,7 +201,7 @@ class _Session:
         self.crcs[number] = incoming.crc64
         return f"{incoming.crc64:016x}"
 
-    def _is_there(self, number: int) -> bool:
+    def is_there(self, number: int) -> bool:
         """Tell whether the temporary file holds a range that an earlier call finished."""
         start, stop = self.plan.offsets(number)
         source = FileAt(self.descriptor, start)
@@ -235,6 +258,21 @@ def _plan_of(download: Download, part_size: int | None) -> PartPlan:
     return PartPlan(size, part_size or good_part_size(size, layout), layout)
 
 
+def _appeared(
+    download: Download, target: Target, journal: Journal, plan: PartPlan, finished: dict[int, str]
+) -> _Session | None:
+    """Look whether an earlier call was interrupted when the file had just appeared."""
+    if len(finished) < plan.count:
+        return None
+    descriptor = os.open(target.path, os.O_RDONLY | os.O_CLOEXEC)
+    session = _Session(download, target, descriptor, journal, plan, finished, appeared=True)
+    size = os.fstat(descriptor).st_size
+    if size == plan.data_size and all(map(session.is_there, range(1, plan.count + 1))):
+        return session
+    os.close(descriptor)
+    return None
+
+
 def _begun(download: Download, target: Target, journal: Journal | None) -> _Session:
     plan = _plan_of(download, download.part_size)
     if journal is not None:
@@ -250,13 +288,19 @@ def _begun(download: Download, target: Target, journal: Journal | None) -> _Sess
 
 def _first_line(download: Download, target: Target, plan: PartPlan) -> dict[str, Any]:
     return {
+        **_whose(download, target),
+        "temporary": target.temporary.name,
+        "part_size": plan.part_size,
+        "object": _identity(download.info),
+    }
+
+
+def _whose(download: Download, target: Target) -> dict[str, str]:
+    return {
         "kind": "download",
         "store": download.store.url,
         "name": download.info.name,
         "file": str(target.path),
-        "temporary": target.temporary.name,
-        "part_size": plan.part_size,
-        "object": _identity(download.info),
     }
 
 
@@ -268,21 +312,20 @@ def _identity(info: ObjectInfo) -> list[Any]:
 
 def _resumed(download: Download, target: Target, journal: Journal | None) -> _Session | None:
     """Open the temporary file that the journal tells of, if it is of the same object."""
-    if journal is None or not journal.lines:
+    if journal is None:
         return None
-    first = journal.lines[0]
-    temporary = str(first.get("temporary"))
-    if not _TEMPORARY.fullmatch(temporary):
+    temporary = _temporary(journal)
+    if temporary is None:
         return None
-    target.temporary = target.temporary.with_name(temporary)
+    fresh, target.temporary = target.temporary, target.temporary.with_name(temporary)
     try:
-        session = _reopened(download, target, journal, first)
+        session = _reopened(download, target, journal) if journal.lines else None
     except (OSError, KeyError, ValueError, TypeError) as error:
         _log.warning("%r: the unfinished download cannot go on (%s)", download.info.name, error)
         session = None
     if session is None:
         target.discard()
-        target.temporary = Target(target.path).temporary
+        target.temporary = fresh
         return None
     _log.info(
         "%r: going on with a download, %d of %d ranges came",
@@ -293,12 +336,24 @@ def _resumed(download: Download, target: Target, journal: Journal | None) -> _Se
     return session
 
 
-def _reopened(download: Download, target: Target, journal: Journal, first: Line) -> _Session | None:
-    if not download.resume or first["object"] != _identity(download.info):
+def _temporary(journal: Journal) -> str | None:
+    name = str(journal.header.get("temporary"))
+    return name if _TEMPORARY.fullmatch(name) else None
+
+
+def _reopened(download: Download, target: Target, journal: Journal) -> _Session | None:
+    first = journal.lines[0]
+    here = {**_whose(download, target), "object": _identity(download.info)}
+    if not download.resume or any(first[name] != here[name] for name in here):
         return None
     plan = _plan_of(download, int(first["part_size"]))
     finished = {int(line["range"]): str(line["digest"]) for line in journal.lines[1:]}
-    descriptor = target.reopen()
+    try:
+        descriptor = target.reopen()
+    except FileNotFoundError:
+        if (session := _appeared(download, target, journal, plan, finished)) is None:
+            raise
+        return session
     if os.fstat(descriptor).st_size != plan.data_size:
         os.close(descriptor)
         raise UsageError("the temporary file has another length")

@@ -11,14 +11,15 @@ A line is JSON, a space, the CRC-64 of the JSON as 16 hex digits, and a line fee
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -58,15 +59,28 @@ class Journal:
     Attributes:
         path: The file.
         lines: What it held when it was opened; empty if it was new or unusable.
+        header: What its first lines tell of the transfer, also if the rest is unusable: what an
+            earlier call left behind can be removed by it.
         fault: Why what was there could not be used; None where it could, or nothing was there.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self.lines: list[Line] = []
+        self.header: Line = {}
         self.fault: str | None = None
         self._descriptor: int | None = descriptor
         self._guard = threading.Lock()
+        self._broken = False
+
+    @classmethod
+    def existing(cls, folder: Path, *identity: str) -> Journal | None:
+        """Open the journal of a transfer if there is one.
+
+        Raises:
+            UsageError: Another process has it open, or it cannot be opened.
+        """
+        return cls.open(folder, *identity) if _path(folder, identity).exists() else None
 
     @classmethod
     def open(cls, folder: Path, *identity: str) -> Journal:
@@ -79,8 +93,7 @@ class Journal:
         Raises:
             UsageError: Another process has it open, or it cannot be opened.
         """
-        digest = hashlib.sha256("\0".join(identity).encode("utf-8", "surrogateescape"))
-        path = folder / (digest.hexdigest()[:40] + _SUFFIX)
+        path = _path(folder, identity)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             while True:
@@ -111,8 +124,10 @@ class Journal:
         assert self._descriptor is not None
         data = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
         whole, _, torn = data.rpartition(b"\n")
+        lines = whole.split(b"\n") if whole else []
+        self.header = _header(lines)
         try:
-            self.lines = [_parsed(line) for line in whole.split(b"\n")] if whole else []
+            self.lines = [_parsed(line) for line in lines]
             if self.lines and self.lines[0].get("version") != VERSION:
                 raise ValueError(f"version {self.lines[0].get('version')}")
         except ValueError as error:
@@ -122,10 +137,16 @@ class Journal:
             os.ftruncate(self._descriptor, len(data) - len(torn))
 
     def begin(self, first: Line) -> None:
-        """Forget what was there and write the first line."""
+        """Forget what was there and write the first line.
+
+        Raises:
+            UsageError: It cannot be written.
+        """
         assert self._descriptor is not None
-        os.ftruncate(self._descriptor, 0)
-        self.lines, self.fault = [], None
+        self.lines, self.header, self.fault = [], {}, None
+        with self._errors():
+            os.ftruncate(self._descriptor, 0)
+            _sync_folder(self.path.parent)
         self.append({"version": VERSION, **first})
 
     def append(self, line: Line) -> None:
@@ -136,19 +157,34 @@ class Journal:
         """
         text = json.dumps(line, separators=(",", ":")).encode()
         data = text + f" {crc64(text):016x}\n".encode()
-        with self._guard:
+        with self._guard, self._errors():
             if self._descriptor is None:
                 raise UsageError("the journal was closed")
+            if self._broken:
+                raise UsageError("an earlier line of the journal could not be written")
+            end = os.lseek(self._descriptor, 0, os.SEEK_END)
             try:
-                end = os.lseek(self._descriptor, 0, os.SEEK_END)
                 if os.pwrite(self._descriptor, data, end) != len(data):
-                    raise OSError(28, "no space left on device")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fdatasync(self._descriptor)
-            except OSError as error:
-                raise UsageError(
-                    f"the journal {self.path} cannot be written: {error.strerror}",
-                    hint="free space there, or point CIPHERBUCKET_STATE elsewhere",
-                ) from error
+            except BaseException:
+                # A line torn here would make those unreadable that other threads append to it.
+                self._broken = True
+                with suppress(OSError):
+                    os.ftruncate(self._descriptor, end)
+                raise
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except UsageError:
+            raise
+        except OSError as error:
+            raise UsageError(
+                f"the journal {self.path} cannot be written: {error.strerror}",
+                hint="free space there, or point CIPHERBUCKET_STATE elsewhere",
+            ) from error
 
     def remove(self) -> None:
         """Remove the file: the transfer is finished, or given up."""
@@ -157,9 +193,12 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Release the lock; the file stays."""
+        """Release the lock; the file stays, if it tells of anything."""
         with self._guard:
             if self._descriptor is not None:
+                if not os.fstat(self._descriptor).st_size and _is_at(self.path, self._descriptor):
+                    with suppress(OSError):
+                        self.path.unlink()
                 os.close(self._descriptor)
                 self._descriptor = None
 
@@ -211,8 +250,7 @@ def abandoned(folder: Path | None = None) -> Iterator[Abandoned]:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            data = os.pread(descriptor, 1 << 20, 0)
-            first = _parsed(data.partition(b"\n")[0])
+            first = _header(os.pread(descriptor, 1 << 20, 0).split(b"\n")[:-1])
             yield Abandoned(
                 path,
                 str(first["kind"]),
@@ -228,6 +266,28 @@ def abandoned(folder: Path | None = None) -> Iterator[Abandoned]:
             yield Abandoned(path, "unusable")
         finally:
             os.close(descriptor)
+
+
+def _path(folder: Path, identity: Sequence[str]) -> Path:
+    digest = hashlib.sha256("\0".join(identity).encode("utf-8", "surrogateescape"))
+    return folder / (digest.hexdigest()[:40] + _SUFFIX)
+
+
+def _header(lines: Sequence[bytes]) -> Line:
+    """Read the first line, and the id of the upload from the second, as far as they can be."""
+    header: dict[str, Any] = {}
+    with suppress(ValueError, IndexError):
+        header.update(_parsed(lines[0]))
+        header["upload_id"] = _parsed(lines[1]).get("upload_id")
+    return header
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _parsed(line: bytes) -> Line:

@@ -20,6 +20,8 @@ from cipherbucket.errors import CipherbucketError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+MEMORY = 256 << 20
+"""Most bytes of parts that are in memory at once; beyond, fewer threads work."""
 _TICK = 0.1
 _GRACE = 0.8
 """Seconds that are waited for threads to stop."""
@@ -41,28 +43,35 @@ class Halt:
         self._rate = rate
         self._lock = threading.Lock()
         self._free_at = time.monotonic()
+        self._done = 0
         self.done = 0
-        """Bytes moved so far, by all threads."""
+        """Bytes done so far, by all threads; what has to be done again is not subtracted."""
 
     def set(self) -> None:
         """Ask all to stop."""
         self._event.set()
 
     def passed(self, count: int) -> None:
-        """Count bytes that were moved; wait if they were too many, and stop where asked to.
+        """Count bytes that are moved; wait if they are too many, and stop where asked to.
 
         Raises:
             StoppedError: Somebody asked.
         """
         wait = 0.0
+        self.skipped(count)
         with self._lock:
-            self.done += count
             if self._rate is not None and count > 0:
                 now = time.monotonic()
                 self._free_at = max(now, self._free_at) + count / self._rate
                 wait = self._free_at - now
         if self._event.is_set() or (wait > 0 and self._event.wait(wait)):
             raise StoppedError("stopped")
+
+    def skipped(self, count: int) -> None:
+        """Count bytes that need not be moved; a negative number for those that must be again."""
+        with self._lock:
+            self._done += count
+            self.done = max(self.done, self._done)
 
 
 def usual_workers() -> int:
@@ -103,11 +112,13 @@ def run(
         else:
             ended.put(None)
 
-    threads = [threading.Thread(target=labour, daemon=True) for _ in range(workers)]
-    for thread in threads:
-        thread.start()
+    threads: list[threading.Thread] = []
     try:
-        for _ in threads:
+        for _ in range(workers):
+            thread = threading.Thread(target=labour, daemon=True)
+            thread.start()
+            threads.append(thread)
+        for _ in range(workers):
             if (error := _waited(ended, tick)) is not None:
                 raise error
     except BaseException:

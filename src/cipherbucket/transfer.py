@@ -35,7 +35,7 @@ def save(stream: ObjectStream, target: str | os.PathLike[str]) -> None:
     place = Target(target)
     buffer = memoryview(bytearray(max(1, min(BLOCK, stream.length))))
     try:  # around the opening too: a signal may come right after it
-        descriptor = place.create()
+        descriptor = place.create(stream.length)
         try:
             while count := stream.readinto(buffer):
                 place.write(descriptor, buffer[:count])

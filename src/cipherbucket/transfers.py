@@ -17,7 +17,7 @@ from typing import IO, BinaryIO
 
 from cipherbucket.comparison import same_content
 from cipherbucket.custody import Custody
-from cipherbucket.download import Download, download_file
+from cipherbucket.download import Download, download_file, forget_download
 from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.envelope import SEALED
 from cipherbucket.format.sealed import Binding, sealed_layout
@@ -36,7 +36,7 @@ from cipherbucket.stores.objects import NOTHING
 from cipherbucket.transfer import save
 from cipherbucket.unlocking import USUAL_FOOTER, fetch_from, unlock
 from cipherbucket.unseal import unseal
-from cipherbucket.upload import Upload, upload_file
+from cipherbucket.upload import Upload, forget_upload, upload_file
 from cipherbucket.uploading import store_source
 from cipherbucket.writer import Seal
 
@@ -49,6 +49,7 @@ class Transfers(Custody):
 
     _format: str
     _ring: KeyRing
+    _recipients: tuple[MasterKey, ...]
 
     def _sealing(
         self,
@@ -117,6 +118,8 @@ class Transfers(Custody):
         with named(name):
             file = _large_file(path)
             if file is None:
+                if isinstance(path, str | os.PathLike):
+                    forget_upload(self._store, name, Path(path))
                 body = Path(path) if isinstance(path, str) else path
                 with Source(body, progress=progress) as source:
                     stored = store_source(
@@ -141,10 +144,11 @@ class Transfers(Custody):
                         policy=Policy.of_format(self._format),
                         binding=Binding(name, dict(context)),
                     ),
-                    readable=getattr(self._ring.writer(), "can_unwrap", True),
+                    readable=getattr(self._ring.writer(self._format), "can_unwrap", True),
                     plan=partial(self._plan, part_size),
                     metadata=metadata,
                     headers=sent,
+                    recipe=self._recipe(recipients, bind_name=bind_name),
                     if_absent=if_absent,
                     workers=workers or usual_workers(),
                     rate=limit_rate,
@@ -202,6 +206,7 @@ class Transfers(Custody):
             if info.size <= THRESHOLD or footer_recipients:
                 with stream_of(incoming, info, cipher, Span(), progress) as stream:
                     save(stream, path)
+                forget_download(self._store, path)
                 return info
         download = Download(
             store=self._store,
@@ -249,6 +254,14 @@ class Transfers(Custody):
         info, cipher = unlock(stored, reading, fetch)
         return same_content(path, stored, info, cipher, fetch)
 
+    def _recipe(self, recipients: Sequence[MasterKey], *, bind_name: bool) -> dict[str, object]:
+        keys = (self._ring.writer(self._format), *self._recipients, *recipients)
+        return {
+            "format": self._format,
+            "keys": [[key.id, dict(key.description)] for key in keys],
+            "bind_name": bind_name,
+        }
+
     def _plan(self, part_size: int | None, data_size: int) -> PartPlan:
         # A longer footer than is usual changes nothing but the very largest part.
         layout = sealed_layout(USUAL_FOOTER) if self._format == SEALED else PLAIN
@@ -260,6 +273,8 @@ def _large_file(path: object) -> io.FileIO | None:
     if not isinstance(path, str | os.PathLike):
         return None
     try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # whoever writes to a pipe has one reader
+            return None
         file = io.FileIO(os.fspath(path), "rb")
     except OSError as error:
         raise SourceError(f"{os.fspath(path)}: {error.strerror}") from error

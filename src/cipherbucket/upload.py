@@ -14,15 +14,17 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cipherbucket.checksum import crc64
+from cipherbucket.checksum import crc64, crc64_combine
 from cipherbucket.ciphertext import encrypt_part
 from cipherbucket.errors import (
     CipherbucketError,
+    EnvelopeError,
+    ObjectNotFoundError,
     PreconditionFailedError,
     SecurityError,
     SourceError,
@@ -34,17 +36,22 @@ from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.sealed import Sealed
 from cipherbucket.format.span import PartPlan
-from cipherbucket.journal import Journal, Line
-from cipherbucket.parallel import Halt, run
+from cipherbucket.journal import Journal, Line, state_folder
+from cipherbucket.parallel import MEMORY, Halt, run
 from cipherbucket.progress import Progress, Ticker
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import Part, StoredObject
-from cipherbucket.uploading import abort_quietly, begin_upload, complete_upload, send_part
+from cipherbucket.uploading import (
+    abort_ours,
+    abort_quietly,
+    begin_upload,
+    complete_upload,
+    send_part,
+)
+from cipherbucket.writer import persist
 
 _log = logging.getLogger("cipherbucket")
 
-MEMORY = 256 << 20
-"""Most bytes of parts that are in memory at once; beyond, fewer threads work."""
 _SLICE = 1 << 20
 
 
@@ -61,6 +68,7 @@ class Upload:
         plan: Cuts a file of so many bytes into parts.
         metadata: The user's own.
         headers: Content headers.
+        recipe: What else makes another upload if it is other: format, keys, bindings.
         if_absent: Only if there is no object of this name.
         workers: Threads.
         rate: Most bytes a second; None for no limit.
@@ -76,6 +84,7 @@ class Upload:
     plan: Callable[[int], PartPlan]
     metadata: Mapping[str, str]
     headers: Mapping[str, str]
+    recipe: Mapping[str, Any]
     if_absent: bool
     workers: int
     rate: float | None
@@ -107,14 +116,11 @@ def upload_file(
     with ExitStack() as stack:
         journal = None
         if upload.state is not None:
-            journal = stack.enter_context(
-                Journal.open(
-                    upload.state, "upload", upload.store.url, upload.name, str(path.absolute())
-                )
-            )
+            whose = _whose(upload.store, upload.name, path)
+            journal = stack.enter_context(Journal.open(upload.state, *whose.values()))
             if journal.fault is not None:
                 _log.warning("%s; beginning anew", journal.fault)
-        session = _resumed(upload, descriptor, journal) if journal is not None else None
+        session = _resumed(upload, path, descriptor, journal) if journal is not None else None
         if session is not None:
             try:
                 return session.carried_out(progress)
@@ -122,6 +128,15 @@ def upload_file(
                 _log.warning("%r: %s; beginning anew", upload.name, error.message)
                 abort_quietly(upload.store, upload.name, session.upload_id)
         return _begun(upload, path, descriptor, journal).carried_out(progress)
+
+
+def forget_upload(store: Store, name: str, path: Path) -> None:
+    """Abort what an interrupted call left of an upload that is now made at once."""
+    journal = Journal.existing(state_folder(), *_whose(store, name, path).values())
+    if journal is not None:
+        with journal:
+            _abort(store, name, journal.header)
+            journal.remove()
 
 
 @dataclass
@@ -138,6 +153,7 @@ class _Session:
     tags: dict[int, bytes] = field(default_factory=dict)
     there: dict[int, Part] = field(default_factory=dict)
     parts: dict[int, Part] = field(default_factory=dict)
+    stored: StoredObject | None = None
 
     def carried_out(self, progress: Progress | None) -> StoredObject:
         """Send what is missing and make the object.
@@ -148,7 +164,6 @@ class _Session:
         self._before = _state_of(self.descriptor)
         halt = Halt(self.upload.rate)
         ticker = Ticker(progress)
-        total = self.plan.stored_size
         local = threading.local()
 
         def work(number: int) -> None:
@@ -168,15 +183,7 @@ class _Session:
                 tick=tick,
             )
             self._check_source()
-            stored = complete_upload(
-                self.upload.store,
-                self.upload.name,
-                self.upload_id,
-                [self.parts[number] for number in sorted(self.parts)],
-                self.envelope,
-                stored_size=total,
-                if_absent=self.upload.if_absent,
-            )
+            stored = self._completed([self.parts[number] for number in sorted(self.parts)])
         except BaseException as error:
             self._given_up(error)
             raise
@@ -184,6 +191,43 @@ class _Session:
             self.journal.remove()
         ticker.tick(self.plan.data_size, self.plan.data_size)
         return stored
+
+    def look(self) -> None:
+        """Ask the store what it has of an upload that goes on.
+
+        Raises:
+            UploadNotFoundError: It does not know it, and has not completed it either.
+        """
+        store, name = self.upload.store, self.upload.name
+        try:
+            listed = persist(lambda _: store.list_parts(name, self.upload_id))
+            self.there = {part.number: part for part in listed}
+        except UploadNotFoundError:
+            # Interrupted after the last request: then the object is there, under our envelope.
+            with suppress(ObjectNotFoundError, EnvelopeError):
+                stored = store.head(name)
+                if Envelope.parse(stored.metadata) == self.envelope:
+                    self.stored = stored
+                    return
+            raise
+
+    def _completed(self, parts: list[Part]) -> StoredObject:
+        if self.stored is None:
+            return complete_upload(
+                self.upload.store,
+                self.upload.name,
+                self.upload_id,
+                parts,
+                self.envelope,
+                stored_size=self.plan.stored_size,
+                if_absent=self.upload.if_absent,
+            )
+        whole = 0
+        for part in parts:
+            whole = crc64_combine(whole, part.crc64 or 0, part.size)
+        if self.stored.size != self.plan.stored_size or self.stored.crc64 not in {None, whole}:
+            raise _ChangedError("the store's object is not what was sent before")
+        return self.stored
 
     def _workers(self) -> int:
         return max(1, min(self.upload.workers, self.plan.count, MEMORY // self._room()))
@@ -206,15 +250,14 @@ class _Session:
         if number in self.tags:
             if tag != self.tags[number]:
                 raise _ChangedError(f"part {number} of the file is not what was sent before")
-            part = self.there.get(number)
-            if (
-                part is not None
-                and part.size == len(ciphertext)
-                and part.crc64 == crc64(ciphertext)
-            ):
+            ours = Part(number, len(ciphertext), "", crc64(ciphertext))
+            part = self.there.get(number, ours if self.stored is not None else None)
+            if part is not None and (part.size, part.crc64) == (ours.size, ours.crc64):
                 self.parts[number] = part
-                halt.passed(stop - start)
+                halt.skipped(stop - start)
                 return
+        elif self.stored is not None:
+            raise _ChangedError(f"part {number} was not sent before, and the upload is completed")
         elif self.journal is not None:
             self.journal.append({"part": number, "tag": tag.hex()})
         body = _Sliced(ciphertext, stop - start, halt)
@@ -223,7 +266,8 @@ class _Session:
         )
 
     def _check_source(self) -> None:
-        if _state_of(self.descriptor) != self._before:
+        now = _state_of(self.descriptor)
+        if now != self._before or now[0] != self.plan.data_size:
             raise self._changed()
 
     def _changed(self) -> SourceError:
@@ -255,12 +299,15 @@ def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None)
     plan = upload.plan(os.fstat(descriptor).st_size)
     envelope, cipher = upload.seal(data_size=plan.data_size, part_size=plan.part_size)
     plan = PartPlan(plan.data_size, plan.part_size, cipher.layout)
+    if journal is not None:
+        # Before the store hears of it: an upload whose id was never learnt is found by this.
+        journal.begin(_first_line(upload, path, plan, envelope, cipher))
     upload_id = begin_upload(
         upload.store, upload.name, envelope, metadata=upload.metadata, headers=upload.headers
     )
     if journal is not None:
         try:
-            journal.begin(_first_line(upload, path, plan, upload_id, envelope, cipher))
+            journal.append({"upload_id": upload_id})
         except BaseException:
             abort_quietly(upload.store, upload.name, upload_id)
             raise
@@ -271,20 +318,13 @@ def _first_line(
     upload: Upload,
     path: Path,
     plan: PartPlan,
-    upload_id: str,
     envelope: Envelope,
     cipher: ContentCipher,
 ) -> dict[str, Any]:
     line = {
-        "kind": "upload",
-        "store": upload.store.url,
-        "name": upload.name,
-        "file": str(path.absolute()),
-        "upload_id": upload_id,
+        **_asked(upload, path),
         "data_size": plan.data_size,
         "part_size": plan.part_size,
-        "metadata": dict(upload.metadata),
-        "headers": dict(upload.headers),
         "envelope": envelope.to_metadata(),
     }
     if isinstance(cipher, Sealed):
@@ -292,17 +332,26 @@ def _first_line(
     return line
 
 
-def _resumed(upload: Upload, descriptor: int, journal: Journal) -> _Session | None:
+def _whose(store: Store, name: str, path: Path) -> dict[str, str]:
+    return {"kind": "upload", "store": store.url, "name": name, "file": str(path.absolute())}
+
+
+def _asked(upload: Upload, path: Path) -> dict[str, Any]:
+    """Return what must be the same for an upload to go on."""
+    return {
+        **_whose(upload.store, upload.name, path),
+        "metadata": dict(upload.metadata),
+        "headers": dict(upload.headers),
+        "recipe": dict(upload.recipe),
+    }
+
+
+def _resumed(upload: Upload, path: Path, descriptor: int, journal: Journal) -> _Session | None:
     """Open what the journal tells of, if it is the same upload and its key can be had."""
-    if not journal.lines:
-        return None
-    first = journal.lines[0]
-    upload_id = str(first.get("upload_id"))
     try:
-        session = _reopened(upload, descriptor, journal, first)
+        session = _reopened(upload, path, descriptor, journal)
         if session is not None:
-            for part in upload.store.list_parts(upload.name, upload_id):
-                session.there[part.number] = part
+            session.look()
     except UploadNotFoundError:
         session = None
         _log.warning("%r: the unfinished upload is gone; beginning anew", upload.name)
@@ -313,7 +362,7 @@ def _resumed(upload: Upload, descriptor: int, journal: Journal) -> _Session | No
         session = None
         _log.warning("%r: the unfinished upload cannot go on (%s)", upload.name, error)
     if session is None:
-        abort_quietly(upload.store, upload.name, upload_id)
+        _abort(upload.store, upload.name, journal.header)
         return None
     _log.info(
         "%r: going on with an upload, %d of %d parts were sent",
@@ -324,11 +373,28 @@ def _resumed(upload: Upload, descriptor: int, journal: Journal) -> _Session | No
     return session
 
 
-def _reopened(upload: Upload, descriptor: int, journal: Journal, first: Line) -> _Session | None:
-    size = os.fstat(descriptor).st_size
-    asked = {"metadata": dict(upload.metadata), "headers": dict(upload.headers)}
-    same = first["data_size"] == size and all(first[name] == asked[name] for name in asked)
-    if not upload.resume or not same:
+def _abort(store: Store, name: str, header: Line) -> None:
+    """Abort the upload that a journal's first lines tell of."""
+    upload_id = header.get("upload_id")
+    if isinstance(upload_id, str):
+        abort_quietly(store, name, upload_id)
+        return
+    # Interrupted as it began: perhaps the store began one, and it has our envelope.
+    try:
+        envelope = Envelope.parse(header["envelope"]) if header else None
+        if envelope is not None:
+            sent = {**header["metadata"], **envelope.to_metadata()}
+            abort_ours(store, name, sent, envelope)
+    except (CipherbucketError, KeyError, ValueError, TypeError, AttributeError) as error:
+        _log.warning("what was begun of %r could not be aborted (%s)", name, error)
+
+
+def _reopened(upload: Upload, path: Path, descriptor: int, journal: Journal) -> _Session | None:
+    first = journal.header
+    if not upload.resume or not journal.lines or not isinstance(first["upload_id"], str):
+        return None
+    asked = {**_asked(upload, path), "data_size": os.fstat(descriptor).st_size}
+    if any(first[name] != asked[name] for name in asked):
         return None
     envelope = Envelope.parse(first["envelope"])
     if envelope is None:
@@ -337,10 +403,8 @@ def _reopened(upload: Upload, descriptor: int, journal: Journal, first: Line) ->
     if isinstance(cipher, Sealed):
         cipher = cipher.with_footer(base64.b64decode(first["footer"]))
     plan = PartPlan(int(first["data_size"]), int(first["part_size"]), cipher.layout)
-    tags = {int(line["part"]): bytes.fromhex(line["tag"]) for line in journal.lines[1:]}
-    return _Session(
-        upload, descriptor, journal, str(first["upload_id"]), plan, envelope, cipher, tags
-    )
+    tags = {int(line["part"]): bytes.fromhex(line["tag"]) for line in journal.lines[2:]}
+    return _Session(upload, descriptor, journal, first["upload_id"], plan, envelope, cipher, tags)
 
 
 def _state_of(descriptor: int) -> tuple[int, int]:
@@ -362,7 +426,7 @@ class _Sliced:
 
     def __iter__(self) -> Iterator[memoryview]:
         # Sent again, it counts for the rate and not for the progress.
-        self._halt.passed(-self._counted)
+        self._halt.skipped(-self._counted)
         self._counted = 0
         for start in range(0, len(self._ciphertext), _SLICE):
             block = self._ciphertext[start : start + _SLICE]

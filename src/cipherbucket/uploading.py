@@ -53,7 +53,7 @@ def begin_upload(
 
     def begin(attempt: int) -> str:
         if attempt > 1:
-            _abort_ours(store, name, sent, envelope)
+            abort_ours(store, name, sent, envelope)
         return store.begin_upload(name, metadata=sent, headers=headers)
 
     return persist(begin)
@@ -253,7 +253,12 @@ def abort_quietly(store: Store, name: str, upload_id: str) -> None:
         _log.warning("upload %s of %r could not be aborted", upload_id, name)
 
 
-def _abort_ours(store: Store, name: str, sent: Mapping[str, str], envelope: Envelope) -> None:
+def abort_ours(store: Store, name: str, sent: Mapping[str, str], envelope: Envelope) -> None:
+    """Abort what was begun with our envelope, if anything was.
+
+    Raises:
+        StoreError: The store failed.
+    """
     # Nobody else has sent the same identity; the other fields are alike in many uploads.
     ours = base64.b64encode(envelope.identity).decode()
     for upload in store.list_uploads(name):

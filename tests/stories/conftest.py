@@ -1,10 +1,13 @@
-"""The scenes that attacks on sealed objects play in, and the stores."""
+"""The scenes that attacks on sealed objects and transfers play in, and the stores."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests import transfer_scenes
 from tests.sealed_attacks import Scene
 
 import cipherbucket as cb
@@ -48,3 +51,53 @@ def raw(request: pytest.FixtureRequest) -> Store:
         return cb.MemoryStore()
     store: Store = request.getfixturevalue("endpoint_store")
     return store
+
+
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def open_endpoint() -> Iterator[Callable[[], Store]]:
+    """Return what opens the bucket of a local endpoint once more."""
+    with Endpoint(buckets=["transfers"]) as endpoint:
+        settings = cb.OssSettings(
+            region=endpoint.region,
+            endpoint=endpoint.url,
+            credentials=cb.Credentials(endpoint.access_key_id, endpoint.access_key_secret),
+        )
+        yield lambda: cb.open_store("oss://transfers", settings)
+
+
+@pytest.fixture(params=["memory", "file", "http"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Return a store of each kind."""
+    if request.param == "memory":
+        store: Store = cb.MemoryStore()
+    elif request.param == "file":
+        store = cb.open_store(f"file://{tmp_path}/store")
+    else:
+        store = request.getfixturevalue("open_endpoint")()
+    with store:
+        yield store
+
+
+@pytest.fixture(params=["oss", "sealed"])
+def moving(
+    request: pytest.FixtureRequest,
+    any_store: Store,
+    key: cb.RsaKey,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[transfer_scenes.Scene]:
+    """Return a file and a bucket where small files go in parts; check the law at the end."""
+    monkeypatch.setattr("cipherbucket.transfers.THRESHOLD", 64 << 10)
+    aes = cb.AesKey(transfer_scenes.AES, description={"desc": "tests"})
+    scene = transfer_scenes.Scene(
+        transfer_scenes.Wire(any_store),
+        request.param,
+        key if request.param == "oss" else aes,
+        f"moved/{next(_numbers)}",
+        tmp_path,
+    )
+    yield scene
+    assert scene.wire.ledger.conflicts == []
