@@ -15,6 +15,7 @@ from cipherbucket.errors import (
     MasterKeyError,
     NoMatchingKeyError,
     ObjectChangedError,
+    UsageError,
     named,
 )
 from cipherbucket.format.envelope import SEALED, Envelope
@@ -65,8 +66,9 @@ class Copies(Keyless):
 
         That one is read, verified and sealed anew under the new name, with a new data key, for the
         ring's first key, for the recipients it has and for those that the bucket adds to every
-        new object. Where the ring's first key is none of its recipients, it takes the place of the
-        one by which the object was opened.
+        new object. It gets the user's metadata and content headers of the source; ACL and tags are
+        those of a new object. Where the ring's first key is none of its recipients, it takes the
+        place of the one by which the object was opened.
 
         Args:
             source: An object's name.
@@ -79,6 +81,7 @@ class Copies(Keyless):
 
         Raises:
             ObjectNotFoundError: No such source.
+            UsageError: ``recipients`` for an object that is copied as it is.
             ObjectChangedError: The source was replaced meanwhile; nothing was written.
             PreconditionFailedError: ``if_absent`` did not hold.
             MasterKeyError: There is no key to seal it with, or the key of a recipient is missing.
@@ -87,6 +90,12 @@ class Copies(Keyless):
         info = self.head(source, version_id=version_id)
         envelope = info.envelope
         if envelope is None or envelope.seal is None or not envelope.seal.binds_name:
+            if recipients is not None:
+                raise UsageError(
+                    "the object is copied as it is, for the recipients it has",
+                    name=source,
+                    hint="leave recipients= away; add_recipient changes those of sealed objects",
+                )
             return super().copy(source, target, if_absent=if_absent, version_id=version_id)
         reading = self._reading(source, key=key, context=context)
         others = self._others(info, reading) if recipients is None else recipients

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from cipherbucket.copies import Copies, is_recipient
 from cipherbucket.errors import (
     NoMatchingKeyError,
+    ObjectChangedError,
     PolicyError,
     PreconditionFailedError,
     UsageError,
     named,
 )
-from cipherbucket.format.envelope import without_seal
+from cipherbucket.format.envelope import Envelope, without_seal
 from cipherbucket.format.footer import Footer, Recipient
 from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
@@ -43,6 +44,9 @@ class Custody(Copies):
         context: Mapping[str, str] = NOTHING,
     ) -> ObjectInfo:
         """Let one more master key open a sealed object. Its body is neither read nor changed.
+
+        Stores cannot make new metadata depend on the old ones: of two changes at the very same
+        moment one can be lost. What is there afterwards is looked at.
 
         Args:
             name: The object's name.
@@ -193,6 +197,13 @@ class Custody(Copies):
             headers=info.headers,
             if_match=info.etag,
         )
+        # New metadata leave an ETag as it is, so the condition is blind to another's change.
+        if Envelope.parse(self._store.head(info.name).metadata) != envelope:
+            raise ObjectChangedError(
+                "somebody else changed the recipients at the same time",
+                name=info.name,
+                hint="look at bucket.head(name).envelope.recipients and change them again",
+            )
         return ObjectInfo.of(stored)
 
 

@@ -213,7 +213,7 @@ def test_a_bucket_that_writes_sealed_objects_reads_nothing_less(
     with pytest.raises(cb.PolicyError):
         bucket.get(NAME, tail=1)
     with pytest.raises(cb.PolicyError):
-        bucket.open(NAME)
+        bucket.open(NAME).read(1)
     if old == "stripped":
         assert bucket.get(NAME, footer_recipients=True).read() == PLAIN
     else:
@@ -309,7 +309,10 @@ def test_recipients_that_lead_to_another_data_key_are_told_as_that(scene: Scene)
     store = cb.MemoryStore()
     serve(store, METADATA["the attacker's data key and MAC"](scene))
 
-    error = error_of(sealed_bucket(store, scene).get(NAME).read)
+    error = error_of(lambda: sealed_bucket(store, scene).get(NAME))
 
-    assert isinstance(error, cb.IntegrityError)
-    assert "another data key" in error.message
+    if isinstance(scene.ring.keys[0], cb.AesKey):  # which an attacker cannot even wrap for
+        assert isinstance(error, cb.WrongKeyError)
+    else:
+        assert isinstance(error, cb.IntegrityError)
+        assert "another data key" in error.message

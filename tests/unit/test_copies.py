@@ -360,3 +360,13 @@ def test_an_older_version_is_copied(new_oss_store: Callable[[], Store]) -> None:
         assert copy.size == len(PLAIN)
         assert bucket.get("b").read() == PLAIN
         assert bucket.footer("a", version_id=first.version_id).name == "a"
+
+
+def test_recipients_for_what_is_copied_as_it_is_are_refused(
+    store: cb.MemoryStore, quick: cb.Bucket
+) -> None:
+    quick.put("a", b"text", bind_name=False)
+
+    with pytest.raises(cb.UsageError, match="'a': the object is copied as it is"):
+        quick.copy("a", "b", recipients=[])
+    assert not quick.exists("b")

@@ -87,14 +87,31 @@ def test_a_partner_can_take_the_owner_away(bucket: cb.Bucket, any_store: Store) 
     assert bucket.get("a", footer_recipients=True).read() == PLAIN
 
 
-def test_recipients_are_changed_with_one_look_and_one_write(
+def test_recipients_are_changed_with_a_look_a_write_and_another_look(
     quick: cb.Bucket, store: cb.MemoryStore
 ) -> None:
     quick.put("a", PLAIN)
     with watched(store) as calls:
         quick.add_recipient("a", PARTNER)
         quick.remove_recipient("a", PARTNER)
-    assert calls == ["head", "replace_metadata"] * 2
+    assert calls == ["head", "replace_metadata", "head"] * 2
+
+
+def test_a_change_that_another_writes_over_is_told(
+    quick: cb.Bucket, store: cb.MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick.put("a", PLAIN)
+    before = store.head("a").metadata
+    write = store.replace_metadata
+
+    def twice(name: str, **how: Any) -> Any:
+        write(name, **how)
+        return write(name, **{**how, "metadata": before})
+
+    monkeypatch.setattr(store, "replace_metadata", twice)
+
+    with pytest.raises(cb.ObjectChangedError, match=r"'a'.*at the same time"):
+        quick.add_recipient("a", PARTNER)
 
 
 def test_a_recipient_is_removed_as_the_listing_names_it(quick: cb.Bucket) -> None:
@@ -191,7 +208,7 @@ def test_metadata_that_no_store_holds_are_refused_before_anything_is_sent(
         list(map(partial(quick.add_recipient, "a"), keys))
     added = calls.count("replace_metadata")
     assert 9 <= added <= 10
-    assert calls == ["head", "replace_metadata"] * added + ["head"]
+    assert calls == ["head", "replace_metadata", "head"] * added + ["head"]
     assert len(labels(quick.head("a"))) == added + 1
     with watched(store) as calls:
         for body in (PLAIN, iter([PLAIN])):
