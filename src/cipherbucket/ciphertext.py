@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
@@ -69,36 +70,101 @@ class EncryptedSource:
         yield from _encrypted(self._source, self._cipher, self._size, self._md5)
 
 
-class Spool:
+class Blocks(ABC):
+    """Plaintext that arrives in pieces of any size and is encrypted in whole blocks.
+
+    `write` it or `draw` it from a source, then `seal`. What becomes of the ciphertext is a
+    subclass's.
+
+    Attributes:
+        plain_size: Bytes of plaintext that came so far.
+    """
+
+    def __init__(self, cipher: ContentCipher) -> None:
+        self._cipher = cipher
+        self._plain, self._own = cipher.buffers(BLOCK)
+        self._filled = 0
+        self._most = BLOCK
+        """Size of the block that is being filled: a multiple of the format's chunk."""
+        self.plain_size = 0
+
+    def room(self) -> memoryview:
+        """Return where the next bytes of plaintext go: room for one or more."""
+        return self._plain[self._filled : self._most]
+
+    def advance(self, count: int) -> None:
+        """Take so many bytes that were put into `room`."""
+        self._filled += count
+        self.plain_size += count
+        if self._filled == self._most:
+            self._encrypt(last=False)
+
+    def write(self, data: memoryview) -> None:
+        """Take the next bytes of the plaintext."""
+        while data:
+            room = self.room()[: len(data)]
+            room[:] = data[: len(room)]
+            data = data[len(room) :]
+            self.advance(len(room))
+
+    def draw(self, source: Readable) -> bool:
+        """Take the next bytes of a source; tell whether it may have more."""
+        room = self.room()
+        count = source.read_into(room)
+        self.advance(count)
+        return count == len(room)
+
+    def seal(self) -> None:
+        """End the plaintext here."""
+        self._encrypt(last=True)
+
+    def _encrypt(self, *, last: bool) -> None:
+        block = self._plain[: self._filled]
+        self._filled = 0
+        self._keep(self.plain_size - len(block), block, last=last)
+
+    @abstractmethod
+    def _keep(self, offset: int, block: memoryview, *, last: bool) -> None:
+        """Encrypt a block and keep or send it."""
+
+
+class Spool(Blocks):
     """The ciphertext of a source whose length shows only at its end; kept, so it can be resent.
 
     Up to `SPOOL_THRESHOLD` bytes stay in memory, more go to an unnamed temporary file that only
     this user can read, and that the system removes with the process.
 
-    Attributes:
-        plain_size: Length of the plaintext in bytes.
-
     Raises:
-        SourceError: The source cannot be read, or there is no room for the temporary file.
+        SourceError: There is no room for the temporary file.
     """
 
-    def __init__(
-        self, source: Source, cipher: ContentCipher, content_md5: str | None = None
-    ) -> None:
+    def __init__(self, cipher: ContentCipher, content_md5: str | None = None) -> None:
+        super().__init__(cipher)
+        self._content_md5 = content_md5
+        self._md5 = hashlib.md5(usedforsecurity=False) if content_md5 is not None else None
         self._file = tempfile.SpooledTemporaryFile(max_size=SPOOL_THRESHOLD)  # noqa: SIM115
         self._size = 0
-        try:
-            for block in _encrypted(source, cipher, None, content_md5):
-                self._size += len(block)
-                self._write(block)
-            self.plain_size = cipher.layout.size(self._size)
-        except BaseException:
-            self._file.close()
-            raise
 
-    def _write(self, block: memoryview) -> None:
+    def take(self, source: Source) -> None:
+        """Read a source to its end, and seal.
+
+        Raises:
+            SourceError: The source cannot be read, or is another than its MD5 says.
+        """
+        while self.draw(source):
+            source.report(self.plain_size)
+        self.seal()
+        source.report(self.plain_size, last=True)
+
+    def _keep(self, offset: int, block: memoryview, *, last: bool) -> None:
+        if self._md5 is not None:
+            self._md5.update(block)
+            if last:
+                _check_md5(self._md5.digest(), self._content_md5)
+        ciphertext = self._cipher.encrypt(offset, block, self._own, last=last)
+        self._size += len(ciphertext)
         try:
-            self._file.write(block)
+            self._file.write(ciphertext)
         except OSError as error:
             raise SourceError(
                 f"no room for the ciphertext of a body of unknown length: {error.strerror}",
@@ -114,6 +180,10 @@ class Spool:
         while count := self._file.readinto(buffer):
             yield buffer[:count]
 
+    def close(self) -> None:
+        """Let go of the ciphertext."""
+        self._file.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -123,7 +193,7 @@ class Spool:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self.close()
 
 
 def encrypt_part(
@@ -169,36 +239,40 @@ def encrypt_part(
 
 
 def _encrypted(
-    source: Source, cipher: ContentCipher, size: int | None, content_md5: str | None
+    source: Source, cipher: ContentCipher, size: int, content_md5: str | None
 ) -> Iterator[memoryview]:
     """Yield the ciphertext in blocks, each valid until the next.
 
     Length and MD5 are checked before the last block is handed out, because a store that has
     every byte it was promised may make the object visible at once.
     """
-    plain, out = cipher.buffers(BLOCK if size is None else max(1, min(BLOCK, size)))
+    plain, out = cipher.buffers(max(1, min(BLOCK, size)))
     md5 = hashlib.md5(usedforsecurity=False) if content_md5 is not None else None
+    block = plain[:0]
     done = 0
-    while done != size:
-        block = plain if size is None else plain[: size - done]
-        block = block[: source.read_into(block)]
+    while done < size:
+        room = plain[: size - done]
+        block = room[: source.read_into(room)]
         done += len(block)
         if md5 is not None:
             md5.update(block)
-        if done == size or len(block) < len(plain):
+        if done == size or len(block) < len(room):
             break
         yield cipher.encrypt(done - len(block), block, out, last=False)
         source.report(done)
-    else:
-        block = plain[:0]
-    if size is not None and (done < size or source.read_into(memoryview(bytearray(1)))):
+    if done < size or source.read_into(memoryview(bytearray(1))):
         change = f"ended after {done:,}" if done < size else "grew beyond"
         raise SourceError(
             f"the body was said to have {size:,} bytes and {change}",
             hint="something wrote to it meanwhile; put it again",
         )
-    if md5 is not None and base64.b64encode(md5.digest()).decode() != content_md5:
-        raise SourceError("the plaintext does not have the MD5 that was given for it")
+    if md5 is not None:
+        _check_md5(md5.digest(), content_md5)
     if ciphertext := cipher.encrypt(done - len(block), block, out, last=True):
         yield ciphertext
     source.report(done, last=True)
+
+
+def _check_md5(digest: bytes, expected: str | None) -> None:
+    if base64.b64encode(digest).decode() != expected:
+        raise SourceError("the plaintext does not have the MD5 that was given for it")

@@ -11,9 +11,10 @@ import base64
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from cipherbucket.checksum import crc64_combine
-from cipherbucket.ciphertext import encrypt_part
+from cipherbucket.ciphertext import BLOCK, Blocks, Spool
 from cipherbucket.errors import (
     CipherbucketError,
     EnvelopeError,
@@ -166,6 +167,149 @@ def store_source(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Where an object goes to, and what goes with it.
+
+    Attributes:
+        store: The store.
+        name: The object's name.
+        metadata: The user's own.
+        headers: Content headers.
+        if_absent: Only if there is no object of this name.
+    """
+
+    store: Store
+    name: str
+    metadata: Mapping[str, str]
+    headers: Mapping[str, str]
+    if_absent: bool
+
+    def put(self, envelope: Envelope, ciphertext: Body) -> StoredObject:
+        """Put ciphertext that is kept until it has arrived."""
+        return write_kept(
+            envelope,
+            ciphertext,
+            lambda ours, body: self.store.put(
+                self.name,
+                body,
+                metadata={**self.metadata, **ours.to_metadata()},
+                headers=self.headers,
+                if_absent=self.if_absent,
+            ),
+            lambda: self.store.head(self.name),
+        )
+
+
+class StreamUpload(Blocks):
+    """A plaintext whose length shows only at its end: sent at once, or in parts that grow.
+
+    Each part is in memory, as ciphertext, until the store has it (docs/format.md, section 14.8).
+    Whoever uses it aborts it after any failure.
+
+    Args:
+        destination: Where it goes.
+        envelope: Its envelope.
+        cipher: Drawn for this object alone.
+    """
+
+    def __init__(self, destination: Destination, envelope: Envelope, cipher: ContentCipher) -> None:
+        super().__init__(cipher)
+        self._destination = destination
+        self._envelope = envelope
+        self._upload_id: str | None = None
+        self._parts: list[Part] = []
+        self._begin_part()
+
+    def _begin_part(self) -> None:
+        number = len(self._parts) + 1
+        if number > MAX_PARTS:
+            raise SourceError(
+                f"the body has more than {self.plain_size:,} bytes, the most that one holds"
+            )
+        start, self._stop = self.plain_size, self.plain_size + growing_part_size(number)
+        size = self._cipher.layout.part_size(start, self._stop, last=True)
+        self._part = memoryview(bytearray(size))
+        self._length = 0
+        self._most = min(BLOCK, self._stop - start)
+
+    def _keep(self, offset: int, block: memoryview, *, last: bool) -> None:
+        out = self._part[self._length :]
+        self._length += len(self._cipher.encrypt(offset, block, out, last=last))
+        if not last and self.plain_size == self._stop:
+            self._send()
+            self._begin_part()
+        self._most = min(BLOCK, self._stop - self.plain_size)
+
+    def _send(self) -> None:
+        to = self._destination
+        if self._upload_id is None:
+            self._upload_id = begin_upload(
+                to.store, to.name, self._envelope, metadata=to.metadata, headers=to.headers
+            )
+        number, ciphertext = len(self._parts) + 1, self._part[: self._length]
+        self._parts.append(
+            send_part(to.store, to.name, self._upload_id, number, ciphertext, self._envelope)
+        )
+
+    @property
+    def sent(self) -> int:
+        """How many parts the store has."""
+        return len(self._parts)
+
+    def finish(self) -> StoredObject:
+        """End the plaintext here, and make the object.
+
+        Raises:
+            The errors of `complete_upload`.
+        """
+        self.seal()
+        to = self._destination
+        if self._upload_id is None:
+            return to.put(self._envelope, _Kept(self._part[: self._length]))
+        self._send()
+        return complete_upload(
+            to.store,
+            to.name,
+            self._upload_id,
+            self._parts,
+            self._envelope,
+            stored_size=self._cipher.layout.stored_size(self.plain_size),
+            if_absent=to.if_absent,
+        )
+
+    def abort(self) -> None:
+        """Give it up; nothing of it was ever visible."""
+        if self._upload_id is not None:
+            abort_quietly(self._destination.store, self._destination.name, self._upload_id)
+
+
+class SpooledUpload(Spool):
+    """A plaintext whose length the store must be told first: kept as ciphertext and put at its end.
+
+    Arguments as `StreamUpload`.
+    """
+
+    def __init__(self, destination: Destination, envelope: Envelope, cipher: ContentCipher) -> None:
+        super().__init__(cipher)
+        self._destination = destination
+        self._envelope = envelope
+
+    def finish(self) -> StoredObject:
+        """End the plaintext here, and make the object.
+
+        Raises:
+            The errors of `write_kept`.
+        """
+        self.seal()
+        with self:
+            return self._destination.put(self._envelope.with_content(self.plain_size, None), self)
+
+    def abort(self) -> None:
+        """Give it up."""
+        self.close()
+
+
 def upload_stream(
     store: Store,
     name: str,
@@ -179,57 +323,29 @@ def upload_stream(
 ) -> StoredObject:
     """Store a source whose length shows only at its end: at once, or in parts that grow.
 
-    Each part is in memory, as ciphertext, until the store has it (docs/format.md, section 14.8).
-
     Raises:
         SourceError: The source failed, or has more than 10,000 such parts hold.
         And the errors of `complete_upload`. The upload was aborted then.
     """
-    size = growing_part_size(1)
-    first, count = encrypt_part(source, cipher, 0, size, last=None)
-    if count < size:
-        stored = write_kept(
-            envelope,
-            _Kept(first),
-            lambda ours, body: store.put(
-                name,
-                body,
-                metadata={**metadata, **ours.to_metadata()},
-                headers=headers,
-                if_absent=if_absent,
-            ),
-            lambda: store.head(name),
-        )
-        source.report(count, last=True)
-        return stored
-    upload_id = begin_upload(store, name, envelope, metadata=metadata, headers=headers)
+    upload = StreamUpload(
+        Destination(
+            store=store, name=name, metadata=metadata, headers=headers, if_absent=if_absent
+        ),
+        envelope,
+        cipher,
+    )
     try:
-        parts = [send_part(store, name, upload_id, 1, first, envelope)]
-        start = count
-        while count == size:
-            source.report(start)
-            number = len(parts) + 1
-            if number > MAX_PARTS:
-                raise SourceError(
-                    f"the body has more than {start:,} bytes, the most that one holds"
-                )
-            size = growing_part_size(number)
-            ciphertext, count = encrypt_part(source, cipher, start, start + size, last=None)
-            parts.append(send_part(store, name, upload_id, number, ciphertext, envelope))
-            start += count
-        source.report(start, last=True)
-        return complete_upload(
-            store,
-            name,
-            upload_id,
-            parts,
-            envelope,
-            stored_size=cipher.layout.stored_size(start),
-            if_absent=if_absent,
-        )
+        sent = 0
+        while upload.draw(source):
+            if upload.sent > sent:
+                sent = upload.sent
+                source.report(upload.plain_size)
+        stored = upload.finish()
     except BaseException:
-        abort_quietly(store, name, upload_id)
+        upload.abort()
         raise
+    source.report(upload.plain_size, last=True)
+    return stored
 
 
 class _Kept:

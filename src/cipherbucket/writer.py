@@ -69,7 +69,8 @@ def write(
 
         return persist(sealed_anew)
     unsized, cipher = seal()
-    with Spool(source, cipher, content_md5) as spool:
+    with Spool(cipher, content_md5) as spool:
+        spool.take(source)
         return write_kept(unsized.with_content(spool.plain_size, content_md5), spool, send, find)
 
 

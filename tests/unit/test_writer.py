@@ -176,7 +176,8 @@ def test_a_body_of_unknown_length_is_kept_as_ciphertext_in_an_unnamed_0600_file(
     monkeypatch.setattr(ciphertext, "SPOOL_THRESHOLD", 1 << 20)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     cipher = Ctr(bytes(32), bytes(16))
-    with Source(Pipe(PLAIN)) as source, Spool(source, cipher) as spool:
+    with Source(Pipe(PLAIN)) as source, Spool(cipher) as spool:
+        spool.take(source)
         status = os.fstat(spool._file.fileno())
         assert stat.S_IMODE(status.st_mode) == 0o600
         assert status.st_nlink == 0
