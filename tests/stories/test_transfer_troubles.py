@@ -99,7 +99,7 @@ def test_a_download_whose_journal_is_not_as_it_was(moving: Scene, case: str) -> 
 
     moving.download()
 
-    assert moving.wire.gets == len(parts) + 1
+    assert moving.wire.gets - len(parts) in {0, 1}
     if case in FORGOTTEN:
         (left,) = moving.folder.glob(".cipherbucket-*.part")
         left.unlink()
