@@ -50,6 +50,7 @@ from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.multipart import Multipart
 from cipherbucket.object_file import ObjectFile
+from cipherbucket.object_writer import ObjectWriter
 from cipherbucket.opening import open_bucket, open_sealed_file, open_url
 from cipherbucket.policy import Policy
 from cipherbucket.reader import ObjectStream
@@ -87,6 +88,7 @@ __all__ = [
     "ObjectInfo",
     "ObjectNotFoundError",
     "ObjectStream",
+    "ObjectWriter",
     "OssSettings",
     "Part",
     "Policy",

@@ -19,6 +19,7 @@ from cipherbucket.errors import (
     UsageError,
     named,
 )
+from cipherbucket.files import Files
 from cipherbucket.format.envelope import FORMATS, OSS, OSS_V1, SEALED
 from cipherbucket.format.sealed import Binding, sealed_layout
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
@@ -28,7 +29,6 @@ from cipherbucket.keyless import content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.multipart import Multipart
-from cipherbucket.object_file import ObjectFile, open_file
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import ObjectStream, open_stream
@@ -37,15 +37,14 @@ from cipherbucket.seal import seal
 from cipherbucket.source import PutBody, Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import NOTHING
-from cipherbucket.transfers import Transfers
-from cipherbucket.unlocking import USUAL_FOOTER, Reading, fetch_from, unlock
+from cipherbucket.unlocking import USUAL_FOOTER, Reading, fetch_from
 from cipherbucket.uploading import begin_upload, store_source
 from cipherbucket.writer import Seal
 
 _log = logging.getLogger("cipherbucket")
 
 
-class Bucket(Transfers, Refused):
+class Bucket(Files, Refused):
     """Encrypted objects in a store. All verbs may be called from several threads at once.
 
     Args:
@@ -216,30 +215,6 @@ class Bucket(Transfers, Refused):
         )
         fetch = fetch_from(self._store, name, if_match, version_id)
         return open_stream(fetch, span, reading, progress=progress)
-
-    def open(
-        self,
-        name: str,
-        *,
-        key: MasterKey | None = None,
-        context: Mapping[str, str] = NOTHING,
-        as_name: str | None = None,
-        footer_recipients: bool = False,
-        version_id: str | None = None,
-    ) -> ObjectFile:
-        """Open an object as a seekable binary file, for `zipfile`, `pyarrow` and their like.
-
-        The data key is unwrapped once. Every fetch is bound to the object as it was opened.
-        Arguments and errors as `get`; reads raise `ObjectChangedError` when the object was
-        replaced.
-        """
-        reading = self._reading(
-            name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
-        )
-        fetch = fetch_from(self._store, name, None, version_id)
-        stored = self._store.head(name, version_id=version_id)
-        info, cipher = unlock(stored, reading, fetch)
-        return open_file(self._store, info, cipher)
 
     def multipart(
         self,

@@ -22,6 +22,7 @@ from cipherbucket.decryption import BLOCK
 from cipherbucket.errors import NoMatchingKeyError, RangeError
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.keys.ring import KeyRing
+from cipherbucket.object_file import ObjectFile
 from cipherbucket.source import PutBody
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.unseal import open_oss
@@ -35,6 +36,7 @@ SIZES = st.integers(0, 70) | st.integers(0, 5000)
 EDGES = st.sampled_from([BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 17])
 SEEDS = st.integers(0, 2**32)
 CHUNKS = st.lists(st.integers(1, 40) | st.integers(1, 5000), min_size=1, max_size=6)
+STEPS = ["seek", "read", "readinto", "read1", "peek", "ranges", "lines", "readline"]
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=6)
 
 
@@ -202,21 +204,27 @@ def test_seeks_and_reads_are_those_of_a_file_in_memory(
 ) -> None:
     plaintext, bucket = body_of(size, seed), new_bucket()
     bucket.put("name", plaintext)
-    buffer_size = data.draw(st.sampled_from([1, 16, 100, 128 << 10]))
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(object_file, "_BUFFER", buffer_size)
+        for name, sizes in SIZES_OF_WINDOWS.items():
+            patch.setattr(object_file, name, data.draw(st.sampled_from(sizes), label=name))
         ours, theirs = bucket.open("name"), io.BytesIO(plaintext)
+        for _ in range(data.draw(st.integers(1, 12))):
+            one_step(ours, theirs, size, data)
+            assert ours.tell() == theirs.tell()
+        ours.seek(0)
+        assert ours.read() == plaintext
 
-    for _ in range(data.draw(st.integers(1, 12))):
-        one_step(ours, theirs, size, data)
-        assert ours.tell() == theirs.tell()
-    ours.seek(0)
-    assert ours.read() == plaintext
+
+SIZES_OF_WINDOWS = {
+    "LEAST_WINDOW": [1, 16, 1000, 64 << 10],
+    "WINDOW": [8, 4000, 8 << 20],
+    "HELD": [1, 100, 4096, 256 << 10],
+}
+"""What a seekable file asks for and keeps: the usual, and so little that every case occurs."""
 
 
-def one_step(ours: io.BufferedReader, theirs: io.BytesIO, size: int, data: st.DataObject) -> None:
-    match data.draw(st.sampled_from(["seek", "read", "readinto", "readline"])):
+def one_step(ours: ObjectFile, theirs: io.BytesIO, size: int, data: st.DataObject) -> None:
+    match data.draw(st.sampled_from([*STEPS])):
         case "seek":
             target = data.draw(st.integers(0, size + 5))
             whence = data.draw(st.sampled_from([os.SEEK_SET, os.SEEK_CUR, os.SEEK_END]))
@@ -230,8 +238,26 @@ def one_step(ours: io.BufferedReader, theirs: io.BytesIO, size: int, data: st.Da
             other.extend(mine)
             assert ours.readinto(mine) == theirs.readinto(other)
             assert mine == other
+        case "read1":
+            got = ours.read1(data.draw(st.integers(-1, 200)))
+            assert got == theirs.read(len(got))
+        case "peek":
+            rest = theirs.getvalue()[theirs.tell() :]
+            got = ours.peek(data.draw(st.integers(0, 200)))
+            assert rest.startswith(got)
+            assert bool(got) == bool(rest)
+        case "ranges":
+            bounds = st.tuples(st.integers(0, size), st.integers(0, size + 5))
+            ranges = data.draw(st.lists(bounds, max_size=5))
+            assert ours.read_ranges(ranges) == [
+                theirs.getvalue()[start : start + length] for start, length in ranges
+            ]
+        case "lines":
+            limit = data.draw(st.integers(0, 200))
+            assert ours.readlines(limit) == theirs.readlines(limit)
         case _:
-            assert ours.readline(100) == theirs.readline(100)
+            limit = data.draw(st.integers(-1, 200))
+            assert ours.readline(limit) == theirs.readline(limit)
 
 
 @given(entries=st.dictionaries(TEXTS, TEXTS, min_size=1, max_size=4), data=st.data())

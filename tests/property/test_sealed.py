@@ -17,7 +17,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.counts import count
-from tests.property.test_roundtrip import CHUNKS, KINDS, Kind, body_of, one_step
+from tests.property.test_roundtrip import (
+    CHUNKS,
+    KINDS,
+    SIZES_OF_WINDOWS,
+    Kind,
+    body_of,
+    one_step,
+)
 
 from cipherbucket import object_file
 from cipherbucket.bucket import Bucket
@@ -310,17 +317,15 @@ def test_seeks_and_reads_are_those_of_a_file_in_memory(
 ) -> None:
     text, bucket = body_of(size, seed), new_bucket()
     bucket.put("name", text)
-    buffer_size = data.draw(st.sampled_from([1, 16, 4096, CHUNK, 128 << 10]))
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(object_file, "_BUFFER", buffer_size)
+        for name, sizes in SIZES_OF_WINDOWS.items():
+            patch.setattr(object_file, name, data.draw(st.sampled_from(sizes), label=name))
         ours, theirs = bucket.open("name"), io.BytesIO(text)
-
-    for _ in range(data.draw(st.integers(1, 8))):
-        one_step(ours, theirs, size, data)
-        assert ours.tell() == theirs.tell()
-    ours.seek(0)
-    assert ours.read() == text
+        for _ in range(data.draw(st.integers(1, 8))):
+            one_step(ours, theirs, size, data)
+            assert ours.tell() == theirs.tell()
+        ours.seek(0)
+        assert ours.read() == text
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_a_flip_of_any_bit_of_the_metadata_is_refused_by_every_read(scene: Scene
         span = SPANS[number % len(SPANS)]
         error_of(lambda: bucket.get(NAME))
         error_of(partial(ranged, bucket, span))
-        error_of(lambda: bucket.open(NAME))
+        error_of(lambda: bucket.open(NAME).info)
 
 
 def test_a_flip_in_the_metadata_is_refused_over_http(scene: Scene, endpoint_store: Store) -> None:
@@ -166,7 +166,7 @@ def test_a_flip_in_the_metadata_is_refused_over_http(scene: Scene, endpoint_stor
             serve(endpoint_store, replace(scene.one, metadata={**scene.one.metadata, name: text}))
             error_of(lambda: bucket.get(NAME))
             error_of(partial(ranged, bucket, SPANS[bit % len(SPANS)]))
-            error_of(lambda: bucket.open(NAME))
+            error_of(lambda: bucket.open(NAME).info)
 
 
 LONG = random.Random(5).randbytes((1 << 20) + 3 * CHUNK + 100)

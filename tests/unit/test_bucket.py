@@ -115,7 +115,11 @@ def test_a_missing_object_is_a_file_not_found_error(bucket: cb.Bucket) -> None:
     with pytest.raises(cb.ObjectNotFoundError):
         bucket.head("nothing")
     with pytest.raises(cb.ObjectNotFoundError):
-        bucket.open("nothing")
+        bucket.open("nothing").read(1)
+    with pytest.raises(cb.ObjectNotFoundError):
+        bucket.open("nothing").seek(0, io.SEEK_END)
+    with pytest.raises(cb.ObjectNotFoundError):
+        _ = bucket.open("nothing").info
     assert not bucket.exists("nothing")
     bucket.delete("nothing")
 
@@ -252,7 +256,7 @@ def test_plaintext_is_refused_unless_the_policy_names_it(
     bucket: cb.Bucket, store: cb.MemoryStore, key: cb.RsaKey
 ) -> None:
     store.put("plain", b"not encrypted")
-    for read in (bucket.get, bucket.open):
+    for read in (bucket.get, lambda name: bucket.open(name).info):
         with pytest.raises(cb.PolicyError, match="'plain': the object is not encrypted"):
             read("plain")
     assert bucket.head("plain").format == "plaintext"
@@ -281,7 +285,11 @@ def test_a_wrong_key_of_the_right_description_is_an_error_everywhere(
 ) -> None:
     bucket.put("a", b"secret")
     wrong = cb.Bucket(store, cb.KeyRing(other_key))
-    for read in (wrong.get, wrong.open, lambda n: wrong.download(n, tmp_path / "a")):
+    for read in (
+        wrong.get,
+        lambda n: wrong.open(n).info,
+        lambda n: wrong.download(n, tmp_path / "a"),
+    ):
         with pytest.raises(cb.WrongKeyError):
             read("a")
     assert list(tmp_path.iterdir()) == []
@@ -295,7 +303,7 @@ def test_a_length_that_differs_from_the_record_is_an_error(
     bucket.put("a", b"0123456789")
     metadata = {**store.head("a").metadata, PREFIX + field: recorded}
     store.replace_metadata("a", metadata=metadata, headers={})
-    for read in (bucket.get, bucket.open):
+    for read in (bucket.get, lambda name: bucket.open(name).info):
         with pytest.raises(cb.IntegrityError, match=f"10 bytes are stored of {recorded}"):
             read("a")
 

@@ -136,7 +136,7 @@ def test_an_object_stripped_of_its_envelope_is_not_taken_for_plaintext(
     read: Callable[[], object] = {
         "get": lambda: bucket.get("name"),
         "range": lambda: bucket.get("name", start=1, length=2),
-        "open": lambda: bucket.open("name"),
+        "open": lambda: bucket.open("name").read(1),
         "download": lambda: bucket.download("name", tmp_path / "file"),
     }[verb]
 

@@ -208,7 +208,7 @@ def test_the_name_it_was_sealed_under_is_told() -> None:
     assert (caught.value.name, caught.value.sealed_name) == ("moved", "name")
     assert "as_name" in (caught.value.hint or "")
     with pytest.raises(BindingError) as opened:
-        bucket.open("moved")
+        bucket.open("moved").read(1)
     assert opened.value.sealed_name == "name"
     assert bucket.get("moved", as_name="name").read() == TEXT
     with pytest.raises(BindingError) as wrong:

@@ -35,7 +35,8 @@ def failure_to_open(bucket: cb.Bucket, name: str, asked: Asked) -> cb.Cipherbuck
         StoreError: The store failed.
     """
     try:
-        bucket.open(name, **asked).close()
+        with bucket.open(name, **asked) as file:
+            _ = file.info
     except (cb.MasterKeyError, cb.NoMatchingKeyError, cb.WrongKeyError, cb.EnvelopeError) as error:
         return error
     return None
