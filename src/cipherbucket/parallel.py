@@ -109,6 +109,7 @@ def run(
                 work(task)
         except BaseException as error:  # noqa: BLE001  told to the caller's thread
             ended.put(error)
+            halt.set()  # the caller's thread may not come to it before others begin more
         else:
             ended.put(None)
 
