@@ -105,7 +105,7 @@ class Wire:
     Attributes:
         ledger: All that ever left.
         at: Called with the moment: "begin", "begun", "part 1", "in part 1", "sent 1", "complete",
-            "completed", "get 0" (which unlocks), "get 1", "in get 1".
+            "completed", "get 1" (which unlocks, and is of the first range), "in get 1".
         sent: Numbers of the parts of which a byte left since `reset`.
         fetched: Bytes that came since `reset`.
         gets: How often a body was asked for since `reset`.
@@ -200,8 +200,8 @@ class Wire:
         return original(name, body, metadata, *rest)
 
     def _on_get(self, original: Callable[..., Any], *args: Any) -> Any:
-        number = self.gets
         self.gets += 1
+        number = self.gets
         self.at(f"get {number}")
         stored, first, stop, raw = original(*args)
         half = [True]

@@ -21,7 +21,7 @@ from typing import Any
 
 from cipherbucket.checksum import crc64, crc64_combine
 from cipherbucket.ciphertext import encrypt_part
-from cipherbucket.decryption import BLOCK, SealedBody
+from cipherbucket.decryption import BLOCK, SealedBody, holds
 from cipherbucket.errors import IntegrityError, SecurityError, SourceError, UsageError
 from cipherbucket.file_at import FileAt
 from cipherbucket.format.ctr import Ctr
@@ -55,6 +55,7 @@ class Download:
         rate: Most bytes a second; None for no limit.
         resume: Go on with what an earlier call began.
         state: Folder of the journals; None to keep none.
+        begun: The answer that the object was unlocked with, if it is of the first range.
     """
 
     store: Store
@@ -65,6 +66,7 @@ class Download:
     rate: float | None
     resume: bool
     state: Path | None
+    begun: Incoming | None = None
 
 
 def download_file(
@@ -116,6 +118,7 @@ class _Session:
     plan: PartPlan
     finished: dict[int, str] = field(default_factory=dict)
     appeared: bool = False
+    begun: bool = False
     crcs: dict[int, int] = field(default_factory=dict)
 
     def carried_out(self, progress: Progress | None) -> None:
@@ -175,7 +178,7 @@ class _Session:
         last = number == self.plan.count
         span = Span(start) if last else Span(start, stop - start)
         counted = 0
-        incoming = fetch_same(self.download.store, info, span)
+        incoming = self._answer(span)
         try:
             incoming.counting = not isinstance(self.download.cipher, Sealed)
             stream = stream_of(incoming, info, self.download.cipher, span)
@@ -194,6 +197,15 @@ class _Session:
         finally:
             incoming.close()
         return self._digest(number, incoming, stream.body)
+
+    def _answer(self, span: Span) -> Incoming:
+        """Use the answer that told of the object, where it is of this range; once."""
+        info = self.download.info
+        begun, layout = self.download.begun, self.plan.layout
+        if begun is not None and not self.begun and span.start == 0 and holds(begun, layout, span):
+            self.begun = True
+            return begun
+        return fetch_same(self.download.store, info, span)
 
     def _digest(self, number: int, incoming: Incoming, body: object) -> str:
         if isinstance(body, SealedBody):

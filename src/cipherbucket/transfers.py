@@ -17,6 +17,7 @@ from typing import IO, BinaryIO
 
 from cipherbucket.comparison import same_content
 from cipherbucket.custody import Custody
+from cipherbucket.decryption import holds
 from cipherbucket.download import Download, download_file, forget_download
 from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.envelope import SEALED
@@ -27,10 +28,10 @@ from cipherbucket.journal import state_folder, state_or_none
 from cipherbucket.keyless import content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.parallel import usual_workers
+from cipherbucket.parallel import Halt, usual_workers
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
-from cipherbucket.reader import stream_of, unlocked
+from cipherbucket.reader import fetch_same, stream_of, unlocked
 from cipherbucket.source import Source
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.transfer import save
@@ -132,6 +133,7 @@ class Transfers(Custody):
                         headers=sent,
                         if_absent=if_absent,
                     )
+                    Halt(limit_rate).passed(stored.size)
                 return ObjectInfo.of(stored)
             with file:
                 upload = Upload(
@@ -201,26 +203,35 @@ class Transfers(Custody):
             name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
         )
         fetch = fetch_from(self._store, name, None, version_id)
-        incoming, info, cipher = unlocked(fetch, Span(), reading)
+        # As much as a range has: all of a small object, and of a large one what is needed first.
+        begin = Span(length=part_size or THRESHOLD)
+        incoming, info, cipher = unlocked(fetch, begin, reading)
         with incoming, named(name):
             if info.size <= THRESHOLD or footer_recipients:
+                layout = PLAIN if info.envelope is None else info.envelope.layout
+                if not holds(incoming, layout, Span()):  # the footer was cut off, or a part asked
+                    incoming.close()
+                    incoming = fetch_same(self._store, info, Span())
                 with stream_of(incoming, info, cipher, Span(), progress) as stream:
                     save(stream, path)
                 forget_download(self._store, path)
+                Halt(limit_rate).passed(info.size)
                 return info
-        download = Download(
-            store=self._store,
-            info=replace(info, version_id=info.version_id if version_id is None else version_id),
-            cipher=cipher,
-            part_size=part_size,
-            workers=workers or usual_workers(),
-            rate=limit_rate,
-            resume=resume,
-            state=state_or_none(state_folder()),
-        )
-        with named(name):
+            download = Download(
+                store=self._store,
+                info=replace(
+                    info, version_id=info.version_id if version_id is None else version_id
+                ),
+                cipher=cipher,
+                part_size=part_size,
+                workers=workers or usual_workers(),
+                rate=limit_rate,
+                resume=resume,
+                state=state_or_none(state_folder()),
+                begun=incoming,
+            )
             download_file(download, path, progress)
-        return info
+            return info
 
     def matches(
         self,
