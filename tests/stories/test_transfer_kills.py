@@ -43,7 +43,10 @@ def served() -> Iterator[dict[str, str]]:
 def errand(request: pytest.FixtureRequest, tmp_path: Path, served: dict[str, str]) -> Errand:
     """Return an upload of a large file: ``sealed`` to a directory, ``oss`` over HTTP."""
     over_http = request.param == "http"
-    (tmp_path / "file").write_bytes(random.Random(4).randbytes(SIZE))
+    source = random.Random(4)
+    with (tmp_path / "file").open("wb") as file:
+        for start in range(0, SIZE, 1 << 20):
+            file.write(source.randbytes(min(1 << 20, SIZE - start)))
     make: Any = cb.create_rsa_key_file if over_http else cb.create_aes_key_file
     make(tmp_path / "key", description={"desc": "tests"})
     return Errand(
