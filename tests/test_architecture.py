@@ -71,6 +71,10 @@ FOREIGN = {
     "urllib3": {"stores"},
     "alibabacloud_oss_v2": {"stores"},
     "alibabacloud_credentials": {"credentials"},
+    "alibabacloud_kms20160120": {"keys"},
+    "alibabacloud_tea_openapi": {"keys"},
+    "darabonba": {"keys"},
+    "requests": set(),
     "starlette": {"server"},
     "uvicorn": {"server"},
 }

@@ -22,6 +22,7 @@ from cipherbucket.errors import (
     CipherbucketWarning,
     EnvelopeError,
     IntegrityError,
+    KmsError,
     MasterKeyError,
     MissingExtraError,
     NoMatchingKeyError,
@@ -46,6 +47,8 @@ from cipherbucket.journal import Abandoned, abandoned
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file, load_key
+from cipherbucket.keys.kms import AliKmsKey
+from cipherbucket.keys.kms_settings import KmsSettings
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.multipart import Multipart
@@ -64,6 +67,7 @@ from cipherbucket.stores.oss_settings import OssSettings
 __all__ = [
     "Abandoned",
     "AesKey",
+    "AliKmsKey",
     "BindingError",
     "Bucket",
     "CipherbucketError",
@@ -76,6 +80,8 @@ __all__ = [
     "Footer",
     "IntegrityError",
     "KeyRing",
+    "KmsError",
+    "KmsSettings",
     "LocalStore",
     "MasterKey",
     "MasterKeyError",

@@ -14,6 +14,8 @@
     │   ├── UploadNotFoundError (FileNotFoundError)
     │   ├── PreconditionFailedError       ``if_absent`` or ``if_match`` did not hold
     │   └── TransientStoreError           worth trying again; we already did
+    ├── KmsError (OSError)                the KMS that holds a master key, or the way to it; says
+    │                                     nothing about the object
     └── SecurityError                     the stored object is not what it should be
         ├── EnvelopeError                 .field: the envelope cannot be understood
         ├── PolicyError                   a kind of object that this bucket does not accept
@@ -106,6 +108,24 @@ class PreconditionFailedError(StoreError):
 
 class TransientStoreError(StoreError):
     """A failure that may pass: a broken connection, a busy or throttling store."""
+
+
+class KmsError(CipherbucketError, OSError):
+    """The KMS that holds a master key refused, failed or could not be reached.
+
+    Whether the key opens the object is not known then: it is no `WrongKeyError`.
+
+    Attributes:
+        status: The HTTP status, or None where no answer came.
+        code: The service's error code, such as ``Rejected.Disabled``.
+        request_id: What the service's support asks for.
+        host: The host that was asked.
+    """
+
+    status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    host: str | None = None
 
 
 class SecurityError(CipherbucketError):

@@ -1,7 +1,7 @@
 """Where format and keys meet on writing: an envelope and a cipher for a new object.
 
-Law: the data key is drawn here, for one object, and wrapped for its recipients; nothing that a
-store ever returned is sealed under.
+Law: the data key is drawn here, or by the KMS that holds the first master key, for one object, and
+wrapped for its recipients; nothing that a store ever returned is sealed under.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from cipherbucket.format.footer import (
     parse_recipients,
 )
 from cipherbucket.format.sealed import Binding, Sealed, derive, metadata_mac, wrap_context
-from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.base import DrawsDataKeys, MasterKey
+from cipherbucket.keys.remote import at_once
 from cipherbucket.keys.ring import KeyRing
 
 _NO_CONTEXT = b""
@@ -48,6 +49,8 @@ def seal(
 ) -> tuple[Envelope, ContentCipher]:
     """Draw a data key for a new object and wrap it with the ring's first key.
 
+    A key that draws data keys (`DrawsDataKeys`) is asked for one.
+
     Args:
         ring: Its first key writes.
         format: ``oss`` or ``sealed``.
@@ -62,19 +65,24 @@ def seal(
     Raises:
         MasterKeyError: The ring is empty, or a key does not write this format.
         UsageError: More recipients than an object can have, or ones that could not be told apart.
+        KmsError: A KMS refused, failed or could not be reached.
     """
     key = ring.writer(format)
     if format == SEALED:
         assert binding is not None
         return _seal_new(key, recipients, binding, bind_name=bind_name)
     algorithm = key.algorithm_for(format)
-    data_key = secrets.token_bytes(KEY_LENGTH)
     # Bytes 8 to 11 are zero so that every SDK's seek arithmetic gives the same counter.
     iv = secrets.token_bytes(8) + bytes(4) + secrets.token_bytes(4)
+    (data_key, wrapped_key), wrapped_iv = at_once(
+        key,
+        lambda: _drawn(key, algorithm, _NO_CONTEXT),
+        lambda: key.wrap(iv, algorithm=algorithm, context=_NO_CONTEXT),
+    )
     envelope = Envelope.compose(
         algorithm=algorithm,
-        wrapped_key=key.wrap(data_key, algorithm=algorithm, context=_NO_CONTEXT),
-        wrapped_iv=key.wrap(iv, algorithm=algorithm, context=_NO_CONTEXT),
+        wrapped_key=wrapped_key,
+        wrapped_iv=wrapped_iv,
         description=Description(key.description),
         content_length=content_length,
         content_md5=content_md5,
@@ -131,14 +139,27 @@ def check_recipients(recipients: Sequence[Recipient]) -> None:
         ) from None
 
 
+def _drawn(key: MasterKey, algorithm: str, context: bytes) -> tuple[bytes, bytes]:
+    """Return a new data key, and the same wrapped."""
+    if not isinstance(key, DrawsDataKeys):
+        data_key = secrets.token_bytes(KEY_LENGTH)
+        return data_key, key.wrap(data_key, algorithm=algorithm, context=context)
+    data_key, wrapped = key.generate(KEY_LENGTH, algorithm=algorithm, context=context)
+    if len(data_key) != KEY_LENGTH:
+        raise MasterKeyError(f"key {key.id} drew a data key of another length than {KEY_LENGTH}")
+    return data_key, wrapped
+
+
 def _seal_new(
     key: MasterKey, others: Sequence[MasterKey], binding: Binding, *, bind_name: bool
 ) -> tuple[Envelope, Sealed]:
     if len(others) >= MAX_RECIPIENTS:  # before any of them is asked to wrap
         raise UsageError(f"{len(others) + 1} recipients; an object has at most {MAX_RECIPIENTS}")
-    data_key = secrets.token_bytes(KEY_LENGTH)
     object_id, salt = secrets.token_bytes(16), secrets.token_bytes(24)
-    recipients = tuple(wrapped_for(each, data_key, object_id) for each in (key, *others))
+    algorithm = key.algorithm_for(SEALED)
+    data_key, wrapped = _drawn(key, algorithm, wrap_context(object_id))
+    first = Recipient(algorithm, wrapped, Description(key.description).text, RECIPIENTS_FIELD)
+    recipients = (first, *(wrapped_for(each, data_key, object_id) for each in others))
     check_recipients(recipients)
     flags = (NAME_BOUND if bind_name else 0) | (CONTEXT_BOUND if binding.context else 0)
     footer = Footer(flags, object_id, binding.name if bind_name else None, recipients).encode()

@@ -31,13 +31,14 @@ from cipherbucket.format.sealed import Binding, Sealed, derive, metadata_mac, wr
 from cipherbucket.format.texts import decode_v1_start
 from cipherbucket.keys.aes import KWP
 from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.kms import KMS, SEALED_KMS, V1_KMS
+from cipherbucket.keys.remote import at_once
 from cipherbucket.keys.ring import KeyRing, spelling
 from cipherbucket.keys.rsa import OAEP_SHA256, RSA_ALGORITHMS
 from cipherbucket.policy import Policy
 
-# Known although this version has no key for them: an object under a KMS is no malformed object.
-_OF_OSS = {algorithm.casefold() for algorithm in RSA_ALGORITHMS} | {"kms/alicloud", "kms"}
-_OF_SEALED = {OAEP_SHA256, KWP, "ALIBABA-KMS"}
+_OF_OSS = {algorithm.casefold() for algorithm in RSA_ALGORITHMS | {KMS, V1_KMS}}
+_OF_SEALED = {OAEP_SHA256, KWP, SEALED_KMS}
 _NO_CONTEXT = b""
 
 
@@ -72,6 +73,7 @@ def unseal(
         EnvelopeError: The wrap algorithm is unknown, or the description is damaged.
         NoMatchingKeyError: No key has the description, or ``key`` cannot unwrap the algorithm.
         WrongKeyError: The key does not open the object.
+        KmsError: The KMS that holds the key refused, failed or could not be reached.
         BindingError: It was sealed under another name or context.
         IntegrityError: The recipients of a sealed object were altered.
     """
@@ -91,10 +93,14 @@ def open_oss(
     recipient = envelope.recipients[0]
     _refuse_sealed_wrap(recipient)
     master, algorithm = _key_for(recipient, envelope, ring, key)
-    assert envelope.wrapped_iv is not None
+    wrapped_iv = envelope.wrapped_iv
+    assert wrapped_iv is not None
     # Both are always unwrapped and one line raises: neither work done nor traceback tells more.
-    data_key = _unwrapped(master, recipient.wrapped_key, algorithm, _NO_CONTEXT)
-    iv: bytes | None = _unwrapped(master, envelope.wrapped_iv, algorithm, _NO_CONTEXT)
+    data_key, iv = at_once(
+        master,
+        lambda: _unwrapped(master, recipient.wrapped_key, algorithm, _NO_CONTEXT),
+        lambda: _unwrapped(master, wrapped_iv, algorithm, _NO_CONTEXT),
+    )
     if envelope.format == OSS_V1:
         iv = decode_v1_start(iv or b"")
     elif policy.strict_iv and iv is not None and iv[8:12] != bytes(4):

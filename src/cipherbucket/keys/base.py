@@ -1,7 +1,10 @@
 """The interface of a master key: RSA, AES, a KMS and a user's own look alike.
 
 A master key wraps data keys and never leaves its owner. It has few members so that writing one is
-an afternoon's work; a key owns its wrap-algorithm strings, nobody else knows them.
+an afternoon's work (docs/keys.md); a key owns its wrap-algorithm strings, nobody else knows them.
+
+A key may have more: ``generate`` (see `DrawsDataKeys`); ``remote``, true where each call is a round
+trip, so that two are made at once; ``can_unwrap``, false where only the public half is here.
 """
 
 from __future__ import annotations
@@ -54,4 +57,21 @@ class MasterKey(Protocol):
 
         Raises:
             WrongKeyError: It does not unwrap. All failures look alike.
+        """
+
+
+@runtime_checkable
+class DrawsDataKeys(MasterKey, Protocol):
+    """A master key that draws data keys itself, as a KMS does."""
+
+    def generate(self, length: int, *, algorithm: str, context: bytes) -> tuple[bytes, bytes]:
+        """Draw a new data key and wrap it.
+
+        Args:
+            length: Length of the data key in bytes.
+            algorithm: One of `algorithms`.
+            context: As for `wrap`.
+
+        Returns:
+            The data key, never drawn before, and the same wrapped.
         """

@@ -1,0 +1,347 @@
+"""Four calls of the KMS API of version 2016-01-20, signed and made by the official SDK.
+
+Law: parameters travel in the body of the request. The SDK's own methods put them in the URL,
+plaintext keys among them, where HTTP libraries and proxies write them into logs.
+
+What fails on the way is tried again, and a KMS that throttles is waited for, with growing pauses:
+no call changes anything, and a data key that never arrived encrypts nothing. The SDK takes half a
+second to import; that is done at the first call.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import importlib.util
+import os
+import random
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from cipherbucket.credentials import CredentialsProvider, provider_of
+from cipherbucket.errors import (
+    CipherbucketError,
+    KmsError,
+    MasterKeyError,
+    MissingExtraError,
+    WrongKeyError,
+)
+from cipherbucket.keys.kms_settings import KmsSettings
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 8.0
+"""Seconds; each pause is up to twice the one before."""
+
+
+class KmsClient:
+    """Calls a KMS.
+
+    Args:
+        settings: How it is reached.
+
+    Raises:
+        MissingExtraError: The SDK is not installed.
+        UsageError: The settings lead nowhere.
+    """
+
+    def __init__(self, settings: KmsSettings) -> None:
+        self._settings = settings
+        self._host = settings.host
+        self._sdk: Any = None
+        if importlib.util.find_spec("alibabacloud_kms20160120") is None:
+            raise _no_extra()
+
+    def generate(self, key_id: str, length: int, context: str) -> tuple[bytes, str]:
+        """Let the KMS draw a data key.
+
+        Args:
+            key_id: The KMS key that wraps it.
+            length: In bytes.
+            context: The encryption context as JSON text, or "".
+
+        Returns:
+            The data key, and the ``CiphertextBlob``.
+
+        Raises:
+            MasterKeyError: There is no such KMS key.
+            KmsError: It refused, failed or could not be reached.
+        """
+        spec = {"KeySpec": "AES_256"} if length == 32 else {}
+        answer = self._call(
+            "GenerateDataKey", context, KeyId=key_id, NumberOfBytes=str(length), **spec
+        )
+        data_key = decoded(self._text(answer, "Plaintext"))
+        if data_key is None or len(data_key) != length:
+            raise self._garbage("a data key of another length")
+        return data_key, self._blob(answer)
+
+    def encrypt(self, key_id: str, secret: bytes, context: str) -> str:
+        """Wrap a secret; return the ``CiphertextBlob``. Arguments and errors as `generate`."""
+        plaintext = base64.b64encode(secret).decode()
+        answer = self._call("Encrypt", context, KeyId=key_id, Plaintext=plaintext)
+        return self._blob(answer)
+
+    def decrypt(self, blob: str, context: str) -> tuple[str, str]:
+        """Unwrap a ``CiphertextBlob``.
+
+        Returns:
+            The plaintext as text, and the id of the KMS key that opened it.
+
+        Raises:
+            WrongKeyError: The KMS says that this is no ciphertext of a key it has, or that the
+                encryption context is another.
+            KmsError: It refused, failed or could not be reached.
+        """
+        answer = self._call("Decrypt", context, CiphertextBlob=blob)
+        return self._text(answer, "Plaintext"), self._text(answer, "KeyId")
+
+    def describe(self, key_id: str) -> str:
+        """Return the id of the KMS key that an id, alias or ARN stands for.
+
+        Errors as `generate`.
+        """
+        metadata = self._call("DescribeKey", "", KeyId=key_id).get("KeyMetadata")
+        return self._text(metadata if isinstance(metadata, Mapping) else {}, "KeyId")
+
+    def _call(self, action: str, context: str, **parameters: str) -> Mapping[str, Any]:
+        if context:
+            parameters["EncryptionContext"] = context
+        failed, waited, pause = 0, 0.0, _FIRST_PAUSE
+        while True:
+            answer = self._once(action, parameters)
+            if not isinstance(answer, _Trouble):
+                return answer
+            failed += answer.again == "failed"
+            left = self._settings.patience - waited
+            if not answer.again or failed >= self._settings.attempts or left <= 0:
+                raise answer.error from answer.cause
+            # Many clients that were throttled together must not come back together.
+            nap = min(max(pause * random.uniform(0.5, 1), answer.after), left)  # noqa: S311
+            time.sleep(nap)
+            waited, pause = waited + nap, min(2 * pause, _LONGEST_PAUSE)
+
+    def _once(self, action: str, parameters: Mapping[str, str]) -> Mapping[str, Any] | _Trouble:
+        self._sdk = self._sdk or _Sdk(self._settings, self._host)
+        try:
+            answer = self._sdk.call(action, parameters)
+        except Exception as error:  # noqa: BLE001  the SDK raises what its libraries raise
+            # It wraps errors in one that holds the whole request; that one goes no further.
+            cause = getattr(error, "inner_exception", error)
+        else:
+            if isinstance(answer, Mapping):
+                return answer
+            cause = TypeError(f"{type(answer).__name__} is no answer")
+        if isinstance(cause, CipherbucketError):  # the credentials' provider raised it
+            return _Trouble(cause, cause.__cause__)
+        return self._trouble(action, cause, parameters)
+
+    def _trouble(
+        self, action: str, cause: BaseException, parameters: Mapping[str, str]
+    ) -> _Trouble:
+        status, code = getattr(cause, "status_code", None), printable(getattr(cause, "code", ""))
+        if not isinstance(status, int):
+            if getattr(cause, "name", "") == "RetryError":
+                error = KmsError(
+                    f"the KMS at {self._host} cannot be reached, or does not answer in time",
+                    hint="check the region or endpoint, the network and its proxy; whether the key"
+                    " is the right one is not known",
+                )
+                error.host = self._host
+                return _Trouble(error, cause, "failed")
+            return _Trouble(self._garbage(type(cause).__name__), cause, "failed")
+        request_id = printable(getattr(cause, "request_id", ""))
+        details = f"(HTTP {status}, {code or '-'}, request {request_id or '-'}, {self._host})"
+        throttled = status == 429 or "Throttling" in code
+        refused: CipherbucketError
+        if action == "Decrypt" and status < 500 and code.startswith(_NOT_THIS_CIPHERTEXT):
+            return _Trouble(WrongKeyError("the key does not open this object"), None)
+        if status < 500 and code.startswith(("Forbidden.KeyNotFound", "Forbidden.AliasNotFound")):
+            key_id = printable(parameters.get("KeyId"))
+            refused = MasterKeyError(
+                f"the KMS has no key {key_id!r} {details}",
+                hint="check the id or alias of the key, and the region",
+            )
+            return _Trouble(refused, cause)
+        text, hint = _told(code, status, throttled=throttled)
+        refused = KmsError(f"{text} {details}", hint=hint)
+        refused.status, refused.code = status, code or None
+        refused.request_id, refused.host = request_id or None, self._host
+        if throttled:
+            after = getattr(cause, "retry_after", None)  # milliseconds
+            seconds = after / 1000 if isinstance(after, int) else 0.0
+            return _Trouble(refused, cause, "throttled", seconds)
+        return _Trouble(refused, cause, "failed" if status >= 500 else "")
+
+    def _text(self, answer: Mapping[str, Any], name: str) -> str:
+        text = answer.get(name)
+        if not isinstance(text, str) or not text:
+            raise self._garbage(f"no {name}")
+        return text
+
+    def _blob(self, answer: Mapping[str, Any]) -> str:
+        blob = self._text(answer, "CiphertextBlob")
+        if decoded(blob) is None:  # then it would not come back from an object as it was
+            raise self._garbage("a CiphertextBlob that is not base64")
+        return blob
+
+    def _garbage(self, what: str) -> KmsError:
+        error = KmsError(
+            f"the answer of the KMS at {self._host} cannot be understood: {what}",
+            hint="check that the endpoint is that of a KMS, with no proxy in between",
+        )
+        error.host = self._host
+        return error
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """What a call came to if not to an answer, and whether to try again."""
+
+    error: CipherbucketError
+    cause: BaseException | None
+    again: str = ""
+    after: float = 0.0
+
+
+class _Sdk:
+    """The SDK's generic call."""
+
+    def __init__(self, settings: KmsSettings, host: str) -> None:
+        try:
+            from alibabacloud_kms20160120.client import Client  # noqa: PLC0415  the extra
+            from alibabacloud_tea_openapi import utils_models as models  # noqa: PLC0415
+            from darabonba.runtime import RuntimeOptions  # noqa: PLC0415
+        except ImportError as error:
+            raise _no_extra() from error
+        self._models = models
+        self._runtime = RuntimeOptions(
+            connect_timeout=round(settings.connect_timeout * 1000),
+            read_timeout=round(settings.read_timeout * 1000),
+            ca=settings.ca_file,
+            ignore_ssl=not settings.verify,
+            http_proxy=settings.proxy,
+            https_proxy=settings.proxy,
+        )
+        self._client = Client(
+            models.Config(
+                credential=_SdkCredentials(provider_of(settings.credentials)),
+                endpoint=host,
+                protocol=settings.protocol.upper(),
+                region_id=settings.region,
+                user_agent="cipherbucket",
+            )
+        )
+
+    def call(self, action: str, parameters: Mapping[str, str]) -> Any:
+        params = self._models.Params(
+            action=action,
+            version="2016-01-20",
+            protocol="HTTPS",
+            pathname="/",
+            method="POST",
+            auth_type="AK",
+            style="RPC",
+            req_body_type="formData",
+            body_type="json",
+        )
+        request = self._models.OpenApiRequest(query={}, body=dict(parameters))
+        return self._client.call_api(params, request, self._runtime)["body"]
+
+
+class _SdkCredentials:
+    """Our provider in the shape that the SDK knows: asked before each request."""
+
+    def __init__(self, provide: CredentialsProvider) -> None:
+        self._provide = provide
+
+    def get_credential(self) -> SimpleNamespace:
+        current = self._provide()
+        return SimpleNamespace(
+            access_key_id=current.access_key_id,
+            access_key_secret=current.access_key_secret,
+            security_token=current.security_token,
+            bearer_token=None,
+            provider_name=None,
+            type="sts" if current.security_token else "access_key",
+        )
+
+
+_NOT_THIS_CIPHERTEXT = (
+    "Forbidden.KeyNotFound",
+    "InvalidCiphertext",
+    "InvalidParameter",  # of Decrypt's parameters, both are the object's: blob and context
+    "UnsupportedOperation",  # the key that the blob names is one for signatures
+)
+_BY_CODE: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (
+        ("Rejected.Disabled", "Rejected.PendingDeletion", "Rejected.Unavailable"),
+        "the KMS key is disabled, or about to be deleted",
+        "enable it in the KMS console, or cancel its deletion; its objects open again then",
+    ),
+    (("InvalidAccessKeyId",), "the access key is unknown", "check OSS_ACCESS_KEY_ID"),
+    (
+        ("SignatureDoesNotMatch", "IncompleteSignature"),
+        "the signature does not match",
+        "check OSS_ACCESS_KEY_SECRET",
+    ),
+    (
+        ("InvalidSecurityToken", "MissingSecurityToken"),
+        "the security token is not accepted",
+        "it may have expired: get a new one, or give credentials= as a provider that does",
+    ),
+    (("InvalidTimeStamp", "IllegalTimestamp"), "this machine's clock is wrong", "set the clock"),
+    (
+        ("Forbidden", "NoPermission"),
+        "the KMS forbids it",
+        "the access key needs kms:GenerateDataKey, Encrypt, Decrypt, and DescribeKey for aliases",
+    ),
+)
+
+
+def _told(code: str, status: int, *, throttled: bool) -> tuple[str, str]:
+    if throttled:
+        return (
+            "the KMS throttled every try",
+            "make fewer calls at once, or ask for a higher quota; patience= waits longer",
+        )
+    for codes, text, hint in _BY_CODE:
+        if code.startswith(codes):
+            return text, hint
+    if status >= 500:
+        return "the KMS failed", "try again later; whether the key is the right one is not known"
+    return "the KMS refused", "look the code up in the KMS documents"
+
+
+def decoded(text: str) -> bytes | None:
+    """Return what a text is the one base64 of, or None if it is none."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if data and base64.b64encode(data).decode() == text else None
+
+
+def printable(text: object) -> str:
+    """Return a service's words, cut and printable: they go to logs and terminals."""
+    return "".join(char if char.isprintable() else "?" for char in str(text or "")[:200])
+
+
+def _no_extra() -> MissingExtraError:
+    return MissingExtraError(
+        "keys of a KMS take its SDK, which is not installed",
+        hint="pip install 'cipherbucket[kms]'",
+    )
+
+
+def _drop_connections() -> None:
+    """Begin anew in a child: on a shared connection it might get the parent's data key."""
+    core = sys.modules.get("darabonba.core")
+    sessions = getattr(getattr(core, "DaraCore", None), "_sessions", None)
+    if isinstance(sessions, dict):
+        sessions.clear()
+
+
+os.register_at_fork(after_in_child=_drop_connections)

@@ -1,0 +1,129 @@
+"""How a KMS is reached. What is not given is taken from the environment.
+
+Law: a data key crosses this way in the clear, inside TLS. Plain HTTP goes to this very machine
+alone, for a local endpoint in development and tests.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from cipherbucket.credentials import Credentials, CredentialsProvider
+from cipherbucket.errors import UsageError
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds until a connection that does not come about is given up."""
+READ_TIMEOUT = 10.0
+"""Seconds without a byte until a call is given up; the KMS answers in milliseconds."""
+PATIENCE = 60.0
+"""Seconds that a call is paused for in all before a busy KMS becomes an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KmsSettings:
+    """Region, endpoint, credentials and the like.
+
+    Attributes:
+        region: Such as ``cn-hangzhou``; leads to the shared gateway there. None: ``OSS_REGION``.
+        endpoint: Host or URL, such as that of a dedicated gateway,
+            ``<instance id>.cryptoservice.kms.aliyuncs.com``. None: ``KMS_ENDPOINT``, or else
+            derived from the region. ``http://`` only on loopback.
+        network: ``public`` or ``vpc``; only where the endpoint is derived from the region.
+        credentials: Fixed ones, a provider that is asked before each request, or None: the
+            environment (``OSS_ACCESS_KEY_ID``, ``OSS_ACCESS_KEY_SECRET``, ``OSS_SESSION_TOKEN``),
+            then the default chain of ``alibabacloud-credentials``.
+        proxy: URL of a proxy. None: ``HTTPS_PROXY``.
+        ca_file: Certificates to trust instead of the usual ones; a dedicated gateway has a CA of
+            its own, to be had in the KMS console.
+        verify: False trusts any certificate; for test endpoints.
+        connect_timeout: Seconds until a connection that does not come about is given up.
+        read_timeout: Seconds without a byte until a call is given up.
+        attempts: How often a call that fails on the way is made.
+        patience: Seconds that a call is paused for in all, while the KMS throttles.
+
+    Raises:
+        UsageError: A value that cannot be used, or plain HTTP to another machine.
+    """
+
+    region: str | None = None
+    endpoint: str | None = None
+    network: str = "public"
+    credentials: Credentials | CredentialsProvider | None = None
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
+    ca_file: str | None = None
+    verify: bool = True
+    connect_timeout: float = CONNECT_TIMEOUT
+    read_timeout: float = READ_TIMEOUT
+    attempts: int = 4
+    patience: float = PATIENCE
+
+    def __post_init__(self) -> None:
+        if self.region is None:
+            object.__setattr__(self, "region", os.environ.get("OSS_REGION") or None)
+        if self.endpoint is None:
+            object.__setattr__(self, "endpoint", os.environ.get("KMS_ENDPOINT") or None)
+        if self.network not in {"public", "vpc"}:
+            raise UsageError(f"network is one of public, vpc, not {self.network!r}")
+        if self.ca_file is not None and not Path(self.ca_file).is_file():
+            raise UsageError(f"ca_file: there is no file {self.ca_file!r}")
+        if self.attempts < 1 or min(self.connect_timeout, self.read_timeout) <= 0:
+            raise UsageError("a KMS takes at least one attempt, and timeouts above zero")
+        if self.endpoint is not None:
+            _check(_split(self.endpoint))
+
+    @property
+    def protocol(self) -> str:
+        """``https``, or ``http`` on loopback."""
+        return _split(self.endpoint).scheme if self.endpoint is not None else "https"
+
+    @property
+    def host(self) -> str:
+        """The host that is called, with its port where that is not the usual one.
+
+        Raises:
+            UsageError: Neither region nor endpoint.
+        """
+        if self.endpoint is not None:
+            return _split(self.endpoint).netloc
+        if not self.region:
+            raise UsageError(
+                "a KMS key needs a region or an endpoint",
+                hint="set OSS_REGION (such as cn-hangzhou) or KMS_ENDPOINT",
+            )
+        network = "-vpc" if self.network == "vpc" else ""
+        return f"kms{network}.{self.region}.aliyuncs.com"
+
+
+def _split(endpoint: str) -> SplitResult:
+    try:
+        parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+        _ = parts.port  # a port that is no number
+    except ValueError:
+        raise UsageError("the endpoint of the KMS is no URL that can be used") from None
+    return parts
+
+
+def _check(parts: SplitResult) -> None:
+    if parts.scheme not in {"https", "http"} or not parts.hostname or "@" in parts.netloc:
+        raise UsageError("the endpoint of the KMS is no URL that can be used")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise UsageError("the endpoint of the KMS is a host; no path goes with it")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise UsageError(
+            "plain HTTP would send data keys over the network in the clear",
+            hint="use https://; http:// is for a local endpoint on loopback",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress  # noqa: PLC0415  only here, and not for nothing: it takes a while
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
