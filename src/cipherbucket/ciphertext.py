@@ -118,6 +118,9 @@ class Blocks(ABC):
         """End the plaintext here."""
         self._encrypt(last=True)
 
+    def close(self) -> None:  # noqa: B027  what holds nothing has nothing to let go of
+        """Let go of what is held here."""
+
     def _encrypt(self, *, last: bool) -> None:
         block = self._plain[: self._filled]
         self._filled = 0

@@ -130,8 +130,12 @@ class ObjectWriter(io.BufferedIOBase):
                 return
             upload = self._upload
             self._let_go()
-            if upload is not None and not self._failed and self._process == os.getpid():
+            if upload is None or self._failed:
+                return
+            if self._process == os.getpid():
                 upload.abort()
+            else:  # its parts are the other process's
+                upload.close()
 
     def _let_go(self) -> None:
         self._upload = None  # megabytes
