@@ -215,6 +215,20 @@ def test_seeks_and_reads_are_those_of_a_file_in_memory(
         assert ours.read() == plaintext
 
 
+@given(size=SIZES, seed=SEEDS, chunks=CHUNKS)
+@often
+def test_what_is_written_to_a_file_in_any_pieces_is_what_is_put(
+    size: int, seed: int, chunks: list[int]
+) -> None:
+    text, bucket = body_of(size, seed), new_bucket()
+    with bucket.open("name", "wb") as file:
+        assert sum(map(file.write, pieces(text, chunks))) == size
+    put = bucket.put("also", text)
+
+    assert bucket.get("name").read() == text
+    assert (file.info.size, file.info.stored_size) == (put.size, put.stored_size)
+
+
 SIZES_OF_WINDOWS = {
     "LEAST_WINDOW": [1, 16, 1000, 64 << 10],
     "WINDOW": [8, 4000, 8 << 20],

@@ -24,6 +24,7 @@ from tests.property.test_roundtrip import (
     Kind,
     body_of,
     one_step,
+    pieces,
 )
 
 from cipherbucket import object_file
@@ -326,6 +327,20 @@ def test_seeks_and_reads_are_those_of_a_file_in_memory(
             assert ours.tell() == theirs.tell()
         ours.seek(0)
         assert ours.read() == text
+
+
+@given(size=SIZES, seed=SEEDS, chunks=CHUNKS)
+@often
+def test_what_is_written_to_a_file_in_any_pieces_is_what_is_put(
+    size: int, seed: int, chunks: list[int]
+) -> None:
+    text, bucket = body_of(size, seed), new_bucket()
+    with bucket.open("name", "wb") as file:
+        assert sum(map(file.write, pieces(text, chunks))) == size
+    put = bucket.put("also", text)
+
+    assert bucket.get("name").read() == text
+    assert (file.info.size, file.info.stored_size) == (put.size, put.stored_size)
 
 
 @pytest.mark.parametrize(
