@@ -48,6 +48,7 @@ def scripted(answer: Callable[[Request], Answer]) -> Iterator[Scripted]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # it holds a body back until the headers are acknowledged
 
         def respond(self) -> None:
             length = int(self.headers.get("content-length") or 0)

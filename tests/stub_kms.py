@@ -19,16 +19,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from tests.scripted_http import Answer, Request, scripted
 
 from cipherbucket.credentials import Credentials
 from cipherbucket.keys.kms import AliKmsKey
 from cipherbucket.keys.kms_settings import KmsSettings
-from tests.scripted_http import Answer, Request, scripted
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 """The KMS key of the vectors."""
 OTHER_ID = "99999999-12ab-34cd-56ef-1234567890ab"
-SECRET = "secret-of-the-access-key"  # noqa: S105
+SECRET = "secret-of-the-access-key"
 
 
 class Refusal(Exception):  # noqa: N818
