@@ -11,8 +11,6 @@ import asyncio
 import base64
 import logging
 import secrets
-import socket
-import struct
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
@@ -31,6 +29,7 @@ from cipherbucket.server.errors import (
 )
 from cipherbucket.server.faults import HEADER, Faults
 from cipherbucket.server.hosts import Address, address_of
+from cipherbucket.server.listening import TRANSPORT, break_connection
 from cipherbucket.server.routes import Verb, authorize, find_verb
 from cipherbucket.server.service import Answer, Call, Service
 from cipherbucket.server.signature import verify
@@ -41,8 +40,6 @@ from cipherbucket.server.xml import error_document
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-TRANSPORT = "cipherbucket.transport"
-"""Extension of the scope under which the server hands over the connection."""
 _SMALL_BODY = 256 << 10
 _SERVER = (b"Server", b"cipherbucket")
 _UNSENT = dict.fromkeys([*range(32), 127])
@@ -283,16 +280,8 @@ class _Exchange:
         """Close the connection without an answer, or with half of one."""
         if self.body is not None:
             self.body.abort()
-        transport = self._transport
-        if transport is None:
-            return
-        if reset and not transport.is_closing():
-            sock = transport.get_extra_info("socket")
-            if sock is not None:  # closing with zero linger sends RST rather than FIN
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            transport.abort()
-        else:
-            transport.close()
+        if self._transport is not None:
+            break_connection(self._transport, reset=reset)
 
 
 def _length_of(headers: dict[str, str]) -> int | None:

@@ -6,55 +6,26 @@ block returns, and it leaves no thread, socket or file behind.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 import os
 import secrets
-import socket
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
-from cipherbucket.errors import StoreError, UsageError
-from cipherbucket.server.app import TRANSPORT, create_app
+from cipherbucket.errors import UsageError
+from cipherbucket.server.app import create_app
 from cipherbucket.server.buckets import check_bucket_name
 from cipherbucket.server.errors import OssError
 from cipherbucket.server.faults import FaultPlan, Faults
+from cipherbucket.server.listening import Listener
 from cipherbucket.server.service import Service, Settings
 from cipherbucket.server.signature import Credentials
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
 DEFAULT_ACCESS_KEY_ID = "cipherbucket-local"
-_STOP_SECONDS = 2
 _THREADS = 64
-_MAX_HEAD = 64 << 10  # 8 KiB of metadata and what else a request's head may hold
-
-
-class _Protocol(H11Protocol):
-    """HTTP as uvicorn speaks it; requests get hold of their connection, for faults.
-
-    Not as httptools does, where that is installed: it bounds no head and checks no header.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        inner: ASGIApp = self.app
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("extensions", {})[TRANSPORT] = transport
-            await inner(scope, receive, send)
-
-        self.app = app
 
 
 class Endpoint:
@@ -102,11 +73,8 @@ class Endpoint:
         self._settings = settings
         self._plan = FaultPlan.parse(faults)
         self._data = None if data is None else Path(data)
-        self._host = host
-        self._port = port
+        self._listener = Listener(host, port)
         self._buckets = list(buckets)
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
         self._service: Service | None = None
         self._workers: ThreadPoolExecutor | None = None
         for name in self._buckets:
@@ -118,8 +86,7 @@ class Endpoint:
     @property
     def url(self) -> str:
         """``http://host:port``, with the port that it really has."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return self._listener.url
 
     @property
     def access_key_id(self) -> str:
@@ -143,49 +110,21 @@ class Endpoint:
 
     def start(self) -> Self:
         """Start serving, in a thread of its own; return when it does."""
-        sock = _bound(self._host, self._port)
+        self._listener.bind()
         try:
-            service = Service(self._settings, self._data)
+            service = self._service = Service(self._settings, self._data)
+            for name in self._buckets:
+                service.create_bucket(name)
+            self._workers = ThreadPoolExecutor(_THREADS, "cipherbucket-worker")
+            self._listener.serve(create_app(service, Faults(self._plan), self._workers))
         except BaseException:
-            sock.close()
-            raise
-        self._port = sock.getsockname()[1]
-        self._service = service
-        for name in self._buckets:
-            service.create_bucket(name)
-        self._workers = ThreadPoolExecutor(_THREADS, "cipherbucket-worker")
-        config = uvicorn.Config(
-            create_app(service, Faults(self._plan), self._workers),
-            http=_Protocol,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            log_level=logging.CRITICAL,  # it takes the faults that are asked for as errors
-            access_log=False,
-            server_header=False,
-            h11_max_incomplete_event_size=_MAX_HEAD,
-            timeout_graceful_shutdown=_STOP_SECONDS,
-            backlog=1024,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, args=([sock],), name="cipherbucket-endpoint", daemon=True
-        )
-        self._thread.start()
-        while not self._server.started and self._thread.is_alive():
-            time.sleep(0.001)
-        if not self._server.started:
             self.stop()
-            raise StoreError("the HTTP server ended as it started; its log says why")
+            raise
         return self
 
     def stop(self) -> None:
         """Stop serving, break off what is under way, close everything."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._thread.join()
-            self._server = self._thread = None
+        self._listener.stop()
         if self._workers is not None:
             self._workers.shutdown()
             self._workers = None
@@ -195,8 +134,7 @@ class Endpoint:
 
     def wait(self) -> None:
         """Return when it has stopped, or raise the KeyboardInterrupt that comes first."""
-        while self._thread is not None and self._thread.is_alive():
-            self._thread.join(0.5)
+        self._listener.wait()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -254,19 +192,3 @@ def serve_forever(endpoint: Endpoint, *, with_secret: bool, tell: Callable[[str]
     with endpoint, contextlib.suppress(KeyboardInterrupt):
         tell(endpoint.describe(with_secret=with_secret))
         endpoint.wait()
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-    except (OSError, OverflowError) as error:
-        sock.close()
-        raise StoreError(
-            f"{host} port {port} cannot be bound to: {error}",
-            hint="another program may be using it; --port 0 takes a free one",
-        ) from error
-    return sock

@@ -12,6 +12,13 @@ same seed meets the same faults.
                 nothing, or else of the answer's
     truncate    everything is done, but the connection closes in the middle of the answer
     crc         the answer names a wrong CRC-64
+
+The KMS endpoint has, instead of the last, and 429 beside 500 and 503:
+
+::
+
+    key         everything is done, but the answer names another key
+    garbage     everything is done, but the answer is a page of HTML
 """
 
 from __future__ import annotations
@@ -19,12 +26,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cipherbucket.errors import UsageError
 
 KINDS = ("500", "503", "slow", "reset", "truncate", "crc")
+KMS_KINDS = ("429", "500", "503", "slow", "reset", "truncate", "key", "garbage")
 HEADER = "x-cipherbucket-fault"
 """Header of a request that asks for a fault, in the form that `FaultPlan.parse` reads."""
 _MAX_DELAY = 600.0
@@ -65,10 +73,14 @@ class FaultPlan:
     delay: float = 0.5
 
     @classmethod
-    def parse(cls, text: str) -> FaultPlan:
+    def parse(cls, text: str, kinds: Sequence[str] = KINDS) -> FaultPlan:
         """Read a plan like ``500=0.05,reset=0.01,slow=0.1,delay=2,seed=7``.
 
         A kind without a rate comes always.
+
+        Args:
+            text: The plan.
+            kinds: Which faults there are.
 
         Raises:
             UsageError: It is none.
@@ -78,14 +90,14 @@ class FaultPlan:
         for item in filter(None, (item.strip() for item in text.split(","))):
             name, equals, value = item.partition("=")
             try:
-                if name in KINDS:
+                if name in kinds:
                     rates[name] = float(value) if equals else 1.0
                 elif name == "seed":
                     seed = int(value)
                 elif name == "delay":
                     delay = float(value)
                 else:
-                    raise ValueError(f"{name!r} is none of {', '.join(KINDS)}, seed, delay")
+                    raise ValueError(f"{name!r} is none of {', '.join(kinds)}, seed, delay")
             except ValueError as error:
                 raise UsageError(f"fault {item!r}: {error}", hint=_EXAMPLE) from error
         if any(not 0 <= rate <= 1 for rate in rates.values()) or sum(rates.values()) > 1 + 1e-9:
@@ -113,8 +125,9 @@ _EXAMPLE = "as in: 500=0.05,503=0.05,slow=0.1,reset=0.02,truncate=0.02,crc=0.01,
 class Faults:
     """A plan, and how often everything was asked for so far."""
 
-    def __init__(self, plan: FaultPlan) -> None:
+    def __init__(self, plan: FaultPlan, kinds: Sequence[str] = KINDS) -> None:
         self.plan = plan
+        self._kinds = kinds
         self._lock = threading.Lock()
         self._asked: Counter[str] = Counter()
 
@@ -133,7 +146,7 @@ class Faults:
         Raises:
             UsageError: The header is no plan.
         """
-        plan = self.plan if header is None else FaultPlan.parse(header)
+        plan = self.plan if header is None else FaultPlan.parse(header, self._kinds)
         if not plan.rates:
             return None, 0
         lasting = sorted((k, v) for k, v in query.items() if k not in _FLEETING)

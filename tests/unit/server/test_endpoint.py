@@ -158,8 +158,7 @@ def test_large_bodies_pass_in_little_memory(tmp_path: Path) -> None:
         assert process.stdout
         assert process.stdin
         running = Endpoint(access_key_secret="secret")
-        running._host, port = process.stdout.readline().strip().removeprefix("http://").split(":")
-        running._port = int(port)
+        running._listener.port = int(process.stdout.readline().strip().rpartition(":")[2])
         send = WireClient(running, "bucket")
         send("PUT", "k", body=b"warm")
         before = peak_memory(process.pid)
