@@ -1,0 +1,215 @@
+"""Starting and stopping the KMS endpoint: in tests, in programs, from the command line.
+
+Law: as for the OSS endpoint, it binds to loopback unless told otherwise, is ready when the ``with``
+block begins, and leaves no thread, socket or file behind but those that were asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cipherbucket.errors import UsageError
+from cipherbucket.server.faults import KMS_KINDS, FaultPlan, Faults
+from cipherbucket.server.kms.actions import ACCOUNT
+from cipherbucket.server.kms.app import create_app
+from cipherbucket.server.kms.certificate import certificate_in
+from cipherbucket.server.kms.errors import KmsApiError
+from cipherbucket.server.kms.vault import ALIAS, Vault
+from cipherbucket.server.listening import Certificate, Listener
+from cipherbucket.server.service import Clock, system_clock
+from cipherbucket.server.signature import Credentials
+
+REGION = "cn-hangzhou"
+DEFAULT_ACCESS_KEY_ID = "cipherbucket-local"
+
+
+class KmsEndpoint:
+    """A local KMS endpoint.
+
+    >>> with KmsEndpoint(aliases=["alias/example"]) as kms:
+    ...     kms.url.startswith("http://127.0.0.1:")
+    True
+
+    Args:
+        keys: A file that keeps the keys, made if it is not there; None: memory, gone at the end.
+        host: Address to bind to.
+        port: 0 for a free one.
+        aliases: Each gets a key at the start if it has none.
+        tls: To speak https, a folder with a certificate, made if there is none; None: http.
+        region: Part of the names of keys; SDKs choose their endpoint by it.
+        access_key_id: The one identity.
+        access_key_secret: None: a random one.
+        security_token: What requests must bring as STS token; None: any, or none.
+        faults: A plan as `FaultPlan.parse` reads it, of the faults in `KMS_KINDS`.
+        clock: Tells the time.
+
+    Raises:
+        UsageError: Something of this cannot be.
+        StoreError: The address cannot be bound to.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: str | os.PathLike[str] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        aliases: Sequence[str] = (),
+        tls: str | os.PathLike[str] | None = None,
+        region: str = REGION,
+        access_key_id: str = DEFAULT_ACCESS_KEY_ID,
+        access_key_secret: str | None = None,
+        security_token: str | None = None,
+        faults: str = "",
+        clock: Clock = system_clock,
+    ) -> None:
+        secret = access_key_secret or secrets.token_urlsafe(24)
+        self._credentials = Credentials(access_key_id, secret, security_token)
+        self._plan = FaultPlan.parse(faults, KMS_KINDS)
+        self._keys = None if keys is None else Path(keys)
+        self._aliases = tuple(aliases)
+        self._clock = clock
+        self._vault: Vault | None = None
+        self._certificate: Certificate | None = None
+        self.region = region
+        for alias in self._aliases:
+            if not alias.startswith(ALIAS) or alias == ALIAS:
+                raise UsageError(f"{alias!r} is no alias", hint=f"it begins with {ALIAS}")
+        if tls is not None:
+            self._certificate = certificate_in(Path(tls), host)
+        self._listener = Listener(host, port, self._certificate)
+
+    @property
+    def url(self) -> str:
+        """``http://host:port`` or ``https://host:port``, with the port that it really has."""
+        return self._listener.url
+
+    @property
+    def address(self) -> str:
+        """``host:port``, which SDKs take as their endpoint."""
+        return self._listener.address
+
+    @property
+    def certificate(self) -> Path | None:
+        """The file by which clients know it, None where it speaks http."""
+        return self._certificate.certificate if self._certificate else None
+
+    @property
+    def access_key_id(self) -> str:
+        """The identity's public half."""
+        return self._credentials.access_key_id
+
+    @property
+    def access_key_secret(self) -> str:
+        """The identity's secret half."""
+        return self._credentials.access_key_secret
+
+    @property
+    def security_token(self) -> str | None:
+        """The STS token that requests must bring."""
+        return self._credentials.security_token
+
+    def key_id(self, name: str) -> str:
+        """Return the id of a key by its alias or ARN, while it runs.
+
+        Raises:
+            UsageError: There is none.
+        """
+        try:
+            return self._running.find(name).id
+        except KmsApiError as error:
+            raise UsageError(f"{name}: {error.message}") from error
+
+    def start(self) -> Self:
+        """Start serving, in a thread of its own; return when it does."""
+        self._listener.bind()
+        try:
+            vault = self._vault = Vault(self._keys, f"acs:kms:{self.region}:{ACCOUNT}:")
+            there = {name for name, _ in vault.aliases()[0]}
+            for alias in dict.fromkeys(self._aliases):
+                if alias not in there:
+                    vault.create_alias(alias, vault.create_key())
+            faults = Faults(self._plan, KMS_KINDS)
+            self._listener.serve(create_app(vault, self._credentials, faults, self._clock))
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop serving and close everything."""
+        self._listener.stop()
+        if self._vault is not None:
+            self._vault.close()
+            self._vault = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def _running(self) -> Vault:
+        if self._vault is None:
+            raise UsageError("the KMS endpoint does not run")
+        return self._vault
+
+    def describe(self, *, with_secret: bool) -> str:
+        """Say where it is, which keys it has, and how to point the SDKs at it."""
+        vault = self._running
+        named = {key_id: name for name, key_id in vault.aliases()[0]}
+        keys = [f"{key.id}  {named.get(key.id, '')}".rstrip() for key in vault.keys()[0]]
+        text = _DESCRIPTION.format(
+            url=self.url,
+            where=f"file {self._keys.absolute()}" if self._keys else "memory, gone at the end",
+            key_id=self.access_key_id,
+            secret=self.access_key_secret if with_secret else "the one in OSS_ACCESS_KEY_SECRET",
+            keys="\n            ".join(keys) or "none yet; CreateKey makes them",
+            address=self.address,
+            region=self.region,
+        )
+        file = self.certificate
+        if file is None:
+            return text + _HTTP
+        return text + _HTTPS.format(file=file.absolute(), address=self.address)
+
+
+_DESCRIPTION = """\
+KMS endpoint at {url}
+  keys in   {where}
+  key id    {key_id}
+  secret    {secret}
+  CMKs      {keys}
+
+Python, oss2 and aliyun-python-sdk-kms
+  aliyunsdkcore.profile.region_provider.modify_point("Kms", "{region}", "{address}")
+Python, alibabacloud_kms20160120
+  config.endpoint = "{address}"
+Go, alibaba-cloud-sdk-go
+  kmsClient.Domain = "{address}"
+Java, aliyun-java-sdk-core and KmsEncryptionMaterials
+  DefaultProfile.addEndpoint("{region}", "Kms", "{address}");
+"""
+_HTTP = """\
+It speaks http; oss2, the Go and Java SDKs for OSS speak https alone, for which there is --kms-tls.
+"""
+_HTTPS = """\
+Trust its certificate
+  Python, oss2 and aliyun-python-sdk-kms   export ALIBABA_CLOUD_CA_BUNDLE={file}
+  Python, alibabacloud_kms20160120         config.ca = "{file}"
+  Go                                       export SSL_CERT_FILE={file}
+  Java                                     keytool -importcert -noprompt -alias kms \\
+    -file {file} -keystore trust.p12 -storepass changeit
+    java -Djavax.net.ssl.trustStore=trust.p12 -Djavax.net.ssl.trustStorePassword=changeit ...
+"""

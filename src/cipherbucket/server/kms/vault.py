@@ -1,0 +1,236 @@
+"""The keys of the KMS endpoint: a small SQLite database, in memory or in a file of mode 0600.
+
+Law: a file is made only where there is none, with the mode that it keeps; one that is no key file,
+or that others may read, is refused and stays as it is. One endpoint at a time has it open. Keys and
+versions are added, never changed or removed: what they encrypted can be decrypted for good.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import stat
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cipherbucket.errors import UsageError
+from cipherbucket.server.kms import errors
+from cipherbucket.server.kms.ciphertext import KEY_LENGTH
+
+ENABLED = "Enabled"
+DISABLED = "Disabled"
+MAX_KEYS = 200
+MAX_ALIASES = 300
+ALIAS = "alias/"
+_MARK = 0x63626B6D  # "cbkm", SQLite's application_id
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS keys (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL,
+    description TEXT NOT NULL, created INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS versions (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL, id TEXT NOT NULL UNIQUE, secret BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS aliases (name TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
+"""
+_KEYS = (
+    "SELECT id, state, description, created, "
+    "(SELECT v.id FROM versions v WHERE v.key = keys.id ORDER BY v.number DESC LIMIT 1) FROM keys"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What may be told of a key.
+
+    Attributes:
+        id: A UUID.
+        state: `ENABLED` or `DISABLED`.
+        description: As it was given.
+        created: When, UTC.
+        version_id: Of the version that encrypts.
+    """
+
+    id: str
+    state: str
+    description: str
+    created: datetime
+    version_id: str
+
+
+class Vault:
+    """Keys, their versions and aliases.
+
+    Args:
+        path: A file, made if it is not there; None: memory.
+        arn: What the names of keys and aliases in all of the cloud begin with.
+
+    Raises:
+        UsageError: The file cannot be opened, is none of ours, or others may read it.
+    """
+
+    def __init__(self, path: Path | None, arn: str) -> None:
+        self.arn = arn
+        self._lock = threading.RLock()
+        if path is not None:
+            _make_or_check(path)
+        where = ":memory:" if path is None else str(path)
+        self._db = sqlite3.connect(where, 0, check_same_thread=False, isolation_level=None)
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise UsageError(
+                f"{path} cannot be opened: {error}",
+                hint="another endpoint may have it open, or it is no file of KMS keys",
+            ) from error
+        except UsageError as error:
+            self._db.close()
+            raise UsageError(f"{path}: {error.message}") from error
+
+    def _open(self) -> None:
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("BEGIN IMMEDIATE")
+        (mark,) = self._db.execute("PRAGMA application_id").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and mark != _MARK:
+            raise UsageError("this is a database, but not one of KMS keys")
+        self._db.execute(f"PRAGMA application_id = {_MARK}")
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            self._db.execute(statement)
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close it; keys in memory are gone."""
+        with self._lock:
+            self._db.close()
+
+    def create_key(self, description: str = "") -> Key:
+        """Make a key.
+
+        Raises:
+            KmsApiError: There are too many.
+        """
+        key = Key(str(uuid.uuid4()), ENABLED, description, _now(), str(uuid.uuid4()))
+        with self._writing() as db:
+            if _count(db, "keys") >= MAX_KEYS:
+                raise errors.limit_exceeded()
+            db.execute(
+                "INSERT INTO keys (id, state, description, created) VALUES (?, ?, ?, ?)",
+                (key.id, key.state, description, int(key.created.timestamp())),
+            )
+            db.execute(
+                "INSERT INTO versions (key, id, secret) VALUES (?, ?, ?)",
+                (key.id, key.version_id, secrets.token_bytes(KEY_LENGTH)),
+            )
+        return key
+
+    def create_alias(self, name: str, key: Key) -> None:
+        """Give a key another name, which begins with `ALIAS`.
+
+        Raises:
+            KmsApiError: A key has it already, or there are too many.
+        """
+        with self._writing() as db:
+            if db.execute("SELECT 1 FROM aliases WHERE name = ?", (name,)).fetchone():
+                raise errors.alias_exists()
+            if _count(db, "aliases") >= MAX_ALIASES:
+                raise errors.limit_exceeded()
+            db.execute("INSERT INTO aliases VALUES (?, ?)", (name, key.id))
+
+    def set_state(self, key: Key, state: str) -> None:
+        """Enable or disable a key."""
+        with self._writing() as db:
+            db.execute("UPDATE keys SET state = ? WHERE id = ?", (state, key.id))
+
+    def find(self, name: str) -> Key:
+        """Look up a key by its id, an alias, or the ARN of either.
+
+        Raises:
+            KmsApiError: There is none.
+        """
+        name = name.removeprefix(self.arn)
+        with self._lock:
+            if name.startswith(ALIAS):
+                query = "SELECT key FROM aliases WHERE name = ?"
+                alias = self._db.execute(query, (name,)).fetchone()
+                if alias is None:
+                    raise errors.alias_not_found()
+                (name,) = alias
+            query = f"{_KEYS} WHERE id = ?"
+            row = self._db.execute(query, (name.removeprefix("key/"),)).fetchone()
+        if row is None:
+            raise errors.key_not_found()
+        return _key(row)
+
+    def secret(self, key: Key, version_id: str) -> bytes:
+        """Return what a version of a key encrypts with.
+
+        Raises:
+            KmsApiError: The key has no such version.
+        """
+        query = "SELECT secret FROM versions WHERE id = ? AND key = ?"
+        with self._lock:
+            row = self._db.execute(query, (version_id, key.id)).fetchone()
+        if row is None:
+            raise errors.key_version_not_found()
+        return bytes(row[0])
+
+    def keys(self, offset: int = 0, limit: int = MAX_KEYS) -> tuple[list[Key], int]:
+        """List keys, the oldest first; return also how many there are."""
+        with self._lock:
+            rows = self._db.execute(f"{_KEYS} ORDER BY number LIMIT ? OFFSET ?", (limit, offset))
+            return [_key(row) for row in rows], _count(self._db, "keys")
+
+    def aliases(
+        self, offset: int = 0, limit: int = MAX_ALIASES
+    ) -> tuple[list[tuple[str, str]], int]:
+        """List aliases and the ids of their keys by name; return also how many there are."""
+        query = "SELECT name, key FROM aliases ORDER BY name LIMIT ? OFFSET ?"
+        with self._lock:
+            rows = self._db.execute(query, (limit, offset)).fetchall()
+            return [(name, key) for name, key in rows], _count(self._db, "aliases")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+def _make_or_check(path: Path) -> None:
+    try:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise UsageError(
+                    f"{path} holds keys and others may read it", hint=f"chmod 600 {path}"
+                ) from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be made or opened: {error.strerror}") from error
+
+
+def _key(row: tuple[str, str, str, int, str]) -> Key:
+    key_id, state, description, created, version_id = row
+    return Key(key_id, state, description, datetime.fromtimestamp(created, UTC), version_id)
+
+
+def _count(db: sqlite3.Connection, table: str) -> int:
+    (number,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608  a constant
+    return int(number)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
