@@ -11,7 +11,7 @@ import cipherbucket as cb
 key_file, store_url = sys.argv[1:]
 bucket = cb.open_bucket(store_url, cb.load_key(key_file))
 
-with bucket.open("archive.zip", "wb") as file, zipfile.ZipFile(file, "w") as writing:
+with bucket.open("archive.zip", "wb") as target, zipfile.ZipFile(target, "w") as writing:
     writing.writestr("report.txt", "all is well")
     writing.writestr("data.bin", bytes(5_000_000))
 
