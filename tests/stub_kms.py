@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cryptography.exceptions import InvalidTag
@@ -79,14 +80,14 @@ class StubKms:
         """How often each action was called."""
         return Counter(call.action for call in self.calls)
 
-    def settings(self, **options: object) -> KmsSettings:
+    def settings(self, **options: Any) -> KmsSettings:
         """Return settings that lead here."""
         given = {"credentials": Credentials("key-id", SECRET), "endpoint": self.url, **options}
-        return KmsSettings(**given)  # type: ignore[arg-type]
+        return KmsSettings(**given)
 
-    def key(self, key_id: str = KEY_ID, **options: object) -> AliKmsKey:
+    def key(self, key_id: str = KEY_ID, /, **options: Any) -> AliKmsKey:
         """Return a master key held here."""
-        return AliKmsKey(key_id, self.settings(), **options)  # type: ignore[arg-type]
+        return AliKmsKey(key_id, self.settings(), **options)
 
     def respond(self, request: Request) -> Answer:
         """Answer one request."""

@@ -43,7 +43,7 @@ def check_master_key(key: MasterKey, formats: Iterable[str] = _FORMATS) -> None:
     _must(set(written) <= set(_FORMATS), f"formats are among {_FORMATS}, not {written}")
     _check_members(key)
     _check_ring(key)
-    for each in {*_FORMATS, "no-such-format"} - set(written):
+    for each in sorted({*_FORMATS, "no-such-format"} - set(written)):
         _refuses(MasterKeyError, partial(key.algorithm_for, each), f"a key not for {each}")
     for each in written:
         algorithm = key.algorithm_for(each)
