@@ -36,6 +36,7 @@ class Vector:
         ciphertext: The stored body.
         size: Length of the plaintext.
         plaintext_sha256: Its hash, in hexadecimal.
+        kms_context: The text of the encryption context that a KMS was given.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Vector:
     ciphertext: bytes
     size: int
     plaintext_sha256: str
+    kms_context: str = ""
 
     @property
     def kms(self) -> bool:
@@ -139,4 +141,5 @@ def _vector(entry: dict[str, Any]) -> Vector:
         ciphertext=ciphertext,
         size=int(entry["plaintext_length"]),
         plaintext_sha256=entry["plaintext_sha256"],
+        kms_context=entry.get("kms_encryption_context") or "",
     )

@@ -271,6 +271,7 @@ class _SdkCredentials:
 
 _NOT_THIS_CIPHERTEXT = (
     "Forbidden.KeyNotFound",
+    "Forbidden.KeyVersionNotFound",
     "InvalidCiphertext",
     "InvalidParameter",  # of Decrypt's parameters, both are the object's: blob and context
     "UnsupportedOperation",  # the key that the blob names is one for signatures
