@@ -98,7 +98,8 @@ class StubKms:
             self.calls.append(call)
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
-        time.sleep(self.delay)
+        if self.delay:
+            time.sleep(self.delay)
         try:
             if (told := self.meddle(call)) is not None:
                 return told
