@@ -21,11 +21,16 @@ _ON_TERMINAL = (
     *PROGRAM[:2],
     f"import fcntl, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); {PROGRAM[2]}",
 )
-BASE = {
-    name: value
-    for name, value in os.environ.items()
-    if not name.startswith(("CIPHERBUCKET", "OSS_")) and name not in {"COLUMNS", "LINES"}
-}
+
+
+def base() -> dict[str, str]:
+    """Return the environment of a program: nothing of the user's, and journals of the test's."""
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CIPHERBUCKET", "OSS_")) and name not in {"COLUMNS", "LINES"}
+    }
+    return {**ours, "CIPHERBUCKET_STATE": os.environ["CIPHERBUCKET_STATE"]}
 
 
 def invoke(*args: object, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Result:
@@ -55,7 +60,7 @@ def program(
         [*PROGRAM, *map(str, args)],
         input=stdin,
         capture_output=True,
-        env={**BASE, **(env or {})},
+        env={**base(), **(env or {})},
         cwd=cwd,
         check=False,
         timeout=60,
@@ -97,7 +102,7 @@ def on_terminal(
         stdin=slave if stdin_piped is None else subprocess.PIPE,
         stdout=subprocess.PIPE if stdout_piped else slave,
         stderr=slave,
-        env={**BASE, "TERM": "xterm"},
+        env={**base(), "TERM": "xterm"},
         cwd=cwd,
         start_new_session=True,
     )

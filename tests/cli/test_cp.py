@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import BASE, PROGRAM, error_of, invoke, program, read, succeed
+from tests.cli.runs import PROGRAM, base, error_of, invoke, program, read, succeed
 
 import cipherbucket as cb
 
@@ -132,7 +132,7 @@ def test_open_files_are_written_to_and_not_replaced(
     with log.open("ab") as opened:
         for _ in range(2):
             command = [*PROGRAM, "cp", "-k", str(key_file), f"{url}/a", target]
-            subprocess.run(command, stdout=opened, stderr=opened, env=BASE, check=True)
+            subprocess.run(command, stdout=opened, stderr=opened, env=base(), check=True)
     assert log.read_bytes() == b"old new new "
     assert log.stat().st_ino == inode
 
@@ -241,19 +241,65 @@ def test_within_a_store_new_metadata_means_new_encryption(
     assert read(bucket, "b") == BODY
 
 
-def test_between_stores_objects_are_encrypted_anew_under_the_first_key(
-    url: str, bucket: cb.Bucket, key_file: Path, other_key_file: Path, tmp_path: Path
+@pytest.fixture
+def other(tmp_path: Path) -> str:
+    """Return the URL of a second store."""
+    made = f"file://{tmp_path}/other"
+    cb.make_bucket(made)
+    return made
+
+
+def test_between_stores_objects_are_moved_unchanged_and_need_no_key(
+    url: str, bucket: cb.Bucket, key_file: Path, other_key_file: Path, other: str
 ) -> None:
     bucket.put("a", BODY, metadata={"owner": "me"}, content_type="text/plain")
-    other = f"file://{tmp_path}/other"
-    cb.make_bucket(other)
-    succeed("cp", "-k", other_key_file, "-k", key_file, f"{url}/a", f"{other}/")
+    assert succeed("cp", f"{url}/a", f"{other}/").output == ""
+    succeed("cp", "-k", other_key_file, f"{url}/a", f"{other}/b")
+    with cb.open_bucket(other, cb.load_key(key_file)) as theirs:
+        for name in "ab":
+            assert read(theirs, name) == BODY
+            info = theirs.head(name)
+            assert info.envelope == bucket.head("a").envelope
+            assert (info.metadata, info.content_type) == ({"owner": "me"}, "text/plain")
+    assert invoke("cp", "--if-absent", f"{url}/a", f"{other}/b").exit_code == 1
+
+
+@pytest.mark.parametrize("asked", [("--format", "oss"), ("--metadata", "owner=me")])
+def test_between_stores_objects_are_encrypted_anew_where_that_is_asked_for(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    other_key_file: Path,
+    other: str,
+    asked: tuple[str, str],
+) -> None:
+    bucket.put("a", BODY, metadata={"owner": "me"}, content_type="text/plain")
+    succeed("cp", *asked, "-k", other_key_file, "-k", key_file, f"{url}/a", f"{other}/")
     with cb.open_bucket(other, cb.load_key(other_key_file)) as theirs:
         assert read(theirs, "a") == BODY
         info = theirs.head("a")
     assert (info.metadata, info.content_type) == ({"owner": "me"}, "text/plain")
-    result = invoke("cp", f"{url}/a", f"{other}/b")
+    result = invoke("cp", *asked, f"{url}/a", f"{other}/b")
     assert result.exit_code == 4
+
+
+def test_between_stores_a_bound_name_is_sealed_anew_or_refused(
+    url: str, key_file: Path, other: str
+) -> None:
+    master = cb.load_key(key_file)
+    with cb.open_bucket(url, master, format="sealed") as sealed:
+        sealed.put("a", BODY, metadata={"owner": "me"})
+    succeed("cp", f"{url}/a", f"{other}/")
+    refused = invoke("cp", f"{url}/a", f"{other}/b")
+    assert refused.exit_code == 2
+    assert "sealed under its name and would not open as 'b'" in error_of(refused)
+    assert "with -k FILE" in refused.stderr
+    succeed("cp", "-k", key_file, f"{url}/a", f"{other}/b")
+    with cb.open_bucket(other, master, format="sealed") as theirs:
+        for name in "ab":
+            assert read(theirs, name) == BODY
+            assert theirs.head(name).metadata == {"owner": "me"}
+            assert theirs.head(name).format == "sealed"
 
 
 def test_plaintext_is_read_only_when_asked_for(url: str, key_file: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ CODES = {
     "CipherbucketError": 1,
     "EnvelopeError": 5,
     "IntegrityError": 5,
+    "KmsError": 4,
     "MasterKeyError": 4,
     "MissingExtraError": 1,
     "NoMatchingKeyError": 4,

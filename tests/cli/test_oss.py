@@ -30,6 +30,7 @@ def environment(endpoint: Endpoint, tmp_path: Path) -> dict[str, str]:
         "OSS_ACCESS_KEY_ID": endpoint.access_key_id,
         "OSS_ACCESS_KEY_SECRET": endpoint.access_key_secret,
         "CIPHERBUCKET_KEY": str(tmp_path / "cmk.pem"),
+        "CIPHERBUCKET_STATE": str(tmp_path / "state"),
     }
 
 

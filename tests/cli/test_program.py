@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import BASE, PROGRAM, on_terminal, program, read
+from tests.cli.runs import PROGRAM, base, on_terminal, program, read
 
 import cipherbucket as cb
 
@@ -26,7 +26,7 @@ def start(*args: object, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[by
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=BASE,
+        env=base(),
         start_new_session=True,
     )
 
@@ -35,7 +35,7 @@ def with_closed(number: int, *args: object) -> subprocess.CompletedProcess[bytes
     closed = f'exec "$@" {number}>&-'
     command = ["/bin/sh", "-c", closed, "sh", *PROGRAM, *map(str, args)]
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, env=BASE, check=False, timeout=60
+        command, stdin=subprocess.DEVNULL, capture_output=True, env=base(), check=False, timeout=60
     )
 
 
@@ -100,7 +100,7 @@ def test_a_full_disk_behind_stdout_is_told(big: str, key_file: Path) -> None:
             [*PROGRAM, "cat", "-k", key_file, big],
             stdout=full,
             stderr=subprocess.PIPE,
-            env=BASE,
+            env=base(),
             check=False,
         )
     assert run.returncode == 1
@@ -129,26 +129,111 @@ def test_a_signal_while_uploading_leaves_nothing(
     assert list(bucket.list()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_downloading_leaves_nothing(
-    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, number: int
+def begun(folder: Path, process: subprocess.Popen[bytes]) -> list[Path]:
+    """Wait until a download has a temporary file with something in it."""
+    deadline = time.monotonic() + 30
+    while not (found := list(folder.glob(".cipherbucket-*"))):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+    return found
+
+
+@pytest.mark.parametrize("size", [10, 40])
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"terminated")],
+)
+def test_a_signal_while_downloading_leaves_what_the_same_command_goes_on_with(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tmp_path: Path,
+    size: int,
+    number: int,
+    code: int,
+    word: bytes,
 ) -> None:
-    bucket.put("huge", (BIG for _ in range(40)))
+    data = os.urandom(size << 20)
+    bucket.put("huge", data)
     folder = tmp_path / "down"
     folder.mkdir()
     target = folder / "huge"
     target.write_bytes(b"old")
-    with start("cp", "-k", key_file, f"{url}/huge", target) as process:
+    command = ("cp", "-k", key_file, f"{url}/huge", target)
+    with start(*command, "--limit-rate", "2M") as process:
+        left = begun(folder, process)
+        time.sleep(0.3)
+        process.send_signal(number)
+        sent = time.monotonic()
+        assert process.wait(60) == code
+        assert time.monotonic() - sent < 5  # a second, where there is nothing else to do
+        assert process.stderr is not None
+        told = process.stderr.read()
+    assert target.read_bytes() == b"old"
+    if size == 10:  # in one piece: nothing is left
+        assert list(folder.iterdir()) == [target]
+        assert b"to go on" not in told
+        return
+    assert told == b"cipherbucket: " + word + b"; run the same command again to go on\n"
+    assert sorted(folder.iterdir()) == sorted([*left, target])
+    again = program(*command)
+    assert (again.returncode, target.read_bytes() == data) == (0, True)
+    assert b"going on with a download, " in again.stderr
+    assert list(folder.iterdir()) == [target]
+    assert list(cb.abandoned()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_upload_goes_on_after_a_signal(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, number: int
+) -> None:
+    file = tmp_path / "huge"
+    data = os.urandom(1 << 20) * 24
+    file.write_bytes(data)
+    command = ("cp", "-k", key_file, file, f"{url}/huge")
+    options = ("--part-size", "1M", "--workers", "2", "--limit-rate", "8M")
+    with start(*command, *options) as process:
         deadline = time.monotonic() + 30
-        while not list(folder.glob(".cipherbucket-*")):
+        while journal_lines() < 8:
             assert process.poll() is None
             assert time.monotonic() < deadline
+            time.sleep(0.02)
         process.send_signal(number)
-        assert process.wait(60) in {130, 143}
+        assert process.wait(60) == {2: 130, 9: -9, 15: 143}[number]
         assert process.stderr is not None
-        assert b"Traceback" not in process.stderr.read()
-    assert list(folder.iterdir()) == [target]
-    assert target.read_bytes() == b"old"
+        told = process.stderr.read()
+    assert (b"run the same command again to go on" in told) is (number != signal.SIGKILL)
+    assert not bucket.exists("huge")
+    assert len(bucket.list_uploads()) == 1
+    again = program(*command)
+    assert (again.returncode, again.stdout) == (0, b"")
+    assert again.stderr.startswith(b"cipherbucket: 'huge': going on with an upload, ")
+    assert again.stderr.count(b"\n") == 1
+    assert read(bucket, "huge") == data
+    assert list(bucket.list_uploads()) == []
+
+
+def test_no_resume_begins_anew_and_quiet_says_nothing(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "huge"
+    file.write_bytes(os.urandom(1 << 20) * 24)
+    command = ("cp", "-k", key_file, file, f"{url}/huge", "--part-size", "1M")
+    for option in ("--no-resume", "--quiet"):
+        with start(*command, "--limit-rate", "4M") as process:
+            while journal_lines() < 6:
+                assert process.poll() is None
+                time.sleep(0.02)
+            process.kill()
+        again = program(*command, option)
+        assert (again.returncode, again.stderr) == (0, b"")
+        assert list(bucket.list_uploads()) == []
+
+
+def journal_lines() -> int:
+    """Count the lines of the only journal."""
+    journals = list(Path(os.environ["CIPHERBUCKET_STATE"]).glob("*.journal"))
+    return sum(path.read_bytes().count(b"\n") for path in journals)
 
 
 def test_what_is_to_be_ignored_is_ignored(url: str, bucket: cb.Bucket, key_file: Path) -> None:
@@ -156,7 +241,7 @@ def test_what_is_to_be_ignored_is_ignored(url: str, bucket: cb.Bucket, key_file:
     with subprocess.Popen(
         [*PROGRAM[:2], code, "cp", "-k", key_file, "-", f"{url}/a"],
         stdin=subprocess.PIPE,
-        env=BASE,
+        env=base(),
     ) as process:
         assert process.stdin is not None
         process.stdin.write(BIG)

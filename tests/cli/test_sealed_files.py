@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import BASE, PROGRAM, error_of, invoke, on_terminal, program, read, succeed
+from tests.cli.runs import PROGRAM, base, error_of, invoke, on_terminal, program, read, succeed
 
 import cipherbucket as cb
 
@@ -88,7 +88,7 @@ def test_what_comes_through_a_pipe_is_kept_in_a_file_without_a_name(
     run = subprocess.run(
         ["/bin/sh", "-c", fed],
         capture_output=True,
-        env={**BASE, "TMPDIR": str(tmp_path / "tmp")},
+        env={**base(), "TMPDIR": str(tmp_path / "tmp")},
         cwd=tmp_path,
         check=False,
         timeout=60,

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import BASE, PROGRAM, error_of, invoke
+from tests.cli.runs import PROGRAM, base, error_of, invoke
 from tests.wire_client import WireClient
 
 from cipherbucket.server import Endpoint
@@ -22,7 +22,7 @@ def client_of(printed: str, secret: str) -> WireClient:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
     command = [*PROGRAM, "serve", "--bucket", "examplebucket", "--data", str(tmp_path / "oss")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=BASE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=base()) as process:
         assert process.stdout
         printed = "".join(iter(process.stdout.readline, "\n"))
         secret = re.search(r"secret +(\S+)", printed)
@@ -36,7 +36,7 @@ def test_it_serves_until_it_is_stopped(tmp_path: Path, number: signal.Signals) -
 
 def test_a_secret_of_the_environment_is_used_and_not_printed() -> None:
     command = [*PROGRAM, "serve", "--bucket", "examplebucket"]
-    env = {**BASE, "OSS_ACCESS_KEY_SECRET": "known-secret", "OSS_SESSION_TOKEN": "token"}
+    env = {**base(), "OSS_ACCESS_KEY_SECRET": "known-secret", "OSS_SESSION_TOKEN": "token"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout
         printed = "".join(iter(process.stdout.readline, "\n"))

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.runs import invoke, read, succeed
 
 import cipherbucket as cb
-from cipherbucket.cli.trees import TargetFolder, safe_parts
+from cipherbucket.cli.target_folder import TargetFolder, safe_parts
 
 HOSTILE = [
     "..",
@@ -234,14 +234,14 @@ def test_a_prefix_is_copied_below_itself_once(url: str, bucket: cb.Bucket) -> No
 
 
 def test_trees_go_from_store_to_store(
-    url: str, bucket: cb.Bucket, key_file: Path, other_key_file: Path, tmp_path: Path
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
 ) -> None:
     for name in ("a/1", "a/../2"):
         bucket.put(name, name.encode())
     other = f"file://{tmp_path}/other"
     cb.make_bucket(other)
-    succeed("cp", "-k", other_key_file, "-k", key_file, "-r", f"{url}/a/", f"{other}/b/")
-    with cb.open_bucket(other, cb.load_key(other_key_file)) as theirs:
+    succeed("cp", "-r", f"{url}/a/", f"{other}/b/")
+    with cb.open_bucket(other, cb.load_key(key_file)) as theirs:
         assert {e.name: read(theirs, e.name) for e in theirs.list()} == {
             "b/1": b"a/1",
             "b/../2": b"a/../2",

@@ -1,8 +1,9 @@
-"""The progress bar; imported only where one is shown, because rich takes long to load."""
+"""The progress bars; imported only where they are shown, because rich takes long to load."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -19,8 +20,10 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from cipherbucket.cli.meter import Meter
-from cipherbucket.cli.text import amount, printable
+from cipherbucket.cli.meter import Meter, Report
+from cipherbucket.cli.text import amount, count, printable
+
+_MOST_LINES = 4
 
 
 class _Rate(ProgressColumn):
@@ -32,43 +35,91 @@ class _Rate(ProgressColumn):
 
 
 class BarMeter(Meter):
-    """Counts on a bar that stands for all transfers together."""
+    """A line for each of the first few transfers that run, and one for all of them."""
 
-    def __init__(self, progress: Progress, total: int | None) -> None:
+    shows = True
+
+    def __init__(self, progress: Progress, *, many: bool) -> None:
         self._progress = progress
-        self._task: TaskID | None = None
-        self._total = total
+        self._many = many
+        self._lock = threading.Lock()
+        self._now: dict[object, int] = {}
+        self._lines: set[object] = set()
         self._before = 0
-        self._done = 0
+        self._ended = 0
+        self._expected = 0
+        self._all_known = False
+        self._all = progress.add_task("total", total=None) if many else None
 
-    def of(self, label: str) -> Callable[[int, int | None], None]:
-        """Begin the next transfer."""
-        self._before += self._done
-        self._done = 0
-        if self._task is None:
-            self._task = self._progress.add_task(printable(label), total=self._total)
-        task = self._task
-        self._progress.update(task, description=printable(label))
+    @contextmanager
+    def running(self, label: str) -> Iterator[Report]:
+        """Follow the transfer of one object."""
+        mine = object()
+        with self._lock:
+            shown = len(self._lines) < _MOST_LINES
+            if shown:
+                self._lines.add(mine)
+        line = self._progress.add_task(printable(label), total=None) if shown else None
 
         def report(done: int, total: int | None) -> None:
-            self._done = done
-            whole = self._total if self._total is not None else total
-            self._progress.update(task, completed=self._before + done, total=whole)
+            if line is not None:
+                self._progress.update(line, completed=done, total=total)
+            with self._lock:
+                self._now[mine] = done
+                self._show_all()
 
-        return report
+        try:
+            yield report
+        finally:
+            with self._lock:
+                self._lines.discard(mine)
+                self._before += self._now.pop(mine, 0)
+                self._ended += 1
+                self._show_all()
+            if line is not None and self._many:
+                self._progress.remove_task(line)
 
-    def end(self, size: int) -> None:
-        """Show the transfer as done, also where its size shows only now."""
-        self._done = size
-        if self._task is not None:
-            done = self._before + size
-            total = self._total if self._total is not None else done
-            self._progress.update(self._task, completed=done, total=total)
+    def expect(self, size: int) -> None:
+        """Count what is to come."""
+        with self._lock:
+            self._expected += size
+            if self._all_known:
+                self._show_total()
+
+    def expect_no_more(self) -> None:
+        """Show the total, and so the time that is left."""
+        with self._lock:
+            self._all_known = True
+            self._show_total()
+
+    def end(self) -> None:
+        """Show all as done, also where the total shows only now."""
+        if self._all is not None:
+            task = self._task(self._all)
+            if task.total is None or task.total < task.completed:
+                self._progress.update(self._all, total=task.completed)
+            return
+        for task in self._progress.tasks:  # a pipe
+            if task.total is None:
+                self._progress.update(task.id, total=task.completed)
+
+    def _show_all(self) -> None:
+        if self._all is not None:
+            done = self._before + sum(self._now.values())
+            text = f"total, {count(self._ended, 'object')} done"
+            self._progress.update(self._all, completed=done, description=text)
+
+    def _show_total(self) -> None:
+        if self._all is not None:
+            self._progress.update(self._all, total=self._expected)
+
+    def _task(self, task_id: TaskID) -> Task:
+        return next(task for task in self._progress.tasks if task.id == task_id)
 
 
 @contextmanager
-def bar(total: int | None) -> Iterator[Meter]:
-    """Show a bar on stderr until the transfers are over; it stays on the screen."""
+def bar(*, many: bool) -> Iterator[Meter]:
+    """Show bars on stderr until the transfers are over; the total's stays on the screen."""
     name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     with Progress(
         TextColumn("{task.description}", markup=False, table_column=name),
@@ -80,4 +131,6 @@ def bar(total: int | None) -> Iterator[Meter]:
         expand=True,
         redirect_stdout=False,
     ) as progress:
-        yield BarMeter(progress, total)
+        meter = BarMeter(progress, many=many)
+        yield meter
+        meter.end()

@@ -51,6 +51,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (cb.MasterKeyError, 4),
     (cb.NoMatchingKeyError, 4),
     (cb.WrongKeyError, 4),
+    (cb.KmsError, 4),
     (cb.PreconditionFailedError, 1),
     (cb.SecurityError, 5),
     (cb.StoreError, 6),
@@ -58,6 +59,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
 )
 _INTERRUPTED = 130
 _READER_GONE = 141
+_UNDONE = "interrupted; what was not finished has been undone"
 
 # From the library's words to the command line's, the longer ones first.
 _OPTIONS = (
@@ -130,8 +132,9 @@ def reported(*, debug: bool) -> Iterator[None]:
                 sys.stdout.flush()
     except (click.ClickException, click.Abort, Exit):
         raise
-    except (KeyboardInterrupt, EOFError):  # the latter ends a question
-        _fail("interrupted; what was not finished has been undone", _INTERRUPTED, debug=debug)
+    except (KeyboardInterrupt, EOFError) as error:  # the latter ends a question
+        text = str(error) if isinstance(error, KeyboardInterrupt) else ""
+        _fail(text or _UNDONE, _INTERRUPTED, debug=debug)
     except BrokenPipeError:
         _drop_stdout()
         raise Exit(_READER_GONE) from None

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Report = Callable[[int, int | None], None]
+"""Told (bytes done, bytes in all or None), as the library tells it."""
 
 
 class Meter:
-    """Follows transfers, one after the other; this one shows nothing."""
+    """Follows transfers, also several at once; this one shows nothing.
 
-    def of(self, label: str) -> Callable[[int, int | None], None] | None:
-        """Begin the transfer of one object and return what the library reports to."""
+    Attributes:
+        shows: Whether anybody sees it.
+    """
+
+    shows = False
+
+    @contextmanager
+    def running(self, label: str) -> Iterator[Report]:
+        """Follow the transfer of one object."""
         del label
-        return None
+        yield lambda _done, _total: None
 
-    def end(self, size: int) -> None:
-        """End the transfer of one object of so many bytes."""
+    def expect(self, size: int) -> None:
+        """Hear of so many bytes more that are to be transferred."""
+
+    def expect_no_more(self) -> None:
+        """Hear that all bytes are known now."""

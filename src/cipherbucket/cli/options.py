@@ -19,6 +19,8 @@ import cipherbucket as cb
 
 PASSPHRASE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
 _DESCRIPTOR = re.compile(r"/dev/stderr|/(?:dev|proc/self)/fd/([0-9]{1,9})")
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_POWERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -49,6 +51,17 @@ def http_range(ctx: click.Context, param: click.Parameter, value: str | None) ->
     except cb.UsageError as error:
         hint = f"; {error.hint}" if error.hint else ""
         raise click.BadParameter(f"{error}{hint}", ctx, param) from error
+
+
+def amount_of_bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Parse ``500K``, ``10M`` or ``1.5G``, in binary units; click calls it."""
+    if value is None:
+        return None
+    match = _AMOUNT.fullmatch(value.strip())
+    size = int(float(match[1]) * _POWERS[match[2].upper()]) if match is not None else 0
+    if size < 1:
+        raise click.BadParameter("write a number of bytes, such as 500K, 10M or 1.5G", ctx, param)
+    return size
 
 
 def is_url(text: str) -> bool:

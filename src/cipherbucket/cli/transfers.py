@@ -1,127 +1,229 @@
 """One object on its way: from a file, to a file, from one store to another.
 
 Law: a file or an object appears whole or not at all; the library sees to that. Devices and pipes
-cannot be replaced by a finished file, so they are written to as the bytes come.
+cannot be replaced by a finished file, so they are written to as the bytes come. Between two stores
+an object stays what it is, ciphertext and envelope, unless something else was asked for.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self, TypedDict
 
 import cipherbucket as cb
-from cipherbucket.cli.access import SEALED, Asked
-from cipherbucket.cli.meter import Meter
+from cipherbucket.cli.access import SEALED, Access, Asked
+from cipherbucket.cli.manner import LARGE
 from cipherbucket.cli.options import is_special
+from cipherbucket.cli.steering import Steering
+from cipherbucket.cli.writing import Writing
 
 
-@dataclass(frozen=True)
-class Writing:
-    """How objects are written.
-
-    Attributes:
-        content_type: Stored with the object, or None.
-        metadata: The user's own, stored in the clear.
-        if_absent: Only where there is nothing of that name yet.
-        recipients: Further keys that open sealed objects.
-        context: Pairs that sealed objects are bound to.
-        bind_name: Whether sealed objects are bound to their names.
-    """
-
-    content_type: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    if_absent: bool = False
-    recipients: tuple[cb.MasterKey, ...] = ()
-    context: Mapping[str, str] = field(default_factory=dict)
-    bind_name: bool = True
-
-    @property
-    def describes(self) -> bool:
-        """Whether something is to be stored beside the body."""
-        return self.content_type is not None or bool(self.metadata)
-
-    @property
-    def renews(self) -> bool:
-        """Whether a copy is something else than the object was."""
-        return self.describes or bool(self.recipients) or not self.bind_name
+class _Kept(TypedDict):
+    metadata: Mapping[str, str]
+    content_type: str | None
+    recipients: tuple[cb.MasterKey, ...]
+    context: Mapping[str, str]
+    bind_name: bool
+    if_absent: bool
 
 
 def upload(
-    bucket: cb.Bucket, body: Path | BinaryIO, name: str, writing: Writing, meter: Meter
+    bucket: cb.Bucket,
+    body: Path | BinaryIO,
+    name: str,
+    writing: Writing,
+    steering: Steering,
 ) -> cb.ObjectInfo:
     """Encrypt a file, or what comes from an open one, and store it."""
-    info = bucket.put(
-        name,
-        body,
+    manner = steering.manner
+    kept = _Kept(
         metadata=writing.metadata,
         content_type=writing.content_type,
         recipients=writing.recipients,
         context=writing.context,
         bind_name=writing.bind_name,
         if_absent=writing.if_absent,
-        progress=meter.of(name),
     )
-    meter.end(info.size)
-    return info
+    with steering.running(name, in_parts=isinstance(body, Path)) as progress:
+        if not isinstance(body, Path):
+            return bucket.put(name, body, **kept, progress=progress)
+        return bucket.upload(
+            body,
+            name,
+            **kept,
+            part_size=manner.part_size,
+            workers=manner.workers,
+            limit_rate=manner.rate,
+            resume=manner.resume,
+            progress=progress,
+        )
 
 
-def download(bucket: cb.Bucket, name: str, path: Path, asked: Asked, meter: Meter) -> cb.ObjectInfo:
+def download(
+    bucket: cb.Bucket, name: str, path: Path, asked: Asked, steering: Steering
+) -> cb.ObjectInfo:
     """Decrypt an object into a file, a device or a pipe."""
-    if not is_special(path):
-        return bucket.download(name, path, **asked, progress=meter.of(name))
-    with path.open("wb") as file:
-        return stream(bucket, name, file, asked, meter)
+    if is_special(path):
+        with path.open("wb") as file:
+            return stream(bucket, name, file, asked, steering)
+    manner = steering.manner
+    with steering.running(name, in_parts=True) as progress:
+        return bucket.download(
+            name,
+            path,
+            **asked,
+            part_size=manner.part_size,
+            workers=manner.workers,
+            limit_rate=manner.rate,
+            resume=manner.resume,
+            progress=progress,
+        )
 
 
 def stream(
-    bucket: cb.Bucket, name: str, file: BinaryIO, asked: Asked, meter: Meter
+    bucket: cb.Bucket, name: str, file: BinaryIO, asked: Asked, steering: Steering
 ) -> cb.ObjectInfo:
     """Decrypt an object into an open file, block by block."""
-    with bucket.get(name, **asked, progress=meter.of(name)) as source:
+    with (
+        steering.running(name, in_parts=False) as progress,
+        bucket.get(name, **asked, progress=progress) as source,
+    ):
         file.writelines(source)  # a block at a time
         file.flush()
         return source.info
 
 
-def copy(
-    origin: cb.Bucket,
-    name: str,
-    bucket: cb.Bucket,
-    target: str,
-    writing: Writing,
-    asked: Asked,
-    meter: Meter,
-) -> cb.ObjectInfo:
-    """Copy an object: as it is within one store, else decrypted and encrypted anew.
+class Between:
+    """Two stores, or one, that objects are copied between.
 
-    Raises:
-        UsageError: Both are one object.
+    Args:
+        access: Keys and formats.
+        writing: How copies are written.
+        origin_url: The store they come from.
+        url: The store they go to.
+
+    Attributes:
+        origin: That store.
+        target: The other.
+        unchanged: Whether they are copied as they are, unless a name forbids it.
     """
-    same_store = origin.url == bucket.url
-    if same_store and name == target:
-        raise cb.UsageError("source and target are the same object", name=name)
-    if same_store and not writing.renews and asked["key"] is None and asked["as_name"] is None:
-        return origin.copy(name, target, context=asked["context"], if_absent=writing.if_absent)
-    with origin.get(name, **_fitting(origin, name, asked), progress=meter.of(name)) as source:
-        headers = dict(source.info.headers)
-        if writing.content_type is not None:
-            headers["content-type"] = writing.content_type
-        copied = bucket.put(
-            target,
-            source,
-            metadata=writing.metadata or source.info.metadata,
-            headers=headers,
-            recipients=writing.recipients,
-            context=writing.context,
-            bind_name=writing.bind_name,
-            if_absent=writing.if_absent,
+
+    def __init__(self, access: Access, writing: Writing, origin_url: str, url: str) -> None:
+        self._access = access
+        self._writing = writing
+        self._urls = origin_url, url
+        self._stack = ExitStack()
+        self._asked = access.asked
+        self.same_store = origin_url == url
+        asked_anew = access.force_key is not None or access.as_name is not None
+        other_format = not self.same_store and (
+            access.told_format is not None or bool(access.context)
         )
-        _warn_of_lost(source.info, (*origin.ring.keys, *writing.recipients))
-        return copied
+        self.unchanged = not (writing.renews or asked_anew or other_format)
+        self.origin = self._stack.enter_context(access.open(origin_url))
+        opened = access.open if self.unchanged else access.open_to_write
+        self.target = self._stack.enter_context(opened(url))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def copy(
+        self, name: str, target: str, steering: Steering, size: int | None = None
+    ) -> cb.ObjectInfo:
+        """Copy an object.
+
+        Args:
+            name: Its name.
+            target: The copy's.
+            steering: What it shares with others.
+            size: Its stored size, where it is known and others are copied beside it.
+
+        Raises:
+            UsageError: Both are one object, or it is sealed under its name and there are no keys.
+        """
+        if self.same_store and name == target:
+            raise cb.UsageError("source and target are the same object", name=name)
+        if not self.unchanged:
+            return self._renewed(self.origin, self.target, name, target, self._asked, steering)
+        if self.same_store:
+            context, if_absent = self._asked["context"], self._writing.if_absent
+            return self.origin.copy(name, target, context=context, if_absent=if_absent)
+        if name != target and _is_bound(self.origin.head(name)):
+            origin, bucket = self._resealing(name, target)
+            return self._renewed(origin, bucket, name, target, self._asked, steering)
+        manner = steering.manner
+        with steering.running(name, in_parts=True) as progress:
+            small = size is not None and size <= LARGE
+            return self.origin.copy_to(
+                self.target,
+                name,
+                target,
+                if_absent=self._writing.if_absent,
+                workers=manner.workers,
+                limit_rate=None if small else manner.rate,
+                progress=progress,
+            )
+
+    def _resealing(self, name: str, target: str) -> tuple[cb.Bucket, cb.Bucket]:
+        """Return the stores as what is sealed is read from, and written to, under another name."""
+        if not self._access.key_files:
+            raise cb.UsageError(
+                f"it is sealed under its name and would not open as {target!r}",
+                name=name,
+                hint="keep the name, or give its key with -k FILE, and it is sealed anew",
+            )
+        return self._sealed
+
+    @cached_property
+    def _sealed(self) -> tuple[cb.Bucket, cb.Bucket]:
+        origin, target = (
+            self._stack.enter_context(cb.open_bucket(url, self._access.ring, format=SEALED))
+            for url in self._urls
+        )
+        return origin, target
+
+    def _renewed(
+        self,
+        origin: cb.Bucket,
+        bucket: cb.Bucket,
+        name: str,
+        target: str,
+        asked: Asked,
+        steering: Steering,
+    ) -> cb.ObjectInfo:
+        """Decrypt an object and encrypt it anew."""
+        writing = self._writing
+        with (
+            steering.running(name, in_parts=False) as progress,
+            origin.get(name, **_fitting(origin, name, asked), progress=progress) as source,
+        ):
+            headers = dict(source.info.headers)
+            if writing.content_type is not None:
+                headers["content-type"] = writing.content_type
+            copied = bucket.put(
+                target,
+                source,
+                metadata=writing.metadata or source.info.metadata,
+                headers=headers,
+                recipients=writing.recipients,
+                context=writing.context,
+                bind_name=writing.bind_name,
+                if_absent=writing.if_absent,
+            )
+            _warn_of_lost(source.info, (*origin.ring.keys, *writing.recipients))
+            return copied
+
+
+def _is_bound(info: cb.ObjectInfo) -> bool:
+    seal = info.envelope.seal if info.envelope is not None else None
+    return seal is not None and seal.binds_name
 
 
 def _fitting(origin: cb.Bucket, name: str, asked: Asked) -> Asked:

@@ -1,36 +1,74 @@
-"""Folders and prefixes, object by object.
+"""Folders and what is done with all in them.
 
-Law: names come from a hostile store. One becomes a file only if every part of it is an ordinary
-name, and only below the target folder: no link in that folder is followed, and nothing but a
-regular file is ever replaced. One object that fails is told at the end and stops no other.
+Law: one object that fails is told at the end and stops no other. Folders are walked in the order
+in which stores list names, a folder at a time, so that the two can be compared as they come.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.text import amount, count, printable
 
+_TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
+
+
+@dataclass(frozen=True, slots=True)
+class FileBelow:
+    """A file: its relative name with slashes, its path, its size, its time in nanoseconds."""
+
+    relative: str
+    path: Path
+    size: int
+    modified: int
+
 
 class Tally:
-    """What has been done so far, and what failed."""
+    """What has been done so far, by several threads, and what failed."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._done = 0
         self._bytes = 0
+        self._unchanged = 0
+        self._deleted = 0
         self._notes: list[str] = []
         self._failures: list[str] = []
 
     def add(self, size: int) -> None:
         """Count a transfer that succeeded."""
-        self._done += 1
-        self._bytes += size
+        with self._lock:
+            self._done += 1
+            self._bytes += size
+
+    def add_unchanged(self) -> None:
+        """Count what was the same on both sides."""
+        with self._lock:
+            self._unchanged += 1
+
+    def add_deleted(self) -> None:
+        """Count what was deleted."""
+        with self._lock:
+            self._deleted += 1
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What failed so far, a line each."""
+        return tuple(self._failures)
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything failed so far."""
+        return bool(self._failures)
 
     def note(self, text: str) -> None:
         """Keep what should be said at the end."""
@@ -56,126 +94,78 @@ class Tally:
             say(printable(failure))
         if not quiet or self._failures:
             failed = f"; {len(self._failures):,} failed" if self._failures else ""
-            say(f"copied {count(self._done, 'object')}, {amount(self._bytes)}{failed}")
+            others = f"; {self._unchanged:,} unchanged" if self._unchanged else ""
+            others += f"; {self._deleted:,} deleted" if self._deleted else ""
+            say(f"copied {count(self._done, 'object')}, {amount(self._bytes)}{others}{failed}")
         return 1 if self._failures else 0
 
 
-def files_below(folder: Path, store_url: str, tally: Tally) -> Iterator[tuple[str, Path, int]]:
-    """Give the files below a folder, sorted: relative name with slashes, path, size.
+def files_below(
+    folder: Path, stores: Iterable[str], tally: Tally, *, follow: bool = True
+) -> Iterator[FileBelow]:
+    """Give the files below a folder, in byte order of their relative names.
 
-    Links to files are followed, links to folders are not, because they can lead in circles. The
-    folder of the store that is written to is left out, like all that is no file.
+    Links to folders are never followed, because they can lead in circles. What is no file, the
+    folder of a store that is at work, and the temporary file of a download are left out.
+
+    Args:
+        folder: Where to look.
+        stores: URLs of the stores at work.
+        tally: Told what fails, and what is left out.
+        follow: Whether links to files are followed; else they are left out, like all that is left
+            out then without a word: it is the target, where only files are ours.
     """
-    store = Path(store_url.removeprefix("file://")) if store_url.startswith("file://") else None
-    pending = [("", folder)]
+    own = [Path(url.removeprefix("file://")) for url in stores if url.startswith("file://")]
+    pending = [_entries(folder, "", tally)]
     while pending:
-        prefix, current = pending.pop()
-        entries: list[os.DirEntry[str]] = []
-        with tally.attempt(str(current)), os.scandir(current) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
-        below = []
-        for entry in entries:
-            path = Path(entry.path)
-            if entry.is_dir(follow_symlinks=False):
-                if store is not None and path.samefile(store):
-                    tally.note(f"left out {path}: it is the store that is written to")
-                else:
-                    below.append((f"{prefix}{entry.name}/", path))
-                continue
-            kind, size = _kind_of(path)
-            if kind is None:
-                yield f"{prefix}{entry.name}", path, size
+        found = next(pending[-1], None)
+        if found is None:
+            pending.pop()
+            continue
+        relative, entry = found
+        path = Path(entry.path)
+        if entry.is_dir(follow_symlinks=False):
+            if any(store.is_dir() and path.samefile(store) for store in own):
+                kind: str | None = "it is the store that is written to"
             else:
-                tally.note(f"left out {path}: {kind}")
-        pending += reversed(below)
+                pending.append(_entries(path, relative + "/", tally))
+                continue
+        else:
+            kind, size, modified = _kind_of(path, follow=follow)
+            if kind is None:
+                yield FileBelow(relative, path, size, modified)
+                continue
+        if follow:
+            tally.note(f"left out {path}: {kind}")
 
 
-def _kind_of(path: Path) -> tuple[str | None, int]:
-    """Say what a path is if it is no file, and how long it is if it is one."""
+def _entries(folder: Path, prefix: str, tally: Tally) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    entries: list[os.DirEntry[str]] = []
+    with tally.attempt(str(folder)), os.scandir(folder) as scan:
+        entries = sorted(scan, key=_place)
+    return ((prefix + entry.name, entry) for entry in entries)
+
+
+def _place(entry: os.DirEntry[str]) -> bytes:
+    """Sort a folder where the names of what is in it stand in a listing."""
+    return os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b"")
+
+
+def _kind_of(path: Path, *, follow: bool) -> tuple[str | None, int, int]:
+    """Say what a path is if it is no file; if it is one, its size and time."""
+    if _TEMPORARY.fullmatch(path.name):
+        return "a download that is not finished", 0, 0
     try:
-        status = path.stat()
+        status = path.stat() if follow else path.lstat()
     except OSError:
-        return ("a link that leads nowhere" if path.is_symlink() else None), 0
+        return ("a link that leads nowhere" if path.is_symlink() else None), 0, 0
     if stat.S_ISREG(status.st_mode):
-        return None, status.st_size
+        return None, status.st_size, status.st_mtime_ns
     if stat.S_ISDIR(status.st_mode):
-        return "a link to a folder", 0
-    return "no file but a device, pipe or socket", 0
-
-
-class TargetFolder:
-    """A folder that objects of a hostile store are written below."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._written: set[tuple[int, int]] = set()
-
-    def place(self, relative: str) -> Path:
-        """Find the path for a name, and make the folders that lead to it.
-
-        Raises:
-            UsageError: The name would leave the folder, or something is in its way.
-            OSError: A folder cannot be made.
-        """
-        *folders, last = safe_parts(relative)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        current = self._folder
-        for part in folders:
-            current /= part
-            if current.is_symlink():
-                raise cb.UsageError(f"{current} is a link and is not followed")
-            current.mkdir(exist_ok=True)
-        path = current / last
-        status = _status(path)
-        if status is None:
-            return path
-        if not stat.S_ISREG(status.st_mode):
-            raise cb.UsageError(f"{path} is no file and is not replaced")
-        if (status.st_dev, status.st_ino) in self._written:
-            raise cb.UsageError(
-                f"{path} was just written for another object, whose name is the same to this"
-                " file system",
-                hint="copy it by itself to another name",
-            )
-        return path
-
-    def remember(self, path: Path) -> None:
-        """Remember what was written, since file systems take names for one that stores do not."""
-        status = path.lstat()
-        self._written.add((status.st_dev, status.st_ino))
-
-
-def safe_parts(relative: str) -> tuple[str, ...]:
-    """Split an object's name into the parts of a path below a folder.
-
-    Raises:
-        UsageError: It begins with a slash, or a part is empty, ``.`` or ``..``, or holds what no
-            file name can.
-    """
-    parts = tuple(relative.split("/"))
-    if {"", ".", ".."}.intersection(parts) or "\0" in relative or not _is_text(relative):
-        raise cb.UsageError(
-            "the name makes no path below the target folder",
-            hint="copy the object by itself: cipherbucket cp URL FILE",
-        )
-    return parts
+        return "a link to a folder", 0, 0
+    return "no file but a device, pipe or socket", 0, 0
 
 
 def is_folder_marker(relative: str, size: int) -> bool:
     """Tell whether an object only stands for a folder, as consoles of stores make them."""
     return not size and (not relative or relative.endswith("/"))
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.lstat()
-    except FileNotFoundError:
-        return None
