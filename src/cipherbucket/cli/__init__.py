@@ -37,6 +37,8 @@ COMMANDS = {
     "rm": ("objects", "Delete objects."),
     "serve": ("serve", "Run a local OSS endpoint, for development and tests."),
     "stat": ("stat", "Tell all that is known of an object."),
+    "sync": ("sync", "Copy what is missing or differs, between folders and stores."),
+    "transfers": ("unfinished", "List and clear interrupted transfers."),
 }
 """Each command with the module that holds it, and its line in the help."""
 
@@ -44,6 +46,7 @@ _EXAMPLES = (
     "cipherbucket keygen cmk.pem",
     "cipherbucket mb file:///data/store",
     "cipherbucket cp -k cmk.pem report.pdf file:///data/store/",
+    "cipherbucket sync -k cmk.pem photos file:///data/store/photos",
     "cipherbucket cat -k cmk.pem --range 0-99 file:///data/store/report.pdf",
     "cipherbucket COMMAND --help",
 )
