@@ -21,7 +21,8 @@ from typing import NoReturn, Self
 
 from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
-from cipherbucket.keys.kms_client import KmsClient, decoded, printable
+from cipherbucket.keys.kms_answers import decoded, printable
+from cipherbucket.keys.kms_client import KmsClient
 from cipherbucket.keys.kms_settings import KmsSettings
 
 KMS = "KMS/ALICLOUD"

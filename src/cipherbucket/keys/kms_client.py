@@ -11,7 +11,6 @@ second to import; that is done at the first call.
 from __future__ import annotations
 
 import base64
-import binascii
 import importlib.util
 import os
 import random
@@ -30,10 +29,19 @@ from cipherbucket.errors import (
     MissingExtraError,
     WrongKeyError,
 )
+from cipherbucket.keys.kms_answers import (
+    KEY_NOT_FOUND,
+    NOT_THIS_CIPHERTEXT,
+    decoded,
+    printable,
+    told,
+)
 from cipherbucket.keys.kms_settings import KmsSettings
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 8.0
 """Seconds; each pause is up to twice the one before."""
+_CONNECTIONS = 32
+_TRUSTS: dict[tuple[str | None, bool], int] = {}
 
 
 class KmsClient:
@@ -151,29 +159,29 @@ class KmsClient:
                 )
                 error.host = self._host
                 return _Trouble(error, cause, "failed")
-            return _Trouble(self._garbage(type(cause).__name__), cause, "failed")
+            return _Trouble(self._garbage(type(cause).__name__), again="failed")
         request_id = printable(getattr(cause, "request_id", ""))
         details = f"(HTTP {status}, {code or '-'}, request {request_id or '-'}, {self._host})"
         throttled = status == 429 or "Throttling" in code
         refused: CipherbucketError
-        if action == "Decrypt" and status < 500 and code.startswith(_NOT_THIS_CIPHERTEXT):
-            return _Trouble(WrongKeyError("the key does not open this object"), None)
-        if status < 500 and code.startswith(("Forbidden.KeyNotFound", "Forbidden.AliasNotFound")):
+        if action == "Decrypt" and status < 500 and code.startswith(NOT_THIS_CIPHERTEXT):
+            return _Trouble(WrongKeyError("the key does not open this object"))
+        if status < 500 and code.startswith(KEY_NOT_FOUND):
             key_id = printable(parameters.get("KeyId"))
             refused = MasterKeyError(
                 f"the KMS has no key {key_id!r} {details}",
                 hint="check the id or alias of the key, and the region",
             )
-            return _Trouble(refused, cause)
-        text, hint = _told(code, status, throttled=throttled)
+            return _Trouble(refused)
+        text, hint = told(code, status, throttled=throttled)
         refused = KmsError(f"{text} {details}", hint=hint)
         refused.status, refused.code = status, code or None
         refused.request_id, refused.host = request_id or None, self._host
         if throttled:
             after = getattr(cause, "retry_after", None)  # milliseconds
             seconds = after / 1000 if isinstance(after, int) else 0.0
-            return _Trouble(refused, cause, "throttled", seconds)
-        return _Trouble(refused, cause, "failed" if status >= 500 else "")
+            return _Trouble(refused, again="throttled", after=seconds)
+        return _Trouble(refused, again="failed" if status >= 500 else "")
 
     def _text(self, answer: Mapping[str, Any], name: str) -> str:
         text = answer.get(name)
@@ -198,10 +206,13 @@ class KmsClient:
 
 @dataclass(frozen=True)
 class _Trouble:
-    """What a call came to if not to an answer, and whether to try again."""
+    """What a call came to if not to an answer, and whether to try again.
+
+    The cause is kept where no answer came. The SDK's exceptions for the others hold the answer.
+    """
 
     error: CipherbucketError
-    cause: BaseException | None
+    cause: BaseException | None = None
     again: str = ""
     after: float = 0.0
 
@@ -224,6 +235,7 @@ class _Sdk:
             ignore_ssl=not settings.verify,
             http_proxy=settings.proxy,
             https_proxy=settings.proxy,
+            max_idle_conns=_pool_of_its_own(settings),
         )
         self._client = Client(
             models.Config(
@@ -269,72 +281,21 @@ class _SdkCredentials:
         )
 
 
-_NOT_THIS_CIPHERTEXT = (
-    "Forbidden.KeyNotFound",
-    "Forbidden.KeyVersionNotFound",
-    "InvalidCiphertext",
-    "InvalidParameter",  # of Decrypt's parameters, both are the object's: blob and context
-    "UnsupportedOperation",  # the key that the blob names is one for signatures
-)
-_BY_CODE: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    (
-        ("Rejected.Disabled", "Rejected.PendingDeletion", "Rejected.Unavailable"),
-        "the KMS key is disabled, or about to be deleted",
-        "enable it in the KMS console, or cancel its deletion; its objects open again then",
-    ),
-    (("InvalidAccessKeyId",), "the access key is unknown", "check OSS_ACCESS_KEY_ID"),
-    (
-        ("SignatureDoesNotMatch", "IncompleteSignature"),
-        "the signature does not match",
-        "check OSS_ACCESS_KEY_SECRET",
-    ),
-    (
-        ("InvalidSecurityToken", "MissingSecurityToken"),
-        "the security token is not accepted",
-        "it may have expired: get a new one, or give credentials= as a provider that does",
-    ),
-    (("InvalidTimeStamp", "IllegalTimestamp"), "this machine's clock is wrong", "set the clock"),
-    (
-        ("Forbidden", "NoPermission"),
-        "the KMS forbids it",
-        "the access key needs kms:GenerateDataKey, Encrypt, Decrypt, and DescribeKey for aliases",
-    ),
-)
-
-
-def _told(code: str, status: int, *, throttled: bool) -> tuple[str, str]:
-    if throttled:
-        return (
-            "the KMS throttled every try",
-            "make fewer calls at once, or ask for a higher quota; patience= waits longer",
-        )
-    for codes, text, hint in _BY_CODE:
-        if code.startswith(codes):
-            return text, hint
-    if status >= 500:
-        return "the KMS failed", "try again later; whether the key is the right one is not known"
-    return "the KMS refused", "look the code up in the KMS documents"
-
-
-def decoded(text: str) -> bytes | None:
-    """Return what a text is the one base64 of, or None if it is none."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return data if data and base64.b64encode(data).decode() == text else None
-
-
-def printable(text: object) -> str:
-    """Return a service's words, cut and printable: they go to logs and terminals."""
-    return "".join(char if char.isprintable() else "?" for char in str(text or "")[:200])
-
-
 def _no_extra() -> MissingExtraError:
     return MissingExtraError(
         "keys of a KMS take its SDK, which is not installed",
         hint="pip install 'cipherbucket[kms]'",
     )
+
+
+def _pool_of_its_own(settings: KmsSettings) -> int:
+    """Return a number of connections that keys of other trust do not have.
+
+    The SDK keeps one TLS context for each host and number of connections: what one key trusts, the
+    next would trust too.
+    """
+    trust = (settings.ca_file, settings.verify)
+    return _CONNECTIONS + _TRUSTS.setdefault(trust, len(_TRUSTS))
 
 
 def _drop_connections() -> None:

@@ -36,8 +36,8 @@ class KmsSettings:
             environment (``OSS_ACCESS_KEY_ID``, ``OSS_ACCESS_KEY_SECRET``, ``OSS_SESSION_TOKEN``),
             then the default chain of ``alibabacloud-credentials``.
         proxy: URL of a proxy. None: ``HTTPS_PROXY``.
-        ca_file: Certificates to trust instead of the usual ones; a dedicated gateway has a CA of
-            its own, to be had in the KMS console.
+        ca_file: Certificates to trust beside the usual ones; a dedicated gateway has a CA of its
+            own, to be had in the KMS console.
         verify: False trusts any certificate; for test endpoints.
         connect_timeout: Seconds until a connection that does not come about is given up.
         read_timeout: Seconds without a byte until a call is given up.
