@@ -2,11 +2,11 @@
 
 For development, tests and demonstrations; for those who encrypt nothing, too. It verifies
 signatures, keeps versions, restores archives, polices client-side encryption headers and fails on
-request. See `Endpoint`.
+request. See `Endpoint`; the KMS that can stand beside it is `cipherbucket.server.kms`.
 
 ::
 
-    HTTP      endpoint -> app -> routes          starlette and uvicorn, hosts, faults, signature
+    HTTP      endpoint -> app -> routes          listening, hosts, faults, signature
     verbs     objects copying multipart listing histories properties buckets
     rules     policing signing ranges attributes versions errors xml
     state     service -> catalog (SQLite), bodies (one of our stores), streams
@@ -25,5 +25,6 @@ except ImportError as error:
 
 from cipherbucket.server.endpoint import Endpoint, serve_forever
 from cipherbucket.server.faults import FaultPlan
+from cipherbucket.server.kms import KmsEndpoint
 
-__all__ = ["Endpoint", "FaultPlan", "serve_forever"]
+__all__ = ["Endpoint", "FaultPlan", "KmsEndpoint", "serve_forever"]

@@ -20,6 +20,7 @@ from cipherbucket.server.app import create_app
 from cipherbucket.server.buckets import check_bucket_name
 from cipherbucket.server.errors import OssError
 from cipherbucket.server.faults import FaultPlan, Faults
+from cipherbucket.server.kms.endpoint import KmsEndpoint
 from cipherbucket.server.listening import Listener
 from cipherbucket.server.service import Service, Settings
 from cipherbucket.server.signature import Credentials
@@ -187,8 +188,17 @@ C++, aliyun-oss-cpp-sdk
 """
 
 
-def serve_forever(endpoint: Endpoint, *, with_secret: bool, tell: Callable[[str], None]) -> None:
+def serve_forever(
+    endpoint: Endpoint,
+    *,
+    kms: KmsEndpoint | None = None,
+    with_secret: bool,
+    tell: Callable[[str], None],
+) -> None:
     """Serve until interrupted; ``tell`` first where, and how to point the SDKs at it."""
-    with endpoint, contextlib.suppress(KeyboardInterrupt):
+    # The folder that both may keep their files in is made by the first.
+    with endpoint, kms or contextlib.nullcontext(), contextlib.suppress(KeyboardInterrupt):
         tell(endpoint.describe(with_secret=with_secret))
+        if kms is not None:
+            tell(kms.describe(with_secret=with_secret))
         endpoint.wait()

@@ -52,6 +52,12 @@ class _Protocol(H11Protocol):
 
         self.app = app
 
+    def shutdown(self) -> None:
+        idle = self.cycle is None or self.cycle.response_complete
+        super().shutdown()
+        if idle:  # https would wait for the client's farewell, which may never come
+            self.transport.abort()
+
 
 class Listener:
     """A server on one address.
