@@ -1,5 +1,6 @@
 """A store in a folder, and key files that are made once."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,16 @@ def url(tmp_path: Path) -> str:
 def bucket(url: str, key_file: Path) -> cb.Bucket:
     """Return that store as the library sees it."""
     return cb.open_bucket(url, cb.load_key(key_file))
+
+
+@pytest.fixture
+def old_tree(tmp_path: Path) -> Path:
+    """Return a folder of files that are an hour old."""
+    root = tmp_path / "tree"
+    for name, data in {"a.txt": b"22", "a/b/deep": b"3" * 40_000, "top é": b""}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        at = path.stat().st_mtime - 3600
+        os.utime(path, (at, at))
+    return root

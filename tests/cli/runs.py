@@ -151,3 +151,21 @@ def read(bucket: cb.Bucket, name: str) -> bytes:
     """Read an object."""
     with bucket.get(name) as stream:
         return stream.read()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return all files below a folder, by their relative names."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def synced(*args: object) -> str:
+    """Run a sync that must not fail, and return its last line."""
+    return succeed("sync", *args).stderr.splitlines()[-1].removeprefix("cipherbucket: ")
+
+
+def planned(*args: object) -> list[str]:
+    """Return what a sync would do, sorted."""
+    result = succeed("sync", "--dry-run", *args)
+    assert result.stderr == ""
+    return sorted(result.stdout.splitlines())

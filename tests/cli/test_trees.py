@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import invoke, read, succeed
+from tests.cli.runs import contents, invoke, read, succeed
 
 import cipherbucket as cb
 from cipherbucket.cli.target_folder import TargetFolder, safe_parts
@@ -38,14 +38,6 @@ def tree(tmp_path: Path) -> Path:
     (root / "top é").write_bytes(b"1")
     (root / "empty").mkdir()
     return root
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 ALL = {"a/b/deep": b"3", "a/file": b"22", "top é": b"1"}

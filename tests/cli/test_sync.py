@@ -1,0 +1,258 @@
+"""``sync``: what is missing or differs, in every direction."""
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import contents, error_of, invoke, planned, read, synced
+
+import cipherbucket as cb
+from cipherbucket.cli.globs import Globs
+
+HOUR = 3600
+FORMATS = ["oss", "sealed"]
+
+
+def age(folder: Path, seconds: float) -> None:
+    """Let all files be so old."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            at = path.stat().st_mtime - seconds
+            os.utime(path, (at, at))
+
+
+@pytest.mark.parametrize("prefix", ["", "/p", "/p/q/"])
+@pytest.mark.parametrize("layout", FORMATS)
+def test_up_and_down_and_then_nothing_more(
+    url: str, key_file: Path, old_tree: Path, tmp_path: Path, prefix: str, layout: str
+) -> None:
+    keyed = ("-k", key_file, "--format", layout)
+    size = sum(map(len, contents(old_tree).values()))
+    assert synced(*keyed, old_tree, url + prefix) == "copied 3 objects, 39.1 KiB"
+    assert size == 40_002
+    assert synced(*keyed, old_tree, url + prefix) == "copied 0 objects, 0 bytes; 3 unchanged"
+    target = tmp_path / "new" / "target"
+    assert synced(*keyed, url + prefix, target) == "copied 3 objects, 39.1 KiB"
+    assert contents(target) == contents(old_tree)
+    for options in ((), ("--checksum",), ("--delete",)):
+        for ends in ((url + prefix, target), (target, url + prefix)):
+            assert synced(*keyed, *options, *ends) == "copied 0 objects, 0 bytes; 3 unchanged"
+
+
+def test_a_file_gets_the_time_of_its_object(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    bucket.put("a", b"1")
+    synced("-k", key_file, url, tmp_path / "down")
+    when = datetime.fromtimestamp((tmp_path / "down" / "a").stat().st_mtime, UTC)
+    assert abs(when - bucket.head("a").modified).total_seconds() < 1
+
+
+@pytest.mark.parametrize("layout", FORMATS)
+def test_what_was_changed_goes_up(url: str, key_file: Path, old_tree: Path, layout: str) -> None:
+    keyed = ("-k", key_file, "--format", layout)
+    synced(*keyed, old_tree, url)
+    (old_tree / "a.txt").write_bytes(b"33")
+    later = old_tree.stat().st_mtime + HOUR
+    os.utime(old_tree / "a.txt", (later, later))
+    (old_tree / "top é").write_bytes(b"longer")
+    os.utime(old_tree / "top é", (0, 0))
+    assert planned(*keyed, old_tree, url) == [
+        "would copy a.txt (newer)",
+        "would copy top é (other size)",
+    ]
+    assert synced(*keyed, old_tree, url) == "copied 2 objects, 8 bytes; 1 unchanged"
+    with cb.open_bucket(url, cb.load_key(key_file), format=layout) as bucket:
+        assert read(bucket, "a.txt") == b"33"
+        assert read(bucket, "top é") == b"longer"
+
+
+@pytest.mark.parametrize("layout", FORMATS)
+def test_what_was_changed_comes_down(
+    url: str, key_file: Path, old_tree: Path, tmp_path: Path, layout: str
+) -> None:
+    keyed = ("-k", key_file, "--format", layout)
+    synced(*keyed, old_tree, url)
+    target = tmp_path / "down"
+    synced(*keyed, url, target)
+    os.utime(target / "a.txt", (0, 0))
+    (target / "top é").write_bytes(b"mine, and later")
+    (target / "a/b/deep").write_bytes(b"4" * 40_000)  # of the same length, and later: it stays
+    assert planned(*keyed, url, target) == [
+        "would copy a.txt (newer)",
+        "would copy top é (other size)",
+    ]
+    assert synced(*keyed, url, target) == "copied 2 objects, 2 bytes; 1 unchanged"
+    assert (target / "a/b/deep").read_bytes() == b"4" * 40_000
+    assert planned(*keyed, "--checksum", url, target) == ["would copy a/b/deep (other content)"]
+    synced(*keyed, "--checksum", url, target)
+    assert contents(target) == contents(old_tree)
+
+
+def test_a_checksum_finds_what_no_time_tells(url: str, key_file: Path, old_tree: Path) -> None:
+    synced("-k", key_file, old_tree, url)
+    (old_tree / "a.txt").write_bytes(b"33")
+    age(old_tree, HOUR)
+    assert planned("-k", key_file, old_tree, url) == []
+    assert planned("-k", key_file, "--checksum", old_tree, url) == [
+        "would copy a.txt (other content)"
+    ]
+
+
+def test_a_dry_run_changes_nothing_and_writes_no_key(
+    url: str, bucket: cb.Bucket, old_tree: Path, tmp_path: Path
+) -> None:
+    bucket.put("old\x1b[2J", b"")
+    assert planned("--delete", old_tree, url) == [
+        "would copy a.txt (not there)",
+        "would copy a/b/deep (not there)",
+        "would copy top é (not there)",
+        r"would delete old\x1b[2J",
+    ]
+    assert [entry.name for entry in bucket.list()] == ["old\x1b[2J"]
+    target = tmp_path / "nowhere"
+    assert len(planned(url, target)) == 1
+    assert not target.exists()
+
+
+def test_delete_removes_what_is_not_in_the_source(
+    url: str, bucket: cb.Bucket, key_file: Path, old_tree: Path, tmp_path: Path
+) -> None:
+    for name in ("p/more", "p/a/more", "other"):
+        bucket.put(name, b"")
+    last = synced("-k", key_file, "--delete", old_tree, f"{url}/p")
+    assert last == "copied 3 objects, 39.1 KiB; 2 deleted"
+    names = [entry.name for entry in bucket.list()]
+    assert names == ["other", "p/a.txt", "p/a/b/deep", "p/top é"]
+    target = tmp_path / "down"
+    (target / "sub").mkdir(parents=True)
+    (target / "sub" / "file").write_bytes(b"")
+    (target / "link").symlink_to(old_tree / "a.txt")
+    (target / "folder").symlink_to(old_tree)
+    (target / ".cipherbucket-0123456789abcdef.part").write_bytes(b"of a download")
+    last = synced("-k", key_file, "--delete", f"{url}/p", target)
+    assert last == "copied 3 objects, 39.1 KiB; 1 deleted"
+    assert (target / "sub").is_dir()
+    assert (target / "link").is_symlink()
+    assert len(contents(old_tree)) == 3
+    assert (target / ".cipherbucket-0123456789abcdef.part").exists()
+
+
+def test_nothing_is_deleted_when_anything_failed(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    bucket.put("../out", b"evil")
+    bucket.put("fine", b"1")
+    target = tmp_path / "deep" / "down"
+    target.mkdir(parents=True)
+    (target / "mine").write_bytes(b"precious")
+    result = invoke("sync", "-k", key_file, "--delete", url, target)
+    assert result.exit_code == 1
+    assert "nothing was deleted" in result.stderr
+    assert result.stderr.endswith("copied 1 object, 1 byte; 1 failed\n")
+    assert contents(target.parent) == {"down/fine": b"1", "down/mine": b"precious"}
+
+
+def test_a_folder_that_cannot_be_read_deletes_nothing(
+    url: str, bucket: cb.Bucket, key_file: Path, old_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("a/b/old", b"")
+    scan = os.scandir
+
+    def failing(path: Path) -> object:
+        if str(path).endswith("/b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    result = invoke("sync", "-k", key_file, "--delete", old_tree, url)
+    assert result.exit_code == 1
+    assert "Permission denied" in result.stderr
+    assert bucket.exists("a/b/old")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), "a.txt a/b/deep top"),
+        (("--exclude", "a*"), "top"),
+        (("--exclude", "*", "--include", "*.txt"), "a.txt"),
+        (("--include=*.txt", "--exclude=*"), ""),
+        (("--include", "a.txt"), "a.txt a/b/deep top"),
+        (("--exclude", "*", "--include", "a*", "--exclude", "*.txt"), "a/b/deep"),
+        (("--exclude", "[at]*", "--include", "?/b/*"), "a/b/deep"),
+        (("--exclude", "b"), "a.txt a/b/deep top"),
+    ],
+)
+def test_the_last_glob_that_fits_decides(
+    url: str, key_file: Path, old_tree: Path, options: tuple[str, ...], expected: str
+) -> None:
+    lines = planned(*options, old_tree, url)
+    names = [re.sub(r"would copy (.*?)( é)? \(.*", r"\1", line) for line in lines]
+    assert " ".join(names) == expected
+    assert planned("-k", key_file, *options, old_tree, url) == lines
+
+
+def test_what_is_excluded_is_not_deleted(
+    url: str, bucket: cb.Bucket, key_file: Path, old_tree: Path
+) -> None:
+    for name in ("keep.log", "drop.txt"):
+        bucket.put(name, b"")
+    synced("-k", key_file, "--delete", "--exclude", "*.log", old_tree, url)
+    assert bucket.exists("keep.log")
+    assert not bucket.exists("drop.txt")
+
+
+def test_globs_distinguish_case() -> None:
+    globs = Globs([("*.TXT", False)])
+    assert globs.take("a.txt")
+    assert not globs.take("A.TXT")
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (("a", "b"), "neither source nor target is a URL"),
+        (("nothing", "{url}"), "is no folder"),
+        (("{url}", "{file}"), "is no folder"),
+        (("{url}", "{url}/x"), "one of source and target is in the other"),
+        (("{url}/x", "{url}"), "one of source and target is in the other"),
+        (("{store}", "{url}"), "in the folder of the store"),
+        (("{url}", "{store}/sub"), "in the folder of the store"),
+        (("--as-name", "x", "{url}", "y"), "for reading one object"),
+        (("-q", "--progress", "{url}", "y"), "contradict"),
+        (("--metadata", "a=b", "{url}", "y"), "for objects, not for files"),
+        (("--limit-rate", "fast", "{url}", "y"), "500K, 10M or 1.5G"),
+        (("--workers", "0", "{url}", "y"), "--workers"),
+        (("--checksum", "--format", "oss", "{url}/a", "{other}"), "another checksum"),
+    ],
+)
+def test_mistakes_are_explained(
+    url: str, key_file: Path, tmp_path: Path, args: tuple[str, ...], hint: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    cb.make_bucket(f"file://{tmp_path}/other")
+    here = {
+        "{url}": url,
+        "{other}": f"file://{tmp_path}/other",
+        "{file}": str(tmp_path / "file"),
+        "{store}": url.removeprefix("file://"),
+    }
+    for name, value in here.items():
+        args = tuple(arg.replace(name, value) for arg in args)
+    result = invoke("sync", "-k", key_file, *args)
+    assert result.exit_code == 2
+    assert hint in error_of(result)
+
+
+def test_the_store_in_the_target_folder_is_left_alone(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    bucket.put("a", b"1")
+    (tmp_path / "mine").write_bytes(b"")
+    synced("-k", key_file, "--delete", url, tmp_path)
+    assert read(bucket, "a") == b"1"
+    assert (tmp_path / "a").read_bytes() == b"1"
+    assert not (tmp_path / "mine").exists()

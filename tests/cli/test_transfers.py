@@ -1,0 +1,149 @@
+"""``transfers``: what was interrupted, listed and cleared."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import PROGRAM, base, error_of, invoke, on_terminal, read, succeed
+
+import cipherbucket as cb
+
+BIG = os.urandom(1 << 20) * 20
+
+
+def interrupted(*args: object, parts: int) -> None:
+    """Run a copy at a slow rate, and kill it when so many lines are in its journal."""
+    state = Path(os.environ["CIPHERBUCKET_STATE"])
+    before = set(state.glob("*"))
+    command = [*PROGRAM, "cp", *map(str, args), "--part-size", "1M", "--limit-rate", "8M"]
+    with subprocess.Popen(command, env=base(), stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 30
+        while _lines(set(state.glob("*")) - before) < parts:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+
+
+def _lines(journals: set[Path]) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in journals)
+
+
+@pytest.fixture
+def left(url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path) -> Path:
+    """Leave an upload, a download, and an upload that somebody else began; return the folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "file").write_bytes(BIG)
+    bucket.put("stored", BIG)
+    interrupted("-k", key_file, folder / "file", f"{url}/up", parts=4)
+    interrupted("-k", key_file, f"{url}/stored", folder / "down", parts=2)
+    with cb.open_store(url) as store:
+        store.begin_upload("theirs")
+    return folder
+
+
+def test_there_is_nothing_to_list(url: str) -> None:
+    for args in ((), (url,), ("--clear",), ("--clear", url)):
+        result = succeed("transfers", *args)
+        assert (result.stdout, error_of(result)) == ("", "cipherbucket: no interrupted transfers\n")
+
+
+def test_they_are_listed(url: str, left: Path) -> None:
+    lines = sorted(succeed("transfers").stdout.splitlines())
+    assert len(lines) == 2
+    assert re.fullmatch(rf"download +\d+ s  {url}/stored  ->  {left}/down", lines[0])
+    assert re.fullmatch(rf"upload +\d+ s  {left}/file  ->  {url}/up", lines[1])
+    lines = sorted(succeed("transfers", url).stdout.splitlines())
+    assert len(lines) == 3
+    assert re.fullmatch(rf"in store +\d+ s  theirs  {url}", lines[1])
+    assert len(succeed("transfers", f"{url}/other").stdout.splitlines()) == 2
+
+
+def test_clearing_asks_first(url: str, bucket: cb.Bucket, left: Path) -> None:
+    refused = invoke("transfers", "--clear", url)
+    assert refused.exit_code == 2
+    assert "not clearing 2 interrupted transfers and 1 unfinished upload" in refused.stderr
+    session = on_terminal("transfers", "--clear", answers=[("Clear 2 interrupted", "n\n")])
+    assert session.code == 1
+    assert "nothing was cleared" in session.screen
+    assert len(list(cb.abandoned())) == 2
+    session = on_terminal("transfers", "--clear", answers=[("Clear 2 interrupted", "y\n")])
+    assert session.code == 0
+    assert list(cb.abandoned()) == []
+
+
+def test_clearing_leaves_nothing(url: str, bucket: cb.Bucket, left: Path) -> None:
+    assert len(list(left.glob(".cipherbucket-*"))) == 1
+    assert len(bucket.list_uploads()) == 2
+    result = succeed("transfers", "--clear", "-f")
+    assert result.stderr == "cipherbucket: cleared 2 transfers\n"
+    assert [path.name for path in left.iterdir()] == ["file"]
+    assert [each.name for each in bucket.list_uploads()] == ["theirs"]
+    result = succeed("transfers", "--clear", "-f", f"{url}/th")
+    assert result.stderr == "cipherbucket: cleared 1 transfer\n"
+    assert list(bucket.list_uploads()) == []
+    assert read(bucket, "stored") == BIG
+    assert list(cb.abandoned()) == []
+
+
+def test_what_somebody_is_at_is_neither_listed_nor_cleared(
+    url: str, key_file: Path, left: Path
+) -> None:
+    command = [*PROGRAM, "cp", "-k", str(key_file), str(left / "file"), f"{url}/up"]
+    with subprocess.Popen([*command, "--limit-rate", "2M"], env=base()) as process:
+        deadline = time.monotonic() + 30
+        while len(list(cb.abandoned())) != 1:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        result = succeed("transfers", "--clear", "-f")
+        assert result.stderr == "cipherbucket: cleared 1 transfer\n"
+        process.terminate()
+    assert [each.kind for each in cb.abandoned()] == ["upload"]
+
+
+def test_an_upload_to_a_store_that_is_gone_is_forgotten(url: str, left: Path) -> None:
+    Path(url.removeprefix("file://")).rename(left.parent / "elsewhere")
+    succeed("transfers", "--clear", "-f")
+    assert list(cb.abandoned()) == []
+
+
+def test_an_upload_that_cannot_be_aborted_stays(
+    url: str, left: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(self: cb.Bucket, name: str, upload_id: str) -> None:
+        raise cb.StoreError("the store is down", name=name)
+
+    monkeypatch.setattr(cb.Bucket, "abort_upload", failing)
+    result = invoke("transfers", "--clear", "-f")
+    assert result.exit_code == 1
+    assert "'up': the store is down" in result.stderr
+    assert [each.kind for each in cb.abandoned()] == ["upload"]
+
+
+def test_a_journal_that_cannot_be_read_is_shown_and_cleared(tmp_path: Path) -> None:
+    journal = Path(os.environ["CIPHERBUCKET_STATE"]) / "0123.journal"
+    journal.write_bytes(b"nothing of ours\n")
+    assert succeed("transfers").stdout.startswith("unusable ")
+    succeed("transfers", "--clear", "-f")
+    assert not journal.exists()
+
+
+def test_a_journal_names_no_other_file_to_be_removed(tmp_path: Path) -> None:
+    from cipherbucket.journal import Journal
+
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"1")
+    state = Path(os.environ["CIPHERBUCKET_STATE"])
+    for number, name in enumerate(("precious", "../precious", "sub/.cipherbucket-" + "0" * 16)):
+        with Journal.open(state, "download", str(number)) as journal:
+            ends = {"store": "memory://x", "name": "n", "file": str(tmp_path / "file")}
+            journal.begin({"kind": "download", **ends, "temporary": name})
+    succeed("transfers", "--clear", "-f")
+    assert precious.exists()
+    assert list(cb.abandoned()) == []
