@@ -10,6 +10,7 @@ nothing it should not, and tells an attacker nothing by how it fails.
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ _FORMATS = ("oss", "sealed")
 _MOST = 2048
 """Bytes of a wrapped key: three of these, with names, fit into the metadata of an object."""
 _THREADS = 4
+_SEALED_NAME = re.compile(r"[A-Z0-9][A-Z0-9-]{0,63}")
 
 
 def check_master_key(key: MasterKey, formats: Iterable[str] = _FORMATS) -> None:
@@ -48,6 +50,12 @@ def check_master_key(key: MasterKey, formats: Iterable[str] = _FORMATS) -> None:
     for each in written:
         algorithm = key.algorithm_for(each)
         _must(algorithm in key.algorithms, f"algorithm_for({each!r}) is one of algorithms")
+        if each == "sealed":
+            _must(
+                _SEALED_NAME.fullmatch(algorithm) is not None,
+                "an algorithm of format sealed is named in capital letters, digits and -, 64 at"
+                " most, and does not begin with -",
+            )
         _check_refusals(key, each, algorithm)
         if getattr(key, "can_unwrap", True):
             _check_secrets(key, each, algorithm)

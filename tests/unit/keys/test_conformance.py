@@ -110,6 +110,11 @@ def bare(self: Any, secret: bytes, *, algorithm: str, context: bytes) -> bytes:
     return secret
 
 
+def small(self: Any, format: str) -> str:  # noqa: A002
+    ToyKey.algorithm_for(self, format)
+    return "x_toy"
+
+
 def lazy(self: Any, length: int, *, algorithm: str, context: bytes) -> tuple[bytes, bytes]:
     return bytes(length), self.wrap(bytes(length), algorithm=algorithm, context=context)
 
@@ -124,6 +129,7 @@ def lazy(self: Any, length: int, *, algorithm: str, context: bytes) -> tuple[byt
             {"algorithm_for": lambda *_: "X-TOY-1"},
             "MasterKeyError expected, and nothing",
         ),
+        ({"algorithms": frozenset({"x_toy"}), "algorithm_for": small}, "capital letters"),
         ({"wrap": bare}, "does not show"),
         ({"wrap": bound_to_nothing, "unwrap": unbound}, "open for another"),
         ({"unwrap": talkative}, "look alike"),
