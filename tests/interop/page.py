@@ -57,6 +57,13 @@ beside them: three Go programs of one page and one of another (`tests/interop/go
 program (`tests/interop/java/seeds`). We read what they wrote; the Go program with
 `SetMasterCipherManager` reads an object that we wrote under the other key, and the SDKs read one
 that we wrote under the programs' key and description.
+
+## Keys in a KMS
+
+oss2, Go 1 and Java 1 (3.18.4, as 3.18.5 came without the classes) with their key in a KMS run
+against the [KMS endpoint](kms.md), in put, multipart and ranges, as does the Go program that is
+printed for such a key. We read all of them, and all of them read us; oss2 on one side, Go and Java
+on the other do not read each other ([format.md](format.md)).
 """
 
 

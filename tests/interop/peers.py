@@ -8,11 +8,12 @@ reads. Whatever an SDK raises comes back as `RefusedError`; bytes travel in file
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -38,12 +39,14 @@ class Key:
 
     Attributes:
         text: The exact text of the description, where we are told to write another than our own.
+        kms: Id of a key in a KMS, which then is the master key.
     """
 
     public: str
     private: str
     description: dict[str, str] | None = None
     text: str = ""
+    kms: str = ""
 
     @classmethod
     def make(cls, description: dict[str, str] | None = None) -> Self:
@@ -88,6 +91,8 @@ class Client:
     signature: str = "v4"
     manager: bool = field(default=False)
     """Go SDK 1 only: give it a SetMasterCipherManager that knows all keys."""
+    kms: str = ""
+    """Host and port of the KMS, which has the same access key; SDKs speak https with it."""
 
 
 class Peer(Protocol):
@@ -163,10 +168,19 @@ class Driver:
         command: The program and its arguments.
         folder: Where bodies are handed over and what it writes to standard error is kept.
         manager: Whether its readers get all keys through a manager (Go SDK 1).
+        environment: Further variables for it.
     """
 
-    def __init__(self, command: Sequence[str], folder: Path, *, manager: bool = False) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        *,
+        manager: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._command = list(command)
+        self._environment = dict(environment or {})
         self._folder = folder
         self._manager = manager
         self._process: subprocess.Popen[str] | None = None
@@ -233,6 +247,7 @@ class Driver:
                 self._process = subprocess.Popen(
                     self._command,
                     cwd=ROOT,
+                    env={**os.environ, **self._environment},
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

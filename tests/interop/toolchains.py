@@ -22,6 +22,7 @@ ROOT = HERE.parent.parent
 BUILD = Path(sys.prefix) / "interop"
 GO_BIN = BUILD / "go"
 JAVA_LIB = BUILD / "java-lib"
+JAVA_KMS_LIB = BUILD / "java-kms-lib"
 JAVA_CLASSES = BUILD / "java-classes"
 
 _BUILD_SECONDS = 900
@@ -50,9 +51,9 @@ def build() -> None:
             job.result()
 
 
-def java_command(main: str) -> list[str]:
+def java_command(main: str, *options: str, libraries: Path = JAVA_LIB) -> list[str]:
     """Return how a Java program that was built is started."""
-    return ["java", "-cp", f"{JAVA_CLASSES}{os.pathsep}{JAVA_LIB}/*", main]
+    return ["java", *options, "-cp", f"{JAVA_CLASSES}{os.pathsep}{libraries}/*", main]
 
 
 def python_command(driver: str) -> list[str]:
@@ -68,14 +69,15 @@ def _build_go() -> None:
 def _build_java() -> None:
     pom = HERE / "java" / "pom.xml"
     sources = sorted((HERE / "java").rglob("*.java"))
-    if _changed(JAVA_LIB, [pom]):
-        _run(
-            [
-                *["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"],
-                f"-DoutputDirectory={JAVA_LIB}",
-            ]
-        )
-        _note(JAVA_LIB, [pom])
+    for libraries, listed in ((JAVA_LIB, pom), (JAVA_KMS_LIB, HERE / "java" / "kms" / "pom.xml")):
+        if _changed(libraries, [listed]):
+            _run(
+                [
+                    *["mvn", "-q", "-B", "-f", str(listed), "dependency:copy-dependencies"],
+                    f"-DoutputDirectory={libraries}",
+                ]
+            )
+            _note(libraries, [listed])
     if _changed(JAVA_CLASSES, [pom, *sources]):
         _run(
             [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import oss2
-from oss2.crypto import EncryptionMaterials, RsaProvider
+from oss2.crypto import AliKMSProvider, EncryptionMaterials, RsaProvider
 from oss2.models import MultipartUploadCryptoContext
 from tests.interop.python.lines import Request, serve
 
@@ -16,15 +16,33 @@ def _bucket(request: Request) -> Any:
     settings = request["client"]
     sign = oss2.AuthV4 if settings["signature"] == "v4" else oss2.Auth
     auth = sign(settings["access_key_id"], settings["access_key_secret"])
+    provider = _kms(settings) if settings["keys"][0]["kms"] else _rsa(settings)
+    return oss2.CryptoBucket(
+        auth, settings["endpoint"], settings["bucket"], provider, region=settings["region"]
+    )
+
+
+def _rsa(settings: dict[str, Any]) -> RsaProvider:
     first, *others = settings["keys"]
     provider = RsaProvider(_pair(first), mat_desc=first["description"])
     for key in others:
         provider.add_encryption_materials(
             EncryptionMaterials(key["description"], key_pair=_pair(key))
         )
-    return oss2.CryptoBucket(
-        auth, settings["endpoint"], settings["bucket"], provider, region=settings["region"]
+    return provider
+
+
+def _kms(settings: dict[str, Any]) -> AliKMSProvider:
+    (key,) = settings["keys"]
+    provider = AliKMSProvider(
+        settings["access_key_id"],
+        settings["access_key_secret"],
+        settings["region"],
+        key["kms"],
+        mat_desc=key["description"],
     )
+    provider.kms_client.add_endpoint(settings["region"], "Kms", settings["kms"])
+    return provider
 
 
 def _pair(key: dict[str, Any]) -> dict[str, str]:

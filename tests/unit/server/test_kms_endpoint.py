@@ -172,7 +172,7 @@ def test_it_says_where_it_is_and_how_to_point_sdks_at_it(tmp_path: Path) -> None
         assert "very-secret" not in kms.describe(with_secret=False)
         assert "--kms-tls" in text
     with KmsEndpoint(tls=tmp_path) as kms:
-        assert kms.describe(with_secret=True).count(str(kms.certificate)) == 4
+        assert kms.describe(with_secret=True).count(str(kms.certificate)) == 5
 
 
 def test_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:

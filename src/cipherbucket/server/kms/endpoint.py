@@ -182,7 +182,7 @@ class KmsEndpoint:
         file = self.certificate
         if file is None:
             return text + _HTTP
-        return text + _HTTPS.format(file=file.absolute(), address=self.address)
+        return text + _HTTPS.format(file=file.absolute())
 
 
 _DESCRIPTION = """\
@@ -192,6 +192,8 @@ KMS endpoint at {url}
   secret    {secret}
   CMKs      {keys}
 
+cipherbucket
+  export KMS_ENDPOINT={url}
 Python, oss2 and aliyun-python-sdk-kms
   aliyunsdkcore.profile.region_provider.modify_point("Kms", "{region}", "{address}")
 Python, alibabacloud_kms20160120
@@ -206,6 +208,7 @@ It speaks http; oss2, the Go and Java SDKs for OSS speak https alone, for which 
 """
 _HTTPS = """\
 Trust its certificate
+  cipherbucket                             cb.KmsSettings(ca_file="{file}")
   Python, oss2 and aliyun-python-sdk-kms   export ALIBABA_CLOUD_CA_BUNDLE={file}
   Python, alibabacloud_kms20160120         config.ca = "{file}"
   Go                                       export SSL_CERT_FILE={file}

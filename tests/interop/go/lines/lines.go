@@ -9,11 +9,13 @@ import (
 	"os"
 )
 
-// Key is a master key: PEM texts (X.509 public, PKCS#8 private) and its description.
+// Key is a master key: PEM texts (X.509 public, PKCS#8 private), or the id of one in a KMS, and its
+// description.
 type Key struct {
 	Public      string            `json:"public"`
 	Private     string            `json:"private"`
 	Description map[string]string `json:"description"`
+	Kms         string            `json:"kms"`
 }
 
 // Client is how the store is reached and with which keys; the first key writes, all read.
@@ -26,6 +28,7 @@ type Client struct {
 	Signature string `json:"signature"`
 	Keys      []Key  `json:"keys"`
 	Manager   bool   `json:"manager"`
+	Kms       string `json:"kms"`
 }
 
 // Request is one thing to do. Ranges are written as in HTTP, without "bytes=".

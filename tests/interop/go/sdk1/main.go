@@ -8,6 +8,7 @@ import (
 
 	"cipherbucket/interop/lines"
 
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/kms"
 	"github.com/aliyun/aliyun-oss-go-sdk/oss"
 	osscrypto "github.com/aliyun/aliyun-oss-go-sdk/oss/crypto"
 )
@@ -46,8 +47,7 @@ func open(c lines.Client) (*osscrypto.CryptoBucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := c.Keys[0]
-	cipher, err := osscrypto.CreateMasterRsa(first.Description, first.Public, first.Private)
+	cipher, err := master(c, c.Keys[0])
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +56,18 @@ func open(c lines.Client) (*osscrypto.CryptoBucket, error) {
 		options = append(options, osscrypto.SetMasterCipherManager(manager{c.Keys}))
 	}
 	return osscrypto.GetCryptoBucket(client, c.Bucket, osscrypto.CreateAesCtrCipher(cipher), options...)
+}
+
+func master(c lines.Client, key lines.Key) (osscrypto.MasterCipher, error) {
+	if key.Kms == "" {
+		return osscrypto.CreateMasterRsa(key.Description, key.Public, key.Private)
+	}
+	client, err := kms.NewClientWithAccessKey(c.Region, c.ID, c.Secret)
+	if err != nil {
+		return nil, err
+	}
+	client.Domain = c.Kms
+	return osscrypto.CreateMasterAliKms(key.Description, key.Kms, client)
 }
 
 func (peer) Put(r lines.Request) error {

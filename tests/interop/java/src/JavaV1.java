@@ -1,8 +1,10 @@
 import com.aliyun.oss.ClientBuilderConfiguration;
 import com.aliyun.oss.OSSEncryptionClient;
 import com.aliyun.oss.OSSEncryptionClientBuilder;
+import com.aliyun.oss.common.auth.CredentialsProvider;
 import com.aliyun.oss.common.auth.DefaultCredentialProvider;
 import com.aliyun.oss.common.comm.SignVersion;
+import com.aliyun.oss.crypto.EncryptionMaterials;
 import com.aliyun.oss.crypto.MultipartUploadCryptoContext;
 import com.aliyun.oss.crypto.SimpleRSAEncryptionMaterials;
 import com.aliyun.oss.model.CompleteMultipartUploadRequest;
@@ -11,6 +13,7 @@ import com.aliyun.oss.model.InitiateMultipartUploadRequest;
 import com.aliyun.oss.model.OSSObject;
 import com.aliyun.oss.model.PartETag;
 import com.aliyun.oss.model.UploadPartRequest;
+import com.aliyuncs.profile.DefaultProfile;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
@@ -81,7 +84,50 @@ public final class JavaV1 {
         }
     }
 
-    private static OSSEncryptionClient open(JsonObject settings) {
+    private static OSSEncryptionClient open(JsonObject settings) throws Exception {
+        EncryptionMaterials materials =
+                settings.getAsJsonArray("keys").get(0).getAsJsonObject().get("kms").getAsString()
+                                .isEmpty()
+                        ? rsa(settings)
+                        : kms(settings);
+        ClientBuilderConfiguration configuration = new ClientBuilderConfiguration();
+        boolean v4 = text(settings, "signature").equals("v4");
+        configuration.setSignatureVersion(v4 ? SignVersion.V4 : SignVersion.V1);
+        OSSEncryptionClient client =
+                new OSSEncryptionClientBuilder()
+                        .build(
+                                text(settings, "endpoint"),
+                                credentials(settings),
+                                materials,
+                                configuration);
+        if (v4) {
+            client.setRegion(text(settings, "region"));
+        }
+        return client;
+    }
+
+    private static DefaultCredentialProvider credentials(JsonObject settings) {
+        return new DefaultCredentialProvider(
+                text(settings, "access_key_id"), text(settings, "access_key_secret"));
+    }
+
+    /** The first key, which is in a KMS; by reflection, as not every release has its class. */
+    private static EncryptionMaterials kms(JsonObject settings) throws Exception {
+        String region = text(settings, "region");
+        DefaultProfile.addEndpoint(region, "Kms", text(settings, "kms"));
+        JsonObject key = settings.getAsJsonArray("keys").get(0).getAsJsonObject();
+        Class<?> materials = Class.forName("com.aliyun.oss.crypto.KmsEncryptionMaterials");
+        Object made =
+                materials
+                        .getConstructor(String.class, String.class, Map.class)
+                        .newInstance(region, text(key, "kms"), description(key.get("description")));
+        materials
+                .getMethod("setKmsCredentialsProvider", CredentialsProvider.class)
+                .invoke(made, credentials(settings));
+        return (EncryptionMaterials) made;
+    }
+
+    private static EncryptionMaterials rsa(JsonObject settings) {
         SimpleRSAEncryptionMaterials materials = null;
         for (JsonElement element : settings.getAsJsonArray("keys")) {
             JsonObject key = element.getAsJsonObject();
@@ -100,22 +146,7 @@ public final class JavaV1 {
                 materials.addKeyPairDescMaterial(pair, description);
             }
         }
-        ClientBuilderConfiguration configuration = new ClientBuilderConfiguration();
-        boolean v4 = text(settings, "signature").equals("v4");
-        configuration.setSignatureVersion(v4 ? SignVersion.V4 : SignVersion.V1);
-        OSSEncryptionClient client =
-                new OSSEncryptionClientBuilder()
-                        .build(
-                                text(settings, "endpoint"),
-                                new DefaultCredentialProvider(
-                                        text(settings, "access_key_id"),
-                                        text(settings, "access_key_secret")),
-                                materials,
-                                configuration);
-        if (v4) {
-            client.setRegion(text(settings, "region"));
-        }
-        return client;
+        return materials;
     }
 
     private static void multipart(
