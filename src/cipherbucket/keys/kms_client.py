@@ -27,6 +27,7 @@ from cipherbucket.errors import (
     KmsError,
     MasterKeyError,
     MissingExtraError,
+    UsageError,
     WrongKeyError,
 )
 from cipherbucket.keys.kms_answers import (
@@ -132,6 +133,12 @@ class KmsClient:
             waited, pause = waited + nap, min(2 * pause, _LONGEST_PAUSE)
 
     def _once(self, action: str, parameters: Mapping[str, str]) -> Mapping[str, Any] | _Trouble:
+        if self._settings.protocol == "http" and _proxy_for_http():
+            # The SDK regards no NO_PROXY, not even for this machine.
+            raise UsageError(
+                "HTTP_PROXY is set, and data keys would go to that proxy in the clear",
+                hint="unset it, or use an endpoint that speaks https://",
+            )
         self._sdk = self._sdk or _Sdk(self._settings, self._host)
         try:
             answer = self._sdk.call(action, parameters)
@@ -286,6 +293,10 @@ def _no_extra() -> MissingExtraError:
         "keys of a KMS take its SDK, which is not installed",
         hint="pip install 'cipherbucket[kms]'",
     )
+
+
+def _proxy_for_http() -> bool:
+    return any(os.environ.get(name) for name in ("HTTP_PROXY", "http_proxy"))
 
 
 def _pool_of_its_own(settings: KmsSettings) -> int:

@@ -73,6 +73,8 @@ class KmsSettings:
             raise UsageError("a KMS takes at least one attempt, and timeouts above zero")
         if self.endpoint is not None:
             _check(_split(self.endpoint))
+        if self.proxy is not None and self.protocol == "http":
+            raise UsageError("plain HTTP goes through no proxy: data keys would pass in the clear")
 
     @property
     def protocol(self) -> str:

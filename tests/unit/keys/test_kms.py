@@ -312,7 +312,8 @@ def test_secrets_are_in_no_url_no_repr_and_no_pickle(kms: StubKms) -> None:
     for call in kms.calls:
         assert call.request.target == "/"
         assert SECRET not in json.dumps(call.request.headers)
-    for text in (repr(key), str(key), repr(kms.settings(proxy="http://u:sesame@127.0.0.1"))):
+    proxied = cb.KmsSettings(region="cn-hangzhou", proxy="http://u:sesame@127.0.0.1")
+    for text in (repr(key), str(key), repr(proxied), repr(kms.settings())):
         assert SECRET not in text
         assert "sesame" not in text
     assert repr(key) == f"AliKmsKey('{KEY_ID}', '{{\"kms\":\"{KEY_ID}\"}}')"

@@ -278,6 +278,16 @@ def test_credentials_are_asked_for_before_each_call_and_their_errors_are_their_o
         key.wrap(PLAINTEXT, algorithm=KMS, context=b"")
 
 
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
+def test_plain_http_goes_through_no_proxy(
+    kms: StubKms, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with pytest.raises(cb.UsageError, match="HTTP_PROXY"):
+        wrap(kms)
+    assert kms.calls == []
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12
 def test_a_child_gets_connections_of_its_own(kms: StubKms) -> None:
     key = kms.key()

@@ -71,6 +71,7 @@ def test_plain_http_to_another_machine_is_refused() -> None:
         {"attempts": 0},
         {"read_timeout": 0},
         {"ca_file": "no-such-file"},
+        {"endpoint": "http://127.0.0.1", "proxy": "http://user:swordfish@127.0.0.1:1"},
     ],
     ids=repr,
 )
