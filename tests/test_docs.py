@@ -44,9 +44,9 @@ def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
     commands = [block for block in shell if block.startswith(("cipherbucket", "mkdir"))]
     with Endpoint(buckets=["examplebucket"]) as endpoint:
         outputs = [run(block, tmp_path, **oss_environment(endpoint)) for block in commands]
-    assert outputs[2].count("Hello OSS!") == 1
-    assert outputs[2].endswith("Hello")
-    assert "Hello OSS!" in outputs[3]
+    assert outputs[3].count("Hello OSS!") == 1
+    assert outputs[3].endswith("Hello")
+    assert "Hello OSS!" in outputs[4]
     assert "Hello OSS!\nHello" in outputs[0]
     assert "AES/CTR/NoPadding" in outputs[0]
     assert "reports/q3.txt" in outputs[1]

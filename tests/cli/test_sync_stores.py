@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import contents, invoke, planned, synced
+from tests.cli.runs import contents, invoke, planned, succeed, synced
 
 import cipherbucket as cb
 from cipherbucket.cli.pairs import Item, paired
@@ -94,6 +94,45 @@ def test_from_oss_to_a_folder_without_any_key(
         keyed = ("-k", key_file, "--format", layout)
         synced(*keyed, f"{mirror}/{layout}", tmp_path / "back" / layout)
         assert contents(tmp_path / "back" / layout) == contents(old_tree)
+
+
+def test_from_one_region_to_another(
+    key_file: Path, old_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "the-same-for-both"
+    with (
+        Endpoint(buckets=["same"], access_key_secret=secret) as here,
+        Endpoint(buckets=["same"], access_key_secret=secret) as there,
+    ):
+        monkeypatch.setenv("OSS_ACCESS_KEY_ID", here.access_key_id)
+        monkeypatch.setenv("OSS_ACCESS_KEY_SECRET", secret)
+        monkeypatch.setenv("OSS_REGION", there.region)
+        monkeypatch.setenv("OSS_ENDPOINT", here.url)
+        synced("-k", key_file, "--format", "sealed", old_tree, "oss://same/p")
+        monkeypatch.setenv("OSS_ENDPOINT", there.url)
+        source = ("--source-region", here.region, "--source-endpoint", here.url)
+        assert synced(*source, "oss://same/", "oss://same/").startswith("copied 3 objects")
+        assert synced(*source, "oss://same/", "oss://same/").endswith("; 3 unchanged")
+        succeed("cp", *source, "oss://same/p/a.txt", "oss://same/p/a.txt")
+        synced("-k", key_file, "--format", "sealed", "oss://same/p", tmp_path / "down")
+    assert contents(tmp_path / "down") == contents(old_tree)
+
+
+def test_a_region_of_the_source_takes_its_own_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[cb.OssSettings | None] = []
+
+    def opened(url: str, *_: object, settings: cb.OssSettings | None = None, **__: object) -> None:
+        asked.append(settings)
+        raise cb.StoreError("enough seen")
+
+    monkeypatch.setenv("OSS_ENDPOINT", "https://oss-cn-beijing.aliyuncs.com")
+    monkeypatch.setattr(cb, "open_bucket", opened)
+    invoke("cp", "--source-region", "cn-hangzhou", "oss://old/a", "oss://new/a")
+    (settings,) = asked
+    assert settings is not None
+    assert (settings.region, settings.endpoint) == ("cn-hangzhou", "")
+    for ends in (("file", "oss://b/"), ("oss://b/a", "file"), ("file:///s/a", "oss://b/")):
+        assert invoke("cp", "--source-region", "cn-hangzhou", *ends).exit_code == 2
 
 
 @pytest.mark.parametrize("broken", ["source", "target"])

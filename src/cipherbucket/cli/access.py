@@ -42,6 +42,7 @@ class Access:
         accept: Formats that are read beside it.
         context: The user's pairs that sealed objects are bound to.
         as_name: The name that a sealed object was sealed under, if it is another.
+        origin: How the store is reached that objects are copied from, if otherwise than others.
     """
 
     key_files: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class Access:
     accept: tuple[str, ...] = ()
     context: Mapping[str, str] = field(default_factory=dict)
     as_name: str | None = None
+    origin: cb.OssSettings | None = None
 
     @cached_property
     def keys(self) -> tuple[cb.RsaKey | cb.AesKey, ...]:
@@ -91,14 +93,20 @@ class Access:
         """Say how an object is opened with this key, or None for one of the ring."""
         return {"key": key, "context": self.context, "as_name": self.as_name}
 
-    def open(self, store_url: str) -> cb.Bucket:
+    def open(self, store_url: str, settings: cb.OssSettings | None = None) -> cb.Bucket:
         """Open a store.
+
+        Args:
+            store_url: Which.
+            settings: How OSS is reached; None takes all of it from the environment.
 
         Raises:
             UsageError: Options of sealed objects, and none such are read or written.
         """
         self.refuse_misplaced()
-        return cb.open_bucket(store_url, self.ring, format=self.format, policy=self.policy)
+        return cb.open_bucket(
+            store_url, self.ring, format=self.format, policy=self.policy, settings=settings
+        )
 
     def open_to_write(self, store_url: str) -> cb.Bucket:
         """Open a store for writing.

@@ -42,6 +42,7 @@ from cipherbucket.cli.writing import Writing, writing_options
         "cipherbucket sync -k cmk.pem --delete --dry-run photos oss://bucket/photos",
         "cipherbucket sync -k cmk.pem --exclude '*' --include '*.csv' oss://bucket/ data",
         "cipherbucket sync oss://bucket/ file:///data/mirror",
+        "cipherbucket sync --source-region cn-hangzhou oss://old/ oss://new/",
         "cipherbucket sync -k cmk.pem --checksum photos oss://bucket/photos",
     ),
 )
@@ -150,7 +151,7 @@ class _Chosen:
         store_url, prefix = split_tree_url(self.source)
         target_store, target_prefix = split_tree_url(self.target)
         nested = target_prefix.startswith(prefix) or prefix.startswith(target_prefix)
-        if store_url == target_store and nested:
+        if store_url == target_store and self.access.origin is None and nested:
             raise cb.UsageError("one of source and target is in the other", hint="use cp -r")
         stores = stack.enter_context(Between(self.access, self.writing, store_url, target_store))
         if self.checksum and not stores.unchanged:

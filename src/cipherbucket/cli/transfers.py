@@ -118,13 +118,13 @@ class Between:
         self._urls = origin_url, url
         self._stack = ExitStack()
         self._asked = access.asked
-        self.same_store = origin_url == url
+        self.same_store = origin_url == url and access.origin is None
         asked_anew = access.force_key is not None or access.as_name is not None
         other_format = not self.same_store and (
             access.told_format is not None or bool(access.context)
         )
         self.unchanged = not (writing.renews or asked_anew or other_format)
-        self.origin = self._stack.enter_context(access.open(origin_url))
+        self.origin = self._stack.enter_context(access.open(origin_url, access.origin))
         opened = access.open if self.unchanged else access.open_to_write
         self.target = self._stack.enter_context(opened(url))
 
@@ -184,8 +184,10 @@ class Between:
     @cached_property
     def _sealed(self) -> tuple[cb.Bucket, cb.Bucket]:
         origin, target = (
-            self._stack.enter_context(cb.open_bucket(url, self._access.ring, format=SEALED))
-            for url in self._urls
+            self._stack.enter_context(
+                cb.open_bucket(url, self._access.ring, format=SEALED, settings=settings)
+            )
+            for url, settings in zip(self._urls, (self._access.origin, None), strict=True)
         )
         return origin, target
 

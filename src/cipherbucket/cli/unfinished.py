@@ -48,6 +48,9 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
     With URL, also the unfinished uploads in that store whose names begin so: of this machine or
     any other, and such as somebody is at right now. They take up room until they are completed or
     aborted. What a process of this machine is at is not listed as interrupted.
+
+    What is listed is remembered in the folder CIPHERBUCKET_STATE, by default
+    ~/.local/state/cipherbucket/transfers.
     """
     left = list(cb.abandoned())
     ours = {each.upload_id for each in left}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any
 
@@ -43,6 +43,12 @@ class Writing:
 
 _OPTIONS = (
     click.option(
+        "--source-region",
+        metavar="REGION",
+        help="Of a SOURCE in another region than TARGET, whose is that of --region.",
+    ),
+    click.option("--source-endpoint", metavar="URL", help="Of such a SOURCE."),
+    click.option(
         "--content-type", metavar="TYPE", help="Content type of the objects, in the clear."
     ),
     click.option(
@@ -71,6 +77,8 @@ _OPTIONS = (
 def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command with SOURCE and TARGET these options; it gets them as ``writing``.
 
+    What is said of the SOURCE's region goes into ``access``.
+
     The keys of --recipient are read only after it is clear that the options make sense.
     """
 
@@ -78,7 +86,19 @@ def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_writing(*, source: str, target: str, access: Access, **kwargs: Any) -> Any:
         content_type, metadata = kwargs.pop("content_type"), kwargs.pop("metadata")
         files, no_bind_name = kwargs.pop("recipient_files"), kwargs.pop("no_bind_name")
+        where = {name: kwargs.pop(f"source_{name}") for name in ("region", "endpoint")}
         up, down = is_url(target), is_url(source)
+        if any(where.values()):
+            if not (up and source.startswith("oss://")):
+                raise cb.UsageError(
+                    "--source-region and --source-endpoint are for copies of oss:// to a store",
+                    hint="say --region and --endpoint before the command",
+                )
+            # Where only the region is told, the endpoint is its own and not the target's.
+            endpoint = where["endpoint"] or ("" if where["region"] else None)
+            access = replace(
+                access, origin=cb.OssSettings(region=where["region"], endpoint=endpoint)
+            )
         if not up and not down:
             raise cb.UsageError(
                 "neither source nor target is a URL",
