@@ -178,6 +178,7 @@ class AliKmsKey:
             WrongKeyError: It does not unwrap: no ciphertext of this account's keys, of a key that
                 is not allowed, under another context, or altered.
             KmsError: The KMS refused, failed or could not be reached.
+            MasterKeyError: The KMS has no key of a name in ``allowed``.
             UsageError: Another algorithm or context.
         """
         encryption_context = self._context_for(algorithm, context, writing=False)
