@@ -62,8 +62,8 @@ that we wrote under the programs' key and description.
 
 oss2, Go 1 and Java 1 (3.18.4, as 3.18.5 came without the classes) with their key in a KMS run
 against the [KMS endpoint](kms.md), in put, multipart and ranges, as does the Go program that is
-printed for such a key. We read all of them, and all of them read us; oss2 on one side, Go and Java
-on the other do not read each other ([format.md](format.md)).
+printed for such a key. We read all of them, and all of them read us, oss2 what was written for it;
+oss2 on one side, Go and Java on the other do not read each other ([format.md](format.md)).
 """
 
 

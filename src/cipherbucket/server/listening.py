@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from cipherbucket.errors import StoreError
+from cipherbucket.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -55,8 +56,8 @@ class _Protocol(H11Protocol):
     def shutdown(self) -> None:
         idle = self.cycle is None or self.cycle.response_complete
         super().shutdown()
-        if idle:  # https would wait for the client's farewell, which may never come
-            self.transport.abort()
+        if idle and self.transport.get_extra_info("sslcontext") is not None:
+            self.transport.abort()  # it would wait for the client's farewell, which may never come
 
 
 class Listener:
@@ -101,6 +102,7 @@ class Listener:
 
         Raises:
             StoreError: The server ended as it started.
+            UsageError: The certificate cannot be used.
         """
         assert self._sock is not None
         files = self._certificate
@@ -120,6 +122,10 @@ class Listener:
             ssl_certfile=str(files.certificate) if files else None,
             ssl_keyfile=str(files.private_key) if files else None,
         )
+        try:
+            config.load()
+        except (ssl.SSLError, OSError) as error:
+            raise UsageError(f"https cannot be spoken with this certificate: {error}") from error
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([self._sock],), name="cipherbucket-endpoint", daemon=True

@@ -16,7 +16,7 @@ from tests.kms_client import KmsClient
 from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.server import Endpoint
 from cipherbucket.server.faults import HEADER
-from cipherbucket.server.kms import KmsEndpoint
+from cipherbucket.server.kms import KmsEndpoint, certificate
 from cipherbucket.server.kms.actions import Parameters, find_action
 from cipherbucket.server.kms.ciphertext import Blob, decrypt, encrypt, read_blob
 from cipherbucket.server.kms.signature import KmsRequest
@@ -181,7 +181,7 @@ def test_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
         assert kms.url.startswith("https://127.0.0.1:")
         assert KmsClient(kms)("ListKeys")["TotalCount"] == 1
         assert kms.certificate
-        certificate = kms.certificate.read_bytes()
+        written = kms.certificate.read_bytes()
         assert mode(folder / "private-key.pem") == 0o600
         trusting_nobody = ssl.create_default_context()
         connection = http.client.HTTPSConnection(kms.address, context=trusting_nobody)
@@ -198,8 +198,8 @@ def test_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
             connection.close()
     with KmsEndpoint(tls=folder) as kms:
         assert kms.certificate
-        assert kms.certificate.read_bytes() == certificate
-    names = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(
+        assert kms.certificate.read_bytes() == written
+    names = x509.load_pem_x509_certificate(written).extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     )
     assert names.value.get_values_for_type(x509.DNSName) == ["localhost"]
@@ -218,6 +218,23 @@ def test_a_certificate_that_is_half_there_is_refused(tmp_path: Path) -> None:
     key.chmod(0o644)
     with pytest.raises(UsageError, match="others may read"):
         KmsEndpoint(tls=tmp_path / "whole")
+
+
+def test_a_certificate_that_is_none_or_anothers_or_too_old_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        KmsEndpoint(tls=tmp_path / name)
+    one = tmp_path / "one" / "certificate.pem"
+    one.write_bytes((tmp_path / "two" / "certificate.pem").read_bytes())
+    with pytest.raises(UsageError, match="cannot be spoken"):
+        KmsEndpoint(tls=tmp_path / "one").start()
+    one.write_bytes(b"none")
+    with pytest.raises(UsageError, match="no certificate"):
+        KmsEndpoint(tls=tmp_path / "one")
+    monkeypatch.setattr(certificate, "_DAYS", -0.02)
+    with pytest.raises(UsageError, match="was good until"):
+        KmsEndpoint(tls=tmp_path / "three")
 
 
 def test_a_certificate_cannot_be_kept_in_a_file(tmp_path: Path) -> None:

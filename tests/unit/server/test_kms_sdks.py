@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.peer_sdks import FORGETFUL, OLD_TLS, forgotten_sockets_collected
+from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 from cipherbucket.server.kms import KmsEndpoint
 
-pytestmark = [FORGETFUL, OLD_TLS]
+pytestmark = [FORGETFUL, OLD_FASHIONED]
 ALIAS = "alias/example"
 TOKEN = "token+/="
 CONTEXT = {"b": "2", "a": "é ~*/"}
@@ -35,6 +35,10 @@ def kms(
     endpoint = KmsEndpoint(aliases=[ALIAS], tls=tls, security_token=TOKEN)
     with forgotten_sockets_collected(), endpoint as running:
         yield running
+        sessions = imported("darabonba.core").DaraCore._sessions
+        for session in sessions.values():
+            session.close()
+        sessions.clear()
 
 
 class Core:

@@ -33,7 +33,8 @@ def certificate_in(folder: Path, host: str) -> Certificate:
         host: What the endpoint binds to; a new certificate is good for it, too.
 
     Raises:
-        UsageError: One of the two is missing, or others may read the private key.
+        UsageError: One of the two is missing, others may read the private key, or the certificate
+            is none or has expired.
     """
     files = Certificate(folder / "certificate.pem", folder / "private-key.pem")
     try:
@@ -46,9 +47,21 @@ def certificate_in(folder: Path, host: str) -> Certificate:
             raise UsageError(
                 f"others may read {files.private_key}", hint=f"chmod 600 {files.private_key}"
             )
+        _check_valid(files.certificate)
     except OSError as error:
         raise UsageError(f"no certificate can be kept in {folder}: {error.strerror}") from error
     return files
+
+
+def _check_valid(file: Path) -> None:
+    try:
+        certificate = x509.load_pem_x509_certificates(file.read_bytes())[0]
+    except ValueError as error:
+        raise UsageError(f"{file} is no certificate") from error
+    ends = certificate.not_valid_after_utc
+    if ends < datetime.now(UTC):
+        hint = f"remove {file.parent}, and a new one will be made"
+        raise UsageError(f"{file} was good until {ends:%Y-%m-%d}", hint=hint)
 
 
 def _make(files: Certificate, host: str) -> None:

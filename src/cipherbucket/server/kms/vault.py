@@ -154,7 +154,8 @@ class Vault:
         Raises:
             KmsApiError: There is none.
         """
-        name = name.removeprefix(self.arn)
+        if name.startswith(self.arn):
+            name = name.removeprefix(self.arn).removeprefix("key/")
         with self._lock:
             if name.startswith(ALIAS):
                 query = "SELECT key FROM aliases WHERE name = ?"
@@ -163,7 +164,7 @@ class Vault:
                     raise errors.alias_not_found()
                 (name,) = alias
             query = f"{_KEYS} WHERE id = ?"
-            row = self._db.execute(query, (name.removeprefix("key/"),)).fetchone()
+            row = self._db.execute(query, (name,)).fetchone()
         if row is None:
             raise errors.key_not_found()
         return _key(row)
