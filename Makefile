@@ -32,6 +32,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.oss
 	$(BIN)/python -m bench.sealed
+	$(BIN)/python -m bench.transfers
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
