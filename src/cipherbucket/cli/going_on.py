@@ -40,12 +40,9 @@ def resumable(left: Callable[[], bool], *, quiet: bool) -> Iterator[None]:
         raise
 
 
-def is_abandoned(store_url: str, name: str, file: str | None = None) -> bool:
+def is_abandoned(store_url: str, name: str) -> bool:
     """Tell whether there is an interrupted transfer of this object."""
-    return any(
-        (each.store, each.name) == (store_url, name) and file in {None, each.file}
-        for each in cb.abandoned()
-    )
+    return any((each.store, each.name) == (store_url, name) for each in cb.abandoned())
 
 
 class _GoingOn(logging.Handler):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,7 +48,7 @@ class TreeCopying:
 
         with self.access.open_to_write(store_url) as bucket:
             refuse_useless_key(bucket)
-            with self._steered(bucket.url, sizes) as steering:
+            with self._steered(sizes, partial(_is_left, bucket.url, prefix)) as steering:
 
                 def upload(file: FileBelow) -> None:
                     name = prefix + file.relative
@@ -66,7 +67,8 @@ class TreeCopying:
             raise cb.UsageError(f"{target} is no folder", hint="leave -r away to copy one object")
         with self.access.open(store_url) as bucket:
             asked = self.access.asked
-            with self._steered(bucket.url, lambda: _sizes(bucket, prefix)) as steering:
+            left = partial(_is_left, bucket.url, prefix)
+            with self._steered(lambda: _sizes(bucket, prefix), left) as steering:
 
                 def download(entry: cb.Entry) -> None:
                     relative = entry.name.removeprefix(prefix)
@@ -98,7 +100,7 @@ class TreeCopying:
             def sizes() -> Iterator[int]:
                 return _sizes(stores.origin, prefix)
 
-            with self._steered(stores.target.url, sizes) as steering:
+            with self._steered(sizes) as steering:
 
                 def copy(entry: cb.Entry) -> None:
                     target = target_prefix + entry.name.removeprefix(prefix)
@@ -110,10 +112,9 @@ class TreeCopying:
         return self.tally.report(quiet=self.manner.quiet)
 
     @contextmanager
-    def _steered(self, store_url: str, sizes: Callable[[], Iterable[int]]) -> Iterator[Steering]:
-        def left() -> bool:
-            return any(each.store == store_url for each in cb.abandoned())
-
+    def _steered(
+        self, sizes: Callable[[], Iterable[int]], left: Callable[[], bool] = lambda: False
+    ) -> Iterator[Steering]:
         manner = self.manner
         with (
             resumable(left, quiet=manner.quiet),
@@ -139,3 +140,8 @@ def refuse_useless_key(bucket: cb.Bucket) -> None:
 
 def _sizes(bucket: cb.Bucket, prefix: str) -> Iterator[int]:
     return (entry.size for entry in bucket.list(prefix))
+
+
+def _is_left(store_url: str, prefix: str) -> bool:
+    """Tell whether a transfer below a prefix was interrupted."""
+    return any(each.store == store_url and each.name.startswith(prefix) for each in cb.abandoned())
