@@ -24,10 +24,13 @@ OLD_FASHIONED = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 @contextmanager
 def forgotten_sockets_collected() -> Iterator[None]:
-    """Collect at the end what the SDKs forgot to close, so that no later test is blamed."""
+    """Collect at the end what the SDKs forgot to close, so that no later test is blamed.
+
+    The other ends of TLS connections are among it: a server that stops waits for no goodbye.
+    """
     yield
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
+        warnings.filterwarnings("ignore", "unclosed (<socket|transport)", ResourceWarning)
         gc.collect()
 
 

@@ -71,7 +71,6 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
     import_oss2()
     folder: Path = tmp_path_factory.mktemp("tls")
     with (
-        warnings.catch_warnings(),
         forgotten_sockets_collected(),
         Endpoint(buckets=[BUCKET]) as oss,
         KmsEndpoint(aliases=["alias/one"], tls=folder) as kms,

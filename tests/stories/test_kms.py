@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.peer_sdks import forgotten_sockets_collected
 from tests.sdk_vectors import rsa_key
 
 import cipherbucket as cb
@@ -132,7 +133,10 @@ def test_temporary_credentials(tmp_path: Path) -> None:
 
 
 def test_https_with_a_certificate_authority_of_its_own(tmp_path: Path) -> None:
-    with KmsEndpoint(aliases=ALIASES, tls=tmp_path / "tls") as kms:
+    with (
+        forgotten_sockets_collected(),
+        KmsEndpoint(aliases=ALIASES, tls=tmp_path / "tls") as kms,
+    ):
         assert kms.url.startswith("https://")
         trusting = settings(kms, ca_file=str(kms.certificate))
         bucket = bucket_of(cb.AliKmsKey("alias/one", trusting))
