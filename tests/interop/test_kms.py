@@ -78,11 +78,6 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
     ):
         environment.setenv("ALIBABA_CLOUD_CA_BUNDLE", os.fspath(kms.certificate or ""))
         yield Clouds(oss, kms)
-        from darabonba.core import DaraCore
-
-        for session in DaraCore._sessions.values():
-            session.close()
-        DaraCore._sessions.clear()
 
 
 @pytest.mark.parametrize(
