@@ -77,7 +77,12 @@ class Bucket(Files, Refused):
         self._recipients = tuple(recipients)
         if self._recipients:
             self._sealing("", (), NOTHING, bind_name=True)
-        self._policy = policy if policy is not None else Policy.of_format(format)
+        self._policy = (policy or Policy()).in_bucket(format)
+        if format not in self._policy.formats:
+            raise UsageError(
+                f"the bucket writes format {format!r} and its policy does not read it",
+                hint=f"policy=Policy([{format!r}, ...]), or Policy() without formats",
+            )
 
     @property
     def ring(self) -> KeyRing:
@@ -286,7 +291,7 @@ class Bucket(Files, Refused):
             seal,
             self._ring,
             self._format,
-            binding=Binding(name, dict(context)),
+            binding=Binding(name, context),
             bind_name=bind_name,
             recipients=further,
         )
@@ -306,7 +311,7 @@ class Bucket(Files, Refused):
             policy=self._policy,
             format=self._format,
             key=key,
-            context=dict(context),
+            context=context,
             as_name=as_name,
             footer_recipients=footer_recipients,
         )

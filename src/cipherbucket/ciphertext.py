@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
-from cipherbucket.errors import SourceError
+from cipherbucket.errors import SourceError, UsageError
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.source import Source
 
@@ -84,6 +85,7 @@ class Blocks(ABC):
         self._cipher = cipher
         self._plain, self._own = cipher.buffers(BLOCK)
         self._filled = 0
+        self._process = os.getpid()
         self._most = BLOCK
         """Size of the block that is being filled: a multiple of the format's chunk."""
         self.plain_size = 0
@@ -122,6 +124,7 @@ class Blocks(ABC):
         """Let go of what is held here."""
 
     def _encrypt(self, *, last: bool) -> None:
+        refuse_fork(self._process)
         block = self._plain[: self._filled]
         self._filled = 0
         self._keep(self.plain_size - len(block), block, last=last)
@@ -249,6 +252,7 @@ def _encrypted(
     Length and MD5 are checked before the last block is handed out, because a store that has
     every byte it was promised may make the object visible at once.
     """
+    process = os.getpid()
     plain, out = cipher.buffers(max(1, min(BLOCK, size)))
     md5 = hashlib.md5(usedforsecurity=False) if content_md5 is not None else None
     block = plain[:0]
@@ -261,8 +265,10 @@ def _encrypted(
             md5.update(block)
         if done == size or len(block) < len(room):
             break
+        refuse_fork(process)
         yield cipher.encrypt(done - len(block), block, out, last=False)
         source.report(done)
+    refuse_fork(process)
     if done < size or source.read_into(memoryview(bytearray(1))):
         change = f"ended after {done:,}" if done < size else "grew beyond"
         raise SourceError(
@@ -274,6 +280,20 @@ def _encrypted(
     if ciphertext := cipher.encrypt(done - len(block), block, out, last=True):
         yield ciphertext
     source.report(done, last=True)
+
+
+def refuse_fork(process: int) -> None:
+    """Refuse to go on encrypting in another process than the one that began.
+
+    Raises:
+        UsageError: The process was forked meanwhile: neither would know which places of the
+            keystream the other has used.
+    """
+    if os.getpid() != process:
+        raise UsageError(
+            "what is being encrypted belongs to the process that began it",
+            hint="go on from threads of that process",
+        )
 
 
 def _check_md5(digest: bytes, expected: str | None) -> None:

@@ -39,6 +39,7 @@ class Copies(Keyless):
     """The verbs of a bucket that give an object another name."""
 
     _recipients: tuple[MasterKey, ...]
+    _ring: KeyRing
 
     def _reading(
         self,
@@ -96,6 +97,13 @@ class Copies(Keyless):
                     name=source,
                     hint="leave recipients= away; add_recipient changes those of sealed objects",
                 )
+            if envelope is not None and envelope.seal is not None and self._ring.keys:
+                # That it is bound to no name is the store's word until it was opened.
+                with named(source):
+                    reading = self._reading(source, key=key, context=context)
+                    open_sealed(
+                        envelope, reading.ring, reading.policy, key=key, binding=reading.binding
+                    )
             return super().copy(source, target, if_absent=if_absent, version_id=version_id)
         reading = self._reading(source, key=key, context=context)
         others = self._others(info, reading) if recipients is None else recipients
@@ -103,7 +111,7 @@ class Copies(Keyless):
         renewed, cipher = seal(
             reading.ring,
             SEALED,
-            binding=Binding(target, dict(context)),
+            binding=Binding(target, context),
             recipients=(*others, *(each for each in self._recipients if each.id not in there)),
         )
         fetch = fetch_from(self._store, source, None, version_id)

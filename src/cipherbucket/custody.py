@@ -12,19 +12,19 @@ from collections.abc import Mapping, Sequence
 from cipherbucket.copies import Copies, is_recipient
 from cipherbucket.errors import (
     NoMatchingKeyError,
-    ObjectChangedError,
     PolicyError,
     PreconditionFailedError,
     UsageError,
     named,
 )
-from cipherbucket.format.envelope import Envelope, without_seal
+from cipherbucket.format.envelope import without_seal
 from cipherbucket.format.footer import Footer, Recipient
 from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
+from cipherbucket.keyless import replace_around
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.reader import open_stream
-from cipherbucket.seal import resealed, wrapped_for
+from cipherbucket.seal import algorithm_of, resealed, wrapped_for
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.unlocking import envelope_of_body, fetch_footer, fetch_from
 from cipherbucket.unseal import Opened, open_sealed
@@ -61,6 +61,7 @@ class Custody(Copies):
             And the errors of `Bucket.get`.
         """
         with named(name):
+            algorithm_of(recipient)  # refused before there is a data key
             info, opened = self._opened(name, key, context)
             seal = opened.cipher.seal
             added = wrapped_for(recipient, opened.data_key, seal.object_id)
@@ -191,20 +192,8 @@ class Custody(Copies):
         self, info: ObjectInfo, opened: Opened, recipients: Sequence[Recipient]
     ) -> ObjectInfo:
         envelope = resealed(opened.cipher.seal, recipients, opened.data_key)
-        stored = self._store.replace_metadata(
-            info.name,
-            metadata={**info.metadata, **envelope.to_metadata()},
-            headers=info.headers,
-            if_match=info.etag,
-        )
-        # New metadata leave an ETag as it is, so the condition is blind to another's change.
-        if Envelope.parse(self._store.head(info.name).metadata) != envelope:
-            raise ObjectChangedError(
-                "somebody else changed the recipients at the same time",
-                name=info.name,
-                hint="look at bucket.head(name).envelope.recipients and change them again",
-            )
-        return ObjectInfo.of(stored)
+        metadata = {**info.metadata, **envelope.to_metadata()}
+        return ObjectInfo.of(replace_around(self._store, info, metadata, info.headers))
 
 
 def _recipients_of(info: ObjectInfo) -> tuple[Recipient, ...]:

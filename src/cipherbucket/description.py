@@ -62,7 +62,9 @@ class Description(Mapping[str, str]):
 
     def __str__(self) -> str:
         """Give a form for people: the JSON text, or ``no description``."""
-        return self.text or "no description"
+        if not self.text:
+            return "no description"
+        return self.text if self.text.isprintable() else ascii(self.text)
 
     def __repr__(self) -> str:
         return f"Description({self.text!r})"

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from cipherbucket.errors import IntegrityError
 from cipherbucket.format.envelope import Envelope, without_envelope
+from cipherbucket.format.sealed import MAX_STORED
 from cipherbucket.format.span import PLAIN
 from cipherbucket.stores.objects import NOTHING, StoredObject
 
@@ -57,6 +58,11 @@ class ObjectInfo:
             IntegrityError: A sealed object of a length that no plaintext has.
         """
         envelope = Envelope.parse(stored.metadata)
+        if envelope is not None and envelope.seal is not None and stored.size > MAX_STORED:
+            raise IntegrityError(
+                f"{stored.size:,} bytes are more than a sealed object can have",
+                hint="the store lies about the object; look at it with other tools",
+            )
         return cls(
             name=stored.name,
             size=PLAIN.size(stored.size) if envelope is None else envelope.layout.size(stored.size),

@@ -23,7 +23,7 @@ from cipherbucket.format.envelope import Envelope, is_reserved
 from cipherbucket.info import ObjectInfo
 from cipherbucket.progress import Progress
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.objects import NOTHING, Entry, Upload, Version
+from cipherbucket.stores.objects import NOTHING, Entry, StoredObject, Upload, Version
 
 _EMPTY_PAGES = 100
 """So many pages of nothing in a row are no listing: a store could go on for ever."""
@@ -253,11 +253,11 @@ class Keyless:
                 name=name,
                 hint="choose other names than unencrypted-content-length and -md5",
             )
-        stored = self._store.replace_metadata(
-            name,
-            metadata={**own, **texts},
-            headers=content_headers(info.headers if headers is None else headers, content_type),
-            if_match=info.etag,
+        stored = replace_around(
+            self._store,
+            info,
+            {**own, **texts},
+            content_headers(info.headers if headers is None else headers, content_type),
         )
         return ObjectInfo.of(stored)
 
@@ -275,6 +275,33 @@ class Keyless:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def replace_around(
+    store: Store, info: ObjectInfo, metadata: Mapping[str, str], headers: Mapping[str, str]
+) -> StoredObject:
+    """Replace an object's metadata, with a look at its envelope before and after.
+
+    New metadata leave an ETag as it is, so the condition is blind to whoever changes recipients at
+    the same time. The looks leave only the moment between two requests.
+
+    Raises:
+        PreconditionFailedError: The body was replaced meanwhile; nothing was changed.
+        ObjectChangedError: Somebody else changed the envelope at the same time.
+    """
+    changed = ObjectChangedError(
+        "somebody else changed the recipients at the same time",
+        name=info.name,
+        hint="look at bucket.head(name).envelope and do again what is missing",
+    )
+    if Envelope.parse(store.head(info.name).metadata) != info.envelope:
+        raise changed
+    stored = store.replace_metadata(
+        info.name, metadata=metadata, headers=headers, if_match=info.etag
+    )
+    if Envelope.parse(store.head(info.name).metadata) != Envelope.parse(metadata):
+        raise changed
+    return stored
 
 
 def content_headers(headers: Mapping[str, str], content_type: str | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from cipherbucket.ciphertext import encrypt_part
+from cipherbucket.ciphertext import encrypt_part, refuse_fork
 from cipherbucket.errors import (
     CipherbucketError,
     EnvelopeError,
@@ -101,12 +101,7 @@ class Multipart:
             return part
 
     def _claim(self, number: int) -> None:
-        if os.getpid() != self._process:
-            # Neither process would know which places of the keystream the other has used.
-            raise UsageError(
-                "the upload belongs to the process that began it",
-                hint="hand the parts over from threads of that process",
-            )
+        refuse_fork(self._process)
         with self._lock:
             self._refuse_after_end()
             if number in self._arrived or number in self._under_way:
@@ -127,7 +122,7 @@ class Multipart:
             buffer, filled = encrypt_part(source, self._cipher, start, stop, last=last)
             if filled != wanted:
                 raise UsageError(f"part {number} has {wanted:,} bytes, this has only {filled:,}")
-            if source.size is None and source.read_into(memoryview(bytearray(1))):
+            if (last or source.size is None) and source.read_into(memoryview(bytearray(1))):
                 raise UsageError(f"part {number} has {wanted:,} bytes, this has more")
         earlier = self._failed.get(number)
         if earlier is not None and hashlib.sha256(buffer).digest() != earlier:
@@ -178,6 +173,7 @@ class Multipart:
             ObjectChangedError: Another writer replaced it at once.
             PreconditionFailedError: ``if_absent`` did not hold.
         """
+        refuse_fork(self._process)
         with self._lock, named(self.name):
             self._refuse_after_end()
             missing = [n for n in range(1, self.plan.count + 1) if n not in self._arrived]
@@ -199,6 +195,7 @@ class Multipart:
 
     def abort(self) -> None:
         """Give the upload up and free its parts; nothing of it was ever visible."""
+        refuse_fork(self._process)
         with self._lock:
             if self._ended == "completed":
                 raise UsageError("the upload was completed", name=self.name)
@@ -218,7 +215,7 @@ class Multipart:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if self._ended is not None:
+        if self._ended is not None or os.getpid() != self._process:
             return
         try:
             self.abort()

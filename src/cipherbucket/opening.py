@@ -109,7 +109,7 @@ def open_url(
     reading = Reading(
         name=name_in_url(url),
         ring=_ring_of(keys),
-        policy=policy or Policy.of_format(format),
+        policy=(policy or Policy()).in_bucket(format),
         format=format,
         key=key,
         context=context,

@@ -8,7 +8,7 @@ the reader takes the attacker's bytes for the owner's.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cipherbucket.errors import PolicyError, UsageError
 from cipherbucket.format.envelope import FORMATS, OSS, OSS_V1, Envelope
@@ -21,9 +21,13 @@ class Policy:
     """Rules for the objects a bucket reads.
 
     Attributes:
-        formats: Accepted formats, of ``oss``, ``oss-v1`` and ``sealed``.
+        formats: Accepted formats, of ``oss``, ``oss-v1`` and ``sealed``. None takes those of the
+            bucket: the one it writes, with ``oss-v1`` beside ``oss``.
         plaintext: Whether objects without an envelope are read as they are.
-        min_rsa_bits: Objects whose key was wrapped with a shorter RSA key are refused.
+        min_rsa_bits: Objects whose key was wrapped with a shorter RSA key are refused; sealed
+            ones always below 2,048.
+        unbound_names: Whether sealed objects that are bound to no name are read. Such an object
+            can be served in the place of any other.
         strict_iv: Whether bytes 8 to 11 of the IV must be zero, as every SDK writes them; this
             is also the best of the wrong-key checks. False reads foreign objects without it.
 
@@ -35,15 +39,20 @@ class Policy:
     plaintext: bool = False
     min_rsa_bits: int = 1024
     strict_iv: bool = True
+    unbound_names: bool = True
+    named: bool = field(default=True, compare=False, repr=False)
 
     def __init__(
         self,
-        formats: Iterable[str] = (OSS, OSS_V1),
+        formats: Iterable[str] | None = None,
         *,
         plaintext: bool = False,
         min_rsa_bits: int = 1024,
         strict_iv: bool = True,
+        unbound_names: bool = True,
     ) -> None:
+        object.__setattr__(self, "named", formats is not None)
+        formats = _READS[OSS] if formats is None else formats
         chosen = frozenset([formats] if isinstance(formats, str) else formats)
         if unknown := chosen.difference(FORMATS):
             raise UsageError(
@@ -54,6 +63,7 @@ class Policy:
         object.__setattr__(self, "plaintext", plaintext)
         object.__setattr__(self, "min_rsa_bits", min_rsa_bits)
         object.__setattr__(self, "strict_iv", strict_iv)
+        object.__setattr__(self, "unbound_names", unbound_names)
 
     @classmethod
     def of_format(cls, format: str) -> Policy:  # noqa: A002  the word of the documents
@@ -63,6 +73,16 @@ class Policy:
             UsageError: An unknown format.
         """
         return cls(_READS.get(format, (format,)))
+
+    def in_bucket(self, format: str) -> Policy:  # noqa: A002  the word of the documents
+        """Return this policy with the formats of a bucket, where it names none itself.
+
+        Raises:
+            UsageError: An unknown format.
+        """
+        if self.named:
+            return self
+        return _with_formats(self, _READS.get(format, (format,)))
 
     def admit(self, envelope: Envelope | None) -> None:
         """Let an object pass or not, by its envelope alone.
@@ -84,11 +104,28 @@ class Policy:
                 f" {', '.join(sorted(self.formats)) or 'none'}",
                 hint="name the format in policy=Policy(formats=...)",
             )
+        if envelope.seal is not None and not (self.unbound_names or envelope.seal.binds_name):
+            raise PolicyError(
+                "the object is bound to no name and this bucket accepts only ones that are",
+                hint="it may be another in its place; unbound_names=True in the policy reads it",
+            )
         for recipient in envelope.recipients:
             bits = 8 * len(recipient.wrapped_key)
-            if recipient.algorithm.casefold().startswith("rsa") and bits < self.min_rsa_bits:
+            least = max(self.min_rsa_bits, 2048) if envelope.seal is not None else self.min_rsa_bits
+            if recipient.algorithm.casefold().startswith("rsa") and bits < least:
                 raise PolicyError(
                     f"the data key is wrapped with RSA-{bits}, this bucket accepts"
-                    f" {self.min_rsa_bits} bits or more",
+                    f" {least} bits or more",
                     hint="lower min_rsa_bits in the policy to read it, then write it anew",
                 )
+
+
+def _with_formats(policy: Policy, formats: Iterable[str]) -> Policy:
+    """Return a policy that accepts these formats and is alike in all else."""
+    return Policy(
+        formats,
+        plaintext=policy.plaintext,
+        min_rsa_bits=policy.min_rsa_bits,
+        strict_iv=policy.strict_iv,
+        unbound_names=policy.unbound_names,
+    )

@@ -28,13 +28,13 @@ from cipherbucket.errors import (
 )
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.envelope import SEALED, Envelope
-from cipherbucket.format.sealed import Sealed
+from cipherbucket.format.sealed import CHUNK, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, Span, StoredSpan
 from cipherbucket.info import ObjectInfo
 from cipherbucket.progress import Progress, Ticker
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.unlocking import Fetch, Reading, unlock
+from cipherbucket.unlocking import USUAL_FOOTER, Fetch, Reading, unlock
 
 
 class ObjectStream:
@@ -72,7 +72,7 @@ class ObjectStream:
                 end of a whole object, in ``sealed`` before any wrong byte is handed out.
             StoreError: The store failed meanwhile.
         """
-        view = memoryview(buffer)
+        view = memoryview(buffer).cast("B")
         try:
             with named(self.info.name):
                 count = self.body.readinto(view)
@@ -147,6 +147,10 @@ def open_stream(
     incoming, info, cipher = unlocked(fetch, span, reading)
     try:
         with named(info.name):
+            if isinstance(cipher, Sealed) and (span.tail or 0) > BLOCK - CHUNK:
+                # Where the last bytes begin depends on a size that the store claims, and more than
+                # one batch is given out before the end comes: so it is looked at first.
+                _see_end(fetch, incoming, info, cipher)
             stream = stream_of(incoming, info, cipher, span, progress)
             if span.start > info.size:  # whose end was read just now
                 raise RangeError(
@@ -179,6 +183,20 @@ def unlocked(
         incoming.close()
         raise
     return incoming, info, cipher
+
+
+def _see_end(fetch: Fetch, incoming: Incoming, info: ObjectInfo, cipher: Sealed) -> None:
+    """Open the last chunk of the very object that a response is of.
+
+    Raises:
+        IntegrityError: The object does not end where the store says.
+    """
+    end = Span(tail=0)
+    first, stop = cipher.layout.needed(end, incoming.stored.size)
+    with fetch(StoredSpan(first, stop - first), incoming.stored) as last:
+        if last.stored.size != incoming.stored.size or not _same_object(info, last):
+            raise changed(info)
+        stream_of(last, info, cipher, end)
 
 
 def fetch_same(store: Store, info: ObjectInfo, span: Span) -> Incoming:
@@ -247,7 +265,7 @@ def _asked(fetch: Fetch, span: Span, reading: Reading) -> Incoming:
         if SEALED not in reading.policy.formats:
             raise
         # The store says that the object ends before. That is believed when its end was read.
-        return fetch(reading.layout.request(Span(tail=0)), None)
+        return fetch(sealed_layout(USUAL_FOOTER).request(Span(tail=0)), None)
 
 
 def _asked_again(fetch: Fetch, span: Span, incoming: Incoming, info: ObjectInfo) -> Incoming:

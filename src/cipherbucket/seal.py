@@ -25,13 +25,20 @@ from cipherbucket.format.footer import (
     Recipient,
     Seal,
     encode_recipients,
+    is_algorithm,
     parse_recipients,
 )
 from cipherbucket.format.sealed import Binding, Sealed, derive, metadata_mac, wrap_context
 from cipherbucket.keys.base import DrawsDataKeys, MasterKey
+from cipherbucket.keys.kms import KMS, V1_KMS
 from cipherbucket.keys.remote import at_once
 from cipherbucket.keys.ring import KeyRing
+from cipherbucket.keys.rsa import RSA_ALGORITHMS
 
+OSS_WRAP_ALGORITHMS = frozenset(
+    algorithm.casefold() for algorithm in RSA_ALGORITHMS | {KMS, V1_KMS}
+)
+"""Names of format ``oss`` and ``oss-v1``, folded; never those of sealed objects."""
 _NO_CONTEXT = b""
 
 
@@ -92,13 +99,28 @@ def seal(
     return envelope, Ctr(data_key, iv)
 
 
+def algorithm_of(key: MasterKey) -> str:
+    """Return the wrap algorithm that a key seals with, if a reader will take it for one.
+
+    Raises:
+        MasterKeyError: It does not seal, or has a name that readers refuse.
+    """
+    algorithm = key.algorithm_for(SEALED)
+    if not is_algorithm(algorithm) or algorithm.casefold() in OSS_WRAP_ALGORITHMS:
+        raise MasterKeyError(
+            f"{algorithm!r} is no name for a wrap algorithm of the sealed format",
+            hint="A-Z, 0-9 and hyphen, at most 64, and none of the names of format 'oss'",
+        )
+    return algorithm
+
+
 def wrapped_for(key: MasterKey, data_key: bytes, object_id: bytes) -> Recipient:
     """Wrap a sealed object's data key for one master key.
 
     Raises:
         MasterKeyError: The key does not write this format.
     """
-    algorithm = key.algorithm_for(SEALED)
+    algorithm = algorithm_of(key)
     wrapped = key.wrap(data_key, algorithm=algorithm, context=wrap_context(object_id))
     return Recipient(algorithm, wrapped, Description(key.description).text, RECIPIENTS_FIELD)
 
@@ -156,7 +178,9 @@ def _seal_new(
     if len(others) >= MAX_RECIPIENTS:  # before any of them is asked to wrap
         raise UsageError(f"{len(others) + 1} recipients; an object has at most {MAX_RECIPIENTS}")
     object_id, salt = secrets.token_bytes(16), secrets.token_bytes(24)
-    algorithm = key.algorithm_for(SEALED)
+    algorithm = algorithm_of(key)
+    for each in others:  # refused while there is no data key in any frame
+        algorithm_of(each)
     data_key, wrapped = _drawn(key, algorithm, wrap_context(object_id))
     first = Recipient(algorithm, wrapped, Description(key.description).text, RECIPIENTS_FIELD)
     recipients = (first, *(wrapped_for(each, data_key, object_id) for each in others))

@@ -118,6 +118,8 @@ class Source:
                 raise SourceError("the body is a non-blocking file with nothing to read yet")
             if not count:
                 break
+            if not 0 <= count <= len(buffer) - filled:
+                raise SourceError("the body says that it gave more bytes than there was room for")
             filled += count
         return filled
 

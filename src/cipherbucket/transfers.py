@@ -21,7 +21,7 @@ from cipherbucket.decryption import holds
 from cipherbucket.download import Download, download_file, forget_download
 from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.envelope import SEALED
-from cipherbucket.format.sealed import Binding, sealed_layout
+from cipherbucket.format.sealed import Binding, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
 from cipherbucket.info import ObjectInfo
 from cipherbucket.journal import state_folder, state_or_none
@@ -43,6 +43,8 @@ from cipherbucket.writer import Seal
 
 THRESHOLD = 16 << 20
 """Files of more bytes are transferred in parts."""
+LARGE_CLAIM = 1 << 30
+"""Above this the end of a sealed object is opened before its size is believed."""
 
 
 class Transfers(Custody):
@@ -144,7 +146,7 @@ class Transfers(Custody):
                         unseal,
                         ring=self._ring,
                         policy=Policy.of_format(self._format),
-                        binding=Binding(name, dict(context)),
+                        binding=Binding(name, context),
                     ),
                     readable=getattr(self._ring.writer(self._format), "can_unwrap", True),
                     plan=partial(self._plan, part_size),
@@ -217,6 +219,10 @@ class Transfers(Custody):
                 forget_download(self._store, path)
                 Halt(limit_rate).passed(info.size)
                 return info
+            if isinstance(cipher, Sealed) and info.size > LARGE_CLAIM:
+                # Before room is made on the disk: a size is a claim until the end was opened.
+                with fetch_same(self._store, info, Span(tail=0)) as end:
+                    stream_of(end, info, cipher, Span(tail=0))
             download = Download(
                 store=self._store,
                 info=replace(

@@ -68,6 +68,9 @@ class Reading:
     as_name: str | None = None
     footer_recipients: bool = False
 
+    def __post_init__(self) -> None:
+        _ = self.binding  # what is no name or context is refused before anything is fetched
+
     @property
     def layout(self) -> Layout:
         """How the body is expected to lie in the store."""
@@ -120,6 +123,12 @@ def unlock(
             )
         if info.envelope is None:
             return info, None
+        seal = info.envelope.seal
+        if reading.as_name is not None and seal is not None and not seal.binds_name:
+            raise BindingError(
+                "the object is bound to no name, so it cannot prove the one that is demanded",
+                hint="leave as_name= away, if any object under these keys will do",
+            )
         try:
             cipher = unseal(
                 info.envelope,

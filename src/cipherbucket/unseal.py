@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cipherbucket.description import Description
@@ -22,22 +23,24 @@ from cipherbucket.errors import (
     EnvelopeError,
     IntegrityError,
     NoMatchingKeyError,
+    SecurityError,
     WrongKeyError,
 )
 from cipherbucket.format.ctr import IV_LENGTH, KEY_LENGTH, Ctr
 from cipherbucket.format.envelope import OSS_V1, Envelope
-from cipherbucket.format.footer import MAC_FIELD, Recipient, encode_recipients
+from cipherbucket.format.footer import MAC_FIELD, Recipient, Seal, encode_recipients
 from cipherbucket.format.sealed import Binding, Sealed, derive, metadata_mac, wrap_context
 from cipherbucket.format.texts import decode_v1_start
 from cipherbucket.keys.aes import KWP
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.kms import KMS, SEALED_KMS, V1_KMS
+from cipherbucket.keys.kms import SEALED_KMS
 from cipherbucket.keys.remote import at_once
 from cipherbucket.keys.ring import KeyRing, spelling
-from cipherbucket.keys.rsa import OAEP_SHA256, RSA_ALGORITHMS
+from cipherbucket.keys.rsa import OAEP_SHA256
 from cipherbucket.policy import Policy
+from cipherbucket.seal import OSS_WRAP_ALGORITHMS
 
-_OF_OSS = {algorithm.casefold() for algorithm in RSA_ALGORITHMS | {KMS, V1_KMS}}
+_OF_OSS = OSS_WRAP_ALGORITHMS
 _OF_SEALED = {OAEP_SHA256, KWP, SEALED_KMS}
 _NO_CONTEXT = b""
 
@@ -135,6 +138,17 @@ def open_sealed(
         raise BindingError(
             "a context was given and the object is bound to none", hint="leave context= away"
         )
+    # Raised here, where no frame holds the data key: reporters of errors record local variables.
+    opened = _opened(envelope, seal, bound, ring, key)
+    if isinstance(opened, SecurityError):
+        raise opened
+    return opened
+
+
+def _opened(
+    envelope: Envelope, seal: Seal, bound: Binding, ring: KeyRing, key: MasterKey | None
+) -> Opened | SecurityError:
+    """Unwrap, derive and compare; return what is wrong rather than raise it."""
     master, recipient, data_key = _data_key_of(envelope, ring, key)
     chunk_key, nonce, commitment = derive(
         data_key, seal.salt, bound.encode(seal.flags, seal.footer_hash)
@@ -146,11 +160,12 @@ def open_sealed(
         mac = metadata_mac(data_key, seal.encode(), encode_recipients(envelope.recipients))
         authentic = hmac.compare_digest(mac, envelope.mac)
     if not fits:
-        raise _other_binding(seal.binds_context) if authentic else _wrong_key(master)
+        return _other_binding(seal.binds_context) if authentic else _wrong_key(master)
     if not authentic and envelope.mac is not None:
-        raise IntegrityError(
+        return IntegrityError(
             f"{MAC_FIELD}: the recipients are not those that an owner of the object wrote",
-            hint="someone altered the metadata; cipherbucket repair restores the first recipients",
+            hint="someone altered the metadata; cipherbucket repair restores the recipients of the"
+            " day it was sealed, those removed since among them",
         )
     return Opened(Sealed(chunk_key, nonce, seal), data_key, recipient)
 
@@ -161,17 +176,39 @@ def _data_key_of(
     """Unwrap the data key with the one key that the ring has for it, or with ``key``."""
     assert envelope.seal is not None
     context = wrap_context(envelope.seal.object_id)
-    masters = list(_matches(envelope, ring) if key is None else _candidates(envelope, key))
-    # A public half in the ring writes for a partner; it is no reason not to read.
-    usable = [pair for pair in masters if getattr(pair[0], "can_unwrap", True)] or masters
-    for master, recipient in usable if key is not None else usable[:1]:
+    pairs = [_match(envelope, ring)] if key is None else _candidates(envelope, key)
+    for master, recipient in pairs:
         data_key = _unwrapped(master, recipient.wrapped_key, recipient.algorithm, context)
         if data_key is not None and len(data_key) == KEY_LENGTH:
             return master, recipient, data_key
-    raise _wrong_key(usable[0][0])
+    raise _wrong_key(master)
 
 
-def _matches(envelope: Envelope, ring: KeyRing) -> Iterator[tuple[MasterKey, Recipient]]:
+def _match(envelope: Envelope, ring: KeyRing) -> tuple[MasterKey, Recipient]:
+    """Find the first recipient whose key is at hand; only then ask for keys that are not."""
+    public: tuple[MasterKey, Recipient] | None = None
+    for recipient in envelope.recipients:
+        for master in ring.keys:
+            if is_recipient(recipient, master):
+                if getattr(master, "can_unwrap", True):
+                    return master, recipient
+                # A public half in the ring writes for a partner; it is no reason not to read.
+                public = public or (master, recipient)
+    if public is not None:
+        return public
+    return _fetched_match(envelope, ring)
+
+
+def is_recipient(recipient: Recipient, key: MasterKey) -> bool:
+    """Tell whether a recipient has a key's algorithm and description."""
+    if recipient.algorithm not in key.algorithms or recipient.algorithm.casefold() in _OF_OSS:
+        return False
+    with suppress(EnvelopeError):  # a damaged description is no key's
+        return recipient.description == Description(key.description)
+    return False
+
+
+def _fetched_match(envelope: Envelope, ring: KeyRing) -> tuple[MasterKey, Recipient]:
     failures: list[EnvelopeError | NoMatchingKeyError] = []
     for recipient in envelope.recipients:
         try:
@@ -181,20 +218,23 @@ def _matches(envelope: Envelope, ring: KeyRing) -> Iterator[tuple[MasterKey, Rec
         except (EnvelopeError, NoMatchingKeyError) as error:
             failures.append(error)
         else:
-            yield master, recipient
-    if len(failures) < len(envelope.recipients):
-        return
+            return master, recipient
     if len(failures) == 1:
         raise failures[0]
-    theirs = "; ".join(
-        str(each.description_text or "no description") for each in envelope.recipients
-    )
+    theirs = "; ".join(_label(each) for each in envelope.recipients)
     ours = "; ".join(dict.fromkeys(str(Description(key.description)) for key in ring.keys))
     raise NoMatchingKeyError(
         f"none of the object's {len(failures)} recipients ({theirs}) is a key of the ring, which"
         f" holds: {ours or 'no keys'}",
         hint="add one of these keys, or, if you know the key, read with key=",
     )
+
+
+def _label(recipient: Recipient) -> str:
+    try:
+        return str(recipient.description)
+    except EnvelopeError:
+        return f"damaged: {recipient.description_text[:64]!a}"
 
 
 def _candidates(envelope: Envelope, key: MasterKey) -> Iterator[tuple[MasterKey, Recipient]]:

@@ -94,7 +94,7 @@ def test_recipients_are_changed_with_a_look_a_write_and_another_look(
     with watched(store) as calls:
         quick.add_recipient("a", PARTNER)
         quick.remove_recipient("a", PARTNER)
-    assert calls == ["head", "replace_metadata", "head"] * 2
+    assert calls == ["head", "head", "replace_metadata", "head"] * 2
 
 
 def test_a_change_that_another_writes_over_is_told(
@@ -180,7 +180,7 @@ def test_a_key_that_cannot_write_the_format_is_refused(
             quick.add_recipient("a", weak)
         with pytest.raises(cb.MasterKeyError, match="1,024 bits"):
             quick.put("b", PLAIN, recipients=[weak])
-    assert calls == ["head"]
+    assert calls == []
 
 
 def test_an_object_has_16_recipients_at_most(quick: cb.Bucket, store: cb.MemoryStore) -> None:
@@ -208,7 +208,7 @@ def test_metadata_that_no_store_holds_are_refused_before_anything_is_sent(
         list(map(partial(quick.add_recipient, "a"), keys))
     added = calls.count("replace_metadata")
     assert 9 <= added <= 10
-    assert calls == ["head", "replace_metadata", "head"] * added + ["head"]
+    assert calls == ["head", "head", "replace_metadata", "head"] * added + ["head"]
     assert len(labels(quick.head("a"))) == added + 1
     with watched(store) as calls:
         for body in (PLAIN, iter([PLAIN])):

@@ -227,6 +227,7 @@ def test_a_key_that_refuses_only_one_of_the_two_does_not_open() -> None:
 def test_an_object_sealed_is_unsealed_by_the_ring_that_sealed_it() -> None:
     envelope, cipher = seal(KeyRing(KEY), "oss", content_length=5, content_md5=None)
 
+    assert isinstance(cipher, Ctr)
     assert keystream(open_oss(envelope, RING, STRICT)) == keystream(cipher)
     assert envelope.recipients[0].description == KEY.description
     assert envelope.recipients[0].algorithm == PKCS1
@@ -300,7 +301,9 @@ def test_the_key_given_is_used_whatever_the_description_says_or_lacks() -> None:
         other = Envelope.parse({**texts, "client-side-encryption-matdesc": text})
         assert other is not None
 
-        assert keystream(open_oss(other, KeyRing(), STRICT, key=KEY)) == keystream(Ctr(DATA_KEY, IV))
+        assert keystream(open_oss(other, KeyRing(), STRICT, key=KEY)) == keystream(
+            Ctr(DATA_KEY, IV)
+        )
         with pytest.raises((NoMatchingKeyError, EnvelopeError, WrongKeyError)):
             open_oss(other, RING, STRICT)
 

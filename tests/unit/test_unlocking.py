@@ -274,7 +274,11 @@ def test_an_unbound_object_is_read_under_any_name() -> None:
     store.copy("name", "moved")
 
     assert bucket.get("moved").read() == TEXT
-    assert bucket.get("moved", as_name="whatever").read() == TEXT
+    with pytest.raises(BindingError, match="cannot prove"):
+        bucket.get("moved", as_name="whatever")
+    strict = Bucket(store, bucket.ring, format="sealed", policy=Policy(unbound_names=False))
+    with pytest.raises(PolicyError, match="bound to no name"):
+        strict.get("moved")
 
 
 def test_errors_name_the_object_and_the_keys() -> None:

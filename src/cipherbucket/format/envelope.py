@@ -234,10 +234,14 @@ class Envelope:
         return self.seal == other.seal
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Envelope) and dict(self.fields) == dict(other.fields)
+        return (
+            isinstance(other, Envelope)
+            and dict(self.fields) == dict(other.fields)
+            and self.seal == other.seal  # that of a body alone has no fields
+        )
 
     def __hash__(self) -> int:
-        return hash(frozenset(self.fields))
+        return hash((frozenset(self.fields), self.seal))
 
     def __repr__(self) -> str:
         """Show no wrapped secrets."""

@@ -219,6 +219,11 @@ class Seal:
         )
 
 
+def is_algorithm(name: str) -> bool:
+    """Tell whether a text can be the name of a wrap algorithm (section 14.2)."""
+    return _ALGORITHM.fullmatch(name) is not None
+
+
 def footer_length(end: bytes) -> int:
     """Read the length of a footer from the last 12 bytes of a body.
 
@@ -294,7 +299,7 @@ def _parse_recipient(where: str, value: bytes, count: int) -> Recipient:
     if rest or not wrapped or max(len(description), len(wrapped)) > _MAX_VALUE:
         raise _fault(where, "a recipient that is malformed")
     name = _text(where, algorithm)
-    if not _ALGORITHM.fullmatch(name):
+    if not is_algorithm(name):
         raise _fault(where, "a wrap algorithm that is malformed")
     return Recipient(name, wrapped, _text(where, description), where)
 

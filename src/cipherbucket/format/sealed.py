@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from cipherbucket.errors import IntegrityError, UsageError
-from cipherbucket.format.footer import CONTEXT_BOUND, NAME_BOUND, Seal
+from cipherbucket.format.footer import CONTEXT_BOUND, MAX_FOOTER, NAME_BOUND, Seal
 from cipherbucket.format.span import Layout
 
 CHUNK = 16_384
@@ -35,6 +35,8 @@ KEY_LENGTH = 32
 
 _STRIDE = CHUNK + TAG
 _MAX_CHUNKS = 1 << 38
+MAX_STORED = HEADER + _MAX_CHUNKS * _STRIDE + MAX_FOOTER
+"""Most bytes of a sealed body: 2**38 chunks, the last one shorter (section 14.1)."""
 _DOMAIN = b"cipherbucket/sealed/v1\0"
 _C2SP = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"
 
@@ -59,6 +61,9 @@ class Binding:
             self.name.encode()
         except UnicodeEncodeError:
             raise UsageError("an object name must be encodable as UTF-8") from None
+        if not isinstance(self.context, Mapping):
+            raise UsageError("a context is a mapping of strings to strings")
+        object.__setattr__(self, "context", dict(self.context))
         try:
             for pair in self.context.items():
                 "".join(pair).encode()

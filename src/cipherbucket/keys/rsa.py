@@ -59,7 +59,7 @@ class RsaKey:
         key: The private or public key.
         description: The label by which readers find the key, as a mapping or as its exact JSON
             text. Objects written without one can never be moved to another key by its label.
-        allow_weak: Write even with less than 2,048 bits.
+        allow_weak: Write format ``oss`` even with less than 2,048 bits.
         sealed_only: Refuse the algorithms of formats ``oss`` and ``oss-v1``, PKCS#1 v1.5 and
             SHA-1, for writing and reading.
 
@@ -195,7 +195,7 @@ class RsaKey:
             raise MasterKeyError(f"RSA keys do not write format {format!r}")
         if format == "oss" and self._sealed_only:
             raise self._kept_from("format 'oss' wraps with PKCS#1 v1.5")
-        if self.bits < MIN_BITS and not self._allow_weak:
+        if self.bits < MIN_BITS and (format == "sealed" or not self._allow_weak):
             raise MasterKeyError(
                 f"key {self.id} has {self.bits:,} bits; writing takes {MIN_BITS:,} or more",
                 hint="make a longer key; or say allow_weak=True if others force this one on you",
