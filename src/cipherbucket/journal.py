@@ -17,6 +17,7 @@ import hashlib
 import json
 import logging
 import os
+import stat
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -40,16 +41,22 @@ def state_folder() -> Path:
     if told := os.environ.get("CIPHERBUCKET_STATE"):
         return Path(told)
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "cipherbucket" / "transfers"
+    try:
+        return Path(base).expanduser() / "cipherbucket" / "transfers"
+    except RuntimeError:  # a user without a home: nothing can be below this
+        return Path(os.devnull) / "cipherbucket"
 
 
 def state_or_none(folder: Path) -> Path | None:
     """Return the folder of journals if it can be written; without it nothing is resumed."""
+    why = "cannot be written"
     with suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK | os.X_OK):
+        if not _is_ours_alone(folder):
+            why = "can be written by others"
+        elif os.access(folder, os.W_OK | os.X_OK):
             return folder
-    _log.warning("%s cannot be written: what is interrupted will begin anew", folder)
+    _log.warning("%s %s: what is interrupted will begin anew", folder, why)
     return None
 
 
@@ -80,7 +87,12 @@ class Journal:
         Raises:
             UsageError: Another process has it open, or it cannot be opened.
         """
-        return cls.open(folder, *identity) if _path(folder, identity).exists() else None
+        try:
+            if not _path(folder, identity).exists() or not _is_ours_alone(folder):
+                return None
+        except OSError:  # a folder that cannot be read holds nothing of ours
+            return None
+        return cls.open(folder, *identity)
 
     @classmethod
     def open(cls, folder: Path, *identity: str) -> Journal:
@@ -97,17 +109,16 @@ class Journal:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             while True:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                descriptor = os.open(
+                    path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+                )
                 try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
+                    _lock(path, descriptor)
+                    if _is_at(path, descriptor):
+                        break
+                except BaseException:
                     os.close(descriptor)
-                    raise UsageError(
-                        f"another process is at this transfer ({path})",
-                        hint="wait for it, or stop it",
-                    ) from None
-                if _is_at(path, descriptor):
-                    break
+                    raise
                 os.close(descriptor)  # its owner finished and removed it in the meantime
         except OSError as error:
             if isinstance(error, UsageError):
@@ -130,6 +141,9 @@ class Journal:
             self.lines = [_parsed(line) for line in lines]
             if self.lines and self.lines[0].get("version") != VERSION:
                 raise ValueError(f"version {self.lines[0].get('version')}")
+            if self.lines and self.lines[0].get("place") != _place_of(self._descriptor):
+                # Two copies of one journal would go on under one key, each with its own file.
+                raise ValueError("it was copied from elsewhere")
         except ValueError as error:
             self.lines, self.fault = [], f"{self.path} cannot be used: {error}"
             return
@@ -147,7 +161,9 @@ class Journal:
         with self._errors():
             os.ftruncate(self._descriptor, 0)
             _sync_folder(self.path.parent)
-        self.append({"version": VERSION, **first})
+        header = {"version": VERSION, "place": _place_of(self._descriptor), **first}
+        self.append(header)
+        self.header = header
 
     def append(self, line: Line) -> None:
         """Write a line, and return when it is on the disk.
@@ -245,12 +261,17 @@ def abandoned(folder: Path | None = None) -> Iterator[Abandoned]:
     """
     for path in sorted((folder or state_folder()).glob("*" + _SUFFIX)):
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             first = _header(os.pread(descriptor, 1 << 20, 0).split(b"\n")[:-1])
+        except OSError:  # somebody is at it
+            continue
+        finally:
+            os.close(descriptor)  # and the lock with it, before a caller takes its time
+        try:
             yield Abandoned(
                 path,
                 str(first["kind"]),
@@ -260,12 +281,41 @@ def abandoned(folder: Path | None = None) -> Iterator[Abandoned]:
                 first.get("upload_id"),
                 first.get("temporary"),
             )
-        except BlockingIOError:
-            continue
-        except (ValueError, KeyError):
+        except KeyError:
             yield Abandoned(path, "unusable")
-        finally:
-            os.close(descriptor)
+
+
+def _lock(path: Path, descriptor: int) -> None:
+    """Lock a journal that is ours.
+
+    Raises:
+        UsageError: Somebody else has it, or made it.
+    """
+    status = os.fstat(descriptor)
+    ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+    if not ours or status.st_nlink > 1:
+        raise UsageError(f"{path} is no journal of yours", hint="remove it, if you know what it is")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(
+            f"another process is at this transfer ({path})", hint="wait for it, or stop it"
+        ) from None
+    os.fchmod(descriptor, 0o600)
+
+
+def _is_ours_alone(folder: Path) -> bool:
+    """Tell whether nobody else could put a journal there, which an upload would go on with."""
+    status = folder.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
+
+
+def _place_of(descriptor: int) -> list[object]:
+    """Return what a copy of a journal does not share: the file's number, and the machine."""
+    machine = ""
+    with suppress(OSError):
+        machine = hashlib.sha256(Path("/etc/machine-id").read_bytes()).hexdigest()[:16]
+    return [os.fstat(descriptor).st_ino, machine]
 
 
 def _path(folder: Path, identity: Sequence[str]) -> Path:

@@ -47,6 +47,10 @@ class Halt:
         self.done = 0
         """Bytes done so far, by all threads; what has to be done again is not subtracted."""
 
+    def slice_of(self, most: int) -> int:
+        """Return how many bytes to move at a time, so that a rate makes no long pauses."""
+        return most if self._rate is None else max(16 << 10, min(most, int(self._rate / 8)))
+
     def set(self) -> None:
         """Ask all to stop."""
         self._event.set()

@@ -10,6 +10,8 @@ a part that it claims to have must have the size and CRC-64 that were computed h
 from __future__ import annotations
 
 import base64
+import hmac
+import json
 import logging
 import os
 import threading
@@ -24,12 +26,15 @@ from cipherbucket.ciphertext import encrypt_part
 from cipherbucket.errors import (
     CipherbucketError,
     EnvelopeError,
+    IntegrityError,
+    KmsError,
     ObjectNotFoundError,
     PreconditionFailedError,
     SecurityError,
     SourceError,
     StoreError,
     UploadNotFoundError,
+    UsageError,
 )
 from cipherbucket.file_at import FileAt
 from cipherbucket.format.cipher import ContentCipher
@@ -94,6 +99,10 @@ class Upload:
 
 class _ChangedError(SourceError):
     """A part that had left is another now: this upload cannot go on."""
+
+
+class _AlteredError(SourceError):
+    """The file was written to meanwhile: there is no plaintext to go on with."""
 
 
 def upload_file(
@@ -162,6 +171,7 @@ class _Session:
             _ChangedError: A part that had left is another now.
         """
         self._before = _state_of(self.descriptor)
+        self._completing = False
         halt = Halt(self.upload.rate)
         ticker = Ticker(progress)
         local = threading.local()
@@ -183,6 +193,7 @@ class _Session:
                 tick=tick,
             )
             self._check_source()
+            self._completing = True
             stored = self._completed([self.parts[number] for number in sorted(self.parts)])
         except BaseException as error:
             self._given_up(error)
@@ -202,6 +213,9 @@ class _Session:
         try:
             listed = persist(lambda _: store.list_parts(name, self.upload_id))
             self.there = {part.number: part for part in listed}
+            if not self.there.keys() <= self.tags.keys():
+                # An older state of the journal: what else left is not known, so nothing more may.
+                raise _ChangedError("the store has parts that the journal does not know of")
         except UploadNotFoundError:
             # Interrupted after the last request: then the object is there, under our envelope.
             with suppress(ObjectNotFoundError, EnvelopeError):
@@ -271,7 +285,7 @@ class _Session:
             raise self._changed()
 
     def _changed(self) -> SourceError:
-        return SourceError(
+        return _AlteredError(
             "the file was changed while it was uploaded",
             name=self.upload.name,
             hint="upload it again when nobody writes to it",
@@ -279,10 +293,13 @@ class _Session:
 
     def _given_up(self, error: BaseException) -> None:
         """Keep what the next call can go on with; abort what it cannot."""
-        resumable = self.journal is not None and not isinstance(
+        final = isinstance(
             error,
-            SecurityError | SourceError | PreconditionFailedError | UploadNotFoundError,
+            SecurityError | _AlteredError | PreconditionFailedError | UploadNotFoundError,
         )
+        if isinstance(error, IntegrityError) and not self._completing:
+            final = False  # a part that was damaged on the way
+        resumable = self.journal is not None and not final
         if isinstance(error, _ChangedError) or resumable:
             return
         abort_quietly(self.upload.store, self.upload.name, self.upload_id)
@@ -307,7 +324,8 @@ def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None)
     )
     if journal is not None:
         try:
-            journal.append({"upload_id": upload_id})
+            mac = cipher.journal_mac(_told(journal.header, upload_id))
+            journal.append({"upload_id": upload_id, "mac": mac.hex()})
         except BaseException:
             abort_quietly(upload.store, upload.name, upload_id)
             raise
@@ -355,9 +373,14 @@ def _resumed(upload: Upload, path: Path, descriptor: int, journal: Journal) -> _
     except UploadNotFoundError:
         session = None
         _log.warning("%r: the unfinished upload is gone; beginning anew", upload.name)
-    except StoreError:
+    except StoreError as error:
+        if error.status != 403:
+            raise
+        session = None
+        _log.warning("%r: the store does not tell what it has; beginning anew", upload.name)
+    except KmsError:
         raise
-    except (CipherbucketError, KeyError, ValueError, TypeError) as error:
+    except (CipherbucketError, KeyError, ValueError, TypeError, AttributeError) as error:
         # Another key, context or policy than it was begun with, or no private half.
         session = None
         _log.warning("%r: the unfinished upload cannot go on (%s)", upload.name, error)
@@ -402,13 +425,26 @@ def _reopened(upload: Upload, path: Path, descriptor: int, journal: Journal) -> 
     cipher = upload.unseal(envelope)
     if isinstance(cipher, Sealed):
         cipher = cipher.with_footer(base64.b64decode(first["footer"]))
+    told = bytes.fromhex(journal.lines[1]["mac"])
+    if not hmac.compare_digest(told, cipher.journal_mac(_told(first, first["upload_id"]))):
+        # Whoever can change the file could name an envelope whose key has encrypted before.
+        raise UsageError("the journal was altered")
     plan = PartPlan(int(first["data_size"]), int(first["part_size"]), cipher.layout)
     tags = {int(line["part"]): bytes.fromhex(line["tag"]) for line in journal.lines[2:]}
     return _Session(upload, descriptor, journal, first["upload_id"], plan, envelope, cipher, tags)
 
 
+def _told(header: Line, upload_id: str) -> bytes:
+    """Return what of a journal's first lines is authenticated: all that an upload goes on by."""
+    facts = {name: value for name, value in header.items() if name != "upload_id"}
+    return json.dumps([facts, upload_id], sort_keys=True).encode()
+
+
 def _state_of(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
+    try:
+        status = os.fstat(descriptor)
+    except OSError as error:
+        raise SourceError(f"the file cannot be read: {error.strerror}") from error
     return status.st_size, status.st_mtime_ns
 
 
@@ -428,8 +464,10 @@ class _Sliced:
         # Sent again, it counts for the rate and not for the progress.
         self._halt.skipped(-self._counted)
         self._counted = 0
-        for start in range(0, len(self._ciphertext), _SLICE):
-            block = self._ciphertext[start : start + _SLICE]
+        # At a low rate the pauses between slices stay short: servers close silent connections.
+        slice_ = self._halt.slice_of(_SLICE)
+        for start in range(0, len(self._ciphertext), slice_):
+            block = self._ciphertext[start : start + slice_]
             self._halt.passed(len(block))
             self._counted += len(block)
             yield block

@@ -32,7 +32,7 @@ from cipherbucket.source import Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body
 from cipherbucket.stores.objects import Part, StoredObject
-from cipherbucket.writer import Seal, persist, write, write_kept
+from cipherbucket.writer import ATTEMPTS, Seal, persist, write, write_kept
 
 _log = logging.getLogger("cipherbucket")
 
@@ -68,11 +68,19 @@ def send_part(
     ciphertext: Body | memoryview,
     envelope: Envelope,
 ) -> Part:
-    """Send one part; the same ciphertext each time."""
+    """Send one part; the same ciphertext each time, also when it was damaged on the way."""
     metadata = envelope.to_part_metadata()
-    return persist(
-        lambda _: store.upload_part(name, upload_id, number, ciphertext, metadata=metadata)
-    )
+    attempt = 1
+    while True:
+        try:
+            return persist(
+                lambda _: store.upload_part(name, upload_id, number, ciphertext, metadata=metadata)
+            )
+        except IntegrityError as error:
+            if attempt == ATTEMPTS:
+                raise
+            _log.warning("%s; sending part %d again", error, number)
+        attempt += 1
 
 
 def complete_upload(
@@ -364,7 +372,7 @@ class _Kept:
 def abort_quietly(store: Store, name: str, upload_id: str) -> None:
     """Abort an upload after a failure, which is what the caller wants to hear of."""
     try:
-        store.abort_upload(name, upload_id)
+        persist(lambda _: store.abort_upload(name, upload_id))
     except CipherbucketError:
         _log.warning("upload %s of %r could not be aborted", upload_id, name)
 

@@ -5,6 +5,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import shutil
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -33,9 +34,65 @@ def test_lines_come_back_as_they_were_written(tmp_path: Path) -> None:
     written(tmp_path, {"upload_id": "u"}, {"part": 1, "tag": "ab"})
     with opened(tmp_path) as journal:
         assert journal.fault is None
-        assert journal.lines[0] == {"version": 1, **FIRST}
+        place = journal.lines[0]["place"]
+        assert place[0] == journal.path.stat().st_ino
+        assert journal.lines[0] == {"version": 1, "place": place, **FIRST}
         assert journal.lines[1:] == [{"upload_id": "u"}, {"part": 1, "tag": "ab"}]
-        assert journal.header == {"version": 1, **FIRST, "upload_id": "u"}
+        assert journal.header == {"version": 1, "place": place, **FIRST, "upload_id": "u"}
+
+
+def test_a_copy_of_a_journal_does_not_go_on(tmp_path: Path) -> None:
+    path = written(tmp_path, {"upload_id": "u"})
+    other = tmp_path / "other"
+    other.mkdir(mode=0o700)
+    shutil.copy2(path, other / path.name)
+
+    with opened(other) as journal:
+        assert "copied" in (journal.fault or "")
+        assert journal.header["upload_id"] == "u"  # so that it can be aborted
+
+
+def test_what_others_could_have_put_there_is_no_journal(tmp_path: Path) -> None:
+    path = written(tmp_path, {"upload_id": "u"})
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    path.unlink()
+    path.symlink_to(victim)
+    with pytest.raises(UsageError):
+        opened(tmp_path)
+    path.unlink()
+    path.hardlink_to(victim)
+    with pytest.raises(UsageError, match="no journal of yours"):
+        opened(tmp_path)
+    assert victim.read_bytes() == b"precious"
+
+
+def test_a_folder_that_others_can_write_keeps_no_journals(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o1777)
+
+    assert state_or_none(folder) is None
+    assert "can be written by others" in caplog.text
+
+
+def test_a_user_without_a_home_keeps_no_journals(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CIPHERBUCKET_STATE", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 987_654)
+
+    assert state_or_none(state_folder()) is None
+    assert Journal.existing(state_folder(), "upload", "x") is None
+    assert list(abandoned()) == []
+
+
+def test_looking_at_transfers_keeps_none_from_going_on(tmp_path: Path) -> None:
+    written(tmp_path, {"upload_id": "u"})
+    for each in abandoned(tmp_path):
+        with opened(tmp_path) as journal:
+            assert journal.path == each.path
 
 
 def test_a_line_is_json_and_its_checksum(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_store_hears_of_an_upload_after_the_journal(scene: Scene) -> None:
     (first,), (again, second, _) = heard
     assert "upload_id" not in first
     assert first == again
-    assert list(second) == ["upload_id"]
+    assert list(second) == ["upload_id", "mac"]
 
 
 @pytest.mark.parametrize("moment", ["part 2", "in part 2", "sent 2"])
@@ -136,9 +136,8 @@ def test_what_does_not_pass_is_an_error_and_the_next_call_goes_on(
 @pytest.mark.parametrize(
     "error",
     [
-        cb.IntegrityError("another CRC-64"),
         cb.UploadNotFoundError("gone"),
-        cb.SourceError("unreadable"),
+        cb.PreconditionFailedError("there already"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -147,6 +146,85 @@ def test_what_cannot_go_on_is_aborted(scene: Scene, error: Exception) -> None:
     with pytest.raises(type(error)):
         scene.upload()
     scene.assert_nothing_left()
+
+
+def test_a_part_that_was_damaged_on_the_way_is_sent_again(scene: Scene) -> None:
+    scene.wire.at = failing("sent 3", 1, cb.IntegrityError("another CRC-64"))
+    scene.upload()
+    assert len(scene.wire.ledger.identities) == 1
+    scene.assert_uploaded()
+
+
+@pytest.mark.parametrize(
+    "error", [cb.IntegrityError("another CRC-64"), cb.SourceError("an error of the disk")]
+)
+def test_what_keeps_failing_leaves_all_for_the_next_call(scene: Scene, error: Exception) -> None:
+    scene.wire.at = failing("sent 3", 3, error)
+    with pytest.raises(type(error)):
+        scene.upload()
+    scene.wire.reset()
+    scene.upload()
+    assert 1 not in scene.wire.sent
+    scene.assert_uploaded()
+
+
+def test_a_journal_of_an_older_state_goes_on_with_nothing(scene: Scene) -> None:
+    scene.wire.at = failing("part 5", 3, cb.StoreError("down"))
+    with pytest.raises(cb.StoreError):
+        scene.upload()
+    path = scene.journal()
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:4]))  # parts 1 and 2
+    data = bytearray(scene.file.read_bytes())
+    data[2 * PART + 5] ^= 1  # in part 3, which has left
+    status = scene.file.stat()
+    scene.file.write_bytes(data)
+    os.utime(scene.file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    scene.wire.reset()
+
+    scene.upload()
+
+    assert scene.wire.ledger.conflicts == []
+    assert len(scene.wire.ledger.identities) == 2
+    scene.assert_uploaded()
+
+
+def test_a_journal_that_names_another_envelope_is_not_encrypted_under(scene: Scene) -> None:
+    scene.bucket().put(scene.name, b"an older object under this name, known to the store")
+    known = dict(scene.store.head(scene.name).metadata)
+    scene.wire.at = failing("part 2", 3, cb.StoreError("down"))
+    with pytest.raises(cb.StoreError):
+        scene.upload()
+    path = scene.journal()
+    first, second, *_ = path.read_bytes().splitlines()
+    line = json.loads(first.rpartition(b" ")[0])
+    line["envelope"] = known
+    text = json.dumps(line, separators=(",", ":")).encode()
+    path.write_bytes(text + f" {crc64(text):016x}\n".encode() + second + b"\n")
+    scene.wire.reset()
+
+    scene.upload()
+
+    envelope = cb.Envelope.parse(known)
+    assert envelope is not None
+    assert cb.Envelope.parse(scene.store.head(scene.name).metadata) != envelope
+    assert scene.wire.ledger.conflicts == []
+
+
+@pytest.mark.parametrize("envelope", [None, "x", 5])
+def test_an_envelope_that_is_none_stops_no_upload(scene: Scene, envelope: object) -> None:
+    scene.wire.at = failing("part 2", 3, cb.StoreError("down"))
+    with pytest.raises(cb.StoreError):
+        scene.upload()
+    path = scene.journal()
+    first, rest = path.read_bytes().split(b"\n", 1)
+    line = json.loads(first.rpartition(b" ")[0])
+    line["envelope"] = envelope
+    text = json.dumps(line, separators=(",", ":")).encode()
+    path.write_bytes(text + f" {crc64(text):016x}\n".encode() + rest)
+    scene.wire.reset()
+
+    scene.upload()
+    scene.assert_uploaded()
 
 
 def test_a_store_whose_object_is_another_than_was_sent_is_found_out(

@@ -121,10 +121,12 @@ class Sealed:
         footer: The footer's bytes, to write; a reader has none.
     """
 
-    __slots__ = ("_aead", "_base", "_footer", "layout", "seal")
+    __slots__ = ("_aead", "_base", "_footer", "_journal", "layout", "seal")
 
     def __init__(self, key: bytes, base_nonce: bytes, seal: Seal, footer: bytes = b"") -> None:
         self._aead = AESGCM(key)
+        # For what stays on this machine alone; HKDF keeps it apart from the chunks.
+        self._journal = _expand(key, b"cipherbucket/journal/mac/v1", 32)
         self._base = int.from_bytes(base_nonce, "big")
         self._footer = footer
         self.seal = seal
@@ -203,6 +205,10 @@ class Sealed:
             digest.update(stored[stop - TAG : stop])
         return digest.digest()
 
+    def journal_mac(self, data: bytes) -> bytes:
+        """Authenticate what a journal tells of an upload under this key; never sent."""
+        return hmac.digest(self._journal, data, hashlib.sha256)
+
     def with_footer(self, footer: bytes) -> Sealed:
         """Return the cipher of an object whose sealing goes on, with the footer it will end with.
 
@@ -213,6 +219,7 @@ class Sealed:
             raise damaged()
         going_on = object.__new__(Sealed)
         going_on._aead, going_on._base = self._aead, self._base
+        going_on._journal = self._journal
         going_on._footer, going_on.seal, going_on.layout = footer, self.seal, self.layout
         return going_on
 
