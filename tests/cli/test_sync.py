@@ -1,5 +1,6 @@
 """``sync``: what is missing or differs, in every direction."""
 
+import errno
 import os
 import re
 from datetime import UTC, datetime
@@ -171,6 +172,99 @@ def test_a_folder_that_cannot_be_read_deletes_nothing(
     assert result.exit_code == 1
     assert "Permission denied" in result.stderr
     assert bucket.exists("a/b/old")
+
+
+@pytest.mark.parametrize("option", [(), ("--dry-run",)])
+def test_what_is_left_out_of_the_source_is_not_deleted(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    old_tree: Path,
+    tmp_path: Path,
+    option: tuple[str, ...],
+) -> None:
+    outside = tmp_path / "outside"
+    (outside / "sub").mkdir(parents=True)
+    for name in ("linked", "sub/x"):
+        (outside / name).write_bytes(b"1")
+    (old_tree / "b").symlink_to(outside / "linked")
+    (old_tree / "e").symlink_to(outside / "linked" / "no" / "such")
+    (old_tree / "d").mkdir()
+    for name in ("x", "y/z"):
+        (old_tree / "d" / name).parent.mkdir(exist_ok=True)
+        (old_tree / "d" / name).write_bytes(b"1")
+    synced("-k", key_file, old_tree, url)
+    for name in ("b-more", "d-more", "dmore", "e/below", "f"):
+        bucket.put(name, b"")
+    (outside / "linked").unlink()
+    (old_tree / "d").rename(tmp_path / "was-d")
+    (old_tree / "d").symlink_to(outside)
+    (old_tree / "f").symlink_to("f")
+    result = invoke("sync", "-k", key_file, "--delete", *option, old_tree, url)
+    assert result.exit_code == 0, result.output
+    kept = {"a.txt", "a/b/deep", "top é", "b", "d/x", "d/y/z", "e/below", "f"}
+    doomed = ["b-more", "d-more", "dmore"]
+    if option:
+        assert result.stdout.splitlines() == [f"would delete {name}" for name in doomed]
+        kept.update(doomed)
+    assert {entry.name for entry in bucket.list()} == kept
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE, errno.EIO])
+@pytest.mark.parametrize("name", ["a.txt", "link"])
+def test_what_cannot_be_looked_at_is_a_failure_and_nothing_is_deleted(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    old_tree: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    name: str,
+) -> None:
+    (old_tree / "link").symlink_to("a.txt")
+    synced("-k", key_file, old_tree, url)
+    bucket.put("more", b"")
+    stat = Path.stat
+
+    def failing(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == old_tree / name and follow_symlinks:
+            raise OSError(number, os.strerror(number), str(path))
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", failing)
+    result = invoke("sync", "-k", key_file, "--delete", old_tree, url)
+    assert result.exit_code == 1
+    assert os.strerror(number) in result.stderr
+    assert "leads nowhere" not in result.stderr
+    assert "nothing was deleted" in result.stderr
+    assert {"link", "more"} <= {entry.name for entry in bucket.list()}
+
+
+@pytest.mark.parametrize("option", [(), ("--dry-run",)])
+@pytest.mark.parametrize("down", [False, True])
+def test_an_empty_source_deletes_nothing(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tmp_path: Path,
+    option: tuple[str, ...],
+    down: bool,
+) -> None:
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    ends = (url, folder) if down else (folder, url)
+    assert synced("-k", key_file, "--delete", *ends) == "copied 0 objects, 0 bytes"
+    if down:
+        (folder / "sub" / "mine").write_bytes(b"1")
+    else:
+        bucket.put("old", b"1")
+    result = invoke("sync", "-k", key_file, "--delete", *option, *ends)
+    assert result.exit_code == 2
+    assert "the source is empty, so --delete would delete all" in result.stderr
+    assert result.stdout == ""
+    assert contents(folder) == ({"sub/mine": b"1"} if down else {})
+    assert bucket.exists("old") is not down
+    assert synced("-k", key_file, *ends) == "copied 0 objects, 0 bytes"
 
 
 @pytest.mark.parametrize(

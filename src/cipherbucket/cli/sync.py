@@ -1,6 +1,7 @@
 """``sync``: make a folder or a prefix hold what another holds.
 
-Law: nothing is deleted unless everything else went well, and all of both listings came.
+Law: nothing is deleted unless everything else went well, and all of both listings came; nothing if
+the source is empty; and nothing that the source has, or has as no folder, though it was left out.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ from cipherbucket.cli.writing import Writing, writing_options
 @click.option(
     "--delete",
     is_flag=True,
-    help="Delete in TARGET, at the end, what is not in SOURCE; nothing if anything failed.",
+    help="Delete in TARGET, at the end, what is not in SOURCE; nothing if anything failed, or if"
+    " SOURCE is empty.",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Only print what would be done, a line each.")
 @glob_options
@@ -86,8 +88,9 @@ def sync(
 
     Between two stores, ciphertext and envelope are moved unchanged, as cp does, and need no key. Of
     sealed objects a listing tells no length of plaintext: each that seems unchanged is asked for
-    by itself. Links to files are followed in SOURCE; in TARGET only regular files are replaced or
-    deleted, no link is followed, and empty folders stay.
+    by itself. Links to files are followed in SOURCE; what is left out there, such as a link to a
+    folder or to nothing, is not deleted in TARGET, nor is what lies below it. In TARGET only
+    regular files are replaced or deleted, no link is followed, and empty folders stay.
 
     What fails is told at the end and stops nothing else; the exit code is 1 then. Run the same
     command again to go on.
@@ -189,14 +192,23 @@ class _Run:
 
             pairs = self._pairs(doomed, steering)
             do_all(pairs, work, workers=manner.files_at_once, stop=steering.stop)
-            if doomed.count and self.tally.failed:
+            if not any(True for _ in self._superfluous(doomed)):
+                return
+            if self.tally.failed:
                 self.tally.note("nothing was deleted, because not everything went well")
-            elif doomed.count:
-                workers, stop = manner.files_at_once, steering.stop
-                do_all(doomed.names(), self._delete, workers=workers, stop=stop)
+                return
+            if doomed.source_is_empty:
+                raise cb.UsageError(
+                    "the source is empty, so --delete would delete all that is in the target",
+                    hint="see that the source is there and mounted; if it is meant, use rm -r",
+                )
+            workers, stop = manner.files_at_once, steering.stop
+            do_all(self._superfluous(doomed), self._delete, workers=workers, stop=stop)
 
     def _pairs(self, doomed: _Names, steering: Steering) -> Iterator[Pair]:
         for pair in paired(self.direction.sources(), self.direction.targets()):
+            if pair.source is not None:
+                doomed.source_is_empty = False
             if not self.globs.take(pair.relative):
                 continue
             if pair.source is not None:
@@ -204,6 +216,10 @@ class _Run:
             elif self.delete:
                 doomed.add(pair.relative)
         steering.meter.expect_no_more()
+
+    def _superfluous(self, doomed: _Names) -> Iterator[str]:
+        """Give what is only in the target, now that all is known that the source left out."""
+        return (name for name in doomed.names() if not self.tally.has_left_out(name))
 
     def _settle(self, pair: Pair, steering: Steering) -> None:
         source = pair.source
@@ -233,15 +249,14 @@ class _Run:
 
 
 class _Names:
-    """Names in a temporary file, however many."""
+    """Names in a temporary file, however many, that are only in the target."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed on exit
-        self.count = 0
+        self.source_is_empty = True
 
     def add(self, name: str) -> None:
         self._file.write(json.dumps(name) + "\n")
-        self.count += 1
 
     def names(self) -> Iterator[str]:
         self._file.seek(0)

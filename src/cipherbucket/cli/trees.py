@@ -6,6 +6,7 @@ in which stores list names, a folder at a time, so that the two can be compared 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -19,6 +20,7 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.text import amount, count, printable
 
+_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
 
 
@@ -42,6 +44,7 @@ class Tally:
         self._unchanged = 0
         self._deleted = 0
         self._notes: list[str] = []
+        self._left_out: set[str] = set()
         self._failures: list[str] = []
 
     def add(self, size: int) -> None:
@@ -73,6 +76,18 @@ class Tally:
     def note(self, text: str) -> None:
         """Keep what should be said at the end."""
         self._notes.append(text)
+
+    def leave_out(self, relative: str, text: str) -> None:
+        """Keep what is there and not copied, and what should be said of it at the end."""
+        self._left_out.add(relative)
+        self.note(text)
+
+    def has_left_out(self, relative: str) -> bool:
+        """Tell whether a name was left out, or one that it lies below."""
+        if not self._left_out:
+            return False
+        parts = relative.split("/")
+        return any("/".join(parts[:end]) in self._left_out for end in range(1, len(parts) + 1))
 
     @contextmanager
     def attempt(self, label: str) -> Iterator[None]:
@@ -124,19 +139,22 @@ def files_below(
             continue
         relative, entry = found
         path = Path(entry.path)
+        kind: str | None = None
         if entry.is_dir(follow_symlinks=False):
-            if any(store.is_dir() and path.samefile(store) for store in own):
-                kind: str | None = "it is the store that is written to"
-            else:
+            if not any(store.is_dir() and path.samefile(store) for store in own):
                 pending.append(_entries(path, relative + "/", tally))
                 continue
+            kind = "it is the store that is written to"
         else:
-            kind, size, modified = _kind_of(path, follow=follow)
+            status: os.stat_result | None = None
+            with tally.attempt(str(path)):
+                kind, status = _kind_of(path, follow=follow)
             if kind is None:
-                yield FileBelow(relative, path, size, modified)
+                if status is not None:
+                    yield FileBelow(relative, path, status.st_size, status.st_mtime_ns)
                 continue
         if follow:
-            tally.note(f"left out {path}: {kind}")
+            tally.leave_out(relative, f"left out {path}: {kind}")
 
 
 def _entries(folder: Path, prefix: str, tally: Tally) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -151,19 +169,29 @@ def _place(entry: os.DirEntry[str]) -> bytes:
     return os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b"")
 
 
-def _kind_of(path: Path, *, follow: bool) -> tuple[str | None, int, int]:
-    """Say what a path is if it is no file; if it is one, its size and time."""
+def _kind_of(path: Path, *, follow: bool) -> tuple[str | None, os.stat_result | None]:
+    """Say what a path is if it is no file; if it is one, what is known of it.
+
+    Neither, if it is gone from the target in the meantime.
+
+    Raises:
+        OSError: It cannot be told.
+    """
     if _TEMPORARY.fullmatch(path.name):
-        return "a download that is not finished", 0, 0
+        return "a download that is not finished", None
     try:
         status = path.stat() if follow else path.lstat()
-    except OSError:
-        return ("a link that leads nowhere" if path.is_symlink() else None), 0, 0
+    except OSError as error:
+        if not follow and error.errno == errno.ENOENT:
+            return None, None
+        if error.errno in _NOWHERE and path.is_symlink():
+            return "a link that leads nowhere", None
+        raise
     if stat.S_ISREG(status.st_mode):
-        return None, status.st_size, status.st_mtime_ns
+        return None, status
     if stat.S_ISDIR(status.st_mode):
-        return "a link to a folder", 0, 0
-    return "no file but a device, pipe or socket", 0, 0
+        return "a link to a folder", None
+    return "no file but a device, pipe or socket", None
 
 
 def is_folder_marker(relative: str, size: int) -> bool:
