@@ -3,13 +3,16 @@
 import errno
 import os
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.runs import contents, error_of, invoke, planned, read, synced
 
 import cipherbucket as cb
+from cipherbucket.cli import transfers
 from cipherbucket.cli.globs import Globs
 
 HOUR = 3600
@@ -265,6 +268,44 @@ def test_an_empty_source_deletes_nothing(
     assert contents(folder) == ({"sub/mine": b"1"} if down else {})
     assert bucket.exists("old") is not down
     assert synced("-k", key_file, *ends) == "copied 0 objects, 0 bytes"
+
+
+@pytest.mark.parametrize(("changes", "size"), [(1, 2), (1, 3), (9, 2), (9, 3)])
+def test_a_file_that_is_changed_while_it_is_copied(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    old_tree: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: int,
+    size: int,
+) -> None:
+    synced("-k", key_file, old_tree, url)
+    bucket.put("more", b"")
+    file = old_tree / "a.txt"
+    file.write_bytes(b"first")
+    upload, copied = transfers.upload, []
+
+    def changing(bucket: cb.Bucket, body: Path, name: str, *rest: Any) -> cb.ObjectInfo:
+        info = upload(bucket, body, name, *rest)
+        copied.append(name)
+        if len(copied) <= changes:
+            body.write_bytes(bytes([len(copied)]) * size)
+            at = time.time() - HOUR + len(copied)  # the object is younger
+            os.utime(body, (at, at))
+        return info
+
+    monkeypatch.setattr(transfers, "upload", changing)
+    result = invoke("sync", "-k", key_file, "--delete", old_tree, url)
+    assert copied == ["a.txt", "a.txt"]
+    if changes == 1:
+        assert result.exit_code == 0
+        assert read(bucket, "a.txt") == file.read_bytes()
+        return
+    assert result.exit_code == 1
+    assert "'a.txt': the file was changed while it was copied" in result.stderr
+    assert "--checksum" in result.stderr
+    assert bucket.exists("more")
 
 
 @pytest.mark.parametrize(

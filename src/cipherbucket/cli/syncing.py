@@ -18,6 +18,7 @@ from cipherbucket.cli.trees import Tally
 from cipherbucket.cli.writing import Writing
 
 _SECOND = 1_000_000_000
+_TIMES = 2
 NOT_THERE, OTHER_SIZE, NEWER, OTHER_CONTENT = "not there", "other size", "newer", "other content"
 
 
@@ -100,10 +101,27 @@ class Up(_Encrypted):
         return self._differs(source, target, newer=source.modified > target.modified)
 
     def copy(self, source: Item, steering: Steering) -> int:
-        """Upload."""
+        """Upload, once more if the file is not what was listed any more.
+
+        The object is younger than the change then, so that no later run would see it by the time.
+
+        Raises:
+            SourceError: The file was changed both times.
+        """
         assert source.path is not None
         name = self._prefix + source.relative
-        return transfers.upload(self._bucket, source.path, name, self._writing, steering).size
+        state = source.size, source.modified
+        for _ in range(_TIMES):
+            info = transfers.upload(self._bucket, source.path, name, self._writing, steering)
+            before, status = state, source.path.stat()
+            state = status.st_size, status.st_mtime_ns
+            if state == before:
+                return info.size
+        raise cb.SourceError(
+            "the file was changed while it was copied, what is stored may be a mixture",
+            name=name,
+            hint="sync again with --checksum when nobody writes to it",
+        )
 
     def delete(self, relative: str) -> None:
         """Delete an object."""
