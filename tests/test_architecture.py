@@ -51,6 +51,7 @@ FLOORS = {
     "comparison": 4.14,
     "parallel": 4,
     "file_at": 4,
+    "upload_session": 4.155,
     "upload": 4.16,
     "download": 4.16,
     "transfers": 4.18,

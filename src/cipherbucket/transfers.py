@@ -37,7 +37,8 @@ from cipherbucket.stores.objects import NOTHING
 from cipherbucket.transfer import save
 from cipherbucket.unlocking import USUAL_FOOTER, fetch_from, unlock
 from cipherbucket.unseal import unseal
-from cipherbucket.upload import Upload, forget_upload, upload_file
+from cipherbucket.upload import forget_upload, upload_file
+from cipherbucket.upload_session import Upload
 from cipherbucket.uploading import store_source
 from cipherbucket.writer import Seal
 

@@ -294,7 +294,7 @@ def test_large_parts_are_sent_by_fewer(
         if now.startswith("part"):
             time.sleep(0.05)
 
-    monkeypatch.setattr("cipherbucket.upload.MEMORY", room)
+    monkeypatch.setattr("cipherbucket.upload_session.MEMORY", room)
     scene.wire.at = count
     scene.upload(workers=4)
     assert seen == [most]
