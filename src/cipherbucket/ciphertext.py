@@ -249,8 +249,8 @@ def _encrypted(
 ) -> Iterator[memoryview]:
     """Yield the ciphertext in blocks, each valid until the next.
 
-    Length and MD5 are checked before the last block is handed out, because a store that has
-    every byte it was promised may make the object visible at once.
+    Length, MD5 and whether a file was changed are checked before the last block is handed out,
+    because a store that has every byte it was promised may make the object visible at once.
     """
     process = os.getpid()
     plain, out = cipher.buffers(max(1, min(BLOCK, size)))
@@ -275,6 +275,7 @@ def _encrypted(
             f"the body was said to have {size:,} bytes and {change}",
             hint="something wrote to it meanwhile; put it again",
         )
+    source.check_unchanged()
     if md5 is not None:
         _check_md5(md5.digest(), content_md5)
     if ciphertext := cipher.encrypt(done - len(block), block, out, last=True):

@@ -44,6 +44,7 @@ class Source:
 
     def __init__(self, body: PutBody, *, progress: Progress | None = None) -> None:
         self._owned: io.FileIO | None = None
+        self._state: tuple[int, int] | None = None
         self._origin = 0
         self.immutable = False
         self._ticker = Ticker(progress)
@@ -59,7 +60,8 @@ class Source:
             self.size = memoryview(body).nbytes
         elif isinstance(body, os.PathLike):
             self._reader = self._owned = _opened(Path(body))
-            self.size = _size_of(self._owned)
+            self._state = _state_of(self._owned)
+            self.size = None if self._state is None else self._state[0]
             self.rereadable = self.size is not None
         elif hasattr(body, "read"):
             self._adopt(cast("IO[bytes]", body))
@@ -99,6 +101,8 @@ class Source:
                 hint="put it again; a path or a seekable file is put again by itself",
             )
         cast("IO[bytes]", self._reader).seek(self._origin)
+        if self._owned is not None:  # it may be another now; from here on it must stay so
+            self._state = _state_of(self._owned)
 
     def read_into(self, buffer: memoryview) -> int:
         """Fill ``buffer`` as far as there are bytes.
@@ -122,6 +126,18 @@ class Source:
                 raise SourceError("the body says that it gave more bytes than there was room for")
             filled += count
         return filled
+
+    def check_unchanged(self) -> None:
+        """See that a file is as it was when reading began: what was read is of one time.
+
+        Raises:
+            SourceError: Somebody wrote to it meanwhile.
+        """
+        if self._owned is not None and _state_of(self._owned) != self._state:
+            raise SourceError(
+                "the file was changed while it was read",
+                hint="put it again when nobody writes to it",
+            )
 
     def report(self, done: int, *, last: bool = False) -> None:
         """Report progress; at the end the size is known, if it was not before."""
@@ -150,10 +166,10 @@ def _opened(path: Path) -> io.FileIO:
     return file
 
 
-def _size_of(file: io.FileIO) -> int | None:
-    """Return a regular file's size; pipes and devices show theirs only at the end."""
+def _state_of(file: io.FileIO) -> tuple[int, int] | None:
+    """Return size and time of change of a regular file; pipes and devices have neither."""
     status = os.fstat(file.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 class _IterableReader:

@@ -171,7 +171,7 @@ def test_what_another_put_there_is_not_our_copy(source: Losing, name: str) -> No
             if failing:
                 another()
 
-    target._step = step  # type: ignore[method-assign]
+    target._step = step  # type: ignore[assignment, method-assign]
     with pytest.raises(PreconditionFailedError):
         copy_between(source, name, target, "there", if_absent=True)
     assert target.list_uploads() == []

@@ -95,3 +95,39 @@ def test_progress_of_a_body_of_unknown_length_ends_with_its_length(bucket: cb.Bu
     seen: list[tuple[int, int | None]] = []
     bucket.put("a", iter([b"12", b"345"]), progress=lambda *told: seen.append(told))
     assert seen[-1] == (5, 5)
+
+
+@pytest.mark.parametrize("verb", ["put", "upload"])
+@pytest.mark.parametrize("change", ["content", "time"])
+def test_a_small_file_that_is_changed_while_it_is_read_is_not_stored(
+    bucket: cb.Bucket, tmp_path: Path, verb: str, change: str
+) -> None:
+    path = tmp_path / "in"
+    path.write_bytes(PLAIN)
+    os.utime(path, ns=(1, 1))
+
+    def write(*_: object) -> None:
+        if change == "content":
+            with path.open("r+b") as file:
+                file.write(b"behind what was read")
+        else:
+            os.utime(path, ns=(1, 2))
+
+    store = {
+        "put": lambda: bucket.put("a", path, progress=write),
+        "upload": lambda: bucket.upload(path, "a", progress=write),
+    }
+    with pytest.raises(cb.SourceError, match="changed while it was read") as caught:
+        store[verb]()
+    assert caught.value.name == "a"
+    assert not bucket.exists("a")
+
+
+def test_a_file_object_may_be_written_to_behind_what_was_read(
+    bucket: cb.Bucket, tmp_path: Path
+) -> None:
+    path = tmp_path / "in"
+    path.write_bytes(PLAIN)
+    with path.open("rb") as file:
+        bucket.put("a", file, progress=lambda *_: os.utime(path, ns=(1, 2)))
+    assert bucket.get("a").read() == PLAIN
