@@ -127,6 +127,51 @@ def test_a_signal_stops_a_tree_and_tells_how_to_go_on(
     assert list(bucket.list_uploads()) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("slow", ["upload_part", "complete_upload"])
+def test_a_signal_does_not_wait_for_a_slow_store_and_tells_what_is_so(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tmp_path: Path,
+    slow: str,
+    number: int,
+) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "large").write_bytes(os.urandom(1 << 20) * 24)
+    asleep = tmp_path / "asleep"
+    slowly = (
+        "import pathlib, time\n"
+        "from cipherbucket.stores.local import LocalStore\n"
+        f"def sleep(*_, **__): pathlib.Path({str(asleep)!r}).touch(); time.sleep(60)\n"
+        f"LocalStore._{slow} = sleep\n" + PROGRAM[2]
+    )
+    command = ["cp", "-k", str(key_file), "-r", str(tree), url, "--part-size", "1M"]
+    with subprocess.Popen(
+        [*PROGRAM[:2], slowly, *command], env=base(), stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        deadline = time.monotonic() + 30
+        while not asleep.exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.2)
+        process.send_signal(number)
+        sent = time.monotonic()
+        assert process.wait(60) == 128 + number
+        assert time.monotonic() - sent < 5  # a second, where there is nothing else to do
+        word = "interrupted" if number == signal.SIGINT else "terminated"
+        line = process.stderr.read().decode()
+    # Threads that the library waits for give up their journal in time, on an idle machine.
+    exact = "run the same command again to go on"
+    general = "run the same command again, it goes on with what it can"
+    allowed = [general] if slow == "complete_upload" else [exact, general]
+    assert line in [f"cipherbucket: {word}; {text}\n" for text in allowed]
+    assert b"going on with an upload" in program(*command).stderr
+
+
 @pytest.mark.parametrize("many", [False, True])
 def test_lines_of_progress_where_there_is_no_terminal(
     url: str, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: bool

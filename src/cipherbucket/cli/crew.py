@@ -3,7 +3,7 @@
 Law: tasks are drawn one at a time, by whichever thread is free, so that a listing is never ahead
 of the work and never in memory. A listing that fails ends the drawing; what is under way is
 finished. On a signal all are told to stop, waited for a moment, and left behind if they do not
-heed: the threads are daemons, the process ends without them.
+heed: the threads are daemons, the process ends without them, and what is raised tells of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import TypeVar
 
 Task = TypeVar("Task")
 _Ended = queue.SimpleQueue[BaseException | None]
-_GRACE = 0.8
+_GRACE = 1.0
+"""Seconds that are waited for threads to stop: more than the library waits for its own."""
+_LEFT_BEHIND = "some threads were at work still"
 
 
 class StoppedError(BaseException):
@@ -50,16 +52,23 @@ def do_all(
         for thread in threads:
             thread.start()
         errors = [error for error in [ended.get() for _ in threads] if error is not None]
-    except BaseException:
+    except BaseException as broken:
         stop.set()
         deadline = time.monotonic() + _GRACE
         for thread in threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))
+        if any(thread.is_alive() for thread in threads):
+            broken.add_note(_LEFT_BEHIND)
         raise
     # Those that were stopped by the first failure say so, perhaps before it.
     for error in sorted(errors, key=lambda error: isinstance(error, StoppedError)):
         raise error
+
+
+def left_behind(error: BaseException) -> bool:
+    """Tell whether threads did not heed when this was raised: nothing is known of their work."""
+    return _LEFT_BEHIND in getattr(error, "__notes__", ())
 
 
 def _labour(

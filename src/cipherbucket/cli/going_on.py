@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import cipherbucket as cb
+from cipherbucket.cli.crew import left_behind
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.text import printable
 
 _AGAIN = "run the same command again to go on"
+_AGAIN_PERHAPS = "run the same command again, it goes on with what it can"
 _log = logging.getLogger("cipherbucket")
 
 
@@ -25,19 +27,26 @@ def resumable(left: Callable[[], bool], *, quiet: bool) -> Iterator[None]:
     try:
         with _said(shown=not quiet):
             yield
-    except KeyboardInterrupt:
-        if left():
-            raise KeyboardInterrupt(f"interrupted; {_AGAIN}") from None
+    except KeyboardInterrupt as error:
+        if again := _again(left, error):
+            raise KeyboardInterrupt(f"interrupted; {again}") from None
         raise
-    except SystemExit:  # of a signal
-        if left():
+    except SystemExit as error:  # of a signal
+        if again := _again(left, error):
             with suppress(OSError):  # the terminal may be what went away
-                say(f"terminated; {_AGAIN}")
+                say(f"terminated; {again}")
         raise
     except cb.CipherbucketError as error:
         if left():
             error.hint = f"{error.hint}; {_AGAIN}" if error.hint else _AGAIN
         raise
+
+
+def _again(left: Callable[[], bool], error: BaseException) -> str | None:
+    """Say how to go on; a journal that a thread is at still is not found among those left."""
+    if left():
+        return _AGAIN
+    return _AGAIN_PERHAPS if left_behind(error) else None
 
 
 def is_abandoned(store_url: str, name: str) -> bool:
