@@ -1,5 +1,6 @@
 """``transfers``: what was interrupted, listed and cleared."""
 
+import fcntl
 import os
 import re
 import signal
@@ -11,6 +12,8 @@ import pytest
 from tests.cli.runs import PROGRAM, base, error_of, invoke, on_terminal, read, succeed
 
 import cipherbucket as cb
+from cipherbucket.cli import unfinished
+from cipherbucket.journal import Journal
 
 BIG = os.urandom(1 << 20) * 20
 
@@ -135,8 +138,6 @@ def test_a_journal_that_cannot_be_read_is_shown_and_cleared(tmp_path: Path) -> N
 
 
 def test_a_journal_names_no_other_file_to_be_removed(tmp_path: Path) -> None:
-    from cipherbucket.journal import Journal
-
     precious = tmp_path / "precious"
     precious.write_bytes(b"1")
     state = Path(os.environ["CIPHERBUCKET_STATE"])
@@ -147,3 +148,93 @@ def test_a_journal_names_no_other_file_to_be_removed(tmp_path: Path) -> None:
     succeed("transfers", "--clear", "-f")
     assert precious.exists()
     assert list(cb.abandoned()) == []
+
+
+def noted(url: str, number: int, upload_id: str | None) -> Path:
+    """Write the journal of an upload, or begin it anew; return it."""
+    ends = {"store": url, "name": f"n{number}", "file": "/f"}
+    with Journal.open(Path(os.environ["CIPHERBUCKET_STATE"]), "upload", str(number)) as journal:
+        journal.begin({"kind": "upload", **ends})
+        if upload_id is not None:
+            journal.append({"upload_id": upload_id})
+        return journal.path
+
+
+@pytest.fixture
+def aborted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect the ids of uploads that are aborted, instead."""
+    ids: list[str] = []
+
+    def collected(self: cb.Bucket, name: str, upload_id: str) -> None:
+        ids.append(upload_id)
+
+    monkeypatch.setattr(cb.Bucket, "abort_upload", collected)
+    return ids
+
+
+def test_what_has_gone_on_while_the_question_stood_is_not_cleared(
+    url: str, aborted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone_on, same = noted(url, 1, "old"), noted(url, 2, "same")
+
+    def agreed(*_: object) -> bool:
+        noted(url, 1, "new")
+        return True
+
+    monkeypatch.setattr(unfinished, "_agreed", agreed)
+    result = succeed("transfers", "--clear")
+    assert aborted == ["same"]
+    assert (gone_on.exists(), same.exists()) == (True, False)
+    assert result.stderr == (
+        "cipherbucket: not cleared, it is not what was listed any more: n1\n"
+        "cipherbucket: cleared 1 transfer\n"
+    )
+
+
+def test_a_journal_that_took_the_place_of_one_that_is_cleared_stays(
+    url: str, aborted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = noted(url, 1, "old")
+    lock = fcntl.flock
+    others: list[Journal] = []
+
+    def late(descriptor: int, how: int) -> None:
+        if how & fcntl.LOCK_EX and not others:
+            monkeypatch.setattr(fcntl, "flock", lock)
+            path.unlink()
+            others.append(Journal.open(path.parent, "upload", "1"))
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    result = succeed("transfers", "--clear", "-f")
+    assert "not cleared" in result.stderr
+    assert aborted == []
+    assert path.exists()
+    others[0].close()
+
+
+def test_no_link_in_the_place_of_a_journal_is_followed(
+    url: str, aborted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = noted(url, 1, "old")
+
+    def agreed(*_: object) -> bool:
+        path.symlink_to(path.rename(tmp_path / "elsewhere"))
+        return True
+
+    monkeypatch.setattr(unfinished, "_agreed", agreed)
+    result = invoke("transfers", "--clear")
+    assert result.exit_code == 1
+    assert aborted == []
+    assert path.is_symlink()
+
+
+def test_a_transfer_that_ends_while_it_is_listed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, there = noted(url, 1, "one"), noted(url, 2, "two")
+    left = list(cb.abandoned())
+    ended.unlink()
+    monkeypatch.setattr(cb, "abandoned", lambda *_: iter(left))
+    lines = succeed("transfers").stdout.splitlines()
+    assert [line.split()[-1] for line in lines] == [f"{url}/n2"]
+    there.unlink()
+    assert error_of(succeed("transfers")) == "cipherbucket: no interrupted transfers\n"

@@ -52,7 +52,8 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
     What is listed is remembered in the folder CIPHERBUCKET_STATE, by default
     ~/.local/state/cipherbucket/transfers.
     """
-    left = list(cb.abandoned())
+    listed = [(each, line) for each in cb.abandoned() if (line := _line_of(each)) is not None]
+    left = [each for each, _ in listed]
     ours = {each.upload_id for each in left}
     uploads: list[cb.Upload] = []
     store_url = ""
@@ -60,8 +61,8 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
         store_url, prefix = cb.split_url(url)
         with cb.open_bucket(store_url) as bucket:
             uploads = [each for each in bucket.list_uploads(prefix) if each.upload_id not in ours]
-    for each in left:
-        click.echo(_line_of(each))
+    for _, line in listed:
+        click.echo(line)
     for upload in uploads:
         age = duration((datetime.now(UTC) - upload.started).total_seconds())
         click.echo(f"in store  {age:>10}  {printable(upload.name)}  {printable(store_url)}")
@@ -76,8 +77,12 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
     return _clear(left, store_url, uploads)
 
 
-def _line_of(each: cb.Abandoned) -> str:
-    age = f"{duration(time.time() - each.path.stat().st_mtime):>10}"
+def _line_of(each: cb.Abandoned) -> str | None:
+    """Tell of a transfer; None if it has ended or goes on meanwhile."""
+    try:
+        age = f"{duration(time.time() - each.path.lstat().st_mtime):>10}"
+    except FileNotFoundError:
+        return None
     if each.kind not in {"upload", "download"}:
         return f"unusable  {age}  {printable(str(each.path))}"
     ends = (each.file, f"{each.store}/{each.name}")
@@ -98,11 +103,14 @@ def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Up
     tally = Tally()
     cleared = 0
     for each in left:
-        with tally.attempt(each.name or str(each.path)), _locked(each.path) as is_ours:
+        with tally.attempt(each.name or str(each.path)), _locked(each) as is_ours:
             if is_ours:
                 _forget(each)
                 each.path.unlink()
                 cleared += 1
+            else:
+                told = printable(each.name or str(each.path))
+                say(f"not cleared, it is not what was listed any more: {told}")
     if uploads:
         with cb.open_bucket(store_url) as bucket:
             for upload in uploads:
@@ -131,19 +139,39 @@ def _forget(each: cb.Abandoned) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[bool]:
-    """Keep others away from a journal; False if somebody is at it, or it is gone."""
+def _locked(each: cb.Abandoned) -> Iterator[bool]:
+    """Keep others away from a journal; False if it is not what it was, or somebody is at it."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(each.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         yield False
         return
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield _lock(descriptor) and _is_still(each, descriptor)
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock that keeps out whoever transfers or clears, and lets the journal be read.
+
+    Of two that clear, both take the exclusive lock first, and the second does not get it.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still(each: cb.Abandoned, descriptor: int) -> bool:
+    """Tell whether what is locked is what lies there, and tells of the transfer as it was read."""
+    try:
+        there = each.path.lstat()
+    except FileNotFoundError:
+        return False
+    locked = os.fstat(descriptor)
+    if (there.st_dev, there.st_ino) != (locked.st_dev, locked.st_ino):
+        return False
+    return any(now == each for now in cb.abandoned(each.path.parent))
