@@ -238,3 +238,16 @@ def test_a_transfer_that_ends_while_it_is_listed(url: str, monkeypatch: pytest.M
     assert [line.split()[-1] for line in lines] == [f"{url}/n2"]
     there.unlink()
     assert error_of(succeed("transfers")) == "cipherbucket: no interrupted transfers\n"
+
+
+def test_an_upload_without_an_id_is_told_to_be_perhaps_in_the_store(
+    url: str, aborted: list[str]
+) -> None:
+    path = noted(url, 1, None)
+    line = succeed("transfers").stdout
+    assert line.endswith(
+        f"  ->  {url}/n1  (no upload id: what the store may have of it is listed by URL)\n"
+    )
+    succeed("transfers", "--clear", "-f")
+    assert aborted == []
+    assert not path.exists()

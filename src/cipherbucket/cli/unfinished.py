@@ -87,7 +87,10 @@ def _line_of(each: cb.Abandoned) -> str | None:
         return f"unusable  {age}  {printable(str(each.path))}"
     ends = (each.file, f"{each.store}/{each.name}")
     start, end = ends if each.kind == "upload" else ends[::-1]
-    return f"{each.kind:<8}  {age}  {printable(start)}  ->  {printable(end)}"
+    line = f"{each.kind:<8}  {age}  {printable(start)}  ->  {printable(end)}"
+    if each.kind == "upload" and each.upload_id is None:
+        line += "  (no upload id: what the store may have of it is listed by URL)"
+    return line
 
 
 def _agreed(left: Sequence[cb.Abandoned], uploads: Sequence[cb.Upload]) -> bool:
@@ -124,7 +127,10 @@ def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Up
 
 
 def _forget(each: cb.Abandoned) -> None:
-    """Remove what a transfer left behind, beside its journal."""
+    """Remove what a transfer left behind, beside its journal.
+
+    An upload whose id was not noted cannot be told from others in the store: its line says so.
+    """
     if each.kind == "download" and _TEMPORARY.fullmatch(str(each.temporary)):
         Path(each.file).with_name(str(each.temporary)).unlink(missing_ok=True)
     if each.kind == "upload" and each.upload_id is not None:
