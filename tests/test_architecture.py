@@ -20,6 +20,7 @@ FLOORS = {
     "description": 0.1,
     "checksum": 0.1,
     "progress": 0.1,
+    "pace": 0.1,
     "credentials": 1,
     "format": 1,
     "keys": 2,

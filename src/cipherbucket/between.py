@@ -29,6 +29,7 @@ from cipherbucket.errors import (
 )
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.span import PartPlan, good_part_size
+from cipherbucket.pace import check_speed
 from cipherbucket.parallel import MEMORY, Halt, run, usual_workers
 from cipherbucket.progress import Progress, Ticker
 from cipherbucket.stores.base import Store
@@ -69,7 +70,7 @@ def copy_between(
         version_id: This version of the source rather than the newest.
         workers: Parts at once; None takes 4, or one for each core if these are fewer. Large parts
             are copied by fewer: 256 MiB of parts are in memory at most, unless one has more.
-        limit_rate: Most bytes a second.
+        limit_rate: Most bytes a second, 1 or more.
         progress: Called with (bytes done, bytes in all), of stored bytes.
 
     Raises:
@@ -79,6 +80,7 @@ def copy_between(
         IntegrityError: What arrived is not what is stored at the source.
         StoreError: A store failed.
     """
+    check_speed(workers, limit_rate)
     halt, ticker = Halt(limit_rate), Ticker(progress)
 
     def looked_at(_: int) -> tuple[StoredObject, _Piece | None]:

@@ -253,7 +253,7 @@ def _encrypted(
     because a store that has every byte it was promised may make the object visible at once.
     """
     process = os.getpid()
-    plain, out = cipher.buffers(max(1, min(BLOCK, size)))
+    plain, out = cipher.buffers(max(1, min(source.pace.block(BLOCK), size)))
     md5 = hashlib.md5(usedforsecurity=False) if content_md5 is not None else None
     block = plain[:0]
     done = 0

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, BinaryIO, Protocol, Self, cast
 
 from cipherbucket.errors import CipherbucketError, SourceError, UsageError
+from cipherbucket.pace import Pace
 from cipherbucket.progress import Progress, Ticker
 
 PutBody = bytes | bytearray | memoryview | os.PathLike[str] | BinaryIO | IO[bytes] | Iterable[bytes]
@@ -31,8 +32,10 @@ class Source:
     Args:
         body: A ``str`` is none of these: encode it, or make it a ``pathlib.Path``.
         progress: Told as the plaintext is read.
+        pace: Waits before what was read goes on.
 
     Attributes:
+        pace: Tells also in what blocks to read.
         size: Length in bytes; None when it shows only at the end.
         immutable: Whether reading again is certain to give the same bytes.
         rereadable: Whether it can be read again at all.
@@ -42,12 +45,15 @@ class Source:
         SourceError: The file cannot be opened.
     """
 
-    def __init__(self, body: PutBody, *, progress: Progress | None = None) -> None:
+    def __init__(
+        self, body: PutBody, *, progress: Progress | None = None, pace: Pace | None = None
+    ) -> None:
         self._owned: io.FileIO | None = None
         self._state: tuple[int, int] | None = None
         self._origin = 0
         self.immutable = False
         self._ticker = Ticker(progress)
+        self.pace = pace or Pace()
         self.rereadable = True
         self.size: int | None
         self._reader: _Reader
@@ -59,7 +65,7 @@ class Source:
             self.immutable = True
             self.size = memoryview(body).nbytes
         elif isinstance(body, os.PathLike):
-            self._reader = self._owned = _opened(Path(body))
+            self._reader = self._owned = _opened(body)
             self._state = _state_of(self._owned)
             self.size = None if self._state is None else self._state[0]
             self.rereadable = self.size is not None
@@ -125,6 +131,7 @@ class Source:
             if not 0 <= count <= len(buffer) - filled:
                 raise SourceError("the body says that it gave more bytes than there was room for")
             filled += count
+            self.pace.wait(count)
         return filled
 
     def check_unchanged(self) -> None:
@@ -156,7 +163,8 @@ class Source:
             self._owned.close()
 
 
-def _opened(path: Path) -> io.FileIO:
+def _opened(body: os.PathLike[str]) -> io.FileIO:
+    path = Path(local_path(body))
     try:
         file = io.FileIO(path, "rb")
     except OSError as error:
@@ -164,6 +172,24 @@ def _opened(path: Path) -> io.FileIO:
     except ValueError as error:  # a zero byte
         raise SourceError(f"{str(path)!r} is no path") from error
     return file
+
+
+def local_path(path: object) -> str:
+    """Return a path as text.
+
+    Raises:
+        UsageError: It is neither text nor an object that stands for text.
+    """
+    try:
+        text = os.fspath(path)  # type: ignore[call-overload]
+    except TypeError:
+        text = None
+    if not isinstance(text, str):
+        raise UsageError(
+            f"a path is a str or a pathlib.Path, not {type(path).__name__}",
+            hint="a path in bytes: os.fsdecode(path); content in bytes: put()",
+        )
+    return text
 
 
 def _state_of(file: io.FileIO) -> tuple[int, int] | None:

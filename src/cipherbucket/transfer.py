@@ -16,16 +16,19 @@ from pathlib import Path
 
 from cipherbucket.decryption import BLOCK
 from cipherbucket.errors import UsageError
+from cipherbucket.pace import Pace
 from cipherbucket.reader import ObjectStream
+from cipherbucket.source import local_path
 
 
-def save(stream: ObjectStream, target: str | os.PathLike[str]) -> None:
+def save(stream: ObjectStream, target: str | os.PathLike[str], pace: Pace | None = None) -> None:
     """Write a stream to a file; the file appears, or is replaced, only when all of it is good.
 
     Args:
         stream: Read from where it stands to its end.
         target: A new file is readable by its owner alone (0600); one that is replaced keeps its
             permissions. A link is followed; a device or a pipe is refused.
+        pace: Waits before each block is asked for.
 
     Raises:
         UsageError: The target cannot be written.
@@ -33,11 +36,15 @@ def save(stream: ObjectStream, target: str | os.PathLike[str]) -> None:
         StoreError: The store failed meanwhile.
     """
     place = Target(target)
-    buffer = memoryview(bytearray(max(1, min(BLOCK, stream.length))))
+    pace = pace or Pace()
+    buffer = memoryview(bytearray(max(1, min(pace.block(BLOCK), stream.length))))
     try:  # around the opening too: a signal may come right after it
         descriptor = place.create(stream.length)
         try:
-            while count := stream.readinto(buffer):
+            while True:
+                pace.wait(min(len(buffer), stream.body.left))
+                if not (count := stream.readinto(buffer)):
+                    break
                 place.write(descriptor, buffer[:count])
             place.finish(descriptor)
         finally:
@@ -63,7 +70,7 @@ class Target:
     """
 
     def __init__(self, target: str | os.PathLike[str], temporary: str | None = None) -> None:
-        if "\0" in os.fspath(target):
+        if "\0" in local_path(target):
             raise UsageError(f"{os.fspath(target)!r} is no path")
         self.path = Path(os.path.realpath(target))
         with local_errors(self.path):

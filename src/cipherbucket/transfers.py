@@ -7,19 +7,20 @@ call has done is not done again. How many bytes are in memory does not depend on
 from __future__ import annotations
 
 import io
+import logging
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from cipherbucket.comparison import same_content
 from cipherbucket.custody import Custody
 from cipherbucket.decryption import holds
 from cipherbucket.download import Download, download_file, forget_download
-from cipherbucket.errors import SourceError, UsageError, named
+from cipherbucket.errors import SourceError, named
 from cipherbucket.format.envelope import SEALED
 from cipherbucket.format.sealed import Binding, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
@@ -28,11 +29,12 @@ from cipherbucket.journal import state_folder, state_or_none
 from cipherbucket.keyless import content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.parallel import Halt, usual_workers
+from cipherbucket.pace import Pace, check_speed
+from cipherbucket.parallel import usual_workers
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import fetch_same, stream_of, unlocked
-from cipherbucket.source import Source
+from cipherbucket.source import Source, local_path
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.transfer import save
 from cipherbucket.unlocking import USUAL_FOOTER, fetch_from, unlock
@@ -41,6 +43,8 @@ from cipherbucket.upload import forget_upload, upload_file
 from cipherbucket.upload_session import Upload
 from cipherbucket.uploading import store_source
 from cipherbucket.writer import Seal
+
+_log = logging.getLogger("cipherbucket")
 
 THRESHOLD = 16 << 20
 """Files of more bytes are transferred in parts."""
@@ -106,26 +110,28 @@ class Transfers(Custody):
             workers: Parts at once, 1 or more. None takes 4, or one for each core if these are
                 fewer. Large parts are sent by fewer: 256 MiB of parts are in memory at most,
                 unless one has more.
-            limit_rate: Most bytes a second.
+            limit_rate: Most bytes a second, 1 or more.
             resume: Go on with what an earlier call began; False aborts that and begins anew.
             progress: Called with (bytes done, bytes in all).
 
         Raises:
-            UsageError: Another process uploads this file to this name.
+            UsageError: Another process uploads this file to this name; or the path is none, as
+                bytes are.
             SourceError: The file cannot be read, or changed meanwhile.
             And the errors of `put`.
         """
         refuse_reserved(metadata, name)
-        _check(workers, limit_rate)
+        check_speed(workers, limit_rate)
+        body = _body(path)
         sealing = self._sealing(name, recipients, context, bind_name=bind_name)
         sent = content_headers(headers, content_type)
         with named(name):
-            file = _large_file(path)
+            file = _large_file(body) if isinstance(body, Path) else None
             if file is None:
-                if isinstance(path, str | os.PathLike):
-                    forget_upload(self._store, name, Path(path))
-                body = Path(path) if isinstance(path, str) else path
-                with Source(body, progress=progress) as source:
+                if isinstance(body, Path):
+                    local = body
+                    _forget(lambda: forget_upload(self._store, name, local))
+                with Source(body, progress=progress, pace=Pace(limit_rate)) as source:
                     stored = store_source(
                         self._store,
                         name,
@@ -136,7 +142,6 @@ class Transfers(Custody):
                         headers=sent,
                         if_absent=if_absent,
                     )
-                    Halt(limit_rate).passed(stored.size)
                 return ObjectInfo.of(stored)
             with file:
                 upload = Upload(
@@ -158,7 +163,7 @@ class Transfers(Custody):
                     workers=workers or usual_workers(),
                     rate=limit_rate,
                     resume=resume,
-                    state=state_or_none(state_folder()),
+                    state=_state(),
                 )
                 return ObjectInfo.of(upload_file(upload, Path(file.name), file.fileno(), progress))
 
@@ -194,14 +199,15 @@ class Transfers(Custody):
             version_id: This version rather than the newest.
             part_size: Bytes of plaintext in a range; None takes 16 MiB.
             workers: Ranges at once, as in `upload`.
-            limit_rate: Most bytes a second.
+            limit_rate: Most bytes a second, 1 or more.
             resume: Go on with what an earlier call began.
             progress: Called with (bytes done, bytes in all).
 
         Raises:
             UsageError: The file cannot be written, or another process downloads to it.
         """
-        _check(workers, limit_rate)
+        check_speed(workers, limit_rate)
+        local_path(path)
         reading = self._reading(
             name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
         )
@@ -216,9 +222,8 @@ class Transfers(Custody):
                     incoming.close()
                     incoming = fetch_same(self._store, info, Span())
                 with stream_of(incoming, info, cipher, Span(), progress) as stream:
-                    save(stream, path)
-                forget_download(self._store, path)
-                Halt(limit_rate).passed(info.size)
+                    save(stream, path, Pace(limit_rate))
+                _forget(lambda: forget_download(self._store, path))
                 return info
             if isinstance(cipher, Sealed) and info.size > LARGE_CLAIM:
                 # Before room is made on the disk: a size is a claim until the end was opened.
@@ -234,7 +239,7 @@ class Transfers(Custody):
                 workers=workers or usual_workers(),
                 rate=limit_rate,
                 resume=resume,
-                state=state_or_none(state_folder()),
+                state=_state(),
                 begun=incoming,
             )
             download_file(download, path, progress)
@@ -266,6 +271,7 @@ class Transfers(Custody):
             UsageError: The store keeps no CRC-64.
             And the errors of `get`.
         """
+        local_path(path)
         reading = self._reading(name, key=key, context=context)
         fetch = fetch_from(self._store, name, None, version_id)
         stored = self._store.head(name, version_id=version_id)
@@ -286,18 +292,27 @@ class Transfers(Custody):
         return PartPlan(data_size, part_size or good_part_size(data_size, layout), layout)
 
 
-def _large_file(path: object) -> io.FileIO | None:
+def _body(path: object) -> Path | BinaryIO:
+    """Return what is to be uploaded as a path or a file object.
+
+    Raises:
+        UsageError: It is neither. Bytes are a path to some and content to others.
+    """
+    if not isinstance(path, os.PathLike) and hasattr(path, "read"):
+        return cast("BinaryIO", path)
+    return Path(local_path(path))
+
+
+def _large_file(path: Path) -> io.FileIO | None:
     """Open a regular file that is long enough for parts; None for all else."""
-    if not isinstance(path, str | os.PathLike):
-        return None
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):  # whoever writes to a pipe has one reader
+        if not stat.S_ISREG(path.stat().st_mode):  # whoever writes to a pipe has one reader
             return None
         file = io.FileIO(os.fspath(path), "rb")
     except OSError as error:
-        raise SourceError(f"{os.fspath(path)}: {error.strerror}") from error
+        raise SourceError(f"{path}: {error.strerror}") from error
     except ValueError as error:  # a zero byte
-        raise SourceError(f"{os.fspath(path)!r} is no path") from error
+        raise SourceError(f"{str(path)!r} is no path") from error
     status = os.fstat(file.fileno())
     if stat.S_ISREG(status.st_mode) and status.st_size > THRESHOLD:
         return file
@@ -305,8 +320,18 @@ def _large_file(path: object) -> io.FileIO | None:
     return None
 
 
-def _check(workers: int | None, rate: float | None) -> None:
-    if workers is not None and workers < 1:
-        raise UsageError(f"{workers} workers do nothing", hint="1 or more")
-    if rate is not None and not rate > 0:
-        raise UsageError(f"a rate of {rate} bytes a second moves nothing", hint="more than 0")
+def _state() -> Path | None:
+    """Return the folder of the journals; None where none can be kept."""
+    try:
+        return state_or_none(state_folder())
+    except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
+        _log.warning("no journal can be kept (%s): what is interrupted will begin anew", error)
+        return None
+
+
+def _forget(leftovers: Callable[[], None]) -> None:
+    """Remove what an interrupted call left; it must not fail one that needs no journal."""
+    try:
+        leftovers()
+    except Exception as error:  # noqa: BLE001  whatever it is, this transfer does not depend on it
+        _log.warning("what an interrupted call may have left could not be removed (%s)", error)

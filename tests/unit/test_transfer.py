@@ -2,7 +2,9 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,3 +133,92 @@ def test_a_file_object_may_be_written_to_behind_what_was_read(
     with path.open("rb") as file:
         bucket.put("a", file, progress=lambda *_: os.utime(path, ns=(1, 2)))
     assert bucket.get("a").read() == PLAIN
+
+
+class Named:
+    """Stands for a path, in bytes or in text."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def __fspath__(self) -> Any:
+        return self.path
+
+
+NO_PATHS = [b"in", Named(b"in"), bytearray(b"in"), memoryview(b"in"), [b"in"], 3, None]
+
+
+@pytest.mark.parametrize("path", NO_PATHS, ids=lambda path: type(path).__name__)
+def test_what_is_no_path_is_refused(bucket: cb.Bucket, path: Any) -> None:
+    bucket.put("a", b"x")
+    calls: list[Callable[[], object]] = [
+        lambda: bucket.upload(path, "b"),
+        lambda: bucket.download("a", path),
+        lambda: bucket.matches("a", path),
+    ]
+    for call in calls:
+        with pytest.raises(cb.UsageError, match="a path is a str"):
+            call()
+    assert not bucket.exists("b")
+
+
+def test_a_path_in_bytes_is_no_body(bucket: cb.Bucket) -> None:
+    body: Any = Named(b"in")
+    with pytest.raises(cb.UsageError, match="a path is a str"):
+        bucket.put("a", body)
+
+
+def test_what_stands_for_a_path_is_one(bucket: cb.Bucket, tmp_path: Path) -> None:
+    path: Any = Named(str(tmp_path / "file"))
+    (tmp_path / "file").write_bytes(b"x")
+    bucket.upload(path, "a")
+    bucket.put("b", path)
+    (tmp_path / "file").unlink()
+    bucket.download("a", path)
+    assert (tmp_path / "file").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no home"), PermissionError(13, "Permission denied"), cb.UsageError("x")]
+)
+@pytest.mark.parametrize("place", ["upload.forget_upload", "upload.state_folder"])
+def test_small_transfers_need_no_state(
+    bucket: cb.Bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    place: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    if place == "upload.forget_upload":
+        monkeypatch.setattr("cipherbucket.transfers.forget_upload", fail)
+        monkeypatch.setattr("cipherbucket.transfers.forget_download", fail)
+    else:
+        monkeypatch.setattr("cipherbucket.upload.state_folder", fail)
+        monkeypatch.setattr("cipherbucket.download.state_folder", fail)
+    (tmp_path / "in").write_bytes(b"x")
+    bucket.upload(tmp_path / "in", "a")
+    bucket.download("a", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"x"
+    assert caplog.text.count("could not be removed") == 2
+
+
+def test_large_transfers_without_a_home_keep_no_journal(
+    bucket: cb.Bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("cipherbucket.transfers.THRESHOLD", 1 << 20)
+    monkeypatch.setattr("cipherbucket.transfers.state_folder", fail)
+    (tmp_path / "in").write_bytes(PLAIN)
+    bucket.upload(tmp_path / "in", "a")
+    bucket.download("a", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == PLAIN
+    assert caplog.text.count("no journal can be kept") == 2
