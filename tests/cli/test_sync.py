@@ -95,6 +95,32 @@ def test_what_was_changed_comes_down(
     assert contents(target) == contents(old_tree)
 
 
+@pytest.mark.parametrize("other", ["oss", "plaintext"])
+def test_what_is_not_sealed_is_no_copy_of_a_file(
+    url: str, key_file: Path, old_tree: Path, tmp_path: Path, other: str
+) -> None:
+    keyed = ("-k", key_file, "--format", "sealed")
+    synced(*keyed, old_tree, url)
+    synced(*keyed, url, tmp_path / "down")
+    with cb.open_bucket(url, cb.load_key(key_file)) as bucket, cb.open_store(url) as store:
+        if other == "oss":
+            bucket.put("a.txt", b"33")
+        else:
+            store.put("a.txt", b"33")
+        at = bucket.head("a.txt").modified.timestamp()
+        os.utime(tmp_path / "down" / "a.txt", (at, at))
+        assert planned(*keyed, old_tree, url) == ["would copy a.txt (other format)"]
+        down = invoke("sync", *keyed, url, tmp_path / "down")
+        assert down.exit_code == 1
+        assert down.stderr.endswith("copied 0 objects, 0 bytes; 2 unchanged; 1 failed\n")
+        accepted = ("--accept", "oss") if other == "oss" else ("--plaintext",)
+        assert planned(*keyed, *accepted, old_tree, url) == []
+        assert synced(*keyed, old_tree, url) == "copied 1 object, 2 bytes; 2 unchanged"
+        assert bucket.head("a.txt").format == "sealed"
+    with cb.open_bucket(url, cb.load_key(key_file), format="sealed") as sealed:
+        assert read(sealed, "a.txt") == b"22"
+
+
 def test_a_checksum_finds_what_no_time_tells(url: str, key_file: Path, old_tree: Path) -> None:
     synced("-k", key_file, old_tree, url)
     (old_tree / "a.txt").write_bytes(b"33")

@@ -27,7 +27,7 @@ from cipherbucket.cli.options import files, is_url, split_tree_url
 from cipherbucket.cli.pairs import Item, Pair, paired
 from cipherbucket.cli.progress import metered
 from cipherbucket.cli.steering import Steering
-from cipherbucket.cli.syncing import NOT_THERE, Across, Direction, Down, Up, accepts_sealed
+from cipherbucket.cli.syncing import NOT_THERE, Across, Direction, Down, Up
 from cipherbucket.cli.text import printable
 from cipherbucket.cli.transfers import Between
 from cipherbucket.cli.tree_copying import refuse_useless_key
@@ -83,6 +83,11 @@ def sync(
     and the file gets the object's time; from store to store it is copied if it was stored later.
     Times are those of the store's clock and of this machine's. --checksum trusts no clock.
 
+    Sizes and times are the store's word, and so are its checksums: only reading shows that an
+    object is what was written. Where sealed objects are read, one of a format that is not accepted
+    counts as different; going up, it is sealed anew from the file. Who the recipients of an object
+    are is not compared.
+
     GLOB is compared with the whole name below SOURCE; '*' fits '/', too. All names are taken unless
     patterns say otherwise; of several that fit, the last given decides.
 
@@ -124,7 +129,7 @@ class _Chosen:
     def opened(self, stack: ExitStack, *, dry_run: bool) -> Direction:
         """Open what takes part."""
         access, asked = self.access, self.access.asked
-        sealed, checksum = accepts_sealed(access.policy), self.checksum
+        policy, checksum = access.policy, self.checksum
         if is_url(self.source) and is_url(self.target):
             return self._across(stack)
         if is_url(self.target):
@@ -138,8 +143,7 @@ class _Chosen:
             if not dry_run:
                 refuse_useless_key(bucket)
             return Up(
-                *(folder, bucket, prefix, asked, self.writing, self.tally),
-                sealed=sealed,
+                *(folder, bucket, prefix, asked, self.writing, self.tally, policy),
                 checksum=checksum,
             )
         folder = Path(self.target)
@@ -148,7 +152,7 @@ class _Chosen:
         store_url, prefix = split_tree_url(self.source)
         _refuse_folder_of(store_url, folder)
         bucket = stack.enter_context(access.open(store_url))
-        return Down(bucket, prefix, folder, asked, self.tally, sealed=sealed, checksum=checksum)
+        return Down(bucket, prefix, folder, asked, self.tally, policy, checksum=checksum)
 
     def _across(self, stack: ExitStack) -> Across:
         store_url, prefix = split_tree_url(self.source)

@@ -20,6 +20,7 @@ from cipherbucket.cli.writing import Writing
 _SECOND = 1_000_000_000
 _TIMES = 2
 NOT_THERE, OTHER_SIZE, NEWER, OTHER_CONTENT = "not there", "other size", "newer", "other content"
+OTHER_FORMAT = "other format"
 
 
 class Direction(Protocol):
@@ -45,12 +46,12 @@ class _Encrypted:
     """Files on one side, encrypted objects on the other."""
 
     def __init__(
-        self, bucket: cb.Bucket, prefix: str, asked: Asked, *, sealed: bool, checksum: bool
+        self, bucket: cb.Bucket, prefix: str, asked: Asked, policy: cb.Policy, *, checksum: bool
     ) -> None:
         self._bucket = bucket
         self._prefix = prefix
         self._asked = asked
-        self._sealed = sealed
+        self._policy = policy
         self._checksum = checksum
 
     def _differs(self, file: Item, stored: Item, *, newer: bool) -> str | None:
@@ -63,9 +64,13 @@ class _Encrypted:
             return None if same else OTHER_CONTENT
         if newer:
             return NEWER
-        # A listing tells how much is stored: in format oss that is the plaintext's size.
-        size = self._bucket.head(name).size if self._sealed else stored.size
-        return OTHER_SIZE if size != file.size else None
+        if SEALED not in self._policy.formats:
+            # A listing tells how much is stored: in format oss that is the plaintext's size.
+            return OTHER_SIZE if stored.size != file.size else None
+        info = self._bucket.head(name)
+        if not _is_accepted(info, self._policy):
+            return OTHER_FORMAT
+        return OTHER_SIZE if info.size != file.size else None
 
 
 class Up(_Encrypted):
@@ -79,11 +84,11 @@ class Up(_Encrypted):
         asked: Asked,
         writing: Writing,
         tally: Tally,
+        policy: cb.Policy,
         *,
-        sealed: bool,
         checksum: bool,
     ) -> None:
-        super().__init__(bucket, prefix, asked, sealed=sealed, checksum=checksum)
+        super().__init__(bucket, prefix, asked, policy, checksum=checksum)
         self._folder = folder
         self._writing = writing
         self._tally = tally
@@ -138,11 +143,11 @@ class Down(_Encrypted):
         folder: Path,
         asked: Asked,
         tally: Tally,
+        policy: cb.Policy,
         *,
-        sealed: bool,
         checksum: bool,
     ) -> None:
-        super().__init__(bucket, prefix, asked, sealed=sealed, checksum=checksum)
+        super().__init__(bucket, prefix, asked, policy, checksum=checksum)
         self._folder = folder
         self._target = TargetFolder(folder)
         self._tally = tally
@@ -225,6 +230,6 @@ class Across:
         self._stores.target.delete(self._target_prefix + relative)
 
 
-def accepts_sealed(policy: cb.Policy) -> bool:
-    """Tell whether objects may be longer in the store than their plaintext."""
-    return SEALED in policy.formats
+def _is_accepted(info: cb.ObjectInfo, policy: cb.Policy) -> bool:
+    """Tell whether an object has a format that is read: what has not is no copy of a file."""
+    return policy.plaintext if info.envelope is None else info.format in policy.formats
