@@ -66,6 +66,32 @@ def test_a_prefix_is_a_folder_and_not_the_beginning_of_a_name(
     assert list(contents(tmp_path / "down")) == ["1"]
 
 
+@pytest.mark.parametrize(
+    "command", [("cp", "-r"), ("sync",), ("sync", "--delete"), ("sync", "--dry-run")]
+)
+@pytest.mark.parametrize("to_store", [False, True])
+def test_a_prefix_that_no_name_begins_with_is_told(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tmp_path: Path,
+    command: tuple[str, ...],
+    to_store: bool,
+) -> None:
+    for name in ("report", "reports/2", "target/mine"):
+        bucket.put(name, b"")
+    folder = tmp_path / "down"
+    folder.mkdir()
+    (folder / "mine").write_bytes(b"1")
+    target = f"{url}/target" if to_store else folder
+    result = invoke(*command, "-k", key_file, f"{url}/report", target)
+    assert result.exit_code == 3
+    said = "cipherbucket: there is no object whose name begins with 'report/'\n"
+    assert (result.stdout, result.stderr) == ("", said)
+    assert contents(folder) == {"mine": b"1"}
+    assert bucket.exists("target/mine")
+
+
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:12]))
 def test_a_hostile_name_becomes_no_file_and_stops_no_other(
     url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, name: str

@@ -54,7 +54,8 @@ def cp(
     followed; links to folders, devices, pipes and sockets are left out, and so are empty folders.
     Modes and times of files are not kept; a pipe from tar keeps them. Objects whose names would
     lead out of the target folder are refused, and no link in it is followed. Several files are
-    copied at once. What fails is told at the end and stops nothing else; the exit code is 1 then.
+    copied at once. What fails is told at the end and stops nothing else; the exit code is 1 then,
+    and 3 if SOURCE is a URL that no object's name begins with.
 
     From one store to another, ciphertext and envelope are moved unchanged and compared; it needs
     no key, and who could read the object can read the copy. With --format, --force-key,

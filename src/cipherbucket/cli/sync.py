@@ -31,7 +31,7 @@ from cipherbucket.cli.syncing import NOT_THERE, Across, Direction, Down, Up
 from cipherbucket.cli.text import printable
 from cipherbucket.cli.transfers import Between
 from cipherbucket.cli.tree_copying import refuse_useless_key
-from cipherbucket.cli.trees import Tally
+from cipherbucket.cli.trees import Tally, refuse_missing
 from cipherbucket.cli.writing import Writing, writing_options
 
 
@@ -98,7 +98,7 @@ def sync(
     regular files are replaced or deleted, no link is followed, and empty folders stay.
 
     What fails is told at the end and stops nothing else; the exit code is 1 then. Run the same
-    command again to go on.
+    command again to go on. The exit code is 3 if SOURCE is a URL that no object's name begins with.
     """
     if access.as_name is not None:
         raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
@@ -152,6 +152,7 @@ class _Chosen:
         store_url, prefix = split_tree_url(self.source)
         _refuse_folder_of(store_url, folder)
         bucket = stack.enter_context(access.open(store_url))
+        refuse_missing(bucket, prefix)
         return Down(bucket, prefix, folder, asked, self.tally, policy, checksum=checksum)
 
     def _across(self, stack: ExitStack) -> Across:
@@ -165,6 +166,7 @@ class _Chosen:
             raise cb.UsageError(
                 "what is encrypted anew has another checksum", hint="leave --checksum away"
             )
+        refuse_missing(stores.origin, prefix)
         return Across(stores, prefix, target_prefix, checksum=self.checksum)
 
 

@@ -21,7 +21,7 @@ from cipherbucket.cli.progress import metered, summed
 from cipherbucket.cli.steering import Steering
 from cipherbucket.cli.target_folder import TargetFolder
 from cipherbucket.cli.transfers import Between
-from cipherbucket.cli.trees import FileBelow, Tally, files_below, is_folder_marker
+from cipherbucket.cli.trees import FileBelow, Tally, files_below, is_folder_marker, refuse_missing
 from cipherbucket.cli.writing import Writing
 
 Task = TypeVar("Task")
@@ -66,6 +66,7 @@ class TreeCopying:
         if Path(target).exists() and not Path(target).is_dir():
             raise cb.UsageError(f"{target} is no folder", hint="leave -r away to copy one object")
         with self.access.open(store_url) as bucket:
+            refuse_missing(bucket, prefix)
             asked = self.access.asked
             left = partial(_is_left, bucket.url, prefix)
             with self._steered(lambda: _sizes(bucket, prefix), left) as steering:
@@ -93,6 +94,7 @@ class TreeCopying:
         store_url, prefix = split_tree_url(url)
         target_store, target_prefix = split_tree_url(target_url)
         with Between(self.access, self.writing, store_url, target_store) as stores:
+            refuse_missing(stores.origin, prefix)
             entries: Iterable[cb.Entry] = stores.origin.list(prefix)
             if stores.same_store and target_prefix.startswith(prefix):
                 entries = list(entries)  # to the end first: what is written is listed, too

@@ -194,6 +194,16 @@ def _kind_of(path: Path, *, follow: bool) -> tuple[str | None, os.stat_result | 
     return "no file but a device, pipe or socket", None
 
 
+def refuse_missing(bucket: cb.Bucket, prefix: str) -> None:
+    """Refuse a prefix that no name begins with: it was mistyped, or what was there is gone.
+
+    Raises:
+        ObjectNotFoundError: There is nothing below it.
+    """
+    if prefix and next(iter(bucket.list(prefix)), None) is None:
+        raise cb.ObjectNotFoundError(f"there is no object whose name begins with {prefix!r}")
+
+
 def is_folder_marker(relative: str, size: int) -> bool:
     """Tell whether an object only stands for a folder, as consoles of stores make them."""
     return not size and (not relative or relative.endswith("/"))
