@@ -27,7 +27,7 @@ from cipherbucket.format.texts import is_md5
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keyless import content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.ring import KeyRing
+from cipherbucket.keys.ring import KeyRing, check_key
 from cipherbucket.multipart import Multipart
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
@@ -281,6 +281,10 @@ class Bucket(Files, Refused):
         bind_name: bool,
     ) -> Seal:
         """Return what seals an object of this name, each time under a new data key."""
+        if isinstance(recipients, MasterKey):
+            raise UsageError("recipients is a sequence of keys", hint="write [key]")
+        for each in recipients:
+            check_key(each)
         further = (*self._recipients, *recipients)
         if self._format != SEALED and (further or context or not bind_name):
             raise UsageError(

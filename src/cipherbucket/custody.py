@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from cipherbucket.copies import Copies, is_recipient
 from cipherbucket.errors import (
     NoMatchingKeyError,
     PolicyError,
     PreconditionFailedError,
+    SecurityError,
     UsageError,
     named,
 )
-from cipherbucket.format.envelope import without_seal
+from cipherbucket.format.envelope import Envelope, without_seal
 from cipherbucket.format.footer import Footer, Recipient
 from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
@@ -25,7 +27,7 @@ from cipherbucket.keyless import replace_around
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.reader import open_stream
 from cipherbucket.seal import algorithm_of, resealed, wrapped_for
-from cipherbucket.stores.objects import NOTHING
+from cipherbucket.stores.objects import NOTHING, StoredObject
 from cipherbucket.unlocking import envelope_of_body, fetch_footer, fetch_from
 from cipherbucket.unseal import Opened, open_sealed
 
@@ -135,7 +137,8 @@ class Custody(Copies):
 
         The recipients are those of the day it was sealed, ones that were removed since among
         them; `footer` tells them beforehand. The object's end is read and verified first. The
-        user's own metadata stay as they are.
+        user's own metadata stay as they are. An object whose metadata are sound stays as it is:
+        nothing brings back a recipient that was removed from it.
 
         Args:
             name: The object's name, under which it was sealed.
@@ -161,6 +164,8 @@ class Custody(Copies):
                     hint="the object was changed meanwhile; look at it again",
                 )
             open_stream(fetch, Span(tail=0), reading).close()
+            if self._is_sound(stored, key, context):
+                return ObjectInfo.of(stored)
             envelope = envelope_of_body(stored, fetch)
             opened = open_sealed(
                 envelope, reading.ring, reading.policy, key=key, binding=reading.binding
@@ -172,6 +177,20 @@ class Custody(Copies):
             )
         _log.info("repaired %r from its footer", name)
         return ObjectInfo.of(repaired)
+
+    def _is_sound(
+        self, stored: StoredObject, key: MasterKey | None, context: Mapping[str, str]
+    ) -> bool:
+        """Tell whether an object's metadata are those that its owners wrote."""
+        with suppress(SecurityError):
+            envelope = Envelope.parse(stored.metadata)
+            if envelope is not None and envelope.seal is not None:
+                reading = self._reading(stored.name, key=key, context=context)
+                open_sealed(
+                    envelope, reading.ring, reading.policy, key=key, binding=reading.binding
+                )
+                return True
+        return False
 
     def _opened(
         self, name: str, key: MasterKey | None, context: Mapping[str, str]

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.errors import BindingError, MissingExtraError, ObjectChangedError, UsageError
+from cipherbucket.errors import (
+    BindingError,
+    MasterKeyError,
+    MissingExtraError,
+    ObjectChangedError,
+    UsageError,
+)
 from cipherbucket.format.envelope import OSS, SEALED
 from cipherbucket.format.footer import Footer
 from cipherbucket.format.span import Span, StoredSpan
@@ -28,7 +35,7 @@ from cipherbucket.unlocking import Reading, fetch_footer
 def open_bucket(
     url: str,
     *keys: MasterKey | KeyRing,
-    format: str = OSS,  # noqa: A002  the word of the documents
+    format: str | None = None,  # noqa: A002  the word of the documents
     policy: Policy | None = None,
     recipients: Sequence[MasterKey] = (),
     settings: OssSettings | None = None,
@@ -39,7 +46,9 @@ def open_bucket(
         url: ``oss://bucket``, ``file:///folder`` (made if it is not there), ``memory://name``.
         keys: Master keys: the first writes, all read. Or one `KeyRing`. None at all is enough
             to list, look at and delete objects.
-        format: The format new objects get, ``oss`` or ``sealed``, and the one that is read.
+        format: The format new objects get, ``oss`` or ``sealed``, and the one that is read. None
+            takes ``oss``, or ``sealed`` where the first key serves only that: an AES key, or an RSA
+            key for sealed objects only.
         policy: What is accepted on reading; see `Bucket`.
         recipients: Further master keys that every new sealed object is wrapped for.
         settings: How OSS is reached; None takes all of it from the environment.
@@ -51,7 +60,11 @@ def open_bucket(
     """
     ring = _ring_of(keys)
     return Bucket(
-        open_store(url, settings), ring, format=format, policy=policy, recipients=recipients
+        open_store(url, settings),
+        ring,
+        format=format or _format_of(ring),
+        policy=policy,
+        recipients=recipients,
     )
 
 
@@ -62,7 +75,7 @@ def open_url(
     length: int | None = None,
     tail: int | None = None,
     key: MasterKey | None = None,
-    format: str = OSS,  # noqa: A002  the word of the documents
+    format: str | None = None,  # noqa: A002  the word of the documents
     policy: Policy | None = None,
     context: Mapping[str, str] = NOTHING,
     as_name: str | None = None,
@@ -78,7 +91,7 @@ def open_url(
         length: How many bytes, 1 or more; None for all to the end.
         tail: The last so many bytes instead.
         key: Use this key, whatever the object's description says or lacks.
-        format: The format that is expected.
+        format: The format that is expected; None as in `open_bucket`.
         policy: What is accepted; by default what a bucket of this format accepts.
         context: The user's own context of a sealed object.
         as_name: The name the object was sealed under, where the URL's path is another.
@@ -106,11 +119,13 @@ def open_url(
             raise ObjectChangedError("the object was replaced while it was being read")
         return incoming
 
+    ring = _ring_of(keys)
+    expected = format or _format_of(ring)
     reading = Reading(
         name=name_in_url(url),
-        ring=_ring_of(keys),
-        policy=(policy or Policy()).in_bucket(format),
-        format=format,
+        ring=ring,
+        policy=(policy or Policy()).in_bucket(expected),
+        format=expected,
         key=key,
         context=context,
         as_name=as_name,
@@ -173,6 +188,15 @@ def open_sealed_file(
     stream = open_stream(fetch, Span(start, length, tail), reading, progress=progress)
     stream.info = replace(stream.info, name=footer.name or stored.name)
     return stream
+
+
+def _format_of(ring: KeyRing) -> str:
+    """Return the format that the first key writes."""
+    for format in (OSS, SEALED) if ring.keys else ():  # noqa: A001  the word of the documents
+        with suppress(MasterKeyError):
+            ring.keys[0].algorithm_for(format)
+            return format
+    return OSS
 
 
 def _ring_of(keys: tuple[MasterKey | KeyRing, ...]) -> KeyRing:

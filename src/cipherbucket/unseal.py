@@ -160,7 +160,10 @@ def _opened(
         mac = metadata_mac(data_key, seal.encode(), encode_recipients(envelope.recipients))
         authentic = hmac.compare_digest(mac, envelope.mac)
     if not fits:
-        return _other_binding(seal.binds_context) if authentic else _wrong_key(master)
+        if authentic:
+            return _other_binding(seal.binds_context)
+        blind = envelope.mac is None and seal.binds_context
+        return _wrong_key(master, "; or the context is not what it was written with" * blind)
     if not authentic and envelope.mac is not None:
         return IntegrityError(
             f"{MAC_FIELD}: the recipients are not those that an owner of the object wrote",
@@ -253,11 +256,11 @@ def _other_binding(binds_context: bool) -> BindingError:
     )
 
 
-def _wrong_key(master: MasterKey) -> WrongKeyError:
+def _wrong_key(master: MasterKey, more: str = "") -> WrongKeyError:
     return WrongKeyError(
         f"key {master.id} does not open this object",
         hint="its description names another key than the one that wrote it,"
-        " or its envelope was altered; try key= with the right one",
+        " or its envelope was altered; try key= with the right one" + more,
     )
 
 

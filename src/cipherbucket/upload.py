@@ -22,6 +22,7 @@ from cipherbucket.errors import (
     CipherbucketError,
     KmsError,
     StoreError,
+    TransientStoreError,
     UploadNotFoundError,
     UsageError,
 )
@@ -98,9 +99,16 @@ def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None)
     if journal is not None:
         # Before the store hears of it: an upload whose id was never learnt is found by this.
         journal.begin(_first_line(upload, path, plan, envelope, cipher))
-    upload_id = begin_upload(
-        upload.store, upload.name, envelope, metadata=upload.metadata, headers=upload.headers
-    )
+    try:
+        upload_id = begin_upload(
+            upload.store, upload.name, envelope, metadata=upload.metadata, headers=upload.headers
+        )
+    except TransientStoreError:
+        raise  # it may have begun all the same
+    except StoreError:
+        if journal is not None:
+            journal.remove()  # refused: there is nothing to go on with
+        raise
     if journal is not None:
         try:
             mac = cipher.journal_mac(_told(journal.header, upload_id))

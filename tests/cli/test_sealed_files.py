@@ -1,5 +1,7 @@
 """Sealed bodies in plain files and pipes, and objects whose metadata is to be repaired."""
 
+import base64
+import json
 import os
 import shlex
 import subprocess
@@ -134,6 +136,27 @@ def lose_metadata(url: str) -> None:
         store.replace_metadata("dir/a", metadata=own, headers={})
 
 
+@pytest.mark.usefixtures("sealed")
+def test_a_sealed_body_without_its_metadata_is_told_from_plaintext(
+    url: str, key_file: Path
+) -> None:
+    lose_metadata(url)
+    with cb.open_store(url) as store:
+        for name, body in {"text": BODY, "empty": b""}.items():
+            store.put(name, body)
+    stripped = "body of a sealed object without its metadata; cipherbucket repair URL gives them"
+    for name, said in (
+        ("dir/a", stripped),
+        ("text", "plaintext: NOT"),
+        ("empty", "plaintext: NOT"),
+    ):
+        assert said in succeed("stat", f"{url}/{name}").stdout
+        facts = json.loads(succeed("stat", "--json", f"{url}/{name}").stdout)
+        assert facts["sealed_body"] is (name == "dir/a")
+        refused = error_of(invoke("cat", "-k", key_file, "--format", "sealed", f"{url}/{name}"))
+        assert 0 < refused.index("cipherbucket repair URL") < refused.index("--plaintext")
+
+
 def test_repair_gives_an_object_its_metadata_back(
     url: str, sealed: cb.Bucket, key_file: Path
 ) -> None:
@@ -169,6 +192,12 @@ def test_repair_shows_whom_it_lets_in_and_whom_it_shuts_out(
     sealed.remove_recipient("dir/a", cb.load_key(other_key_file))
     new = cb.create_aes_key_file(tmp_path / "new.key", description={"desc": "new"})
     sealed.add_recipient("dir/a", new)
+    sound = succeed("repair", "-k", key_file, "-f", f"{url}/dir/a").stdout
+    assert sound == "nothing to repair: the metadata of 'dir/a' is authentic\n"
+    with cb.open_store(url) as store:  # somebody spoils the MAC
+        texts = dict(store.head("dir/a").metadata)
+        texts["cipherbucket-mac"] = base64.b64encode(bytes(32)).decode()
+        store.replace_metadata("dir/a", metadata=texts, headers={})
     output = succeed("repair", "-k", key_file, "-f", f"{url}/dir/a").stdout.splitlines()
     assert output[1:-1] == [
         '  {"desc":"mine"} (RSA-OAEP-SHA-256)',

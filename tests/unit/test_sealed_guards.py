@@ -249,3 +249,45 @@ def test_envelopes_of_two_bodies_differ(sealed: cb.Bucket) -> None:
     sealed.put("b", b"text")
     one, other = (sealed.get(name, footer_recipients=True).info.envelope for name in "ab")
     assert one != other
+
+
+def test_a_key_that_only_seals_opens_a_bucket_of_sealed_objects(key: cb.RsaKey) -> None:
+    marked = cb.RsaKey(
+        rsa.generate_private_key(65537, 2048), description={"desc": "marked"}, sealed_only=True
+    )
+    for first, format in ((OWNER, "sealed"), (marked, "sealed"), (key, "oss")):  # noqa: A001
+        bucket = cb.open_bucket("memory://defaults", first, *({key} - {first}))
+        assert bucket.format == format
+    assert cb.open_bucket("memory://defaults").format == "oss"
+
+
+@pytest.mark.parametrize("what", ["hosp.pem", b"", None, 5])
+def test_what_is_no_key_is_told_at_once(sealed: cb.Bucket, what: Any) -> None:
+    with pytest.raises(cb.MasterKeyError, match="no master key"):
+        cb.open_bucket("memory://keys", what)
+    with pytest.raises(cb.MasterKeyError, match="no master key"):
+        sealed.put("a", b"text", recipients=[what])
+    with pytest.raises(cb.UsageError, match="sequence"):
+        sealed.put("a", b"text", recipients=OWNER)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [b"x", None, 5])
+def test_a_name_is_a_text(sealed: cb.Bucket, name: Any) -> None:
+    for use in (lambda: sealed.put(name, b""), lambda: sealed.get(name), lambda: sealed.head(name)):
+        with pytest.raises(cb.UsageError, match="str"):
+            use()
+
+
+def test_a_wrong_context_of_a_bare_body_is_thought_of(
+    store: MemoryStore, sealed: cb.Bucket
+) -> None:
+    sealed.put("a", b"text", context={"ward": "7"})
+    rewrite(store, "a", store._objects[b"a"].body, metadata={})
+    with pytest.raises(cb.WrongKeyError) as caught:
+        sealed.get("a", context={"ward": "8"}, footer_recipients=True)
+    assert "context" in (caught.value.hint or "")
+
+
+def test_the_end_is_told_once(capsys: pytest.CaptureFixture[str], sealed: cb.Bucket) -> None:
+    sealed.put("a", bytes(1000), progress=True)
+    assert capsys.readouterr().err.count("100 %") == 1

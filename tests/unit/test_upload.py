@@ -210,6 +210,13 @@ def test_a_journal_that_names_another_envelope_is_not_encrypted_under(scene: Sce
     assert scene.wire.ledger.conflicts == []
 
 
+def test_an_upload_that_was_refused_leaves_no_journal(scene: Scene) -> None:
+    scene.wire.at = failing("begin", 1, cb.StoreError("no such bucket"))
+    with pytest.raises(cb.StoreError):
+        scene.upload()
+    assert scene.journals() == []
+
+
 @pytest.mark.parametrize("envelope", [None, "x", 5])
 def test_an_envelope_that_is_none_stops_no_upload(scene: Scene, envelope: object) -> None:
     scene.wire.at = failing("part 2", 3, cb.StoreError("down"))

@@ -39,10 +39,11 @@ from cipherbucket.cli.text import count, printable
 def repair(url: str, index: bool, yes: bool, access: Access) -> int:
     """Rebuild what a directory store, or the sealed object at URL, has lost or what was damaged.
 
-    A sealed object whose metadata was lost or altered gets that of its footer. Its recipients are
-    then those of the day it was sealed: keys that were added since are not among them, and keys
-    that were removed since are. They are shown, and you are asked. It takes a key that opens the
-    object; its end is read and verified first, its body is not changed.
+    A sealed object whose metadata was lost or altered gets that of its footer; one whose metadata
+    is authentic stays as it is. Its recipients are then those of the day it was sealed: keys that
+    were added since are not among them, and keys that were removed since are. They are shown, and
+    you are asked. It takes a key that opens the object; its end is read and verified first, its
+    body is not changed.
 
     With --index the exit code is 1 if something was found that no object can be made of; it is
     named and stays where it is.
@@ -62,6 +63,9 @@ def _repair_object(url: str, access: Access, *, yes: bool) -> int:
         )
     with access.open(store_url) as bucket:
         now = _refuse_other_formats(bucket, name)
+        if now and _is_sound(bucket, name, access):
+            click.echo(f"nothing to repair: the metadata of {printable(repr(name))} is authentic")
+            return 0
         footer = bucket.footer(name)
         if footer.name not in {None, name}:
             raise cb.BindingError(
@@ -77,6 +81,15 @@ def _repair_object(url: str, access: Access, *, yes: bool) -> int:
         bucket.repair(name, key=access.forced, context=access.context)
     click.echo(f"repaired: {printable(repr(name))} has the recipients of the day it was sealed")
     return 0
+
+
+def _is_sound(bucket: cb.Bucket, name: str, access: Access) -> bool:
+    try:
+        with bucket.open(name, key=access.forced, context=access.context) as file:
+            _ = file.info
+    except (cb.SecurityError, cb.MasterKeyError):
+        return False
+    return True
 
 
 def _refuse_other_formats(bucket: cb.Bucket, name: str) -> tuple[cb.Recipient, ...]:

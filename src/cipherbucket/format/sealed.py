@@ -57,6 +57,8 @@ class Binding:
     context: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise UsageError(f"an object name is a str, not {type(self.name).__name__}")
         try:
             self.name.encode()
         except UnicodeEncodeError:

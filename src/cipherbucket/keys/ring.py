@@ -34,6 +34,8 @@ class KeyRing:
     """
 
     def __init__(self, *keys: MasterKey, fetch: Fetch | None = None) -> None:
+        for key in keys:
+            check_key(key)
         for key, other in combinations(keys, 2):
             _refuse_confusion(key, other)
         self._keys = keys
@@ -114,6 +116,19 @@ class KeyRing:
 
     def __repr__(self) -> str:
         return f"KeyRing{self._keys!r}"
+
+
+def check_key(key: object) -> None:
+    """Refuse what is no master key.
+
+    Raises:
+        MasterKeyError: It lacks what the interface asks for.
+    """
+    if not isinstance(key, MasterKey):
+        raise MasterKeyError(
+            f"{type(key).__name__} is no master key",
+            hint="load_key(file) makes one of a key file",
+        )
 
 
 def spelling(key: MasterKey, algorithm: str) -> str | None:

@@ -132,6 +132,8 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: Empty, too long, or not encodable.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"an object name is a str, not {type(name).__name__}")
     try:
         length = len(name.encode())
     except UnicodeEncodeError:
