@@ -63,7 +63,13 @@ _UNDONE = "interrupted; what was not finished has been undone"
 
 # From the library's words to the command line's, the longer ones first.
 _OPTIONS = (
-    ("open with policy=Policy(plaintext=True)", "read it with --plaintext"),
+    (
+        "if it should be plaintext, open with policy=Policy(plaintext=True); if not,",
+        (
+            "if it was sealed and lost its metadata, 'cipherbucket repair URL' gives them back;"
+            " if it should be plaintext, read it with --plaintext; if neither,"
+        ),
+    ),
     ("or say allow_weak=True", "or say --allow-weak-key"),
     ("give passphrase=, or set", "answer the question on a terminal, or set"),
     ("read the object with key=", "read the object with --force-key FILE"),

@@ -33,6 +33,8 @@ _ORIGIN = (
     " tampering is not detected"
 )
 _ORIGIN_PLAINTEXT = "anyone who may write to the store can have made it"
+_PLAINTEXT = "plaintext: NOT encrypted"
+_STRIPPED = "body of a sealed object without its metadata; cipherbucket repair URL gives them back"
 
 
 @click.command(
@@ -51,7 +53,8 @@ def stat(url: str, as_json: bool, access: Access) -> None:
     """Show size, metadata and envelope of the object at URL, and which of the keys opens it.
 
     No key is needed; without one all of this is the store's word. Of the body nothing is read but
-    the footer of a sealed object. Objects of all formats are shown, unless --format names one.
+    the end, where a sealed object has its footer. Objects of all formats are shown, unless --format
+    names one.
     """
     store_url, name = split_object_url(url)
     with access.open_to_look(store_url) as bucket:
@@ -84,7 +87,7 @@ def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: Access) -> dict[str, 
     }
     envelope = info.envelope
     if envelope is None:
-        return facts
+        return {**facts, "sealed_body": _ends_as_sealed(bucket, info)}
     facts["content_algorithm"] = envelope.content_algorithm
     facts["recipients"] = [facts_of_recipient(each) for each in envelope.recipients]
     opened = _opened(bucket, info, envelope, access)
@@ -99,6 +102,15 @@ def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: Access) -> dict[str, 
         "part_size": envelope.part_size,
         "key": _without_error(opened),
     }
+
+
+def _ends_as_sealed(bucket: cb.Bucket, info: cb.ObjectInfo) -> bool:
+    """Tell whether an object without an envelope has the end of a sealed one."""
+    try:
+        bucket.footer(info.name, version_id=info.version_id)
+    except (cb.SecurityError, cb.StoreError):  # archived bodies can be told of, and not be read
+        return False
+    return True
 
 
 def _opened(
@@ -143,7 +155,11 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
         "version": facts["version_id"],
         **dict(sorted(facts["headers"].items())),
         **{f"metadata {name}": text for name, text in sorted(facts["metadata"].items())},
-        "format": facts["format"] if encrypted else "plaintext: NOT encrypted",
+        "format": facts["format"]
+        if encrypted
+        else _STRIPPED
+        if facts["sealed_body"]
+        else _PLAINTEXT,
     }
     if encrypted:
         lines["content"] = facts["content_algorithm"]
