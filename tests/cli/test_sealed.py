@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import error_of, invoke, on_terminal, read, succeed
+from tests.stub_kms import KEY_ID, OTHER_ID, stub_kms
 
 import cipherbucket as cb
 
@@ -285,6 +286,25 @@ def test_stat_says_who_can_have_made_an_object_of_an_aes_key(
     assert "made it, if that key opens it" in line(unknown, "origin")
     assert line(unknown, "opens with").startswith("none, as it is: 'a': the object is bound to a c")
     assert line(unknown, "envelope").startswith("not verified")
+
+
+def test_stat_says_who_can_have_made_an_object_of_a_kms_key(
+    url: str, sealed: cb.Bucket, aes_file: Path
+) -> None:
+    with stub_kms() as kms:
+        key, other = (kms.key(each) for each in (KEY_ID, OTHER_ID))
+        with cb.open_bucket(url, key, format="sealed") as bucket:
+            bucket.put("one", BODY)
+            bucket.put("two", BODY, recipients=[other])
+            bucket.put("mixed", BODY, recipients=[cb.load_key(aes_file)])
+        sealed.put("rsa", BODY, recipients=[key])
+    for name, who in (
+        ("one", "whoever may use the KMS key and may write to the store can have made it;"),
+        ("two", "whoever may use one of these KMS keys and may write to the store"),
+        ("mixed", "whoever may use one of these KMS keys or holds one of the AES keys and may"),
+        ("rsa", "anyone who holds the public half"),
+    ):
+        assert line(succeed("stat", f"{url}/{name}").stdout, "origin").startswith(who)
 
 
 def test_stat_shows_recipients_of_the_first_day_where_they_differ(

@@ -14,6 +14,9 @@ _ORIGIN_RSA = (
     "anyone who holds the public half of a recipient's key and may write to the store can have made"
     " it; changes since are detected"
 )
+_ORIGIN_KMS = (
+    "whoever {can} and may write to the store can have made it; changes since are detected"
+)
 _ORIGIN_AES = "only holders of {key} can have made it{if_}; changes since are detected"
 
 
@@ -137,9 +140,15 @@ def _is_authentic(opened: dict[str, Any] | None) -> bool | None:
 
 
 def _origin(envelope: cb.Envelope, opened: dict[str, Any] | None) -> str:
-    if not all(each.algorithm.startswith("AES-") for each in envelope.recipients):
-        return _ORIGIN_RSA
     several = len(envelope.recipients) > 1
+    kinds = {each.algorithm.partition("-")[0] for each in envelope.recipients}
+    if kinds == {"ALIBABA"}:  # a key in a KMS has no public half
+        which = "one of these KMS keys" if several else "the KMS key"
+        return _ORIGIN_KMS.format(can=f"may use {which}")
+    if kinds == {"ALIBABA", "AES"}:
+        return _ORIGIN_KMS.format(can="may use one of these KMS keys or holds one of the AES keys")
+    if kinds != {"AES"}:
+        return _ORIGIN_RSA
     return _ORIGIN_AES.format(
         key="one of the AES keys" if several else "the AES key",
         if_="" if _is_authentic(opened) else ", if that key opens it",
