@@ -80,6 +80,21 @@ def test_hints_speak_of_options(
         assert not re.search(rb"\b(key|policy|passphrase|allow_weak)=", run.stderr), run.stderr
 
 
+def test_another_context_and_another_part_size_are_told_as_options(
+    url: str, key_file: Path, tmp_path: Path
+) -> None:
+    keyed = ("-k", key_file, "--format", "sealed")
+    succeed("cp", *keyed, "--context", "a=b", "-", f"{url}/a")
+    refused = error_of(invoke("cat", *keyed, "--context", "a=c", f"{url}/a"))
+    assert "give the very pairs that it was written with: --context NAME=VALUE" in refused
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(20 << 20)
+    refused = error_of(
+        invoke("cp", "-q", "-k", key_file, "--part-size", "1000001", tmp_path / "large", f"{url}/b")
+    )
+    assert re.search(r"\(--part-size \d+ does", refused), refused
+
+
 def test_every_python_hint_that_is_translated_exists() -> None:
     sources = "".join(path.read_text() for path in Path(cb.__file__).parent.rglob("*.py"))
     text = re.sub(r'"\s*f?"', "", sources)

@@ -96,11 +96,16 @@ _OPTIONS = (
         "give the pairs it was written with: context={...}",
         "give the pairs it was written with: --context NAME=VALUE",
     ),
+    (
+        "give the very pairs that it was written with: context={...}",
+        "give the very pairs that it was written with: --context NAME=VALUE",
+    ),
     ("read it with as_name=", "read it with --as-name NAME"),
     ("open the bucket with format='sealed'", "add --format sealed"),
     ('use format="sealed"', "use --format sealed"),
 )
 
+_PART_SIZE = re.compile(r"\bpart_size=(\d+) does")
 _FORMAT = re.compile(
     r"(the object has format (\S+), this bucket accepts [^()]*) \(name the format in"
     r" policy=Policy\(formats=\.\.\.\)\)"
@@ -185,6 +190,7 @@ def _fail(text: str, code: int, *, debug: bool) -> NoReturn:
 def _in_options(text: str) -> str:
     for python, option in _OPTIONS:
         text = text.replace(python, option)
+    text = _PART_SIZE.sub(r"--part-size \1 does", text)
     return _FORMAT.sub(_naming_the_option, text)
 
 
