@@ -166,6 +166,19 @@ def test_two_names_that_are_one_to_the_file_system_are_told(tmp_path: Path) -> N
         folder.place("NAME")
 
 
+def test_a_file_of_another_process_is_not_taken_for_ours_by_its_number(tmp_path: Path) -> None:
+    folder = TargetFolder(tmp_path)
+    path = folder.place("a")
+    path.write_bytes(b"1")
+    folder.remember(path)
+    assert folder.has_written(path)
+    path.rename(tmp_path / "b")  # a file of the same number, as if it had been freed and taken
+    for replace in (lambda: path.write_bytes(b"theirs"), path.unlink):
+        replace()
+        assert folder.place("b") == tmp_path / "b"
+        assert not folder.has_written(tmp_path / "b")
+
+
 def test_objects_that_stand_for_folders_are_left_out(
     url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
 ) -> None:

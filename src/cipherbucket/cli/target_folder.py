@@ -28,7 +28,7 @@ class TargetFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._written: set[int] = set()
+        self._written: dict[int, str] = {}
         self._claims = threading.Condition()
         self._claimed: set[str] = set()
 
@@ -72,7 +72,7 @@ class TargetFolder:
             return path
         if not stat.S_ISREG(status.st_mode):
             raise cb.UsageError(f"{path} is no file and is not replaced")
-        if _identity(status) in self._written:
+        if self._is_ours(status):
             raise cb.UsageError(
                 f"{path} was just written for another object, whose name is the same to this"
                 " file system",
@@ -84,12 +84,24 @@ class TargetFolder:
         """Remember what was written, since file systems take names for one that stores do not."""
         identity = _identity(path.lstat())
         with self._claims:
-            self._written.add(identity)
+            self._written[identity] = str(path)
 
     def has_written(self, path: Path) -> bool:
         """Tell whether this very file was written here, perhaps under a name like it."""
         status = _status(path)
-        return status is not None and _identity(status) in self._written
+        return status is not None and self._is_ours(status)
+
+    def _is_ours(self, status: os.stat_result) -> bool:
+        """Tell whether a file is one that was written here and is where it was written still.
+
+        When another process replaces what was written, the number of its file is free for any.
+        """
+        identity = _identity(status)
+        path = self._written.get(identity)
+        if path is None:
+            return False
+        there = _status(Path(path))
+        return there is not None and _identity(there) == identity
 
 
 def safe_parts(relative: str) -> tuple[str, ...]:
