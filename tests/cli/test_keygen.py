@@ -36,6 +36,8 @@ def test_keygen_makes_a_private_key_its_public_half_and_its_description(tmp_path
     (warning,) = [line for line in output.splitlines() if line.startswith("Warning")]
     assert "both formats" in warning
     assert "--sealed-only" in warning
+    last = output.splitlines()[-1]
+    assert last == f"Who is to write for you needs both {file}.pub and {file}.json."
 
 
 def test_keygen_keeps_an_rsa_key_for_the_sealed_format(tmp_path: Path) -> None:
@@ -59,6 +61,7 @@ def test_keygen_makes_an_aes_key_and_its_description(tmp_path: Path) -> None:
     assert "Back it up" in output
     assert "Warning" not in output
     assert file.read_text().strip() not in output
+    assert "Who is to write" not in output
 
 
 @pytest.mark.parametrize(

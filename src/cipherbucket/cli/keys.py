@@ -104,6 +104,7 @@ def keygen(
         key: cb.RsaKey | cb.AesKey = cb.create_aes_key_file(file, description=label)
         files = [(shown, "secret key, AES 256 bits, not encrypted, readable by you")]
         serves = ["It writes and reads format sealed, and no other.", ""]
+        shared: list[str] = []
     else:
         passphrase = _new_passphrase() if protect else None
         length = int(bits or _BITS)
@@ -116,6 +117,7 @@ def keygen(
             (f"{shown}.pub", "public half: it can write objects, not read them"),
         ]
         serves = [_SEALED_ONLY if sealed_only else _SERVES_BOTH, ""]
+        shared = [f"Who is to write for you needs both {shown}.pub and {shown}.json."]
     files.append((f"{shown}.json", f"description {printable(str(key.description))}"))
     for line in (
         *(f"{name:<{width}}  {what}" for name, what in (*files, ("fingerprint", key.id))),
@@ -124,6 +126,7 @@ def keygen(
         "Back it up now: who loses this key loses every object that is written under it.",
         f"Keep copies of {shown} and {shown}.json elsewhere, and try them now and then:",
         "  cipherbucket keys check URL -k COPY",
+        *shared,
     ):
         click.echo(line)
 
