@@ -1,8 +1,10 @@
 """One line and one exit code for everything that goes wrong."""
 
+import fcntl
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.cli.runs import error_of, invoke, program, succeed
@@ -53,6 +55,21 @@ def test_every_error_has_an_exit_code() -> None:
         extra = {"field": "f"} if name == "EnvelopeError" else {}
         assert exit_code(kind("text", **extra)) == code, name
     assert set(CODES.values()) | {0, 130} == set(errors.EXIT_CODES)
+
+
+def test_a_transfer_that_another_process_is_at_is_no_mistake(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("a", bytes(20 << 20))
+
+    def locked(*_: object) -> None:
+        raise BlockingIOError
+
+    ours = SimpleNamespace(**{**vars(fcntl), "flock": locked})
+    monkeypatch.setattr("cipherbucket.journal.fcntl", ours)
+    refused = invoke("cp", "-q", "-k", key_file, f"{url}/a", tmp_path / "a")
+    assert "another process is at this transfer" in error_of(refused)
+    assert refused.exit_code == 1
 
 
 def test_a_line_holds_name_message_and_hint_and_nothing_raw() -> None:

@@ -57,6 +57,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (cb.StoreError, 6),
     (cb.UsageError, 2),
 )
+_BUSY = "another process is at this transfer"  # no wrong argument: it may pass
 _INTERRUPTED = 130
 _READER_GONE = 141
 _UNDONE = "interrupted; what was not finished has been undone"
@@ -114,6 +115,8 @@ _FORMAT = re.compile(
 
 def exit_code(error: Exception) -> int:
     """Return the exit code of an error."""
+    if isinstance(error, cb.UsageError) and error.message.startswith(_BUSY):
+        return 1
     return next((code for kind, code in _CODES if isinstance(error, kind)), 1)
 
 
