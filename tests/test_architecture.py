@@ -44,6 +44,7 @@ FLOORS = {
     "keyless": 4.14,
     "refused": 4.1,
     "uploading": 4.12,
+    "storing": 4.125,
     "multipart": 4.15,
     "copies": 4.14,
     "custody": 4.15,

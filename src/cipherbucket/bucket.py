@@ -37,8 +37,9 @@ from cipherbucket.seal import seal
 from cipherbucket.source import PutBody, Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import NOTHING
+from cipherbucket.storing import store_source
 from cipherbucket.unlocking import USUAL_FOOTER, Reading, fetch_from
-from cipherbucket.uploading import begin_upload, store_source
+from cipherbucket.uploading import begin_upload
 from cipherbucket.writer import Seal
 
 _log = logging.getLogger("cipherbucket")
@@ -108,6 +109,7 @@ class Bucket(Files, Refused):
         bind_name: bool = True,
         if_absent: bool = False,
         if_match: str | None = None,
+        size: int | None = None,
         progress: Progress | None = None,
     ) -> ObjectInfo:
         """Encrypt a body and store it, wholly or not at all.
@@ -134,6 +136,8 @@ class Bucket(Files, Refused):
                 and served under any name.
             if_absent: Only if there is no object of this name.
             if_match: Only if the object there has this ETag.
+            size: How many bytes come, where the body does not tell it itself, such as a pipe: then
+                it needs no temporary file. Another number is a `SourceError`.
             progress: Called with (bytes done, bytes in all or None).
 
         Raises:
@@ -151,6 +155,8 @@ class Bucket(Files, Refused):
                 hint="base64.b64encode(hashlib.md5(body).digest()).decode()",
             )
         with named(name), Source(body, progress=progress) as source:
+            if size is not None:
+                source.tell_size(size)
             stored = store_source(
                 self._store,
                 name,

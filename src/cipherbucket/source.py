@@ -95,6 +95,19 @@ class Source:
             file.seek(self._origin)
             self.rereadable = True
 
+    def tell_size(self, size: int) -> None:
+        """Take the word of somebody who knows how many bytes will come.
+
+        Raises:
+            UsageError: It is known to be another number, or is none.
+        """
+        if size < 0 or self.size not in {None, size}:
+            raise UsageError(
+                f"the body was said to have {size:,} bytes"
+                + ("" if self.size is None else f" and has {self.size:,}")
+            )
+        self.size = size
+
     def rewind(self) -> None:
         """Go back to the beginning.
 

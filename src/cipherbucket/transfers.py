@@ -36,12 +36,12 @@ from cipherbucket.progress import Progress
 from cipherbucket.reader import fetch_same, stream_of, unlocked
 from cipherbucket.source import Source, local_path
 from cipherbucket.stores.objects import NOTHING
+from cipherbucket.storing import store_source
 from cipherbucket.transfer import save
 from cipherbucket.unlocking import USUAL_FOOTER, fetch_from, unlock
 from cipherbucket.unseal import unseal
 from cipherbucket.upload import forget_upload, upload_file
 from cipherbucket.upload_session import Upload
-from cipherbucket.uploading import store_source
 from cipherbucket.writer import Seal
 
 _log = logging.getLogger("cipherbucket")

@@ -32,7 +32,7 @@ from cipherbucket.source import Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body
 from cipherbucket.stores.objects import Part, StoredObject
-from cipherbucket.writer import ATTEMPTS, Seal, persist, write, write_kept
+from cipherbucket.writer import ATTEMPTS, persist, write_kept
 
 _log = logging.getLogger("cipherbucket")
 
@@ -115,64 +115,6 @@ def complete_upload(
         )
     _log.info("put %r in %d parts: %d bytes", name, len(parts), stored.size)
     return stored
-
-
-def store_source(
-    store: Store,
-    name: str,
-    source: Source,
-    seal: Seal,
-    *,
-    streamed: bool,
-    metadata: Mapping[str, str],
-    headers: Mapping[str, str],
-    content_md5: str | None = None,
-    if_absent: bool = False,
-    if_match: str | None = None,
-) -> StoredObject:
-    """Seal a source and store it at once; if its length is not known, perhaps in parts.
-
-    Args:
-        store: Where it goes.
-        name: The object's name.
-        source: The plaintext, at its beginning.
-        seal: Draws a new data key each time it is called.
-        streamed: Whether the format allows parts without the length of the whole.
-        metadata: The user's own.
-        headers: Content headers.
-        content_md5: Base64 MD5 the plaintext must have, if any.
-        if_absent: Only if there is no object of this name.
-        if_match: Only if the object there has this ETag.
-
-    Raises:
-        The errors of `write` and `upload_stream`.
-    """
-    if streamed and source.size is None and if_match is None and content_md5 is None:
-        envelope, cipher = seal()
-        return upload_stream(
-            store,
-            name,
-            source,
-            envelope,
-            cipher,
-            metadata=metadata,
-            headers=headers,
-            if_absent=if_absent,
-        )
-    return write(
-        seal,
-        source,
-        content_md5,
-        lambda envelope, ciphertext: store.put(
-            name,
-            ciphertext,
-            metadata={**metadata, **envelope.to_metadata()},
-            headers=headers,
-            if_absent=if_absent,
-            if_match=if_match,
-        ),
-        lambda: store.head(name),
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,8 +76,15 @@ def test_a_folder_takes_no_name_that_leads_elsewhere(
     assert list(folder.iterdir()) == []
 
 
-def test_pipes_are_byte_exact(url: str, key_file: Path) -> None:
+def test_pipes_are_byte_exact(url: str, bucket: cb.Bucket, key_file: Path) -> None:
     assert program("cp", "-k", key_file, "-", f"{url}/a", stdin=BODY).returncode == 0
+    told = program("cp", "-k", key_file, "--size", len(BODY), "-", f"{url}/told", stdin=BODY)
+    assert told.returncode == 0
+    assert read(bucket, "told") == BODY
+    short = program("cp", "-k", key_file, "--size", "10M", "-", f"{url}/short", stdin=BODY)
+    assert short.returncode == 1
+    assert b"said to have" in short.stderr
+    assert not bucket.exists("short")
     run = program("cp", "-k", key_file, f"{url}/a", "-")
     assert (run.returncode, run.stderr) == (0, b"")
     assert run.stdout == BODY
@@ -175,6 +182,7 @@ def test_if_absent_overwrites_neither_object_nor_file(
         (("-r", "nothing", "{url}/x"), "is no folder"),
         (("-r", "{url}/x", "/dev/null"), "is no folder"),
         (("-r", "-", "{url}/x"), "leave -r away"),
+        (("--size", "5", "y", "{url}/x"), "what comes from stdin"),
         (("{url}/x", "y", "--metadata", "a=b"), "for objects"),
         (("y", "{url}/x", "--metadata", "a"), "NAME=VALUE"),
         (("{url}", "y"), "is a store, not an object"),

@@ -33,7 +33,7 @@ class Copying:
     writing: Writing
     manner: Manner
 
-    def up(self, source: str, url: str) -> int:
+    def up(self, source: str, url: str, size: int | None = None) -> int:
         """Store a file, or what comes from stdin."""
         store_url, name = cb.split_url(url)
         piped = source == PIPE
@@ -52,7 +52,7 @@ class Copying:
             self._going_on(bucket, name),
             self._steered(shown=not (piped and sys.stdin.isatty())) as steering,
         ):
-            transfers.upload(bucket, body, name, self.writing, steering)
+            transfers.upload(bucket, body, name, self.writing, steering, size)
         return 0
 
     def down(self, url: str, target: str) -> int:

@@ -9,7 +9,7 @@ from cipherbucket.cli.access import Access, key_options
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.copying import PIPE, Copying
 from cipherbucket.cli.manner import Manner, manner_options
-from cipherbucket.cli.options import files, is_url
+from cipherbucket.cli.options import amount_of_bytes, files, is_url
 from cipherbucket.cli.tree_copying import TreeCopying
 from cipherbucket.cli.writing import Writing, writing_options
 
@@ -34,11 +34,23 @@ from cipherbucket.cli.writing import Writing, writing_options
 @click.argument("target", shell_complete=files)
 @click.option("-r", "--recursive", is_flag=True, help="Copy a folder, or all objects below a URL.")
 @click.option("--if-absent", is_flag=True, help="Only where there is nothing of that name yet.")
+@click.option(
+    "--size",
+    metavar="SIZE",
+    callback=amount_of_bytes,
+    help="How many bytes come from stdin, exactly: then format oss needs no temporary file.",
+)
 @manner_options
 @key_options(reads=True, writes=True)
 @writing_options
 def cp(
-    source: str, target: str, recursive: bool, access: Access, writing: Writing, manner: Manner
+    source: str,
+    target: str,
+    recursive: bool,
+    size: int | None,
+    access: Access,
+    writing: Writing,
+    manner: Manner,
 ) -> int:
     """Copy SOURCE to TARGET, one of which is a URL; '-' is stdin or stdout.
 
@@ -69,10 +81,14 @@ def cp(
     up, down = is_url(target), is_url(source)
     if recursive and PIPE in {source, target}:
         raise cb.UsageError("a pipe holds one object, not a folder", hint="leave -r away")
+    if size is not None and source != PIPE:
+        raise cb.UsageError("--size is for what comes from stdin", hint="leave it away")
     if access.as_name is not None and (recursive or not down):
         raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
     how = TreeCopying if recursive else Copying
     copying = how(access, writing, manner)
     if up and down:
         return copying.between(source, target)
+    if isinstance(copying, Copying) and source == PIPE:
+        return copying.up(source, target, size)
     return copying.up(source, target) if up else copying.down(source, target)

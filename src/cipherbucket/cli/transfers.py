@@ -37,6 +37,7 @@ def upload(
     name: str,
     writing: Writing,
     steering: Steering,
+    size: int | None = None,
 ) -> cb.ObjectInfo:
     """Encrypt a file, or what comes from an open one, and store it."""
     manner = steering.manner
@@ -50,7 +51,7 @@ def upload(
     )
     with steering.running(name, in_parts=isinstance(body, Path)) as progress:
         if not isinstance(body, Path):
-            return bucket.put(name, body, **kept, progress=progress)
+            return bucket.put(name, body, **kept, size=size, progress=progress)
         return bucket.upload(
             body,
             name,

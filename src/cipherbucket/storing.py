@@ -1,0 +1,139 @@
+"""How a body gets into a store: in one piece, or in parts.
+
+Law: what can be read again is sent in one piece, and sealed anew if that fails. What can be read
+only once goes in parts above 16 MiB, each kept as ciphertext until the store has it, so that a
+failure costs a part and not the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cipherbucket.ciphertext import encrypt_part
+from cipherbucket.errors import SourceError
+from cipherbucket.format.sealed import sealed_layout
+from cipherbucket.format.span import PartPlan, good_part_size
+from cipherbucket.source import Source
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.objects import Part, StoredObject
+from cipherbucket.uploading import (
+    abort_quietly,
+    begin_upload,
+    complete_upload,
+    send_part,
+    upload_stream,
+)
+from cipherbucket.writer import Seal, write
+
+LARGE = 16 << 20
+"""A body of more bytes, known beforehand, that can be read only once goes in parts."""
+
+
+def store_source(
+    store: Store,
+    name: str,
+    source: Source,
+    seal: Seal,
+    *,
+    streamed: bool,
+    metadata: Mapping[str, str],
+    headers: Mapping[str, str],
+    content_md5: str | None = None,
+    if_absent: bool = False,
+    if_match: str | None = None,
+) -> StoredObject:
+    """Seal a source and store it at once, or in parts where it could not be sent a second time.
+
+    Args:
+        store: Where it goes.
+        name: The object's name.
+        source: The plaintext, at its beginning.
+        seal: Draws a new data key each time it is called.
+        streamed: Whether the format allows parts without the length of the whole.
+        metadata: The user's own.
+        headers: Content headers.
+        content_md5: Base64 MD5 the plaintext must have, if any.
+        if_absent: Only if there is no object of this name.
+        if_match: Only if the object there has this ETag.
+
+    Raises:
+        The errors of `write` and `upload_stream`.
+    """
+    plain_put = if_match is not None or content_md5 is not None
+    if source.size is not None and source.size > LARGE and not source.rereadable and not plain_put:
+        return _upload_sized(
+            store, name, source, seal, metadata=metadata, headers=headers, if_absent=if_absent
+        )
+    if streamed and source.size is None and not plain_put:
+        envelope, cipher = seal()
+        return upload_stream(
+            store,
+            name,
+            source,
+            envelope,
+            cipher,
+            metadata=metadata,
+            headers=headers,
+            if_absent=if_absent,
+        )
+    return write(
+        seal,
+        source,
+        content_md5,
+        lambda envelope, ciphertext: store.put(
+            name,
+            ciphertext,
+            metadata={**metadata, **envelope.to_metadata()},
+            headers=headers,
+            if_absent=if_absent,
+            if_match=if_match,
+        ),
+        lambda: store.head(name),
+    )
+
+
+def _upload_sized(
+    store: Store,
+    name: str,
+    source: Source,
+    seal: Seal,
+    *,
+    metadata: Mapping[str, str],
+    headers: Mapping[str, str],
+    if_absent: bool,
+) -> StoredObject:
+    """Send a body whose length was told part by part, in order.
+
+    Raises:
+        SourceError: It has fewer or more bytes; the upload was aborted.
+    """
+    assert source.size is not None
+    size = source.size
+    part_size = good_part_size(size, sealed_layout(0))  # a multiple of every format's chunk
+    envelope, cipher = seal(data_size=size, part_size=part_size)
+    plan = PartPlan(size, part_size, cipher.layout)
+    upload_id = begin_upload(store, name, envelope, metadata=metadata, headers=headers)
+    try:
+        parts: list[Part] = []
+        for number in range(1, plan.count + 1):
+            start, stop = plan.offsets(number)
+            last = number == plan.count
+            ciphertext, count = encrypt_part(source, cipher, start, stop, last=last)
+            more = last and source.read_into(memoryview(bytearray(1)))
+            if count < stop - start or more:
+                told = "more" if more else f"only {start + count:,}"
+                raise SourceError(f"the body was said to have {size:,} bytes and has {told}")
+            parts.append(send_part(store, name, upload_id, number, ciphertext, envelope))
+            source.report(stop, last=last)
+        return complete_upload(
+            store,
+            name,
+            upload_id,
+            parts,
+            envelope,
+            stored_size=plan.stored_size,
+            if_absent=if_absent,
+        )
+    except BaseException:
+        abort_quietly(store, name, upload_id)
+        raise
