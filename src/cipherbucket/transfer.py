@@ -39,7 +39,7 @@ def save(stream: ObjectStream, target: str | os.PathLike[str], pace: Pace | None
     pace = pace or Pace()
     buffer = memoryview(bytearray(max(1, min(pace.block(BLOCK), stream.length))))
     try:  # around the opening too: a signal may come right after it
-        descriptor = place.create(stream.length)
+        descriptor = place.create_unnamed(stream.length)
         try:
             while True:
                 pace.wait(min(len(buffer), stream.body.left))
@@ -79,6 +79,7 @@ class Target:
                 raise UsageError(f"{self.path} is no regular file", hint="name a file to write")
         name = temporary or f".cipherbucket-{secrets.token_hex(8)}.part"
         self.temporary = self.path.with_name(name)
+        self._unnamed = False
 
     def create(self, size: int = 0) -> int:
         """Create the temporary file, with room for ``size`` bytes, and open it to read and write.
@@ -96,6 +97,27 @@ class Target:
                 os.close(descriptor)
                 self.discard()
                 raise
+        return descriptor
+
+    def create_unnamed(self, size: int = 0) -> int:
+        """Create the temporary file without a name, where the system can: a crash leaves nothing.
+
+        Raises:
+            UsageError: It cannot be made, or there is no room.
+        """
+        if not Path("/proc/self/fd").is_dir():  # by which it gets its name in the end
+            return self.create(size)
+        try:
+            descriptor = os.open(self.path.parent, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+        except (AttributeError, OSError):
+            return self.create(size)  # which tells what is wrong, if it is not the kind of system
+        with local_errors(self.path):
+            try:
+                _make_room(descriptor, size)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        self._unnamed = True
         return descriptor
 
     def reopen(self) -> int:
@@ -130,8 +152,24 @@ class Target:
         with local_errors(self.path):
             os.fsync(descriptor)
             os.fchmod(descriptor, self._mode)
+            if self._unnamed:
+                self._name_it(descriptor)
             self.temporary.replace(self.path)
             _sync_folder(self.path.parent)
+
+    def _name_it(self, descriptor: int) -> None:
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # With folders given, Python calls linkat, which can follow this link to the file.
+            os.link(
+                f"/proc/self/fd/{descriptor}",
+                self.temporary.name,
+                src_dir_fd=folder,
+                dst_dir_fd=folder,
+                follow_symlinks=True,
+            )
+        finally:
+            os.close(folder)
 
     def discard(self) -> None:
         """Remove the temporary file."""

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -222,3 +224,26 @@ def test_large_transfers_without_a_home_keep_no_journal(
     bucket.download("a", tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == PLAIN
     assert caplog.text.count("no journal can be kept") == 2
+
+
+def test_a_process_that_dies_leaves_no_plaintext_behind(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "import cipherbucket as cb\n"
+        "from cryptography.hazmat.primitives.asymmetric import rsa\n"
+        "from cipherbucket import transfer\n"
+        "key = cb.RsaKey(rsa.generate_private_key(65537, 2048), description={'d': '1'})\n"
+        "bucket = cb.open_bucket('memory://x', key)\n"
+        "bucket.put('a', b'secret' * 1000)\n"
+        "write = transfer.Target.write\n"
+        "def dying(*args):\n"
+        "    write(*args)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "transfer.Target.write = dying\n"
+        "bucket.download('a', sys.argv[1])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=False)
+
+    assert run.returncode == -9
+    if Path("/proc/self/fd").is_dir():
+        assert list(tmp_path.iterdir()) == []
