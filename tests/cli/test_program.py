@@ -161,7 +161,12 @@ def test_a_signal_while_downloading_leaves_what_the_same_command_goes_on_with(
     target.write_bytes(b"old")
     command = ("cp", "-k", key_file, f"{url}/huge", target)
     with start(*command, "--limit-rate", "2M") as process:
-        left = begun(folder, process)
+        if size == 10:  # what is made in one piece has no name before it is whole
+            left = []
+            time.sleep(2)
+            assert process.poll() is None
+        else:
+            left = begun(folder, process)
         time.sleep(0.3)
         process.send_signal(number)
         sent = time.monotonic()
