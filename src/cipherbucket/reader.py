@@ -193,7 +193,11 @@ def _see_end(fetch: Fetch, incoming: Incoming, info: ObjectInfo, cipher: Sealed)
     """
     end = Span(tail=0)
     first, stop = cipher.layout.needed(end, incoming.stored.size)
-    with fetch(StoredSpan(first, stop - first), incoming.stored) as last:
+    try:
+        answer = fetch(StoredSpan(first, stop - first), incoming.stored)
+    except RangeError as error:  # of something shorter than the store has just told of
+        raise changed(info) from error
+    with answer as last:
         if last.stored.size != incoming.stored.size or not _same_object(info, last):
             raise changed(info)
         stream_of(last, info, cipher, end)

@@ -268,7 +268,8 @@ def one_step(ours: ObjectFile, theirs: io.BytesIO, size: int, data: st.DataObjec
             ]
         case "lines":
             limit = data.draw(st.integers(0, 200))
-            assert ours.readlines(limit) == theirs.readlines(limit)
+            # A file's: BytesIO has its own, which stops a line earlier where the limit is met.
+            assert ours.readlines(limit) == io.IOBase.readlines(theirs, limit)
         case _:
             limit = data.draw(st.integers(-1, 200))
             assert ours.readline(limit) == theirs.readline(limit)
