@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import NoReturn
 
 from cipherbucket.errors import (
@@ -21,26 +20,24 @@ from cipherbucket.errors import (
 )
 from cipherbucket.files import Files
 from cipherbucket.format.envelope import FORMATS, OSS, OSS_V1, SEALED
-from cipherbucket.format.sealed import Binding, sealed_layout
+from cipherbucket.format.sealed import sealed_layout
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
 from cipherbucket.format.texts import is_md5
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keyless import content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.ring import KeyRing, check_key
+from cipherbucket.keys.ring import KeyRing
 from cipherbucket.multipart import Multipart
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import ObjectStream, open_stream
 from cipherbucket.refused import Refused
-from cipherbucket.seal import seal
 from cipherbucket.source import PutBody, Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.storing import store_source
-from cipherbucket.unlocking import USUAL_FOOTER, Reading, fetch_from
+from cipherbucket.unlocking import USUAL_FOOTER, fetch_from
 from cipherbucket.uploading import begin_upload
-from cipherbucket.writer import Seal
 
 _log = logging.getLogger("cipherbucket")
 
@@ -277,54 +274,6 @@ class Bucket(Files, Refused):
                 headers=content_headers(headers, content_type),
             )
             return Multipart(self._store, name, upload_id, plan, envelope, cipher)
-
-    def _sealing(
-        self,
-        name: str,
-        recipients: Sequence[MasterKey],
-        context: Mapping[str, str],
-        *,
-        bind_name: bool,
-    ) -> Seal:
-        """Return what seals an object of this name, each time under a new data key."""
-        if isinstance(recipients, MasterKey):
-            raise UsageError("recipients is a sequence of keys", hint="write [key]")
-        for each in recipients:
-            check_key(each)
-        further = (*self._recipients, *recipients)
-        if self._format != SEALED and (further or context or not bind_name):
-            raise UsageError(
-                "recipients, a context and unbound names are of format 'sealed'",
-                hint="open the bucket with format='sealed'",
-            )
-        return partial(
-            seal,
-            self._ring,
-            self._format,
-            binding=Binding(name, context),
-            bind_name=bind_name,
-            recipients=further,
-        )
-
-    def _reading(
-        self,
-        name: str,
-        *,
-        key: MasterKey | None,
-        context: Mapping[str, str],
-        as_name: str | None = None,
-        footer_recipients: bool = False,
-    ) -> Reading:
-        return Reading(
-            name=name,
-            ring=self._ring,
-            policy=self._policy,
-            format=self._format,
-            key=key,
-            context=context,
-            as_name=as_name,
-            footer_recipients=footer_recipients,
-        )
 
     def __reduce__(self) -> NoReturn:
         raise UsageError(

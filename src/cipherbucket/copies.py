@@ -26,6 +26,7 @@ from cipherbucket.info import ObjectInfo
 from cipherbucket.keyless import Keyless
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
+from cipherbucket.policy import Policy
 from cipherbucket.reader import open_stream
 from cipherbucket.seal import seal
 from cipherbucket.source import Source
@@ -40,6 +41,8 @@ class Copies(Keyless):
 
     _recipients: tuple[MasterKey, ...]
     _ring: KeyRing
+    _policy: Policy
+    _format: str
 
     def _reading(
         self,
@@ -50,7 +53,16 @@ class Copies(Keyless):
         as_name: str | None = None,
         footer_recipients: bool = False,
     ) -> Reading:
-        raise NotImplementedError
+        return Reading(
+            name=name,
+            ring=self._ring,
+            policy=self._policy,
+            format=self._format,
+            key=key,
+            context=context,
+            as_name=as_name,
+            footer_recipients=footer_recipients,
+        )
 
     def copy(
         self,

@@ -20,7 +20,7 @@ from cipherbucket.comparison import same_content
 from cipherbucket.custody import Custody
 from cipherbucket.decryption import holds
 from cipherbucket.download import Download, download_file, forget_download
-from cipherbucket.errors import SourceError, named
+from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.envelope import SEALED
 from cipherbucket.format.sealed import Binding, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
@@ -28,12 +28,13 @@ from cipherbucket.info import ObjectInfo
 from cipherbucket.journal import state_folder, state_or_none
 from cipherbucket.keyless import content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.ring import KeyRing
+from cipherbucket.keys.ring import check_key
 from cipherbucket.pace import Pace, check_speed
 from cipherbucket.parallel import usual_workers
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import fetch_same, stream_of, unlocked
+from cipherbucket.seal import seal
 from cipherbucket.source import Source, local_path
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.storing import store_source
@@ -55,10 +56,6 @@ LARGE_CLAIM = 1 << 30
 class Transfers(Custody):
     """The verbs of a bucket that move files."""
 
-    _format: str
-    _ring: KeyRing
-    _recipients: tuple[MasterKey, ...]
-
     def _sealing(
         self,
         name: str,
@@ -67,7 +64,25 @@ class Transfers(Custody):
         *,
         bind_name: bool,
     ) -> Seal:
-        raise NotImplementedError
+        """Return what seals an object of this name, each time under a new data key."""
+        if isinstance(recipients, MasterKey):
+            raise UsageError("recipients is a sequence of keys", hint="write [key]")
+        for each in recipients:
+            check_key(each)
+        further = (*self._recipients, *recipients)
+        if self._format != SEALED and (further or context or not bind_name):
+            raise UsageError(
+                "recipients, a context and unbound names are of format 'sealed'",
+                hint="open the bucket with format='sealed'",
+            )
+        return partial(
+            seal,
+            self._ring,
+            self._format,
+            binding=Binding(name, context),
+            bind_name=bind_name,
+            recipients=further,
+        )
 
     def upload(
         self,

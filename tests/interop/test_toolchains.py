@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from tests.interop import conftest, toolchains
+from tests.interop import conftest, matrix, toolchains
 from tests.interop.conftest import need
 from tests.interop.matrix import OURS
 
@@ -30,6 +30,7 @@ def test_our_library_needs_no_toolchain(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(shutil, "which", lambda program: None)
     monkeypatch.setenv("CI", "true")
     need(OURS)
+    assert not toolchains.missing(matrix.TOOLCHAINS.get(OURS, ""))
 
 
 def test_the_programs_in_go_are_formatted() -> None:

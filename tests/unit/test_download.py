@@ -309,9 +309,8 @@ def stored_body(scene: Scene) -> bytes:
     return bytes(body)
 
 
+@pytest.mark.parametrize("scene", ["sealed"], indirect=True)
 def test_two_recipients_one_of_whom_was_added_meanwhile(scene: Scene) -> None:
-    if scene.format == "oss":
-        pytest.skip("one recipient only")
     friend = cb.AesKey(random.Random(8).randbytes(32), description={"desc": "friend"})
     scene.wire.at = once("get 2", lambda: scene.bucket().add_recipient("a", friend))
     scene.download()

@@ -201,8 +201,6 @@ def test_a_context_is_a_mapping_of_texts(sealed: cb.Bucket, context: Any) -> Non
 
 
 def test_a_body_that_forks_sends_one_plaintext_under_a_key(sealed: cb.Bucket) -> None:
-    if not hasattr(os, "fork"):
-        pytest.skip("no fork here")
     parent = os.getpid()
 
     def pieces() -> Any:
