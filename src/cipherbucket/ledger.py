@@ -1,0 +1,240 @@
+"""What a pass over many objects has done so far: one SQLite file each, so that memory stays flat.
+
+Law: a line is written when its object is done with, and never before. A pass that was killed goes
+on where it was; what lay between the work and its line is looked at again, and every work of ours
+finds done what is done. A ledger holds names and what is public of objects: no key, wrapped or
+not. Only its owner can read it (0600), and a second process is kept out while it is open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from tempfile import mkdtemp
+from types import TracebackType
+from typing import Any, Self
+
+from cipherbucket.errors import UsageError
+from cipherbucket.journal import state_folder, state_or_none
+from cipherbucket.stores.objects import Entry, Version
+
+_log = logging.getLogger("cipherbucket")
+
+FAILED = "failed"
+"""The status of an object that is to be tried again by the next run."""
+_VERSION = 1
+_PAGE = 1000
+_SCHEMA = """
+CREATE TABLE outcomes (
+    name BLOB NOT NULL,      -- UTF-8
+    version_id TEXT NOT NULL,
+    mark TEXT NOT NULL,      -- what a listing says of the object that was worked on
+    status TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    detail TEXT NOT NULL,    -- JSON
+    PRIMARY KEY (name, version_id)
+) WITHOUT ROWID
+"""
+_SELECT = "SELECT name, version_id, mark, status, size, detail FROM outcomes"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one object.
+
+    Attributes:
+        name: The object's name.
+        status: A word of the pass's own; ``failed`` is tried again by the next run.
+        size: Stored bytes.
+        detail: What else is to be told, such as a reason; small, and fit for JSON.
+        version_id: The version, where versions are gone through.
+        mark: `mark_of` what is there now, where the work changed it; None where it did not.
+    """
+
+    name: str
+    status: str
+    size: int
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    version_id: str | None = None
+    mark: str | None = None
+
+
+def mark_of(etag: str, modified: datetime | None) -> str:
+    """Return by what an object is known again in a listing: its ETag and the second of its time."""
+    return f"{etag} {modified.replace(microsecond=0).isoformat() if modified else ''}"
+
+
+class Ledger:
+    """The outcomes of one pass. May be used by several threads.
+
+    Attributes:
+        path: The file.
+        resumed: How many objects earlier runs of the same pass have done.
+    """
+
+    def __init__(self, path: Path, *, temporary: bool = False) -> None:
+        self.path = path
+        self._temporary = temporary
+        self._finished = False
+        self._lock = threading.Lock()
+        self._db = _opened(path)
+        (self.resumed,) = self._db.execute(
+            "SELECT count(*) FROM outcomes WHERE status != ?", (FAILED,)
+        ).fetchone()
+
+    @classmethod
+    def open(cls, purpose: str, *what: str) -> Ledger:
+        """Open the ledger of a pass, or begin one.
+
+        Args:
+            purpose: A word for the file's name, such as ``rotate``.
+            what: All that makes this pass another: URL, prefix, keys by their ids.
+
+        Raises:
+            UsageError: Another process is at the same pass.
+        """
+        folder = state_or_none(state_folder())
+        if folder is None:
+            return cls(Path(mkdtemp(prefix="cipherbucket-")) / "ledger", temporary=True)
+        digest = hashlib.sha256(json.dumps([purpose, *what]).encode()).hexdigest()
+        return cls(folder / f"{purpose}-{digest[:32]}.ledger")
+
+    def has(self, entry: Entry | Version) -> bool:
+        """Tell whether an object is done with, as the listing shows it now."""
+        row = self._row(
+            "SELECT mark FROM outcomes WHERE name = ? AND version_id = ?",
+            (entry.name.encode(), getattr(entry, "version_id", "")),
+        )
+        return row is not None and row[0] == mark_of(entry.etag, entry.modified)
+
+    def add(self, entry: Entry | Version, outcome: Outcome) -> None:
+        """Write down what became of an object."""
+        mark = outcome.mark or mark_of(entry.etag, entry.modified)
+        with self._lock:
+            self._db.execute(
+                "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    outcome.name.encode(),
+                    outcome.version_id or "",
+                    "" if outcome.status == FAILED else mark,
+                    outcome.status,
+                    outcome.size,
+                    json.dumps(dict(outcome.detail)),
+                ),
+            )
+
+    def outcomes(self, status: str | None = None) -> Iterator[Outcome]:
+        """Go through the outcomes in byte order of names; of one status, or all."""
+        name, version = b"", ""
+        while True:
+            with self._lock:
+                rows = self._db.execute(
+                    f"{_SELECT} WHERE (name, version_id) > (?, ?) AND (?3 IS NULL OR status = ?3)"
+                    " ORDER BY name, version_id LIMIT ?4",
+                    (name, version, status, _PAGE),
+                ).fetchall()
+            for name, version, mark, found, size, detail in rows:
+                yield Outcome(
+                    name.decode(), found, size, json.loads(detail), version or None, mark or None
+                )
+            if len(rows) < _PAGE:
+                return
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Return for each status how many objects it has and how many stored bytes."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT status, count(*), sum(size) FROM outcomes GROUP BY status ORDER BY status"
+            )
+            return {status: (count, size) for status, count, size in rows}
+
+    def finish(self) -> None:
+        """Say that the pass is complete: there is nothing to go on with, the file goes."""
+        self._finished = True
+
+    def close(self) -> None:
+        """Close the file; remove it, if the pass is complete."""
+        with self._lock:
+            self._db.close()
+        if self._finished or self._temporary:
+            for path in _files(self.path):
+                path.unlink(missing_ok=True)
+            if self._temporary:
+                with suppress(OSError):
+                    self.path.parent.rmdir()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _row(self, sql: str, values: tuple[Any, ...]) -> Any:
+        with self._lock:
+            return self._db.execute(sql, values).fetchone()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open a ledger; one that is damaged, or of another version, is begun anew."""
+    for last in (False, True):
+        db = None
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+            _prepare(db)
+        except (OSError, sqlite3.Error, _OtherVersionError) as error:
+            if db is not None:
+                db.close()
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise UsageError(
+                    f"another process is at this pass: {path} is locked",
+                    hint="wait for it, or stop it; two at once would do all work twice",
+                ) from error
+            if last or isinstance(error, OSError):
+                raise UsageError(
+                    f"no ledger can be kept at {path}: {error}",
+                    hint="point CIPHERBUCKET_STATE to a folder that can be written",
+                ) from error
+            _log.warning("%s cannot be used (%s): the pass begins anew", path, error)
+            for each in _files(path):
+                each.unlink(missing_ok=True)
+        else:
+            return db
+    raise AssertionError
+
+
+class _OtherVersionError(Exception):
+    pass
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA locking_mode=EXCLUSIVE")  # until it is closed; a killed process holds none
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")  # a power cut loses the last lines, and damages none
+    db.execute("BEGIN EXCLUSIVE")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        db.execute(_SCHEMA)
+        db.execute(f"PRAGMA user_version={_VERSION}")
+    elif version != _VERSION:
+        raise _OtherVersionError(f"version {version}")
+    db.execute("COMMIT")
+    db.execute("SELECT count(*) FROM outcomes LIMIT 1")
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    return path, Path(f"{path}-wal"), Path(f"{path}-shm")
