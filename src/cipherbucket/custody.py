@@ -47,8 +47,8 @@ class Custody(Copies):
     ) -> ObjectInfo:
         """Let one more master key open a sealed object. Its body is neither read nor changed.
 
-        Stores cannot make new metadata depend on the old ones: of two changes at the very same
-        moment one can be lost. What is there afterwards is looked at.
+        Of two changes at the very same moment one fails. OSS cannot make new metadata depend on the
+        old ones: there both can pass and one be lost, which a look afterwards tells.
 
         Args:
             name: The object's name.
@@ -60,6 +60,7 @@ class Custody(Copies):
             MasterKeyError: The key cannot wrap, or could not be told from one that is there.
             UsageError: More than 16 recipients, or more than the store's metadata hold.
             PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
+            ObjectChangedError: Somebody else changed its metadata at the same time.
             And the errors of `Bucket.get`.
         """
         with named(name):
@@ -92,6 +93,7 @@ class Custody(Copies):
             NoMatchingKeyError: It is no recipient.
             UsageError: It is the only one.
             PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
+            ObjectChangedError: Somebody else changed its metadata at the same time.
             And the errors of `Bucket.get`.
         """
         with named(name):

@@ -77,6 +77,11 @@ class ObjectInfo:
             version_id=stored.version_id,
         )
 
+    def stored_metadata(self) -> dict[str, str]:
+        """Return the metadata as they were stored: the user's own, and the envelope's."""
+        texts = self.envelope.to_metadata() if self.envelope is not None else {}
+        return {**self.metadata, **texts}
+
     def check_lengths(self) -> None:
         """Compare the lengths that the envelope records with what is stored.
 

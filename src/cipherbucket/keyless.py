@@ -15,6 +15,7 @@ from cipherbucket.errors import (
     CipherbucketError,
     ObjectChangedError,
     ObjectNotFoundError,
+    PreconditionFailedError,
     StoreError,
     UsageError,
     named,
@@ -242,6 +243,7 @@ class Keyless:
             ObjectNotFoundError: No such object.
             UsageError: A metadata name that belongs to envelopes.
             PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
+            ObjectChangedError: Somebody else changed its metadata at the same time.
         """
         refuse_reserved(metadata or NOTHING, name)
         info = self.head(name)
@@ -280,28 +282,43 @@ class Keyless:
 def replace_around(
     store: Store, info: ObjectInfo, metadata: Mapping[str, str], headers: Mapping[str, str]
 ) -> StoredObject:
-    """Replace an object's metadata, with a look at its envelope before and after.
+    """Replace the metadata of an object that is still as ``info`` tells, and look at it afterwards.
 
-    New metadata leave an ETag as it is, so the condition is blind to whoever changes recipients at
-    the same time. The looks leave only the moment between two requests.
+    New metadata leave an ETag as it is, so a condition on it is blind to whoever changes
+    recipients at the same time: the condition is the metadata themselves. Where the store cannot
+    hold it at the very moment of the write, the look tells of a change in between.
 
     Raises:
         PreconditionFailedError: The body was replaced meanwhile; nothing was changed.
-        ObjectChangedError: Somebody else changed the envelope at the same time.
+        ObjectChangedError: Somebody else changed the metadata at the same time.
     """
-    changed = ObjectChangedError(
-        "somebody else changed the recipients at the same time",
-        name=info.name,
-        hint="look at bucket.head(name).envelope and do again what is missing",
-    )
-    if Envelope.parse(store.head(info.name).metadata) != info.envelope:
-        raise changed
-    stored = store.replace_metadata(
-        info.name, metadata=metadata, headers=headers, if_match=info.etag
-    )
-    if Envelope.parse(store.head(info.name).metadata) != Envelope.parse(metadata):
-        raise changed
+    try:
+        stored = store.replace_metadata(
+            info.name,
+            metadata=metadata,
+            headers=headers,
+            if_match=info.etag,
+            if_metadata=info.stored_metadata(),
+        )
+        there = store.head(info.name)
+    except PreconditionFailedError as error:
+        # The answer to a request that was repeated tells of the first one's change.
+        stored = there = store.head(info.name)
+        if there.metadata != metadata or there.crc64 != info.crc64:
+            if there.etag != info.etag:
+                raise
+            raise _changed(info.name) from error
+    if Envelope.parse(there.metadata) != Envelope.parse(metadata):
+        raise _changed(info.name)
     return stored
+
+
+def _changed(name: str) -> ObjectChangedError:
+    return ObjectChangedError(
+        "somebody else changed the object's metadata at the same time",
+        name=name,
+        hint="look at bucket.head(name) and do again what is missing",
+    )
 
 
 def content_headers(headers: Mapping[str, str], content_type: str | None) -> dict[str, str]:

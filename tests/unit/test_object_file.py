@@ -6,7 +6,7 @@ import random
 import secrets
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -461,9 +461,14 @@ class Renewing(CountingStore):
     """Gives an object another ETag with new metadata, as a store may."""
 
     def _replace_metadata(
-        self, name: str, metadata: dict[str, str], headers: dict[str, str], if_match: str | None
+        self,
+        name: str,
+        metadata: dict[str, str],
+        headers: dict[str, str],
+        if_match: str | None,
+        if_metadata: Mapping[str, str] | None,
     ) -> StoredObject:
-        super()._replace_metadata(name, metadata, headers, if_match)
+        super()._replace_metadata(name, metadata, headers, if_match, if_metadata)
         with self._lock:
             held = self._held(name)
             stored = replace(held.stored, etag=secrets.token_hex(16))

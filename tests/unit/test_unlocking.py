@@ -414,7 +414,7 @@ class Replacing(CountingStore):
     ) -> tuple[StoredObject, int, int, RawBody]:
         answer = super()._get(name, start, length, tail, if_match, version_id)
         if self.later:
-            self._replace_metadata(name, self.later, {}, None)
+            self._replace_metadata(name, self.later, {}, None, None)
         return answer
 
 

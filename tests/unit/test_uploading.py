@@ -93,13 +93,18 @@ class Watched(MemoryStore):
         return part
 
     def _complete_upload(
-        self, name: str, upload_id: str, parts: Sequence[Part], if_absent: bool
+        self,
+        name: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        if_absent: bool,
+        if_match: str | None,
     ) -> StoredObject:
         self.steps.append("complete")
         fails = self._fails("complete")
         if fails and not self.late:
             raise TransientStoreError("the connection broke")
-        stored = super()._complete_upload(name, upload_id, parts, if_absent)
+        stored = super()._complete_upload(name, upload_id, parts, if_absent, if_match)
         if fails:
             raise TransientStoreError("the connection broke")
         return stored
@@ -233,11 +238,16 @@ class Swapping(Watched):
         self.kind = kind
 
     def _complete_upload(
-        self, name: str, upload_id: str, parts: Sequence[Part], if_absent: bool
+        self,
+        name: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        if_absent: bool,
+        if_match: str | None,
     ) -> StoredObject:
         if self.kind == "gone":
             raise UploadNotFoundError("no such upload")
-        stored = super()._complete_upload(name, upload_id, parts, if_absent)
+        stored = super()._complete_upload(name, upload_id, parts, if_absent, if_match)
         match self.kind:
             case "size":
                 return replace(stored, size=stored.size - 1)

@@ -3,20 +3,19 @@
 Law: a store knows bytes, names and metadata, and nothing of encryption. Each public verb stands
 here once: it checks names, ranges and metadata before anything is sent, counts and checksums the
 bytes that pass, and turns every foreign exception into one of ours. A store implements the few
-underscored methods; `translate` tells which of its library's exceptions mean what.
+methods of `Hooks`.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import pairwise
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
-from cipherbucket.errors import CipherbucketError, IntegrityError, StoreError, UsageError
-from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing, RawBody
+from cipherbucket.errors import IntegrityError, UsageError
+from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing
+from cipherbucket.stores.hooks import Hooks
 from cipherbucket.stores.objects import (
     NOTHING,
     Page,
@@ -30,16 +29,14 @@ from cipherbucket.stores.objects import (
 )
 
 
-class Store(ABC):
+class Store(Hooks):
     """A bucket of objects: named immutable bodies with metadata.
 
     All verbs may be called from several threads at once.
     """
 
-    @property
-    @abstractmethod
-    def url(self) -> str:
-        """The URL of this store, as `open_store` takes it; without credentials."""
+    conditional: ClassVar[bool] = True
+    """Whether ``if_match`` and ``if_metadata`` hold at the very moment of the write."""
 
     def put(
         self,
@@ -62,7 +59,8 @@ class Store(ABC):
             if_match: Only if the object there has this ETag.
 
         Raises:
-            UsageError: Name, metadata or headers are not allowed.
+            UsageError: Name, metadata or headers are not allowed, or the store is not
+                `conditional` and has no ``if_match``.
             PreconditionFailedError: A condition did not hold.
             SourceError: The body gave fewer or more bytes than its length.
             IntegrityError: The store computed another CRC-64 than we did.
@@ -175,17 +173,28 @@ class Store(ABC):
         metadata: Mapping[str, str],
         headers: Mapping[str, str],
         if_match: str | None = None,
+        if_metadata: Mapping[str, str] | None = None,
     ) -> StoredObject:
         """Replace all metadata and headers of an object; the body is not touched.
 
+        Args:
+            name: The object's name.
+            metadata: All its user metadata from now on.
+            headers: All its headers from now on.
+            if_match: Only if the object has this ETag.
+            if_metadata: Only if its user metadata are exactly these. A store that is not
+                `conditional` looks right before it writes: a change in between passes unseen.
+
         Raises:
             ObjectNotFoundError: No such object.
-            PreconditionFailedError: ``if_match`` did not hold.
+            PreconditionFailedError: A condition did not hold; nothing was changed.
         """
         check_name(name)
         check_metadata(metadata, headers, name)
         with self.errors_translated(name):
-            return self._replace_metadata(name, dict(metadata), dict(headers), if_match)
+            return self._replace_metadata(
+                name, dict(metadata), dict(headers), if_match, if_metadata
+            )
 
     def begin_upload(
         self,
@@ -275,22 +284,32 @@ class Store(ABC):
             self._restore(name, days, version_id)
 
     def complete_upload(
-        self, name: str, upload_id: str, parts: Sequence[Part], *, if_absent: bool = False
+        self,
+        name: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        *,
+        if_absent: bool = False,
+        if_match: str | None = None,
     ) -> StoredObject:
         """Make the object of these parts, in ascending order of number; it appears whole.
 
+        Conditions are those of `put`; where one fails, the upload stays.
+
         Raises:
-            UsageError: No parts, or their numbers do not ascend.
+            UsageError: No parts, or their numbers do not ascend; or as in `put`.
             UploadNotFoundError: No such upload.
-            PreconditionFailedError: A part named is not there with this ETag, or ``if_absent``
+            PreconditionFailedError: A part named is not there with this ETag, or a condition
                 did not hold.
         """
         check_name(name)
+        if if_absent and if_match is not None:
+            raise UsageError("if_absent and if_match exclude each other", name=name)
         numbers = [part.number for part in parts]
         if not numbers or any(a >= b for a, b in pairwise(numbers)):
             raise UsageError("parts must be one or more, in ascending order", name=name)
         with self.errors_translated(name):
-            return self._complete_upload(name, upload_id, parts, if_absent)
+            return self._complete_upload(name, upload_id, parts, if_absent, if_match)
 
     def abort_upload(self, name: str, upload_id: str) -> None:
         """Abort an upload and free its parts. Aborting what is not there is no error."""
@@ -303,7 +322,7 @@ class Store(ABC):
         with self.errors_translated(None):
             return self._list_uploads(prefix)
 
-    def close(self) -> None:  # noqa: B027  a store that holds nothing has nothing to close
+    def close(self) -> None:
         """Release connections and files. The store must not be used afterwards."""
 
     def __enter__(self) -> Self:
@@ -316,107 +335,6 @@ class Store(ABC):
         tb: TracebackType | None,
     ) -> None:
         self.close()
-
-    @contextmanager
-    def errors_translated(
-        self, name: str | None, outgoing: Outgoing | None = None
-    ) -> Iterator[None]:
-        """Turn whatever a store's library raises inside into errors of ours.
-
-        An exception that the caller's own body raised passes unchanged.
-        """
-        try:
-            yield
-        except CipherbucketError as error:
-            if error.name is None and name is not None:
-                error.name = name
-            raise
-        except Exception as error:
-            if outgoing is not None and outgoing.failure is error:
-                raise
-            translated = self.translate(error, name)
-            if translated is None:
-                raise
-            raise translated from error
-
-    def translate(self, error: Exception, name: str | None) -> CipherbucketError | None:
-        """Say what an exception of this store's library means; None passes it through (a bug)."""
-        if isinstance(error, OSError):
-            return StoreError(f"{self.url}: {error.strerror or error}", name=name)
-        return None
-
-    def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:  # noqa: ARG002
-        return NOTHING
-
-    def _list_versions(self, prefix: str) -> Iterator[Version]:  # noqa: ARG002
-        raise UsageError(f"{self.url} keeps no versions")
-
-    def _restore(self, name: str, days: int, version_id: str | None) -> None:  # noqa: ARG002
-        raise UsageError(f"{self.url} has no archive, there is nothing to restore", name=name)
-
-    @abstractmethod
-    def _put(
-        self,
-        name: str,
-        body: Outgoing,
-        metadata: dict[str, str],
-        headers: dict[str, str],
-        if_absent: bool,
-        if_match: str | None,
-    ) -> StoredObject: ...
-
-    @abstractmethod
-    def _get(
-        self,
-        name: str,
-        start: int,
-        length: int | None,
-        tail: int | None,
-        if_match: str | None,
-        version_id: str | None,
-    ) -> tuple[StoredObject, int, int, RawBody]:
-        """Return the object, the range that really comes as offsets (start, stop), and it."""
-
-    @abstractmethod
-    def _head(self, name: str, version_id: str | None) -> StoredObject: ...
-
-    @abstractmethod
-    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page: ...
-
-    @abstractmethod
-    def _delete(self, name: str, version_id: str | None) -> None: ...
-
-    @abstractmethod
-    def _copy(
-        self, source: str, target: str, if_absent: bool, version_id: str | None
-    ) -> StoredObject: ...
-
-    @abstractmethod
-    def _replace_metadata(
-        self, name: str, metadata: dict[str, str], headers: dict[str, str], if_match: str | None
-    ) -> StoredObject: ...
-
-    @abstractmethod
-    def _begin_upload(
-        self, name: str, metadata: dict[str, str], headers: dict[str, str]
-    ) -> str: ...
-
-    @abstractmethod
-    def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> Part: ...
-
-    @abstractmethod
-    def _list_parts(self, name: str, upload_id: str) -> Sequence[Part]: ...
-
-    @abstractmethod
-    def _complete_upload(
-        self, name: str, upload_id: str, parts: Sequence[Part], if_absent: bool
-    ) -> StoredObject: ...
-
-    @abstractmethod
-    def _abort_upload(self, name: str, upload_id: str) -> None: ...
-
-    @abstractmethod
-    def _list_uploads(self, prefix: str) -> Sequence[Upload]: ...
 
 
 def _compare_crc64(name: str, theirs: int | None, outgoing: Outgoing) -> None:

@@ -60,6 +60,7 @@ from cipherbucket.stores.objects import (
     Upload,
     check_conditions,
     check_parts,
+    check_there,
     check_unversioned,
     clip,
 )
@@ -215,7 +216,12 @@ class LocalStore(Store):
         return self._with_body(source, copied)
 
     def _replace_metadata(
-        self, name: str, metadata: dict[str, str], headers: dict[str, str], if_match: str | None
+        self,
+        name: str,
+        metadata: dict[str, str],
+        headers: dict[str, str],
+        if_match: str | None,
+        if_metadata: Mapping[str, str] | None,
     ) -> StoredObject:
         give_up = time.monotonic() + BUSY_SECONDS
         while time.monotonic() < give_up:
@@ -227,6 +233,7 @@ class LocalStore(Store):
             with self._settled(marker), self._index.writing() as db:
                 before = _there(find_object(db, name), name)
                 check_conditions(before, if_absent=False, if_match=if_match, name=name)
+                check_there(before, if_metadata)
                 if before.etag != found.etag:  # another body, another marker
                     continue
                 stored = replace(
@@ -253,11 +260,16 @@ class LocalStore(Store):
         return self._uploads.find(name, upload_id).metadata
 
     def _complete_upload(
-        self, name: str, upload_id: str, parts: Sequence[Part], if_absent: bool
+        self,
+        name: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        if_absent: bool,
+        if_match: str | None,
     ) -> StoredObject:
         upload = self._uploads.find(name, upload_id)
         check_parts(upload.parts, parts, name)
-        check_conditions(self._index.find(name), if_absent, None, name)
+        check_conditions(self._index.find(name), if_absent, if_match, name)
         with self._new_body() as etag:
             size, crc64 = self._uploads.join(name, upload_id, parts, self._files.body(etag))
             stored = StoredObject(
@@ -274,7 +286,7 @@ class LocalStore(Store):
                 check_parts(find_upload(db, name, upload_id).parts, parts, name)
                 self._uploads.end(db, upload_id)
 
-            old = self._publish(stored, if_absent, None, end_upload)
+            old = self._publish(stored, if_absent, if_match, end_upload)
         self._files.remove_parts(upload_id)
         self._sweeper.discard(old)
         return stored

@@ -32,6 +32,7 @@ from cipherbucket.stores.objects import (
     Upload,
     check_conditions,
     check_parts,
+    check_there,
     check_unversioned,
     clip,
 )
@@ -154,11 +155,17 @@ class MemoryStore(Store):
         return stored
 
     def _replace_metadata(
-        self, name: str, metadata: dict[str, str], headers: dict[str, str], if_match: str | None
+        self,
+        name: str,
+        metadata: dict[str, str],
+        headers: dict[str, str],
+        if_match: str | None,
+        if_metadata: Mapping[str, str] | None,
     ) -> StoredObject:
         with self._lock:
             held = self._held(name)
             check_conditions(held.stored, if_absent=False, if_match=if_match, name=name)
+            check_there(held.stored, if_metadata)
             stored = replace(
                 held.stored,
                 modified=datetime.now(UTC),
@@ -193,13 +200,18 @@ class MemoryStore(Store):
             return dict(self._unfinished(name, upload_id).metadata)
 
     def _complete_upload(
-        self, name: str, upload_id: str, parts: Sequence[Part], if_absent: bool
+        self,
+        name: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        if_absent: bool,
+        if_match: str | None,
     ) -> StoredObject:
         with self._lock:
             unfinished = self._unfinished(name, upload_id)
             there = {number: part for number, (part, _) in unfinished.parts.items()}
             check_parts(there, parts, name)
-            check_conditions(self._find(name), if_absent, None, name)
+            check_conditions(self._find(name), if_absent, if_match, name)
             pieces = [unfinished.parts[part.number] for part in parts]
             data = b"".join(piece for _, piece in pieces)
             crc = reduce(

@@ -213,6 +213,20 @@ def check_conditions(
         )
 
 
+def check_there(there: StoredObject, if_metadata: Mapping[str, str] | None) -> None:
+    """Hold what the user metadata of an object should be against what they are.
+
+    Raises:
+        PreconditionFailedError: They are others.
+    """
+    if if_metadata is not None and dict(there.metadata) != dict(if_metadata):
+        raise PreconditionFailedError(
+            "the object's metadata are not those that were expected",
+            name=there.name,
+            hint="they were changed meanwhile; look at the object again before you write",
+        )
+
+
 def check_parts(there: Mapping[int, Part], named: Sequence[Part], name: str) -> None:
     """Hold the parts that a completion names against those that have arrived.
 

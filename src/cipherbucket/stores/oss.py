@@ -19,9 +19,9 @@ from cipherbucket.stores._http import Http, Response
 from cipherbucket.stores._sdk import new_client, service_errors
 from cipherbucket.stores.answers import META, content_length, received_range, stored_object
 from cipherbucket.stores.bodies import Outgoing, RawBody
-from cipherbucket.stores.objects import Part, StoredObject, check_conditions, clip
+from cipherbucket.stores.objects import Part, StoredObject, check_conditions, check_there, clip
 from cipherbucket.stores.oss_settings import OssSettings
-from cipherbucket.stores.oss_xml import OssXmlVerbs
+from cipherbucket.stores.oss_xml import OssXmlVerbs, refuse_if_match
 from cipherbucket.stores.resuming import ResumingBody
 
 _ONE_COPY = 1 << 30
@@ -41,6 +41,8 @@ class OssStore(OssXmlVerbs):
         UsageError: The settings lead to no endpoint.
         MissingExtraError: The default chain of credentials is needed and not installed.
     """
+
+    conditional = False
 
     def __init__(self, bucket: str, settings: OssSettings) -> None:
         self._bucket = bucket
@@ -104,10 +106,7 @@ class OssStore(OssXmlVerbs):
         if_absent: bool,
         if_match: str | None,
     ) -> StoredObject:
-        if if_match is not None:
-            raise UsageError(
-                "OSS has no put that depends on an ETag", name=name, hint="use if_absent, or none"
-            )
+        refuse_if_match(if_match, name)
         sent = _with_metadata(metadata, headers)
         if if_absent:
             sent["x-oss-forbid-overwrite"] = "true"
@@ -197,7 +196,12 @@ class OssStore(OssXmlVerbs):
         return self._copy_object(stored, target, headers, version_id)
 
     def _replace_metadata(
-        self, name: str, metadata: dict[str, str], headers: dict[str, str], if_match: str | None
+        self,
+        name: str,
+        metadata: dict[str, str],
+        headers: dict[str, str],
+        if_match: str | None,
+        if_metadata: Mapping[str, str] | None,
     ) -> StoredObject:
         if any(key.startswith(_POLICED) for key in metadata):
             raise UsageError(
@@ -206,6 +210,7 @@ class OssStore(OssXmlVerbs):
                 hint="put the object again with the new metadata",
             )
         stored = self._head(name, None)
+        check_there(stored, if_metadata)
         sent = self._kept_by_copy(stored, None) | {"x-oss-metadata-directive": "REPLACE"}
         sent |= _with_metadata(metadata, headers)
         sent["x-oss-copy-source-if-match"] = f'"{if_match or stored.etag}"'

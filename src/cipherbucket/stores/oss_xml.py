@@ -10,7 +10,7 @@ from typing import Any
 
 import alibabacloud_oss_v2 as sdk
 
-from cipherbucket.errors import StoreError
+from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.stores._sdk import service_errors
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import (
@@ -128,8 +128,14 @@ class OssXmlVerbs(Store):
             )
 
     def _complete_upload(
-        self, name: str, upload_id: str, parts: Sequence[Part], if_absent: bool
+        self,
+        name: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        if_absent: bool,
+        if_match: str | None,
     ) -> StoredObject:
+        refuse_if_match(if_match, name)
         with service_errors(name):
             self._client.complete_multipart_upload(
                 sdk.CompleteMultipartUploadRequest(
@@ -224,6 +230,20 @@ class OssXmlVerbs(Store):
                 sdk.GetObjectAclRequest(bucket=self._bucket, key=name, version_id=version_id)
             )
             return str(result.acl or "default")
+
+
+def refuse_if_match(if_match: str | None, name: str) -> None:
+    """Refuse a condition that OSS has not.
+
+    Raises:
+        UsageError: A write was to depend on an ETag.
+    """
+    if if_match is not None:
+        raise UsageError(
+            "OSS has no put that depends on an ETag",
+            name=name,
+            hint="use if_absent, or none",
+        )
 
 
 def _told(value: Any) -> Any:
