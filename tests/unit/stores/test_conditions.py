@@ -131,8 +131,10 @@ def test_of_many_uploads_that_replace_the_same_object_one_wins(store: Store) -> 
     )
 
     assert len(winners) == 1
+    body = bytearray(2)
     with store.get("a") as incoming:
-        assert b"".join(map(bytes, incoming)) == str(winners[0]).encode()
+        assert incoming.readinto(body) == 1
+    assert body[:1] == str(winners[0]).encode()
     left = {upload.upload_id for upload in store.list_uploads()}
     assert left == set(uploads) - {uploads[winners[0]]}
 
