@@ -76,6 +76,7 @@ class Listener:
         self._sock: socket.socket | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
 
     @property
     def address(self) -> str:
@@ -127,9 +128,11 @@ class Listener:
         except (ssl.SSLError, OSError) as error:
             raise UsageError(f"https cannot be spoken with this certificate: {error}") from error
         self._server = uvicorn.Server(config)
+        self._ended.clear()
         self._thread = threading.Thread(
-            target=self._server.run, args=([self._sock],), name="cipherbucket-endpoint", daemon=True
+            target=self._run, args=(self._server, self._sock), name="cipherbucket-endpoint"
         )
+        self._thread.daemon = True
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             time.sleep(0.001)
@@ -147,9 +150,19 @@ class Listener:
             self._sock = None
 
     def wait(self) -> None:
-        """Return when it has stopped, or raise the KeyboardInterrupt that comes first."""
-        while self._thread is not None and self._thread.is_alive():
-            self._thread.join(0.5)
+        """Return when it has stopped, or raise what a signal's handler raises before.
+
+        By an event: a `Thread.join` that is interrupted takes the thread for ended, and the process
+        would end under it (Python 3.11).
+        """
+        while self._thread is not None and not self._ended.wait(0.5):
+            pass
+
+    def _run(self, server: uvicorn.Server, sock: socket.socket) -> None:
+        try:
+            server.run([sock])
+        finally:
+            self._ended.set()
 
 
 def break_connection(transport: asyncio.Transport, *, reset: bool) -> None:
