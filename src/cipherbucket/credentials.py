@@ -24,6 +24,9 @@ class Credentials:
 
 CredentialsProvider = Callable[[], Credentials]
 
+ANONYMOUS = Credentials("", "")
+"""Nobody: requests are not signed. Good for what a bucket's ACL gives to everybody."""
+
 
 def environment_credentials() -> Credentials | None:
     """Read ``OSS_ACCESS_KEY_ID``, ``OSS_ACCESS_KEY_SECRET``, ``OSS_SESSION_TOKEN``.

@@ -11,7 +11,9 @@ import os
 import threading
 import urllib.request
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
@@ -33,10 +35,14 @@ class Response:
         reason: Its text.
         headers: Names in lower case.
         url: The request's URL, without its query (which may hold a signature).
+        method: The request's method.
+        data: What `read` has read.
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, url: str) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, method: str, url: str) -> None:
         self._response = response
+        self.method = method
+        self.data = b""
         self.status = response.status
         self.reason = response.reason or ""
         self.headers = {name.lower(): _decoded(text) for name, text in response.headers.items()}
@@ -72,6 +78,7 @@ class Response:
             self._response.close()
             raise TransientStoreError(f"{self.url}: the answer ended early")
         self._response.release_conn()
+        self.data = data
         return data
 
     def close(self) -> None:
@@ -80,6 +87,25 @@ class Response:
             self._response.drain_conn()  # gives the connection back
             return
         self._response.close()
+
+
+def empty_answer(method: str, url: str) -> Response:
+    """Return the answer, 200 and nothing else, to a request that is not sent."""
+    return Response(urllib3.HTTPResponse(b"", status=200), method, url.partition("?")[0])
+
+
+_seen: ContextVar[list[Response] | None] = ContextVar("answers", default=None)
+
+
+@contextmanager
+def answers_seen() -> Iterator[list[Response]]:
+    """Collect the answers that this thread gets inside, whoever asked; the newest is the last."""
+    seen: list[Response] = []
+    token = _seen.set(seen)
+    try:
+        yield seen
+    finally:
+        _seen.reset(token)
 
 
 class Http:
@@ -158,7 +184,10 @@ class Http:
             ) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientStoreError(f"{bare}: {_reason(error)}") from error
-        return Response(response, bare)
+        answer = Response(response, method, bare)
+        if (seen := _seen.get()) is not None:
+            seen.append(answer)
+        return answer
 
     def close(self) -> None:
         """Close all connections."""

@@ -21,7 +21,7 @@ from alibabacloud_oss_v2.types import (
     HttpResponse,
 )
 
-from cipherbucket.credentials import CredentialsProvider, provider_of
+from cipherbucket.credentials import ANONYMOUS, Credentials, CredentialsProvider, provider_of
 from cipherbucket.errors import (
     CipherbucketError,
     ObjectNotFoundError,
@@ -31,7 +31,7 @@ from cipherbucket.errors import (
     TransientStoreError,
     UploadNotFoundError,
 )
-from cipherbucket.stores._http import Http, Response
+from cipherbucket.stores._http import Http, Response, empty_answer
 from cipherbucket.stores.oss_settings import OssSettings
 
 
@@ -47,7 +47,7 @@ def new_client(settings: OssSettings, http: Http) -> sdk.Client:
         region=settings.region,
         endpoint=settings.endpoint,
         signature_version=settings.signature,
-        credentials_provider=_sdk_provider(provider_of(settings.credentials)),
+        credentials_provider=_sdk_provider(settings.credentials),
         retry_max_attempts=settings.attempts,
         http_client=SdkHttpClient(http),
         use_path_style=settings.addressing == "path",
@@ -57,14 +57,21 @@ def new_client(settings: OssSettings, http: Http) -> sdk.Client:
         use_dualstack_endpoint=settings.network == "dualstack",
         disable_upload_crc64_check=True,
         disable_download_crc64_check=True,
-        user_agent="cipherbucket",
+        user_agent=f"cipherbucket/{settings.app_name}" if settings.app_name else "cipherbucket",
+        cloud_box_id=settings.cloudbox_id,
     )
     return sdk.Client(config)
 
 
-def _sdk_provider(credentials: CredentialsProvider) -> sdk.credentials.CredentialsProviderFunc:
+def _sdk_provider(
+    credentials: Credentials | CredentialsProvider | None,
+) -> sdk.credentials.CredentialsProvider:
+    if credentials == ANONYMOUS:
+        return sdk.credentials.AnonymousCredentialsProvider()
+    asked = provider_of(credentials)
+
     def provide() -> sdk.credentials.Credentials:
-        current = credentials()
+        current = asked()
         return sdk.credentials.Credentials(
             current.access_key_id, current.access_key_secret, current.security_token
         )
@@ -152,6 +159,26 @@ class SdkHttpClient(HttpClient):  # type: ignore[misc]
 
     def close(self) -> None:
         self._http.close()
+
+
+class Unsent(HttpClient):  # type: ignore[misc]
+    """A transport that sends nothing and keeps the URL it was to ask: how a URL is presigned.
+
+    Attributes:
+        url: The last one, signed.
+    """
+
+    url = ""
+
+    def send(self, request: HttpRequest, **_: Any) -> HttpResponse:
+        self.url = str(request.url)
+        return SdkResponse(request, empty_answer(request.method, self.url))
+
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class OssSettings:
         endpoint: Host or URL. None: ``OSS_ENDPOINT``, or else derived from the region.
         credentials: Fixed ones, a provider that is asked before each request, or None: the
             environment (``OSS_ACCESS_KEY_ID``, ``OSS_ACCESS_KEY_SECRET``, ``OSS_SESSION_TOKEN``),
-            then the default chain of ``alibabacloud-credentials``.
+            then the default chain of ``alibabacloud-credentials``. `ANONYMOUS`: none.
         signature: ``v4``, or ``v1`` for endpoints that know no other.
         addressing: ``virtual`` (bucket in the host name), ``path``, or ``cname`` (the endpoint is
             a domain of the bucket's own). An endpoint that is an IP address is always ``path``.
@@ -42,6 +42,8 @@ class OssSettings:
         connect_timeout: Seconds until a connection that does not come about is given up.
         read_timeout: Seconds without a byte until a connection is given up.
         attempts: How often a request without a body is tried.
+        app_name: What the program is called in the ``User-Agent`` of requests; ASCII.
+        cloudbox_id: The CloudBox that the endpoint belongs to, in the place of a region.
 
     Raises:
         UsageError: A value that is none of those named.
@@ -59,6 +61,8 @@ class OssSettings:
     connect_timeout: float = CONNECT_TIMEOUT
     read_timeout: float = READ_TIMEOUT
     attempts: int = 4
+    app_name: str = ""
+    cloudbox_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.region is None:
@@ -82,7 +86,7 @@ class OssSettings:
                 "an OSS bucket needs a region or an endpoint",
                 hint="set OSS_REGION (such as cn-hangzhou) or OSS_ENDPOINT",
             )
-        if self.signature == "v4" and not self.region:
+        if self.signature == "v4" and not (self.region or self.cloudbox_id):
             raise UsageError(
                 "signature V4 needs the region",
                 hint="set OSS_REGION or give region=; signature='v1' needs none",

@@ -15,6 +15,7 @@ from cipherbucket.stores._sdk import service_errors
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import (
     MAX_PARTS,
+    NOTHING,
     Entry,
     Page,
     Part,
@@ -38,6 +39,7 @@ class OssXmlVerbs(Store):
 
     _bucket: str
     _client: sdk.Client
+    added_headers: Mapping[str, str] = NOTHING
 
     def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
         with service_errors():
@@ -143,6 +145,7 @@ class OssXmlVerbs(Store):
                     key=name,
                     upload_id=upload_id,
                     encoding_type="url",
+                    headers=dict(self.added_headers),
                     forbid_overwrite=if_absent or None,
                     complete_multipart_upload=sdk.CompleteMultipartUpload(
                         parts=[
