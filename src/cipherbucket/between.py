@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from cipherbucket.checksum import crc64_combine
@@ -32,10 +32,11 @@ from cipherbucket.format.span import PartPlan, good_part_size
 from cipherbucket.pace import check_speed
 from cipherbucket.parallel import MEMORY, Halt, run, usual_workers
 from cipherbucket.progress import Progress, Ticker
+from cipherbucket.replacing import Seen
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.objects import Part, StoredObject
-from cipherbucket.uploading import abort_quietly
+from cipherbucket.uploading import Destination, abort_quietly
 from cipherbucket.writer import persist
 
 _log = logging.getLogger("cipherbucket")
@@ -90,35 +91,99 @@ def copy_between(
             return there, None if there.size > THRESHOLD else _read(incoming, halt)
 
     there, whole = persist(looked_at)
+    to = Destination(
+        store=target,
+        name=target_name,
+        metadata=there.metadata,
+        headers=there.headers,
+        if_absent=if_absent,
+    )
+    copied = _arrived(source, there, whole, to, workers, halt, ticker)
+    _log.info("copied %r to %s as %r: %d bytes", name, target.url, target_name, copied.size)
+    return copied
+
+
+def rewrite(
+    seen: Seen,
+    *,
+    metadata: Mapping[str, str],
+    headers: Mapping[str, str],
+    workers: int | None,
+    halt: Halt,
+    progress: Progress | None = None,
+) -> StoredObject:
+    """Store the bytes of an object again, where they are, with other metadata.
+
+    Args:
+        seen: The object; nothing is written in the place of another.
+        metadata: All its metadata from now on, an envelope among them.
+        headers: All its headers from now on.
+        workers: Parts at once, as in `copy_between`.
+        halt: Stops it, and limits its rate.
+        progress: Called with (bytes done, bytes in all), of stored bytes.
+
+    Raises:
+        ObjectChangedError: It was replaced or changed meanwhile; nothing was written.
+        IntegrityError: What arrived is not what was stored.
+        StoreError: The store failed.
+    """
+    there, store = seen.stored, seen.store
+
+    def looked_at(_: int) -> _Piece | None:
+        if there.size > THRESHOLD:
+            return None
+        try:
+            incoming = store.get(there.name, if_match=there.etag)
+        except PreconditionFailedError as error:
+            raise seen.changed() from error
+        with incoming:
+            return _read(incoming, halt)
+
+    whole = persist(looked_at)
+    if whole is not None and there.crc64 is not None and whole[1] != there.crc64:
+        raise _differs(there)
+    to = Destination(
+        store=store, name=there.name, metadata=metadata, headers=headers, replacing=seen
+    )
+    return _arrived(store, there, whole, to, workers, halt, Ticker(progress))
+
+
+def _arrived(
+    source: Store,
+    there: StoredObject,
+    whole: _Piece | None,
+    to: Destination,
+    workers: int | None,
+    halt: Halt,
+    ticker: Ticker,
+) -> StoredObject:
+    """Write an object, whose bytes are at hand or to be fetched in parts."""
     if whole is None:
-        copied = _in_parts(source, there, target, target_name, if_absent, workers, halt, ticker)
+        written = _in_parts(source, there, to, workers, halt, ticker)
     else:
         data, crc64 = whole
-        copied = _written(
-            target,
-            target_name,
+        written = _written(
+            to,
             there,
             crc64,
-            lambda: target.put(
-                target_name,
+            lambda: to.store.put(
+                to.name,
                 data,
-                metadata=there.metadata,
-                headers=there.headers,
-                if_absent=if_absent,
+                metadata=to.metadata,
+                headers=to.headers,
+                if_absent=to.if_absent,
+                if_match=_if_match(to),
             ),
             lambda attempt: attempt > 1,
         )
-    ticker.tick(copied.size, copied.size)
-    _log.info("copied %r to %s as %r: %d bytes", name, target.url, target_name, copied.size)
-    return copied
+    ticker.tick(written.size, written.size)
+    return written
 
 
 def _in_parts(
     source: Store,
     there: StoredObject,
-    target: Store,
-    target_name: str,
-    if_absent: bool,
+    to: Destination,
     workers: int | None,
     halt: Halt,
     ticker: Ticker,
@@ -126,14 +191,14 @@ def _in_parts(
     plan = PartPlan(there.size, good_part_size(there.size))
     parts: dict[int, Part] = {}
     crcs: dict[int, int] = {}
-    metadata = _part_metadata(there)
-    upload_id = _begun(target, target_name, there)
+    metadata = _part_metadata(to)
+    upload_id = _begun(to)
 
     def passed(number: int) -> None:
         start, stop = plan.offsets(number)
         data, crcs[number] = persist(lambda _: _fetched(source, there, start, stop, halt))
         parts[number] = persist(
-            lambda _: target.upload_part(target_name, upload_id, number, data, metadata=metadata)
+            lambda _: to.store.upload_part(to.name, upload_id, number, data, metadata=metadata)
         )
 
     try:
@@ -151,19 +216,26 @@ def _in_parts(
         if there.crc64 is not None and combined != there.crc64:
             raise _differs(there)
         return _written(
-            target,
-            target_name,
+            to,
             there,
             combined,
-            lambda: target.complete_upload(
-                target_name, upload_id, [parts[number] for number in numbers], if_absent=if_absent
+            lambda: to.store.complete_upload(
+                to.name,
+                upload_id,
+                [parts[number] for number in numbers],
+                if_absent=to.if_absent,
+                if_match=_if_match(to),
             ),
             # A store's library may have tried again by itself.
-            lambda _: _is_gone(target, target_name, upload_id),
+            lambda _: _is_gone(to.store, to.name, upload_id),
         )
     except BaseException:
-        abort_quietly(target, target_name, upload_id)
+        abort_quietly(to.store, to.name, upload_id)
         raise
+
+
+def _if_match(to: Destination) -> str | None:
+    return None if to.replacing is None else to.replacing.if_match
 
 
 def _most(workers: int, plan: PartPlan) -> int:
@@ -171,19 +243,19 @@ def _most(workers: int, plan: PartPlan) -> int:
     return max(1, min(workers, plan.count, MEMORY // min(plan.part_size, plan.data_size)))
 
 
-def _begun(target: Store, target_name: str, there: StoredObject) -> str:
+def _begun(to: Destination) -> str:
     """Begin an upload; one that was begun although its answer was lost is aborted."""
-    before = _uploads(target, target_name)
+    before = _uploads(to.store, to.name)
 
     def begin(attempt: int) -> str:
         if attempt > 1:
-            _abort_lost(target, target_name, there, before)
-        return target.begin_upload(target_name, metadata=there.metadata, headers=there.headers)
+            _abort_lost(to, before)
+        return to.store.begin_upload(to.name, metadata=to.metadata, headers=to.headers)
 
     try:
         return persist(begin)
     except TransientStoreError:
-        _abort_lost(target, target_name, there, before)
+        _abort_lost(to, before)
         raise
 
 
@@ -197,44 +269,41 @@ def _uploads(target: Store, target_name: str) -> set[str] | None:
     return {upload.upload_id for upload in listed if upload.name == target_name}
 
 
-def _abort_lost(
-    target: Store, target_name: str, there: StoredObject, before: set[str] | None
-) -> None:
+def _abort_lost(to: Destination, before: set[str] | None) -> None:
     """Abort what a request whose answer was lost may have begun.
 
     Another copy of the same object has the same envelope. Ours was not there before, has no parts
     yet, and is the only such one; where there are more, none is touched.
     """
-    now = _uploads(target, target_name) if before is not None else None
+    now = _uploads(to.store, to.name) if before is not None else None
     if before is None or now is None:
-        _log.warning("an unfinished upload of %r may be left at %s", target_name, target.url)
+        _log.warning("an unfinished upload of %r may be left at %s", to.name, to.store.url)
         return
     try:
-        ours = [found for found in now - before if _is_ours(target, target_name, found, there)]
+        ours = [found for found in now - before if _is_ours(to, found)]
     except CipherbucketError as error:
-        _log.warning("an unfinished upload of %r may be left (%s)", target_name, error)
+        _log.warning("an unfinished upload of %r may be left (%s)", to.name, error)
         return
     if len(ours) == 1:
-        abort_quietly(target, target_name, ours[0])
+        abort_quietly(to.store, to.name, ours[0])
     elif ours:
-        _log.warning("one of the unfinished uploads of %r is left of this copy", target_name)
+        _log.warning("one of the unfinished uploads of %r is left of this copy", to.name)
 
 
-def _is_ours(target: Store, target_name: str, upload_id: str, there: StoredObject) -> bool:
-    envelope = Envelope.parse(there.metadata)
+def _is_ours(to: Destination, upload_id: str) -> bool:
+    envelope = Envelope.parse(to.metadata)
     identity = None if envelope is None else base64.b64encode(envelope.identity).decode()
     with suppress(UploadNotFoundError):
-        claimed = target.upload_metadata(target_name, upload_id)
-        if claimed.items() <= there.metadata.items() and (
+        claimed = to.store.upload_metadata(to.name, upload_id)
+        if claimed.items() <= to.metadata.items() and (
             identity is None or identity in claimed.values()
         ):
-            return not target.list_parts(target_name, upload_id)
+            return not to.store.list_parts(to.name, upload_id)
     return False
 
 
 def _written(
-    target: Store,
-    target_name: str,
+    to: Destination,
     there: StoredObject,
     crc64: int,
     write: Callable[[], StoredObject],
@@ -245,21 +314,29 @@ def _written(
     Where the answer to an earlier attempt was lost, the copy may be there although this one was
     refused. ``perhaps_done`` tells whether that can be; then what is there is looked at.
     """
+    envelope = Envelope.parse(to.metadata)
 
     def attempt_to(attempt: int) -> StoredObject:
+        here = to.replacing and envelope and to.replacing.check(envelope)
+        if here:
+            return here
         try:
             return write()
         except (PreconditionFailedError, UploadNotFoundError):
             if perhaps_done(attempt):
                 with suppress(ObjectNotFoundError):
-                    here = target.head(target_name)
-                    alike = dict(here.metadata) == dict(there.metadata)
+                    here = to.store.head(to.name)
+                    alike = dict(here.metadata) == dict(to.metadata)
                     if alike and (here.size, here.crc64) == (there.size, crc64):
                         return here
             raise
 
     stored = persist(attempt_to)
-    _compare(there, stored)
+    known = stored.crc64 is not None and there.crc64 is not None
+    if stored.size != there.size or (known and stored.crc64 != there.crc64):
+        raise _differs(there)
+    if Envelope.parse(stored.metadata) != envelope:
+        raise _changed(there)
     return stored
 
 
@@ -304,17 +381,9 @@ def _read(incoming: Incoming, halt: Halt) -> _Piece:
     return data, incoming.crc64
 
 
-def _part_metadata(there: StoredObject) -> dict[str, str]:
-    envelope = Envelope.parse(there.metadata)
+def _part_metadata(to: Destination) -> dict[str, str]:
+    envelope = Envelope.parse(to.metadata)
     return {} if envelope is None else envelope.to_part_metadata()
-
-
-def _compare(there: StoredObject, here: StoredObject) -> None:
-    known = here.crc64 is not None and there.crc64 is not None
-    if here.size != there.size or (known and here.crc64 != there.crc64):
-        raise _differs(there)
-    if Envelope.parse(here.metadata) != Envelope.parse(there.metadata):
-        raise _changed(there)
 
 
 def _differs(there: StoredObject) -> IntegrityError:

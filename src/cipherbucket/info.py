@@ -10,6 +10,7 @@ from cipherbucket.errors import IntegrityError
 from cipherbucket.format.envelope import Envelope, without_envelope
 from cipherbucket.format.sealed import MAX_STORED
 from cipherbucket.format.span import PLAIN
+from cipherbucket.policy import PLAINTEXT
 from cipherbucket.stores.objects import NOTHING, StoredObject
 
 
@@ -67,7 +68,7 @@ class ObjectInfo:
             name=stored.name,
             size=PLAIN.size(stored.size) if envelope is None else envelope.layout.size(stored.size),
             stored_size=stored.size,
-            format="plaintext" if envelope is None else envelope.format,
+            format=PLAINTEXT if envelope is None else envelope.format,
             etag=stored.etag,
             modified=stored.modified,
             metadata=without_envelope(stored.metadata, envelope),

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from cipherbucket.errors import PolicyError, UsageError
 from cipherbucket.format.envelope import FORMATS, OSS, OSS_V1, Envelope
 
+PLAINTEXT = "plaintext"
+"""What an object without an envelope is called."""
 _READS = {OSS: (OSS, OSS_V1)}
 
 
@@ -82,7 +84,27 @@ class Policy:
         """
         if self.named:
             return self
-        return _with_formats(self, _READS.get(format, (format,)))
+        return self._with(_READS.get(format, (format,)), plaintext=self.plaintext)
+
+    def admitting(self, kinds: Iterable[str]) -> Policy:
+        """Return this policy with further formats, or ``plaintext``, accepted.
+
+        Raises:
+            UsageError: An unknown format.
+        """
+        further = frozenset(kinds)
+        return self._with(
+            self.formats | further - {PLAINTEXT}, plaintext=self.plaintext or PLAINTEXT in further
+        )
+
+    def _with(self, formats: Iterable[str], *, plaintext: bool) -> Policy:
+        return Policy(
+            formats,
+            plaintext=plaintext,
+            min_rsa_bits=self.min_rsa_bits,
+            strict_iv=self.strict_iv,
+            unbound_names=self.unbound_names,
+        )
 
     def admit(self, envelope: Envelope | None) -> None:
         """Let an object pass or not, by its envelope alone.
@@ -118,14 +140,3 @@ class Policy:
                     f" {least} bits or more",
                     hint="lower min_rsa_bits in the policy to read it, then write it anew",
                 )
-
-
-def _with_formats(policy: Policy, formats: Iterable[str]) -> Policy:
-    """Return a policy that accepts these formats and is alike in all else."""
-    return Policy(
-        formats,
-        plaintext=policy.plaintext,
-        min_rsa_bits=policy.min_rsa_bits,
-        strict_iv=policy.strict_iv,
-        unbound_names=policy.unbound_names,
-    )

@@ -17,6 +17,7 @@ from cipherbucket.source import Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import Part, StoredObject
 from cipherbucket.uploading import (
+    Destination,
     abort_quietly,
     begin_upload,
     complete_upload,
@@ -61,9 +62,10 @@ def store_source(
     """
     plain_put = if_match is not None or content_md5 is not None
     if source.size is not None and source.size > LARGE and not source.rereadable and not plain_put:
-        return _upload_sized(
-            store, name, source, seal, metadata=metadata, headers=headers, if_absent=if_absent
+        to = Destination(
+            store=store, name=name, metadata=metadata, headers=headers, if_absent=if_absent
         )
+        return upload_sized(to, source, seal)
     if streamed and source.size is None and not plain_put:
         envelope, cipher = seal()
         return upload_stream(
@@ -92,27 +94,19 @@ def store_source(
     )
 
 
-def _upload_sized(
-    store: Store,
-    name: str,
-    source: Source,
-    seal: Seal,
-    *,
-    metadata: Mapping[str, str],
-    headers: Mapping[str, str],
-    if_absent: bool,
-) -> StoredObject:
+def upload_sized(to: Destination, source: Source, seal: Seal) -> StoredObject:
     """Send a body whose length was told part by part, in order.
 
     Raises:
         SourceError: It has fewer or more bytes; the upload was aborted.
+        And the errors of `complete_upload`.
     """
     assert source.size is not None
     size = source.size
     part_size = good_part_size(size, sealed_layout(0))  # a multiple of every format's chunk
     envelope, cipher = seal(data_size=size, part_size=part_size)
     plan = PartPlan(size, part_size, cipher.layout)
-    upload_id = begin_upload(store, name, envelope, metadata=metadata, headers=headers)
+    upload_id = begin_upload(to.store, to.name, envelope, metadata=to.metadata, headers=to.headers)
     try:
         parts: list[Part] = []
         for number in range(1, plan.count + 1):
@@ -123,17 +117,18 @@ def _upload_sized(
             if count < stop - start or more:
                 told = "more" if more else f"only {start + count:,}"
                 raise SourceError(f"the body was said to have {size:,} bytes and has {told}")
-            parts.append(send_part(store, name, upload_id, number, ciphertext, envelope))
+            parts.append(send_part(to.store, to.name, upload_id, number, ciphertext, envelope))
             source.report(stop, last=last)
         return complete_upload(
-            store,
-            name,
+            to.store,
+            to.name,
             upload_id,
             parts,
             envelope,
             stored_size=plan.stored_size,
-            if_absent=if_absent,
+            if_absent=to.if_absent,
+            replacing=to.replacing,
         )
     except BaseException:
-        abort_quietly(store, name, upload_id)
+        abort_quietly(to.store, to.name, upload_id)
         raise

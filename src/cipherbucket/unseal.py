@@ -88,7 +88,17 @@ def unseal(
 def open_oss(
     envelope: Envelope, ring: KeyRing, policy: Policy, *, key: MasterKey | None = None
 ) -> Ctr:
-    """Unwrap data key and IV of an object in format ``oss`` or ``oss-v1``.
+    """Return the cipher of an object in format ``oss`` or ``oss-v1``.
+
+    Arguments and errors as `unseal`.
+    """
+    return Ctr(*unwrap_oss(envelope, ring, policy, key=key))
+
+
+def unwrap_oss(
+    envelope: Envelope, ring: KeyRing, policy: Policy, *, key: MasterKey | None = None
+) -> tuple[bytes, bytes]:
+    """Unwrap data key and IV of an object in format ``oss`` or ``oss-v1``, also to wrap them anew.
 
     Arguments and errors as `unseal`.
     """
@@ -110,7 +120,7 @@ def open_oss(
         iv = None
     if data_key is None or len(data_key) != KEY_LENGTH or iv is None or len(iv) != IV_LENGTH:
         raise _wrong_key(master)
-    return Ctr(data_key, iv)
+    return data_key, iv
 
 
 def open_sealed(

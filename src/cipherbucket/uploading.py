@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ from cipherbucket.errors import (
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.span import MAX_PARTS, growing_part_size
+from cipherbucket.replacing import Seen
 from cipherbucket.source import Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body
@@ -92,15 +93,24 @@ def complete_upload(
     *,
     stored_size: int,
     if_absent: bool,
+    replacing: Seen | None = None,
 ) -> StoredObject:
     """Make the object of its parts, and see that it is what was sent.
 
     Raises:
         IntegrityError: The store's object is not what was sent.
-        ObjectChangedError: Another writer replaced it at once.
+        ObjectChangedError: Another writer replaced it at once, or what was to be replaced.
         PreconditionFailedError: ``if_absent`` did not hold.
     """
-    stored = _completed(store, name, upload_id, parts, envelope, if_absent=if_absent)
+
+    def complete(_: int) -> StoredObject:
+        if replacing is None:
+            return store.complete_upload(name, upload_id, parts, if_absent=if_absent)
+        return replacing.check(envelope) or store.complete_upload(
+            name, upload_id, parts, if_match=replacing.if_match
+        )
+
+    stored = _completed(store, name, envelope, complete)
     if Envelope.parse(stored.metadata) != envelope:
         raise ObjectChangedError(
             "the object was replaced as soon as it was completed",
@@ -127,27 +137,36 @@ class Destination:
         metadata: The user's own.
         headers: Content headers.
         if_absent: Only if there is no object of this name.
+        replacing: Only in the place of this one.
     """
 
     store: Store
     name: str
     metadata: Mapping[str, str]
     headers: Mapping[str, str]
-    if_absent: bool
+    if_absent: bool = False
+    replacing: Seen | None = None
 
     def put(self, envelope: Envelope, ciphertext: Body) -> StoredObject:
         """Put ciphertext that is kept until it has arrived."""
-        return write_kept(
-            envelope,
+        return write_kept(envelope, ciphertext, self.send, lambda: self.store.head(self.name))
+
+    def send(self, envelope: Envelope, ciphertext: Body) -> StoredObject:
+        """Put a ciphertext, once.
+
+        Raises:
+            ObjectChangedError: What was to be replaced is another by now.
+            And the errors of `Store.put`.
+        """
+        if self.replacing is not None and (there := self.replacing.check(envelope)) is not None:
+            return there
+        return self.store.put(
+            self.name,
             ciphertext,
-            lambda ours, body: self.store.put(
-                self.name,
-                body,
-                metadata={**self.metadata, **ours.to_metadata()},
-                headers=self.headers,
-                if_absent=self.if_absent,
-            ),
-            lambda: self.store.head(self.name),
+            metadata={**self.metadata, **envelope.to_metadata()},
+            headers=self.headers,
+            if_absent=self.if_absent,
+            if_match=None if self.replacing is None else self.replacing.if_match,
         )
 
 
@@ -226,6 +245,7 @@ class StreamUpload(Blocks):
             self._envelope,
             stored_size=self._cipher.layout.stored_size(self.plain_size),
             if_absent=to.if_absent,
+            replacing=to.replacing,
         )
 
     def abort(self) -> None:
@@ -269,7 +289,8 @@ def upload_stream(
     *,
     metadata: Mapping[str, str],
     headers: Mapping[str, str],
-    if_absent: bool,
+    if_absent: bool = False,
+    replacing: Seen | None = None,
 ) -> StoredObject:
     """Store a source whose length shows only at its end: at once, or in parts that grow.
 
@@ -279,7 +300,12 @@ def upload_stream(
     """
     upload = StreamUpload(
         Destination(
-            store=store, name=name, metadata=metadata, headers=headers, if_absent=if_absent
+            store=store,
+            name=name,
+            metadata=metadata,
+            headers=headers,
+            if_absent=if_absent,
+            replacing=replacing,
         ),
         envelope,
         cipher,
@@ -337,16 +363,10 @@ def abort_ours(store: Store, name: str, sent: Mapping[str, str], envelope: Envel
 
 
 def _completed(
-    store: Store,
-    name: str,
-    upload_id: str,
-    parts: Sequence[Part],
-    envelope: Envelope,
-    *,
-    if_absent: bool,
+    store: Store, name: str, envelope: Envelope, complete: Callable[[int], StoredObject]
 ) -> StoredObject:
     try:
-        return persist(lambda _: store.complete_upload(name, upload_id, parts, if_absent=if_absent))
+        return persist(complete)
     except (UploadNotFoundError, PreconditionFailedError):
         # The answer to an earlier attempt may have been lost: then the object is there.
         with suppress(ObjectNotFoundError, EnvelopeError):

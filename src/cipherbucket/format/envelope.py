@@ -204,6 +204,34 @@ class Envelope:
         assert envelope is not None
         return envelope
 
+    def rewrapped(
+        self, *, algorithm: str, wrapped_key: bytes, wrapped_iv: bytes, description: Description
+    ) -> Envelope:
+        """Return the envelope of the same object, in format ``oss``, under another master key.
+
+        Every other field keeps its exact text, those that are not known here among them.
+
+        Args:
+            algorithm: The wrap algorithm.
+            wrapped_key: The data key, wrapped.
+            wrapped_iv: The initial counter, wrapped.
+            description: Of the master key; nothing is written for an empty one.
+
+        Raises:
+            EnvelopeError: A value that the reader would refuse.
+        """
+        texts = self.to_metadata() | {
+            _V2 + "key": base64.b64encode(wrapped_key).decode(),
+            _V2 + "start": base64.b64encode(wrapped_iv).decode(),
+            _V2 + "wrap-alg": algorithm,
+            _V2 + "matdesc": description.text,
+        }
+        if not description.text:
+            del texts[_V2 + "matdesc"]
+        envelope = Envelope.parse(texts)
+        assert envelope is not None
+        return envelope
+
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata names and exact texts of this envelope."""
         return dict(self.fields)

@@ -1,0 +1,64 @@
+"""Writing over an object that was looked at, and over no other.
+
+Law: what is replaced is what was seen. A store that can holds that at the very moment of the
+write; with any other the object is looked at right before, and the moment between the two
+requests remains (docs/security.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cipherbucket.errors import ObjectChangedError, ObjectNotFoundError
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.objects import StoredObject
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An object that is to be replaced, as it was when it was looked at."""
+
+    store: Store
+    stored: StoredObject
+
+    @property
+    def if_match(self) -> str | None:
+        """What `Store.put` and `Store.complete_upload` are to be told."""
+        return self.stored.etag if self.store.conditional else None
+
+    def check(self, ours: Envelope) -> StoredObject | None:
+        """See that the object is still there, before each attempt to replace it.
+
+        Args:
+            ours: The envelope of what replaces it.
+
+        Returns:
+            None, or what is there if it is ours: the answer to an earlier attempt was lost.
+
+        Raises:
+            ObjectChangedError: It was replaced, changed or deleted meanwhile.
+        """
+        try:
+            there = self.store.head(self.stored.name)
+        except ObjectNotFoundError as error:
+            raise self.changed() from error
+        if there.etag == self.stored.etag and there.metadata == self.stored.metadata:
+            return None
+        if carries(there, ours):
+            return there
+        raise self.changed()
+
+    def changed(self) -> ObjectChangedError:
+        """Return the error of an object that is another by now."""
+        return ObjectChangedError(
+            "the object was changed by somebody else meanwhile",
+            name=self.stored.name,
+            hint="it was left as it is; run it again",
+        )
+
+
+def carries(stored: StoredObject, envelope: Envelope) -> bool:
+    """Tell whether an object has this very envelope."""
+    sent = envelope.to_metadata()
+    return bool(sent) and all(stored.metadata.get(name) == text for name, text in sent.items())
