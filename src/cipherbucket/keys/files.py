@@ -70,7 +70,7 @@ def create_rsa_key_file(
     _refuse_taken(file, public, sidecar)
     private = rsa.generate_private_key(public_exponent=65537, key_size=bits)
     key = RsaKey(private, description=label, sealed_only=sealed_only)
-    _create_all(
+    create_all(
         (file, _private_pem(private, passphrase), 0o600),
         (
             public,
@@ -107,7 +107,7 @@ def create_aes_key_file(
     _refuse_taken(file, sidecar)
     secret = secrets.token_bytes(KEY_LENGTH)
     key = AesKey(secret, description=label)
-    _create_all(
+    create_all(
         (file, base64.b64encode(secret) + b"\n", 0o600),
         (sidecar, _facts_of(key), 0o644),
     )
@@ -259,8 +259,15 @@ def _private_pem(private: rsa.RSAPrivateKey, passphrase: str | None) -> bytes:
         raise UsageError("a passphrase has at most 1,023 bytes of UTF-8") from None
 
 
-def _create_all(*files: tuple[Path, bytes, int]) -> None:
-    """Create all of the files or none: a key without its description would be half a key."""
+def create_all(*files: tuple[Path, bytes, int]) -> None:
+    """Create all of the files or none: a key without its description would be half a key.
+
+    Args:
+        files: Each with its content and mode.
+
+    Raises:
+        MasterKeyError: One is already there, or cannot be written.
+    """
     created: list[Path] = []
     try:
         for path, data, mode in files:

@@ -49,14 +49,14 @@ def naming_the_file(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def rsa_in(
-    data: bytes, passphrase: Callable[[], str] | None = None
+    data: bytes, passphrase: Callable[[], str | bytes] | None = None
 ) -> RSAPrivateKey | RSAPublicKey:
     """Read an RSA key; PEM and DER are told apart by the bytes.
 
     Args:
         data: What a key file holds.
-        passphrase: Called only if the key is encrypted. Without it the environment variable
-            ``CIPHERBUCKET_PASSPHRASE`` is asked.
+        passphrase: Called only if the key is encrypted; text is taken as UTF-8. Without it the
+            environment variable ``CIPHERBUCKET_PASSPHRASE`` is asked.
 
     Raises:
         MasterKeyError: No RSA key, or the passphrase is missing or wrong.
@@ -65,7 +65,7 @@ def rsa_in(
 
 
 def rsa_in_pem(
-    data: bytes, passphrase: Callable[[], str] | None = None
+    data: bytes, passphrase: Callable[[], str | bytes] | None = None
 ) -> RSAPrivateKey | RSAPublicKey:
     """Read PEM text; see `rsa_in`."""
     if b"PUBLIC KEY-----" not in data:
@@ -80,7 +80,7 @@ def rsa_in_pem(
 
 
 def rsa_in_der(
-    data: bytes, passphrase: Callable[[], str] | None = None
+    data: bytes, passphrase: Callable[[], str | bytes] | None = None
 ) -> RSAPrivateKey | RSAPublicKey:
     """Read DER bytes; see `rsa_in`."""
     try:
@@ -100,7 +100,7 @@ def _loaded(load: Callable[[bytes], object], data: bytes) -> object:
 def _loaded_private(
     load: Callable[[bytes, bytes | None], object],
     data: bytes,
-    passphrase: Callable[[], str] | None,
+    passphrase: Callable[[], str | bytes] | None,
 ) -> object:
     try:
         return load(data, None)
@@ -115,7 +115,7 @@ def _loaded_private(
             hint=f"give passphrase=, or set {PASSPHRASE_VARIABLE}",
         )
     try:
-        return load(data, secret.encode())
+        return load(data, secret if isinstance(secret, bytes) else secret.encode())
     except (ValueError, UnsupportedAlgorithm):
         raise MasterKeyError("the passphrase does not open this key") from None
 
