@@ -1,0 +1,125 @@
+"""The roots of the exceptions; `cipherbucket.oss2.exceptions` draws the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+OSS_CLIENT_ERROR_STATUS = -1
+OSS_REQUEST_ERROR_STATUS = -2
+OSS_INCONSISTENT_ERROR_STATUS = -3
+OSS_FORMAT_ERROR_STATUS = -4
+OSS_SELECT_CLIENT_ERROR_STATUS = -5
+
+_REQUEST_ID = "x-oss-request-id"
+
+
+class OssError(Exception):
+    """Root of them all.
+
+    Attributes:
+        status: The HTTP status; negative where there was no answer.
+        headers: Headers of the answer.
+        body: What it said, cut.
+        details: The same as pairs.
+        request_id: What the service's support asks for.
+        code: The service's code, such as ``NoSuchKey``.
+        message: Its words.
+        ec: Its fine-grained code, such as ``0026-00000001``.
+    """
+
+    status: int = 0
+    code: str = ""
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes | str,
+        details: Mapping[str, str],
+    ) -> None:
+        super().__init__(status, headers, body, details)
+        self.status = status
+        self.headers = headers
+        self.request_id = headers.get(_REQUEST_ID, "")
+        self.body = body
+        self.details = details
+        self.code = details.get("Code", "")
+        self.message = details.get("Message", "")
+        self.ec = details.get("EC", "")
+
+    def _told(self) -> Any:
+        return self.details
+
+    def __str__(self) -> str:
+        """Give status, request id and what is known as one dictionary."""
+        return str({"status": self.status, _REQUEST_ID: self.request_id, "details": self._told()})
+
+
+class _Ours(OssError):  # noqa: N818
+    """One that no answer is behind: told in words."""
+
+    def _told(self) -> Any:
+        return self.body
+
+
+class ClientError(_Ours):
+    """The call cannot be done."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(OSS_CLIENT_ERROR_STATUS, {}, f"ClientError: {message}", {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self.body).removeprefix("ClientError: "),)
+
+
+class RequestError(_Ours):
+    """No answer came, or it broke off.
+
+    Attributes:
+        exception: What the transport says.
+    """
+
+    def __init__(self, e: object) -> None:
+        super().__init__(OSS_REQUEST_ERROR_STATUS, {}, f"RequestError: {e}", {})
+        self.exception = e
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.exception,)
+
+
+class InconsistentError(_Ours):
+    """What is stored, or what came, is not what it should be."""
+
+    def __init__(self, message: str, request_id: str = "") -> None:
+        headers = {_REQUEST_ID: request_id}
+        body = f"InconsistentError: {message}"
+        super().__init__(OSS_INCONSISTENT_ERROR_STATUS, headers, body, {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self.body).removeprefix("InconsistentError: "), self.request_id)
+
+
+class OpenApiFormatError(_Ours):
+    """An answer of the KMS, or what it holds, cannot be understood."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(OSS_FORMAT_ERROR_STATUS, {}, message, {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.body,)
+
+
+class OpenApiServerError(OssError):
+    """The KMS refused or failed."""
+
+    def __init__(self, status: int, request_id: str, message: str, error_code: str) -> None:
+        details = {"Code": error_code, "Message": message}
+        super().__init__(status, {_REQUEST_ID: request_id}, "", details)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.status, self.request_id, self.message, self.code)
+
+
+class ServerError(OssError):
+    """The service refused or failed."""
