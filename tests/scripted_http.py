@@ -20,12 +20,17 @@ class Request:
 
 @dataclass
 class Answer:
-    """What to answer; ``stop_after`` closes the connection after so many bytes of the body."""
+    """What to answer.
+
+    ``stop_after`` closes the connection after so many bytes of the body; with ``every`` each byte
+    of it takes so many seconds.
+    """
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     stop_after: int | None = None
+    every: float = 0.0
 
 
 @dataclass
@@ -63,7 +68,11 @@ def scripted(answer: Callable[[Request], Answer]) -> Iterator[Scripted]:
             if "content-length" not in told.headers:
                 self.send_header("content-length", str(len(told.body)))
             self.end_headers()
-            if self.command != "HEAD":
+            if told.every:
+                for byte in told.body:
+                    threading.Event().wait(told.every)  # tests put time.sleep out of action
+                    self.wfile.write(bytes([byte]))
+            elif self.command != "HEAD":
                 self.wfile.write(told.body[: told.stop_after])
             if told.stop_after is not None:
                 self.close_connection = True

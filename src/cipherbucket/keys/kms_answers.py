@@ -8,6 +8,26 @@ from __future__ import annotations
 import base64
 import binascii
 
+
+class NoAnswerError(Exception):
+    """No answer came, or none that a KMS gives.
+
+    Attributes:
+        text: What happened; "the KMS at ..." stands before it.
+        hint: What to do next.
+        again: Whether it may go well the next time.
+    """
+
+    def __init__(self, text: str, *, hint: str = "", again: bool = False) -> None:
+        super().__init__(text)
+        self.text = text
+        self.hint = hint or (
+            "check the region or endpoint, the network and its proxy; whether the key is the right"
+            " one is not known"
+        )
+        self.again = again
+
+
 NOT_THIS_CIPHERTEXT = (
     "Forbidden.KeyNotFound",
     "Forbidden.KeyVersionNotFound",
@@ -55,6 +75,11 @@ def told(code: str, status: int, *, throttled: bool) -> tuple[str, str]:
             return text, hint
     if status >= 500:
         return "the KMS failed", "try again later; whether the key is the right one is not known"
+    if not code:
+        return (
+            "what answers is no KMS, or something on the way",
+            "check that the endpoint is that of a KMS, and what the proxy says",
+        )
     return "the KMS refused", "look the code up in the KMS documents"
 
 

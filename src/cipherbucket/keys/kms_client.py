@@ -14,14 +14,14 @@ import base64
 import importlib.util
 import os
 import random
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from cipherbucket.credentials import CredentialsProvider, provider_of
+from cipherbucket.credentials import Credentials, CredentialsProvider, provider_of
 from cipherbucket.errors import (
     CipherbucketError,
     KmsError,
@@ -33,6 +33,7 @@ from cipherbucket.errors import (
 from cipherbucket.keys.kms_answers import (
     KEY_NOT_FOUND,
     NOT_THIS_CIPHERTEXT,
+    NoAnswerError,
     decoded,
     printable,
     told,
@@ -41,8 +42,6 @@ from cipherbucket.keys.kms_settings import KmsSettings
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 8.0
 """Seconds; each pause is up to twice the one before."""
-_CONNECTIONS = 32
-_TRUSTS: dict[tuple[str | None, bool], int] = {}
 
 
 class KmsClient:
@@ -142,32 +141,28 @@ class KmsClient:
         self._sdk = self._sdk or _Sdk(self._settings, self._host)
         try:
             answer = self._sdk.call(action, parameters)
-        except Exception as error:  # noqa: BLE001  the SDK raises what its libraries raise
+        except Exception as raised:  # noqa: BLE001  the SDK raises what its libraries raise
             # It wraps errors in one that holds the whole request; that one goes no further.
-            cause = getattr(error, "inner_exception", error)
+            cause = getattr(raised, "inner_exception", raised)
         else:
             if isinstance(answer, Mapping):
                 return answer
             cause = TypeError(f"{type(answer).__name__} is no answer")
-        if isinstance(cause, CipherbucketError):  # the credentials' provider raised it
+        if isinstance(cause, CipherbucketError):  # the credentials are at fault
             return _Trouble(cause, cause.__cause__)
+        if isinstance(cause, NoAnswerError):
+            error = KmsError(f"the KMS at {self._host} {cause.text}", hint=cause.hint)
+            error.host = self._host
+            return _Trouble(error, again="failed" if cause.again else "")
         return self._trouble(action, cause, parameters)
 
     def _trouble(
         self, action: str, cause: BaseException, parameters: Mapping[str, str]
     ) -> _Trouble:
-        status, code = getattr(cause, "status_code", None), printable(getattr(cause, "code", ""))
+        status, code = getattr(cause, "status_code", None), _word(cause, "code")
         if not isinstance(status, int):
-            if getattr(cause, "name", "") == "RetryError":
-                error = KmsError(
-                    f"the KMS at {self._host} cannot be reached, or does not answer in time",
-                    hint="check the region or endpoint, the network and its proxy; whether the key"
-                    " is the right one is not known",
-                )
-                error.host = self._host
-                return _Trouble(error, cause, "failed")
             return _Trouble(self._garbage(type(cause).__name__), again="failed")
-        request_id = printable(getattr(cause, "request_id", ""))
+        request_id = _word(cause, "request_id")
         details = f"(HTTP {status}, {code or '-'}, request {request_id or '-'}, {self._host})"
         throttled = status == 429 or "Throttling" in code
         refused: CipherbucketError
@@ -215,7 +210,7 @@ class KmsClient:
 class _Trouble:
     """What a call came to if not to an answer, and whether to try again.
 
-    The cause is kept where no answer came. The SDK's exceptions for the others hold the answer.
+    A cause is one of the credentials' provider. The SDK's exceptions hold requests and answers.
     """
 
     error: CipherbucketError
@@ -232,17 +227,20 @@ class _Sdk:
             from alibabacloud_kms20160120.client import Client  # noqa: PLC0415  the extra
             from alibabacloud_tea_openapi import utils_models as models  # noqa: PLC0415
             from darabonba.runtime import RuntimeOptions  # noqa: PLC0415
+
+            from cipherbucket.keys.kms_http import session_for  # noqa: PLC0415
         except ImportError as error:
             raise _no_extra() from error
         self._models = models
+        self._session = partial(session_for, settings, host)
         self._runtime = RuntimeOptions(
-            connect_timeout=round(settings.connect_timeout * 1000),
-            read_timeout=round(settings.read_timeout * 1000),
+            connect_timeout=max(1, round(settings.connect_timeout * 1000)),  # 0 is its default
+            read_timeout=max(1, round(settings.read_timeout * 1000)),
             ca=settings.ca_file,
             ignore_ssl=not settings.verify,
             http_proxy=settings.proxy,
             https_proxy=settings.proxy,
-            max_idle_conns=_pool_of_its_own(settings),
+            max_idle_conns=self._session()[1],
         )
         self._client = Client(
             models.Config(
@@ -267,7 +265,15 @@ class _Sdk:
             body_type="json",
         )
         request = self._models.OpenApiRequest(query={}, body=dict(parameters))
-        return self._client.call_api(params, request, self._runtime)["body"]
+        session, _ = self._session()
+        before = session.sent
+        answer = self._client.call_api(params, request, self._runtime)["body"]
+        if session.sent != before + 1:
+            raise NoAnswerError(
+                "was not asked in the way it must be",
+                hint="this version of the KMS's SDK is not known: update cipherbucket",
+            )
+        return answer
 
 
 class _SdkCredentials:
@@ -277,7 +283,7 @@ class _SdkCredentials:
         self._provide = provide
 
     def get_credential(self) -> SimpleNamespace:
-        current = self._provide()
+        current = self._current()
         return SimpleNamespace(
             access_key_id=current.access_key_id,
             access_key_secret=current.access_key_secret,
@@ -286,6 +292,29 @@ class _SdkCredentials:
             provider_name=None,
             type="sts" if current.security_token else "access_key",
         )
+
+    def _current(self) -> Credentials:
+        try:
+            current = self._provide()
+        except CipherbucketError:
+            raise
+        except Exception as error:
+            raise KmsError(
+                f"the provider of credentials failed: {type(error).__name__}",
+                hint="the KMS was not asked; look at what credentials= was given",
+            ) from error
+        if not isinstance(current, Credentials):
+            raise UsageError(f"a provider returns Credentials, not {type(current).__name__}")
+        texts = (current.access_key_id, current.access_key_secret, current.security_token or "-")
+        if not all(text and text.isascii() and text.isprintable() for text in texts):
+            raise UsageError("these credentials are none: they are empty, or not plain ASCII")
+        return current
+
+
+def _word(cause: BaseException, name: str) -> str:
+    """Return a word of the service's, "" for none; the SDK makes "None" of that."""
+    word = printable(getattr(cause, name, ""))
+    return "" if word == "None" else word
 
 
 def _no_extra() -> MissingExtraError:
@@ -297,24 +326,3 @@ def _no_extra() -> MissingExtraError:
 
 def _proxy_for_http() -> bool:
     return any(os.environ.get(name) for name in ("HTTP_PROXY", "http_proxy"))
-
-
-def _pool_of_its_own(settings: KmsSettings) -> int:
-    """Return a number of connections that keys of other trust do not have.
-
-    The SDK keeps one TLS context for each host and number of connections: what one key trusts, the
-    next would trust too.
-    """
-    trust = (settings.ca_file, settings.verify)
-    return _CONNECTIONS + _TRUSTS.setdefault(trust, len(_TRUSTS))
-
-
-def _drop_connections() -> None:
-    """Begin anew in a child: on a shared connection it might get the parent's data key."""
-    core = sys.modules.get("darabonba.core")
-    sessions = getattr(getattr(core, "DaraCore", None), "_sessions", None)
-    if isinstance(sessions, dict):
-        sessions.clear()
-
-
-os.register_at_fork(after_in_child=_drop_connections)
