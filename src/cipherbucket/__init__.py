@@ -13,6 +13,9 @@ byte: Java, Go, C++, PHP and Python programs read them and are read.
 """
 
 from cipherbucket._version import __version__
+from cipherbucket.audit import Audit
+from cipherbucket.audit_object import AuditedObject
+from cipherbucket.audit_summary import Retirement
 from cipherbucket.bucket import Bucket
 from cipherbucket.credentials import Credentials
 from cipherbucket.description import Description
@@ -63,11 +66,14 @@ from cipherbucket.stores.local_repair import RepairReport, repair_index
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.objects import Entry, Part, Upload, Version
 from cipherbucket.stores.oss_settings import OssSettings
+from cipherbucket.verification import Verification, VerifiedObject
 
 __all__ = [
     "Abandoned",
     "AesKey",
     "AliKmsKey",
+    "Audit",
+    "AuditedObject",
     "BindingError",
     "Bucket",
     "CipherbucketError",
@@ -103,6 +109,7 @@ __all__ = [
     "RangeError",
     "Recipient",
     "RepairReport",
+    "Retirement",
     "RsaKey",
     "Seal",
     "SecurityError",
@@ -113,6 +120,8 @@ __all__ = [
     "Upload",
     "UploadNotFoundError",
     "UsageError",
+    "Verification",
+    "VerifiedObject",
     "Version",
     "WrongKeyError",
     "__version__",

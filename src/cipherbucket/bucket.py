@@ -24,6 +24,7 @@ from cipherbucket.format.sealed import sealed_layout
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
 from cipherbucket.format.texts import is_md5
 from cipherbucket.info import ObjectInfo
+from cipherbucket.inspection import Inspection
 from cipherbucket.keyless import content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
@@ -42,7 +43,7 @@ from cipherbucket.uploading import begin_upload
 _log = logging.getLogger("cipherbucket")
 
 
-class Bucket(Files, Refused):
+class Bucket(Files, Inspection, Refused):
     """Encrypted objects in a store. All verbs may be called from several threads at once.
 
     Args:

@@ -16,12 +16,13 @@ import json
 import logging
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NoReturn, Self
 
 from cipherbucket.description import Description
-from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
-from cipherbucket.keys.kms_answers import decoded, printable
+from cipherbucket.errors import KmsError, MasterKeyError, UsageError, WrongKeyError
+from cipherbucket.keys.kms_answers import MAX_BLOB, decoded
 from cipherbucket.keys.kms_client import KmsClient
 from cipherbucket.keys.kms_settings import KmsSettings
 
@@ -34,7 +35,7 @@ SEALED_KMS = "ALIBABA-KMS"
 
 _SEALED_CONTEXT = b"cipherbucket/sealed/v1\0"
 _OBJECT_ID_LENGTH = 16
-_MAX_BLOB = 8192
+_OURS = "cipherbucket"
 
 _log = logging.getLogger(__name__)
 
@@ -80,17 +81,17 @@ class AliKmsKey:
             raise MasterKeyError("a KMS key has an id", hint="the KMS console shows it")
         if blob not in {"single", "double"}:
             raise UsageError(f"blob is 'single' or 'double', not {blob!r}")
-        if isinstance(allowed, str):
-            raise UsageError("allowed is a list of key ids")
+        allowed = None if allowed is None else _names(allowed)
         self._id = key_id
         self._settings = settings if settings is not None else KmsSettings()
         self._description = Description({"kms": key_id} if description is None else description)
         self._blob = blob
         self._bound = encryption_context, passphrase
         self._context = _context_text(encryption_context, passphrase)
-        self._allowed = None if allowed is None else frozenset({key_id, *allowed})
+        self._allowed = None if allowed is None else allowed | {key_id}
         self._client = KmsClient(self._settings)
         self._lock = threading.Lock()
+        self._resolving = threading.Lock()  # held while the KMS is asked
         self._resolved: frozenset[str] | None = None
         self._opened_with: dict[str, int] = {}
 
@@ -148,7 +149,8 @@ class AliKmsKey:
         Arguments and errors as `wrap`.
         """
         encryption_context = self._context_for(algorithm, context, writing=True)
-        data_key, blob = self._client.generate(self._id, length, encryption_context)
+        data_key, blob, key_id = self._client.generate(self._id, length, encryption_context)
+        self._check_written(key_id)
         return data_key, self._stored(blob, algorithm)
 
     def wrap(self, secret: bytes, *, algorithm: str, context: bytes) -> bytes:
@@ -168,7 +170,8 @@ class AliKmsKey:
         encryption_context = self._context_for(algorithm, context, writing=True)
         if not secret:
             raise UsageError("nothing cannot be wrapped")
-        blob = self._client.encrypt(self._id, secret, encryption_context)
+        blob, key_id = self._client.encrypt(self._id, secret, encryption_context)
+        self._check_written(key_id)
         return self._stored(blob, algorithm)
 
     def unwrap(self, wrapped: bytes, *, algorithm: str, context: bytes) -> bytes:
@@ -194,25 +197,49 @@ class AliKmsKey:
             break
         raise WrongKeyError("the key does not open this object")
 
+    def wrapped_by(self, wrapped: bytes, *, algorithm: str, context: bytes) -> str:
+        """Return the id of the KMS key that wrapped a secret, allowed or not; errors as `unwrap`.
+
+        The KMS tells it only with the secret, which is dropped: its log shows a use of that key.
+        """
+        encryption_context = self._context_for(algorithm, context, writing=False)
+        for blob in _blobs_in(wrapped, algorithm):
+            with suppress(WrongKeyError):
+                return self._client.decrypt(blob, encryption_context)[1]
+        raise WrongKeyError("the KMS does not open this object")
+
+    def _check_written(self, key_id: str) -> None:
+        if not self._allows(key_id):
+            raise KmsError(
+                f"the KMS wrapped with key {key_id}, which is not among those allowed",
+                hint="nothing was written; look at which key the alias names, and at allowed=",
+            )
+
     def _admit(self, key_id: str) -> None:
         """Count a KMS key that opened something, after asking whether it may."""
-        if self._allowed is not None and key_id not in self._allowed_ids(self._allowed):
-            _log.warning("refused: KMS key %s is not among those allowed", printable(key_id))
+        if not self._allows(key_id):
+            _log.warning("refused: KMS key %s is not among those allowed", key_id)
             raise WrongKeyError("the key does not open this object")
         with self._lock:
             seen = self._opened_with.get(key_id, 0)
             self._opened_with[key_id] = seen + 1
         if not seen:
-            _log.info("opened with KMS key %s; this key is %s", printable(key_id), self._id)
+            _log.info("opened with KMS key %s; this key is %s", key_id, self._id)
 
-    def _allowed_ids(self, allowed: frozenset[str]) -> frozenset[str]:
-        with self._lock:
+    def _allows(self, key_id: str) -> bool:
+        if self._allowed is None or key_id in self._allowed:
+            return True
+        with self._resolving:
             if self._resolved is None:
-                self._resolved = frozenset(
-                    self._client.describe(each) if ":" in each or "/" in each else each
-                    for each in sorted(allowed)
-                )
-            return self._resolved
+                self._resolved = self._resolve(self._allowed)
+            elif key_id not in self._resolved and any("alias/" in each for each in self._allowed):
+                self._resolved = self._resolve(self._allowed)  # an alias may have moved since
+            return key_id in self._resolved
+
+    def _resolve(self, names: frozenset[str]) -> frozenset[str]:
+        return frozenset(
+            self._client.describe(each) for each in sorted(names) if ":" in each or "/" in each
+        )
 
     def _context_for(self, algorithm: str, context: bytes, *, writing: bool) -> str:
         """Return the encryption context as JSON text, after every check that needs no KMS."""
@@ -222,7 +249,7 @@ class AliKmsKey:
                 len(object_id) != _OBJECT_ID_LENGTH
             ):
                 raise UsageError(f"{algorithm} takes the context of a sealed object")
-            return _json({"cipherbucket": "sealed-v1", "id": object_id.hex()})
+            return _json({_OURS: "sealed-v1", "id": object_id.hex()})
         if algorithm not in self.algorithms:
             raise UsageError(f"{algorithm!r} is no wrap algorithm of KMS keys")
         if context:
@@ -249,13 +276,34 @@ def _context_text(pairs: Mapping[str, str] | None, passphrase: str | None) -> st
     if passphrase is not None:
         if pairs is not None:
             raise UsageError("a passphrase is an encryption context: give one of the two")
+        if not isinstance(passphrase, str):
+            raise UsageError("a passphrase is a text")
         # As oss2 joins it, without escaping: what it wrote must be asked for in the same text.
-        return f'{{"x-passphrase":"{passphrase}"}}' if passphrase else ""
+        return _sendable(f'{{"x-passphrase":"{passphrase}"}}') if passphrase else ""
     if not pairs:
         return ""
     if not all(isinstance(text, str) for pair in pairs.items() for text in pair):
         raise UsageError("an encryption context is a mapping of strings to strings")
-    return _json(pairs)
+    if _OURS in pairs:  # one that an object of the other format may have
+        raise UsageError(f"the name {_OURS!r} in an encryption context is that of format 'sealed'")
+    return _sendable(_json(pairs))
+
+
+def _sendable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        raise UsageError("an encryption context is text that UTF-8 can write") from None
+    return text
+
+
+def _names(allowed: Iterable[str]) -> frozenset[str]:
+    names = [allowed] if isinstance(allowed, str) else list(allowed)
+    if isinstance(allowed, str) or not all(
+        isinstance(each, str) and each and each.isprintable() for each in names
+    ):
+        raise UsageError("allowed is a list of key ids, aliases and ARNs")
+    return frozenset(names)
 
 
 def _json(pairs: Mapping[str, str]) -> str:
@@ -264,7 +312,7 @@ def _json(pairs: Mapping[str, str]) -> str:
 
 def _blobs_in(wrapped: bytes, algorithm: str) -> list[str]:
     """Return the ``CiphertextBlob`` that an object stores; two if it can be read in two ways."""
-    if not wrapped or len(wrapped) > _MAX_BLOB:
+    if not wrapped or len(wrapped) > MAX_BLOB:
         return []
     text = wrapped.decode("ascii", "replace")
     if algorithm == SEALED_KMS:

@@ -1,0 +1,240 @@
+"""An audit as one page of HTML, to be read by whoever answers for the keys, and kept.
+
+Law: the page needs nothing else. It asks no server for anything, runs no program, and its policy
+(CSP) forbids both, whatever stands in it: names and descriptions are chosen by whoever may write to
+the store, and each passes through `shown`. What the page says without colours, it says on paper.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+
+from cipherbucket.audit_charts import FORMAT_NAMES, Bar, amount, chart, shown
+from cipherbucket.audit_facts import TOOL, AuditFacts
+from cipherbucket.audit_object import FINDINGS, FORMATS
+from cipherbucket.audit_style import STYLE
+from cipherbucket.audit_summary import AGES, FIRST, KeyUse, Retirement, Tally, objects
+
+_CHARTED = 10
+"""Keys that have a bar of their own."""
+_LISTED = 100
+"""Keys that have a row of their own."""
+_KINDS = {"rsa": "RSA", "aes": "AES", "kms": "KMS", "other": "unknown kind"}
+
+
+def page(facts: AuditFacts) -> str:
+    """Return the page."""
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    target = f"{facts.scope.url}/{facts.scope.prefix}"
+    body = (
+        _head(facts, target),
+        _tiles(facts),
+        _findings(facts),
+        _asked(facts.answers),
+        _charts(facts),
+        _keys(facts),
+        _worth(facts),
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f"<title>Encryption audit of {shown(target)}, {facts.scope.started:%Y-%m-%d}</title>\n"
+        f"<style>{STYLE}</style>\n</head>\n<body>\n{''.join(body)}</body>\n</html>\n"
+    )
+
+
+def _head(facts: AuditFacts, target: str) -> str:
+    scope = facts.scope
+    seconds = (facts.finished - scope.started).total_seconds()
+    ring = len(scope.ring)
+    told = {
+        "Looked at": f"{scope.started:%Y-%m-%d %H:%M} UTC, in {max(1, round(seconds)):,} s",
+        "By": TOOL,
+        "Keys at hand": f"{ring:,} key{'' if ring == 1 else 's'}" if ring else "none",
+        "Old versions": facts.versions,
+        "Footers of sealed objects": "read" if scope.footers else "not read",
+        "KMS": "asked which key wrapped what" if scope.asked_kms else "not asked",
+    }
+    items = "".join(
+        f"<div><dt>{name}</dt><dd>{shown(text)}</dd></div>" for name, text in told.items()
+    )
+    return (
+        "<header>\n<h1>Encryption audit</h1>\n"
+        f'<p class="target"><code>{shown(target)}</code></p>\n'
+        f'<dl class="facts">{items}</dl>\n</header>\n'
+    )
+
+
+def _tiles(facts: AuditFacts) -> str:
+    summary = facts.summary
+    encrypted = [summary.formats.get(name, [0, 0]) for name in ("oss", "oss-v1", "sealed")]
+    share = _share(sum(count for count, _ in encrypted), summary.objects)
+    share_of_bytes = _share(sum(size for _, size in encrypted), summary.stored_size)
+    named = sum(1 for use in summary.keys.values() if use.objects)
+    concerned = sum(count for count, _ in summary.found().values())
+    tiles = (
+        (f"{summary.objects:,}", f"objects, {amount(summary.stored_size)} stored"),
+        (share, f"of objects encrypted; {share_of_bytes} of bytes"),
+        (f"{named:,}", f"master key{'' if named == 1 else 's'} named by objects"),
+        (f"{len(summary.found()):,}", f"kinds of findings, {concerned:,} in all"),
+    )
+    items = "".join(f"<li><strong>{big}</strong>{small}</li>" for big, small in tiles)
+    return f'<ul class="tiles">{items}</ul>\n'
+
+
+def _findings(facts: AuditFacts) -> str:
+    found = facts.summary.found()
+    if not found:
+        return "<h2>Findings</h2>\n<p>None.</p>\n"
+    rows = "".join(
+        f'<tr class="long"><td><span class="what">{FINDINGS[code]}</span>'
+        f"{_of_keys(facts) if code == 'both-formats' else ''}"
+        f'{_names(names, count)}</td><td class="n">{count:,}</td></tr>'
+        for code, (count, names) in found.items()
+    )
+    return (
+        "<h2>Findings</h2>\n<table><thead><tr><th>What was found, the worst first</th>"
+        f'<th class="n">Objects</th></tr></thead><tbody>{rows}</tbody></table>\n'
+    )
+
+
+def _of_keys(facts: AuditFacts) -> str:
+    keys = (f"<li><code>{_label(use)}</code></li>" for use in facts.summary.both_formats()[:FIRST])
+    return f"<ul>{''.join(keys)}</ul>"
+
+
+def _names(names: Sequence[str], count: int) -> str:
+    """List names: the first in sight, all on demand and on paper."""
+    if not names:
+        return ""
+    first = f'<div><span class="name">{shown(names[0])}</span></div>'
+    if len(names) == 1:
+        return first
+    items = "".join(f'<li class="name">{shown(name)}</li>' for name in names)
+    what = f"the first {len(names):,} of {count:,}" if count > len(names) else f"all {count:,}"
+    return f'{first}<details><summary>{what}</summary><ol class="names">{items}</ol></details>'
+
+
+def _asked(answers: Sequence[Retirement]) -> str:
+    if not answers:
+        return ""
+    rows = "".join(
+        f"<tr><td><code>{shown(each.question.text)}</code></td><td>{_answer(each)}"
+        f"{_names(each.first, each.objects)}</td></tr>"
+        for each in answers
+    )
+    return (
+        "<h2>Can this key be retired?</h2>\n<table><thead><tr><th>Key that was asked about</th>"
+        f"<th>Answer</th></tr></thead><tbody>{rows}</tbody></table>\n"
+    )
+
+
+def _answer(each: Retirement) -> str:
+    lines = []
+    if each.objects:
+        alone = "" if each.alone == each.objects else f"; {each.alone:,} of them no other key"
+        lines.append(f"{objects(each.objects)} name{'s' * (each.objects == 1)} it{alone}")
+    if each.removed:
+        lines.append(f"the footer of {objects(each.removed)} still does")
+    if not each.objects:
+        lines += each.reasons
+    items = "".join(f"<li>{shown(line)}</li>" for line in lines)
+    return (
+        f'<span class="answer {each.answer}">{each.answer}</span>'
+        f"{f'<ul>{items}</ul>' if items else ''}"
+    )
+
+
+def _charts(facts: AuditFacts) -> str:
+    summary = facts.summary
+    uses = [use for use in summary.use_order() if use.objects]
+    keys = [Bar(_text(use), use.formats) for use in uses[:_CHARTED]]
+    if rest := uses[_CHARTED:]:
+        keys.append(Bar(f"{len(rest):,} more", _joined([use.formats for use in rest])))
+    formats = [
+        Bar(FORMAT_NAMES[name], {name: summary.formats[name]})
+        for name in FORMATS
+        if name in summary.formats
+    ]
+    ages = [Bar(age, tally) for (age, _), tally in zip(AGES, summary.ages, strict=True)]
+    drawn = [chart("Objects and bytes by format", formats)] if formats else []
+    if keys:
+        note = "An object that several keys can open counts for each of them."
+        drawn.append(chart("Objects and bytes by master key", keys, note))
+    if formats:
+        note = "Since body or metadata were last written."
+        drawn.append(chart("Objects and bytes by age", ages, note))
+    return f"<h2>In figures</h2>\n{''.join(drawn)}\n" if drawn else ""
+
+
+def _keys(facts: AuditFacts) -> str:
+    uses = facts.summary.use_order()
+    answers = {(each.question.kind, each.question.description): each for each in facts.retirements}
+    rows = "".join(_key(use, answers.get(use.label)) for use in uses[:_LISTED])
+    more = len(uses) - _LISTED
+    note = f"<p>{more:,} more keys are in the JSON report.</p>\n" if more > 0 else ""
+    return (
+        "<h2>Master keys, and whether they can be retired</h2>\n"
+        '<table><thead><tr><th>Key</th><th class="n">Objects</th><th class="n">Stored</th>'
+        "<th>Written</th><th>Retire?</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>\n{note}"
+        if rows
+        else ""
+    )
+
+
+def _key(use: KeyUse, answer: Retirement | None) -> str:
+    at_hand = "not at hand" if use.key is None else f"at hand: {use.key}"
+    kms = f"; by the KMS: {', '.join(sorted(use.kms))}" if use.kms else ""
+    span = ""
+    if use.oldest is not None and use.newest is not None:
+        span = f"{use.oldest:%Y-%m-%d} to {use.newest:%Y-%m-%d}"
+    return (
+        f"<tr><td><code>{_label(use)}</code>"
+        f'<div class="small">{_kind(use)}, {shown(at_hand)}{shown(kms)}</div></td>'
+        f'<td class="n">{use.objects:,}</td><td class="n">{amount(use.stored_size)}</td>'
+        f"<td>{span}</td><td>{_answer(answer) if answer is not None else ''}</td></tr>"
+    )
+
+
+def _worth(facts: AuditFacts) -> str:
+    notes = "".join(f"<p>{shown(note)}</p>" for note in facts.notes)
+    return f'<h2>What this report is worth</h2>\n<div class="worth">{notes}</div>\n'
+
+
+def _kind(use: KeyUse) -> str:
+    bits = " and ".join(f"{bits:,}" for bits in sorted(use.bits))
+    return f"{_KINDS[use.label.kind]} {bits}".strip() + (" bits" if bits else "")
+
+
+def _label(use: KeyUse) -> str:
+    return shown(_text(use))
+
+
+def _text(use: KeyUse) -> str:
+    return use.label.description or f"no description ({_KINDS[use.label.kind]})"
+
+
+def _joined(tallies: Sequence[Tally]) -> Tally:
+    joined: Tally = {}
+    for tally in tallies:
+        for name, (count, size) in tally.items():
+            both = joined.setdefault(name, [0, 0])
+            both[0] += count
+            both[1] += size
+    return joined
+
+
+def _share(part: int, whole: int) -> str:
+    """Write a share so that 100 % means all of it, and 0 % nothing."""
+    if not whole:
+        return "none"
+    percent = 100 * part / whole
+    if part not in {0, whole}:
+        percent = min(max(percent, 0.1), 99.9)
+    return f"{percent:.1f} %" if percent % 100 else f"{percent:.0f} %"

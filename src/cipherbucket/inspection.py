@@ -1,0 +1,212 @@
+"""The verbs of a bucket that look after its objects: audit and verify. They change nothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from cipherbucket.audit import Audit, keeps_versions, ledger_of, question_of, ring_of
+from cipherbucket.audit_facts import AuditScope
+from cipherbucket.audit_look import Auditor
+from cipherbucket.copies import Copies
+from cipherbucket.errors import ObjectNotFoundError
+from cipherbucket.format.span import Span
+from cipherbucket.info import ObjectInfo
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.kms import AliKmsKey
+from cipherbucket.ledger import Ledger, Outcome
+from cipherbucket.parallel import Halt, usual_workers
+from cipherbucket.reader import open_stream
+from cipherbucket.stores.objects import NOTHING, Entry, Version
+from cipherbucket.unlocking import Reading, fetch_from
+from cipherbucket.verification import Verification, gone, read_through, verified
+from cipherbucket.walk import walk
+
+Told = Callable[[int, int | None], None]
+"""Called with (how much is done, None) at most ten times a second."""
+AUDIT_WORKERS = 8
+"""Threads that wait for answers of a few hundred bytes; more gain nothing where the CPU is one."""
+
+
+class Inspection(Copies):
+    """The verbs of a bucket that look at many objects and change none."""
+
+    def audit(
+        self,
+        prefix: str = "",
+        *,
+        versions: bool = False,
+        footers: bool = False,
+        ask_kms: AliKmsKey | None = None,
+        retire: Sequence[MasterKey | str] = (),
+        workers: int | None = None,
+        progress: Told | None = None,
+    ) -> Audit:
+        """Look at every object, and tell which are encrypted, and with which key.
+
+        One HEAD an object, eight at once. No key is needed: keys are told by their descriptions,
+        which are the store's word. With keys in the ring, each envelope that names one of them is
+        opened, unless the key is one of a KMS. An audit that was interrupted goes on when it is
+        called again with the same arguments and keys; what was looked at before is told as it was
+        then, unless the object has been written since.
+
+        Args:
+            prefix: Only names that begin with this.
+            versions: Look at all versions; old ones name old keys.
+            footers: Read the footers of sealed objects too, one request more for each: they name
+                recipients that were removed since.
+            ask_kms: For each envelope of a KMS key, have the KMS tell which key it is, through
+                this key's settings or those of the ring's key with the description. One call each.
+            retire: Keys that are to be retired, or descriptions of them as JSON, or ids of KMS
+                keys; `Audit.answers` says whether they can be.
+            workers: Requests at once.
+            progress: Called with (objects looked at, None).
+
+        Returns:
+            What was found, best used in a ``with`` statement: it holds a file open.
+
+        Raises:
+            UsageError: Versions of a store that keeps none; or another process is at this audit.
+            StoreError: The listing failed, or a hundred objects in a row.
+        """
+        scope = AuditScope(
+            self.url,
+            prefix,
+            versions,
+            footers,
+            ask_kms is not None,
+            datetime.now(UTC),
+            ring_of(self._ring),
+        )
+        questions = [question_of(key) for key in retire]
+        strict = self._policy.strict_iv
+        auditor = Auditor(self._store, self._ring, strict, footers, ask_kms)
+        ledger = ledger_of(scope, strict_iv=strict)
+        try:
+            probed = None if versions else keeps_versions(self._store, prefix)
+            count = _Count(auditor.work, ledger.resumed)
+            walk(
+                self._all_versions(prefix) if versions else self.list(prefix),
+                count,
+                ledger,
+                workers=workers or AUDIT_WORKERS,
+                halt=Halt(),
+                tick=_telling(progress, lambda: count.done),
+            )
+            return Audit(scope, ledger, self._ring, probed, questions)
+        except BaseException:
+            ledger.close()
+            raise
+
+    def verify(
+        self,
+        name: str,
+        *,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
+        version_id: str | None = None,
+    ) -> ObjectInfo:
+        """Read all of an object, decrypt it, and compare all that is recorded of it.
+
+        Nothing of it is kept. Arguments and errors as `Bucket.get`, and those of reading: what
+        returns can be read. Of plaintext, where the policy accepts it, the store's CRC-64 is
+        compared and nothing else is known.
+
+        Returns:
+            What is known of the object; its size is certain.
+        """
+        reading = self._reading(
+            name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
+        )
+        return self._read(reading, version_id, None)
+
+    def verify_all(
+        self,
+        prefix: str = "",
+        *,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        workers: int | None = None,
+        limit_rate: float | None = None,
+        progress: Told | None = None,
+    ) -> Verification:
+        """Read all objects under a prefix, as `verify` does; one that fails stops no other.
+
+        Called again with the same arguments and keys after an interrupt, or after failures, it
+        reads what was not verified, or was written since.
+
+        Args:
+            prefix: Only names that begin with this.
+            key: Open all of them with this key, whatever descriptions say.
+            context: The pairs that they were written with.
+            workers: Objects at once; None for four, or one a core.
+            limit_rate: Most plaintext bytes a second.
+            progress: Called with (bytes of plaintext read, None).
+
+        Returns:
+            What came of it, best used in a ``with`` statement: it holds a file open.
+
+        Raises:
+            UsageError: Another process is at the same.
+            StoreError, KmsError: The listing failed, or a hundred objects in a row.
+        """
+        halt = Halt(limit_rate)
+
+        def work(entry: Entry) -> Outcome:
+            reading = self._reading(entry.name, key=key, context=context)
+            try:
+                return verified(entry, self._read(reading, None, halt))
+            except ObjectNotFoundError as error:
+                return gone(entry, error)
+
+        told = [repr(self._policy), self._format, key.id if key is not None else ""]
+        ring = (text for pair in sorted(ring_of(self._ring)) for text in pair)
+        bound = (text for pair in sorted(context.items()) for text in pair)
+        ledger = Ledger.open("verify", self.url, prefix, *told, *ring, "", *bound)
+        try:
+            walk(
+                self.list(prefix),
+                work,
+                ledger,
+                workers=workers or usual_workers(),
+                halt=halt,
+                tick=_telling(progress, lambda: halt.done),
+            )
+            return Verification(self.url, prefix, ledger)
+        except BaseException:
+            ledger.close()
+            raise
+
+    def _read(self, reading: Reading, version_id: str | None, halt: Halt | None) -> ObjectInfo:
+        fetch = fetch_from(self._store, reading.name, None, version_id)
+        return read_through(open_stream(fetch, Span(), reading), halt)
+
+    def _all_versions(self, prefix: str) -> Iterator[Version]:
+        versions = self.list_versions(prefix)
+        return (version for version in versions if not version.is_delete_marker)
+
+
+class _Count:
+    """Work that is counted; threads may lose a count for a moment, never for good."""
+
+    def __init__(self, work: Callable[[Entry | Version], Outcome], resumed: int) -> None:
+        self._work = work
+        self._counter = itertools.count(resumed + 1)
+        self.done = resumed
+
+    def __call__(self, entry: Entry | Version) -> Outcome:
+        try:
+            return self._work(entry)
+        finally:
+            self.done = max(self.done, next(self._counter))
+
+
+def _telling(progress: Told | None, done: Callable[[], int]) -> Callable[[], None]:
+    def tick() -> None:
+        if progress is not None:
+            progress(done(), None)
+
+    return tick
