@@ -67,16 +67,15 @@ class ContentCryptoMaterial:
         Raises:
             InconsistentError: Something is missing, or cannot stand in an envelope.
         """
-        sizes: dict[str, int] = {}
-        if context is not None and context.data_size and context.part_size:
-            sizes = {"data_size": context.data_size, "part_size": context.part_size}
+        sized = context if context and context.data_size and context.part_size else None
         try:
             return Envelope.compose(
                 algorithm=self.wrap_alg or "",
                 wrapped_key=_bytes(self.encrypted_key),
                 wrapped_iv=_bytes(self.encrypted_iv),
                 description=Description(description_text(self.mat_desc)),
-                **sizes,
+                data_size=sized.data_size if sized else None,
+                part_size=sized.part_size if sized else None,
             )
         except CipherbucketError as error:
             raise InconsistentError(f"no envelope can be made of this: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import base64
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 from cipherbucket.description import Description
 from cipherbucket.errors import CipherbucketError, KmsError, MissingExtraError
+from cipherbucket.format.ctr import Ctr
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms import KMS, V1_KMS
 from cipherbucket.keys.ring import KeyRing
@@ -153,6 +155,7 @@ class BaseCryptoProvider(abc.ABC):
         """
         with key_errors():
             envelope, key = seal(self.ring, "oss")
+        assert isinstance(key, Ctr)
         cipher = AESCTRCipher()
         cipher.begin(key)
         wrapped, described = envelope.recipients[0].wrapped_key, dict(self.mat_desc or {})
@@ -199,13 +202,14 @@ class BaseCryptoProvider(abc.ABC):
         return CipherStream(stream, cipher.decrypt, discard)
 
     def _unwrapped(self, wrapped: bytes | str, *, deprecated: bool = False) -> bytes:
-        data = wrapped.encode() if isinstance(wrapped, str) else wrapped
+        if isinstance(wrapped, str):  # of a KMS, which stands once in base64 in old objects
+            wrapped = base64.b64decode(wrapped) if deprecated else wrapped.encode()
         with key_errors():
             key = self.master_key()
             algorithm = key.algorithm_for("oss")
             if deprecated:
                 algorithm = _V1_ALGORITHMS.get(algorithm, algorithm)
-            return key.unwrap(data, algorithm=algorithm, context=b"")
+            return key.unwrap(wrapped, algorithm=algorithm, context=b"")
 
     def _fetch(self, description: Description, algorithm: str) -> MasterKey | None:  # noqa: ARG002
         materials = self.get_encryption_materials(dict(description))

@@ -231,7 +231,7 @@ def _rsa_key(
         ClientError: Nothing, or two halves that are not of one key.
         MasterKeyError: A half that cannot be read.
     """
-    halves = {}
+    halves: dict[str, RsaKey] = {}
     for name in ("private_key", "public_key"):
         if name not in key_pair:
             continue

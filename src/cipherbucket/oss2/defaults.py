@@ -1,8 +1,8 @@
 """Settings of the whole process, as oss2 has them: set here, they count from the next call on.
 
-Two are read when a `Bucket` or `Session` is made, as in oss2: ``connect_timeout`` and
-``connection_pool_size``. ``max_part_count`` and ``min_part_size`` are facts of the service: setting
-them moves no limit of the service's or of ours.
+``connect_timeout`` counts for the buckets that are made after it was set, as in oss2.
+``connection_pool_size`` has no effect: a bucket keeps as many connections as its threads need.
+``max_part_count`` and ``min_part_size`` are facts of the service; setting them moves no limit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ min_part_size: int = 100 * 1024
 """Fewest bytes of a part."""
 
 connection_pool_size: int = 10
-"""Connections that a `Session` keeps."""
+"""Without effect."""
 
 multiget_threshold: int = 100 * 1024 * 1024
 """`resumable_download`: objects of as many bytes or more are fetched in ranges, in parallel."""
