@@ -1,7 +1,8 @@
 """Multipart uploads: a part is a body, and completing names bodies; no byte is moved.
 
 Law: nothing of an upload is visible until it completes, and completing is one transaction. What
-the upload said of its object at the beginning is what the object gets.
+the upload said of its object at the beginning is what the object gets, but for the ACL: that is a
+header of the completion, and is documented nowhere for the beginning.
 """
 
 from __future__ import annotations
@@ -9,13 +10,20 @@ from __future__ import annotations
 import re
 import secrets
 import sqlite3
+from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 
 from cipherbucket.checksum import crc64_combine
 from cipherbucket.server import policing
 from cipherbucket.server.amounts import number_given
-from cipherbucket.server.attributes import attributes_of, check_key, check_readable, metadata_of
+from cipherbucket.server.attributes import (
+    attributes_of,
+    check_acl,
+    check_key,
+    check_readable,
+    metadata_of,
+)
 from cipherbucket.server.catalog import (
     Bucket,
     Piece,
@@ -139,12 +147,13 @@ def complete(service: Service, call: Call) -> Answer:
     if every and text.strip():
         raise invalid_argument("A body and x-oss-complete-all exclude each other.")
     named = None if every else _named_parts(text)
+    acl = check_acl(call.headers.get("x-oss-object-acl") or "default")
     with service.writing(call.bucket) as (db, bucket, freed):
         upload = _get_upload(db, call)
         parts = _chosen_parts(list_parts(db, upload.upload_id), named)
         policing.check_complete(upload.attributes.metadata, [part.size for part in parts])
         check_overwrite(db, bucket, call)
-        version = _completed(service, bucket, upload, parts)
+        version = _completed(service, bucket, upload, parts, acl)
         pieces = [Piece(part.body, part.size) for part in parts]
         freed.extend(add_version(db, bucket, version, pieces))
         freed.extend(remove_upload(db, upload.upload_id))
@@ -303,7 +312,7 @@ def _chosen_parts(
 
 
 def _completed(
-    service: Service, bucket: Bucket, upload: Upload, parts: list[UploadedPart]
+    service: Service, bucket: Bucket, upload: Upload, parts: list[UploadedPart], acl: str
 ) -> Version:
     return Version(
         name=upload.name,
@@ -313,5 +322,5 @@ def _completed(
         etag=f"{secrets.token_hex(16).upper()}-{len(parts)}",
         crc64=reduce(lambda crc, part: crc64_combine(crc, part.crc64, part.size), parts, 0),
         modified=service.now(),
-        attributes=upload.attributes,
+        attributes=replace(upload.attributes, acl=acl),
     )

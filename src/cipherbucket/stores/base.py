@@ -37,6 +37,8 @@ class Store(Hooks):
 
     conditional: ClassVar[bool] = True
     """Whether ``if_match`` and ``if_metadata`` hold at the very moment of the write."""
+    fixed_metadata: ClassVar[str | None] = None
+    """How metadata names begin that no object can be given without its body."""
 
     def put(
         self,
@@ -119,6 +121,25 @@ class Store(Hooks):
         check_name(name)
         with self.errors_translated(name):
             return self._head(name, version_id)
+
+    def attributes(self, name: str, *, version_id: str | None = None) -> dict[str, str]:
+        """Tell the headers that a new object must be given to keep what this one has.
+
+        Content headers, and in OSS also ACL, tags, storage class and encryption at rest: `put`,
+        `begin_upload` and `replace_metadata` take them as they are. User metadata are not among
+        them.
+
+        Args:
+            name: The object's name.
+            version_id: This version rather than the newest.
+
+        Raises:
+            ObjectNotFoundError: No such object or version.
+            UsageError: What the object is cannot be kept: it is a symlink or appendable.
+        """
+        check_name(name)
+        with self.errors_translated(name):
+            return self._attributes(name, version_id)
 
     def list(
         self,

@@ -51,6 +51,9 @@ class Hooks(ABC):
             return StoreError(f"{self.url}: {error.strerror or error}", name=name)
         return None
 
+    def _attributes(self, name: str, version_id: str | None) -> dict[str, str]:
+        return dict(self._head(name, version_id).headers)
+
     def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:  # noqa: ARG002
         return NOTHING
 

@@ -10,27 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from urllib.parse import quote
 
 from alibabacloud_oss_v2.types import OperationInput
 
-from cipherbucket.errors import CipherbucketError, RangeError, UploadNotFoundError, UsageError
+from cipherbucket.errors import CipherbucketError, RangeError, UploadNotFoundError
 from cipherbucket.stores._http import Http, Response
 from cipherbucket.stores._sdk import new_client, service_errors
-from cipherbucket.stores.answers import META, content_length, received_range, stored_object
+from cipherbucket.stores.answers import received_range, stored_object
 from cipherbucket.stores.bodies import Outgoing, RawBody
-from cipherbucket.stores.objects import Part, StoredObject, check_conditions, check_there, clip
+from cipherbucket.stores.objects import Part, StoredObject, check_conditions, clip
+from cipherbucket.stores.oss_copying import POLICED, OssCopying, with_prefix
 from cipherbucket.stores.oss_settings import OssSettings
-from cipherbucket.stores.oss_xml import OssXmlVerbs, refuse_if_match
+from cipherbucket.stores.oss_xml import refuse_if_match
 from cipherbucket.stores.resuming import ResumingBody
 
-_ONE_COPY = 1 << 30
-"""CopyObject takes objects up to 1 GiB (OSS, "CopyObject")."""
-_POLICED = "client-side-encryption-"
-"""OSS lets no CopyObject change metadata of these names (EC 0005-00000421)."""
 
-
-class OssStore(OssXmlVerbs):
+class OssStore(OssCopying):
     """A bucket in Alibaba Cloud OSS.
 
     Args:
@@ -43,9 +38,11 @@ class OssStore(OssXmlVerbs):
     """
 
     conditional = False
+    fixed_metadata = POLICED
 
     def __init__(self, bucket: str, settings: OssSettings) -> None:
         self._bucket = bucket
+        self._acls = {}
         self._http = Http(
             proxy=settings.proxy,
             ca_file=settings.ca_file,
@@ -177,71 +174,9 @@ class OssStore(OssXmlVerbs):
             raise RangeError("the store refused a range that lies in the object", name=name)
         return stored, first, stop, _Nothing()
 
-    def _head(self, name: str, version_id: str | None) -> StoredObject:
-        query = {} if version_id is None else {"versionId": version_id}
-        response = self._send("HeadObject", "HEAD", name, query=query)
-        return stored_object(name, response.headers, content_length(name, response.headers))
-
     def _delete(self, name: str, version_id: str | None) -> None:
         query = {} if version_id is None else {"versionId": version_id}
         self._send("DeleteObject", "DELETE", name, query=query)
-
-    def _copy(
-        self, source: str, target: str, if_absent: bool, version_id: str | None
-    ) -> StoredObject:
-        stored = self._head(source, version_id)
-        headers = self._kept_by_copy(stored, version_id) | {"x-oss-metadata-directive": "COPY"}
-        if if_absent:
-            headers["x-oss-forbid-overwrite"] = "true"
-        return self._copy_object(stored, target, headers, version_id)
-
-    def _replace_metadata(
-        self,
-        name: str,
-        metadata: dict[str, str],
-        headers: dict[str, str],
-        if_match: str | None,
-        if_metadata: Mapping[str, str] | None,
-    ) -> StoredObject:
-        if any(key.startswith(_POLICED) for key in metadata):
-            raise UsageError(
-                "OSS lets nobody change the metadata of an encrypted object (EC 0005-00000421)",
-                name=name,
-                hint="put the object again with the new metadata",
-            )
-        stored = self._head(name, None)
-        check_there(stored, if_metadata)
-        sent = self._kept_by_copy(stored, None) | {"x-oss-metadata-directive": "REPLACE"}
-        sent |= _with_metadata(metadata, headers)
-        sent["x-oss-copy-source-if-match"] = f'"{if_match or stored.etag}"'
-        return self._copy_object(stored, name, sent, None)
-
-    def _kept_by_copy(self, stored: StoredObject, version_id: str | None) -> dict[str, str]:
-        """Return what CopyObject would drop unless told: ACL, storage class, encryption at rest."""
-        kept = {
-            key: text
-            for key, text in stored.headers.items()
-            if key.startswith(("x-oss-storage-class", "x-oss-server-side"))
-        }
-        if (acl := self.acl(stored.name, version_id)) != "default":
-            kept["x-oss-object-acl"] = acl
-        return kept
-
-    def _copy_object(
-        self, stored: StoredObject, target: str, headers: dict[str, str], version_id: str | None
-    ) -> StoredObject:
-        if stored.size > _ONE_COPY:
-            raise UsageError(
-                f"OSS copies objects of up to 1 GiB at once, this one has {stored.size:,} bytes",
-                name=stored.name,
-                hint="read it and put it under the new name",
-            )
-        origin = f"/{self._bucket}/{quote(stored.name)}"
-        if version_id is not None:
-            origin += f"?versionId={quote(version_id)}"
-        headers["x-oss-copy-source"] = origin
-        self._send("CopyObject", "PUT", target, headers=headers)
-        return self._head(target, None)
 
     def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
         response = self._send(
@@ -258,6 +193,7 @@ class OssStore(OssXmlVerbs):
     def _abort_upload(self, name: str, upload_id: str) -> None:
         with suppress(UploadNotFoundError):
             self._send("AbortMultipartUpload", "DELETE", name, query={"uploadId": upload_id})
+        self._acls.pop(upload_id, None)
 
     def close(self) -> None:
         """Close all connections."""
@@ -283,7 +219,7 @@ def _range_header(start: int, length: int | None, tail: int | None) -> str | Non
 
 
 def _with_metadata(metadata: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, str]:
-    return {**headers, **{META + key: text for key, text in metadata.items()}}
+    return {**headers, **with_prefix(metadata)}
 
 
 def _as_written(

@@ -1,4 +1,4 @@
-"""The verbs of OSS that speak XML: listings, multipart uploads, versions, restore, ACL.
+"""The verbs of OSS that speak XML: listings, multipart uploads, versions, restore, ACL, tags.
 
 The SDK writes and reads the XML; names travel percent-encoded in it, so that any name passes.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import alibabacloud_oss_v2 as sdk
 
 from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.stores._sdk import service_errors
+from cipherbucket.stores.answers import CRC64
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import (
     MAX_PARTS,
@@ -24,6 +26,7 @@ from cipherbucket.stores.objects import (
     Version,
 )
 
+OBJECT_ACL = "x-oss-object-acl"
 _ENVELOPE_FIELDS = {
     "client_encryption_key": "client-side-encryption-key",
     "client_encryption_start": "client-side-encryption-start",
@@ -39,6 +42,7 @@ class OssXmlVerbs(Store):
 
     _bucket: str
     _client: sdk.Client
+    _acls: dict[str, str]  # of unfinished uploads: the ACL is a header of their completion
     added_headers: Mapping[str, str] = NOTHING
 
     def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
@@ -86,7 +90,38 @@ class OssXmlVerbs(Store):
             )
         if not result.upload_id:
             raise StoreError("the store began no upload", name=name)
-        return str(result.upload_id)
+        upload_id = str(result.upload_id)
+        if OBJECT_ACL in headers:
+            self._acls[upload_id] = headers[OBJECT_ACL]
+        return upload_id
+
+    def _copy_part(
+        self,
+        source: StoredObject,
+        version_id: str | None,
+        target: str,
+        upload_id: str,
+        number: int,
+        start: int,
+        stop: int,
+    ) -> Part:
+        """Make bytes ``start`` to ``stop`` of an object a part, as long as it has its ETag."""
+        with service_errors(source.name):
+            result = self._client.upload_part_copy(
+                sdk.UploadPartCopyRequest(
+                    bucket=self._bucket,
+                    key=target,
+                    part_number=number,
+                    upload_id=upload_id,
+                    source_key=source.name,
+                    source_version_id=None if version_id is None else quote(version_id),
+                    source_range=f"bytes={start}-{stop - 1}",
+                    if_match=f'"{source.etag}"',
+                )
+            )
+            crc64 = result.headers.get(CRC64)
+            etag = _told(result.etag).strip('"')
+            return Part(number, stop - start, etag, int(crc64) if crc64 else None)
 
     def _list_parts(self, name: str, upload_id: str) -> Sequence[Part]:
         parts: list[Part] = []
@@ -139,7 +174,7 @@ class OssXmlVerbs(Store):
     ) -> StoredObject:
         refuse_if_match(if_match, name)
         with service_errors(name):
-            self._client.complete_multipart_upload(
+            result = self._client.complete_multipart_upload(
                 sdk.CompleteMultipartUploadRequest(
                     bucket=self._bucket,
                     key=name,
@@ -147,6 +182,7 @@ class OssXmlVerbs(Store):
                     encoding_type="url",
                     headers=dict(self.added_headers),
                     forbid_overwrite=if_absent or None,
+                    acl=self._acls.get(upload_id),
                     complete_multipart_upload=sdk.CompleteMultipartUpload(
                         parts=[
                             sdk.UploadPart(part_number=part.number, etag=f'"{part.etag}"')
@@ -155,7 +191,15 @@ class OssXmlVerbs(Store):
                     ),
                 )
             )
-        return self._head(name, None)
+        self._acls.pop(upload_id, None)
+        return self._written(name, result.version_id)
+
+    def _written(self, name: str, version_id: str | None) -> StoredObject:
+        """Look at what has just been written, also where a newer version lies over it already."""
+        stored = self._head(name, None)
+        if version_id is None or stored.version_id == version_id:
+            return stored
+        return self._head(name, version_id)
 
     def _list_uploads(self, prefix: str) -> Sequence[Upload]:
         uploads: list[Upload] = []
@@ -233,6 +277,15 @@ class OssXmlVerbs(Store):
                 sdk.GetObjectAclRequest(bucket=self._bucket, key=name, version_id=version_id)
             )
             return str(result.acl or "default")
+
+    def tagging(self, name: str, version_id: str | None) -> str:
+        """Return the tags of an object or of its version, as the header of a PUT has them."""
+        with service_errors(name):
+            result = self._client.get_object_tagging(
+                sdk.GetObjectTaggingRequest(bucket=self._bucket, key=name, version_id=version_id)
+            )
+            tags = [(_told(tag.key), tag.value or "") for tag in result.tag_set.tags or ()]
+        return "&".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in tags)
 
 
 def refuse_if_match(if_match: str | None, name: str) -> None:

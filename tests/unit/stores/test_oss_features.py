@@ -171,14 +171,17 @@ def test_an_archived_object_is_restored_and_read(bucket: cb.Bucket) -> None:
     assert bucket.get("old").read() == b"cold"
 
 
-def test_a_copy_of_more_than_oss_copies_at_once_says_what_to_do(
+def test_a_large_object_with_an_envelope_is_copied_at_once_as_no_part_may_be_made_of_it(
     bucket: cb.Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bucket.put("large", bytes(2000))
-    monkeypatch.setattr("cipherbucket.stores.oss._ONE_COPY", 1999)
-    with pytest.raises(cb.UsageError, match="up to 1 GiB") as caught:
-        bucket.copy("large", "copy")
-    assert "read it and put it" in (caught.value.hint or "")
+    plain = random.Random(4).randbytes(PART + 5)
+    bucket.put("large", plain)
+    monkeypatch.setattr("cipherbucket.stores.oss_copying._ONE_COPY", PART)
+    copied = bucket.copy("large", "copy")
+    assert copied.envelope == bucket.head("large").envelope
+    assert bucket.get("copy").read() == plain
+    with pytest.raises(cb.UsageError, match="0005-00000421"):
+        bucket.update_metadata("large", metadata={"k": "v"})
 
 
 @pytest.mark.parametrize("verb", ["append", "select", "process", "presign_put"])
