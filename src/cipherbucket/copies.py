@@ -33,7 +33,7 @@ from cipherbucket.source import Source
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.unlocking import Reading, fetch_from
 from cipherbucket.unseal import open_sealed
-from cipherbucket.uploading import upload_stream
+from cipherbucket.uploading import Destination, StreamUpload, upload_stream
 
 
 class Copies(Keyless):
@@ -130,16 +130,14 @@ class Copies(Keyless):
         with open_stream(fetch, Span(), reading) as stream, Source(stream) as body:
             if stream.info.envelope != envelope:
                 raise ObjectChangedError("the object was replaced while it was copied", name=source)
-            stored = upload_stream(
-                self._store,
-                target,
-                body,
-                renewed,
-                cipher,
+            to = Destination(
+                store=self._store,
+                name=target,
                 metadata=info.metadata,
                 headers=info.headers,
                 if_absent=if_absent,
             )
+            stored = upload_stream(StreamUpload(to, renewed, cipher), body)
         return ObjectInfo.of(stored)
 
     def rename(

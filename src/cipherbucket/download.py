@@ -28,7 +28,7 @@ from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.sealed import Sealed
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
 from cipherbucket.info import ObjectInfo
-from cipherbucket.journal import Journal, state_folder
+from cipherbucket.journal import Journal
 from cipherbucket.parallel import MEMORY, Halt, run
 from cipherbucket.progress import Progress, Ticker
 from cipherbucket.reader import fetch_same, stream_of
@@ -96,10 +96,10 @@ def download_file(
             os.close(session.descriptor)
 
 
-def forget_download(store: Store, path: str | os.PathLike[str]) -> None:
+def forget_download(store: Store, path: str | os.PathLike[str], state: Path) -> None:
     """Remove what an interrupted call left of a download that is now made at once."""
     target = Target(path)
-    journal = Journal.existing(state_folder(), "download", store.url, str(target.path))
+    journal = Journal.existing(state, "download", store.url, str(target.path))
     if journal is not None:
         with journal:
             if (temporary := _temporary(journal)) is not None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 
 from cipherbucket.description import Description
-from cipherbucket.errors import EnvelopeError, MasterKeyError, UsageError
+from cipherbucket.errors import EnvelopeError, MasterKeyError, UsageError, WrongKeyError
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.ctr import KEY_LENGTH, Ctr
 from cipherbucket.format.envelope import MAX_FIELD, SEALED, Envelope
@@ -123,6 +124,64 @@ def wrapped_for(key: MasterKey, data_key: bytes, object_id: bytes) -> Recipient:
     algorithm = algorithm_of(key)
     wrapped = key.wrap(data_key, algorithm=algorithm, context=wrap_context(object_id))
     return Recipient(algorithm, wrapped, Description(key.description).text, RECIPIENTS_FIELD)
+
+
+def rewrapped(envelope: Envelope, key: MasterKey, data_key: bytes, iv: bytes) -> Envelope:
+    """Return an envelope of format ``oss`` with its data key and IV wrapped by another master key.
+
+    Raises:
+        MasterKeyError: The key does not write this format, or does not open what it wrapped.
+        KmsError: A KMS refused, failed or could not be reached.
+    """
+    algorithm = key.algorithm_for(envelope.format)
+    wrapped_key, wrapped_iv = at_once(
+        key,
+        lambda: key.wrap(data_key, algorithm=algorithm, context=_NO_CONTEXT),
+        lambda: key.wrap(iv, algorithm=algorithm, context=_NO_CONTEXT),
+    )
+    opens = at_once(
+        key,
+        lambda: _opens(key, wrapped_key, data_key, algorithm, _NO_CONTEXT),
+        lambda: _opens(key, wrapped_iv, iv, algorithm, _NO_CONTEXT),
+    )
+    if not all(opens):
+        raise _useless(key)
+    return envelope.rewrapped(
+        algorithm=algorithm,
+        wrapped_key=wrapped_key,
+        wrapped_iv=wrapped_iv,
+        description=Description(key.description),
+    )
+
+
+def check_opens(key: MasterKey, recipient: Recipient, data_key: bytes, object_id: bytes) -> None:
+    """See that a key opens what it just wrapped, before anything else is given up for it.
+
+    The public half of a key cannot be asked.
+
+    Raises:
+        MasterKeyError: It does not.
+    """
+    context = wrap_context(object_id)
+    if not _opens(key, recipient.wrapped_key, data_key, recipient.algorithm, context):
+        raise _useless(key)
+
+
+def _opens(key: MasterKey, wrapped: bytes, secret: bytes, algorithm: str, context: bytes) -> bool:
+    if not getattr(key, "can_unwrap", True):
+        return True
+    try:
+        unwrapped = key.unwrap(wrapped, algorithm=algorithm, context=context)
+    except WrongKeyError:
+        return False
+    return hmac.compare_digest(unwrapped, secret)
+
+
+def _useless(key: MasterKey) -> MasterKeyError:
+    return MasterKeyError(
+        f"key {key.id} does not open what it wrapped itself; nothing was changed",
+        hint="its private and public halves may not belong together: cipherbucket keys",
+    )
 
 
 def resealed(seal: Seal, recipients: Sequence[Recipient], data_key: bytes) -> Envelope:

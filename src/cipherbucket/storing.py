@@ -18,6 +18,7 @@ from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import Part, StoredObject
 from cipherbucket.uploading import (
     Destination,
+    StreamUpload,
     abort_quietly,
     begin_upload,
     complete_upload,
@@ -61,23 +62,13 @@ def store_source(
         The errors of `write` and `upload_stream`.
     """
     plain_put = if_match is not None or content_md5 is not None
+    to = Destination(
+        store=store, name=name, metadata=metadata, headers=headers, if_absent=if_absent
+    )
     if source.size is not None and source.size > LARGE and not source.rereadable and not plain_put:
-        to = Destination(
-            store=store, name=name, metadata=metadata, headers=headers, if_absent=if_absent
-        )
         return upload_sized(to, source, seal)
     if streamed and source.size is None and not plain_put:
-        envelope, cipher = seal()
-        return upload_stream(
-            store,
-            name,
-            source,
-            envelope,
-            cipher,
-            metadata=metadata,
-            headers=headers,
-            if_absent=if_absent,
-        )
+        return upload_stream(StreamUpload(to, *seal()), source)
     return write(
         seal,
         source,

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from cipherbucket.comparison import same_content
-from cipherbucket.custody import Custody
 from cipherbucket.decryption import holds
 from cipherbucket.download import Download, download_file, forget_download
 from cipherbucket.errors import SourceError, UsageError, named
@@ -34,6 +33,7 @@ from cipherbucket.parallel import usual_workers
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import fetch_same, stream_of, unlocked
+from cipherbucket.reencrypt import Renewing
 from cipherbucket.seal import seal
 from cipherbucket.source import Source, local_path
 from cipherbucket.stores.objects import NOTHING
@@ -53,7 +53,7 @@ LARGE_CLAIM = 1 << 30
 """Above this the end of a sealed object is opened before its size is believed."""
 
 
-class Transfers(Custody):
+class Transfers(Renewing):
     """The verbs of a bucket that move files."""
 
     def _sealing(
@@ -99,6 +99,8 @@ class Transfers(Custody):
         part_size: int | None = None,
         workers: int | None = None,
         limit_rate: float | None = None,
+        threshold: int | None = None,
+        state: str | os.PathLike[str] | None = None,
         resume: bool = True,
         progress: Progress | None = None,
     ) -> ObjectInfo:
@@ -107,8 +109,7 @@ class Transfers(Custody):
         An upload that was interrupted, also by the end of the process, goes on when the same file
         is uploaded to the same name again. What was sent is compared with the file as it is now;
         if a part of it changed, the upload begins anew, under a new data key. With only the public
-        half of a key it always begins anew. The journal lies in ``CIPHERBUCKET_STATE``, or in the
-        user's state directory.
+        half of a key it always begins anew.
 
         Args:
             path: A file. A pipe, or a binary file object, is put as `put` does it.
@@ -126,6 +127,9 @@ class Transfers(Custody):
                 fewer. Large parts are sent by fewer: 256 MiB of parts are in memory at most,
                 unless one has more.
             limit_rate: Most bytes a second, 1 or more.
+            threshold: Files of more bytes go in parts. None takes 16 MiB.
+            state: Folder of the journal, which only you may be able to write. None takes
+                ``CIPHERBUCKET_STATE``, or the user's state directory.
             resume: Go on with what an earlier call began; False aborts that and begins anew.
             progress: Called with (bytes done, bytes in all).
 
@@ -141,11 +145,11 @@ class Transfers(Custody):
         sealing = self._sealing(name, recipients, context, bind_name=bind_name)
         sent = content_headers(headers, content_type)
         with named(name):
-            file = _large_file(body) if isinstance(body, Path) else None
+            file = _large_file(body, threshold) if isinstance(body, Path) else None
             if file is None:
                 if isinstance(body, Path):
                     local = body
-                    _forget(lambda: forget_upload(self._store, name, local))
+                    _forget(lambda: forget_upload(self._store, name, local, _folder(state)))
                 with Source(body, progress=progress, pace=Pace(limit_rate)) as source:
                     stored = store_source(
                         self._store,
@@ -178,7 +182,7 @@ class Transfers(Custody):
                     workers=workers or usual_workers(),
                     rate=limit_rate,
                     resume=resume,
-                    state=_state(),
+                    state=_state(state),
                 )
                 return ObjectInfo.of(upload_file(upload, Path(file.name), file.fileno(), progress))
 
@@ -195,6 +199,8 @@ class Transfers(Custody):
         part_size: int | None = None,
         workers: int | None = None,
         limit_rate: float | None = None,
+        threshold: int | None = None,
+        state: str | os.PathLike[str] | None = None,
         resume: bool = True,
         progress: Progress | None = None,
     ) -> ObjectInfo:
@@ -215,6 +221,8 @@ class Transfers(Custody):
             part_size: Bytes of plaintext in a range; None takes 16 MiB.
             workers: Ranges at once, as in `upload`.
             limit_rate: Most bytes a second, 1 or more.
+            threshold: Objects of more bytes are fetched in ranges. None takes 16 MiB.
+            state: Folder of the journal, as in `upload`.
             resume: Go on with what an earlier call began.
             progress: Called with (bytes done, bytes in all).
 
@@ -231,14 +239,14 @@ class Transfers(Custody):
         begin = Span(length=part_size or THRESHOLD)
         incoming, info, cipher = unlocked(fetch, begin, reading)
         with incoming, named(name):
-            if info.size <= THRESHOLD or footer_recipients:
+            if info.size <= _threshold(threshold) or footer_recipients:
                 layout = PLAIN if info.envelope is None else info.envelope.layout
                 if not holds(incoming, layout, Span()):  # the footer was cut off, or a part asked
                     incoming.close()
                     incoming = fetch_same(self._store, info, Span())
                 with stream_of(incoming, info, cipher, Span(), progress) as stream:
                     save(stream, path, Pace(limit_rate))
-                _forget(lambda: forget_download(self._store, path))
+                _forget(lambda: forget_download(self._store, path, _folder(state)))
                 return info
             if isinstance(cipher, Sealed) and info.size > LARGE_CLAIM:
                 # Before room is made on the disk: a size is a claim until the end was opened.
@@ -254,7 +262,7 @@ class Transfers(Custody):
                 workers=workers or usual_workers(),
                 rate=limit_rate,
                 resume=resume,
-                state=_state(),
+                state=_state(state),
                 begun=incoming,
             )
             download_file(download, path, progress)
@@ -318,7 +326,11 @@ def _body(path: object) -> Path | BinaryIO:
     return Path(local_path(path))
 
 
-def _large_file(path: Path) -> io.FileIO | None:
+def _threshold(told: int | None) -> int:
+    return THRESHOLD if told is None else max(told, 0)
+
+
+def _large_file(path: Path, threshold: int | None) -> io.FileIO | None:
     """Open a regular file that is long enough for parts; None for all else."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # whoever writes to a pipe has one reader
@@ -329,16 +341,20 @@ def _large_file(path: Path) -> io.FileIO | None:
     except ValueError as error:  # a zero byte
         raise SourceError(f"{str(path)!r} is no path") from error
     status = os.fstat(file.fileno())
-    if stat.S_ISREG(status.st_mode) and status.st_size > THRESHOLD:
+    if stat.S_ISREG(status.st_mode) and status.st_size > _threshold(threshold):
         return file
     file.close()
     return None
 
 
-def _state() -> Path | None:
+def _folder(told: str | os.PathLike[str] | None) -> Path:
+    return state_folder() if told is None else Path(told)
+
+
+def _state(told: str | os.PathLike[str] | None) -> Path | None:
     """Return the folder of the journals; None where none can be kept."""
     try:
-        return state_or_none(state_folder())
+        return state_or_none(_folder(told))
     except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
         _log.warning("no journal can be kept (%s): what is interrupted will begin anew", error)
         return None

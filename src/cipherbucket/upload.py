@@ -30,7 +30,7 @@ from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.sealed import Sealed
 from cipherbucket.format.span import PartPlan
-from cipherbucket.journal import Journal, Line, state_folder
+from cipherbucket.journal import Journal, Line
 from cipherbucket.progress import Progress
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import StoredObject
@@ -78,9 +78,9 @@ def upload_file(
         return _begun(upload, path, descriptor, journal).carried_out(progress)
 
 
-def forget_upload(store: Store, name: str, path: Path) -> None:
+def forget_upload(store: Store, name: str, path: Path, state: Path) -> None:
     """Abort what an interrupted call left of an upload that is now made at once."""
-    journal = Journal.existing(state_folder(), *_whose(store, name, path).values())
+    journal = Journal.existing(state, *_whose(store, name, path).values())
     if journal is not None:
         with journal:
             _abort(store, name, journal.header)

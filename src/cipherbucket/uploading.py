@@ -264,6 +264,8 @@ class SpooledUpload(Spool):
         super().__init__(cipher)
         self._destination = destination
         self._envelope = envelope
+        self.sent = 0
+        """How many parts the store has: none before the end."""
 
     def finish(self) -> StoredObject:
         """End the plaintext here, and make the object.
@@ -280,36 +282,13 @@ class SpooledUpload(Spool):
         self.close()
 
 
-def upload_stream(
-    store: Store,
-    name: str,
-    source: Source,
-    envelope: Envelope,
-    cipher: ContentCipher,
-    *,
-    metadata: Mapping[str, str],
-    headers: Mapping[str, str],
-    if_absent: bool = False,
-    replacing: Seen | None = None,
-) -> StoredObject:
-    """Store a source whose length shows only at its end: at once, or in parts that grow.
+def upload_stream(upload: StreamUpload | SpooledUpload, source: Source) -> StoredObject:
+    """Store a source whose length shows only at its end.
 
     Raises:
-        SourceError: The source failed, or has more than 10,000 such parts hold.
+        SourceError: The source failed, or has more than an upload holds.
         And the errors of `complete_upload`. The upload was aborted then.
     """
-    upload = StreamUpload(
-        Destination(
-            store=store,
-            name=name,
-            metadata=metadata,
-            headers=headers,
-            if_absent=if_absent,
-            replacing=replacing,
-        ),
-        envelope,
-        cipher,
-    )
     try:
         sent = 0
         while upload.draw(source):

@@ -1,0 +1,219 @@
+"""An object written anew over itself: new data key, new ciphertext.
+
+Law: what is there is read and verified as any reader does, and its successor appears whole, in the
+place of what was read and of nothing else. This is the answer to a leaked master key and to a
+recipient who was removed, and the way from other formats and from plaintext; each kind that is to
+be migrated is asked for by name, for a store can put any of them in an object's place.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from cipherbucket.errors import ObjectChangedError, PolicyError, UsageError, named
+from cipherbucket.format.cipher import ContentCipher
+from cipherbucket.format.envelope import FORMATS, SEALED, Envelope
+from cipherbucket.format.sealed import Binding
+from cipherbucket.format.span import Span
+from cipherbucket.info import ObjectInfo
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.pace import Pace, check_speed
+from cipherbucket.parallel import Halt
+from cipherbucket.policy import PLAINTEXT
+from cipherbucket.progress import Progress
+from cipherbucket.reader import open_stream
+from cipherbucket.replacing import Seen
+from cipherbucket.rewrap import Rewrapping
+from cipherbucket.seal import seal
+from cipherbucket.source import Source
+from cipherbucket.stores.objects import NOTHING, StoredObject
+from cipherbucket.storing import LARGE, upload_sized
+from cipherbucket.unlocking import Reading, fetch_from
+from cipherbucket.uploading import Destination, SpooledUpload, StreamUpload, upload_stream
+from cipherbucket.writer import Seal
+
+_log = logging.getLogger("cipherbucket")
+
+_STEP = 64 << 10
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """How one object, or many, are written anew.
+
+    Attributes:
+        key: Open with this key, whatever descriptions say.
+        context: The pairs that sealed objects were written with, and will be.
+        migrate: The kinds that are written anew beside the bucket's own format.
+        recipients: Format ``sealed``: instead of the other recipients that an object has.
+    """
+
+    key: MasterKey | None = None
+    context: Mapping[str, str] = NOTHING
+    migrate: Collection[str] = ()
+    recipients: Sequence[MasterKey] | None = None
+
+    def check(self, format: str) -> None:  # noqa: A002  the word of the documents
+        """Refuse what no bucket of this format can do.
+
+        Raises:
+            UsageError: An unknown kind, or what only sealed objects have.
+        """
+        kinds = (*FORMATS, PLAINTEXT)
+        if isinstance(self.migrate, str) or (unknown := set(self.migrate).difference(kinds)):
+            told = self.migrate if isinstance(self.migrate, str) else ", ".join(sorted(unknown))
+            raise UsageError(
+                f"migrate={told!r} is no list of kinds of objects", hint=f"some of {list(kinds)}"
+            )
+        if format != SEALED and self.recipients:
+            raise UsageError(
+                "only sealed objects have several recipients",
+                hint="open the bucket with format='sealed'",
+            )
+
+
+class Renewing(Rewrapping):
+    """The verb of a bucket that writes an object anew."""
+
+    def reencrypt(
+        self,
+        name: str,
+        *,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        migrate: Collection[str] = (),
+        recipients: Sequence[MasterKey] | None = None,
+        limit_rate: float | None = None,
+        progress: Progress | None = None,
+    ) -> ObjectInfo:
+        """Read an object, verify it, and write it anew under a new data key, where it is.
+
+        It gets the bucket's format and the ring's first key. Of a sealed object the other
+        recipients stay, and so does whether it is bound to its name. Metadata, content headers,
+        tags, ACL, storage class and encryption at rest are kept. Old versions, where the store
+        keeps them, keep their old key: delete them if nobody may open them any more.
+
+        Args:
+            name: The object's name.
+            key: Open the object with this key, whatever its description says or lacks.
+            context: The pairs that a sealed object was written with; also those of the new one.
+            migrate: Kinds that are taken beside the bucket's own format: some of ``oss``,
+                ``oss-v1``, ``sealed`` and ``plaintext``.
+            recipients: Format ``sealed``: for these, beside the ring's first key and those of the
+                bucket, instead of the recipients that it has.
+            limit_rate: Most bytes of plaintext a second.
+            progress: Called with (bytes done, bytes in all).
+
+        Returns:
+            What is there now.
+
+        Raises:
+            PolicyError: It is of another kind; or its RSA key is too short for the policy.
+            UsageError: An unknown kind, or what the bucket's format does not have.
+            ObjectChangedError, PreconditionFailedError: Somebody else changed it meanwhile; their
+                change stays.
+            And the errors of `Bucket.get` and `Bucket.put`.
+        """
+        check_speed(None, limit_rate)
+        renewal = Renewal(key, context, migrate, recipients)
+        renewal.check(self._format)
+        with named(name):
+            seen = self._store.head(name)
+            return self._renewed(seen, renewal, Halt(limit_rate), progress)
+
+    def _renewed(
+        self, seen: StoredObject, renewal: Renewal, halt: Halt, progress: Progress | None = None
+    ) -> ObjectInfo:
+        info = ObjectInfo.of(seen)
+        if info.format != self._format and info.format not in renewal.migrate:
+            raise PolicyError(
+                f"the object is of another kind: {info.format}",
+                hint=f"migrate=[{info.format!r}] writes it anew in format {self._format!r}",
+            )
+        is_sealed = info.envelope is not None and info.envelope.seal is not None
+        reading = Reading(
+            name=seen.name,
+            ring=self._ring,
+            policy=self._policy.admitting(renewal.migrate),
+            format=info.format if info.envelope is not None else self._format,
+            key=renewal.key,
+            context=renewal.context if is_sealed else NOTHING,
+        )
+        sealing = self._sealing_anew(info, reading, renewal)
+        fetch = fetch_from(self._store, seen.name, seen.etag, seen.version_id)
+        pace = _Paced(halt)
+        with (
+            open_stream(fetch, Span(), reading) as stream,
+            Source(stream, progress=progress, pace=pace) as body,
+        ):
+            if stream.info.envelope != info.envelope:
+                raise Seen(self._store, seen).changed()
+            to = Destination(
+                store=self._store,
+                name=seen.name,
+                metadata=info.metadata,
+                headers=self._store.attributes(seen.name),
+                replacing=Seen(self._store, seen),
+            )
+            self._write(to, body, sealing, stream.info.size)
+        there = ObjectInfo.of(self._store.head(seen.name))
+        if there.format != self._format or there.size != info.size:
+            raise ObjectChangedError(
+                "the object was replaced as soon as it was written anew",
+                hint="look at what is there now; another writer put it",
+            )
+        _log.info("reencrypted %r: %d bytes", seen.name, there.size)
+        return there
+
+    def _sealing_anew(self, info: ObjectInfo, reading: Reading, renewal: Renewal) -> Seal:
+        """Return what seals an object for whom it was sealed before."""
+        old = info.envelope.seal if info.envelope is not None else None
+        others: Sequence[MasterKey] = renewal.recipients or ()
+        if old is not None and self._format == SEALED and renewal.recipients is None:
+            others = self._others(info, reading)
+        there = {each.id for each in others}
+        anew = partial(
+            seal,
+            self._ring,
+            self._format,
+            binding=Binding(info.name, renewal.context if self._format == SEALED else NOTHING),
+            bind_name=old is None or old.binds_name,
+            recipients=(*others, *(each for each in self._recipients if each.id not in there)),
+        )
+
+        def sealing(**sizes: int) -> tuple[Envelope, ContentCipher]:
+            envelope, cipher = anew(**sizes)
+            if Envelope.parse({**info.metadata, **envelope.to_metadata()}) != envelope:
+                raise UsageError(
+                    "the object's own metadata would become a part of its envelope",
+                    hint="rename these metadata first: update_metadata",
+                )
+            return envelope, cipher
+
+        return sealing
+
+    def _write(self, to: Destination, body: Source, sealing: Seal, size: int) -> None:
+        if self._format == SEALED:
+            upload_stream(StreamUpload(to, *sealing()), body)
+        elif size > LARGE:
+            body.tell_size(size)
+            upload_sized(to, body, sealing)
+        else:
+            upload_stream(SpooledUpload(to, *sealing()), body)
+
+
+class _Paced(Pace):
+    """A pace that several streams share, and that ends when all have to stop."""
+
+    def __init__(self, halt: Halt) -> None:
+        super().__init__()
+        self._halt = halt
+
+    def block(self, most: int) -> int:
+        return max(_STEP, self._halt.slice_of(most) // _STEP * _STEP)
+
+    def wait(self, count: int) -> None:
+        self._halt.passed(count)

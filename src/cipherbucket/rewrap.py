@@ -1,0 +1,231 @@
+"""Another master key for an object: its data key unwrapped with the old one, wrapped with the new.
+
+Law: the ciphertext never changes and is never decrypted. An object has its old envelope until it
+has its new one, which was seen to open before anything was written. Where the store lets metadata
+be changed no body moves; OSS forbids that for its own format's envelope, so that there the same
+ciphertext is uploaded again. A leaked master key is not mended by this: whoever kept the old
+envelope opens the object for ever, and the answer is `reencrypt`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from cipherbucket.between import rewrite
+from cipherbucket.copies import is_recipient
+from cipherbucket.custody import Custody
+from cipherbucket.description import Description
+from cipherbucket.errors import EnvelopeError, ObjectChangedError, PolicyError, named
+from cipherbucket.format.envelope import OSS_V1, Envelope
+from cipherbucket.format.footer import Recipient
+from cipherbucket.info import ObjectInfo
+from cipherbucket.keyless import replace_around
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.ring import KeyRing, check_key, spelling
+from cipherbucket.pace import check_speed
+from cipherbucket.parallel import Halt
+from cipherbucket.progress import Progress
+from cipherbucket.replacing import Seen
+from cipherbucket.seal import check_opens, resealed, rewrapped, wrapped_for
+from cipherbucket.stores.objects import NOTHING, StoredObject
+from cipherbucket.unlocking import Reading
+from cipherbucket.unseal import Opened, open_sealed, unwrap_oss
+
+_log = logging.getLogger("cipherbucket")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to become of the keys of one object, or of many.
+
+    Attributes:
+        to: The new master key.
+        key: Open with this key, whatever descriptions say; it is the one that is replaced.
+        old: The label of the key that is replaced, where it is not the one that opens.
+        context: The pairs that sealed objects were written with.
+        workers: Parts at once, where a body has to be uploaded again.
+    """
+
+    to: MasterKey
+    key: MasterKey | None = None
+    old: MasterKey | Recipient | None = None
+    context: Mapping[str, str] = NOTHING
+    workers: int | None = None
+
+    @property
+    def replaced(self) -> MasterKey | Recipient | None:
+        """The label of the key that is replaced; None for the one by which an object opens."""
+        return self.old if self.old is not None else self.key
+
+    def check(self, ring: KeyRing) -> None:
+        """Refuse keys that no reader could tell apart.
+
+        Raises:
+            MasterKeyError: The new key has the label of another one.
+        """
+        check_key(self.to)
+        others = {key.id: key for key in (*ring.keys, self.key) if key is not None}
+        others.pop(self.to.id, None)  # the same key under another description gives it that one
+        for other in others.values():
+            KeyRing(self.to, other)
+
+
+class Rewrapping(Custody):
+    """The verb of a bucket that gives an object another master key."""
+
+    def rewrap(
+        self,
+        name: str,
+        to: MasterKey | None = None,
+        *,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        workers: int | None = None,
+        limit_rate: float | None = None,
+        progress: Progress | None = None,
+    ) -> ObjectInfo:
+        """Wrap an object's data key with another master key; the ciphertext stays as it is.
+
+        Of a sealed object's recipients the one that opens it, or that of ``key``, is replaced and
+        the others stay. An object that has the new key already is left as it is. Metadata,
+        content headers, tags, ACL, storage class and encryption at rest are kept. Old versions
+        keep their old key, and so does the footer of a sealed object: whoever has the old key and
+        an old envelope still opens it. If that must not be, see `reencrypt`.
+
+        Args:
+            name: The object's name.
+            to: The new master key; None for the ring's first. Its public half does.
+            key: Open the object with this key, whatever its description says or lacks.
+            context: The pairs that a sealed object was written with.
+            workers: Parts at once, where the ciphertext has to be uploaded again.
+            limit_rate: Most bytes a second, there.
+            progress: Called with (bytes done, bytes in all), there.
+
+        Returns:
+            What is there now.
+
+        Raises:
+            MasterKeyError: The new key cannot write the object's format, does not open what it
+                wrapped, or could not be told from another.
+            PolicyError: The object is not encrypted, or in format ``oss-v1``.
+            ObjectChangedError, PreconditionFailedError: Somebody else changed it meanwhile; their
+                change stays.
+            And the errors of `Bucket.get`.
+        """
+        check_speed(workers, limit_rate)
+        change = Change(to or self._ring.writer(self._format), key, None, context, workers)
+        change.check(self._ring)
+        with named(name):
+            seen = self._store.head(name)
+            return self._rewrapped(seen, change, Halt(limit_rate), progress)
+
+    def _rewrapped(
+        self, seen: StoredObject, change: Change, halt: Halt, progress: Progress | None = None
+    ) -> ObjectInfo:
+        info = ObjectInfo.of(seen)
+        if (envelope := info.envelope) is None:
+            raise PolicyError(
+                "the object is not encrypted, so it has no key to change",
+                hint="reencrypt with migrate=['plaintext'] encrypts it",
+            )
+        if envelope.format == OSS_V1:
+            raise PolicyError(
+                "objects of format oss-v1 keep their envelope",
+                hint="reencrypt with migrate=['oss-v1'] writes it anew",
+            )
+        info.check_lengths()
+        reading = self._reading(info.name, key=change.key, context=change.context)
+        if envelope.seal is not None:
+            renewed = _of_sealed(envelope, reading, change)
+        else:
+            renewed = _of_oss(envelope, reading, change)
+        if renewed == envelope:
+            return info
+        written = self._with_envelope(
+            Seen(self._store, seen), info, renewed, change, halt, progress
+        )
+        _log.info("rewrapped %r for key %s", info.name, change.to.id)
+        return written
+
+    def _with_envelope(
+        self,
+        seen: Seen,
+        info: ObjectInfo,
+        envelope: Envelope,
+        change: Change,
+        halt: Halt,
+        progress: Progress | None,
+    ) -> ObjectInfo:
+        """Give an object another envelope, and see that it has it."""
+        texts = envelope.to_metadata()
+        metadata = {**info.metadata, **texts}
+        fixed = self._store.fixed_metadata
+        if fixed is None or not any(name.startswith(fixed) for name in texts):
+            return ObjectInfo.of(replace_around(self._store, info, metadata, info.headers))
+        rewrite(
+            seen,
+            metadata=metadata,
+            headers=self._store.attributes(info.name),
+            workers=change.workers,
+            halt=halt,
+            progress=progress,
+        )
+        there = ObjectInfo.of(self._store.head(info.name))
+        if there.envelope != envelope or (there.crc64, there.size) != (info.crc64, info.size):
+            raise ObjectChangedError(
+                "the object was replaced as soon as it was rewrapped",
+                hint="look at what is there now; another writer put it",
+            )
+        return there
+
+
+def _of_oss(envelope: Envelope, reading: Reading, change: Change) -> Envelope:
+    (recipient,) = envelope.recipients
+    if is_of(recipient, change.to):
+        return envelope
+    data_key, iv = unwrap_oss(envelope, reading.ring, reading.policy, key=reading.key)
+    return rewrapped(envelope, change.to, data_key, iv)
+
+
+def _of_sealed(envelope: Envelope, reading: Reading, change: Change) -> Envelope:
+    there = envelope.recipients
+    has_new = any(is_of(each, change.to) for each in there)
+    if has_new and (change.replaced is None or _place(there, change.replaced, change.to) is None):
+        return envelope
+    opened = open_sealed(
+        envelope, reading.ring, reading.policy, key=reading.key, binding=reading.binding
+    )
+    place = _place(there, change.replaced, change.to) if change.replaced is not None else None
+    if place is None:
+        place = there.index(opened.recipient)
+    before, after = there[:place], there[place + 1 :]
+    added = () if has_new else (_wrapped(opened, change.to),)
+    return resealed(opened.cipher.seal, (*before, *added, *after), opened.data_key)
+
+
+def _wrapped(opened: Opened, key: MasterKey) -> Recipient:
+    object_id = opened.cipher.seal.object_id
+    recipient = wrapped_for(key, opened.data_key, object_id)
+    check_opens(key, recipient, opened.data_key, object_id)
+    return recipient
+
+
+def _place(
+    recipients: tuple[Recipient, ...], old: MasterKey | Recipient, to: MasterKey
+) -> int | None:
+    """Find the recipient that is to go; never the one that is to come."""
+    for place, recipient in enumerate(recipients):
+        if is_recipient(recipient, old) and not is_of(recipient, to):
+            return place
+    return None
+
+
+def is_of(recipient: Recipient, key: MasterKey) -> bool:
+    """Tell whether a recipient, of any format, has a key's label."""
+    with suppress(EnvelopeError):  # a damaged description is no key's
+        labels = recipient.description == Description(key.description)
+        return labels and spelling(key, recipient.algorithm) is not None
+    return False
