@@ -111,7 +111,8 @@ class Response:
         self.status = status
         self.headers = CaseInsensitiveDict(headers)
         self.request_id = self.headers.get("x-oss-request-id", "")
-        self._data, self._source = (body, None) if isinstance(body, bytes) else (b"", body)
+        self._source: Readable | None = None if isinstance(body, bytes) else body
+        self._data = body if isinstance(body, bytes) else b""
 
     @property
     def response(self) -> Self:

@@ -1,0 +1,228 @@
+"""What the calls of a bucket return: the answer of the service, read.
+
+Every result has `RequestResult`'s attributes; sizes and checksums are of what is stored, which for
+an encrypted object has the length of the plaintext.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import unquote
+
+from cipherbucket.oss2._infos import (
+    BatchDeleteObjectVersionResult,
+    DeleteMarkerInfo,
+    MultipartUploadInfo,
+    ObjectVersionInfo,
+    PartInfo,
+    SimplifiedObjectInfo,
+)
+from cipherbucket.oss2._tagging import Tagging
+from cipherbucket.oss2._times import http_to_unixtime
+from cipherbucket.oss2.headers import (
+    OSS_HASH_CRC64_ECMA,
+    OSS_OBJECT_TYPE,
+    OSS_SYMLINK_TARGET,
+)
+from cipherbucket.oss2.http import Response
+
+T = TypeVar("T")
+
+
+class RequestResult:
+    """An answer.
+
+    Attributes:
+        resp: The answer itself.
+        status: Its HTTP status.
+        headers: Its headers.
+        request_id: What the service's support asks for.
+        versionid: The version of the object, in a bucket that keeps versions.
+        delete_marker: Whether what was deleted or found is a delete marker.
+    """
+
+    def __init__(self, resp: Response) -> None:
+        self.resp = resp
+        self.status = resp.status
+        self.headers = resp.headers
+        self.request_id = resp.request_id
+        self.versionid = self.headers.get("x-oss-version-id")
+        self.delete_marker = told(self.headers, "x-oss-delete-marker", bool)
+
+
+class HeadObjectResult(RequestResult):
+    """What is known of an object.
+
+    Attributes:
+        object_type: ``Normal``, ``Multipart`` ...
+        last_modified: Seconds since 1970.
+        content_type: The content type.
+        content_length: Bytes.
+        etag: Without quotes.
+        server_crc: CRC-64 of what is stored.
+    """
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.object_type = self.headers.get(OSS_OBJECT_TYPE)
+        self.last_modified = told(self.headers, "last-modified", http_to_unixtime)
+        self.content_type = self.headers.get("content-type")
+        self.content_length = told(self.headers, "content-length", int)
+        self.etag = told(self.headers, "etag", unquoted)
+        self.server_crc = told(self.headers, OSS_HASH_CRC64_ECMA, int)
+
+
+class GetObjectMetaResult(RequestResult):
+    """The little that ``get_object_meta`` tells: ``last_modified``, ``content_length``, ``etag``."""
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.last_modified = told(self.headers, "last-modified", http_to_unixtime)
+        self.content_length = told(self.headers, "content-length", int)
+        self.etag = told(self.headers, "etag", unquoted)
+
+
+class GetSymlinkResult(RequestResult):
+    """Where a symlink leads: ``target_key``."""
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.target_key = unquote(self.headers.get(OSS_SYMLINK_TARGET, ""))
+
+
+class PutObjectResult(RequestResult):
+    """What was stored: ``etag`` without quotes, and ``crc``, the CRC-64 of the stored bytes."""
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.etag = told(self.headers, "etag", unquoted)
+        self.crc = told(self.headers, OSS_HASH_CRC64_ECMA, int)
+
+
+class InitMultipartUploadResult(RequestResult):
+    """The ``upload_id`` of an upload that was begun."""
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.upload_id: str = ""
+
+
+class BatchDeleteObjectsResult(RequestResult):
+    """What was deleted: ``deleted_keys``, and ``delete_versions`` with more about each."""
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.deleted_keys: list[str] = []
+        self.delete_versions: list[BatchDeleteObjectVersionResult] = []
+
+
+class ListObjectsResult(RequestResult):
+    """A page of objects.
+
+    Attributes:
+        is_truncated: Whether there are more.
+        next_marker: Where they begin.
+        object_list: The objects.
+        prefix_list: Common prefixes.
+    """
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.is_truncated = False
+        self.next_marker = ""
+        self.object_list: list[SimplifiedObjectInfo] = []
+        self.prefix_list: list[str] = []
+
+
+class ListObjectsV2Result(RequestResult):
+    """A page of objects, as `ListObjectsResult`, with a ``next_continuation_token``."""
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.is_truncated = False
+        self.next_continuation_token = ""
+        self.object_list: list[SimplifiedObjectInfo] = []
+        self.prefix_list: list[str] = []
+
+
+class ListMultipartUploadsResult(RequestResult):
+    """A page of unfinished uploads.
+
+    Attributes:
+        is_truncated: Whether there are more.
+        next_key_marker: Where they begin: the name.
+        next_upload_id_marker: And the upload.
+        upload_list: The uploads.
+        prefix_list: Common prefixes.
+    """
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.is_truncated = False
+        self.next_key_marker = ""
+        self.next_upload_id_marker = ""
+        self.upload_list: list[MultipartUploadInfo] = []
+        self.prefix_list: list[str] = []
+
+
+class ListPartsResult(RequestResult):
+    """A page of the parts that arrived: ``parts``, ``is_truncated``, ``next_marker``."""
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.is_truncated = False
+        self.next_marker = ""
+        self.parts: list[PartInfo] = []
+
+
+class ListObjectVersionsResult(RequestResult):
+    """A page of versions: ``versions``, ``delete_marker``, ``common_prefix``, and the markers."""
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.is_truncated = False
+        self.key_marker = ""
+        self.next_key_marker = ""
+        self.versionid_marker = ""
+        self.next_versionid_marker = ""
+        self.name = ""
+        self.owner = ""
+        self.prefix = ""
+        self.max_keys: int | str = ""
+        self.delimiter = ""
+        self.delete_marker: list[DeleteMarkerInfo] = []  # type: ignore[assignment]
+        self.versions: list[ObjectVersionInfo] = []
+        self.common_prefix: list[str] = []
+
+
+class GetObjectAclResult(RequestResult):
+    """The ACL of an object: ``acl``."""
+
+    def __init__(self, resp: Response) -> None:
+        super().__init__(resp)
+        self.acl = ""
+
+
+class GetTaggingResult(RequestResult, Tagging):
+    """The tags of an object: ``tag_set``."""
+
+    def __init__(self, resp: Response) -> None:
+        RequestResult.__init__(self, resp)
+        Tagging.__init__(self)
+
+
+def told(headers: Mapping[str, str], name: str, read: Callable[[str], T]) -> T | None:
+    """Return what a header says; None where it is not there or says nothing of the kind."""
+    text = headers.get(name)
+    if text is None:
+        return None
+    try:
+        return read(text)
+    except ValueError:
+        return None
+
+
+def unquoted(text: str) -> str:
+    """Return an ETag without its quotes."""
+    return text.strip('"')
