@@ -8,6 +8,9 @@ from __future__ import annotations
 import base64
 import binascii
 
+MAX_BLOB = 8192
+"""Most characters of a ``CiphertextBlob``; the metadata of an object holds no more."""
+
 
 class NoAnswerError(Exception):
     """No answer came, or none that a KMS gives.

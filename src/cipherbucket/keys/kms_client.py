@@ -32,6 +32,7 @@ from cipherbucket.errors import (
 )
 from cipherbucket.keys.kms_answers import (
     KEY_NOT_FOUND,
+    MAX_BLOB,
     NOT_THIS_CIPHERTEXT,
     NoAnswerError,
     decoded,
@@ -42,6 +43,7 @@ from cipherbucket.keys.kms_settings import KmsSettings
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 8.0
 """Seconds; each pause is up to twice the one before."""
+_LONGEST_ID = 256
 
 
 class KmsClient:
@@ -62,7 +64,7 @@ class KmsClient:
         if importlib.util.find_spec("alibabacloud_kms20160120") is None:
             raise _no_extra()
 
-    def generate(self, key_id: str, length: int, context: str) -> tuple[bytes, str]:
+    def generate(self, key_id: str, length: int, context: str) -> tuple[bytes, str, str]:
         """Let the KMS draw a data key.
 
         Args:
@@ -71,7 +73,7 @@ class KmsClient:
             context: The encryption context as JSON text, or "".
 
         Returns:
-            The data key, and the ``CiphertextBlob``.
+            The data key, the ``CiphertextBlob``, and the id of the KMS key that wrapped it.
 
         Raises:
             MasterKeyError: There is no such KMS key.
@@ -84,13 +86,13 @@ class KmsClient:
         data_key = decoded(self._text(answer, "Plaintext"))
         if data_key is None or len(data_key) != length:
             raise self._garbage("a data key of another length")
-        return data_key, self._blob(answer)
+        return data_key, self._blob(answer), self._key_id(answer)
 
-    def encrypt(self, key_id: str, secret: bytes, context: str) -> str:
-        """Wrap a secret; return the ``CiphertextBlob``. Arguments and errors as `generate`."""
+    def encrypt(self, key_id: str, secret: bytes, context: str) -> tuple[str, str]:
+        """Wrap a secret; return what `generate` does but the data key. Arguments and errors too."""
         plaintext = base64.b64encode(secret).decode()
         answer = self._call("Encrypt", context, KeyId=key_id, Plaintext=plaintext)
-        return self._blob(answer)
+        return self._blob(answer), self._key_id(answer)
 
     def decrypt(self, blob: str, context: str) -> tuple[str, str]:
         """Unwrap a ``CiphertextBlob``.
@@ -104,7 +106,7 @@ class KmsClient:
             KmsError: It refused, failed or could not be reached.
         """
         answer = self._call("Decrypt", context, CiphertextBlob=blob)
-        return self._text(answer, "Plaintext"), self._text(answer, "KeyId")
+        return self._text(answer, "Plaintext"), self._key_id(answer)
 
     def describe(self, key_id: str) -> str:
         """Return the id of the KMS key that an id, alias or ARN stands for.
@@ -112,7 +114,7 @@ class KmsClient:
         Errors as `generate`.
         """
         metadata = self._call("DescribeKey", "", KeyId=key_id).get("KeyMetadata")
-        return self._text(metadata if isinstance(metadata, Mapping) else {}, "KeyId")
+        return self._key_id(metadata if isinstance(metadata, Mapping) else {})
 
     def _call(self, action: str, context: str, **parameters: str) -> Mapping[str, Any]:
         if context:
@@ -195,7 +197,15 @@ class KmsClient:
         blob = self._text(answer, "CiphertextBlob")
         if decoded(blob) is None:  # then it would not come back from an object as it was
             raise self._garbage("a CiphertextBlob that is not base64")
+        if len(blob) > MAX_BLOB:
+            raise self._garbage("a CiphertextBlob that is too long for an object")
         return blob
+
+    def _key_id(self, answer: Mapping[str, Any]) -> str:
+        key_id = self._text(answer, "KeyId")
+        if not key_id.isprintable() or len(key_id) > _LONGEST_ID:
+            raise self._garbage("a KeyId that is none")
+        return key_id
 
     def _garbage(self, what: str) -> KmsError:
         error = KmsError(

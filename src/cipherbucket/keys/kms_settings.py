@@ -7,8 +7,8 @@ alone, for a local endpoint in development and tests.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from cipherbucket.credentials import Credentials, CredentialsProvider
@@ -20,6 +20,9 @@ READ_TIMEOUT = 10.0
 """Seconds without a byte until a call is given up; the KMS answers in milliseconds."""
 PATIENCE = 60.0
 """Seconds that a call is paused for in all before a busy KMS becomes an error."""
+_LONGEST = 24 * 3600
+_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +70,15 @@ class KmsSettings:
             object.__setattr__(self, "endpoint", os.environ.get("KMS_ENDPOINT") or None)
         if self.network not in {"public", "vpc"}:
             raise UsageError(f"network is one of public, vpc, not {self.network!r}")
-        if self.ca_file is not None and not Path(self.ca_file).is_file():
-            raise UsageError(f"ca_file: there is no file {self.ca_file!r}")
-        if self.attempts < 1 or min(self.connect_timeout, self.read_timeout) <= 0:
+        if self.region is not None and not _REGION.fullmatch(self.region):
+            raise UsageError(f"{self.region!r} is no region", hint="it is such as cn-hangzhou")
+        if self.ca_file is not None:
+            _check_certificates(self.ca_file)
+        timeouts = (self.connect_timeout, self.read_timeout)
+        if self.attempts < 1 or not all(0 < each <= _LONGEST for each in timeouts):
             raise UsageError("a KMS takes at least one attempt, and timeouts above zero")
+        if not 0 <= self.patience <= _LONGEST:
+            raise UsageError(f"patience is 0 to {_LONGEST} seconds")
         if self.endpoint is not None:
             _check(_split(self.endpoint))
         if self.proxy is not None and self.protocol == "http":
@@ -99,6 +107,17 @@ class KmsSettings:
         return f"kms{network}.{self.region}.aliyuncs.com"
 
 
+def _check_certificates(ca_file: str) -> None:
+    import ssl  # noqa: PLC0415  as below
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file)
+    except ssl.SSLError:
+        raise UsageError(f"ca_file: {ca_file!r} holds no certificate in PEM") from None
+    except OSError as error:
+        raise UsageError(f"ca_file: {ca_file!r} cannot be read: {error.strerror}") from None
+
+
 def _split(endpoint: str) -> SplitResult:
     try:
         parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
@@ -109,11 +128,11 @@ def _split(endpoint: str) -> SplitResult:
 
 
 def _check(parts: SplitResult) -> None:
-    if parts.scheme not in {"https", "http"} or not parts.hostname or "@" in parts.netloc:
+    if parts.scheme not in {"https", "http"} or not _HOST.fullmatch(parts.netloc):
         raise UsageError("the endpoint of the KMS is no URL that can be used")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise UsageError("the endpoint of the KMS is a host; no path goes with it")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         raise UsageError(
             "plain HTTP would send data keys over the network in the clear",
             hint="use https://; http:// is for a local endpoint on loopback",

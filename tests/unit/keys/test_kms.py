@@ -192,6 +192,12 @@ def test_a_sealed_object_has_its_own_encryption_context(kms: StubKms) -> None:
     [
         {"blob": "triple"},
         {"allowed": KEY_ID},
+        {"allowed": [None]},
+        {"allowed": [""]},
+        {"passphrase": 1},
+        {"passphrase": "\ud800"},
+        {"encryption_context": {"a": "\ud800"}},
+        {"encryption_context": {"cipherbucket": "sealed-v1"}},
         {"encryption_context": {"a": 1}},
         {"encryption_context": {"a": "1"}, "passphrase": "2"},
         {"description": "not json"},
@@ -235,7 +241,7 @@ def test_without_a_list_any_key_of_the_account_opens_and_is_told(
     assert said == [f"opened with KMS key {OTHER_ID}; this key is {KEY_ID}"]
 
 
-def test_with_a_list_no_other_key_opens_and_aliases_are_resolved_once(
+def test_with_a_list_no_other_key_opens_and_aliases_are_resolved(
     kms: StubKms, caplog: pytest.LogCaptureFixture
 ) -> None:
     arn = f"acs:kms:cn-hangzhou:1:key/{OTHER_ID}"
@@ -246,17 +252,20 @@ def test_with_a_list_no_other_key_opens_and_aliases_are_resolved_once(
 
     ours = kms.key("alias/ours", description=label, allowed=())
     bucket = cb.Bucket(store, cb.KeyRing(ours))
-    assert bucket.get("mine").read() == b"content"
+    for _ in range(2):
+        assert bucket.get("mine").read() == b"content"
+    assert kms.actions["DescribeKey"] == 1
     with pytest.raises(cb.WrongKeyError) as caught:
         bucket.get("theirs")
     assert OTHER_ID not in str(caught.value)
     assert f"KMS key {OTHER_ID} is not among those allowed" in caplog.text
-    assert ours.opened_with == {KEY_ID: 2}
-    assert kms.actions["DescribeKey"] == 1
+    assert ours.opened_with == {KEY_ID: 4}
+    assert kms.actions["DescribeKey"] == 3  # the alias might have moved; the two halves ask
 
+    kms.calls.clear()
     both = cb.Bucket(store, cb.KeyRing(kms.key(description=label, allowed=[arn])))
     assert both.get("theirs").read() == both.get("mine").read() == b"content"
-    assert kms.actions["DescribeKey"] == 2
+    assert kms.actions["DescribeKey"] == 1
 
 
 def test_algorithms_and_contexts_that_do_not_fit_are_refused_before_the_kms_is_asked(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import cipherbucket as cb
+from cipherbucket.server.kms.certificate import certificate_in
 
 
 @pytest.fixture(autouse=True)
@@ -67,9 +68,19 @@ def test_plain_http_to_another_machine_is_refused() -> None:
         {"endpoint": "https://kms.example?query"},
         {"endpoint": "https://user:swordfish@kms.example"},
         {"endpoint": "https://kms.example:port"},
+        {"endpoint": "https://a b"},
+        {"endpoint": "https://a%2fb"},
+        {"endpoint": "https://kms.example\\@other.example"},
+        {"region": "example.com/"},
+        {"region": "cn hangzhou"},
+        {"region": "cn-hangzhou\n"},
         {"network": "internal"},
         {"attempts": 0},
         {"read_timeout": 0},
+        {"read_timeout": float("nan")},
+        {"connect_timeout": float("inf")},
+        {"patience": float("nan")},
+        {"patience": -1},
         {"ca_file": "no-such-file"},
         {"endpoint": "http://127.0.0.1", "proxy": "http://user:swordfish@127.0.0.1:1"},
     ],
@@ -84,5 +95,12 @@ def test_what_cannot_be_is_refused(given: dict[str, Any]) -> None:
 def test_a_key_needs_a_region_or_an_endpoint(tmp_path: Path) -> None:
     with pytest.raises(cb.UsageError, match="region or an endpoint"):
         cb.AliKmsKey("key")
-    (tmp_path / "ca.pem").write_text("")
-    cb.AliKmsKey("key", cb.KmsSettings(region="cn-hangzhou", ca_file=str(tmp_path / "ca.pem")))
+    ca_file = certificate_in(tmp_path, "localhost").certificate
+    cb.AliKmsKey("key", cb.KmsSettings(region="cn-hangzhou", ca_file=str(ca_file)))
+
+
+def test_a_file_without_certificates_is_refused_at_once(tmp_path: Path) -> None:
+    for content in (b"", b"certificate", bytes(99)):
+        (tmp_path / "ca.pem").write_bytes(content)
+        with pytest.raises(cb.UsageError, match="holds no certificate"):
+            cb.KmsSettings(region="cn-hangzhou", ca_file=str(tmp_path / "ca.pem"))
