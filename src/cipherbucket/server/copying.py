@@ -75,7 +75,9 @@ def find_source(db: sqlite3.Connection, call: Call) -> tuple[Bucket, Version]:
     path, _, query = header.partition("?")
     name, _, key = path.lstrip("/").partition("/")
     key = unquote(key)
-    version_id = query.removeprefix("versionId=") if query.startswith("versionId=") else None
+    version_id = (
+        unquote(query.removeprefix("versionId=")) if query.startswith("versionId=") else None
+    )
     if not name or not key:
         raise invalid_argument("The copy source must be /bucket/object.", _SOURCE, header)
     bucket = get_bucket(db, unquote(name))

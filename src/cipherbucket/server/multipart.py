@@ -146,8 +146,8 @@ def complete(service: Service, call: Call) -> Answer:
     text = call.read_document()
     if every and text.strip():
         raise invalid_argument("A body and x-oss-complete-all exclude each other.")
-    named = None if every else _named_parts(text)
     acl = check_acl(call.headers.get("x-oss-object-acl") or "default")
+    named = None if every else _named_parts(text)
     with service.writing(call.bucket) as (db, bucket, freed):
         upload = _get_upload(db, call)
         parts = _chosen_parts(list_parts(db, upload.upload_id), named)
