@@ -2,7 +2,8 @@
 
 Law: what arrives is what left. The bytes are of one version of the source, the CRC-64 of what
 passed is compared with what both stores say, and the metadata come from the response that brings
-the bytes. Large objects go in ranges, several at once, each of which becomes a part.
+the bytes. Large objects go in ranges, several at once, each of which becomes a part; OSS demands
+the sizes of such parts in the envelope, where they are added if they are not there.
 
 Each request is tried again by itself. Where an answer was lost, our copy is known by metadata,
 size and CRC-64 together, since nothing may be added to it to know it by.
@@ -10,24 +11,24 @@ size and CRC-64 together, since nothing may be added to it to know it by.
 
 from __future__ import annotations
 
-import base64
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
+from cipherbucket.beginning import begin_anew
 from cipherbucket.checksum import crc64_combine
 from cipherbucket.decryption import BLOCK
 from cipherbucket.errors import (
-    CipherbucketError,
     IntegrityError,
     ObjectChangedError,
     ObjectNotFoundError,
     PreconditionFailedError,
-    TransientStoreError,
     UploadNotFoundError,
+    UsageError,
     named,
 )
-from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.envelope import OSS, Envelope
 from cipherbucket.format.span import PartPlan, good_part_size
 from cipherbucket.pace import check_speed
 from cipherbucket.parallel import MEMORY, Halt, run, usual_workers
@@ -188,11 +189,11 @@ def _in_parts(
     halt: Halt,
     ticker: Ticker,
 ) -> StoredObject:
-    plan = PartPlan(there.size, good_part_size(there.size))
+    plan, to = _planned(there, to)
     parts: dict[int, Part] = {}
     crcs: dict[int, int] = {}
     metadata = _part_metadata(to)
-    upload_id = _begun(to)
+    upload_id = begin_anew(to)
 
     def passed(number: int) -> None:
         start, stop = plan.offsets(number)
@@ -234,6 +235,24 @@ def _in_parts(
         raise
 
 
+def _planned(there: StoredObject, to: Destination) -> tuple[PartPlan, Destination]:
+    """Cut an object as its envelope says, since OSS holds the parts against it.
+
+    Where the envelope tells no sizes, or ones that are no use, those of the plan are added to it.
+    """
+    envelope = Envelope.parse(to.metadata)
+    if envelope is not None and envelope.format == OSS and envelope.data_size == there.size:
+        with suppress(UsageError):
+            plan = PartPlan(there.size, envelope.part_size or 0)
+            if plan.part_size <= MEMORY:
+                return plan, to
+    plan = PartPlan(there.size, good_part_size(there.size))
+    if envelope is None or envelope.format != OSS or to.store.fixed_metadata is None:
+        return plan, to
+    sized = envelope.with_sizes(there.size, plan.part_size).to_metadata()
+    return plan, replace(to, metadata={**to.metadata, **sized})
+
+
 def _if_match(to: Destination) -> str | None:
     return None if to.replacing is None else to.replacing.if_match
 
@@ -241,65 +260,6 @@ def _if_match(to: Destination) -> str | None:
 def _most(workers: int, plan: PartPlan) -> int:
     """Return how many parts may be in memory at once."""
     return max(1, min(workers, plan.count, MEMORY // min(plan.part_size, plan.data_size)))
-
-
-def _begun(to: Destination) -> str:
-    """Begin an upload; one that was begun although its answer was lost is aborted."""
-    before = _uploads(to.store, to.name)
-
-    def begin(attempt: int) -> str:
-        if attempt > 1:
-            _abort_lost(to, before)
-        return to.store.begin_upload(to.name, metadata=to.metadata, headers=to.headers)
-
-    try:
-        return persist(begin)
-    except TransientStoreError:
-        _abort_lost(to, before)
-        raise
-
-
-def _uploads(target: Store, target_name: str) -> set[str] | None:
-    """Return the ids of the unfinished uploads of a name; None where they cannot be had."""
-    try:
-        listed = persist(lambda _: target.list_uploads(target_name))
-    except CipherbucketError as error:
-        _log.debug("unfinished uploads of %r cannot be listed (%s)", target_name, error)
-        return None
-    return {upload.upload_id for upload in listed if upload.name == target_name}
-
-
-def _abort_lost(to: Destination, before: set[str] | None) -> None:
-    """Abort what a request whose answer was lost may have begun.
-
-    Another copy of the same object has the same envelope. Ours was not there before, has no parts
-    yet, and is the only such one; where there are more, none is touched.
-    """
-    now = _uploads(to.store, to.name) if before is not None else None
-    if before is None or now is None:
-        _log.warning("an unfinished upload of %r may be left at %s", to.name, to.store.url)
-        return
-    try:
-        ours = [found for found in now - before if _is_ours(to, found)]
-    except CipherbucketError as error:
-        _log.warning("an unfinished upload of %r may be left (%s)", to.name, error)
-        return
-    if len(ours) == 1:
-        abort_quietly(to.store, to.name, ours[0])
-    elif ours:
-        _log.warning("one of the unfinished uploads of %r is left of this copy", to.name)
-
-
-def _is_ours(to: Destination, upload_id: str) -> bool:
-    envelope = Envelope.parse(to.metadata)
-    identity = None if envelope is None else base64.b64encode(envelope.identity).decode()
-    with suppress(UploadNotFoundError):
-        claimed = to.store.upload_metadata(to.name, upload_id)
-        if claimed.items() <= to.metadata.items() and (
-            identity is None or identity in claimed.values()
-        ):
-            return not to.store.list_parts(to.name, upload_id)
-    return False
 
 
 def _written(

@@ -157,6 +157,20 @@ class Ledger:
             )
             return {status: (count, size) for status, count, size in rows}
 
+    def total(self, field: str) -> int:
+        """Add up a number of the details."""
+        row = self._row("SELECT total(json_extract(detail, ?)) FROM outcomes", (f"$.{field}",))
+        return int(row[0])
+
+    def reasons(self, status: str) -> dict[str, int]:
+        """Count the outcomes of a status by the ``reason`` in their details."""
+        sql = (
+            "SELECT json_extract(detail, '$.reason'), count(*) FROM outcomes"
+            " WHERE status = ? GROUP BY 1"
+        )
+        with self._lock:
+            return {reason or "": count for reason, count in self._db.execute(sql, (status,))}
+
     def finish(self) -> None:
         """Say that the pass is complete: there is nothing to go on with, the file goes."""
         self._finished = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from cipherbucket.errors import ObjectChangedError, PolicyError, UsageError, named
@@ -47,13 +47,13 @@ class Renewal:
     Attributes:
         key: Open with this key, whatever descriptions say.
         context: The pairs that sealed objects were written with, and will be.
-        migrate: The kinds that are written anew beside the bucket's own format.
+        kinds: The kinds of objects that are written anew.
         recipients: Format ``sealed``: instead of the other recipients that an object has.
     """
 
     key: MasterKey | None = None
-    context: Mapping[str, str] = NOTHING
-    migrate: Collection[str] = ()
+    context: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    kinds: Collection[str] = ()
     recipients: Sequence[MasterKey] | None = None
 
     def check(self, format: str) -> None:  # noqa: A002  the word of the documents
@@ -62,11 +62,11 @@ class Renewal:
         Raises:
             UsageError: An unknown kind, or what only sealed objects have.
         """
-        kinds = (*FORMATS, PLAINTEXT)
-        if isinstance(self.migrate, str) or (unknown := set(self.migrate).difference(kinds)):
-            told = self.migrate if isinstance(self.migrate, str) else ", ".join(sorted(unknown))
+        known = (*FORMATS, PLAINTEXT)
+        if isinstance(self.kinds, str) or set(self.kinds).difference(known):
             raise UsageError(
-                f"migrate={told!r} is no list of kinds of objects", hint=f"some of {list(kinds)}"
+                f"kinds={self.kinds!r} is no list of kinds of objects",
+                hint=f"some of {list(known)}",
             )
         if format != SEALED and self.recipients:
             raise UsageError(
@@ -84,7 +84,7 @@ class Renewing(Rewrapping):
         *,
         key: MasterKey | None = None,
         context: Mapping[str, str] = NOTHING,
-        migrate: Collection[str] = (),
+        kinds: Collection[str] | None = None,
         recipients: Sequence[MasterKey] | None = None,
         limit_rate: float | None = None,
         progress: Progress | None = None,
@@ -100,8 +100,8 @@ class Renewing(Rewrapping):
             name: The object's name.
             key: Open the object with this key, whatever its description says or lacks.
             context: The pairs that a sealed object was written with; also those of the new one.
-            migrate: Kinds that are taken beside the bucket's own format: some of ``oss``,
-                ``oss-v1``, ``sealed`` and ``plaintext``.
+            kinds: Which kinds of objects are written anew: some of ``oss``, ``oss-v1``, ``sealed``
+                and ``plaintext``. None: only the bucket's own format.
             recipients: Format ``sealed``: for these, beside the ring's first key and those of the
                 bucket, instead of the recipients that it has.
             limit_rate: Most bytes of plaintext a second.
@@ -118,7 +118,7 @@ class Renewing(Rewrapping):
             And the errors of `Bucket.get` and `Bucket.put`.
         """
         check_speed(None, limit_rate)
-        renewal = Renewal(key, context, migrate, recipients)
+        renewal = Renewal(key, context, kinds or (self._format,), recipients)
         renewal.check(self._format)
         with named(name):
             seen = self._store.head(name)
@@ -128,16 +128,16 @@ class Renewing(Rewrapping):
         self, seen: StoredObject, renewal: Renewal, halt: Halt, progress: Progress | None = None
     ) -> ObjectInfo:
         info = ObjectInfo.of(seen)
-        if info.format != self._format and info.format not in renewal.migrate:
+        if info.format not in renewal.kinds:
             raise PolicyError(
                 f"the object is of another kind: {info.format}",
-                hint=f"migrate=[{info.format!r}] writes it anew in format {self._format!r}",
+                hint=f"kinds=[{info.format!r}] writes it anew in format {self._format!r}",
             )
         is_sealed = info.envelope is not None and info.envelope.seal is not None
         reading = Reading(
             name=seen.name,
             ring=self._ring,
-            policy=self._policy.admitting(renewal.migrate),
+            policy=self._policy.admitting(renewal.kinds),
             format=info.format if info.envelope is not None else self._format,
             key=renewal.key,
             context=renewal.context if is_sealed else NOTHING,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cipherbucket.between import rewrite
 from cipherbucket.copies import is_recipient
@@ -37,6 +37,10 @@ from cipherbucket.unseal import Opened, open_sealed, unwrap_oss
 _log = logging.getLogger("cipherbucket")
 
 
+Label = MasterKey | Recipient | Mapping[str, str]
+"""What tells a recipient: its key, itself, or its description, whatever the algorithm."""
+
+
 @dataclass(frozen=True)
 class Change:
     """What is to become of the keys of one object, or of many.
@@ -44,20 +48,20 @@ class Change:
     Attributes:
         to: The new master key.
         key: Open with this key, whatever descriptions say; it is the one that is replaced.
-        old: The label of the key that is replaced, where it is not the one that opens.
+        old: The key that is replaced, where it is not the one that opens.
         context: The pairs that sealed objects were written with.
         workers: Parts at once, where a body has to be uploaded again.
     """
 
     to: MasterKey
     key: MasterKey | None = None
-    old: MasterKey | Recipient | None = None
-    context: Mapping[str, str] = NOTHING
+    old: Label | None = None
+    context: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     workers: int | None = None
 
     @property
-    def replaced(self) -> MasterKey | Recipient | None:
-        """The label of the key that is replaced; None for the one by which an object opens."""
+    def replaced(self) -> Label | None:
+        """The key that is replaced; None for the one by which an object opens."""
         return self.old if self.old is not None else self.key
 
     def check(self, ring: KeyRing) -> None:
@@ -129,12 +133,12 @@ class Rewrapping(Custody):
         if (envelope := info.envelope) is None:
             raise PolicyError(
                 "the object is not encrypted, so it has no key to change",
-                hint="reencrypt with migrate=['plaintext'] encrypts it",
+                hint="reencrypt with kinds=['plaintext'] encrypts it",
             )
         if envelope.format == OSS_V1:
             raise PolicyError(
                 "objects of format oss-v1 keep their envelope",
-                hint="reencrypt with migrate=['oss-v1'] writes it anew",
+                hint="reencrypt with kinds=['oss-v1'] writes it anew",
             )
         info.check_lengths()
         reading = self._reading(info.name, key=change.key, context=change.context)
@@ -165,7 +169,7 @@ class Rewrapping(Custody):
         fixed = self._store.fixed_metadata
         if fixed is None or not any(name.startswith(fixed) for name in texts):
             return ObjectInfo.of(replace_around(self._store, info, metadata, info.headers))
-        rewrite(
+        written = rewrite(
             seen,
             metadata=metadata,
             headers=self._store.attributes(info.name),
@@ -174,7 +178,8 @@ class Rewrapping(Custody):
             progress=progress,
         )
         there = ObjectInfo.of(self._store.head(info.name))
-        if there.envelope != envelope or (there.crc64, there.size) != (info.crc64, info.size):
+        ours = ObjectInfo.of(written).envelope
+        if there.envelope != ours or (there.crc64, there.size) != (info.crc64, info.size):
             raise ObjectChangedError(
                 "the object was replaced as soon as it was rewrapped",
                 hint="look at what is there now; another writer put it",
@@ -213,19 +218,21 @@ def _wrapped(opened: Opened, key: MasterKey) -> Recipient:
     return recipient
 
 
-def _place(
-    recipients: tuple[Recipient, ...], old: MasterKey | Recipient, to: MasterKey
-) -> int | None:
+def _place(recipients: tuple[Recipient, ...], old: Label, to: MasterKey) -> int | None:
     """Find the recipient that is to go; never the one that is to come."""
     for place, recipient in enumerate(recipients):
-        if is_recipient(recipient, old) and not is_of(recipient, to):
+        if is_of(recipient, old) and not is_of(recipient, to):
             return place
     return None
 
 
-def is_of(recipient: Recipient, key: MasterKey) -> bool:
-    """Tell whether a recipient, of any format, has a key's label."""
+def is_of(recipient: Recipient, label: Label) -> bool:
+    """Tell whether a recipient, of any format, is told by a label."""
+    if isinstance(label, Recipient):
+        return is_recipient(recipient, label)
+    described = label if isinstance(label, Mapping) else label.description
     with suppress(EnvelopeError):  # a damaged description is no key's
-        labels = recipient.description == Description(key.description)
-        return labels and spelling(key, recipient.algorithm) is not None
+        if recipient.description != Description(described):
+            return False
+        return isinstance(label, Mapping) or spelling(label, recipient.algorithm) is not None
     return False

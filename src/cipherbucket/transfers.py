@@ -33,7 +33,7 @@ from cipherbucket.parallel import usual_workers
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
 from cipherbucket.reader import fetch_same, stream_of, unlocked
-from cipherbucket.reencrypt import Renewing
+from cipherbucket.rotation import Rotating
 from cipherbucket.seal import seal
 from cipherbucket.source import Source, local_path
 from cipherbucket.stores.objects import NOTHING
@@ -53,7 +53,7 @@ LARGE_CLAIM = 1 << 30
 """Above this the end of a sealed object is opened before its size is believed."""
 
 
-class Transfers(Renewing):
+class Transfers(Rotating):
     """The verbs of a bucket that move files."""
 
     def _sealing(

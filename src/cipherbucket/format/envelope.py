@@ -204,6 +204,18 @@ class Envelope:
         assert envelope is not None
         return envelope
 
+    def with_sizes(self, data_size: int, part_size: int) -> Envelope:
+        """Return the envelope of the same object, in format ``oss``, for an upload in parts.
+
+        Args:
+            data_size: Bytes in all.
+            part_size: Bytes of every part but the last.
+        """
+        sizes = {_V2 + "data-size": str(data_size), _V2 + "part-size": str(part_size)}
+        envelope = Envelope.parse({**self.to_metadata(), **sizes})
+        assert envelope is not None
+        return envelope
+
     def rewrapped(
         self, *, algorithm: str, wrapped_key: bytes, wrapped_iv: bytes, description: Description
     ) -> Envelope:

@@ -1,0 +1,280 @@
+"""Another master key, or another data key, for all objects under a prefix.
+
+Law: a pass may be killed and run again at any moment. What is done is in a ledger on disk, and an
+object that was done without its line is found done. Nothing is touched but what was asked for:
+each object is looked at right before, and the report says of every one that was not done why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from cipherbucket.description import Description
+from cipherbucket.info import ObjectInfo
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.ledger import FAILED, Ledger, Outcome, mark_of
+from cipherbucket.pace import check_speed
+from cipherbucket.parallel import Halt
+from cipherbucket.reencrypt import Renewal, Renewing
+from cipherbucket.rewrap import Change, Label, is_of
+from cipherbucket.stores.objects import NOTHING, Entry, StoredObject
+from cipherbucket.walk import walk
+from cipherbucket.writer import persist
+
+DONE, DUE, SKIPPED = "done", "due", "skipped"
+WORKERS = 16
+"""Objects at once unless told otherwise: most of the time is waiting for the store's answers."""
+
+Told = Callable[[int], None]
+"""Told how many objects this pass has looked at."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many objects, and how many stored bytes they have."""
+
+    objects: int = 0
+    size: int = 0
+
+
+class Report:
+    """What a pass did. Close it, or use it in a ``with`` statement: its ledger is on disk.
+
+    Attributes:
+        done: Objects that were changed, by this run and those that it went on from.
+        due: Objects that would be: of a dry run.
+        skipped: Objects that nothing was to be done with.
+        failed: Objects that could not be done; the next run tries them again.
+        reasons: Why objects were skipped, with how many.
+        moved: Bytes that went, or would go, through this machine, there and back.
+        versions_left: Objects whose old version is still there, under its old key.
+        resumed: How many objects earlier runs had done.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        counts = {status: Tally(*tally) for status, tally in ledger.counts().items()}
+        self.done = counts.get(DONE, Tally())
+        self.due = counts.get(DUE, Tally())
+        self.skipped = counts.get(SKIPPED, Tally())
+        self.failed = counts.get(FAILED, Tally())
+        self.reasons: Mapping[str, int] = ledger.reasons(SKIPPED)
+        self.moved = ledger.total("moved")
+        self.versions_left = ledger.total("version_left")
+        self.resumed = ledger.resumed
+
+    def failures(self) -> Iterator[Outcome]:
+        """Go through what failed, in byte order of names; ``detail["reason"]`` says why."""
+        return self._ledger.outcomes(FAILED)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Go through all objects, in byte order of names."""
+        return self._ledger.outcomes()
+
+    def close(self) -> None:
+        """Let go of the ledger; where nothing failed there is nothing to go on with."""
+        if not self.failed.objects:
+            self._ledger.finish()
+        self._ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Rotating(Renewing):
+    """The verbs of a bucket that change the keys of many objects."""
+
+    def rewrap_all(
+        self,
+        prefix: str = "",
+        to: MasterKey | None = None,
+        *,
+        only: Label | None = None,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        dry_run: bool = False,
+        workers: int | None = None,
+        limit_rate: float | None = None,
+        progress: Told | None = None,
+    ) -> Report:
+        """Give all encrypted objects under a prefix another master key, as `rewrap` does for one.
+
+        A pass that was interrupted goes on where it was when it is run again.
+
+        Args:
+            prefix: Only names that begin with this.
+            to: The new master key; None for the ring's first.
+            only: Only objects of this key, a `MasterKey` or a description; it is the recipient
+                that is replaced.
+            key: Open all objects with this key, whatever their descriptions say.
+            context: The pairs that sealed objects were written with.
+            dry_run: Change nothing; tell what would be done.
+            workers: Objects at once; None for 16.
+            limit_rate: Most bytes a second in all, where ciphertext has to be uploaded again.
+            progress: Told now and then how many objects were looked at.
+
+        Raises:
+            MasterKeyError: The new key could not be told from another.
+            UsageError: Another process is at the same pass.
+            StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
+                done stays done; run it again.
+        """
+        check_speed(workers, limit_rate)
+        change = Change(to or self._ring.writer(self._format), key, only, context, workers=1)
+        change.check(self._ring)
+        halt = Halt(limit_rate)
+
+        def work(seen: StoredObject, info: ObjectInfo) -> Outcome:
+            if (reason := _not_rewrapped(info, change)) is not None:
+                return _skipped(info, reason)
+            moved = 2 * seen.size * self._is_fixed(info)
+            if dry_run:
+                return Outcome(info.name, DUE, seen.size, {"moved": moved})
+            return _done(seen, self._rewrapped(seen, change, halt), moved)
+
+        what = (change.to.id, _text(change.to), _text(only), key.id if key else "", str(dry_run))
+        return self._pass("rotate", prefix, what, work, workers, halt, progress)
+
+    def reencrypt_all(
+        self,
+        prefix: str = "",
+        *,
+        only: Label | None = None,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        kinds: Collection[str] | None = None,
+        recipients: Sequence[MasterKey] | None = None,
+        dry_run: bool = False,
+        workers: int | None = None,
+        limit_rate: float | None = None,
+        progress: Told | None = None,
+    ) -> Report:
+        """Write all objects under a prefix anew, as `reencrypt` does with one.
+
+        Args:
+            prefix: Only names that begin with this.
+            only: Only objects of this key, a `MasterKey` or a description.
+            key: Open all objects with this key, whatever their descriptions say.
+            context: The pairs that sealed objects were written with; also those of the new ones.
+            kinds: Which kinds of objects; None for the bucket's own format alone.
+            recipients: Format ``sealed``: instead of the recipients that objects have.
+            dry_run: Change nothing; tell what would be done.
+            workers: Objects at once; None for 4.
+            limit_rate: Most bytes of plaintext a second in all.
+            progress: Told now and then how many objects were looked at.
+
+        Raises:
+            UsageError: Another process is at the same pass, or an unknown kind.
+            StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
+                done stays done; run it again.
+        """
+        check_speed(workers, limit_rate)
+        renewal = Renewal(key, context, tuple(kinds or (self._format,)), recipients)
+        renewal.check(self._format)
+        writer = self._ring.writer(self._format)
+        halt = Halt(limit_rate)
+
+        def work(seen: StoredObject, info: ObjectInfo) -> Outcome:
+            if info.format not in renewal.kinds:
+                return _skipped(info, f"of kind {info.format}")
+            if only is not None and not _has(info, only):
+                return _skipped(info, "of another key")
+            if dry_run:
+                return Outcome(info.name, DUE, seen.size, {"moved": 2 * seen.size})
+            return _done(seen, self._renewed(seen, renewal, halt), 2 * seen.size)
+
+        whom = ["-"] if recipients is None else [each.id for each in recipients]
+        what = (writer.id, _text(writer), _text(only), key.id if key else "", str(dry_run))
+        what = (*what, self._format, *sorted(renewal.kinds), *whom)
+        return self._pass("reencrypt", prefix, what, work, workers or 4, halt, progress)
+
+    def _pass(
+        self,
+        purpose: str,
+        prefix: str,
+        what: tuple[str, ...],
+        work: Callable[[StoredObject, ObjectInfo], Outcome],
+        workers: int | None,
+        halt: Halt,
+        progress: Told | None,
+    ) -> Report:
+        looked = 0
+
+        def one(entry: Entry) -> Outcome:
+            nonlocal looked
+            looked += 1
+            seen = self._store.head(entry.name)
+            return work(seen, ObjectInfo.of(seen))
+
+        def tick() -> None:
+            if progress is not None:
+                progress(looked)
+
+        ledger = Ledger.open(purpose, self.url, prefix, *what)
+        try:
+            walk(
+                self.list(prefix),
+                lambda entry: persist(lambda _: one(entry)),
+                ledger,
+                workers=workers or WORKERS,
+                halt=halt,
+                tick=tick,
+            )
+            return Report(ledger)
+        except BaseException:
+            ledger.close()
+            raise
+
+    def _is_fixed(self, info: ObjectInfo) -> bool:
+        """Tell whether a new envelope takes the body with it."""
+        fixed = self._store.fixed_metadata
+        texts = info.envelope.to_metadata() if info.envelope is not None else {}
+        return fixed is not None and any(name.startswith(fixed) for name in texts)
+
+
+def _not_rewrapped(info: ObjectInfo, change: Change) -> str | None:
+    """Say why an object is left as it is, if it is."""
+    if info.envelope is None:
+        return "not encrypted"
+    if change.old is not None:
+        return None if _has(info, change.old) else "of another key"
+    return "has the new key" if _has(info, change.to) else None
+
+
+def _has(info: ObjectInfo, label: Label) -> bool:
+    recipients = info.envelope.recipients if info.envelope is not None else ()
+    return any(is_of(each, label) for each in recipients)
+
+
+def _skipped(info: ObjectInfo, reason: str) -> Outcome:
+    return Outcome(info.name, SKIPPED, info.stored_size, {"reason": reason})
+
+
+def _done(seen: StoredObject, now: ObjectInfo, moved: int) -> Outcome:
+    left = seen.version_id is not None and now.version_id != seen.version_id
+    return Outcome(
+        now.name,
+        DONE,
+        now.stored_size,
+        {"moved": moved} | ({"version_left": 1} if left else {}),
+        mark=mark_of(now.etag, now.modified),
+    )
+
+
+def _text(label: Label | None) -> str:
+    """Return what makes a pass for this key another than for others."""
+    if label is None:
+        return ""
+    described = label if isinstance(label, Mapping) else getattr(label, "description", {})
+    return f"{getattr(label, 'id', '')} {Description(dict(described)).text}"
