@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import cipherbucket as cb
+from cipherbucket.download import download_file
 
 PLAIN = bytes(i % 251 for i in range(2_500_000))
 
@@ -183,7 +184,7 @@ def test_what_stands_for_a_path_is_one(bucket: cb.Bucket, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "error", [RuntimeError("no home"), PermissionError(13, "Permission denied"), cb.UsageError("x")]
 )
-@pytest.mark.parametrize("place", ["upload.forget_upload", "upload.state_folder"])
+@pytest.mark.parametrize("place", ["forget_upload", "state_folder"])
 def test_small_transfers_need_no_state(
     bucket: cb.Bucket,
     tmp_path: Path,
@@ -195,12 +196,11 @@ def test_small_transfers_need_no_state(
     def fail(*_: object) -> None:
         raise error
 
-    if place == "upload.forget_upload":
+    if place == "forget_upload":
         monkeypatch.setattr("cipherbucket.transfers.forget_upload", fail)
         monkeypatch.setattr("cipherbucket.transfers.forget_download", fail)
     else:
-        monkeypatch.setattr("cipherbucket.upload.state_folder", fail)
-        monkeypatch.setattr("cipherbucket.download.state_folder", fail)
+        monkeypatch.setattr("cipherbucket.transfers.state_folder", fail)
     (tmp_path / "in").write_bytes(b"x")
     bucket.upload(tmp_path / "in", "a")
     bucket.download("a", tmp_path / "out")
@@ -224,6 +224,62 @@ def test_large_transfers_without_a_home_keep_no_journal(
     bucket.download("a", tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == PLAIN
     assert caplog.text.count("no journal can be kept") == 2
+
+
+@pytest.mark.parametrize(
+    ("size", "threshold", "parts"),
+    [(200_000, 200_000, 0), (200_001, 200_000, 2), (0, -1, 0), (1, 0, 1)],
+)
+def test_where_parts_begin_is_told_by_the_caller(
+    tmp_path: Path,
+    key: cb.RsaKey,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    threshold: int,
+    parts: int,
+) -> None:
+    sent: list[int] = []
+
+    class Watched(cb.MemoryStore):
+        def _upload_part(self, name: str, upload_id: str, number: int, body: Any) -> cb.Part:
+            sent.append(number)
+            return super()._upload_part(name, upload_id, number, body)
+
+    bucket = cb.Bucket(Watched(), cb.KeyRing(key))
+    (tmp_path / "in").write_bytes(PLAIN[:size])
+    bucket.upload(tmp_path / "in", "name", threshold=threshold, part_size=102_400)
+    assert len(sent) == parts
+    ranges: list[object] = []
+
+    def watched(*told: Any) -> None:
+        ranges.append(told)
+        download_file(*told)
+
+    monkeypatch.setattr("cipherbucket.transfers.download_file", watched)
+    bucket.download("name", tmp_path / "out", threshold=threshold, part_size=102_400)
+    assert bool(ranges) == bool(parts)
+    assert (tmp_path / "out").read_bytes() == PLAIN[:size]
+
+
+def test_where_the_journal_lies_is_told_by_the_caller(bucket: cb.Bucket, tmp_path: Path) -> None:
+    def interrupted(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "state"
+    (tmp_path / "in").write_bytes(PLAIN)
+    options: dict[str, Any] = {"threshold": 0, "state": folder}
+    with pytest.raises(KeyboardInterrupt):
+        bucket.upload(tmp_path / "in", "name", progress=interrupted, **options)
+    assert len(list(folder.iterdir())) == 1
+    bucket.upload(tmp_path / "in", "name", **options)
+    assert list(folder.iterdir()) == []
+    with pytest.raises(KeyboardInterrupt):
+        bucket.download("name", tmp_path / "out", progress=interrupted, **options)
+    assert len(list(folder.iterdir())) == 1
+    # What is left there is removed also by a transfer that is made at once.
+    bucket.download("name", tmp_path / "out", state=folder, threshold=len(PLAIN))
+    assert list(folder.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out", "state"}
 
 
 def test_a_process_that_dies_leaves_no_plaintext_behind(tmp_path: Path) -> None:
