@@ -16,9 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.oss2_face.programs import ours, rsa_key
 from tests.oss2_face.scene import BUCKET, Scene, key_pair, program_environment
 from tests.oss2_face.script_objects import DATA, LARGE
+
+from cipherbucket.server import policing
 
 PART = 102_400
 ROOT = Path(__file__).parent.parent.parent
@@ -232,27 +235,30 @@ def parts_ask_the_kms(there: Scene) -> bool:
         there.kms.start()
 
 
-@bug("update_object_meta takes the envelope away")
-def update_destroys(there: Scene) -> bool:
+def _destroys(there: Scene, deed: Callable[[Any], Any]) -> bool:
     bucket = with_data(there)
-    error = raised(lambda: bucket.update_object_meta("o", {"x-oss-meta-colour": "red"}))
+    with pytest.MonkeyPatch.context() as patch:
+        # OSS refuses to take the headers away; a store that does not know them obeys.
+        patch.setattr(policing, "check_copy", lambda *_, **__: None)
+        error = raised(lambda: deed(bucket))
     if "client-side-encryption-key" not in there.metadata("o"):
         return True
     assert bucket.get_object("o").read() == DATA
     assert error or there.metadata("o")["colour"] == "red"
     return False
+
+
+@bug("update_object_meta takes the envelope away")
+def update_destroys(there: Scene) -> bool:
+    return _destroys(
+        there, lambda bucket: bucket.update_object_meta("o", {"x-oss-meta-colour": "red"})
+    )
 
 
 @bug("copy_object with new metadata takes the envelope away")
 def copy_destroys(there: Scene) -> bool:
-    bucket = with_data(there)
     headers = {"x-oss-metadata-directive": "REPLACE", "x-oss-meta-colour": "red"}
-    error = raised(lambda: bucket.copy_object(BUCKET, "o", "o", headers=headers))
-    if "client-side-encryption-key" not in there.metadata("o"):
-        return True
-    assert bucket.get_object("o").read() == DATA
-    assert error or there.metadata("o")["colour"] == "red"
-    return False
+    return _destroys(there, lambda bucket: bucket.copy_object(BUCKET, "o", "o", headers=headers))
 
 
 @bug("an abort that the server refuses raises TypeError")

@@ -127,7 +127,7 @@ class Record:
     scene: Scene
     results: dict[str, Found] = field(default_factory=dict)
 
-    def call(self, label: str, deed: Callable[[], Any]) -> Any:
+    def call(self, label: str, deed: Callable[..., Any]) -> Any:
         """Do something; keep what came of it, also an error. Return the result, or None."""
         assert label not in self.results, label
         error_class = self.scene.part("exceptions").OssError

@@ -160,10 +160,11 @@ def scene(
     """
     if name == REAL:
         load(REAL)
-    secret = {"access_key_secret": SECRET}
     with (
-        Endpoint(buckets=[BUCKET], **secret) as oss,
-        KmsEndpoint(aliases=[CMK], tls=tls if name == REAL else None, **secret) as kms,
+        Endpoint(buckets=[BUCKET], access_key_secret=SECRET) as oss,
+        KmsEndpoint(
+            aliases=[CMK], tls=tls if name == REAL else None, access_key_secret=SECRET
+        ) as kms,
     ):
         if name == FACE:
             monkeypatch.setenv("KMS_ENDPOINT", kms.url)

@@ -45,14 +45,15 @@ def lists(record: Record, bucket: Any) -> None:
     module = record.scene.module
     for name in NAMES:
         bucket.put_object(f"l/{name}", DATA)
-    for label, given in {
+    pages: dict[str, dict[str, Any]] = {
         "all": {},
         "prefix": {"prefix": "l/b"},
         "folders": {"prefix": "l/", "delimiter": "/"},
         "two": {"prefix": "l/", "max_keys": 2},
         "after": {"prefix": "l/", "marker": "l/b/2"},
         "nothing": {"prefix": "none"},
-    }.items():
+    }
+    for label, given in pages.items():
         record.call(f"list {label}", partial(bucket.list_objects, **given))
         v2 = {("start_after" if k == "marker" else k): v for k, v in given.items()}
         record.call(f"list v2 {label}", partial(bucket.list_objects_v2, **v2))

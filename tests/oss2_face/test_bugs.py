@@ -5,7 +5,6 @@ from tests.oss2_face.bugs import BUGS
 from tests.oss2_face.scene import Scene
 
 
-@pytest.mark.xfail(strict=True, reason="the face is not there yet")
 @pytest.mark.parametrize("told", BUGS)
 def test_the_face_is_right(face: Scene, told: str) -> None:
     assert not BUGS[told](face)

@@ -5,7 +5,6 @@ from tests.oss2_face.programs import PROGRAMS, SEEDS, check
 from tests.oss2_face.scene import Scene
 
 
-@pytest.mark.xfail(strict=True, reason="the face is not there yet")
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_program_runs_and_leaves_ciphertext(face: Scene, program: str) -> None:
     check(face, program)
