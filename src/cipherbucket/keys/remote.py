@@ -1,11 +1,19 @@
-"""Two calls to a key that is elsewhere are made at once: one round trip, not two."""
+"""Two calls to a key that is elsewhere are made at once: one round trip, not two.
+
+Law: an error waits for the other call, an interrupt does not. Whoever ends the program is not kept
+by a KMS that does not answer; the call that is left behind changes nothing.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cipherbucket.keys.base import MasterKey
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 First = TypeVar("First")
 Second = TypeVar("Second")
@@ -21,9 +29,22 @@ def at_once(
     """
     if not getattr(key, "remote", False):
         return first(), second()
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  few have such a key
+    from concurrent.futures import Future, wait  # noqa: PLC0415  few have such a key
 
-    with ThreadPoolExecutor(1, thread_name_prefix="cipherbucket-key") as other:
-        later = other.submit(second)
+    later: Future[Second] = Future()
+    name = "cipherbucket-key"
+    thread = threading.Thread(target=_settle, args=(later, second), name=name, daemon=True)
+    thread.start()
+    try:
         sooner = first()
-        return sooner, later.result()
+    except Exception:
+        wait([later])
+        raise
+    return sooner, later.result()
+
+
+def _settle(later: Future[Second], call: Callable[[], Second]) -> None:
+    try:
+        later.set_result(call())
+    except BaseException as error:  # noqa: BLE001  it is raised where the result is asked for
+        later.set_exception(error)

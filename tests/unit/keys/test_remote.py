@@ -53,7 +53,23 @@ def test_the_first_error_is_raised_after_both_are_done() -> None:
     with pytest.raises(cb.KmsError, match="first"):
         at_once(RemoteKey(), first, lambda: fail("second", 0.05))
     assert done.is_set()
-    assert not [each for each in threading.enumerate() if each.name.startswith("cipherbucket-key")]
+
+
+def test_an_interrupt_does_not_wait_for_the_other_call() -> None:
+    end, ended = threading.Event(), threading.Event()
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    def slow() -> None:
+        end.wait(30)
+        ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        at_once(RemoteKey(), interrupted, slow)
+    assert not ended.is_set()
+    end.set()
+    assert ended.wait(30)
 
 
 def test_a_data_key_that_the_master_key_drew_is_used_and_its_length_looked_at() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from tests.kms_client import KmsClient, timestamp
@@ -193,6 +194,22 @@ def test_a_header_that_matters_must_be_signed_and_there(call: KmsClient, name: s
     if name not in {"host", "x-acs-action"}:
         gone = call.acs3("ListKeys", replaced={name: None})
         assert gone.error == (400, "IncompleteSignature")
+
+
+def test_a_context_in_a_form_cannot_be_taken_away(call: KmsClient) -> None:
+    query = {"KeyId": call("CreateKey")["KeyMetadata"]["KeyId"], "Plaintext": "c2VjcmV0"}
+    body = urlencode({"EncryptionContext": '{"a":"1"}'}).encode()
+    names = {"host", "x-acs-action", "x-acs-content-sha256", "x-acs-date"}
+    names |= {"x-acs-signature-nonce", "x-acs-version"}
+    for signed, refused in (
+        (frozenset(names), (400, "IncompleteSignature")),
+        (frozenset(names | {"content-type"}), (400, "SignatureDoesNotMatch")),
+    ):
+        answer = call.acs3(
+            "Encrypt", query, body=body, signed=signed, replaced={"content-type": "text/plain"}
+        )
+        assert answer.error == refused
+    assert call.acs3("Encrypt", query, body=body).status == 200
 
 
 def test_a_header_or_parameter_that_was_changed_breaks_the_signature(call: KmsClient) -> None:

@@ -138,9 +138,10 @@ def _verify_acs3(request: KmsRequest, credentials: Credentials, now: datetime) -
     if scheme != ACS3 or len(given) != 3 or len(fields) != 3:
         raise errors.incomplete_signature()
     names = given["SignedHeaders"].lower().split(";")
-    # A header that says what is done, for whom or with which body is of no worth unsigned.
+    # A header that says what is done, for whom or with which body is of no worth unsigned. Without
+    # the type of the body, its parameters could be taken away, such as a context.
     needed = {"host", "x-acs-content-sha256", "x-acs-date", "x-acs-signature-nonce"}
-    needed |= {name for name in headers if name.startswith("x-acs-")}
+    needed |= {name for name in headers if name.startswith("x-acs-") or name == "content-type"}
     if not needed <= set(names) <= set(headers) or len(set(names)) != len(names):
         raise errors.incomplete_signature()
     body_hash = headers["x-acs-content-sha256"]
