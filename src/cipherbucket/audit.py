@@ -80,10 +80,16 @@ class Audit:
         return self.facts.answers
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """Yield a mapping for each object, and a last one for the whole; JSON can hold them."""
+        """Yield a mapping for each object, and `whole` at the end; JSON can hold them."""
         from cipherbucket.audit_report import lines  # noqa: PLC0415  only reports need it
 
         return lines(self.facts, self.objects())
+
+    def whole(self) -> dict[str, Any]:
+        """Return all but the single objects, as a mapping that JSON can hold (docs/audit.md)."""
+        from cipherbucket.audit_report import whole  # noqa: PLC0415  only reports need it
+
+        return whole(self.facts)
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a line for each object; a file that is there is replaced when all is written.

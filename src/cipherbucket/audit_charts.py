@@ -45,13 +45,14 @@ class Bar:
         return sum(both[which] for both in self.tally.values())
 
 
-def chart(title: str, bars: Sequence[Bar], note: str = "") -> str:
+def chart(title: str, bars: Sequence[Bar], note: str = "", *, exact: bool = False) -> str:
     """Draw a chart: a row a bar, objects on the left and stored bytes on the right.
 
     Args:
         title: What it shows.
         bars: From top to bottom.
         note: What is to be said below the title.
+        exact: Whether labels are texts of a machine.
     """
     height = _HEAD + _ROW * len(bars) + 6
     parts = [
@@ -66,7 +67,7 @@ def chart(title: str, bars: Sequence[Bar], note: str = "") -> str:
         )
     most = [max((bar.total(which) for bar in bars), default=0) for which in (0, 1)]
     for number, bar in enumerate(bars):
-        parts += _row(bar, _HEAD + _ROW * number, most)
+        parts += _row(bar, _HEAD + _ROW * number, most, "label exact" if exact else "label")
     below = f'<p class="small">{shown(note)}</p>' if note else ""
     there = [name for name in FORMATS if any(name in bar.tally for bar in bars)]
     return (
@@ -75,10 +76,10 @@ def chart(title: str, bars: Sequence[Bar], note: str = "") -> str:
     )
 
 
-def _row(bar: Bar, top: int, most: Sequence[int]) -> list[str]:
+def _row(bar: Bar, top: int, most: Sequence[int], label: str) -> list[str]:
     middle = top + 13
     written = f"<title>{shown(bar.label)}</title>{shown(_short(bar.label))}"
-    parts = [f'<text class="label" x="{_LABEL - 10}" y="{middle}">{written}</text>']
+    parts = [f'<text class="{label}" x="{_LABEL - 10}" y="{middle}">{written}</text>']
     for which in (0, 1):
         left = at = float(_LABEL + which * (_BAR + _NUMBER))
         for name in FORMATS:

@@ -21,6 +21,25 @@ _CHARTED = 10
 """Keys that have a bar of their own."""
 _LISTED = 100
 """Keys that have a row of their own."""
+_ADVICE = {
+    "plaintext": "Whoever can read the bucket can read them. Encrypt them, or move them away.",
+    "stripped": "Nobody can read them as they are; repair gives them their metadata back.",
+    "unreadable": "Nobody can read them as they are; restore them from a copy.",
+    "failed": "Nothing is known of them. Audit again, with the rights that it takes.",
+    "altered": "Someone changed who can open them. Restore the metadata, and find out who it was.",
+    "wrong-key": "The description is another key's, or someone altered the envelope.",
+    "moved": "Someone put an object in another one's place, or copied it without its keys.",
+    "length": "They were cut off, extended or replaced; restore them from a copy.",
+    "unknown-key": "Somebody must have the key. If nobody does, nobody can read them.",
+    "undescribed": "When the key is replaced, nobody can tell which objects still need it.",
+    "kms": "What the description says of the key is not so; the KMS's log tells who wrapped it.",
+    "v1": "Only old programs for Python write it. Write these objects anew.",
+    "weak-rsa": "Too short since 2013 (NIST SP 800-131A). Write these objects anew.",
+    "both-formats": "It is as strong as its weaker use, PKCS#1 v1.5. Keep one key for each format.",
+    "removed": "Whoever had that key can still open them. Reencrypt them, if that is not wanted.",
+    "footer": "If the metadata are lost, these cannot be repaired; the body may be damaged.",
+}
+_NAMELESS = '<span class="small">It has no name to ask by.</span>'
 _KINDS = {"rsa": "RSA", "aes": "AES", "kms": "KMS", "other": "unknown kind"}
 
 
@@ -28,7 +47,7 @@ def page(facts: AuditFacts) -> str:
     """Return the page."""
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    target = f"{facts.scope.url}/{facts.scope.prefix}"
+    target = f"{facts.scope.url.removesuffix('/')}/{facts.scope.prefix}"
     body = (
         _head(facts, target),
         _tiles(facts),
@@ -76,12 +95,15 @@ def _tiles(facts: AuditFacts) -> str:
     share = _share(sum(count for count, _ in encrypted), summary.objects)
     share_of_bytes = _share(sum(size for _, size in encrypted), summary.stored_size)
     named = sum(1 for use in summary.keys.values() if use.objects)
-    concerned = sum(count for count, _ in summary.found().values())
+    kinds = len(summary.found())
     tiles = (
         (f"{summary.objects:,}", f"objects, {amount(summary.stored_size)} stored"),
         (share, f"of objects encrypted; {share_of_bytes} of bytes"),
         (f"{named:,}", f"master key{'' if named == 1 else 's'} named by objects"),
-        (f"{len(summary.found()):,}", f"kinds of findings, {concerned:,} in all"),
+        (
+            f"{kinds:,}",
+            f"kind{'' if kinds == 1 else 's'} of findings, in {objects(summary.concerned)}",
+        ),
     )
     items = "".join(f"<li><strong>{big}</strong>{small}</li>" for big, small in tiles)
     return f'<ul class="tiles">{items}</ul>\n'
@@ -93,6 +115,7 @@ def _findings(facts: AuditFacts) -> str:
         return "<h2>Findings</h2>\n<p>None.</p>\n"
     rows = "".join(
         f'<tr class="long"><td><span class="what">{FINDINGS[code]}</span>'
+        f'<div class="small">{_ADVICE[code]}</div>'
         f"{_of_keys(facts) if code == 'both-formats' else ''}"
         f'{_names(names, count)}</td><td class="n">{count:,}</td></tr>'
         for code, (count, names) in found.items()
@@ -140,7 +163,9 @@ def _answer(each: Retirement) -> str:
         alone = "" if each.alone == each.objects else f"; {each.alone:,} of them no other key"
         lines.append(f"{objects(each.objects)} name{'s' * (each.objects == 1)} it{alone}")
     if each.removed:
-        lines.append(f"the footer of {objects(each.removed)} still does")
+        other = "other object" if each.objects else "object"
+        many = "" if each.removed == 1 else "s"
+        lines.append(f"{each.removed:,} {other}{many} name{'s' * (not many)} it in the footer only")
     if not each.objects:
         lines += each.reasons
     items = "".join(f"<li>{shown(line)}</li>" for line in lines)
@@ -165,7 +190,7 @@ def _charts(facts: AuditFacts) -> str:
     drawn = [chart("Objects and bytes by format", formats)] if formats else []
     if keys:
         note = "An object that several keys can open counts for each of them."
-        drawn.append(chart("Objects and bytes by master key", keys, note))
+        drawn.append(chart("Objects and bytes by master key", keys, note, exact=True))
     if formats:
         note = "Since body or metadata were last written."
         drawn.append(chart("Objects and bytes by age", ages, note))
@@ -193,12 +218,13 @@ def _key(use: KeyUse, answer: Retirement | None) -> str:
     kms = f"; by the KMS: {', '.join(sorted(use.kms))}" if use.kms else ""
     span = ""
     if use.oldest is not None and use.newest is not None:
-        span = f"{use.oldest:%Y-%m-%d} to {use.newest:%Y-%m-%d}"
+        span = f"{use.oldest:%Y-%m-%d} to<br>{use.newest:%Y-%m-%d}"
     return (
         f"<tr><td><code>{_label(use)}</code>"
         f'<div class="small">{_kind(use)}, {shown(at_hand)}{shown(kms)}</div></td>'
         f'<td class="n">{use.objects:,}</td><td class="n">{amount(use.stored_size)}</td>'
-        f"<td>{span}</td><td>{_answer(answer) if answer is not None else ''}</td></tr>"
+        f'<td class="when">{span}</td>'
+        f'<td class="may">{_answer(answer) if answer is not None else _NAMELESS}</td></tr>'
     )
 
 

@@ -60,7 +60,7 @@ def lines(facts: AuditFacts, objects: Iterable[AuditedObject]) -> Iterator[dict[
             "retire": _names(each, questions),
             "reason": each.reason or None,
         }
-    yield _whole(facts)
+    yield whole(facts)
 
 
 def write_csv(
@@ -129,7 +129,8 @@ def _recipient(recipient: AuditedRecipient) -> dict[str, Any]:
     }
 
 
-def _whole(facts: AuditFacts) -> dict[str, Any]:
+def whole(facts: AuditFacts) -> dict[str, Any]:
+    """Return all but the single objects."""
     scope, summary = facts.scope, facts.summary
     retirements = {
         (each.question.kind, each.question.description): each for each in facts.retirements
@@ -149,6 +150,7 @@ def _whole(facts: AuditFacts) -> dict[str, Any]:
         "objects": summary.objects,
         "stored_bytes": summary.stored_size,
         "verified": summary.verified,
+        "concerned": summary.concerned,
         "formats": _tally(summary.formats),
         "ages": [
             {"age": age, "formats": _tally(tally)}

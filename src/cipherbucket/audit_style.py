@@ -48,6 +48,8 @@ th, td { padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line); }
 td { vertical-align: top; }
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td ul { margin: .25rem 0 0; padding-left: 1.1rem; }
+td.when { white-space: nowrap; }
+td.may { width: 32%; }
 .what { font-weight: 600; }
 .answer {
   display: inline-block; min-width: 5.5rem; padding: .05rem .6rem; border-radius: 4px;
@@ -63,10 +65,8 @@ figure { margin: 1.5rem 0; break-inside: avoid; }
 figure > svg { display: block; width: 100%; height: auto; max-width: 62rem; margin-top: .5rem; }
 figcaption .small { margin: 0; }
 svg text { fill: var(--front); font-size: 12px; }
-svg .label {
-  text-anchor: end; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace;
-  font-size: 11px;
-}
+svg .label { text-anchor: end; }
+svg .exact { font: 11px ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
 svg .unit { fill: var(--muted); }
 svg .axis { stroke: var(--line); }
 .f-oss { fill: var(--oss); } .f-oss-v1 { fill: var(--oss-v1); }
@@ -94,6 +94,7 @@ svg .axis { stroke: var(--line); }
   h2 { break-after: avoid; }
   tr, .tiles, dl.facts, .worth { break-inside: avoid; }
   tr.long { break-inside: auto; }
+  ol.names { columns: 2; font-size: 8pt; }
   details::details-content { content-visibility: visible; block-size: auto; }
   .f-oss, .f-oss-v1, .f-sealed, .f-plaintext, .f-unreadable, .f-failed, .f-gone, .tiles li {
     print-color-adjust: exact; -webkit-print-color-adjust: exact;

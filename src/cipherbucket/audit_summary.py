@@ -172,6 +172,7 @@ class Summary:
         objects: How many there are; those that were gone when they were looked at are not.
         stored_size: Their stored bytes.
         verified: How many envelopes a key of the ring has opened.
+        concerned: How many objects have findings of their own.
         formats: Objects and stored bytes by format.
         ages: For each of `AGES`: objects and stored bytes by format.
         keys: What is known of each key.
@@ -189,6 +190,7 @@ class Summary:
         self.objects = 0
         self.stored_size = 0
         self.verified = 0
+        self.concerned = 0
         self.formats: Tally = {}
         self.ages: list[Tally] = [{} for _ in AGES]
         self.keys = {label: KeyUse(label, key=key_id) for label, key_id in ring.items()}
@@ -207,6 +209,7 @@ class Summary:
         self.objects += 1
         self.stored_size += found.stored_size
         self.verified += found.verified is True
+        self.concerned += bool(found.findings)
         if found.modified is not None:
             days = (self._now - found.modified) / timedelta(days=1)
             place = next(i for i, (_, end) in enumerate(AGES) if end is None or days < end)

@@ -25,6 +25,7 @@ from cipherbucket.cli.command import write_examples
 from cipherbucket.cli.errors import EXIT_CODES, ended, reported
 
 COMMANDS = {
+    "audit": ("audit", "Tell which objects are encrypted, with which key, and which key can go."),
     "cat": ("cat", "Write objects, or a range of them, to stdout."),
     "completion": ("completion", "Print the line that turns on completion in a shell."),
     "cp": ("cp", "Copy to, from and between stores, encrypting and decrypting."),
@@ -39,6 +40,7 @@ COMMANDS = {
     "stat": ("stat", "Tell all that is known of an object."),
     "sync": ("sync", "Copy what is missing or differs, between folders and stores."),
     "transfers": ("unfinished", "List and clear interrupted transfers."),
+    "verify": ("verify", "Read objects through, to know that they can be read."),
 }
 """Each command with the module that holds it, and its line in the help."""
 

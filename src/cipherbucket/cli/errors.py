@@ -8,6 +8,7 @@
  4    keys: unreadable, missing, or not the one that opens the object
  5    the object is not what it should be: envelope, policy, integrity
  6    the store failed
+ 7    audit: there are findings, or a key that cannot be retired or perhaps not
 130   interrupted (143 terminated, 141 when the reader of stdout has gone)
 ====  =========================================================================
 
@@ -41,6 +42,7 @@ EXIT_CODES = {
     4: "keys: unreadable, missing, or not the one that opens the object",
     5: "the object is not what it should be: envelope, policy, integrity",
     6: "the store failed",
+    7: "audit: there are findings, or a key that cannot be retired or perhaps not",
     130: "interrupted",
 }
 
