@@ -297,6 +297,15 @@ class StoreConformance:
         assert store.head("a") == replaced
         assert read(store, "a", if_match=put.etag) == b"body"
 
+    def test_attributes_are_what_a_new_object_is_given_to_keep_them(self, store: Store) -> None:
+        headers = {"content-type": "t", "expires": "x", "x-oss-tagging": "a=1"}
+        store.put("a", b"1", metadata={"k": "v"}, headers=headers)
+        assert store.attributes("a") == headers
+        store.put("a", b"2", headers=store.attributes("a"))
+        assert store.attributes("a") == headers
+        with pytest.raises(ObjectNotFoundError):
+            store.attributes("b")
+
     def test_a_copy_is_an_object_of_its_own(self, store: Store) -> None:
         put = store.put("a", b"body", metadata={"k": "1"}, headers={"expires": "x"})
         copy = store.copy("a", "a/b")

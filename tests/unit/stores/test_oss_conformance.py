@@ -36,6 +36,10 @@ class PlainOss(OssStore):
     def copy(self, *args: object, **how: object) -> StoredObject:
         return plain(super().copy(*args, **how))  # type: ignore[arg-type]
 
+    def attributes(self, *args: object, **how: object) -> dict[str, str]:
+        told = super().attributes(*args, **how)  # type: ignore[arg-type]
+        return {key: text for key, text in told.items() if ADDED.get(key) != text}
+
     def replace_metadata(self, *args: object, **how: object) -> StoredObject:
         return plain(super().replace_metadata(*args, **how))  # type: ignore[arg-type]
 
