@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import secrets
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cipherbucket.description import Description
-from cipherbucket.errors import MasterKeyError, UsageError
+from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
 from cipherbucket.keys.aes import KEY_LENGTH, AesKey, aes_in
 from cipherbucket.keys.reading import bytes_of_key_file, naming_the_file, rsa_in
 from cipherbucket.keys.rsa import RsaKey
@@ -135,12 +136,16 @@ def load_key(
         passphrase: Called only if the file is encrypted. RSA alone.
         allow_weak: Write even with less than 2,048 bits. RSA alone.
 
+    Warns:
+        CipherbucketWarning: Others than the owner can read the file, and it holds a secret.
+
     Raises:
         MasterKeyError: The key cannot be read, or the file beside it is damaged or another key's.
     """
     data = bytes_of_key_file(path)
     file = Path(path)
     if (secret := aes_in(data)) is not None:
+        _warn_if_readable(file)
         key = AesKey(secret, description=description)
         sidecar = description_path(file)
         if description is None and os.path.lexists(sidecar):
@@ -150,6 +155,8 @@ def load_key(
         if b"-----BEGIN " not in data and not data.startswith(_DER_SEQUENCE):
             raise MasterKeyError("neither an RSA key nor an AES key", hint=_ACCEPTED)
         pair = rsa_in(data, passphrase)
+    if not isinstance(pair, rsa.RSAPublicKey):
+        _warn_if_readable(file)
     sidecar = description_path(file.with_suffix("") if file.suffix == ".pub" else file)
     sealed_only = False
     if os.path.lexists(sidecar):
@@ -160,6 +167,22 @@ def load_key(
         if description is None:
             description = facts.description()
     return RsaKey(pair, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
+
+
+def facts_beside(path: str | os.PathLike[str]) -> tuple[Description, bool] | None:
+    """Return what lies beside a key file, without reading the key; `load_key` checks it.
+
+    Returns:
+        The description, and whether the key is for format ``sealed`` only; None if there is
+        nothing that can be understood.
+    """
+    file = Path(path)
+    sidecar = description_path(file.with_suffix("") if file.suffix == ".pub" else file)
+    try:
+        facts = _read_facts(sidecar, json.loads(sidecar.read_bytes())["fingerprint"])
+        return facts.description(), facts.sealed_only
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def description_path(path: Path) -> Path:
@@ -226,6 +249,20 @@ def _unreadable(sidecar: Path) -> MasterKeyError:
         f"{sidecar}: cannot be read as the description of a key",
         hint="repair it, or move it away and give the description yourself",
     )
+
+
+def _warn_if_readable(file: Path) -> None:
+    """Warn of a secret that other users of the machine can read, as ssh refuses it."""
+    try:
+        mode = file.stat().st_mode
+    except OSError:  # it was there a moment ago
+        return
+    if mode & 0o077:
+        warnings.warn(
+            f"key file {file} can be read by other users; keep it to yourself: chmod 600 {file}",
+            CipherbucketWarning,
+            stacklevel=3,
+        )
 
 
 def _label(description: Mapping[str, str] | str) -> Description:

@@ -185,6 +185,12 @@ class RsaKey:
             sealed_only=self._sealed_only,
         )
 
+    def for_sealed_only(self) -> Self:
+        """Return the same key, kept from the algorithms of formats ``oss`` and ``oss-v1``."""
+        return type(self)(
+            self._private or self._public, description=self._description, sealed_only=True
+        )
+
     def algorithm_for(self, format: str) -> str:  # noqa: A002  the word of the documents
         """Return the wrap algorithm this key writes a format with.
 

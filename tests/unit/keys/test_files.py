@@ -16,8 +16,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from tests.sdk_vectors import private_key
 
-from cipherbucket.errors import MasterKeyError, UsageError
-from cipherbucket.keys.files import create_rsa_key_file, description_path, load_key, public_path
+from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
+from cipherbucket.keys.files import (
+    create_aes_key_file,
+    create_rsa_key_file,
+    description_path,
+    facts_beside,
+    load_key,
+    public_path,
+)
 from cipherbucket.keys.reading import PASSPHRASE_VARIABLE
 from cipherbucket.keys.rsa import PKCS1, RsaKey
 
@@ -239,8 +246,32 @@ def test_the_description_given_wins_and_the_one_beside_the_file_is_not_looked_at
 def test_a_key_file_alone_has_no_description(tmp_path: Path) -> None:
     pem = PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "theirs.pem").write_bytes(pem)
+    (tmp_path / "theirs.pem").chmod(0o600)
 
     assert load_key(tmp_path / "theirs.pem").description == {}
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
+def test_a_secret_that_others_can_read_is_used_with_a_warning(tmp_path: Path, mode: int) -> None:
+    create_rsa_key_file(tmp_path / "cmk.pem", description=LABEL)
+    create_aes_key_file(tmp_path / "vault.key", description=LABEL)
+    for name in ("cmk.pem", "vault.key"):
+        (tmp_path / name).chmod(mode)
+        with pytest.warns(CipherbucketWarning, match=f"chmod 600 {tmp_path / name}"):
+            assert load_key(tmp_path / name).description == LABEL
+    load_key(tmp_path / "cmk.pem.pub")  # which is for others
+
+
+def test_what_lies_beside_a_key_is_told_without_the_key(tmp_path: Path) -> None:
+    create_rsa_key_file(
+        tmp_path / "cmk.pem", description=LABEL, passphrase="locked", sealed_only=True
+    )
+    assert facts_beside(tmp_path / "cmk.pem") == (LABEL, True)
+    assert facts_beside(tmp_path / "cmk.pem.pub") == (LABEL, True)
+    assert facts_beside(tmp_path / "nothing") is None
+    for damaged in ("", "[]", '{"fingerprint": 1, "description": 2}'):
+        description_path(tmp_path / "cmk.pem").write_text(damaged)
+        assert facts_beside(tmp_path / "cmk.pem") is None
 
 
 def test_the_description_of_another_key_is_refused(tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ def test_a_full_disk_leaves_no_half_key(
 )
 def test_an_aes_key_is_told_by_the_length_of_its_file(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "k").write_bytes(data)
+    (tmp_path / "k").chmod(0o600)
 
     key = load_key(tmp_path / "k", passphrase=never)
 

@@ -1,0 +1,58 @@
+"""Whether a master key does what it is for, tried out on random bytes.
+
+No object is touched, and what was drawn is forgotten. A key in a KMS is asked as on writing and
+reading: for a data key, to wrap, and to unwrap.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+
+from cipherbucket.errors import MasterKeyError, WrongKeyError
+from cipherbucket.keys.base import DrawsDataKeys, MasterKey
+from cipherbucket.keys.ring import check_key
+
+_FORMATS = ("oss", "sealed")
+_SEALED_CONTEXT = b"cipherbucket/sealed/v1\0"
+
+
+@dataclass(frozen=True)
+class KeyTrial:
+    """What a key was found to do.
+
+    Attributes:
+        writes: The formats that it writes.
+        reads: Whether it unwraps; false for a public half.
+    """
+
+    writes: tuple[str, ...]
+    reads: bool
+
+
+def try_key(key: MasterKey) -> KeyTrial:
+    """Wrap random bytes with a key and unwrap them, in every format that it writes.
+
+    Raises:
+        MasterKeyError: It is no key, or the KMS has no such key.
+        WrongKeyError: It does not unwrap what it wrapped.
+        KmsError: The KMS refused, failed or could not be reached.
+    """
+    check_key(key)
+    reads = bool(getattr(key, "can_unwrap", True))
+    writes = []
+    for format_ in _FORMATS:
+        with suppress(MasterKeyError):
+            algorithm = key.algorithm_for(format_)
+            writes.append((format_, algorithm))
+    for format_, algorithm in writes:
+        context = _SEALED_CONTEXT + secrets.token_bytes(16) if format_ == "sealed" else b""
+        secret = secrets.token_bytes(32)
+        pairs = [(secret, key.wrap(secret, algorithm=algorithm, context=context))]
+        if isinstance(key, DrawsDataKeys):
+            pairs.append(key.generate(32, algorithm=algorithm, context=context))
+        for plain, wrapped in pairs if reads else ():
+            if key.unwrap(wrapped, algorithm=algorithm, context=context) != plain:
+                raise WrongKeyError(f"key {key.id} does not unwrap what it wrapped")
+    return KeyTrial(tuple(format_ for format_, _ in writes), reads)
