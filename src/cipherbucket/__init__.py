@@ -17,6 +17,9 @@ from cipherbucket.audit import Audit
 from cipherbucket.audit_object import AuditedObject
 from cipherbucket.audit_summary import Retirement
 from cipherbucket.bucket import Bucket
+from cipherbucket.config import Config, load_config
+from cipherbucket.config_entries import KeyEntry, Rule, StoreEntry
+from cipherbucket.config_reading import find_config
 from cipherbucket.credentials import Credentials
 from cipherbucket.description import Description
 from cipherbucket.errors import (
@@ -54,6 +57,7 @@ from cipherbucket.keys.kms import AliKmsKey
 from cipherbucket.keys.kms_settings import KmsSettings
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
+from cipherbucket.keys.trial import KeyTrial, try_key
 from cipherbucket.multipart import Multipart
 from cipherbucket.object_file import ObjectFile
 from cipherbucket.object_writer import ObjectWriter
@@ -78,6 +82,7 @@ __all__ = [
     "Bucket",
     "CipherbucketError",
     "CipherbucketWarning",
+    "Config",
     "Credentials",
     "Description",
     "Entry",
@@ -85,7 +90,9 @@ __all__ = [
     "EnvelopeError",
     "Footer",
     "IntegrityError",
+    "KeyEntry",
     "KeyRing",
+    "KeyTrial",
     "KmsError",
     "KmsSettings",
     "LocalStore",
@@ -111,10 +118,12 @@ __all__ = [
     "RepairReport",
     "Retirement",
     "RsaKey",
+    "Rule",
     "Seal",
     "SecurityError",
     "SourceError",
     "Span",
+    "StoreEntry",
     "StoreError",
     "TransientStoreError",
     "Upload",
@@ -128,6 +137,8 @@ __all__ = [
     "abandoned",
     "create_aes_key_file",
     "create_rsa_key_file",
+    "find_config",
+    "load_config",
     "load_key",
     "make_bucket",
     "open_bucket",
@@ -136,4 +147,5 @@ __all__ = [
     "open_url",
     "repair_index",
     "split_url",
+    "try_key",
 ]

@@ -1,0 +1,358 @@
+"""``cipherbucket.toml``: stores and keys by name, and which keys write and read where.
+
+Law: the rule is chosen by the name of each object, the longest match counts, and nothing is written
+under a key that its rule does not name. A bucket that was opened for one rule refuses the names of
+another; what is done to all that lies below a prefix is refused where rules differ below it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cipherbucket.bucket import Bucket
+from cipherbucket.config_entries import KeyEntry, Rule, StoreEntry, keys_in, rules_in, stores_in
+from cipherbucket.config_keys import Ask, Keys, NamedRing
+from cipherbucket.config_reading import Document, find_config, read_document, suggestion
+from cipherbucket.errors import UsageError
+from cipherbucket.format.envelope import OSS, SEALED
+from cipherbucket.info import ObjectInfo
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.ring import KeyRing
+from cipherbucket.policy import Policy
+from cipherbucket.stores.address import open_store, split_url
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.objects import NOTHING
+from cipherbucket.stores.oss_settings import OssSettings
+from cipherbucket.unlocking import Reading
+from cipherbucket.writer import Seal
+
+_log = logging.getLogger("cipherbucket")
+
+
+def load_config(
+    path: str | os.PathLike[str] | None = None, *, passphrase: Ask | None = None
+) -> Config:
+    """Read ``cipherbucket.toml``.
+
+    Args:
+        path: Which; None for that of the environment variable ``CIPHERBUCKET_CONFIG``, or else of
+            the working directory, or else of the user's configuration directory.
+        passphrase: Called with the name of an encrypted key file whose ``passphrase_env`` is not
+            set. Without it ``CIPHERBUCKET_PASSPHRASE`` is asked.
+
+    Raises:
+        UsageError: There is none; others could have written it; or something in it cannot be, with
+            its line and what is allowed.
+    """
+    chosen = Path(path) if path is not None else find_config()
+    if chosen is None:
+        raise UsageError(
+            "there is no cipherbucket.toml in this folder or in ~/.config/cipherbucket",
+            hint="name one: load_config(path)",
+        )
+    named = path is not None or bool(os.environ.get("CIPHERBUCKET_CONFIG"))
+    config = Config(read_document(chosen, found=not named), passphrase)
+    _log.info("stores and keys are those of %s", config.path)
+    return config
+
+
+class Config:
+    """What a ``cipherbucket.toml`` says. `load_config` makes it.
+
+    Args:
+        document: The file as it was read.
+        passphrase: See `load_config`.
+
+    Raises:
+        UsageError: Something in it cannot be.
+    """
+
+    def __init__(self, document: Document, passphrase: Ask | None = None) -> None:
+        document.refuse_unknown((), document.tables, ("stores", "keys", "rules"))
+        self._document = document
+        self._stores = stores_in(document)
+        entries = keys_in(document)
+        self._rules = rules_in(document, self._stores, entries)
+        self._keys = Keys(document, entries, passphrase)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._document.path
+
+    @property
+    def stores(self) -> Mapping[str, StoreEntry]:
+        """The stores by name."""
+        return dict(self._stores)
+
+    @property
+    def keys(self) -> Mapping[str, KeyEntry]:
+        """What the file says of its keys, by name; `key` reads one."""
+        return dict(self._keys.entries)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules, the longest first."""
+        return self._rules
+
+    def key(self, name: str, *, allow_weak: bool = False) -> MasterKey:
+        """Return a key of the file; it is read once, when it is first asked for.
+
+        Args:
+            name: Its name.
+            allow_weak: Write even with an RSA key of less than 2,048 bits.
+
+        Raises:
+            MasterKeyError: There is no such key, it cannot be read, or its description contradicts
+                what lies beside it.
+            MissingExtraError: It is in a KMS, and the extra ``kms`` is not installed.
+        """
+        return self._keys.load(name, allow_weak=allow_weak)
+
+    def split(self, place: str) -> tuple[str, str]:
+        """Split a place into the URL of its store and a name in it.
+
+        Args:
+            place: ``records``, ``records/reports/``, ``records://reports/x.pdf``, or a URL such as
+                ``oss://bucket/name``.
+
+        Returns:
+            The store's URL, and the name; empty where the place is a store.
+
+        Raises:
+            UsageError: There is no such store.
+        """
+        name, separator, rest = place.partition("://")
+        if not separator:
+            name, _, rest = place.partition("/")
+        if name in self._stores:
+            return self._stores[name].url, rest
+        if separator and name in {"oss", "file", "memory"}:
+            for store in sorted(self._stores.values(), key=lambda each: -len(each.url)):
+                if f"{place}/".startswith(f"{store.url}/"):
+                    return store.url, place[len(store.url) + 1 :]
+            return split_url(place)
+        raise UsageError(
+            f"{self.path}: there is no store {name!r}", hint=suggestion(name, self._stores)
+        )
+
+    def rule(self, place: str) -> Rule:
+        """Return the rule for an object, or for all that lies below a prefix.
+
+        Args:
+            place: See `split`; a store, and what ends with a slash, stand for all below.
+
+        Raises:
+            UsageError: Other rules hold for a part of what lies below.
+        """
+        store_url, name = self.split(place)
+        rule = self._rule_of(store_url, name)
+        if name and not name.endswith("/"):
+            return rule
+        below = [
+            each
+            for each in self._rules
+            if each.url.startswith(f"{store_url}/{name}") and not each.is_like(rule)
+        ]
+        if below:
+            others = ", ".join(f"{each.at!r} (line {each.line})" for each in below)
+            raise UsageError(
+                f"{self.path}: other rules hold for a part of {place!r}: {others}",
+                hint="do it for each of these places, and for those beside them",
+            )
+        return rule
+
+    def _rule_of(self, store_url: str, name: str) -> Rule:
+        url = f"{store_url}/{name}"
+        for rule in self._rules:
+            if url.startswith(rule.url):
+                return rule
+        write, format_ = None, OSS
+        if not self._rules:
+            able = [entry for entry in self._keys.entries.values() if not entry.read_only]
+            write = able[0].name if len(able) == 1 else None
+            format_ = able[0].writes if len(able) == 1 else OSS
+        return Rule("", "", 0, write, None, format_, (), Policy.of_format(format_))
+
+    def ring(self, rule: Rule | None = None) -> KeyRing:
+        """Return the keys of a rule: the one that writes and those that read, read when needed.
+
+        Args:
+            rule: Which; None for all keys of the file, of which none writes.
+
+        Raises:
+            MasterKeyError: Two of them could not be told apart.
+        """
+        if rule is None:
+            return NamedRing(self._keys, None, tuple(self._keys.entries))
+        if rule.read is not None:
+            return NamedRing(self._keys, rule.write, rule.read)
+        read = {SEALED if format_ == SEALED else OSS for format_ in rule.policy.formats}
+        names = [name for name, entry in self._keys.entries.items() if entry.formats & read]
+        return NamedRing(self._keys, rule.write, names)
+
+    def settings(self, store_url: str) -> OssSettings | None:
+        """Return how a store of the file is reached; None for another store.
+
+        Where ``OSS_REGION`` or ``OSS_ENDPOINT`` is set, neither is taken from the file.
+
+        Raises:
+            UsageError: A value that cannot be used.
+        """
+        for store in self._stores.values():
+            if store.url != store_url:
+                continue
+            values = dict(store.settings)
+            if os.environ.get("OSS_REGION") or os.environ.get("OSS_ENDPOINT"):
+                values = {k: v for k, v in values.items() if k not in {"region", "endpoint"}}
+            try:
+                return OssSettings(**values)
+            except UsageError as error:
+                at = ("stores", store.name)
+                raise self._document.error(at, error.message, error.hint) from None
+        return None
+
+    def open(
+        self,
+        place: str,
+        *keys: MasterKey | KeyRing,
+        format: str | None = None,  # noqa: A002  the word of the documents
+        policy: Policy | None = None,
+        settings: OssSettings | None = None,
+    ) -> Bucket:
+        """Open a bucket as the rule for a place says.
+
+        Args:
+            place: See `split`. The bucket is that of the whole store, and refuses to read, write
+                and copy where another rule holds.
+            keys: Instead of the rule's.
+            format: Instead of the rule's.
+            policy: Instead of the rule's.
+            settings: Instead of the file's.
+
+        Raises:
+            UsageError: There is no such store, or it cannot be opened.
+            MissingExtraError: ``oss://`` needs the extra ``oss``.
+            MasterKeyError: The keys make no ring.
+        """
+        store_url, name = self.split(place)
+        rule = self._rule_of(store_url, name)
+        if len(keys) == 1 and isinstance(keys[0], KeyRing):
+            ring = keys[0]
+        elif keys:
+            ring = KeyRing(*(key for key in keys if not isinstance(key, KeyRing)))
+        else:
+            ring = self.ring(rule)
+        return _RuledBucket(
+            open_store(store_url, settings or self.settings(store_url)),
+            ring,
+            _Place(self, store_url, rule),
+            format=format or rule.format,
+            policy=policy or rule.policy,
+        )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a bucket was opened: as `Config.open` was told, whatever the store calls itself."""
+
+    config: Config
+    store_url: str
+    rule: Rule
+
+    def refuse_other_rule(self, name: str) -> None:
+        """Refuse a name that another rule holds for.
+
+        Raises:
+            UsageError: It does.
+        """
+        rule = self.config._rule_of(self.store_url, name)  # noqa: SLF001  of this very file
+        if rule.is_like(self.rule):
+            return
+        theirs = f"rule {rule.at!r} (line {rule.line})" if rule.at else "no rule"
+        ours = f"by rule {self.rule.at!r}" if self.rule.at else "without a rule"
+        raise UsageError(
+            f"{self.config.path}: {theirs} holds for it, and the bucket was opened {ours}",
+            name=name,
+            hint=f"open {rule.at or self.store_url!r} for it",
+        )
+
+
+class _RuledBucket(Bucket):
+    """A bucket that was opened for one rule, and refuses the names of another."""
+
+    def __init__(
+        self,
+        store: Store,
+        ring: KeyRing,
+        place: _Place,
+        *,
+        format: str,  # noqa: A002  the word of the documents
+        policy: Policy,
+    ) -> None:
+        self._place = place
+        self._further: tuple[str, ...] = ()
+        super().__init__(store, ring, format=format, policy=policy)
+        if format == SEALED:
+            self._further = place.rule.recipients
+
+    @property
+    def _recipients(self) -> tuple[MasterKey, ...]:
+        """Those of the rule, read where something is sealed."""
+        return tuple(self._place.config.key(name) for name in self._further)
+
+    @_recipients.setter
+    def _recipients(self, recipients: tuple[MasterKey, ...]) -> None:
+        assert not recipients, "they come from the rule"
+
+    def _reading(
+        self,
+        name: str,
+        *,
+        key: MasterKey | None,
+        context: Mapping[str, str],
+        as_name: str | None = None,
+        footer_recipients: bool = False,
+    ) -> Reading:
+        self._place.refuse_other_rule(name)
+        return super()._reading(
+            name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
+        )
+
+    def _sealing(
+        self,
+        name: str,
+        recipients: Sequence[MasterKey],
+        context: Mapping[str, str],
+        *,
+        bind_name: bool,
+    ) -> Seal:
+        self._place.refuse_other_rule(name)
+        return super()._sealing(name, recipients, context, bind_name=bind_name)
+
+    def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        if_absent: bool = False,
+        version_id: str | None = None,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] | None = None,
+    ) -> ObjectInfo:
+        for name in (source, target):
+            self._place.refuse_other_rule(name)
+        return super().copy(
+            source,
+            target,
+            if_absent=if_absent,
+            version_id=version_id,
+            key=key,
+            context=context,
+            recipients=recipients,
+        )

@@ -1,0 +1,367 @@
+"""``cipherbucket.toml``: which key writes and reads where, and what is read when."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import cipherbucket as cb
+from cipherbucket.server.kms import KmsEndpoint
+
+Write = Callable[[str], Path]
+
+TEAM = """
+[stores.records]
+url = "file://{folder}/records"
+
+[stores.scratch]
+url = "memory://config-scratch"
+
+[keys.cmk-2026]
+rsa = "keys/2026.pem"
+
+[keys.cmk-2024]
+rsa = "keys/2024.pem"
+description = {{ desc = "2024" }}
+passphrase_env = "OLD_PASSPHRASE"
+read_only = true
+
+[keys.recovery]
+rsa = "keys/recovery.pem.pub"
+formats = ["sealed"]
+
+[keys.vault]
+aes = "keys/vault.key"
+
+[[rules]]
+at = "records"
+write = "cmk-2026"
+read = ["cmk-2024"]
+
+[[rules]]
+at = "records/ledger/"
+write = "vault"
+recipients = ["recovery"]
+unbound_names = false
+"""
+
+
+def line(words: str, text: str = TEAM) -> int:
+    """Return the line that begins so."""
+    return next(at for at, each in enumerate(text.split("\n"), 1) if each.startswith(words))
+
+
+UPPER, LOWER = line("[[rules]]"), line('at = "records/ledger/"') - 1
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("team") / "keys"
+    folder.mkdir()
+    cb.create_rsa_key_file(folder / "2026.pem", description={"desc": "2026"}, bits=2048)
+    cb.create_rsa_key_file(
+        folder / "2024.pem", description={"desc": "2024"}, bits=2048, passphrase="rosebud"
+    )
+    cb.create_rsa_key_file(folder / "recovery.pem", description={"desc": "recovery"}, bits=2048)
+    cb.create_aes_key_file(folder / "vault.key", description={"desc": "vault"})
+    return folder
+
+
+@pytest.fixture
+def write(tmp_path: Path, keys: Path) -> Write:
+    (tmp_path / "keys").symlink_to(keys)
+
+    def written(text: str) -> Path:
+        path = tmp_path / "cipherbucket.toml"
+        path.write_text(text.format(folder=tmp_path) if "{folder}" in text else text)
+        path.chmod(0o644)
+        return path
+
+    return written
+
+
+@pytest.fixture
+def config(write: Write) -> cb.Config:
+    return cb.load_config(write(TEAM))
+
+
+def described(bucket: cb.Bucket, name: str) -> list[dict[str, str]]:
+    envelope = bucket.head(name).envelope
+    assert envelope is not None
+    return [dict(each.description) for each in envelope.recipients]
+
+
+def test_the_longest_rule_says_who_writes_and_in_which_format(config: cb.Config) -> None:
+    with config.open("records") as bucket:
+        bucket.put("a", b"1")
+        assert bucket.head("a").format == "oss"
+        assert described(bucket, "a") == [{"desc": "2026"}]
+        assert bucket.get("a").read() == b"1"
+    with config.open("records/ledger/") as bucket:
+        bucket.put("ledger/b", b"2")
+        assert bucket.head("ledger/b").format == "sealed"
+        assert described(bucket, "ledger/b") == [{"desc": "vault"}, {"desc": "recovery"}]
+        assert bucket.get("ledger/b").read() == b"2"
+        bucket.put("ledger/c", b"3", bind_name=False)
+        with pytest.raises(cb.PolicyError):
+            bucket.get("ledger/c")
+
+
+@pytest.mark.parametrize("place", ["records", "records://", "records/x", "file"])
+def test_a_bucket_refuses_the_names_of_another_rule(config: cb.Config, place: str) -> None:
+    upper = config.open(place if place != "file" else config.stores["records"].url)
+    lower = config.open("records://ledger/any")
+    for bucket, name, at in ((upper, "ledger/x", LOWER), (lower, "x", UPPER)):
+        source = "ledger/y" if bucket is lower else "y"
+        bucket.put(source, b"1")
+        for refused in (
+            lambda b=bucket, n=name: b.put(n, b"1"),
+            lambda b=bucket, n=name: b.get(n),
+            lambda b=bucket, n=name: b.open(n, "wb"),
+            lambda b=bucket, n=name: b.multipart(n, data_size=1),
+            lambda b=bucket, s=source, n=name: b.copy(s, n),
+        ):
+            with pytest.raises(cb.UsageError, match=f"line {at}") as raised:
+                refused()
+            assert raised.value.name == name
+        with pytest.raises(cb.ObjectNotFoundError):
+            bucket.head(name)
+    assert upper.get("y").read() == b"1"
+
+
+def test_a_rule_for_a_folder_is_none_for_what_only_begins_alike(config: cb.Config) -> None:
+    assert config.rule("records/ledger-2026").at == "records"
+    assert config.rule("records/ledger").at == "records"
+    assert config.rule("records/ledger/").at == "records/ledger/"
+    assert config.rule("records://ledger/x").at == "records/ledger/"
+    assert config.rule(f"{config.stores['records'].url}/ledger/x").line == LOWER
+    assert config.rule("scratch/x").at == ""
+    for tree in ("records", "records://", config.stores["records"].url):
+        with pytest.raises(cb.UsageError, match=rf"'records/ledger/' \(line {LOWER}\)"):
+            config.rule(tree)
+
+
+def test_rules_that_say_the_same_below_do_not_matter(write: Write) -> None:
+    same = '[[rules]]\nat = "scratch/a"\nread = []\n[[rules]]\nat = "scratch/a/b"\nread = []\n'
+    config = cb.load_config(write(f'[stores.scratch]\nurl = "memory://x"\n{same}'))
+    assert config.rule("scratch/a/").at == "scratch/a"
+    bucket = config.open("scratch/a/")
+    with pytest.raises(cb.MasterKeyError, match="no rule says which key writes"):
+        bucket.put("a/b/c", b"")
+
+
+def test_only_the_key_that_is_needed_is_read(
+    config: cb.Config, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = cb.load_key(keys / "2024.pem", passphrase=lambda: "rosebud")
+    cb.open_bucket(config.stores["records"].url, old).put("old", b"1")
+    bucket = config.open("records")
+    bucket.put("new", b"2")
+    assert bucket.get("new").read() == b"2"  # without the passphrase of the other
+    with pytest.raises(
+        cb.MasterKeyError,
+        match=rf"\.toml:{line('passphrase_env')}: \[keys.cmk-2024\] passphrase_env: .*not set",
+    ):
+        bucket.get("old")
+    monkeypatch.setenv("OLD_PASSPHRASE", "rosebud")
+    assert bucket.get("old").read() == b"1"
+    monkeypatch.delenv("OLD_PASSPHRASE")
+    assert config.key("cmk-2024") is config.key("cmk-2024")  # read once
+
+
+def test_a_passphrase_is_asked_for_where_its_variable_is_not_set(write: Write) -> None:
+    asked: list[str] = []
+
+    def ask(file: str) -> str:
+        asked.append(file)
+        return "rosebud"
+
+    config = cb.load_config(write(TEAM), passphrase=ask)
+    assert config.key("cmk-2024").description == {"desc": "2024"}
+    assert [Path(file).name for file in asked] == ["2024.pem"]
+
+
+def test_who_lacks_the_writing_key_reads_with_another(config: cb.Config, write: Write) -> None:
+    with config.open("records/ledger/") as bucket:
+        bucket.put("ledger/a", b"1")
+    text = TEAM.replace("vault.key", "gone.key").replace(".pem.pub", ".pem")
+    with cb.load_config(write(text)).open("records/ledger/") as bucket:
+        assert bucket.get("ledger/a").read() == b"1"
+        with pytest.raises(cb.MasterKeyError, match=rf"\.toml:{line('[keys.vault]')}: .*gone\.key"):
+            bucket.put("ledger/b", b"1")
+
+
+def test_a_key_serves_no_other_format_than_it_is_said_to(config: cb.Config, write: Write) -> None:
+    recovery = config.key("recovery")
+    assert isinstance(recovery, cb.RsaKey)
+    assert recovery.sealed_only
+    with config.open("records/ledger/") as bucket:
+        bucket.put("ledger/a", b"1")
+    text = TEAM.replace(".pem.pub", ".pem").replace('["sealed"]', '["oss"]')
+    text = text.replace('recipients = ["recovery"]\n', 'read = ["recovery"]\n')
+    text = text.replace('"keys/vault.key"', '"keys/gone.key"')
+    with (
+        cb.load_config(write(text)).open("records/ledger/") as bucket,
+        pytest.raises(cb.NoMatchingKeyError),
+    ):
+        bucket.get("ledger/a")
+
+
+def test_without_rules_the_only_key_writes(write: Write) -> None:
+    text = '[stores.s]\nurl = "memory://config-one"\n[keys.one]\naes = "keys/vault.key"\n'
+    bucket = cb.load_config(write(text)).open("s")
+    bucket.put("a", b"1")
+    assert bucket.head("a").format == "sealed"
+    two = text + '[keys.two]\nrsa = "keys/2026.pem"\n'
+    with pytest.raises(cb.MasterKeyError, match="no rule says which key writes"):
+        cb.load_config(write(two)).open("s").put("a", b"1")
+    bucket = cb.load_config(write(two + "read_only = true\n")).open("s")
+    bucket.put("b", b"1")
+    assert described(bucket, "b") == [{"desc": "vault"}]
+    elsewhere = two + 'read_only = true\n[[rules]]\nat = "s/below"\nwrite = "one"\n'
+    with pytest.raises(cb.MasterKeyError, match="no rule says which key writes"):
+        cb.load_config(write(elsewhere)).open("s").put("b", b"1")
+
+
+def test_descriptions_that_clash_are_told_with_both_keys(write: Write, keys: Path) -> None:
+    text = '[keys.one]\nrsa = "keys/2026.pem"\n[keys.two]\nrsa = "keys/2024.pem"\n'
+    config = cb.load_config(write(text + 'description = { desc = "2026" }\n'))
+    with pytest.raises(cb.MasterKeyError, match=r"\.toml:3: \[keys\.two\].* key one .*2026"):
+        config.ring()
+    with pytest.raises(cb.MasterKeyError, match=r"\.toml:5: \[keys\.two\] description: .*2024"):
+        cb.load_config(write(text + 'description = { desc = "x" }\n'), passphrase=_rosebud).key(
+            "two"
+        )
+    cb.load_config(
+        write(text + 'description = { desc = "2026" }\nformats = ["sealed"]\n').rename(
+            keys.parent / "a.toml"
+        )
+    )
+
+
+def _rosebud(_file: str) -> str:
+    return "rosebud"
+
+
+def test_a_key_of_the_other_kind_is_refused(write: Write) -> None:
+    config = cb.load_config(write('[keys.a]\nrsa = "keys/vault.key"\n'))
+    with pytest.raises(cb.MasterKeyError, match=r"\.toml:2: \[keys\.a\] rsa: .* AES key"):
+        config.key("a")
+    with pytest.raises(cb.MasterKeyError, match="there is no key 'b'"):
+        config.key("b")
+
+
+def test_a_key_in_a_kms_is_opened_when_it_is_used(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with KmsEndpoint(aliases=["alias/example"]) as kms:
+        monkeypatch.setenv("OSS_ACCESS_KEY_ID", kms.access_key_id)
+        monkeypatch.setenv("OSS_ACCESS_KEY_SECRET", kms.access_key_secret)
+        text = '[stores.s]\nurl = "memory://config-kms"\n[keys.cloud]\nkms = "alias/example"\n'
+        text += f'endpoint = "{kms.url}"\nregion = "cn-hangzhou"\nallowed = []\nattempts = 1\n'
+        text += '[keys.lost]\nkms = "alias/lost"\nca_file = "no.pem"\n'
+        text += '[[rules]]\nat = "s"\nwrite = "cloud"\nformat = "sealed"\n'
+        config = cb.load_config(write(text))
+        bucket = config.open("s")
+        bucket.put("a", b"1")
+        assert bucket.get("a").read() == b"1"
+        assert described(bucket, "a") == [{"kms": "alias/example"}]
+        assert cb.try_key(config.key("cloud")) == cb.KeyTrial(("oss", "sealed"), reads=True)
+        with pytest.raises(cb.MasterKeyError, match=r"\.toml:9: \[keys\.lost\]: .*no\.pem"):
+            config.key("lost")
+        monkeypatch.setenv("KMS_ENDPOINT", "http://127.0.0.1:1")  # goes before the file
+        with pytest.raises(cb.KmsError):
+            cb.load_config(write(text)).open("s").put("b", b"1")
+
+
+def test_how_a_store_is_reached(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '[stores.r]\nurl = "oss://health-records/"\nregion = "cn-hangzhou"\n'
+    text += 'endpoint = "https://oss.example"\naddressing = "path"\nattempts = 2\n'
+    for name in ("OSS_REGION", "OSS_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    config = cb.load_config(write(text))
+    settings = config.settings("oss://health-records")
+    assert settings == cb.OssSettings(
+        region="cn-hangzhou", endpoint="https://oss.example", addressing="path", attempts=2
+    )
+    assert config.settings("oss://others") is None
+    assert config.split("oss://health-records/a//b") == ("oss://health-records", "a//b")
+    monkeypatch.setenv("OSS_REGION", "cn-beijing")
+    settings = config.settings("oss://health-records")
+    assert settings == cb.OssSettings(region="cn-beijing", addressing="path", attempts=2)
+    wrong = cb.load_config(write(text.replace('"path"', '"paths"')))
+    with pytest.raises(cb.UsageError, match=r"\.toml:1: \[stores\.r\]: addressing is one of"):
+        wrong.settings("oss://health-records")
+
+
+def test_where_the_file_is_found(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, home, named = tmp_path / "here", tmp_path / "config", write("")
+    for folder in (here, home / "cipherbucket"):
+        folder.mkdir(parents=True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+    monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
+    monkeypatch.chdir(here)
+    assert cb.find_config() is None
+    with pytest.raises(cb.UsageError, match=r"no cipherbucket\.toml"):
+        cb.load_config()
+    for path in (home / "cipherbucket" / "cipherbucket.toml", here / "cipherbucket.toml"):
+        path.write_text("")
+        path.chmod(0o600)
+        assert cb.find_config() == path
+        assert cb.load_config().path == path
+    monkeypatch.setenv("CIPHERBUCKET_CONFIG", str(named))
+    assert cb.load_config().path == named
+    assert cb.load_config(here / "cipherbucket.toml").path == here / "cipherbucket.toml"
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+def test_a_file_that_others_could_have_written_is_refused(write: Write, mode: int) -> None:
+    path = write("")
+    path.chmod(mode)
+    with pytest.raises(cb.UsageError, match="can be written by other users") as raised:
+        cb.load_config(path)
+    assert raised.value.hint == f"chmod go-w {path}"
+
+
+def test_a_file_of_another_user_is_used_only_if_it_is_named(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = write("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
+    owner = path.stat().st_uid
+    if owner == 0:
+        os.chown(path, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(cb.UsageError, match="belongs to another user"):
+        cb.load_config()
+    assert cb.load_config(path).path == path
+    monkeypatch.setenv("CIPHERBUCKET_CONFIG", str(path))
+    assert cb.load_config().path == path
+
+
+def test_a_link_of_another_user_is_not_followed(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root gives a link to another user")
+    (tmp_path / "here").mkdir()
+    link = tmp_path / "here" / "cipherbucket.toml"
+    link.symlink_to(write(""))
+    monkeypatch.chdir(link.parent)
+    monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
+    assert cb.load_config().path == link
+    os.chown(link, 12345, -1, follow_symlinks=False)
+    with pytest.raises(cb.UsageError, match="belongs to another user"):
+        cb.load_config()
+
+
+def test_what_is_no_file_is_refused_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for name, words in (("pipe", "no regular file"), ("nothing", "cannot be read")):
+        with pytest.raises(cb.UsageError, match=words):
+            cb.load_config(tmp_path / name)
