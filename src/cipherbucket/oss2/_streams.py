@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,6 +73,57 @@ class CipherStream:
     def __iter__(self) -> Iterator[bytes]:
         while piece := self.read(_CHUNK):
             yield piece
+
+
+class ProgressStream:
+    """Bytes that are counted while they are read.
+
+    Args:
+        data: Bytes, text, a file or an iterable of bytes.
+        progress_callback: Called after each read with (bytes read, bytes in all or None).
+        size: Bytes in all, if known.
+    """
+
+    def __init__(
+        self, data: Any, progress_callback: Callable[[int, int | None], object], size: int | None
+    ) -> None:
+        self._source = CipherStream(data, bytes)
+        self._callback = progress_callback
+        self.size = size
+        self.offset = 0
+
+    @property
+    def len(self) -> int | None:
+        """Bytes in all, if known."""
+        return self.size
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Read at most ``amt`` bytes, or all that are left."""
+        data = self._source.read(amt)
+        self.offset += len(data)
+        self._callback(self.offset, self.size)
+        return data
+
+    def __iter__(self) -> Iterator[bytes]:
+        while piece := self.read(_CHUNK):
+            yield piece
+
+
+def make_progress_adapter(
+    data: Any, progress_callback: Callable[[int, int | None], object], size: int | None = None
+) -> ProgressStream:
+    """Return a stream that counts what is read of it; see `ProgressStream`."""
+    if size is None and isinstance(data, str):
+        size = len(data.encode())
+    elif size is None and hasattr(data, "__len__"):
+        size = len(data)
+    elif size is None and hasattr(data, "len"):
+        size = data.len
+    elif size is None and hasattr(data, "seek"):
+        here = data.tell()
+        size = data.seek(0, os.SEEK_END) - here
+        data.seek(here)
+    return ProgressStream(data, progress_callback, size)
 
 
 def _pieces(data: Any) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 connect_timeout: float = 60
 """Seconds until a connection that does not come about, or falls silent, is given up."""
@@ -45,6 +46,6 @@ multiget_part_size: int = 10 * 1024 * 1024
 """`resumable_download`: bytes of a range."""
 
 
-def get(value: T | None, default_value: T) -> T:
+def get(value: T | None, default_value: U) -> T | U:
     """Return a value, or the default where there is none."""
     return default_value if value is None else value
