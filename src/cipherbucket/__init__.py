@@ -58,12 +58,14 @@ from cipherbucket.keys.kms_settings import KmsSettings
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.keys.trial import KeyTrial, try_key
+from cipherbucket.ledger import Outcome
 from cipherbucket.multipart import Multipart
 from cipherbucket.object_file import ObjectFile
 from cipherbucket.object_writer import ObjectWriter
 from cipherbucket.opening import open_bucket, open_sealed_file, open_url
 from cipherbucket.policy import Policy
 from cipherbucket.reader import ObjectStream
+from cipherbucket.rotation import RotationReport, Tally
 from cipherbucket.stores.address import make_bucket, open_store, split_url
 from cipherbucket.stores.local import LocalStore
 from cipherbucket.stores.local_repair import RepairReport, repair_index
@@ -109,6 +111,7 @@ __all__ = [
     "ObjectStream",
     "ObjectWriter",
     "OssSettings",
+    "Outcome",
     "Part",
     "Policy",
     "PolicyError",
@@ -117,6 +120,7 @@ __all__ = [
     "Recipient",
     "RepairReport",
     "Retirement",
+    "RotationReport",
     "RsaKey",
     "Rule",
     "Seal",
@@ -125,6 +129,7 @@ __all__ = [
     "Span",
     "StoreEntry",
     "StoreError",
+    "Tally",
     "TransientStoreError",
     "Upload",
     "UploadNotFoundError",

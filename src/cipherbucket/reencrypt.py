@@ -12,6 +12,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from cipherbucket.errors import ObjectChangedError, PolicyError, UsageError, named
 from cipherbucket.format.cipher import ContentCipher
@@ -184,7 +185,7 @@ class Renewing(Rewrapping):
             recipients=(*others, *(each for each in self._recipients if each.id not in there)),
         )
 
-        def sealing(**sizes: int) -> tuple[Envelope, ContentCipher]:
+        def sealing(**sizes: Any) -> tuple[Envelope, ContentCipher]:
             envelope, cipher = anew(**sizes)
             if Envelope.parse({**info.metadata, **envelope.to_metadata()}) != envelope:
                 raise UsageError(

@@ -28,8 +28,8 @@ DONE, DUE, SKIPPED = "done", "due", "skipped"
 WORKERS = 16
 """Objects at once unless told otherwise: most of the time is waiting for the store's answers."""
 
-Told = Callable[[int], None]
-"""Told how many objects this pass has looked at."""
+Told = Callable[[int, int | None], None]
+"""Told (objects looked at by this run, None: how many there are shows only at the end)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Tally:
     size: int = 0
 
 
-class Report:
+class RotationReport:
     """What a pass did. Close it, or use it in a ``with`` statement: its ledger is on disk.
 
     Attributes:
@@ -107,7 +107,7 @@ class Rotating(Renewing):
         workers: int | None = None,
         limit_rate: float | None = None,
         progress: Told | None = None,
-    ) -> Report:
+    ) -> RotationReport:
         """Give all encrypted objects under a prefix another master key, as `rewrap` does for one.
 
         A pass that was interrupted goes on where it was when it is run again.
@@ -122,7 +122,7 @@ class Rotating(Renewing):
             dry_run: Change nothing; tell what would be done.
             workers: Objects at once; None for 16.
             limit_rate: Most bytes a second in all, where ciphertext has to be uploaded again.
-            progress: Told now and then how many objects were looked at.
+            progress: Called with (objects looked at, None), some ten times a second.
 
         Raises:
             MasterKeyError: The new key could not be told from another.
@@ -159,7 +159,7 @@ class Rotating(Renewing):
         workers: int | None = None,
         limit_rate: float | None = None,
         progress: Told | None = None,
-    ) -> Report:
+    ) -> RotationReport:
         """Write all objects under a prefix anew, as `reencrypt` does with one.
 
         Args:
@@ -172,7 +172,7 @@ class Rotating(Renewing):
             dry_run: Change nothing; tell what would be done.
             workers: Objects at once; None for 4.
             limit_rate: Most bytes of plaintext a second in all.
-            progress: Told now and then how many objects were looked at.
+            progress: Called with (objects looked at, None), some ten times a second.
 
         Raises:
             UsageError: Another process is at the same pass, or an unknown kind.
@@ -195,8 +195,8 @@ class Rotating(Renewing):
             return _done(seen, self._renewed(seen, renewal, halt), 2 * seen.size)
 
         whom = ["-"] if recipients is None else [each.id for each in recipients]
-        what = (writer.id, _text(writer), _text(only), key.id if key else "", str(dry_run))
-        what = (*what, self._format, *sorted(renewal.kinds), *whom)
+        by = (writer.id, _text(writer), _text(only), key.id if key else "", str(dry_run))
+        what = (*by, self._format, *sorted(renewal.kinds), *whom)
         return self._pass("reencrypt", prefix, what, work, workers or 4, halt, progress)
 
     def _pass(
@@ -208,7 +208,7 @@ class Rotating(Renewing):
         workers: int | None,
         halt: Halt,
         progress: Told | None,
-    ) -> Report:
+    ) -> RotationReport:
         looked = 0
 
         def one(entry: Entry) -> Outcome:
@@ -219,7 +219,7 @@ class Rotating(Renewing):
 
         def tick() -> None:
             if progress is not None:
-                progress(looked)
+                progress(looked, None)
 
         ledger = Ledger.open(purpose, self.url, prefix, *what)
         try:
@@ -231,7 +231,7 @@ class Rotating(Renewing):
                 halt=halt,
                 tick=tick,
             )
-            return Report(ledger)
+            return RotationReport(ledger)
         except BaseException:
             ledger.close()
             raise

@@ -34,8 +34,13 @@ COMMANDS = {
     "keys": ("keys", "Look after master keys."),
     "ls": ("objects", "List objects."),
     "mb": ("stores", "Make a directory store."),
+    "reencrypt": (
+        "rotate",
+        "Write objects anew under a new data key; encrypt plaintext.",
+    ),
     "repair": ("repair", "Repair a directory store, or a sealed object."),
     "rm": ("objects", "Delete objects."),
+    "rotate": ("rotate", "Give objects another master key; their ciphertext stays."),
     "serve": ("serve", "Run a local OSS endpoint, for development and tests."),
     "stat": ("stat", "Tell all that is known of an object."),
     "sync": ("sync", "Copy what is missing or differs, between folders and stores."),

@@ -216,7 +216,11 @@ AnyFunction = Callable[..., Any]
 
 
 def key_options(
-    *, reads: bool = False, writes: bool = False, sealed_alone: bool = False
+    *,
+    reads: bool = False,
+    writes: bool = False,
+    sealed_alone: bool = False,
+    own_names: bool = False,
 ) -> Callable[[AnyFunction], AnyFunction]:
     """Give a command the options of keys and formats; it gets them as ``access``.
 
@@ -224,6 +228,7 @@ def key_options(
         reads: Whether it reads bodies, and may be told to accept plaintext and other formats.
         writes: Whether it writes, and may be told to do so with a weak key.
         sealed_alone: Whether it is for sealed objects alone, each under its own name.
+        own_names: Whether it is for objects under their own names alone.
     """
 
     def decorated(function: AnyFunction) -> AnyFunction:
@@ -245,7 +250,7 @@ def key_options(
         for option, wanted in (
             (_ALLOW_WEAK, writes),
             (_PLAINTEXT, reads),
-            (_AS_NAME, not sealed_alone),
+            (_AS_NAME, not (sealed_alone or own_names)),
             (_CONTEXT, True),
             (_ACCEPT, reads),
             (_FORMAT, not sealed_alone),

@@ -105,9 +105,18 @@ _OPTIONS = (
     ),
     ("read it with as_name=", "read it with --as-name NAME"),
     ("open the bucket with format='sealed'", "add --format sealed"),
+    (
+        "reencrypt with kinds=['plaintext'] encrypts it",
+        "cipherbucket reencrypt --kind plaintext encrypts it",
+    ),
+    (
+        "reencrypt with kinds=['oss-v1'] writes it anew",
+        "cipherbucket reencrypt --kind oss-v1 writes it anew",
+    ),
     ('use format="sealed"', "use --format sealed"),
 )
 
+_KINDS = re.compile(r"\bkinds=\['([a-z0-9-]+)'\]")
 _PART_SIZE = re.compile(r"\bpart_size=(\d+) does")
 _FORMAT = re.compile(
     r"(the object has format (\S+), this bucket accepts [^()]*) \(name the format in"
@@ -130,7 +139,7 @@ def one_line(error: Exception) -> str:
         text += error.strerror or str(error)
     else:
         text = str(error)
-    return printable(" ".join(_in_options(f"{text} ({hint})" if hint else text).split()))
+    return printable(" ".join(in_options(f"{text} ({hint})" if hint else text).split()))
 
 
 def say(text: str) -> None:
@@ -192,9 +201,11 @@ def _fail(text: str, code: int, *, debug: bool) -> NoReturn:
     raise Exit(code) from None
 
 
-def _in_options(text: str) -> str:
+def in_options(text: str) -> str:
+    """Turn the hints of the library, which speak of Python, into options."""
     for python, option in _OPTIONS:
         text = text.replace(python, option)
+    text = _KINDS.sub(r"--kind \1", text)
     text = _PART_SIZE.sub(r"--part-size \1 does", text)
     return _FORMAT.sub(_naming_the_option, text)
 
@@ -234,7 +245,7 @@ def _warnings_said() -> Iterator[None]:
         if not issubclass(category, cb.CipherbucketWarning):
             shown_before(message, category, filename, lineno, file, line)
             return
-        text = printable(_in_options(" ".join(str(message).split())))
+        text = printable(in_options(" ".join(str(message).split())))
         if text not in said:
             said.add(text)
             say(f"warning: {text}")

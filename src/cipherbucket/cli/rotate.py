@@ -1,0 +1,218 @@
+"""Another master key, or another data key, for one object or for all below a folder.
+
+Law: what was not done is named with its reason, and shows in the exit code. A command that was
+interrupted goes on when it is given again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.access import Access, key_options
+from cipherbucket.cli.command import Command
+from cipherbucket.cli.counter import counted
+from cipherbucket.cli.errors import say
+from cipherbucket.cli.labels import label
+from cipherbucket.cli.options import amount_of_bytes, split_object_url, split_tree_url
+from cipherbucket.cli.pass_report import tell_report
+from cipherbucket.cli.text import printable
+
+_GOES_ON = "interrupted; what is done is done, and the same command goes on where it was"
+_KINDS = ("oss", "oss-v1", "sealed", "plaintext")
+_SHARED = (
+    click.argument("url"),
+    click.option(
+        "-r", "--recursive", is_flag=True, help="All objects below URL, which is taken as a folder."
+    ),
+    click.option(
+        "--only",
+        metavar="KEY",
+        callback=label,
+        help="Only objects of this key: NAME=VALUE or the JSON of its description, or its file.",
+    ),
+    click.option(
+        "--dry-run", is_flag=True, help="Change nothing; tell what would be done. With -r."
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 64),
+        metavar="N",
+        help="With -r: objects at once. Default: 16, or 4 where all bytes go through here.",
+    ),
+    click.option(
+        "--limit-rate",
+        metavar="RATE",
+        callback=amount_of_bytes,
+        help="Most bytes a second: 500K, 10M, 1.5G (K is 1,024).",
+    ),
+    click.option(
+        "--json", "as_json", is_flag=True, help="With -r: one JSON object a line, for programs."
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No progress; only what failed."),
+)
+
+
+def _pass_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_SHARED):
+        function = option(function)
+    return function
+
+
+@click.command(
+    cls=Command,
+    short_help="Give objects another master key; their ciphertext stays.",
+    examples=(
+        "cipherbucket rotate -k new.pem -k old.pem file:///data/store/report.pdf",
+        "cipherbucket rotate -r -k new.pem -k old.pem --dry-run file:///data/store",
+        "cipherbucket rotate -r -k new.pem -k old.pem --only desc=2024 file:///data/store",
+    ),
+)
+@_pass_options
+@key_options(writes=True, own_names=True)
+def rotate(
+    url: str,
+    recursive: bool,
+    only: cb.MasterKey | cb.Description | None,
+    dry_run: bool,
+    workers: int | None,
+    limit_rate: int | None,
+    as_json: bool,
+    quiet: bool,
+    access: Access,
+) -> int:
+    """Wrap the data key of the object at URL, or of all below it, with the first key of -k.
+
+    The other keys of -k open what there is; in format oss the ciphertext is uploaded again, in
+    all else no body moves. Metadata, tags, ACL and storage class are kept.
+
+    This is no answer to a leaked master key: whoever has it and kept an old envelope, an old
+    version or the footer of a sealed object still opens the body. For that, and for a recipient
+    who was removed, see: cipherbucket reencrypt.
+    """
+    _check(recursive, dry_run=dry_run, as_json=as_json, only=only)
+    if not recursive:
+        store_url, name = split_object_url(url)
+        with access.open_to_write(store_url) as bucket:
+            before = bucket.head(name)
+            now = bucket.rewrap(
+                name, key=access.forced, context=access.context, limit_rate=limit_rate
+            )
+            done = "unchanged" if now.envelope == before.envelope else "rotated"
+        return _told_one(done, before, now, quiet=quiet)
+    store_url, prefix = split_tree_url(url)
+    with access.open_to_write(store_url) as bucket:
+        rewrap = partial(
+            bucket.rewrap_all,
+            prefix,
+            only=only,
+            key=access.forced,
+            context=access.context,
+            dry_run=dry_run,
+            workers=workers,
+            limit_rate=limit_rate,
+        )
+        return _told(rewrap, "rotated", as_json=as_json, quiet=quiet)
+
+
+@click.command(
+    cls=Command,
+    short_help="Write objects anew under a new data key; encrypt plaintext.",
+    examples=(
+        "cipherbucket reencrypt -k new.pem -k leaked.pem file:///data/store/report.pdf",
+        "cipherbucket reencrypt -r -k new.pem -k leaked.pem --only desc=2024 file:///data/store",
+        "cipherbucket reencrypt -r -k cmk.pem --kind plaintext --dry-run file:///data/store",
+        "cipherbucket reencrypt -r -k vault.key -k cmk.pem --kind oss file:///data/store",
+    ),
+)
+@_pass_options
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(_KINDS),
+    help="Take objects of this kind, and only of those named: plaintext is encrypted, oss-v1 and"
+    " others become the format that is written. Default: only that format. Repeatable.",
+)
+@key_options(writes=True, own_names=True)
+def reencrypt(
+    url: str,
+    recursive: bool,
+    only: cb.MasterKey | cb.Description | None,
+    dry_run: bool,
+    workers: int | None,
+    limit_rate: int | None,
+    as_json: bool,
+    quiet: bool,
+    kinds: tuple[str, ...],
+    access: Access,
+) -> int:
+    """Read and verify the object at URL, or all below it, and write it anew, where it is.
+
+    It gets a new data key, wrapped with the first key of -k, and the format that this key writes,
+    or that of --format. Metadata, tags, ACL and storage class are kept. All bytes go through this
+    machine, twice.
+
+    This is the answer to a leaked master key and to a recipient who was removed. Where the store
+    keeps versions, delete the old ones afterwards: they open as before.
+    """
+    _check(recursive, dry_run=dry_run, as_json=as_json, only=only)
+    if not recursive:
+        store_url, name = split_object_url(url)
+        with access.open_to_write(store_url) as bucket:
+            before = bucket.head(name)
+            now = bucket.reencrypt(
+                name,
+                key=access.forced,
+                context=access.context,
+                kinds=kinds or None,
+                limit_rate=limit_rate,
+            )
+        return _told_one("reencrypted", before, now, quiet=quiet)
+    store_url, prefix = split_tree_url(url)
+    with access.open_to_write(store_url) as bucket:
+        renew = partial(
+            bucket.reencrypt_all,
+            prefix,
+            only=only,
+            key=access.forced,
+            context=access.context,
+            kinds=kinds or None,
+            dry_run=dry_run,
+            workers=workers,
+            limit_rate=limit_rate,
+        )
+        return _told(renew, "reencrypted", as_json=as_json, quiet=quiet)
+
+
+def _check(recursive: bool, *, dry_run: bool, as_json: bool, only: object) -> None:
+    """Refuse options that one object has no use for."""
+    options = (("--dry-run", dry_run), ("--json", as_json), ("--only", only is not None))
+    for option, given in options:
+        if given and not recursive:
+            raise cb.UsageError(f"{option} is for many objects", hint="add -r, or leave it out")
+
+
+def _told_one(done: str, before: cb.ObjectInfo, now: cb.ObjectInfo, *, quiet: bool) -> int:
+    if quiet:
+        return 0
+    assert now.envelope is not None
+    keys = ", ".join(str(each.description) for each in now.envelope.recipients)
+    click.echo(f"{done}: {printable(now.name)} is in format {now.format} for {printable(keys)}")
+    if before.version_id is not None and before.version_id != now.version_id:
+        say(f"its old version {printable(before.version_id)} opens as before")
+    return 0
+
+
+def _told(run: Callable[..., cb.RotationReport], done: str, *, as_json: bool, quiet: bool) -> int:
+    try:
+        with counted("looked at", shown=not quiet) as progress:
+            report = run(progress=progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_GOES_ON) from None
+    with report:
+        return tell_report(report, done, as_json=as_json, quiet=quiet)
