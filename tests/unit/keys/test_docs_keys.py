@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import cipherbucket as cb
 from cipherbucket.server.kms import KmsEndpoint
+from cipherbucket.server.kms.certificate import certificate_in
 
 TEXT = (Path(__file__).parents[3] / "docs" / "keys.md").read_text()
 
@@ -60,7 +61,7 @@ def test_the_kms_key_works(
         exec(first, {})
     assert capsys.readouterr().out == "b'Hello OSS!'\n"
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "kms-ca.pem").write_text("")
+    certificate_in(tmp_path, "localhost").certificate.rename(tmp_path / "kms-ca.pem")
     exec(settings, {"cb": cb})
 
 
