@@ -17,7 +17,6 @@ from cipherbucket.cli.audit_text import text_of
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.counter import counted
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.options import load_key
 
 _FOUND = 7
 _GOES_ON = "interrupted; the same command goes on where it was"
@@ -156,4 +155,6 @@ def _key_in(text: str) -> cb.MasterKey | str:
     name, separator, value = text.partition("=")
     if separator and name and not Path(text).exists():
         return json.dumps({name: value})
-    return load_key(text)
+    key = Access(force_key=text).forced
+    assert key is not None
+    return key

@@ -1,0 +1,121 @@
+"""``cipherbucket audit``: what it tells, where, and with which exit code."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import error_of, invoke, on_terminal, program, succeed
+from tests.envelopes import v1, v2
+
+import cipherbucket as cb
+
+
+@pytest.fixture
+def mixed(url: str, bucket: cb.Bucket) -> cb.Bucket:
+    """Put an object of every kind."""
+    bucket.put("a/oss", b"x" * 1000)
+    vault = cb.AesKey(bytes(32), description={"desc": "vault"})
+    cb.open_bucket(url, vault).put("a/sealed", b"y" * 10)
+    with cb.open_store(url) as store:
+        store.put("b/plain\x1b[31m", b"12")
+        store.put("b/v1", b"123", metadata=v1())
+        store.put("b/torn", b"1", metadata=v2(start=None))
+    return bucket
+
+
+def test_a_clean_prefix_is_clean(url: str, bucket: cb.Bucket, key_file: Path) -> None:
+    bucket.put("a", b"x")
+    result = succeed("audit", "-k", key_file, url)
+    assert "1 object, 1 byte stored" in result.stdout
+    assert "no findings" in result.stdout
+    assert "One envelope was opened" in result.stdout
+    assert "All of this is what the store says" in result.stdout
+
+
+def test_findings_are_told_and_show_in_the_exit_code(
+    url: str, mixed: cb.Bucket, key_file: Path
+) -> None:
+    result = invoke("audit", "-k", key_file, url)
+    assert result.exit_code == 7
+    for line in (
+        "            1  not encrypted: b/plain\\x1b[31m",
+        "            1  an envelope that cannot be understood: b/torn",
+        "            2  a master key that is not in the ring: a/sealed, b/v1",
+        "            1  the old V1 format: b/v1",
+    ):
+        assert line in result.stdout.splitlines()
+    assert '{"desc":"mine"}  (SHA256:' in result.stdout
+    assert "\x1b" not in result.stdout
+    assert succeed("audit", "-k", key_file, f"{url}/a/oss").exit_code == 0
+
+
+def test_json_is_a_line_an_object_and_one_for_the_whole(url: str, mixed: cb.Bucket) -> None:
+    result = invoke("audit", "--json", url)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(line["type"], line.get("format")) for line in lines] == [
+        ("object", "oss"),
+        ("object", "sealed"),
+        ("object", "plaintext"),
+        ("object", "unreadable"),
+        ("object", "oss-v1"),
+        ("audit", None),
+    ]
+    assert result.exit_code == 7
+    assert lines[-1]["versions"] == "none kept"
+
+
+def test_whether_a_key_can_go_is_the_exit_code(url: str, bucket: cb.Bucket, key_file: Path) -> None:
+    bucket.put("a", b"x")
+    with cb.open_store(url) as store:
+        store.put("plain", b"12")
+    for asked in (key_file, f"{key_file}.pub", "desc=mine", '{ "desc" : "mine" }'):
+        result = invoke("audit", "--retire", asked, url)
+        assert result.exit_code == 7
+        assert "be retired? no: 1 object names it\n  a\n" in result.stdout
+    yes = succeed("audit", "--retire", "desc=old", url)  # whatever else there is to find
+    assert 'Can {"desc":"old"} be retired? yes\n' in yes.stdout
+    with cb.open_store(url) as store:
+        store.put("torn", b"1", metadata=v2(start=None))
+    result = invoke("audit", "--retire", "desc=old", url)
+    assert result.exit_code == 7
+    assert "unknown: 1 object with an envelope that cannot be understood" in result.stdout
+
+
+def test_a_key_that_is_none_is_told(url: str, bucket: cb.Bucket, tmp_path: Path) -> None:
+    result = invoke("audit", "--retire", tmp_path / "nothing.pem", url)
+    assert result.exit_code == 4
+    assert "nothing.pem" in error_of(result)
+    assert invoke("audit", "--retire", "{", url).exit_code == 2
+    assert invoke("audit", "--versions", url).exit_code == 2
+
+
+def test_files_are_written_whole_and_text_is_left_out(
+    url: str, mixed: cb.Bucket, tmp_path: Path
+) -> None:
+    page, table = tmp_path / "audit.html", tmp_path / "audit.csv"
+    result = invoke("audit", "-q", "--html", page, "--csv", table, "--retire", "desc=mine", url)
+    assert (result.exit_code, result.stdout, result.stderr) == (7, "", "")
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    with table.open(newline="") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    assert rows["a/oss"]["retire"] == '{"desc":"mine"}'
+    assert rows["a/oss"]["plaintext_bytes"] == "1000"
+    result = invoke("audit", "--html", tmp_path / "no" / "audit.html", url)
+    assert result.exit_code == 2
+    assert "cannot be written" in error_of(result)
+
+
+def test_an_empty_prefix_is_told(url: str, bucket: cb.Bucket) -> None:
+    result = succeed("audit", f"{url}/nothing")
+    assert "no object's name begins so" in result.stderr
+
+
+def test_progress_is_shown_on_a_terminal_alone(url: str, bucket: cb.Bucket) -> None:
+    bucket.put("a", b"x")
+    assert program("audit", url).stderr == b""
+    session = on_terminal("audit", url, stdout_piped=True)
+    assert session.code == 0
+    assert "objects looked at" in session.screen
+    assert b"no findings" in session.stdout
+    assert "looked at" not in on_terminal("audit", "-q", url, stdout_piped=True).screen

@@ -1,0 +1,86 @@
+"""``cipherbucket verify``: what can be read, and what cannot."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import error_of, invoke, on_terminal, succeed
+from tests.sealed_buckets import body_of
+
+import cipherbucket as cb
+
+
+@pytest.fixture
+def full(url: str, bucket: cb.Bucket) -> cb.Bucket:
+    """Put two good objects, a plaintext one, and one that was cut off."""
+    bucket.put("a/good", b"x" * 1000)
+    cb.open_bucket(url, *bucket.ring.keys, format="sealed").put("a/sealed", b"y" * 20_000)
+    with cb.open_store(url) as store:
+        store.put("a/plain", b"12")
+        bucket.put("b/cut", b"x" * 100)
+        kept = store.head("b/cut").metadata
+        store.put("b/cut", body_of(store, "b/cut")[:50], metadata=kept)
+    return bucket
+
+
+def test_one_object_of_any_format_is_verified(url: str, full: cb.Bucket, key_file: Path) -> None:
+    told = succeed("verify", "-k", key_file, f"{url}/a/good").stdout
+    assert told == "a/good: verified (format oss, 1,000 bytes)\n"
+    told = succeed("verify", "-k", key_file, f"{url}/a/sealed").stdout
+    assert told == "a/sealed: verified (format sealed, 20,000 bytes)\n"
+    told = succeed("verify", f"{url}/a/plain").stdout
+    assert told == "a/plain: not encrypted, of which nothing can be verified (2 bytes)\n"
+    facts = json.loads(succeed("verify", "--json", "-k", key_file, f"{url}/a/good").stdout)
+    assert (facts["status"], facts["format"], facts["size"]) == ("verified", "oss", 1000)
+
+
+def test_what_get_refuses_verify_refuses(
+    url: str, full: cb.Bucket, key_file: Path, other_key_file: Path
+) -> None:
+    result = invoke("verify", "-k", key_file, f"{url}/b/cut")
+    assert result.exit_code == 5
+    assert "50 bytes are stored of 100" in error_of(result)
+    assert invoke("verify", "-k", other_key_file, f"{url}/a/good").exit_code == 4
+    assert invoke("verify", "-k", key_file, f"{url}/nothing").exit_code == 3
+    assert invoke("verify", "-k", key_file, "--format", "sealed", f"{url}/a/good").exit_code == 5
+    assert invoke("verify", "-k", key_file, "--format", "oss", f"{url}/a/plain").exit_code == 5
+
+
+def test_a_tree_is_verified_and_failures_are_told(
+    url: str, full: cb.Bucket, key_file: Path
+) -> None:
+    good = succeed("verify", "-r", "-k", key_file, f"{url}/a")
+    assert "2 objects verified" in good.stdout
+    assert "1 object not encrypted" in good.stdout
+    result = invoke("verify", "-r", "-k", key_file, url)
+    assert result.exit_code == 1
+    assert "b/cut: 50 bytes are stored of 100" in result.stdout
+    assert "1 object failed" in result.stdout
+    lines = invoke("verify", "-r", "--json", "-k", key_file, url).stdout.splitlines()
+    facts = [json.loads(line) for line in lines]
+    assert [each["type"] for each in facts] == ["object"] * 4 + ["verify"]
+    assert facts[3]["error"] == "IntegrityError"
+    assert facts[-1]["counts"]["verified"]["objects"] == 2
+
+
+def test_a_format_that_is_told_is_the_one_there_must_be(
+    url: str, full: cb.Bucket, key_file: Path
+) -> None:
+    result = invoke("verify", "-r", "-k", key_file, "--format", "sealed", f"{url}/a/")
+    assert result.exit_code == 1
+    assert "1 object verified" in result.stdout
+    assert "2 objects failed" in result.stdout
+
+
+def test_what_makes_no_sense_together_is_refused(url: str, key_file: Path) -> None:
+    result = invoke("verify", "-r", "-k", key_file, "--as-name", "x", url)
+    assert result.exit_code == 2
+    assert "--as-name is for one object" in error_of(result)
+    assert "no objects there" in succeed("verify", "-r", "-k", key_file, url).stderr
+
+
+def test_progress_is_shown_on_a_terminal(url: str, full: cb.Bucket, key_file: Path) -> None:
+    session = on_terminal("verify", "-r", "-k", key_file, f"{url}/a", stdout_piped=True)
+    assert session.code == 0
+    assert "KiB" in session.screen
+    assert b"verified" in session.stdout
