@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from cipherbucket.description import Description
-from cipherbucket.errors import CipherbucketError, KmsError, MissingExtraError
+from cipherbucket.errors import CipherbucketError
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms import KMS, V1_KMS
@@ -19,8 +19,9 @@ from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1, V1_RSA
 from cipherbucket.oss2._cipher import AESCTRCipher
 from cipherbucket.oss2._crypto_context import ContentCryptoMaterial, description_text
+from cipherbucket.oss2._exchange import Exchange, in_oss2_words
 from cipherbucket.oss2._streams import CipherStream
-from cipherbucket.oss2.exceptions import ClientError, OpenApiServerError
+from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.seal import seal
 
 _V1_ALGORITHMS = {PKCS1: V1_RSA, OAEP_SHA1: V1_RSA, KMS: V1_KMS}
@@ -231,20 +232,8 @@ def key_errors() -> Iterator[None]:
     """Turn what a master key says into an exception of oss2's."""
     try:
         yield
-    except KmsError as error:
-        if error.status is None:
-            raise ClientError(_told(error)) from error
-        raise OpenApiServerError(
-            error.status, error.request_id or "", _told(error), error.code or ""
-        ) from error
-    except MissingExtraError:
-        raise
     except CipherbucketError as error:
-        raise ClientError(_told(error)) from error
-
-
-def _told(error: CipherbucketError) -> str:
-    return f"{error} ({error.hint})" if error.hint else str(error)
+        raise in_oss2_words(error, Exchange([])) from error
 
 
 def _does_not_open() -> ClientError:
