@@ -6,7 +6,7 @@ request. See `Endpoint`; the KMS that can stand beside it is `cipherbucket.serve
 
 ::
 
-    HTTP      endpoint -> app -> routes          listening, hosts, faults, signature
+    HTTP      endpoint -> app -> routes          local, listening, hosts, faults, signature
     verbs     objects copying multipart listing histories properties buckets
     rules     policing signing ranges attributes versions errors xml
     state     service -> catalog (SQLite), bodies (one of our stores), streams

@@ -1,19 +1,15 @@
 """Starting and stopping the endpoint: in tests, in programs, from the command line.
 
-Law: it binds to loopback unless told otherwise, it is ready when the constructor of the ``with``
-block returns, and it leaves no thread, socket or file behind.
+Law: that of every local endpoint; see `cipherbucket.server.local`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cipherbucket.errors import UsageError
 from cipherbucket.server.app import create_app
@@ -22,14 +18,13 @@ from cipherbucket.server.errors import OssError
 from cipherbucket.server.faults import FaultPlan, Faults
 from cipherbucket.server.kms.endpoint import KmsEndpoint
 from cipherbucket.server.listening import Listener
+from cipherbucket.server.local import DEFAULT_ACCESS_KEY_ID, LocalEndpoint, identity
 from cipherbucket.server.service import Service, Settings
-from cipherbucket.server.signature import Credentials
 
-DEFAULT_ACCESS_KEY_ID = "cipherbucket-local"
 _THREADS = 64
 
 
-class Endpoint:
+class Endpoint(LocalEndpoint):
     """A local OSS endpoint.
 
     >>> with Endpoint(buckets=["examplebucket"]) as endpoint:
@@ -68,13 +63,12 @@ class Endpoint:
         settings: Settings | None = None,
     ) -> None:
         if settings is None:
-            secret = access_key_secret or secrets.token_urlsafe(24)
-            credentials = Credentials(access_key_id, secret, security_token)
+            credentials = identity(access_key_id, access_key_secret, security_token)
             settings = Settings(credentials=credentials, md5_etags=md5_etags)
+        super().__init__(Listener(host, port), settings.credentials)
         self._settings = settings
         self._plan = FaultPlan.parse(faults)
         self._data = None if data is None else Path(data)
-        self._listener = Listener(host, port)
         self._buckets = list(buckets)
         self._service: Service | None = None
         self._workers: ThreadPoolExecutor | None = None
@@ -85,47 +79,18 @@ class Endpoint:
                 raise UsageError(f"bucket {name!r}: {error.message}") from error
 
     @property
-    def url(self) -> str:
-        """``http://host:port``, with the port that it really has."""
-        return self._listener.url
-
-    @property
-    def access_key_id(self) -> str:
-        """The identity's public half."""
-        return self._settings.credentials.access_key_id
-
-    @property
-    def access_key_secret(self) -> str:
-        """The identity's secret half."""
-        return self._settings.credentials.access_key_secret
-
-    @property
-    def security_token(self) -> str | None:
-        """The STS token that requests must bring."""
-        return self._settings.credentials.security_token
-
-    @property
     def region(self) -> str:
         """The region that buckets tell; any may be signed for."""
         return self._settings.region
 
-    def start(self) -> Self:
-        """Start serving, in a thread of its own; return when it does."""
-        self._listener.bind()
-        try:
-            service = self._service = Service(self._settings, self._data)
-            for name in self._buckets:
-                service.create_bucket(name)
-            self._workers = ThreadPoolExecutor(_THREADS, "cipherbucket-worker")
-            self._listener.serve(create_app(service, Faults(self._plan), self._workers))
-        except BaseException:
-            self.stop()
-            raise
-        return self
+    def _open(self) -> None:
+        service = self._service = Service(self._settings, self._data)
+        for name in self._buckets:
+            service.create_bucket(name)
+        self._workers = ThreadPoolExecutor(_THREADS, "cipherbucket-worker")
+        self._listener.serve(create_app(service, Faults(self._plan), self._workers))
 
-    def stop(self) -> None:
-        """Stop serving, break off what is under way, close everything."""
-        self._listener.stop()
+    def _close(self) -> None:
         if self._workers is not None:
             self._workers.shutdown()
             self._workers = None
@@ -134,19 +99,8 @@ class Endpoint:
             self._service = None
 
     def wait(self) -> None:
-        """Return when it has stopped, or raise the KeyboardInterrupt that comes first."""
+        """Return when it has stopped, or raise what a signal's handler raises before."""
         self._listener.wait()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def describe(self, *, with_secret: bool) -> str:
         """Say where it is and how to point the SDKs at it."""

@@ -1,17 +1,13 @@
 """Starting and stopping the KMS endpoint: in tests, in programs, from the command line.
 
-Law: as for the OSS endpoint, it binds to loopback unless told otherwise, is ready when the ``with``
-block begins, and leaves no thread, socket or file behind but those that were asked for.
+Law: that of every local endpoint; see `cipherbucket.server.local`.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cipherbucket.errors import UsageError
 from cipherbucket.server.faults import KMS_KINDS, FaultPlan, Faults
@@ -21,14 +17,13 @@ from cipherbucket.server.kms.certificate import certificate_in
 from cipherbucket.server.kms.errors import KmsApiError
 from cipherbucket.server.kms.vault import ALIAS, Vault
 from cipherbucket.server.listening import Certificate, Listener
+from cipherbucket.server.local import DEFAULT_ACCESS_KEY_ID, LocalEndpoint, identity
 from cipherbucket.server.service import Clock, system_clock
-from cipherbucket.server.signature import Credentials
 
 REGION = "cn-hangzhou"
-DEFAULT_ACCESS_KEY_ID = "cipherbucket-local"
 
 
-class KmsEndpoint:
+class KmsEndpoint(LocalEndpoint):
     """A local KMS endpoint.
 
     >>> with KmsEndpoint(aliases=["alias/example"]) as kms:
@@ -68,26 +63,20 @@ class KmsEndpoint:
         faults: str = "",
         clock: Clock = system_clock,
     ) -> None:
-        secret = access_key_secret or secrets.token_urlsafe(24)
-        self._credentials = Credentials(access_key_id, secret, security_token)
         self._plan = FaultPlan.parse(faults, KMS_KINDS)
         self._keys = None if keys is None else Path(keys)
         self._aliases = tuple(aliases)
         self._clock = clock
         self._vault: Vault | None = None
-        self._certificate: Certificate | None = None
         self.region = region
         for alias in self._aliases:
             if not alias.startswith(ALIAS) or alias == ALIAS:
                 raise UsageError(f"{alias!r} is no alias", hint=f"it begins with {ALIAS}")
-        if tls is not None:
-            self._certificate = certificate_in(Path(tls), host)
-        self._listener = Listener(host, port, self._certificate)
-
-    @property
-    def url(self) -> str:
-        """``http://host:port`` or ``https://host:port``, with the port that it really has."""
-        return self._listener.url
+        files = None if tls is None else certificate_in(Path(tls), host)
+        self._certificate: Certificate | None = files
+        super().__init__(
+            Listener(host, port, files), identity(access_key_id, access_key_secret, security_token)
+        )
 
     @property
     def address(self) -> str:
@@ -98,21 +87,6 @@ class KmsEndpoint:
     def certificate(self) -> Path | None:
         """The file by which clients know it, None where it speaks http."""
         return self._certificate.certificate if self._certificate else None
-
-    @property
-    def access_key_id(self) -> str:
-        """The identity's public half."""
-        return self._credentials.access_key_id
-
-    @property
-    def access_key_secret(self) -> str:
-        """The identity's secret half."""
-        return self._credentials.access_key_secret
-
-    @property
-    def security_token(self) -> str | None:
-        """The STS token that requests must bring."""
-        return self._credentials.security_token
 
     def key_id(self, name: str) -> str:
         """Return the id of a key by its alias or ARN, while it runs.
@@ -125,39 +99,19 @@ class KmsEndpoint:
         except KmsApiError as error:
             raise UsageError(f"{name}: {error.message}") from error
 
-    def start(self) -> Self:
-        """Start serving, in a thread of its own; return when it does."""
-        self._listener.bind()
-        try:
-            vault = self._vault = Vault(self._keys, f"acs:kms:{self.region}:{ACCOUNT}:")
-            there = {name for name, _ in vault.aliases()[0]}
-            for alias in dict.fromkeys(self._aliases):
-                if alias not in there:
-                    vault.create_alias(alias, vault.create_key())
-            faults = Faults(self._plan, KMS_KINDS)
-            self._listener.serve(create_app(vault, self._credentials, faults, self._clock))
-        except BaseException:
-            self.stop()
-            raise
-        return self
+    def _open(self) -> None:
+        vault = self._vault = Vault(self._keys, f"acs:kms:{self.region}:{ACCOUNT}:")
+        there = {name for name, _ in vault.aliases()[0]}
+        for alias in dict.fromkeys(self._aliases):
+            if alias not in there:
+                vault.create_alias(alias, vault.create_key())
+        faults = Faults(self._plan, KMS_KINDS)
+        self._listener.serve(create_app(vault, self._credentials, faults, self._clock))
 
-    def stop(self) -> None:
-        """Stop serving and close everything."""
-        self._listener.stop()
+    def _close(self) -> None:
         if self._vault is not None:
             self._vault.close()
             self._vault = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def _running(self) -> Vault:

@@ -1,0 +1,87 @@
+"""What the local endpoints have in common: an address, one identity, and a life in a ``with``.
+
+Law: each binds to loopback unless told otherwise, is ready when the block begins, and leaves no
+thread, socket or file behind but those that were asked for.
+"""
+
+from __future__ import annotations
+
+import secrets
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from cipherbucket.server.listening import Listener
+from cipherbucket.server.signature import Credentials
+
+DEFAULT_ACCESS_KEY_ID = "cipherbucket-local"
+
+
+def identity(
+    access_key_id: str, access_key_secret: str | None, security_token: str | None
+) -> Credentials:
+    """Return the one identity of an endpoint, with a random secret where none is given."""
+    secret = access_key_secret or secrets.token_urlsafe(24)
+    return Credentials(access_key_id, secret, security_token)
+
+
+class LocalEndpoint(ABC):
+    """A server on an address, for one identity."""
+
+    def __init__(self, listener: Listener, credentials: Credentials) -> None:
+        self._listener = listener
+        self._credentials = credentials
+
+    @property
+    def url(self) -> str:
+        """``http://host:port`` or ``https://host:port``, with the port that it really has."""
+        return self._listener.url
+
+    @property
+    def access_key_id(self) -> str:
+        """The identity's public half."""
+        return self._credentials.access_key_id
+
+    @property
+    def access_key_secret(self) -> str:
+        """The identity's secret half."""
+        return self._credentials.access_key_secret
+
+    @property
+    def security_token(self) -> str | None:
+        """The STS token that requests must bring."""
+        return self._credentials.security_token
+
+    def start(self) -> Self:
+        """Start serving, in a thread of its own; return when it does."""
+        self._listener.bind()
+        try:
+            self._open()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop serving, break off what is under way, close everything."""
+        self._listener.stop()
+        self._close()
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Open what is served, and serve it."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Close as much of it as is open."""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.stop()
