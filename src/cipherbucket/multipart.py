@@ -8,11 +8,12 @@ the store says of the upload is compared with what we hold, and never encrypted 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -68,7 +69,50 @@ class Multipart:
         self._arrived: dict[int, Part] = {}
         self._under_way: set[int] = set()
         self._failed: dict[int, bytes] = {}
-        self._ended: str | None = None
+        self._end: list[str] = []  # shared with what `through` returns
+
+    @classmethod
+    def take_up(
+        cls,
+        store: Store,
+        name: str,
+        upload_id: str,
+        plan: PartPlan,
+        envelope: Envelope,
+        cipher: ContentCipher,
+    ) -> Self:
+        """Go on with an upload that was begun elsewhere; the parts that arrived are final.
+
+        Whether one that failed there is handed over unchanged cannot be known: begin anew if not.
+
+        Raises:
+            EnvelopeError: The store names another envelope than this upload has.
+            UploadNotFoundError: The store does not know the upload.
+        """
+        upload = cls(store, name, upload_id, plan, envelope, cipher)
+        upload._arrived = {part.number: part for part in upload.list_parts()}
+        return upload
+
+    def through(self, store: Store) -> Self:
+        """Return this same upload with its requests going through another view of its store."""
+        view = copy.copy(self)
+        view._store = store  # noqa: SLF001  a copy of this
+        return view
+
+    @property
+    def envelope(self) -> Envelope:
+        """The envelope that the object will have."""
+        return self._envelope
+
+    @property
+    def arrived(self) -> Mapping[int, Part]:
+        """The parts that arrived, by number."""
+        with self._lock:
+            return dict(self._arrived)
+
+    @property
+    def _ended(self) -> str | None:
+        return self._end[0] if self._end else None
 
     def upload_part(self, number: int, body: PutBody) -> Part:
         """Encrypt and send one part.
@@ -190,7 +234,7 @@ class Multipart:
                 stored_size=self.plan.stored_size,
                 if_absent=if_absent,
             )
-            self._ended = "completed"
+            self._end.append("completed")
         return ObjectInfo.of(stored)
 
     def abort(self) -> None:
@@ -199,7 +243,7 @@ class Multipart:
         with self._lock:
             if self._ended == "completed":
                 raise UsageError("the upload was completed", name=self.name)
-            self._ended = "aborted"
+            self._end[:] = ["aborted"]
         self._store.abort_upload(self.name, self.upload_id)
 
     def _refuse_after_end(self) -> None:

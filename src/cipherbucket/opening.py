@@ -80,6 +80,7 @@ def open_url(
     context: Mapping[str, str] = NOTHING,
     as_name: str | None = None,
     settings: OssSettings | None = None,
+    headers: Mapping[str, str] = NOTHING,
     progress: Progress | None = None,
 ) -> ObjectStream:
     """Fetch and decrypt the one object behind a presigned URL, without any access key.
@@ -96,6 +97,7 @@ def open_url(
         context: The user's own context of a sealed object.
         as_name: The name the object was sealed under, where the URL's path is another.
         settings: Proxy, certificates and timeouts.
+        headers: Request headers that the URL was signed with, or conditions such as ``if-match``.
         progress: Called with (bytes done, bytes in all).
 
     Raises:
@@ -113,7 +115,14 @@ def open_url(
     chosen = settings or OssSettings()
 
     def fetch(asked: StoredSpan, bound_to: StoredObject | None) -> Incoming:
-        incoming = fetch_url(url, chosen, start=asked.start, length=asked.length, tail=asked.tail)
+        incoming = fetch_url(
+            url,
+            chosen,
+            start=asked.start,
+            length=asked.length,
+            tail=asked.tail,
+            headers=headers,
+        )
         if bound_to is not None and incoming.stored.etag != bound_to.etag:
             incoming.close()
             raise ObjectChangedError("the object was replaced while it was being read")

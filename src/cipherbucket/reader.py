@@ -64,6 +64,15 @@ class ObjectStream:
         recorded = info.envelope.content_md5 if info.envelope is not None else None
         self._md5 = hashlib.md5(usedforsecurity=False) if whole and recorded else None
 
+    def count_crc64(self) -> None:
+        """Have `crc64` also of a range; to be called before anything is read."""
+        self._incoming.counting = True
+
+    @property
+    def crc64(self) -> int:
+        """CRC-64 of the stored bytes that were read so far."""
+        return self._incoming.crc64
+
     def readinto(self, buffer: bytearray | memoryview, /) -> int:
         """Fill ``buffer`` with plaintext as far as bytes come; 0 at the end.
 

@@ -74,7 +74,7 @@ class HeadObjectResult(RequestResult):
 
 
 class GetObjectMetaResult(RequestResult):
-    """The little that ``get_object_meta`` tells: ``last_modified``, ``content_length``, ``etag``."""
+    """What ``get_object_meta`` tells: ``last_modified``, ``content_length`` and ``etag``."""
 
     def __init__(self, resp: Response) -> None:
         super().__init__(resp)

@@ -17,6 +17,8 @@ from cipherbucket.oss2.exceptions import ClientError
 AUTH_VERSION_1 = "v1"
 AUTH_VERSION_2 = "v2"
 AUTH_VERSION_4 = "v4"
+UNSIGNED = ""
+"""What `AuthBase.signature` is where nothing is signed."""
 
 
 class AuthBase:
@@ -27,7 +29,7 @@ class AuthBase:
             see `cipherbucket.oss2.credentials`.
 
     Attributes:
-        signature: What the store signs with, ``v1`` or ``v4``.
+        signature: What the store signs with, ``v1`` or ``v4``; `UNSIGNED` where it does not.
     """
 
     signature = "v1"
@@ -125,6 +127,8 @@ class StsAuth(AuthBase):
 
 class AnonymousAuth(AuthBase):
     """Nobody: requests are not signed. Good for what a bucket gives to everybody."""
+
+    signature = UNSIGNED
 
     def __init__(self) -> None:
         super().__init__(None)

@@ -15,7 +15,7 @@ from cipherbucket.oss2.exceptions import ClientError
 
 USER_AGENT = f"cipherbucket/{__version__}"
 """How requests introduce themselves, behind the name of the SDK that signs them."""
-_BLOCK = 8 * 1024
+_BLOCK = 64 * 1024
 
 
 class CaseInsensitiveDict(MutableMapping[str, str]):

@@ -7,6 +7,8 @@ answer says it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from cipherbucket.errors import (
@@ -20,7 +22,7 @@ from cipherbucket.errors import (
 from cipherbucket.stores._http import Http, Response
 from cipherbucket.stores.answers import received_range, stored_object
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.objects import clip
+from cipherbucket.stores.objects import NOTHING, clip
 from cipherbucket.stores.oss_settings import OssSettings
 from cipherbucket.stores.resuming import ResumingBody
 
@@ -34,6 +36,7 @@ def fetch_url(
     start: int = 0,
     length: int | None = None,
     tail: int | None = None,
+    headers: Mapping[str, str] = NOTHING,
 ) -> Incoming:
     """Fetch the object behind a URL, or a range of its stored bytes.
 
@@ -43,6 +46,7 @@ def fetch_url(
         start: First byte.
         length: How many bytes, 1 or more; None for all to the end.
         tail: The last so many bytes instead, 1 or more.
+        headers: Further request headers; ``range`` is ours.
 
     Raises:
         UsageError: Not such a URL.
@@ -60,12 +64,14 @@ def fetch_url(
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
     )
-    headers: dict[str, str] = {}
+    given = {key.lower(): text for key, text in headers.items()}
+    given.pop("range", None)
+    asked = dict(given)
     if tail is not None:
-        headers["range"] = f"bytes=-{tail}"
+        asked["range"] = f"bytes=-{tail}"
     elif start or length is not None:
-        headers["range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
-    response = _fetched(http, url, name, headers)
+        asked["range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
+    response = _fetched(http, url, name, asked)
     try:
         first, stop, size = received_range(name, response.status, response.headers)
         stored = stored_object(name, response.headers, size)
@@ -75,7 +81,8 @@ def fetch_url(
         raise
 
     def reopen(position: int, end: int) -> tuple[Response, int, int, str]:
-        again = _fetched(http, url, name, {"range": f"bytes={position}-{end - 1}"})
+        rest = {**given, "range": f"bytes={position}-{end - 1}"}
+        again = _fetched(http, url, name, rest)
         try:
             begin, behind, _ = received_range(name, again.status, again.headers)
             return again, begin, behind, stored_object(name, again.headers, size).etag
@@ -115,6 +122,8 @@ def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Respon
     response = http.request("GET", url, headers)
     if response.status in {200, 206}:
         return response
+    with suppress(StoreError):
+        response.read()  # what the store says, for whoever looks at answers
     response.close()
     details = f"(HTTP {response.status}, {urlsplit(url).netloc})"
     if response.status == 404:

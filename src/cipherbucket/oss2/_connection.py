@@ -1,0 +1,180 @@
+"""From oss2's arguments to the store that a bucket talks to.
+
+The store is made at the first request, as oss2 finds out then what cannot be done, and anew when
+the bucket is given an `Auth` of another signature version.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cipherbucket.credentials import ANONYMOUS, Credentials, CredentialsProvider
+from cipherbucket.errors import MissingExtraError
+from cipherbucket.oss2.auth import UNSIGNED, AuthBase
+from cipherbucket.oss2.exceptions import ClientError
+from cipherbucket.stores.oss_settings import OssSettings
+
+if TYPE_CHECKING:
+    from cipherbucket.stores.oss_requests import OssRequests
+
+_ENDPOINT = re.compile(r"([a-zA-Z]+://)?[\w.-]+(:\d+)?")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+
+
+def checked_endpoint(endpoint: str) -> str:
+    """Return an endpoint as URL; without a scheme it is ``http``, as in oss2.
+
+    Raises:
+        ClientError: It is none.
+    """
+    given = endpoint.strip()
+    url = given if given.startswith(("http://", "https://")) else f"http://{given}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    bare = f"{parts.scheme}://{host}" + ("" if port is None else f":{port}") if host else ""
+    if not _ENDPOINT.fullmatch(bare):
+        raise ClientError(f"The endpoint you has specified is not valid, endpoint: {endpoint}")
+    return bare
+
+
+def checked_bucket_name(name: str) -> str:
+    """Return a bucket's name without blanks around it.
+
+    Raises:
+        ClientError: It is none: 3 to 63 of a-z, 0-9 and hyphen, which neither begins nor ends it.
+    """
+    bare = name.strip()
+    if not _BUCKET.fullmatch(bare):
+        raise ClientError("The bucket_name is invalid, please check it.")
+    return bare
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a bucket is and how it is reached; the arguments of `CryptoBucket`."""
+
+    endpoint: str
+    bucket_name: str
+    is_cname: bool
+    timeout: float | tuple[float, float]
+    app_name: str
+    proxies: Mapping[str, str] | None
+    region: str | None
+    cloudbox_id: str | None
+    is_path_style: bool
+
+    def settings(
+        self, credentials: Credentials | CredentialsProvider, signature: str
+    ) -> OssSettings:
+        """Return what the store needs to know.
+
+        Args:
+            credentials: Whose requests they are.
+            signature: ``v1`` or ``v4``.
+
+        Raises:
+            UsageError: Something that cannot be.
+        """
+        parts = urlsplit(self.endpoint)
+        connect, read = (
+            self.timeout if isinstance(self.timeout, tuple) else (self.timeout, self.timeout)
+        )
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE")  # what oss2's transport asks
+        return OssSettings(
+            endpoint=self.endpoint,
+            region=self.region,
+            credentials=credentials,
+            signature=signature,
+            addressing=self._addressing(parts.hostname or ""),
+            proxy=(self.proxies or {}).get(parts.scheme),
+            ca_file=bundle or None,
+            connect_timeout=connect,
+            read_timeout=read,
+            app_name=self.app_name,
+            cloudbox_id=self.cloudbox_id,
+        )
+
+    def _addressing(self, host: str) -> str:
+        if host == "localhost" or _is_address(host):
+            return "path"
+        if self.is_cname:
+            return "cname"
+        return "path" if self.is_path_style else "virtual"
+
+
+class Connection:
+    """The store of a bucket, for whoever asks at the moment.
+
+    Attributes:
+        auth: Who asks; another may be put in its place at any time.
+    """
+
+    def __init__(self, auth: AuthBase, place: Place) -> None:
+        self.auth = auth
+        self.place = place
+        self._lock = threading.Lock()
+        self._signature: str | None = None
+        self._store: OssRequests | None = None
+
+    def store(self) -> OssRequests:
+        """Return the store.
+
+        Raises:
+            UsageError: The arguments lead nowhere.
+            ClientError: Signature version 4 without a region.
+            MissingExtraError: The extra ``oss`` is not installed.
+        """
+        signature = self.auth.signature
+        with self._lock:
+            if self._store is None or signature != self._signature:
+                self._store, self._signature = self._new_store(signature), signature
+            return self._store
+
+    def _new_store(self, signature: str) -> OssRequests:
+        try:
+            from cipherbucket.stores.oss_requests import OssRequests  # noqa: PLC0415  the extra
+        except ImportError as error:
+            raise MissingExtraError(
+                "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"
+            ) from error
+        if signature == "v4" and not (self.place.region or self.place.cloudbox_id):
+            raise ClientError("The region should not be None in signature version 4.")
+        who = ANONYMOUS if signature == UNSIGNED else self._credentials
+        settings = self.place.settings(who, "v1" if signature == UNSIGNED else signature)
+        return OssRequests(self.place.bucket_name, settings)
+
+    def settings(self) -> OssSettings:
+        """Return how the store is reached, without anybody's credentials.
+
+        Raises:
+            UsageError: The arguments lead nowhere.
+        """
+        return self.place.settings(ANONYMOUS, "v1")
+
+    def _credentials(self) -> Credentials:
+        return self.auth.current()
+
+    def close(self) -> None:
+        """Close connections; the next request opens new ones."""
+        with self._lock:
+            store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

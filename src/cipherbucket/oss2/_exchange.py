@@ -1,0 +1,141 @@
+"""One call of a program: its requests, what came back, and errors in oss2's words.
+
+An exception is made of the service's answer where there is one, and else of what this library
+found out, which is its ``__cause__`` in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cipherbucket.errors import (
+    CipherbucketError,
+    KmsError,
+    MissingExtraError,
+    NoMatchingKeyError,
+    RangeError,
+    SecurityError,
+    SourceError,
+    StoreError,
+    UsageError,
+    WrongKeyError,
+)
+from cipherbucket.oss2.exceptions import (
+    ClientError,
+    InconsistentError,
+    OpenApiServerError,
+    OssError,
+    RequestError,
+    make_exception,
+)
+from cipherbucket.oss2.http import Response
+
+if TYPE_CHECKING:
+    from cipherbucket.stores.oss_requests import Response as Seen
+
+
+_OF_KEYS = (NoMatchingKeyError, WrongKeyError)
+
+
+class Exchange:
+    """What came back so far."""
+
+    def __init__(self, seen: list[Seen]) -> None:
+        self.seen = seen
+
+    def answer(self, method: str) -> Response:
+        """Return the newest good answer to requests of a method."""
+        for answer in reversed(self.seen):
+            if answer.method == method and answer.status // 100 == 2:
+                return shown(answer)
+        raise InconsistentError(f"the service did not answer a {method}")
+
+    @property
+    def refusal(self) -> Seen | None:
+        """The newest answer, if it is a refusal."""
+        newest = self.seen[-1] if self.seen else None
+        return newest if newest is not None and newest.status // 100 != 2 else None
+
+
+@contextmanager
+def exchange() -> Iterator[Exchange]:
+    """Look at answers inside, and turn errors into oss2's."""
+    with _answers() as seen:
+        call = Exchange(seen)
+        try:
+            yield call
+        except CipherbucketError as error:
+            raise in_oss2_words(error, call) from error
+
+
+@contextmanager
+def _answers() -> Iterator[list[Seen]]:
+    try:
+        from cipherbucket.stores.oss_requests import answers_seen  # noqa: PLC0415  the extra
+    except ImportError as error:
+        raise MissingExtraError(
+            "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"
+        ) from error
+    with answers_seen() as seen:
+        yield seen
+
+
+def shown(answer: Seen) -> Response:
+    """Return an answer as programs see it."""
+    return Response(answer.status, usual_case(answer.headers), body=answer.data)
+
+
+def in_oss2_words(error: CipherbucketError, call: Exchange) -> Exception:
+    """Return the exception of oss2 that says the same."""
+    if (inner := _of_oss2(error)) is not None:
+        return inner
+    if isinstance(error, UsageError | SourceError) and isinstance(error.__cause__, OSError):
+        return error.__cause__  # of a local file
+    if isinstance(error, RangeError | StoreError):
+        return _of_the_service(error, call)
+    if isinstance(error, KmsError) and error.status is not None:
+        return OpenApiServerError(
+            error.status, error.request_id or "", told(error), error.code or ""
+        )
+    if isinstance(error, SecurityError) and not isinstance(error, _OF_KEYS):
+        request_id = call.seen[-1].headers.get("x-oss-request-id", "") if call.seen else ""
+        return InconsistentError(told(error), request_id)
+    return error if isinstance(error, MissingExtraError) else ClientError(told(error))
+
+
+def _of_the_service(error: CipherbucketError, call: Exchange) -> OssError:
+    if isinstance(error, StoreError):
+        refused = call.refusal
+    else:  # after a 416 the object was looked at once more
+        refused = next((seen for seen in reversed(call.seen) if seen.status == 416), None)
+    if refused is not None:
+        return make_exception(shown(refused))
+    return RequestError(told(error)) if isinstance(error, StoreError) else ClientError(told(error))
+
+
+def told(error: CipherbucketError) -> str:
+    """Return what happened and what to do next."""
+    return f"{error} ({error.hint})" if error.hint else str(error)
+
+
+def _of_oss2(error: BaseException) -> OssError | None:
+    """Return what a provider of credentials or keys raised, wherever it was caught."""
+    within: BaseException | None = error
+    for _ in range(10):
+        if within is None or isinstance(within, OssError):
+            return within
+        within = within.__cause__ or within.__context__
+    return None
+
+
+def usual_case(headers: Mapping[str, str]) -> dict[str, str]:
+    """Write the names of HTTP's own headers as usual; those of OSS are in lower case."""
+    return {
+        name if name.startswith("x-oss-") else _titled(name): text for name, text in headers.items()
+    }
+
+
+def _titled(name: str) -> str:
+    return {"etag": "ETag", "content-md5": "Content-MD5"}.get(name, name.title())

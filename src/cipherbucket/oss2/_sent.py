@@ -1,0 +1,142 @@
+"""What a program hands over, sorted: headers of a request, bodies, ranges."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cipherbucket.errors import CipherbucketWarning
+from cipherbucket.oss2.exceptions import ClientError
+from cipherbucket.source import PutBody
+from cipherbucket.stores.objects import CONTENT_HEADERS, OSS_HEADERS
+
+_META = "x-oss-meta-"
+_OURS = frozenset(
+    {
+        "accept-encoding",  # ciphertext does not compress
+        "authorization",
+        "content-length",
+        "content-md5",
+        "date",
+        "host",
+        "range",
+        "transfer-encoding",
+        "user-agent",
+    }
+)
+"""Headers that are the transport's, or that mean something else here."""
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+
+
+@dataclass
+class Sent:
+    """The headers of a request, by what they are for.
+
+    Attributes:
+        metadata: User metadata.
+        kept: Headers that are kept with the object.
+        added: All others, to be sent as they are.
+        md5: ``Content-MD5``, of the plaintext.
+        length: ``Content-Length``, of the plaintext.
+        range: ``Range``.
+        if_absent: Whether an object that is there must not be replaced.
+    """
+
+    metadata: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+    added: dict[str, str] = field(default_factory=dict)
+    md5: str | None = None
+    length: int | None = None
+    range: str | None = None
+    if_absent: bool = False
+
+
+def sorted_headers(headers: Mapping[str, Any] | None) -> Sent:
+    """Sort the headers of a request.
+
+    Raises:
+        ClientError: ``Content-Length`` is no number.
+    """
+    sent = Sent()
+    for given, value in (headers or {}).items():
+        name, text = str(given).lower(), _text(value)
+        if name.startswith(_META):
+            sent.metadata[name.removeprefix(_META)] = text
+        elif name in CONTENT_HEADERS or name in OSS_HEADERS:
+            sent.kept[name] = text
+        elif name == "x-oss-forbid-overwrite":
+            sent.if_absent = text.lower() == "true"
+        elif name not in _OURS:
+            sent.added[name] = text
+        elif name == "content-md5":
+            sent.md5 = text
+        elif name == "range":
+            sent.range = text
+        elif name == "content-length":
+            if not text.isdigit():
+                raise ClientError(f"Content-Length is a number, not {text!r}")
+            sent.length = int(text)
+    return sent
+
+
+def warn_of_md5(stacklevel: int) -> None:
+    """Say what a recorded MD5 of the plaintext reveals."""
+    warnings.warn(
+        "Content-MD5 is recorded with the object in the clear: whoever sees it can tell whether the"
+        " object holds a content that he knows",
+        CipherbucketWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def body_of(data: Any) -> tuple[PutBody, int | None]:
+    """Return what a program wants stored, and its length where only it can tell."""
+    if data is None:
+        return b"", None
+    if isinstance(data, str):
+        return data.encode(), None
+    if (
+        hasattr(data, "read")
+        and not hasattr(data, "seek")
+        and isinstance(length := getattr(data, "len", None), int)
+    ):
+        return data, length
+    return data, None
+
+
+Bounds = tuple[int | None, int | None]
+
+
+def span_of(byte_range: Bounds | None, header: str | None = None) -> tuple[int, int | None]:
+    """Return a range as offset and length; None for all to the end.
+
+    Args:
+        byte_range: First and last byte; None for the end of the object.
+        header: ``Range``, where a program wrote it by itself.
+
+    Raises:
+        ClientError: A suffix, which oss2's encrypting bucket refuses too, or no range at all.
+    """
+    if not byte_range and header is not None:
+        match = _RANGE.fullmatch(header.strip())
+        if match is None:
+            raise ClientError(f"the range {header!r} cannot be read: give byte_range=(first, last)")
+        first, last = (int(text) if text else None for text in match.groups())
+        byte_range = (first, last)
+    if not byte_range:
+        return 0, None
+    first, last = byte_range
+    if first is None:
+        if last is not None:
+            raise ClientError("Don't support range get while start is none and end is not")
+        return 0, None
+    if first < 0 or (last is not None and last < first):
+        raise ClientError(f"byte_range {byte_range} is none: first and last byte, from 0")
+    return first, None if last is None else last - first + 1
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
