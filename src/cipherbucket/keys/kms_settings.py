@@ -43,7 +43,8 @@ class KmsSettings:
             own, to be had in the KMS console.
         verify: False trusts any certificate; for test endpoints.
         connect_timeout: Seconds until a connection that does not come about is given up.
-        read_timeout: Seconds without a byte until a call is given up.
+        read_timeout: Seconds without a byte until a call is given up, and that an answer's body
+            may take in all.
         attempts: How often a call that fails on the way is made.
         patience: Seconds that a call is paused for in all, while the KMS throttles.
 
