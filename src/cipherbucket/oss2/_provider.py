@@ -79,14 +79,12 @@ class BaseCryptoProvider(abc.ABC):
         mat_desc: The description of the key that writes.
 
     Attributes:
-        wrap_alg: The wrap algorithm that is written.
         encryption_materials_dict: Further keys, by the pairs of their descriptions.
 
     Raises:
         ClientError: Another cipher, or a description that is no mapping of strings.
     """
 
-    wrap_alg: str | None = None
     cek_alg: str | None = None
 
     def __init__(self, cipher: Any, mat_desc: Mapping[str, str] | None = None) -> None:
@@ -105,6 +103,12 @@ class BaseCryptoProvider(abc.ABC):
     @abc.abstractmethod
     def master_key(self) -> MasterKey:
         """Return the key that writes. It must write format ``oss``."""
+
+    @property
+    def wrap_alg(self) -> str:
+        """The wrap algorithm that is written."""
+        with key_errors():
+            return self.master_key().algorithm_for("oss")
 
     def reset_encryption_materials(
         self,

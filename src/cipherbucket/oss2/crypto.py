@@ -24,7 +24,7 @@ from cipherbucket.keys.kms import KMS, AliKmsKey
 from cipherbucket.keys.kms_settings import KmsSettings
 from cipherbucket.keys.local_rsa import local_rsa_key
 from cipherbucket.keys.reading import rsa_in
-from cipherbucket.keys.rsa import MIN_BITS, OAEP_SHA1, PKCS1, RsaKey
+from cipherbucket.keys.rsa import MIN_BITS, RsaKey
 from cipherbucket.oss2._cipher import AESCTRCipher
 from cipherbucket.oss2._crypto_context import description_text
 from cipherbucket.oss2._provider import BaseCryptoProvider, EncryptionMaterials, key_errors
@@ -56,8 +56,6 @@ class RsaProvider(BaseCryptoProvider):
     Raises:
         ClientError: Something that is no such key, or two halves that are not of one key.
     """
-
-    wrap_alg = PKCS1
 
     def __init__(
         self,
@@ -102,12 +100,12 @@ class LocalRsaProvider(BaseCryptoProvider):
         private_key_suffix: What the name of the private key ends with.
 
     Raises:
-        ClientError: The files cannot be read, are not of one key, or one of them is missing.
+        ClientError: The files hold no such key, are not of one key, or one of them is missing.
+        OSError: They cannot be read or made.
     """
 
     DEFAULT_PUB_KEY_SUFFIX = ".public_key.pem"
     DEFAULT_PRIV_KEY_SUFFIX = ".private_key.pem"
-    wrap_alg = OAEP_SHA1
 
     def __init__(
         self,
@@ -152,8 +150,6 @@ class AliKMSProvider(BaseCryptoProvider):
         ClientError: Something that cannot be used.
         MissingExtraError: The extra ``kms`` is not installed.
     """
-
-    wrap_alg = KMS
 
     def __init__(
         self,

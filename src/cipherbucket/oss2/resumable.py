@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cipherbucket.errors import CipherbucketWarning, UsageError
+from cipherbucket.errors import CipherbucketWarning
 from cipherbucket.format.span import MAX_PART_SIZE
 from cipherbucket.oss2 import defaults
 from cipherbucket.oss2._exchange import exchange
@@ -149,21 +149,16 @@ def resumable_download(
         )
         return
     with exchange():
-        try:
-            face.bucket(passed_on).download(
-                key,
-                path,
-                version_id=(params or {}).get("versionId"),
-                part_size=_part_of(size, defaults.get(part_size, defaults.multiget_part_size)),
-                workers=defaults.get(num_threads, defaults.multiget_num_threads),
-                threshold=0,
-                state=state,
-                progress=progress_callback,
-            )
-        except UsageError as error:
-            if isinstance(error.__cause__, OSError):  # the file's own words, as in oss2
-                raise error.__cause__ from None
-            raise
+        face.bucket(passed_on).download(
+            key,
+            path,
+            version_id=(params or {}).get("versionId"),
+            part_size=_part_of(size, defaults.get(part_size, defaults.multiget_part_size)),
+            workers=defaults.get(num_threads, defaults.multiget_num_threads),
+            threshold=0,
+            state=state,
+            progress=progress_callback,
+        )
 
 
 def determine_part_size(total_size: int, preferred_size: int | None = None) -> int:

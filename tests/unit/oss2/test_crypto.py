@@ -211,6 +211,7 @@ class OwnProvider(BaseCryptoProvider):
 
 
 def test_a_provider_of_ones_own_returns_a_master_key(store: cb.MemoryStore, key: cb.RsaKey) -> None:
+    assert OwnProvider(key).wrap_alg == "RSA/NONE/PKCS1Padding"
     bucket = bucket_of(OwnProvider(key), store)
     bucket.put("name", b"content")
     assert cb.Bucket(store, cb.KeyRing(key)).get("name").read() == b"content"

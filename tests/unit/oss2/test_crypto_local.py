@@ -77,7 +77,7 @@ def test_a_link_that_leads_nowhere_is_not_written_through(tmp_path: Path) -> Non
     keys.mkdir()
     for name in NAMES:
         (keys / name).symlink_to(elsewhere)
-    with pytest.raises(ClientError):
+    with pytest.raises(FileNotFoundError):
         LocalRsaProvider(str(keys))
     assert not elsewhere.exists()
 
@@ -142,6 +142,25 @@ def test_files_that_do_not_belong_together_are_refused(
     with pytest.raises(ClientError, match=told):
         LocalRsaProvider(str(tmp_path))
     assert contents(tmp_path) == before
+
+
+def test_a_pair_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cipherbucket.keys import files
+
+    create = files._create
+
+    def half(path: Path, data: bytes, mode: int) -> None:
+        if path.name == ".public_key.pem":
+            raise cb.MasterKeyError("no room")
+        create(path, data, mode)
+
+    monkeypatch.setattr(files, "_create", half)
+    with pytest.raises(ClientError, match="no room"):
+        LocalRsaProvider(str(tmp_path / "keys"))
+    assert contents(tmp_path / "keys") == {}
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="directory"):
+        LocalRsaProvider(str(tmp_path / "file"))
 
 
 def local_vectors() -> list[Vector]:

@@ -40,6 +40,7 @@ def bucket(endpoint: Endpoint) -> Iterator[oss2.CryptoBucket]:
     )
     yield made
     for upload in oss2.MultipartUploadIterator(made):
+        assert upload.upload_id is not None
         made.abort_multipart_upload(upload.key, upload.upload_id)
     made.close()
 
