@@ -292,11 +292,11 @@ def _written(
             raise
 
     stored = persist(attempt_to)
+    if Envelope.parse(stored.metadata) != envelope:  # another's, of whatever size
+        raise _changed(there) if to.replacing is None else to.replacing.changed()
     known = stored.crc64 is not None and there.crc64 is not None
     if stored.size != there.size or (known and stored.crc64 != there.crc64):
         raise _differs(there)
-    if Envelope.parse(stored.metadata) != envelope:
-        raise _changed(there)
     return stored
 
 

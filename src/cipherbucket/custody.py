@@ -175,7 +175,7 @@ class Custody(Copies):
             assert envelope.seal is not None
             texts = resealed(envelope.seal, envelope.recipients, opened.data_key).to_metadata()
             repaired = self._store.replace_metadata(
-                name, metadata={**own, **texts}, headers=stored.headers, if_match=stored.etag
+                name, metadata={**own, **texts}, headers=None, if_match=stored.etag
             )
         _log.info("repaired %r from its footer", name)
         return ObjectInfo.of(repaired)
@@ -214,7 +214,7 @@ class Custody(Copies):
     ) -> ObjectInfo:
         envelope = resealed(opened.cipher.seal, recipients, opened.data_key)
         metadata = {**info.metadata, **envelope.to_metadata()}
-        return ObjectInfo.of(replace_around(self._store, info, metadata, info.headers))
+        return ObjectInfo.of(replace_around(self._store, info, metadata))
 
 
 def _recipients_of(info: ObjectInfo) -> tuple[Recipient, ...]:

@@ -280,13 +280,22 @@ class Keyless:
 
 
 def replace_around(
-    store: Store, info: ObjectInfo, metadata: Mapping[str, str], headers: Mapping[str, str]
+    store: Store,
+    info: ObjectInfo,
+    metadata: Mapping[str, str],
+    headers: Mapping[str, str] | None = None,
 ) -> StoredObject:
     """Replace the metadata of an object that is still as ``info`` tells, and look at it afterwards.
 
     New metadata leave an ETag as it is, so a condition on it is blind to whoever changes
     recipients at the same time: the condition is the metadata themselves. Where the store cannot
     hold it at the very moment of the write, the look tells of a change in between.
+
+    Args:
+        store: Where it lies.
+        info: What was seen.
+        metadata: All its metadata from now on.
+        headers: All its headers from now on; None keeps those that it has then.
 
     Raises:
         PreconditionFailedError: The body was replaced meanwhile; nothing was changed.

@@ -43,7 +43,7 @@ class Seen:
             there = self.store.head(self.stored.name)
         except ObjectNotFoundError as error:
             raise self.changed() from error
-        if there.etag == self.stored.etag and there.metadata == self.stored.metadata:
+        if _told(there) == _told(self.stored):
             return None
         if carries(there, ours):
             return there
@@ -56,6 +56,11 @@ class Seen:
             name=self.stored.name,
             hint="it was left as it is; run it again",
         )
+
+
+def _told(stored: StoredObject) -> tuple[object, ...]:
+    """Return what tells one state of an object from another; new metadata leave an ETag alone."""
+    return stored.etag, stored.metadata, stored.headers, stored.version_id
 
 
 def carries(stored: StoredObject, envelope: Envelope) -> bool:

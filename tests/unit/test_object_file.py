@@ -464,7 +464,7 @@ class Renewing(CountingStore):
         self,
         name: str,
         metadata: dict[str, str],
-        headers: dict[str, str],
+        headers: dict[str, str] | None,
         if_match: str | None,
         if_metadata: Mapping[str, str] | None,
     ) -> StoredObject:

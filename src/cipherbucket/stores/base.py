@@ -192,16 +192,16 @@ class Store(Hooks):
         name: str,
         *,
         metadata: Mapping[str, str],
-        headers: Mapping[str, str],
+        headers: Mapping[str, str] | None,
         if_match: str | None = None,
         if_metadata: Mapping[str, str] | None = None,
     ) -> StoredObject:
-        """Replace all metadata and headers of an object; the body is not touched.
+        """Replace all metadata of an object, and all headers; the body is not touched.
 
         Args:
             name: The object's name.
             metadata: All its user metadata from now on.
-            headers: All its headers from now on.
+            headers: All its headers from now on; None keeps those that it has then.
             if_match: Only if the object has this ETag.
             if_metadata: Only if its user metadata are exactly these. A store that is not
                 `conditional` looks right before it writes: a change in between passes unseen.
@@ -211,11 +211,10 @@ class Store(Hooks):
             PreconditionFailedError: A condition did not hold; nothing was changed.
         """
         check_name(name)
-        check_metadata(metadata, headers, name)
+        check_metadata(metadata, headers or NOTHING, name)
+        given = None if headers is None else dict(headers)
         with self.errors_translated(name):
-            return self._replace_metadata(
-                name, dict(metadata), dict(headers), if_match, if_metadata
-            )
+            return self._replace_metadata(name, dict(metadata), given, if_match, if_metadata)
 
     def begin_upload(
         self,

@@ -105,7 +105,7 @@ class Hooks(ABC):
         self,
         name: str,
         metadata: dict[str, str],
-        headers: dict[str, str],
+        headers: dict[str, str] | None,
         if_match: str | None,
         if_metadata: Mapping[str, str] | None,
     ) -> StoredObject: ...

@@ -219,7 +219,7 @@ class LocalStore(Store):
         self,
         name: str,
         metadata: dict[str, str],
-        headers: dict[str, str],
+        headers: dict[str, str] | None,
         if_match: str | None,
         if_metadata: Mapping[str, str] | None,
     ) -> StoredObject:
@@ -240,7 +240,7 @@ class LocalStore(Store):
                     before,
                     modified=datetime.now(UTC),
                     metadata=MappingProxyType(metadata),
-                    headers=MappingProxyType(headers),
+                    headers=before.headers if headers is None else MappingProxyType(headers),
                 )
                 self._files.save_sidecar(stored, replace=True)
                 save_object(db, stored)

@@ -158,7 +158,7 @@ class MemoryStore(Store):
         self,
         name: str,
         metadata: dict[str, str],
-        headers: dict[str, str],
+        headers: dict[str, str] | None,
         if_match: str | None,
         if_metadata: Mapping[str, str] | None,
     ) -> StoredObject:
@@ -170,7 +170,7 @@ class MemoryStore(Store):
                 held.stored,
                 modified=datetime.now(UTC),
                 metadata=MappingProxyType(metadata),
-                headers=MappingProxyType(headers),
+                headers=held.stored.headers if headers is None else MappingProxyType(headers),
             )
             self._hold(stored, held.body)
         return stored

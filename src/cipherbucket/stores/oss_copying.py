@@ -124,7 +124,7 @@ class OssCopying(OssXmlVerbs):
         self,
         name: str,
         metadata: dict[str, str],
-        headers: dict[str, str],
+        headers: dict[str, str] | None,
         if_match: str | None,
         if_metadata: Mapping[str, str] | None,
     ) -> StoredObject:
@@ -134,6 +134,7 @@ class OssCopying(OssXmlVerbs):
         check_there(stored, if_metadata)
         _refuse_policed(name, stored.metadata)
         _check_rewritable(name, answer)
+        headers = _content_headers(stored) if headers is None else headers
         given = _accepted({**self._kept(stored, None), **headers})
         if _is_copied_at_once(stored, answer):
             sent = given | with_prefix(metadata) | {"x-oss-metadata-directive": "REPLACE"}
