@@ -87,9 +87,9 @@ class Ledger:
         self._finished = False
         self._lock = threading.Lock()
         self._db = _opened(path)
-        (self.resumed,) = self._db.execute(
-            "SELECT count(*) FROM outcomes WHERE status != ?", (FAILED,)
-        ).fetchone()
+        # They are tried again, if they are still there; what is gone has not failed.
+        self._db.execute("DELETE FROM outcomes WHERE status = ?", (FAILED,))
+        (self.resumed,) = self._db.execute("SELECT count(*) FROM outcomes").fetchone()
 
     @classmethod
     def open(cls, purpose: str, *what: str) -> Ledger:

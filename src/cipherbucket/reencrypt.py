@@ -159,9 +159,10 @@ class Renewing(Rewrapping):
                 headers=self._store.attributes(seen.name),
                 replacing=Seen(self._store, seen),
             )
-            self._write(to, body, sealing, stream.info.size)
+            written = self._write(to, body, sealing, stream.info.size)
+        sent = ObjectInfo.of(written).envelope
         there = ObjectInfo.of(self._store.head(seen.name))
-        if there.format != self._format or there.size != info.size:
+        if sent is None or there.envelope is None or there.envelope.identity != sent.identity:
             raise ObjectChangedError(
                 "the object was replaced as soon as it was written anew",
                 hint="look at what is there now; another writer put it",
@@ -196,14 +197,13 @@ class Renewing(Rewrapping):
 
         return sealing
 
-    def _write(self, to: Destination, body: Source, sealing: Seal, size: int) -> None:
+    def _write(self, to: Destination, body: Source, sealing: Seal, size: int) -> StoredObject:
         if self._format == SEALED:
-            upload_stream(StreamUpload(to, *sealing()), body)
-        elif size > LARGE:
+            return upload_stream(StreamUpload(to, *sealing()), body)
+        if size > LARGE:
             body.tell_size(size)
-            upload_sized(to, body, sealing)
-        else:
-            upload_stream(SpooledUpload(to, *sealing()), body)
+            return upload_sized(to, body, sealing)
+        return upload_stream(SpooledUpload(to, *sealing()), body)
 
 
 class _Paced(Pace):

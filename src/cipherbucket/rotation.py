@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from cipherbucket.description import Description
+from cipherbucket.errors import ObjectNotFoundError
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.ledger import FAILED, Ledger, Outcome, mark_of
@@ -214,7 +215,10 @@ class Rotating(Renewing):
         def one(entry: Entry) -> Outcome:
             nonlocal looked
             looked += 1
-            seen = self._store.head(entry.name)
+            try:
+                seen = self._store.head(entry.name)
+            except ObjectNotFoundError:
+                return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
             return work(seen, ObjectInfo.of(seen))
 
         def tick() -> None:
