@@ -25,8 +25,8 @@ from cipherbucket.walk import walk
 
 Told = Callable[[int, int | None], None]
 """Called with (how much is done, None) at most ten times a second."""
-AUDIT_WORKERS = 8
-"""Threads that wait for answers of a few hundred bytes; more gain nothing where the CPU is one."""
+AUDIT_WORKERS = 16
+"""Threads, which mostly wait: an answer has a few hundred bytes, and comes after a round trip."""
 
 
 class Inspection(Copies):
@@ -45,7 +45,7 @@ class Inspection(Copies):
     ) -> Audit:
         """Look at every object, and tell which are encrypted, and with which key.
 
-        One HEAD an object, eight at once. No key is needed: keys are told by their descriptions,
+        One HEAD an object, 16 at once. No key is needed: keys are told by their descriptions,
         which are the store's word. With keys in the ring, each envelope that names one of them is
         opened, unless the key is one of a KMS. An audit that was interrupted goes on when it is
         called again with the same arguments and keys; what was looked at before is told as it was

@@ -72,7 +72,7 @@ _GOES_ON = "interrupted; the same command goes on where it was"
     "--workers",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="Requests at once. Default: 8.",
+    help="Requests at once. Default: 16.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no text where a file is named.")
 def audit(
