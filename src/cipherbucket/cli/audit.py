@@ -24,7 +24,7 @@ _GOES_ON = "interrupted; the same command goes on where it was"
 
 @click.command(
     cls=Command,
-    short_help="Tell which objects are encrypted, with which key, and which key can go.",
+    short_help="Tell which objects are encrypted, and with which key.",
     examples=(
         "cipherbucket audit file:///data/store/",
         "cipherbucket audit -k cmk.pem --footers --html audit.html file:///data/store/",
