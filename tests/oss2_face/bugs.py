@@ -200,7 +200,7 @@ def one_odd_part(there: Scene) -> bool:
 
 @bug("every part unwraps the key again: who has only the public key cannot send any")
 def parts_with_a_public_key(there: Scene) -> bool:
-    provider = there.part("crypto").RsaProvider({"public_key": key_pair()["public_key"]})
+    provider = there.part("crypto").RsaProvider({"public_key": key_pair(1)["public_key"]})
     bucket = there.bucket(provider)
     context = there.part("models").MultipartUploadCryptoContext(PART, PART)
     upload_id = bucket.init_multipart_upload("o", upload_context=context).upload_id
