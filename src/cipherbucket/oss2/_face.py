@@ -7,7 +7,7 @@ the same connections, with the headers and parameters that the program adds, and
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,15 @@ from cipherbucket.stores.objects import NOTHING
 
 class Face:
     """The arguments of `cipherbucket.oss2.CryptoBucket`, which documents them."""
+
+    ACL = "acl"
+    OBJECTMETA = "objectMeta"
+    PROCESS = "x-oss-process"
+    RESTORE = "restore"
+    SYMLINK = "symlink"
+    TAGGING = "tagging"
+    VERSIONID = "versionId"
+    VERSIONS = "versions"
 
     def __init__(
         self,
@@ -99,6 +108,13 @@ class Face:
         if not isinstance(auth, AuthBase):
             raise ClientError("auth must be one of cipherbucket.oss2's: Auth, ProviderAuth ...")
         self._connection.auth = auth
+
+    def _init_user_agent(self, headers: MutableMapping[str, str]) -> None:
+        """Name what encrypts in headers, as subclasses of oss2's bucket may expect."""
+        if "User-Agent" in headers:
+            headers["User-Agent"] += "/" + OSS_ENCRYPTION_CLIENT
+        else:
+            headers["User-Agent"] = self.user_agent
 
     def close(self) -> None:
         """Close connections; the next call opens new ones. oss2 has no such call."""
