@@ -25,7 +25,7 @@ from cipherbucket.cli.command import write_examples
 from cipherbucket.cli.errors import EXIT_CODES, ended, reported
 
 COMMANDS = {
-    "audit": ("audit", "Tell which objects are encrypted, with which key, and which key can go."),
+    "audit": ("audit", "Tell which objects are encrypted, and with which key."),
     "cat": ("cat", "Write objects, or a range of them, to stdout."),
     "completion": ("completion", "Print the line that turns on completion in a shell."),
     "cp": ("cp", "Copy to, from and between stores, encrypting and decrypting."),
