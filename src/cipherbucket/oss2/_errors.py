@@ -30,6 +30,7 @@ class OssError(Exception):
 
     status: int = 0
     code: str = ""
+    _in_words = False  # no answer is behind it: told by its body
 
     def __init__(
         self,
@@ -48,23 +49,16 @@ class OssError(Exception):
         self.message = details.get("Message", "")
         self.ec = details.get("EC", "")
 
-    def _told(self) -> Any:
-        return self.details
-
     def __str__(self) -> str:
         """Give status, request id and what is known as one dictionary."""
-        return str({"status": self.status, _REQUEST_ID: self.request_id, "details": self._told()})
+        known = self.body if self._in_words else self.details
+        return str({"status": self.status, _REQUEST_ID: self.request_id, "details": known})
 
 
-class _Ours(OssError):  # noqa: N818
-    """One that no answer is behind: told in words."""
-
-    def _told(self) -> Any:
-        return self.body
-
-
-class ClientError(_Ours):
+class ClientError(OssError):
     """The call cannot be done."""
+
+    _in_words = True
 
     def __init__(self, message: str) -> None:
         super().__init__(OSS_CLIENT_ERROR_STATUS, {}, f"ClientError: {message}", {})
@@ -73,12 +67,14 @@ class ClientError(_Ours):
         return type(self), (str(self.body).removeprefix("ClientError: "),)
 
 
-class RequestError(_Ours):
+class RequestError(OssError):
     """No answer came, or it broke off.
 
     Attributes:
         exception: What the transport says.
     """
+
+    _in_words = True
 
     def __init__(self, e: object) -> None:
         super().__init__(OSS_REQUEST_ERROR_STATUS, {}, f"RequestError: {e}", {})
@@ -88,8 +84,10 @@ class RequestError(_Ours):
         return type(self), (self.exception,)
 
 
-class InconsistentError(_Ours):
+class InconsistentError(OssError):
     """What is stored, or what came, is not what it should be."""
+
+    _in_words = True
 
     def __init__(self, message: str, request_id: str = "") -> None:
         headers = {_REQUEST_ID: request_id}
@@ -100,8 +98,10 @@ class InconsistentError(_Ours):
         return type(self), (str(self.body).removeprefix("InconsistentError: "), self.request_id)
 
 
-class OpenApiFormatError(_Ours):
+class OpenApiFormatError(OssError):
     """An answer of the KMS, or what it holds, cannot be understood."""
+
+    _in_words = True
 
     def __init__(self, message: str) -> None:
         super().__init__(OSS_FORMAT_ERROR_STATUS, {}, message, {})
