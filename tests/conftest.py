@@ -12,6 +12,13 @@ def own_journals(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setenv("CIPHERBUCKET_STATE", str(tmp_path_factory.mktemp("state", numbered=True)))
 
 
+@pytest.fixture(autouse=True)
+def no_config(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's own cipherbucket.toml away."""
+    monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config", numbered=True)))
+
+
 @pytest.fixture(scope="session")
 def key() -> cb.RsaKey:
     """Return a described RSA key."""

@@ -113,6 +113,14 @@ class Config:
         """
         return self._keys.load(name, allow_weak=allow_weak)
 
+    def name_of(self, key: MasterKey) -> str:
+        """Return the name of a key that was read here.
+
+        Raises:
+            UsageError: It is none of them.
+        """
+        return self._keys.name_of(key)
+
     def split(self, place: str) -> tuple[str, str]:
         """Split a place into the URL of its store and a name in it.
 

@@ -65,6 +65,17 @@ class Keys:
         """Return a key if it was read already."""
         return self._loaded.get((name, False))
 
+    def name_of(self, key: MasterKey) -> str:
+        """Return the name of a key that was read here.
+
+        Raises:
+            UsageError: It is none of them.
+        """
+        for (name, _), loaded in self._loaded.items():
+            if loaded is key:
+                return name
+        raise UsageError(f"{self.document.path}: key {key.id} was not read from here")
+
     def _read(self, entry: KeyEntry, *, allow_weak: bool) -> MasterKey:
         try:
             if entry.kind == KMS:

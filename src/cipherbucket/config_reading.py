@@ -92,9 +92,14 @@ class Document:
         return self.path.parent / path
 
 
+def _is_secret(text: str) -> bool:
+    """Tell whether a text is an access key, or is as long as a bare AES key."""
+    return bool(_SECRET.search(text) or _BARE_KEY.fullmatch(text.strip()))
+
+
 def label(path: toml_lines.Path) -> str:
     """Return a name as the file writes it: ``[keys.cmk] rsa``, ``[[rules]] at``."""
-    parts = list(path)
+    parts = ["..." if isinstance(each, str) and _is_secret(each) else each for each in path]
     if parts[:1] == ["rules"]:
         header, rest = "[[rules]]", parts[2:]
     elif len(parts) > 1 and parts[0] in {"stores", "keys"}:
@@ -162,7 +167,7 @@ def read_document(path: Path, *, found: bool) -> Document:
     document = Document(path, tables, toml_lines.lines_of(text))
     for at, value in _texts_in((), tables):
         is_label = any(part in _LABELS for part in at)
-        if _SECRET.search(value) or (not is_label and _BARE_KEY.fullmatch(value.strip())):
+        if _SECRET.search(value) or (not is_label and _is_secret(value)):
             raise document.error(at, "this looks like a key or an access key", _NO_SECRETS)
     return document
 

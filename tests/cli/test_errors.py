@@ -180,6 +180,7 @@ def test_a_bug_is_called_a_bug(url: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_warnings_take_one_line_once(url: str, key_file: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare.pem"
     bare.write_bytes(key_file.read_bytes())
+    bare.chmod(0o600)
     for name in ("1", "2"):
         (tmp_path / "tree").mkdir(exist_ok=True)
         (tmp_path / "tree" / name).write_text(name)

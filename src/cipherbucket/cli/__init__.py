@@ -125,18 +125,35 @@ class CommandLine(click.Group):
 @click.option(
     "--endpoint", metavar="URL", help="Of OSS; otherwise OSS_ENDPOINT, or the region's own."
 )
-def cli(debug: bool, region: str | None, endpoint: str | None) -> None:  # noqa: ARG001
+@click.option(
+    "--config",
+    metavar="FILE",
+    help="The cipherbucket.toml; otherwise CIPHERBUCKET_CONFIG, or that of the working directory,"
+    " or that in ~/.config/cipherbucket.",
+)
+@click.pass_context
+def cli(
+    context: click.Context,
+    debug: bool,  # noqa: ARG001  `CommandLine.invoke` takes it
+    region: str | None,
+    endpoint: str | None,
+    config: str | None,
+) -> None:
     """Client-side encryption for objects in object storage.
 
     Objects are encrypted here, before they go to the store, and decrypted here; the store sees
     ciphertext. A store is file:///folder (see mb) or oss://bucket, an object is STORE/NAME, with
     every character of the name taken as it stands.
 
-    Keys are named by -k FILE or in the environment variable CIPHERBUCKET_KEY (several: with ':'
-    between). The passphrase of an encrypted key is asked for on the terminal, or taken from
-    CIPHERBUCKET_PASSPHRASE. Access keys for OSS are never arguments: OSS_ACCESS_KEY_ID,
-    OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN, or the default chain of credentials.
+    Keys are named by -k or in the environment variable CIPHERBUCKET_KEY (several: with ':'
+    between): a file, kms:ID, or a name in cipherbucket.toml. That file also names stores, such as
+    records://, and says which key writes where. The passphrase of an encrypted key is asked for on
+    the terminal, or taken from CIPHERBUCKET_PASSPHRASE. Access keys for OSS are never arguments:
+    OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN, or the default chain of
+    credentials.
     """
+    if config is not None:
+        context.meta["cipherbucket.named-config"] = config
     for name, value in (("OSS_REGION", region), ("OSS_ENDPOINT", endpoint)):
         if value is not None:
             os.environ[name] = value

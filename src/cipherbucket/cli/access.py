@@ -1,20 +1,25 @@
 """Keys, formats and policy: what every command that opens a bucket with keys can be told.
 
-Law: a command reads the format that it would write, and others only where ``--accept`` names them:
-whoever can write to the store could put an older format in a sealed object's place.
+Law: a command reads the format that it would write, and others only where ``--accept`` or the rule
+names them: whoever can write to the store could put an older format in a sealed object's place.
+
+Where there is a ``cipherbucket.toml``, a place in a store has a rule, and `Access.at` binds it.
+Options go before the rule, each for itself: ``-k`` before its keys, ``--format`` before its format;
+``--accept`` and ``--plaintext`` add to what it accepts, and its recipients and limits stay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from typing import Any, TypedDict
 
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options import assignments, load_key
+from cipherbucket.cli.options import assignments
+from cipherbucket.cli.settings import KeyName, current_config, load_key
 
 OSS = "oss"
 SEALED = "sealed"
@@ -34,8 +39,8 @@ class Access:
     """What the options say of keys, formats and policy.
 
     Attributes:
-        key_files: The first writes, all read.
-        force_key: The file of a key that reads whatever a description says.
+        key_files: Key files, names of keys or ids of KMS keys; the first writes, all read.
+        force_key: That of a key that reads whatever a description says.
         plaintext: Whether plaintext objects are accepted.
         allow_weak: Whether a key of less than 2,048 bits may write.
         told_format: What ``--format`` says.
@@ -43,6 +48,9 @@ class Access:
         context: The user's pairs that sealed objects are bound to.
         as_name: The name that a sealed object was sealed under, if it is another.
         origin: How the store is reached that objects are copied from, if otherwise than others.
+        config: The file that this run goes by.
+        rule: That of the place, once it is bound.
+        place: URL of the place that is bound.
     """
 
     key_files: tuple[str, ...] = ()
@@ -54,27 +62,70 @@ class Access:
     context: Mapping[str, str] = field(default_factory=dict)
     as_name: str | None = None
     origin: cb.OssSettings | None = None
+    config: cb.Config | None = None
+    rule: cb.Rule | None = None
+    place: str = ""
+    _read: dict[str, cb.MasterKey] = field(default_factory=dict, compare=False, repr=False)
 
-    @cached_property
-    def keys(self) -> tuple[cb.RsaKey | cb.AesKey, ...]:
+    def at(self, store_url: str, name: str = "") -> Access:
+        """Bind the rule of an object, or of all below a prefix, where there is a file with rules.
+
+        Args:
+            store_url: The store.
+            name: The object's name; what is empty or ends with a slash stands for all below.
+
+        Raises:
+            UsageError: Other rules hold for a part of what is below.
+        """
+        if self.config is None:
+            return self
+        place = f"{store_url}/{name}"
+        return replace(self, rule=self.config.rule(place), place=place)
+
+    @property
+    def keys(self) -> tuple[cb.MasterKey, ...]:
         """The keys of ``-k``, read once."""
-        return tuple(load_key(file, allow_weak=self.allow_weak) for file in self.key_files)
+        return tuple(self._key(each, allow_weak=self.allow_weak) for each in self.key_files)
+
+    @property
+    def forced(self) -> cb.MasterKey | None:
+        """The key of ``--force-key``, read once."""
+        return self._key(self.force_key) if self.force_key is not None else None
+
+    def _key(self, named: str, *, allow_weak: bool = False) -> cb.MasterKey:
+        at = f"{named}\0{allow_weak}"
+        if at not in self._read:
+            self._read[at] = load_key(named, allow_weak=allow_weak)
+        return self._read[at]
 
     @cached_property
     def ring(self) -> cb.KeyRing:
-        """The ring of these keys."""
-        return cb.KeyRing(*self.keys)
+        """The ring of ``-k``, or of the rule, or of all keys of the file where none is bound."""
+        if self.key_files or self.config is None:
+            return cb.KeyRing(*self.keys)
+        return self.config.ring(self.rule)
 
-    @cached_property
-    def forced(self) -> cb.RsaKey | cb.AesKey | None:
-        """The key of ``--force-key``, read once."""
-        return load_key(self.force_key) if self.force_key is not None else None
+    @property
+    def reads(self) -> bool:
+        """Whether there is any key to read with."""
+        named = self.config is not None and bool(self.config.keys)
+        return bool(self.key_files) or self.force_key is not None or named
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is said which key writes."""
+        return bool(self.key_files) or (self.rule is not None and self.rule.write is not None)
 
     @cached_property
     def format(self) -> str:
-        """The format that is written and read: ``oss``, unless the first key serves only sealed."""
+        """The format that is written and read.
+
+        That of ``--format``, or of the rule; else ``oss``, unless the first key serves only sealed.
+        """
         if self.told_format is not None:
             return self.told_format
+        if self.rule is not None and (self.rule.line or not self.key_files):
+            return self.rule.format
         first = self.keys[0] if self.keys else self.forced
         return SEALED if first is not None and _serves_sealed_only(first) else OSS
 
@@ -82,7 +133,18 @@ class Access:
     def policy(self) -> cb.Policy:
         """What is accepted on reading."""
         formats = cb.Policy.of_format(self.format).formats.union(self.accept)
-        return cb.Policy(formats, plaintext=self.plaintext)
+        if self.rule is None:
+            return cb.Policy(formats, plaintext=self.plaintext)
+        ruled = self.rule.policy
+        if self.told_format is None and self.format == self.rule.format:
+            formats |= ruled.formats
+        return cb.Policy(
+            formats,
+            plaintext=self.plaintext or ruled.plaintext,
+            min_rsa_bits=ruled.min_rsa_bits,
+            strict_iv=ruled.strict_iv,
+            unbound_names=ruled.unbound_names,
+        )
 
     @property
     def asked(self) -> Asked:
@@ -94,38 +156,75 @@ class Access:
         return {"key": key, "context": self.context, "as_name": self.as_name}
 
     def open(self, store_url: str, settings: cb.OssSettings | None = None) -> cb.Bucket:
-        """Open a store.
+        """Open a store, by the rule that is bound, or else by that for all of the store.
 
         Args:
             store_url: Which.
-            settings: How OSS is reached; None takes all of it from the environment.
+            settings: How OSS is reached; None takes it from environment and file.
 
         Raises:
             UsageError: Options of sealed objects, and none such are read or written.
         """
-        self.refuse_misplaced()
-        return cb.open_bucket(
-            store_url, self.ring, format=self.format, policy=self.policy, settings=settings
-        )
+        bound = self if self.rule is not None else self.at(store_url)
+        bound.refuse_misplaced()
+        ring, format_, policy = bound.ring, bound.format, bound.policy
+        if self.config is None:
+            return cb.open_bucket(store_url, ring, format=format_, policy=policy, settings=settings)
+        return self.config.open(bound.place, ring, format=format_, policy=policy, settings=settings)
 
     def open_to_write(self, store_url: str) -> cb.Bucket:
         """Open a store for writing.
 
         Raises:
-            MasterKeyError: No key was given.
+            MasterKeyError: No key was given, or it is one that does not write here.
         """
-        if not self.key_files:
+        bound = self if self.rule is not None else self.at(store_url)
+        if not bound.writes and self.config is not None:
+            raise cb.MasterKeyError(
+                f"writing takes a master key, and {self.config.path} says of none that it writes"
+                f" to {bound.place}",
+                hint="add [[rules]] with at and write, or name a key with -k",
+            )
+        if not bound.writes:
             raise cb.MasterKeyError(
                 "writing takes a master key and none was given",
                 hint="name its file with -k FILE or in CIPHERBUCKET_KEY;"
                 " make one with: cipherbucket keygen FILE",
             )
-        return self.open(store_url)
+        bound._refuse_writer()  # noqa: SLF001  of this class
+        return bound.open(store_url)
+
+    def _refuse_writer(self) -> None:
+        """Refuse a key of the file that is not to write, or not this format.
+
+        Raises:
+            MasterKeyError: It is not.
+        """
+        if self.config is None or not self.key_files:
+            return
+        entry = self.config.keys.get(self.key_files[0])
+        if entry is None:
+            return
+        if entry.read_only:
+            raise cb.MasterKeyError(
+                f"key {entry.name} of {self.config.path} is read_only", hint="name another first"
+            )
+        if self.format not in entry.formats:
+            raise cb.MasterKeyError(
+                f"key {entry.name} of {self.config.path} does not serve format {self.format}",
+                hint=f"it serves {', '.join(sorted(entry.formats))}",
+            )
 
     def open_to_look(self, store_url: str) -> cb.Bucket:
-        """Open a store to tell of its objects, of any format unless ``--format`` names one."""
+        """Open a store to tell of its objects, of any format unless ``--format`` names one.
+
+        All keys of the file read, whatever its rules say.
+        """
         policy = cb.Policy(FORMATS) if self.told_format is None else self.policy
-        return cb.open_bucket(store_url, self.ring, format=self.format, policy=policy)
+        settings = self.config.settings(store_url) if self.config is not None else None
+        return cb.open_bucket(
+            store_url, self.ring, format=self.format, policy=policy, settings=settings
+        )
 
     def refuse_misplaced(self) -> None:
         """Refuse options of sealed objects where none are read.
@@ -140,7 +239,9 @@ class Access:
                 raise of_sealed(option)
 
     def file_of(self, key: cb.MasterKey) -> str:
-        """Return the file that a key of the ring came from."""
+        """Return the file, or the name, of a key of the ring."""
+        if self.config is not None and not self.key_files:
+            return self.config.name_of(key)
         return self.key_files[self.keys.index(key)]
 
 
@@ -151,25 +252,26 @@ def of_sealed(option: str) -> cb.UsageError:
     )
 
 
-def _serves_sealed_only(key: cb.RsaKey | cb.AesKey) -> bool:
-    return isinstance(key, cb.AesKey) or key.sealed_only
+def _serves_sealed_only(key: cb.MasterKey) -> bool:
+    return isinstance(key, cb.AesKey) or (isinstance(key, cb.RsaKey) and key.sealed_only)
 
 
-_KEY = click.option(
+KEY_OPTION = click.option(
     "-k",
     "--key",
     "key_files",
     multiple=True,
-    type=click.Path(),
-    metavar="FILE",
+    type=KeyName(),
+    metavar="KEY",
     envvar="CIPHERBUCKET_KEY",
     show_envvar=True,
-    help="File of a master key. Repeat it for more: the first writes, all of them read.",
+    help="File of a master key, name of one in cipherbucket.toml, or kms:ID, with id, alias or ARN"
+    " of a key in Alibaba Cloud KMS. Repeat it for more: the first writes, all of them read.",
 )
 _FORCE_KEY = click.option(
     "--force-key",
-    type=click.Path(),
-    metavar="FILE",
+    type=KeyName(),
+    metavar="KEY",
     help="Read with this key, whatever an object's description says or lacks.",
 )
 _FORMAT = click.option(
@@ -243,6 +345,7 @@ def key_options(
                 accept=kwargs.pop("accept", ()),
                 context=kwargs.pop("context"),
                 as_name=kwargs.pop("as_name", None),
+                config=current_config(),
             )
             return function(*args, access=access, **kwargs)
 
@@ -255,7 +358,7 @@ def key_options(
             (_ACCEPT, reads),
             (_FORMAT, not sealed_alone),
             (_FORCE_KEY, True),
-            (_KEY, True),
+            (KEY_OPTION, True),
         ):
             command = option(command) if wanted else command
         return command

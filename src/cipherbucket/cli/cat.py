@@ -92,7 +92,7 @@ def _opened(url: str, part: _Range, access: Access) -> Iterator[cb.ObjectStream]
             )
         else:
             store_url, name = split_object_url(url)
-            bucket = stack.enter_context(access.open(store_url))
+            bucket = stack.enter_context(access.at(store_url, name).open(store_url))
             yield stack.enter_context(bucket.get(name, **access.asked, **part))
 
 

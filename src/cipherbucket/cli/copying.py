@@ -17,6 +17,7 @@ from cipherbucket.cli.going_on import is_abandoned, resumable
 from cipherbucket.cli.manner import Manner
 from cipherbucket.cli.options import descriptor_of, split_object_url
 from cipherbucket.cli.progress import metered
+from cipherbucket.cli.settings import split_url
 from cipherbucket.cli.steering import Steering
 from cipherbucket.cli.target_folder import safe_parts
 from cipherbucket.cli.transfers import Between
@@ -35,7 +36,7 @@ class Copying:
 
     def up(self, source: str, url: str, size: int | None = None) -> int:
         """Store a file, or what comes from stdin."""
-        store_url, name = cb.split_url(url)
+        store_url, name = split_url(url)
         piped = source == PIPE
         if not name or name.endswith("/"):
             if piped:
@@ -48,7 +49,7 @@ class Copying:
             if body.is_dir():
                 raise cb.UsageError(f"{source} is a folder", hint="add -r to copy all in it")
         with (
-            self.access.open_to_write(store_url) as bucket,
+            self.access.at(store_url, name).open_to_write(store_url) as bucket,
             self._going_on(bucket, name),
             self._steered(shown=not (piped and sys.stdin.isatty())) as steering,
         ):
@@ -58,7 +59,7 @@ class Copying:
     def down(self, url: str, target: str) -> int:
         """Read an object into a file, a pipe or what is open already."""
         store_url, name = split_object_url(url)
-        with self.access.open(store_url) as bucket:
+        with self.access.at(store_url, name).open(store_url) as bucket:
             asked = self.access.asked
             descriptor = descriptor_of(target)
             if descriptor is not None:
@@ -79,11 +80,13 @@ class Copying:
     def between(self, url: str, target_url: str) -> int:
         """Copy an object to another store, or within one."""
         store_url, name = split_object_url(url)
-        target_store, target = cb.split_url(target_url)
+        target_store, target = split_url(target_url)
         if not target or target.endswith("/"):
             target += name.rpartition("/")[2]
         with (
-            Between(self.access, self.writing, store_url, target_store) as between,
+            Between(
+                self.access, self.writing, (store_url, name), (target_store, target)
+            ) as between,
             self._steered() as steering,
         ):
             between.copy(name, target, steering)

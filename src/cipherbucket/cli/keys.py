@@ -15,11 +15,13 @@ from pathlib import Path
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.access import Access, key_options
+from cipherbucket.cli.access import KEY_OPTION, Access, key_options
 from cipherbucket.cli.command import Command, Group
 from cipherbucket.cli.errors import one_line
+from cipherbucket.cli.key_list import list_keys
 from cipherbucket.cli.openings import Opening, failure_to_open, forced, found
-from cipherbucket.cli.options import PASSPHRASE, ask_secret, has_terminal, split_object_url
+from cipherbucket.cli.options import split_object_url
+from cipherbucket.cli.passphrases import PASSPHRASE, ask_secret, has_terminal
 from cipherbucket.cli.text import printable
 
 _NO = 4
@@ -134,10 +136,31 @@ def keygen(
 @click.group(
     cls=Group,
     short_help="Look after master keys.",
-    examples=("cipherbucket keys check -k cmk.pem file:///data/store/report.pdf",),
+    invoke_without_command=True,
+    examples=(
+        "cipherbucket keys",
+        "cipherbucket keys -k cmk.pem -k kms:alias/example",
+        "cipherbucket keys check -k cmk.pem file:///data/store/report.pdf",
+    ),
 )
-def keys() -> None:
-    """Look after master keys."""
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@KEY_OPTION
+@click.pass_context
+def keys(context: click.Context, as_json: bool, key_files: tuple[str, ...]) -> int:
+    """Look after master keys.
+
+    Without a further command: list the keys of cipherbucket.toml, or those of -k, and try whether
+    each can wrap and unwrap. A KMS is asked to do so. The exit code is 4 if a key fails, or if keys
+    could not be told apart by their descriptions.
+    """
+    if context.invoked_subcommand is not None:
+        given = context.get_parameter_source("key_files")
+        if as_json or given == click.core.ParameterSource.COMMANDLINE:
+            raise cb.UsageError(
+                f"these options are for the list; write them after {context.invoked_subcommand}"
+            )
+        return 0
+    return list_keys(tuple(each for each in key_files if each), as_json=as_json)
 
 
 @keys.command(
@@ -156,7 +179,7 @@ def check(url: str, access: Access) -> int:
     description fits, each key is tried as with --force-key, and the answer says so. Objects of all
     formats are looked at, unless --format names one. The exit code is 0 for yes and 4 for no.
     """
-    if not access.key_files and access.force_key is None:
+    if not access.reads:
         raise cb.UsageError("no key to check", hint="name its file with -k FILE")
     store_url, name = split_object_url(url)
     with access.open_to_look(store_url) as bucket:
@@ -164,7 +187,7 @@ def check(url: str, access: Access) -> int:
         if envelope is None:
             raise cb.PolicyError("the object is not encrypted: no key is needed", name=name)
         failure = None
-        if access.key_files:
+        if access.key_files or access.config is not None:
             failure = failure_to_open(bucket, name, access.asked_with(None))
             if failure is None:
                 click.echo(_yes(found(access, envelope), envelope))
@@ -182,7 +205,7 @@ def check(url: str, access: Access) -> int:
     return _NO
 
 
-def _candidates(access: Access) -> Iterator[tuple[str, cb.RsaKey | cb.AesKey]]:
+def _candidates(access: Access) -> Iterator[tuple[str, cb.MasterKey]]:
     """Give every key, with its file, to be tried whatever its description."""
     yield from zip(access.key_files, access.keys, strict=True)
     if access.force_key is not None and access.forced is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options import load_key
+from cipherbucket.cli.settings import load_key
 
 
 def label_in(text: str) -> cb.MasterKey | cb.Description:

@@ -17,6 +17,7 @@ import cipherbucket as cb
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.options import split_object_url, split_tree_url
+from cipherbucket.cli.settings import open_without_keys, split_url
 from cipherbucket.cli.text import count, moment, printable
 
 
@@ -39,12 +40,12 @@ def ls(url: str, long: bool, recursive: bool, as_json: bool) -> int:
     Names are folded at the next '/', like folders. No key is needed. The exit code is 3 if no name
     begins so, and 1 if -l met an object whose envelope or length cannot be understood.
     """
-    store_url, prefix = cb.split_url(url)
+    store_url, prefix = split_url(url)
     found = malformed = False
     if sys.stdout.isatty() and not as_json:
         plaintext = f"{'PLAINTEXT':>16}  {'FORMAT':<9}  " if long else ""
         click.echo(f"{'STORED':>16}  {plaintext}{'MODIFIED':<20}  NAME")
-    with cb.open_bucket(store_url) as bucket:
+    with open_without_keys(store_url) as bucket:
         for entry in bucket.list(prefix, delimiter="" if recursive else "/"):
             found = True
             facts = _facts(bucket, entry, long=long)
@@ -111,7 +112,7 @@ def rm(url: str, recursive: bool, force: bool) -> int:
     if recursive:
         return _remove_tree(url, force=force)
     store_url, name = split_object_url(url)
-    with cb.open_bucket(store_url) as bucket:
+    with open_without_keys(store_url) as bucket:
         if not force and not bucket.exists(name):
             raise cb.ObjectNotFoundError("there is no such object", name=name)
         bucket.delete(name)
@@ -120,7 +121,7 @@ def rm(url: str, recursive: bool, force: bool) -> int:
 
 def _remove_tree(url: str, *, force: bool) -> int:
     store_url, prefix = split_tree_url(url)
-    with cb.open_bucket(store_url) as bucket:
+    with open_without_keys(store_url) as bucket:
         # Only what was counted when the question was asked is deleted.
         names = [entry.name for entry in bucket.list(prefix)]
         what = f"{count(len(names), 'object')} below {printable(f'{store_url}/{prefix}')}"

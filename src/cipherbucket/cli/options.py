@@ -1,13 +1,7 @@
-"""What is given on a command line, parsed: pairs, ranges, URLs, paths; and what is asked for.
-
-Law: a secret is never an argument. A passphrase comes from the environment variable
-``CIPHERBUCKET_PASSPHRASE`` or is asked for, without echo, on the controlling terminal, which is
-there even where stdin and stdout are pipes.
-"""
+"""What is given on a command line, parsed: pairs, ranges, URLs and paths."""
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from pathlib import Path
@@ -16,8 +10,8 @@ import click
 from click.shell_completion import CompletionItem
 
 import cipherbucket as cb
+from cipherbucket.cli.settings import split_url
 
-PASSPHRASE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
 _DESCRIPTOR = re.compile(r"/dev/stderr|/(?:dev|proc/self)/fd/([0-9]{1,9})")
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _POWERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -75,7 +69,7 @@ def split_object_url(url: str) -> tuple[str, str]:
     Raises:
         UsageError: It is the URL of a store, or no URL.
     """
-    store_url, name = cb.split_url(url)
+    store_url, name = split_url(url)
     if not name:
         raise cb.UsageError(f"{url} is a store, not an object", hint="add /NAME")
     return store_url, name
@@ -83,23 +77,8 @@ def split_object_url(url: str) -> tuple[str, str]:
 
 def split_tree_url(url: str) -> tuple[str, str]:
     """Split the URL of a store or a prefix into store and prefix; ``a/b`` and ``a/b/`` are one."""
-    store_url, name = cb.split_url(url)
+    store_url, name = split_url(url)
     return store_url, name if not name or name.endswith("/") else name + "/"
-
-
-def load_key(file: str, *, allow_weak: bool = False) -> cb.RsaKey | cb.AesKey:
-    """Read a key file; ask for its passphrase where it has one."""
-    return cb.load_key(file, passphrase=lambda: _passphrase_of(file), allow_weak=allow_weak)
-
-
-def has_terminal() -> bool:
-    """Tell whether there is a terminal to ask at, whatever stdin and stdout are."""
-    try:
-        descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-    except OSError:
-        return False
-    os.close(descriptor)
-    return True
 
 
 def is_special(path: Path) -> bool:
@@ -122,17 +101,3 @@ def descriptor_of(target: str) -> int | None:
     if match is None:
         return None
     return int(match[1]) if match[1] else 2
-
-
-def _passphrase_of(file: str) -> str:
-    """Return the passphrase, or "" where there is nobody to ask."""
-    if PASSPHRASE in os.environ:
-        return os.environ[PASSPHRASE]
-    return ask_secret(f"Passphrase of {file}: ") if has_terminal() else ""
-
-
-def ask_secret(prompt: str) -> str:
-    """Ask at the terminal, without echo."""
-    from getpass import getpass  # noqa: PLC0415  needs termios, which only this command loads
-
-    return getpass(prompt)

@@ -16,6 +16,7 @@ from cipherbucket.cli.access import Access, key_options
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.recipients import description_in, facts_of_recipient
+from cipherbucket.cli.settings import split_url
 from cipherbucket.cli.text import count, printable
 
 
@@ -52,16 +53,16 @@ def repair(url: str, index: bool, yes: bool, access: Access) -> int:
 
 
 def _repair_object(url: str, access: Access, *, yes: bool) -> int:
-    store_url, name = cb.split_url(url)
+    store_url, name = split_url(url)
     if not name:
         raise cb.UsageError(
             f"{url} is a store, not an object", hint="add /NAME, or --index to rebuild its index"
         )
-    if not access.key_files and access.force_key is None:
+    if not access.reads:
         raise cb.MasterKeyError(
             "repairing an object takes a key that opens it", hint="name its file with -k FILE"
         )
-    with access.open(store_url) as bucket:
+    with access.at(store_url, name).open(store_url) as bucket:
         now = _refuse_other_formats(bucket, name)
         if now and _is_sound(bucket, name, access):
             click.echo(f"nothing to repair: the metadata of {printable(repr(name))} is authentic")

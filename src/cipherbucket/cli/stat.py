@@ -117,7 +117,7 @@ def _opened(
     bucket: cb.Bucket, info: cb.ObjectInfo, envelope: cb.Envelope, access: Access
 ) -> dict[str, Any] | None:
     """Tell which key opens the object, or why none does; None if no key was given."""
-    if not (access.key_files or access.force_key):
+    if not access.reads:
         return None
     try:
         failure = failure_to_open(bucket, info.name, access.asked)

@@ -129,7 +129,7 @@ class _Chosen:
     def opened(self, stack: ExitStack, *, dry_run: bool) -> Direction:
         """Open what takes part."""
         access, asked = self.access, self.access.asked
-        policy, checksum = access.policy, self.checksum
+        checksum = self.checksum
         if is_url(self.source) and is_url(self.target):
             return self._across(stack)
         if is_url(self.target):
@@ -138,6 +138,8 @@ class _Chosen:
                 raise cb.UsageError(f"{folder} is no folder", hint="cp copies a file")
             store_url, prefix = split_tree_url(self.target)
             _refuse_folder_of(store_url, folder)
+            access = access.at(store_url, prefix)
+            policy = access.policy
             opened = access.open if dry_run else access.open_to_write
             bucket = stack.enter_context(opened(store_url))
             if not dry_run:
@@ -151,9 +153,10 @@ class _Chosen:
             raise cb.UsageError(f"{folder} is no folder", hint="cp copies one object")
         store_url, prefix = split_tree_url(self.source)
         _refuse_folder_of(store_url, folder)
+        access = access.at(store_url, prefix)
         bucket = stack.enter_context(access.open(store_url))
         refuse_missing(bucket, prefix)
-        return Down(bucket, prefix, folder, asked, self.tally, policy, checksum=checksum)
+        return Down(bucket, prefix, folder, asked, self.tally, access.policy, checksum=checksum)
 
     def _across(self, stack: ExitStack) -> Across:
         store_url, prefix = split_tree_url(self.source)
@@ -161,7 +164,8 @@ class _Chosen:
         nested = target_prefix.startswith(prefix) or prefix.startswith(target_prefix)
         if store_url == target_store and self.access.origin is None and nested:
             raise cb.UsageError("one of source and target is in the other", hint="use cp -r")
-        stores = stack.enter_context(Between(self.access, self.writing, store_url, target_store))
+        places = (store_url, prefix), (target_store, target_prefix)
+        stores = stack.enter_context(Between(self.access, self.writing, *places))
         if self.checksum and not stores.unchanged:
             raise cb.UsageError(
                 "what is encrypted anew has another checksum", hint="leave --checksum away"

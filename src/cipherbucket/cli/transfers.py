@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self, TypedDict
@@ -104,8 +105,8 @@ class Between:
     Args:
         access: Keys and formats.
         writing: How copies are written.
-        origin_url: The store they come from.
-        url: The store they go to.
+        origin: The store they come from, and the name or prefix there.
+        target: The store they go to, and the name or prefix there.
 
     Attributes:
         origin: That store.
@@ -113,21 +114,27 @@ class Between:
         unchanged: Whether they are copied as they are, unless a name forbids it.
     """
 
-    def __init__(self, access: Access, writing: Writing, origin_url: str, url: str) -> None:
-        self._access = access
+    def __init__(
+        self, access: Access, writing: Writing, origin: tuple[str, str], target: tuple[str, str]
+    ) -> None:
         self._writing = writing
-        self._urls = origin_url, url
+        self._urls = origin[0], target[0]
+        self._accesses = access.at(*origin), access.at(*target)
         self._stack = ExitStack()
+        self._origin_settings = access.origin
         self._asked = access.asked
-        self.same_store = origin_url == url and access.origin is None
+        self.same_store = origin[0] == target[0] and access.origin is None
         asked_anew = access.force_key is not None or access.as_name is not None
         other_format = not self.same_store and (
             access.told_format is not None or bool(access.context)
         )
-        self.unchanged = not (writing.renews or asked_anew or other_format)
-        self.origin = self._stack.enter_context(access.open(origin_url, access.origin))
-        opened = access.open if self.unchanged else access.open_to_write
-        self.target = self._stack.enter_context(opened(url))
+        self.unchanged = not (
+            writing.renews or asked_anew or other_format or _differ(*self._accesses)
+        )
+        reading, written = self._accesses
+        self.origin = self._stack.enter_context(reading.open(origin[0], access.origin))
+        opened = written.open if self.unchanged else written.open_to_write
+        self.target = self._stack.enter_context(opened(target[0]))
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +181,7 @@ class Between:
 
     def _resealing(self, name: str, target: str) -> tuple[cb.Bucket, cb.Bucket]:
         """Return the stores as what is sealed is read from, and written to, under another name."""
-        if not self._access.key_files:
+        if not self._accesses[1].writes:
             raise cb.UsageError(
                 f"it is sealed under its name and would not open as {target!r}",
                 name=name,
@@ -186,9 +193,11 @@ class Between:
     def _sealed(self) -> tuple[cb.Bucket, cb.Bucket]:
         origin, target = (
             self._stack.enter_context(
-                cb.open_bucket(url, self._access.ring, format=SEALED, settings=settings)
+                replace(access, told_format=SEALED, accept=()).open(url, settings)
             )
-            for url, settings in zip(self._urls, (self._access.origin, None), strict=True)
+            for access, url, settings in zip(
+                self._accesses, self._urls, (self._origin_settings, None), strict=True
+            )
         )
         return origin, target
 
@@ -222,6 +231,16 @@ class Between:
             )
             _warn_of_lost(source.info, (*origin.ring.keys, *writing.recipients))
             return copied
+
+
+def _differ(origin: Access, target: Access) -> bool:
+    """Tell whether the rule of the target demands another key or format than that of the origin."""
+    if origin.rule is None or target.rule is None or target.rule.write is None:
+        return False
+    ours, theirs = (
+        (each.write, each.format, each.recipients) for each in (origin.rule, target.rule)
+    )
+    return ours != theirs
 
 
 def _is_bound(info: cb.ObjectInfo) -> bool:

@@ -46,7 +46,7 @@ class TreeCopying:
         def sizes() -> Iterator[int]:
             return (file.size for file in files_below(folder, [store_url], Tally()))
 
-        with self.access.open_to_write(store_url) as bucket:
+        with self.access.at(store_url, prefix).open_to_write(store_url) as bucket:
             refuse_useless_key(bucket)
             with self._steered(sizes, partial(_is_left, bucket.url, prefix)) as steering:
 
@@ -65,7 +65,7 @@ class TreeCopying:
         folder = TargetFolder(Path(target))
         if Path(target).exists() and not Path(target).is_dir():
             raise cb.UsageError(f"{target} is no folder", hint="leave -r away to copy one object")
-        with self.access.open(store_url) as bucket:
+        with self.access.at(store_url, prefix).open(store_url) as bucket:
             refuse_missing(bucket, prefix)
             asked = self.access.asked
             left = partial(_is_left, bucket.url, prefix)
@@ -93,7 +93,8 @@ class TreeCopying:
         """Copy the objects below a prefix to another store, or within one."""
         store_url, prefix = split_tree_url(url)
         target_store, target_prefix = split_tree_url(target_url)
-        with Between(self.access, self.writing, store_url, target_store) as stores:
+        places = (store_url, prefix), (target_store, target_prefix)
+        with Between(self.access, self.writing, *places) as stores:
             refuse_missing(stores.origin, prefix)
             entries: Iterable[cb.Entry] = stores.origin.list(prefix)
             if stores.same_store and target_prefix.startswith(prefix):

@@ -19,6 +19,7 @@ from cipherbucket.cli.command import Command
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options import files
 from cipherbucket.cli.progress import duration
+from cipherbucket.cli.settings import open_without_keys, split_url
 from cipherbucket.cli.text import count, printable
 from cipherbucket.cli.trees import Tally
 
@@ -58,8 +59,8 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
     uploads: list[cb.Upload] = []
     store_url = ""
     if url is not None:
-        store_url, prefix = cb.split_url(url)
-        with cb.open_bucket(store_url) as bucket:
+        store_url, prefix = split_url(url)
+        with open_without_keys(store_url) as bucket:
             uploads = [each for each in bucket.list_uploads(prefix) if each.upload_id not in ours]
     for _, line in listed:
         click.echo(line)
@@ -115,7 +116,7 @@ def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Up
                 told = printable(each.name or str(each.path))
                 say(f"not cleared, it is not what was listed any more: {told}")
     if uploads:
-        with cb.open_bucket(store_url) as bucket:
+        with open_without_keys(store_url) as bucket:
             for upload in uploads:
                 with tally.attempt(upload.name):
                     bucket.abort_upload(upload.name, upload.upload_id)
@@ -135,7 +136,7 @@ def _forget(each: cb.Abandoned) -> None:
         Path(each.file).with_name(str(each.temporary)).unlink(missing_ok=True)
     if each.kind == "upload" and each.upload_id is not None:
         try:
-            bucket = cb.open_bucket(each.store)
+            bucket = open_without_keys(each.store)
         except cb.UsageError:
             if not each.store.startswith("file://"):
                 raise

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
 
 import cipherbucket as cb
 from cipherbucket.cli.access import SEALED, Access, of_sealed
-from cipherbucket.cli.options import assignments, is_url, load_key
+from cipherbucket.cli.options import assignments, is_url
+from cipherbucket.cli.settings import KeyName, load_key, split_url
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ _OPTIONS = (
     click.option(
         "--recipient",
         "recipient_files",
-        metavar="FILE",
+        metavar="KEY",
         multiple=True,
-        type=click.Path(),
+        type=KeyName(),
         help="Format sealed: let this key open the objects, too; its public half does. Repeatable.",
     ),
     click.option(
@@ -89,7 +91,7 @@ def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
         where = {name: kwargs.pop(f"source_{name}") for name in ("region", "endpoint")}
         up, down = is_url(target), is_url(source)
         if any(where.values()):
-            if not (up and source.startswith("oss://")):
+            if not (up and down and split_url(source)[0].startswith("oss://")):
                 raise cb.UsageError(
                     "--source-region and --source-endpoint are for copies of oss:// to a store",
                     hint="say --region and --endpoint before the command",
@@ -106,6 +108,7 @@ def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
             )
         if (content_type is not None or metadata) and not up:
             raise cb.UsageError("--content-type and --metadata are for objects, not for files")
+        access = _bound(access, source, target, recursive=kwargs.get("recursive", True))
         given = {"--recipient": bool(files), "--no-bind-name": no_bind_name}
         _refuse_misplaced(access, given, up=up, down=down)
         writing = Writing(
@@ -122,6 +125,16 @@ def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def _bound(access: Access, source: str, target: str, *, recursive: bool) -> Access:
+    """Bind the rule of the place that is written to or, of what goes to files, read from."""
+    if access.config is None:
+        return access
+    store_url, name = split_url(target if is_url(target) else source)
+    if is_url(target) and not recursive and (not name or name.endswith("/")):
+        name += Path(source).name or "-"  # it takes this name, or one that is told later
+    return access.at(store_url, f"{name}/" if recursive and name[-1:] not in {"", "/"} else name)
 
 
 def _refuse_misplaced(access: Access, given: dict[str, bool], *, up: bool, down: bool) -> None:

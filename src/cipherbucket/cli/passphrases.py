@@ -1,0 +1,36 @@
+"""Passphrases of key files.
+
+Law: a secret is never an argument. A passphrase comes from the environment variable
+``CIPHERBUCKET_PASSPHRASE`` or is asked for, without echo, on the controlling terminal, which is
+there even where stdin and stdout are pipes.
+"""
+
+from __future__ import annotations
+
+import os
+
+PASSPHRASE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
+
+
+def has_terminal() -> bool:
+    """Tell whether there is a terminal to ask at, whatever stdin and stdout are."""
+    try:
+        descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        return False
+    os.close(descriptor)
+    return True
+
+
+def passphrase_of(file: str) -> str:
+    """Return the passphrase, or "" where there is nobody to ask."""
+    if PASSPHRASE in os.environ:
+        return os.environ[PASSPHRASE]
+    return ask_secret(f"Passphrase of {file}: ") if has_terminal() else ""
+
+
+def ask_secret(prompt: str) -> str:
+    """Ask at the terminal, without echo."""
+    from getpass import getpass  # noqa: PLC0415  needs termios, which only this command loads
+
+    return getpass(prompt)
