@@ -8,6 +8,7 @@ metadata of a million objects fills neither memory nor disk. All of it is the st
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +46,7 @@ FINDINGS = {
 """What can be wrong with objects, by its code; the worst first."""
 UNDESCRIBED, DAMAGED = "", "damaged: "
 """The label of a key without a description, and what that of a damaged one begins with."""
+_KMS_ID = re.compile(r'\{"kms":"([^":/\\]+)"\}')
 _LONGEST = 400
 """Characters of a description, or of a reason, that are kept."""
 
@@ -65,6 +67,12 @@ class KeyLabel(NamedTuple):
     def is_certain(self) -> bool:
         """Whether it names a key at all."""
         return bool(self.description) and not self.description.startswith(DAMAGED)
+
+    @property
+    def kms_id(self) -> str | None:
+        """The id of the KMS key that it names; None for an alias, an ARN or anything else."""
+        named = _KMS_ID.fullmatch(self.description)
+        return named[1] if named is not None else None
 
 
 @dataclass(frozen=True, slots=True)

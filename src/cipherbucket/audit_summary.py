@@ -114,6 +114,11 @@ class Question:
         text = described(description)
         return cls(text or "no description", text, kind)
 
+    @property
+    def names_kms_key(self) -> bool:
+        """Whether it is about a KMS key by its id."""
+        return KeyLabel("kms", self.description).kms_id is not None
+
     def is_about(self, recipient: AuditedRecipient) -> bool:
         """Tell whether a recipient is this key, by its label or by what the KMS said."""
         label = recipient.label
@@ -250,6 +255,9 @@ class Summary:
 
     def _note_unsure(self, found: AuditedObject) -> None:
         """Count what might be of any key, or of any of a kind."""
+        kms = (each for each in found.recipients if each.label.kind == "kms" and each.kms is None)
+        if any(each.label.is_certain and each.label.kms_id is None for each in kms):
+            self._note("unnamed")
         if found.format in {FAILED, UNREADABLE}:
             self._note(found.format)
         elif "stripped" in found.findings:
@@ -316,6 +324,8 @@ class Summary:
         )
         if unnamed:
             reasons.append(f"{objects(unnamed)} with a key that is not described")
+        if question.names_kms_key and (count := self._unsure.get("unnamed")):
+            reasons.append(f"{objects(count)} of KMS keys whose ids are not told (--ask-kms)")
         answer.reasons = reasons
         return answer
 

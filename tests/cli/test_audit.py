@@ -9,6 +9,7 @@ from tests.cli.runs import error_of, invoke, on_terminal, program, succeed
 from tests.envelopes import v1, v2
 
 import cipherbucket as cb
+from cipherbucket.server.kms import KmsEndpoint
 
 
 @pytest.fixture
@@ -119,3 +120,29 @@ def test_progress_is_shown_on_a_terminal_alone(url: str, bucket: cb.Bucket) -> N
     assert "objects looked at" in session.screen
     assert b"no findings" in session.stdout
     assert "looked at" not in on_terminal("audit", "-q", url, stdout_piped=True).screen
+
+
+def test_the_kms_is_asked_where_that_is_wanted(url: str) -> None:
+    with KmsEndpoint(aliases=["alias/one"]) as kms:
+        env = {
+            "KMS_ENDPOINT": kms.url,
+            "OSS_ACCESS_KEY_ID": kms.access_key_id,
+            "OSS_ACCESS_KEY_SECRET": kms.access_key_secret,
+            "OSS_SESSION_TOKEN": kms.security_token or "",
+        }
+        key_id = kms.key_id("alias/one")
+        settings = cb.KmsSettings(
+            endpoint=kms.url,
+            credentials=cb.Credentials(
+                kms.access_key_id, kms.access_key_secret, kms.security_token
+            ),
+        )
+        key = cb.AliKmsKey(key_id, settings, description={"team": "billing"})
+        cb.open_bucket(url, key).put("a", b"x")
+        result = invoke("audit", "--retire", f"kms={key_id}", url, env=env)
+        assert result.exit_code == 7
+        assert "be retired? unknown: 1 object of KMS keys whose ids are not told" in result.stdout
+        result = invoke("audit", "--ask-kms", "--retire", f"kms={key_id}", url, env=env)
+        assert result.exit_code == 7, result.output
+        assert f"KMS: {key_id}" in result.stdout
+        assert "be retired? no: 1 object names it" in result.stdout

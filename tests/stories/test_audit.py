@@ -171,7 +171,11 @@ def test_the_kms_tells_which_key_it_is(format: str, store: cb.MemoryStore) -> No
         bucket = cb.Bucket(store, cb.KeyRing())
         with bucket.audit(retire=[two]) as audit:
             assert [each.findings for each in audit.objects()] == [(), (), ()]
-            assert [each.answer for each in audit.answers] == ["yes"]  # by the descriptions
+            (asked,) = audit.answers  # a description names no key of a KMS, but by its id
+            assert asked.answer == "unknown"
+            assert asked.reasons == ["1 object of KMS keys whose ids are not told (--ask-kms)"]
+        with bucket.audit(prefix="honest", retire=[two]) as audit:
+            assert [each.answer for each in audit.answers] == ["yes"]
         with bucket.audit(ask_kms=honest, retire=[two, one]) as audit:
             told = {each.name: each for each in audit.objects()}
             assert {name: each.recipients[0].kms for name, each in told.items()} == {
