@@ -28,7 +28,15 @@ from cipherbucket.oss2.exceptions import (
     OpenApiServerError,
     OssError,
     RequestError,
+    ServerError,
     make_exception,
+)
+from cipherbucket.oss2.headers import (
+    DEPRECATED_CLIENT_SIDE_ENCRYPTION_KEY,
+    DEPRECATED_CLIENT_SIDE_ENCRYPTION_WRAP_ALG,
+    KMS_ALI_WRAP_ALGORITHM,
+    OSS_CLIENT_SIDE_ENCRYPTION_WRAP_ALG,
+    RSA_NONE_OAEPWithSHA1AndMGF1Padding,
 )
 from cipherbucket.oss2.http import Response
 
@@ -40,10 +48,16 @@ _OF_KEYS = (NoMatchingKeyError, WrongKeyError)
 
 
 class Exchange:
-    """What came back so far."""
+    """What came back so far.
+
+    Attributes:
+        seen: The answers, the newest last.
+        wrap_alg: The wrap algorithm of the provider, where an object is read.
+    """
 
     def __init__(self, seen: list[Seen]) -> None:
         self.seen = seen
+        self.wrap_alg: str | None = None
 
     def answer(self, method: str) -> Response:
         """Return the newest good answer to requests of a method."""
@@ -57,6 +71,16 @@ class Exchange:
         """The newest answer, if it is a refusal."""
         newest = self.seen[-1] if self.seen else None
         return newest if newest is not None and newest.status // 100 != 2 else None
+
+    @property
+    def of_another_kind(self) -> bool:
+        """Whether an object was wrapped by a key of another kind than the provider has."""
+        headers = self.seen[-1].headers if self.seen else {}
+        found = headers.get(OSS_CLIENT_SIDE_ENCRYPTION_WRAP_ALG)
+        if DEPRECATED_CLIENT_SIDE_ENCRYPTION_KEY in headers:
+            of_kms = headers.get(DEPRECATED_CLIENT_SIDE_ENCRYPTION_WRAP_ALG) == "kms"
+            found = KMS_ALI_WRAP_ALGORITHM if of_kms else RSA_NONE_OAEPWithSHA1AndMGF1Padding
+        return found is not None and self.wrap_alg not in {None, found}
 
 
 @contextmanager
@@ -99,7 +123,9 @@ def in_oss2_words(error: CipherbucketError, call: Exchange) -> Exception:
         return OpenApiServerError(
             error.status, error.request_id or "", told(error), error.code or ""
         )
-    if isinstance(error, SecurityError) and not isinstance(error, _OF_KEYS):
+    if isinstance(error, SecurityError) and (
+        not isinstance(error, _OF_KEYS) or call.of_another_kind
+    ):
         request_id = call.seen[-1].headers.get("x-oss-request-id", "") if call.seen else ""
         return InconsistentError(told(error), request_id)
     return error if isinstance(error, MissingExtraError) else ClientError(told(error))
@@ -112,7 +138,13 @@ def _of_the_service(error: CipherbucketError, call: Exchange) -> OssError:
         refused = next((seen for seen in reversed(call.seen) if seen.status == 416), None)
     if refused is not None:
         return make_exception(shown(refused))
-    return RequestError(told(error)) if isinstance(error, StoreError) else ClientError(told(error))
+    return RequestError(told(error)) if isinstance(error, StoreError) else beyond_the_end(error)
+
+
+def beyond_the_end(error: CipherbucketError | None = None) -> ServerError:
+    """Return the exception for a range that begins after the end, as the service words it."""
+    message = "The requested range cannot be satisfied" if error is None else told(error)
+    return ServerError(416, {}, b"", {"Code": "InvalidRange", "Message": message})
 
 
 def told(error: CipherbucketError) -> str:

@@ -24,16 +24,15 @@ class GetObjectResult(HeadObjectResult):
     """
 
     def __init__(
-        self, resp: Response, source: ObjectStream, first: int, *, crc_enabled: bool
+        self, resp: Response, source: ObjectStream, first: int | None, *, crc_enabled: bool
     ) -> None:
         size = source.info.size
         headers = dict(resp.headers)
         headers["Content-Length"] = str(source.length)
-        if source.length < size:
+        status = resp.status
+        if first is not None and source.length:  # a range, whatever the service made of it
             headers["Content-Range"] = f"bytes {first}-{first + source.length - 1}/{size}"
             status = 206
-        else:
-            status = resp.status
         super().__init__(Response(status, headers, _Translated(source)))
         self.content_range = self.headers.get("Content-Range")
         self._source = source

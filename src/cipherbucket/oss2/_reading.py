@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from cipherbucket.opening import open_url
-from cipherbucket.oss2._exchange import Exchange, exchange, shown
+from cipherbucket.oss2._exchange import Exchange, beyond_the_end, exchange, shown
 from cipherbucket.oss2._face import Face
 from cipherbucket.oss2._get_result import GetObjectResult
 from cipherbucket.oss2._results import GetObjectMetaResult, HeadObjectResult
-from cipherbucket.oss2._sent import Bounds, sorted_headers, span_of
+from cipherbucket.oss2._sent import Bounds, Wanted, sorted_headers, span_of
 from cipherbucket.oss2.exceptions import (
     ClientError,
     NoSuchBucket,
@@ -61,17 +61,18 @@ class Reading(Face):
         query = {name: str(text) for name, text in (params or {}).items()}
         if process or _PROCESS in query:
             raise ClientError("Process object operation is not support for Crypto Bucket")
-        first, length = span_of(byte_range, sent.range)
+        span = span_of(byte_range, sent.range)
         version_id = query.pop("versionId", None)
         with self._call(key) as (name, call):
+            call.wrap_alg = self.crypto_provider.wrap_alg
             source = self.bucket(sent.added, query).get(
                 name,
-                start=first,
-                length=length,
+                start=span[0] if span else 0,
+                length=span[1] if span else None,
                 version_id=version_id,
                 progress=progress_callback,
             )
-            return self._shown(source, call, first)
+            return self._shown(source, call, span)
 
     def get_object_to_file(
         self,
@@ -120,20 +121,21 @@ class Reading(Face):
         if _PROCESS in parse_qs(urlsplit(sign_url).query, keep_blank_values=True):
             raise ClientError("Process object operation is not support for Crypto Bucket")
         sent = sorted_headers(headers)
-        first, length = span_of(byte_range, sent.range)
+        span = span_of(byte_range, sent.range)
         with exchange() as call:
+            call.wrap_alg = self.crypto_provider.wrap_alg
             source = open_url(
                 sign_url,
                 self.crypto_provider.ring,
-                start=first,
-                length=length,
+                start=span[0] if span else 0,
+                length=span[1] if span else None,
                 format="oss",
                 policy=self.policy,
                 settings=self._connection.settings(),
                 headers=sent.kept | sent.added,
                 progress=progress_callback,
             )
-            return self._shown(source, call, first)
+            return self._shown(source, call, span)
 
     def get_object_with_url_to_file(
         self,
@@ -199,13 +201,19 @@ class Reading(Face):
             return False
         return True
 
-    def _shown(self, source: ObjectStream, call: Exchange, first: int) -> GetObjectResult:
-        refused = next((seen for seen in call.seen if seen.status == 416), None)
-        if refused is not None and not source.length:
+    def _shown(self, source: ObjectStream, call: Exchange, span: Wanted) -> GetObjectResult:
+        if span is not None and not source.length:
             # Our own bucket reads nothing at the very end of an object; HTTP says 416.
-            source.close()
-            raise make_exception(shown(refused))
-        return GetObjectResult(call.answer("GET"), source, first, crc_enabled=bool(self.enable_crc))
+            refused = next((seen for seen in call.seen if seen.status == 416), None)
+            if refused is not None or span[0]:
+                source.close()
+                raise beyond_the_end() if refused is None else make_exception(shown(refused))
+        return GetObjectResult(
+            call.answer("GET"),
+            source,
+            None if span is None else span[0],
+            crc_enabled=bool(self.enable_crc),
+        )
 
 
 def _saved(result: GetObjectResult, filename: str | bytes | os.PathLike[str]) -> GetObjectResult:

@@ -108,10 +108,13 @@ def body_of(data: Any) -> tuple[PutBody, int | None]:
 
 
 Bounds = tuple[int | None, int | None]
+"""First and last byte, as programs name them."""
+Wanted = tuple[int, int | None] | None
+"""Offset and length of a range, None for all to the end; or None for the whole object."""
 
 
-def span_of(byte_range: Bounds | None, header: str | None = None) -> tuple[int, int | None]:
-    """Return a range as offset and length; None for all to the end.
+def span_of(byte_range: Bounds | None, header: str | None = None) -> Wanted:
+    """Return the range that is asked for.
 
     Args:
         byte_range: First and last byte; None for the end of the object.
@@ -127,12 +130,12 @@ def span_of(byte_range: Bounds | None, header: str | None = None) -> tuple[int, 
         first, last = (int(text) if text else None for text in match.groups())
         byte_range = (first, last)
     if not byte_range:
-        return 0, None
+        return None
     first, last = byte_range
     if first is None:
         if last is not None:
             raise ClientError("Don't support range get while start is none and end is not")
-        return 0, None
+        return None
     if first < 0 or (last is not None and last < first):
         raise ClientError(f"byte_range {byte_range} is none: first and last byte, from 0")
     return first, None if last is None else last - first + 1
