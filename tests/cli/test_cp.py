@@ -335,8 +335,8 @@ def test_a_weak_key_writes_only_when_allowed(
             serialization.PrivateFormat.TraditionalOpenSSL,
             serialization.NoEncryption(),
         )
-    weak.chmod(0o600)
     )
+    weak.chmod(0o600)
     for args in ((file, f"{url}/a"), ("-r", tmp_path, f"{url}/a")):
         result = invoke("cp", "-k", weak, *args)
         assert result.exit_code == 4
