@@ -15,15 +15,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cipherbucket.errors import CipherbucketWarning
+from cipherbucket.errors import CipherbucketWarning, ObjectChangedError
 from cipherbucket.format.span import MAX_PART_SIZE
 from cipherbucket.oss2 import defaults
-from cipherbucket.oss2._exchange import exchange
+from cipherbucket.oss2._exchange import exchange, told
 from cipherbucket.oss2._face import Face
 from cipherbucket.oss2._results import PutObjectResult
 from cipherbucket.oss2._sent import sorted_headers
 from cipherbucket.oss2._writing import with_content_type
-from cipherbucket.oss2.exceptions import ClientError
+from cipherbucket.oss2.exceptions import ClientError, PreconditionFailed
 from cipherbucket.oss2.utils import md5_string
 
 ProgressCallback = Callable[[int, int | None], None]
@@ -131,6 +131,7 @@ def resumable_download(
 
     Raises:
         NoSuchKey: No such object.
+        PreconditionFailed: It was replaced meanwhile.
         OSError: The file cannot be written.
         ClientError: Another process downloads to it.
         And the exceptions of `CryptoBucket.get_object`. What came stays, for the next call.
@@ -149,16 +150,20 @@ def resumable_download(
         )
         return
     with exchange():
-        face.bucket(passed_on).download(
-            key,
-            path,
-            version_id=(params or {}).get("versionId"),
-            part_size=_part_of(size, defaults.get(part_size, defaults.multiget_part_size)),
-            workers=defaults.get(num_threads, defaults.multiget_num_threads),
-            threshold=0,
-            state=state,
-            progress=progress_callback,
-        )
+        try:
+            face.bucket(passed_on).download(
+                key,
+                path,
+                version_id=(params or {}).get("versionId"),
+                part_size=_part_of(size, defaults.get(part_size, defaults.multiget_part_size)),
+                workers=defaults.get(num_threads, defaults.multiget_num_threads),
+                threshold=0,
+                state=state,
+                progress=progress_callback,
+            )
+        except ObjectChangedError as error:  # a range asked with If-Match, as in oss2
+            details = {"Code": PreconditionFailed.code, "Message": told(error)}
+            raise PreconditionFailed(412, {}, b"", details) from error
 
 
 def determine_part_size(total_size: int, preferred_size: int | None = None) -> int:

@@ -159,7 +159,7 @@ def test_a_pair_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
         LocalRsaProvider(str(tmp_path / "keys"))
     assert contents(tmp_path / "keys") == {}
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(FileExistsError):
         LocalRsaProvider(str(tmp_path / "file"))
 
 

@@ -269,6 +269,28 @@ def test_an_interrupted_download_goes_on(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "records"]
 
 
+def test_an_object_that_is_replaced_meanwhile_is_told_as_by_oss2(
+    bucket: oss2.CryptoBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put_object("name", PLAIN)
+    fetch = OssStore._get
+    calls: list[str] = []
+
+    def replaced(self: Any, name: str, *rest: Any) -> Any:
+        calls.append(name)
+        if len(calls) == 3:
+            bucket.put_object("name", PLAIN[::-1])
+        return fetch(self, name, *rest)
+
+    monkeypatch.setattr(OssStore, "_get", replaced)
+    options: dict[str, Any] = {"multiget_threshold": 1, "part_size": PART, "num_threads": 1}
+    with pytest.raises(oss2.exceptions.PreconditionFailed, match="replaced"):
+        oss2.resumable_download(bucket, "name", str(tmp_path / "back"), **options)
+    assert list(tmp_path.iterdir()) == []
+    oss2.resumable_download(bucket, "name", str(tmp_path / "back"), **options)
+    assert (tmp_path / "back").read_bytes() == PLAIN[::-1]
+
+
 def test_what_cannot_be_fetched_or_written_is_told(
     bucket: oss2.CryptoBucket, tmp_path: Path
 ) -> None:
