@@ -261,3 +261,20 @@ def test_keys_in_the_environment_are_parted(text: str, parts: list[str]) -> None
     from cipherbucket.cli.settings import KeyName
 
     assert KeyName().split_envvar_value(text) == parts
+
+
+def test_rotation_and_audit_go_by_the_rules_too(team: dict[str, cb.Bucket]) -> None:
+    mine = team["records"].ring.writer()
+    vault = team["records/ledger/"].ring.writer("sealed")
+    old = cb.open_bucket(team["records"].url, mine, vault, format="sealed")
+    old.put("ledger/a", b"1")
+    assert told(old, "ledger/a") == ("sealed", ["mine"])
+    audited = succeed("audit", "--json", "records://ledger/").stdout
+    assert '"desc": "mine"' in audited.replace('\\"', '"').replace('":"', '": "')
+    succeed("rotate", "records://ledger/a")
+    assert told(old, "ledger/a")[1][0] == "vault"
+    old.put("ledger/a", b"1")
+    succeed("rotate", "-r", "records://ledger/")
+    assert told(old, "ledger/a")[1][0] == "vault"
+    assert invoke("rotate", "-r", "records://").exit_code == 2
+    assert succeed("verify", "-r", "records://ledger/").exit_code == 0

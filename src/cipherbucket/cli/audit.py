@@ -12,11 +12,12 @@ from pathlib import Path
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.access import Access
+from cipherbucket.cli.access import KEY_OPTION, Access
 from cipherbucket.cli.audit_text import text_of
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.counter import counted
 from cipherbucket.cli.errors import say
+from cipherbucket.cli.settings import current_config, load_key, split_url
 
 _FOUND = 7
 _GOES_ON = "interrupted; the same command goes on where it was"
@@ -33,25 +34,14 @@ _GOES_ON = "interrupted; the same command goes on where it was"
     ),
 )
 @click.argument("url")
-@click.option(
-    "-k",
-    "--key",
-    "key_files",
-    multiple=True,
-    type=click.Path(),
-    metavar="FILE",
-    envvar="CIPHERBUCKET_KEY",
-    show_envvar=True,
-    help="File of a master key that should open the objects which name it; this is tried."
-    " Repeatable.",
-)
+@KEY_OPTION
 @click.option(
     "--retire",
     "asked",
     multiple=True,
     metavar="KEY",
     help="Tell whether this key can be retired: NAME=VALUE or the JSON of its description, or its"
-    " file. A KMS key is kms=ID. Repeatable.",
+    " file or name as for -k. A KMS key is kms=ID. Repeatable.",
 )
 @click.option("--versions", is_flag=True, help="Look at all versions; old ones name old keys.")
 @click.option(
@@ -95,11 +85,11 @@ def audit(
     answer for one of the keys is not yes. An audit that was interrupted goes on when the same
     command is given again.
     """
-    store_url, prefix = cb.split_url(url)
-    access = Access(key_files=tuple(file for file in key_files if file))
+    store_url, prefix = split_url(url)
+    access = Access(tuple(file for file in key_files if file), config=current_config())
     retire = [_key_in(text) for text in asked]
     kms = cb.AliKmsKey("alias/none", description={}) if ask_kms else None  # its settings count
-    with cb.open_bucket(store_url, access.ring) as bucket:
+    with access.open_to_look(store_url) as bucket:
         try:
             with counted("looked at", shown=not quiet) as progress:
                 audited = bucket.audit(
@@ -145,7 +135,7 @@ def _told(
 
 
 def _key_in(text: str) -> cb.MasterKey | str:
-    """Read what ``--retire`` names: a description, or a key file.
+    """Read what ``--retire`` names: a description, or a key as ``-k`` takes it.
 
     Raises:
         UsageError: Neither.
@@ -155,6 +145,4 @@ def _key_in(text: str) -> cb.MasterKey | str:
     name, separator, value = text.partition("=")
     if separator and name and not Path(text).exists():
         return json.dumps({name: value})
-    key = Access(force_key=text).forced
-    assert key is not None
-    return key
+    return load_key(text)

@@ -97,7 +97,7 @@ def rotate(
     _check(recursive, dry_run=dry_run, as_json=as_json, only=only)
     if not recursive:
         store_url, name = split_object_url(url)
-        with access.open_to_write(store_url) as bucket:
+        with access.at(store_url, name).open_to_write(store_url) as bucket:
             before = bucket.head(name)
             now = bucket.rewrap(
                 name, key=access.forced, context=access.context, limit_rate=limit_rate
@@ -105,7 +105,7 @@ def rotate(
             done = "unchanged" if now.envelope == before.envelope else "rotated"
         return _told_one(done, before, now, quiet=quiet)
     store_url, prefix = split_tree_url(url)
-    with access.open_to_write(store_url) as bucket:
+    with access.at(store_url, prefix).open_to_write(store_url) as bucket:
         rewrap = partial(
             bucket.rewrap_all,
             prefix,
@@ -163,7 +163,7 @@ def reencrypt(
     _check(recursive, dry_run=dry_run, as_json=as_json, only=only)
     if not recursive:
         store_url, name = split_object_url(url)
-        with access.open_to_write(store_url) as bucket:
+        with access.at(store_url, name).open_to_write(store_url) as bucket:
             before = bucket.head(name)
             now = bucket.reencrypt(
                 name,
@@ -174,7 +174,7 @@ def reencrypt(
             )
         return _told_one("reencrypted", before, now, quiet=quiet)
     store_url, prefix = split_tree_url(url)
-    with access.open_to_write(store_url) as bucket:
+    with access.at(store_url, prefix).open_to_write(store_url) as bucket:
         renew = partial(
             bucket.reencrypt_all,
             prefix,

@@ -13,6 +13,7 @@ from cipherbucket.cli.command import Command
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options import amount_of_bytes, split_object_url, split_tree_url
 from cipherbucket.cli.progress import metered
+from cipherbucket.cli.settings import settings_of
 from cipherbucket.cli.text import amount, count, printable
 
 _GOES_ON = "interrupted; the same command goes on where it was"
@@ -134,4 +135,10 @@ def _opened(store_url: str, access: Access) -> cb.Bucket:
     if access.told_format is not None or access.accept:
         return access.open(store_url)
     policy = cb.Policy(FORMATS, plaintext=True)
-    return cb.open_bucket(store_url, access.ring, format=access.format, policy=policy)
+    return cb.open_bucket(
+        store_url,
+        access.ring,
+        format=access.format,
+        policy=policy,
+        settings=settings_of(store_url),
+    )
