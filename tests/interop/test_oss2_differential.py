@@ -63,9 +63,9 @@ def test_every_allowed_difference_occurs(records: tuple[Record, Record]) -> None
 
 
 def test_the_script_is_long_and_the_same_for_both(records: tuple[Record, Record]) -> None:
-    real, face = records
-    assert len(real.results) > 300
-    assert list(face.results) == list(real.results)
+    assert len(records[0].results) > 300
+    called = [[label for label in each.results if "stored " not in label] for each in records]
+    assert called[0] == called[1]
 
 
 def test_the_comparison_sees_a_difference(records: tuple[Record, Record], tmp_path: Path) -> None:

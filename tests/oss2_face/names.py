@@ -56,6 +56,28 @@ def _shown(parameter: inspect.Parameter) -> str:
     return f"{parameter.name}={default!r}" if plain else f"{parameter.name}=..."
 
 
+def differing(real: list[str] | None, face: list[str] | None) -> list[str]:
+    """Return the parameters in which a call of the face differs from that of oss2.
+
+    What the face has more, after all of oss2's or by keyword, is no difference.
+    """
+    if real is None or face is None:
+        return []
+    told = [
+        _name(ours) for theirs, ours in zip(real, face, strict=False) if not _same(theirs, ours)
+    ]
+    return told + [_name(each) for each in real[len(face) :]]
+
+
+def _name(parameter: str) -> str:
+    return parameter.partition("=")[0]
+
+
+def _same(theirs: str, ours: str) -> bool:
+    # a default that is an object, or one that is looked up, cannot be compared
+    return theirs == ours or (theirs.endswith("=...") and _name(theirs) == _name(ours))
+
+
 def names_of(module: Any, prefix: str, headers: Any = None) -> dict[str, list[str] | None]:
     """Return the public names of a module or class and how they are called."""
     found = {}

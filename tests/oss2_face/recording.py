@@ -141,7 +141,9 @@ class Record:
                 "ancestors": [
                     kind.__name__
                     for kind in type(error).__mro__
-                    if kind.__module__ != "builtins" and kind.__name__ != "ServerError"
+                    if kind.__module__ != "builtins"
+                    and kind.__name__ != "ServerError"
+                    and not kind.__name__.startswith("_")
                 ],
             }
             return None
@@ -192,11 +194,15 @@ MISSING = "(missing)"
 def differences(real: Record, face: Record) -> list[tuple[str, str, Any, Any]]:
     """Return (label, path, with oss2, with the face) wherever the two differ.
 
-    Attributes that the face has more are no difference.
+    Attributes that the face has more are no difference, nor are private ancestors of an exception.
     """
     told = []
     for label, found in real.results.items():
-        theirs, ours = flat(found), flat(face.results.get(label, {}))
+        other = face.results.get(label, {})
+        if ("raised" in found) != ("raised" in other):
+            told.append((label, "outcome", outcome(found), outcome(other)))
+            continue
+        theirs, ours = flat(found), flat(other)
         told += [
             (label, path, value, ours.get(path, MISSING))
             for path, value in theirs.items()
@@ -205,6 +211,16 @@ def differences(real: Record, face: Record) -> list[tuple[str, str, Any, Any]]:
         told += [
             (label, path, MISSING, value)
             for path, value in ours.items()
-            if path not in theirs and (".headers." in path or not path.startswith("returned."))
+            if path not in theirs
+            and (path.startswith("returned.headers.") or not path.startswith("returned."))
         ]
-    return told
+    more = [label for label in face.results if label not in real.results]
+    return told + [(label, "outcome", MISSING, outcome(face.results[label])) for label in more]
+
+
+def outcome(found: Found) -> str:
+    """Say in a word what came of a call."""
+    if "raised" in found:
+        return f"raised {found['raised']}"
+    returned = found.get("returned")
+    return f"returned {returned.get('class') if isinstance(returned, dict) else returned}"

@@ -45,10 +45,14 @@ def load(name: str, part: str = "") -> Any:
         return importlib.import_module(f"{name}.{part}" if part else name)
 
 
-@cache
-def key_pair(number: int = 1, bits: int = 2048) -> dict[str, str]:
+def key_pair(number: int = 1) -> dict[str, str]:
     """Return a key pair as oss2 takes it, the same for a number as long as the tests run."""
-    private = rsa.generate_private_key(65537, bits)
+    return dict(_made(number))
+
+
+@cache
+def _made(number: int) -> dict[str, str]:
+    private = rsa.generate_private_key(65537, 2048)
     secret = private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return {"private_key": secret.decode(), "public_key": public.decode()}

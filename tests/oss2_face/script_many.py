@@ -349,7 +349,7 @@ def small_things(record: Record) -> None:
         record.same("sized", (sized.read(150), sized.read(), sized.read()))
     defaults = record.scene.part("defaults")
     for name in dir(defaults):
-        if not name.startswith("_") and not callable(getattr(defaults, name)):
+        if isinstance(getattr(defaults, name), int | float):
             record.same(f"default {name}", getattr(defaults, name))
     for name in ("a.txt", "b.js", "c.unknown"):
         record.call(f"type {name}", partial(module.utils.content_type_by_name, name))

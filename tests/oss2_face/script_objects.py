@@ -235,11 +235,6 @@ def heads(record: Record, bucket: Any) -> None:
         record.call(f"head {name}", partial(bucket.head_object, name))
         record.call(f"meta {name}", partial(bucket.get_object_meta, name))
         record.call(f"exists {name}", partial(bucket.object_exists, name))
-    record.call("head headers", lambda: sorted(_names(bucket.head_object("data"))))
-
-
-def _names(result: Any) -> set[str]:
-    return {name.lower() for name in result.headers}
 
 
 def copies(record: Record, bucket: Any) -> None:

@@ -22,6 +22,8 @@ import pytest
 from tests.oss2_face.scene import Scene
 from tests.oss2_face.test_yardstick_objects import Progress
 
+from cipherbucket.server.faults import Faults
+
 PART = 102_400
 CONTENT = random.Random(13).randbytes(5 * PART + 100)
 
@@ -159,8 +161,13 @@ class TestResumable:
         face.module.resumable_download(bucket, "o", str(back), **options)
         assert back.read_bytes() == CONTENT[::-1]
 
-    def test_an_object_that_changes_meanwhile(self, bucket: Any, face: Scene, back: Path) -> None:
+    def test_an_object_that_changes_meanwhile(
+        self, bucket: Any, face: Scene, back: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         bucket.put_object("o", CONTENT)
+        # Progress is not told of every range: they must take their time.
+        slow = lambda _, method, *rest: ("slow", 0.15) if method == "GET" else (None, 0)  # noqa: E731
+        monkeypatch.setattr(Faults, "next", slow)
         changed: list[bool] = []
 
         def change(consumed: int, total: int) -> None:
