@@ -215,6 +215,7 @@ _MODULES = frozenset(
         "compat",
         "credentials",
         "crypto",
+        "crypto_bucket",
         "defaults",
         "exceptions",
         "headers",
