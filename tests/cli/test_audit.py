@@ -146,3 +146,22 @@ def test_the_kms_is_asked_where_that_is_wanted(url: str) -> None:
         assert result.exit_code == 7, result.output
         assert f"KMS: {key_id}" in result.stdout
         assert "be retired? no: 1 object names it" in result.stdout
+
+
+def test_stores_and_keys_have_the_names_of_the_settings_file(
+    tmp_path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cipherbucket.toml").write_text(
+        f'[stores.records]\nurl = "file://{tmp_path}/records"\n\n[keys.mine]\nrsa = "{key_file}"\n'
+        '\n[keys.lost]\nrsa = "lost.pem"\ndescription = { desc = "lost" }\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    bucket = cb.open_bucket(f"file://{tmp_path}/records", cb.load_key(key_file))
+    bucket.put("a", b"x")
+    result = succeed("audit", "records://")
+    assert "One envelope was opened" in result.stdout
+    assert error_of(result).startswith("cipherbucket: key lost is left out: ")
+    result = invoke("audit", "--retire", "mine", "records://a")
+    assert result.exit_code == 7
+    assert "be retired? no: 1 object names it" in result.stdout
+    assert "a: verified" in succeed("verify", "records://a").stdout

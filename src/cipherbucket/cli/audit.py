@@ -16,7 +16,7 @@ from cipherbucket.cli.access import KEY_OPTION, Access
 from cipherbucket.cli.audit_text import text_of
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.counter import counted
-from cipherbucket.cli.errors import say
+from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.settings import current_config, load_key, split_url
 
 _FOUND = 7
@@ -87,6 +87,8 @@ def audit(
     """
     store_url, prefix = split_url(url)
     access = Access(tuple(file for file in key_files if file), config=current_config())
+    if access.config is not None and not access.key_files:
+        _read_all(access.config)
     retire = [_key_in(text) for text in asked]
     kms = cb.AliKmsKey("alias/none", description={}) if ask_kms else None  # its settings count
     with access.open_to_look(store_url) as bucket:
@@ -132,6 +134,15 @@ def _told(
     if retire:
         return 0 if all(answer.answer == "yes" for answer in audited.answers) else _FOUND
     return _FOUND if audited.summary.found() else 0
+
+
+def _read_all(config: cb.Config) -> None:
+    """Read all keys of the settings file, so that each can open what names it; say which cannot."""
+    for name in config.keys:
+        try:
+            config.key(name)
+        except (cb.MasterKeyError, cb.MissingExtraError) as error:
+            say(f"key {name} is left out: {one_line(error)}")
 
 
 def _key_in(text: str) -> cb.MasterKey | str:
