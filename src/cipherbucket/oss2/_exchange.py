@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from cipherbucket.errors import (
     CipherbucketError,
     KmsError,
     MissingExtraError,
     NoMatchingKeyError,
+    ObjectChangedError,
     RangeError,
     SecurityError,
     SourceError,
@@ -59,16 +61,21 @@ class Exchange:
         self.seen = seen
         self.wrap_alg: str | None = None
 
-    def answer(self, method: str) -> Response:
-        """Return the newest good answer to requests of a method."""
+    def answer(self, *methods: str) -> Response:
+        """Return the newest good answer to requests of these methods."""
         for answer in reversed(self.seen):
-            if answer.method == method and answer.status // 100 == 2:
+            if answer.method in methods and answer.status // 100 == 2:
                 return shown(answer)
-        raise InconsistentError(f"the service did not answer a {method}")
+        raise InconsistentError(f"the service did not answer a {methods[0]}")
 
-    @property
-    def refusal(self) -> Seen | None:
-        """The newest answer, if it is a refusal."""
+    def refusal(self, error: CipherbucketError) -> Seen | None:
+        """Return the answer that an error is about, if there was one."""
+        if isinstance(error, RangeError):  # after a 416 the object was looked at once more
+            return next((seen for seen in reversed(self.seen) if seen.status == 416), None)
+        told_id = getattr(error, "request_id", None)
+        for seen in reversed(self.seen):
+            if seen.status // 100 != 2 and seen.headers.get("x-oss-request-id") == told_id:
+                return seen
         newest = self.seen[-1] if self.seen else None
         return newest if newest is not None and newest.status // 100 != 2 else None
 
@@ -117,6 +124,8 @@ def in_oss2_words(error: CipherbucketError, call: Exchange) -> Exception:
         return inner
     if isinstance(error, UsageError | SourceError) and isinstance(error.__cause__, OSError):
         return error.__cause__  # of a local file
+    if isinstance(error, ObjectChangedError) and isinstance(error.__cause__, StoreError):
+        error = error.__cause__  # the service said so
     if isinstance(error, RangeError | StoreError):
         return _of_the_service(error, call)
     if isinstance(error, KmsError) and error.status is not None:
@@ -132,13 +141,21 @@ def in_oss2_words(error: CipherbucketError, call: Exchange) -> Exception:
 
 
 def _of_the_service(error: CipherbucketError, call: Exchange) -> OssError:
-    if isinstance(error, StoreError):
-        refused = call.refusal
-    else:  # after a 416 the object was looked at once more
-        refused = next((seen for seen in reversed(call.seen) if seen.status == 416), None)
+    refused = call.refusal(error)
     if refused is not None:
         return make_exception(shown(refused))
-    return RequestError(told(error)) if isinstance(error, StoreError) else beyond_the_end(error)
+    if not isinstance(error, StoreError):
+        return beyond_the_end(error)
+    return RequestError(told(error)) if error.status is None else _of_another_thread(error)
+
+
+def _of_another_thread(error: StoreError) -> ServerError:
+    """Return the exception for an answer that a worker got, which is not seen here."""
+    details = {"Code": error.code, "Message": told(error), "EC": error.ec}
+    body = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in details.items() if text)
+    headers = {"x-oss-request-id": error.request_id or ""}
+    answer = Response(error.status or 0, headers, f"<Error>{body}</Error>".encode())
+    return make_exception(answer)
 
 
 def beyond_the_end(error: CipherbucketError | None = None) -> ServerError:
