@@ -109,8 +109,9 @@ class Writing(Face):
             source_bucket_name: Where it is.
             source_key: Its name.
             target_key: The copy's name, in this bucket.
-            headers: Request headers. With ``x-oss-metadata-directive: REPLACE`` an encrypted
-                object keeps its envelope, or the call is refused.
+            headers: Request headers. With ``x-oss-metadata-directive: REPLACE``, and where the
+                copy is the object itself, an encrypted object keeps its envelope, or the call is
+                refused.
             params: ``versionId`` of the source.
 
         Raises:
@@ -120,7 +121,9 @@ class Writing(Face):
         """
         sent = sorted_headers(headers)
         version = (params or {}).get(_VERSION)
-        if sent.added.get(OSS_METADATA_DIRECTIVE, "").upper() == "REPLACE":
+        directive = sent.added.get(OSS_METADATA_DIRECTIVE, "").upper()
+        onto_itself = (source_bucket_name, source_key) == (self.bucket_name, target_key)
+        if directive == "REPLACE" or (onto_itself and not directive):  # for the service the same
             envelope = self._envelope_of(source_bucket_name, source_key, version)
             _carry_over(sent, envelope, source_key)
         origin = f"/{source_bucket_name}/{quote(source_key, '')}"
@@ -144,13 +147,15 @@ class Writing(Face):
                 change: put it again. oss2 asks the service nevertheless.
             NoSuchKey: No such object.
         """
-        if headers is None:
-            return self.copy_object(self.bucket_name, key, key)
         sent = sorted_headers(headers)
         sent.added.pop(OSS_METADATA_DIRECTIVE, None)
         with self._call(key) as (name, call):
-            self.bucket(sent.added).update_metadata(name, metadata=sent.metadata, headers=sent.kept)
-            return PutObjectResult(call.answer("PUT"))
+            self.bucket(sent.added).update_metadata(
+                name,
+                metadata=None if headers is None else sent.metadata,
+                headers=None if headers is None else sent.kept,
+            )
+            return PutObjectResult(call.answer("PUT", "POST"))  # a large one goes in parts
 
     def _envelope_of(self, bucket_name: str, key: str, version: str | None) -> Envelope | None:
         mine = self._connection

@@ -1,0 +1,212 @@
+"""Objects through the face: bodies, checks, files, ranges, metadata that cannot hurt."""
+
+import base64
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.envelopes import v1
+from tests.oss2_face.scene import BUCKET, Scene
+
+import cipherbucket as cb
+from cipherbucket.oss2.exceptions import (
+    ClientError,
+    InconsistentError,
+    NoSuchKey,
+    RequestError,
+    ServerError,
+)
+
+CONTENT = bytes(range(256)) * 5
+
+
+def md5_of(data: bytes) -> str:
+    return base64.b64encode(hashlib.md5(data).digest()).decode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        CONTENT,
+        bytearray(CONTENT),
+        memoryview(CONTENT),
+        io.BytesIO(CONTENT),
+        [CONTENT[:700], CONTENT[700:]],
+        (bytes([byte]) for byte in CONTENT),
+    ],
+    ids=["bytes", "bytearray", "view", "file", "list", "generator"],
+)
+def test_bodies_of_every_kind(opened: Any, face: Scene, body: Any) -> None:
+    assert opened.put_object("o", body).status == 200
+    assert opened.get_object("o").read() == CONTENT
+    assert face.stored("o") != CONTENT
+
+
+@pytest.mark.parametrize(("body", "stored"), [("text ä", "text ä".encode()), (None, b"")])
+def test_text_is_stored_as_utf8_and_none_as_nothing(opened: Any, body: Any, stored: bytes) -> None:
+    opened.put_object("o", body)
+    assert opened.get_object("o").read() == stored
+
+
+def test_what_is_no_body_is_told(opened: Any) -> None:
+    for body in (17, io.StringIO("text")):
+        with pytest.raises(ClientError):
+            opened.put_object("o", body)
+    assert not opened.object_exists("o")
+
+
+def test_a_file_is_read_from_its_position_on(opened: Any) -> None:
+    file = io.BytesIO(CONTENT)
+    file.seek(300)
+    opened.put_object("o", file)
+    assert opened.get_object("o").read() == CONTENT[300:]
+
+
+def test_the_md5_is_checked_recorded_and_warned_of(opened: Any, face: Scene) -> None:
+    headers = {"Content-MD5": md5_of(CONTENT)}
+    with pytest.warns(cb.CipherbucketWarning, match="in the clear") as told:
+        opened.put_object("o", CONTENT, headers=headers)
+    assert told[0].filename == __file__
+    recorded = face.metadata("o")["client-side-encryption-unencrypted-content-md5"]
+    assert recorded == md5_of(CONTENT)
+    with pytest.warns(cb.CipherbucketWarning), pytest.raises(ClientError, match="MD5"):
+        opened.put_object("wrong", CONTENT + b"!", headers=headers)
+    assert not opened.object_exists("wrong")
+
+
+@pytest.mark.parametrize("length", ["5", "many"])
+def test_a_content_length_that_is_not_so_is_told(opened: Any, length: str) -> None:
+    with pytest.raises(ClientError):
+        opened.put_object("o", CONTENT, headers={"Content-Length": length})
+    assert not opened.object_exists("o")
+
+
+def test_headers_go_where_they_belong(opened: Any, face: Scene) -> None:
+    headers = {"x-oss-meta-Colour": "blue", "Cache-Control": "no-store", "X-Oss-Tagging": "a=b"}
+    opened.put_object("page.html", CONTENT, headers=headers)
+    head = opened.head_object("page.html")
+    assert head.headers["x-oss-meta-colour"] == "blue"
+    assert head.headers["CACHE-control"] == "no-store"
+    assert head.content_type == "text/html"
+    assert opened.get_object_tagging("page.html").tag_set.tagging_rule == {"a": "b"}
+    with pytest.raises(ClientError, match="envelope"):
+        opened.put_object("o", b"", headers={"x-oss-meta-client-side-encryption-key": "mine"})
+
+
+def test_an_object_that_is_there_is_not_replaced(opened: Any) -> None:
+    opened.put_object("o", CONTENT)
+    with pytest.raises(ServerError) as caught:
+        opened.put_object("o", b"", headers={"x-oss-forbid-overwrite": "true"})
+    assert (caught.value.status, caught.value.code) == (409, "FileAlreadyExists")
+
+
+@pytest.mark.parametrize("header", ["bytes=5-9", "BYTES=5-9", "bytes=-5", "bytes=1-2,4-5"])
+def test_a_range_header_is_a_range(opened: Any, header: str) -> None:
+    opened.put_object("o", CONTENT)
+    headers = {"Range": header}
+    if header == "bytes=5-9":
+        assert opened.get_object("o", headers=headers).read() == CONTENT[5:10]
+    else:
+        with pytest.raises(ClientError):
+            opened.get_object("o", headers=headers)
+
+
+@pytest.mark.parametrize("byte_range", [(1280, None), (5000, 6000), (1280, 1290)])
+def test_a_range_beyond_the_end_is_a_416(opened: Any, byte_range: tuple[int, int | None]) -> None:
+    opened.put_object("o", CONTENT)
+    url = opened.sign_url("GET", "o", 60)
+    for read, what in ((opened.get_object, "o"), (opened.get_object_with_url, url)):
+        with pytest.raises(ServerError) as caught:
+            read(what, byte_range=byte_range)
+        assert (caught.value.status, caught.value.code) == (416, "InvalidRange")
+
+
+def test_a_range_tells_what_comes(opened: Any) -> None:
+    opened.put_object("o", CONTENT)
+    result = opened.get_object("o", byte_range=(1000, 5000))
+    assert result.content_length == 280
+    assert result.content_range == result.headers["Content-Range"] == "bytes 1000-1279/1280"
+    assert b"".join(result) == CONTENT[1000:]
+    assert result.read() == b""
+    assert result.client_crc != result.server_crc
+
+
+def test_damage_is_told_and_leaves_the_file_alone(opened: Any, face: Scene, tmp_path: Path) -> None:
+    opened.put_object("o", CONTENT)
+    target = tmp_path / "target"
+    target.write_bytes(b"before")
+    head = face.store().head("o")
+    stored = bytearray(face.stored("o"))
+    metadata = {**head.metadata, "client-side-encryption-unencrypted-content-md5": md5_of(b"x")}
+    face.store().put("o", stored, metadata=metadata)
+    with pytest.raises(InconsistentError):
+        opened.get_object("o").read()
+    with pytest.raises(InconsistentError):
+        opened.get_object_to_file("o", str(target))
+    assert target.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_missing_object_leaves_the_file_alone(opened: Any, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"before")
+    with pytest.raises(NoSuchKey):
+        opened.get_object_to_file("nothing", str(target))
+    assert target.read_bytes() == b"before"
+
+
+def test_files_fail_with_their_own_errors(opened: Any, tmp_path: Path) -> None:
+    opened.put_object("o", CONTENT)
+    with pytest.raises(FileNotFoundError):
+        opened.put_object_from_file("o", str(tmp_path / "nothing"))
+    with pytest.raises(FileNotFoundError):
+        opened.get_object_to_file("o", str(tmp_path / "no" / "folder"))
+    opened.get_object_to_file("o", "/dev/null")
+    assert not Path("/dev/null").is_file()
+
+
+def test_plaintext_is_refused_unless_the_policy_says_otherwise(face: Scene) -> None:
+    face.store().put("plain", CONTENT)
+    with pytest.raises(InconsistentError, match="not encrypted"):
+        face.bucket().get_object("plain")
+    lenient = face.bucket(policy=cb.Policy(plaintext=True))
+    assert lenient.get_object("plain").read() == CONTENT
+
+
+def test_new_metadata_never_cost_an_envelope(opened: Any, face: Scene) -> None:
+    opened.put_object("new", CONTENT)
+    before = face.metadata("new")
+    for change in (
+        lambda: opened.update_object_meta("new", {"x-oss-meta-a": "b"}),
+        lambda: opened.copy_object(BUCKET, "new", "other", {"x-oss-metadata-directive": "REPLACE"}),
+    ):
+        with pytest.raises(ClientError, match=r"put .* again"):
+            change()
+    assert face.metadata("new") == before
+    # The service lets the metadata of V1 objects be replaced, and oss2 with it.
+    face.store().put("old", CONTENT, metadata=v1())
+    assert opened.update_object_meta("old", {"x-oss-meta-a": "b"}).status == 200
+    assert face.metadata("old") == {**v1(), "a": "b"}
+    headers = {"x-oss-metadata-directive": "REPLACE", "x-oss-meta-c": "d"}
+    opened.copy_object(BUCKET, "old", "copy", headers)
+    assert face.metadata("copy") == {**v1(), "c": "d"}
+
+
+def test_new_metadata_of_plaintext(opened: Any, face: Scene) -> None:
+    face.store().put("plain", CONTENT, metadata={"a": "b"})
+    opened.update_object_meta("plain", {"x-oss-meta-c": "d", "Content-Type": "text/x"})
+    assert face.metadata("plain") == {"c": "d"}
+    assert opened.head_object("plain").content_type == "text/x"
+    opened.update_object_meta("plain", None)
+    assert face.metadata("plain") == {"c": "d"}
+
+
+def test_a_service_that_is_gone_is_a_request_error(face: Scene) -> None:
+    bucket = face.bucket()
+    face.oss.stop()
+    with pytest.raises(RequestError) as caught:
+        bucket.head_object("o")
+    assert caught.value.status == -2
+    assert isinstance(caught.value.__cause__, cb.StoreError)
