@@ -74,7 +74,9 @@ def _name(parameter: str) -> str:
 
 
 def _same(theirs: str, ours: str) -> bool:
-    # a default that is an object, or one that is looked up, cannot be compared
+    if theirs.startswith("**"):
+        return ours.startswith("**")
+    # a default that is an object cannot be compared
     return theirs == ours or (theirs.endswith("=...") and _name(theirs) == _name(ours))
 
 

@@ -89,3 +89,17 @@ def test_every_key_of_the_page_is_what_it_says() -> None:
     pair = rsa.generate_private_key(65537, 2048)
     key = cb.RsaKey(pair, description='{"desc": "2026"}')
     assert dict(key.description) == {"desc": "2026"}
+
+
+def test_the_page_of_oss2(face: Scene) -> None:
+    (program,) = blocks("oss2.md", "python")
+    (face.folder / "program.py").write_text(program)
+    run(face, [sys.executable, "program.py"])
+    assert face.store().head("motto.txt").size == 1024 * 1024
+    assert face.stored("motto.txt")[:16] != b"a" * 16
+
+
+def test_the_page_names_every_bug() -> None:
+    told = (DOCS / "oss2.md").read_text("utf-8")
+    rows = told.partition("## What is better")[2].partition("\n## ")[0]
+    assert rows.count("\n| ") - 2 >= 17

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlparse, urlsplit
-from urllib.parse import quote as _quote
+from urllib.parse import parse_qs, urlparse, urlsplit
+from urllib.parse import quote as urlquote
+from urllib.parse import unquote as urlunquote
 
 __all__ = [
     "is_py2",
@@ -35,13 +36,3 @@ def to_string(data: Any) -> Any:
 
 
 to_unicode = to_string
-
-
-def urlquote(text: str, safe: str = "/") -> str:
-    """Return a text as it stands in a URL."""
-    return _quote(text, safe)
-
-
-def urlunquote(text: str) -> str:
-    """Return the text that stands in a URL."""
-    return unquote(text)
