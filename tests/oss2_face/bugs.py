@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.oss2_face.programs import ours, rsa_key
+from tests.oss2_face.programs import kms_key, ours, rsa_key
 from tests.oss2_face.scene import BUCKET, Scene, key_pair, program_environment
 from tests.oss2_face.script_objects import DATA, LARGE
 
@@ -339,3 +339,43 @@ def empty_description(there: Scene) -> bool:
 @bug("the empty name gets the list of the bucket")
 def empty_name(there: Scene) -> bool:
     return not raised(lambda: there.bucket().get_object(""))
+
+
+@bug("an object of the Go and Java SDKs with a key in the KMS cannot be read")
+def single_base64(there: Scene) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the missing description
+        ours(there, kms_key(there)).put("o", DATA)
+    got: list[bytes] = []
+    error = raised(lambda: got.append(there.bucket(there.ali_kms()).get_object("o").read()))
+    if error == "OpenApiServerError":
+        return True
+    assert got == [DATA]
+    return False
+
+
+@bug("a wrong CRC-64 is not noticed by who reads")
+def unchecked_read(there: Scene) -> bool:
+    bucket = with_data(there)
+    headers = {"x-cipherbucket-fault": "crc"}
+    error = raised(lambda: bucket.get_object("o", headers=headers).read())
+    if not error:
+        return True
+    assert error == "InconsistentError"
+    return False
+
+
+@bug("a part without its context is refused")
+def part_without_context(there: Scene) -> bool:
+    bucket = there.bucket()
+    models = there.part("models")
+    context = models.MultipartUploadCryptoContext(PART, PART)
+    upload_id = bucket.init_multipart_upload("o", upload_context=context).upload_id
+    parts: list[Any] = []
+    error = raised(lambda: parts.append(bucket.upload_part("o", upload_id, 1, LARGE[:PART])))
+    if error == "ClientError":
+        return True
+    info = models.PartInfo(1, parts[0].etag, size=PART, part_crc=parts[0].crc)
+    bucket.complete_multipart_upload("o", upload_id, [info])
+    assert bucket.get_object("o").read() == LARGE[:PART]
+    return False

@@ -80,9 +80,3 @@ def test_nothing_is_written_where_one_file_is_missing(face: Scene, missing: str)
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def test_both_may_be_imported_into_one_program(face: Scene) -> None:
-    # oss2 is not needed by the face; where it is there, the two do not meet.
-    assert face.module.__name__ == "cipherbucket.oss2"
-    assert not face.module.CryptoBucket.__module__.startswith("oss2")
