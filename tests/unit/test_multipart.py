@@ -9,8 +9,10 @@ import pytest
 
 import cipherbucket as cb
 from cipherbucket.format.span import PartPlan, good_part_size
+from cipherbucket.multipart import Multipart
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.objects import StoredObject
+from cipherbucket.unseal import unseal
 
 PART = 100 << 10
 PLAIN = random.Random(1).randbytes(3 * PART + 33)
@@ -347,3 +349,31 @@ def test_an_object_that_replaced_a_completed_upload_is_not_called_damaged(key: c
     with pytest.raises(cb.ObjectChangedError, match="replaced") as caught:
         upload.complete()
     assert "delete" not in (caught.value.hint or "")
+
+
+def test_an_upload_is_taken_up_where_it_stood(bucket: cb.Bucket, store: cb.MemoryStore) -> None:
+    begun = bucket.multipart("a", data_size=len(PLAIN), part_size=PART)
+    begun.upload_part(2, pieces()[2])
+    cipher = unseal(begun.envelope, bucket.ring, cb.Policy())
+    taken = Multipart.take_up(store, "a", begun.upload_id, begun.plan, begun.envelope, cipher)
+    assert list(taken.arrived) == [2]
+    with pytest.raises(cb.UsageError, match="handed over already"):
+        taken.upload_part(2, bytes(PART))
+    for number in (1, 3, 4):
+        taken.upload_part(number, pieces()[number])
+    taken.complete()
+    assert bucket.get("a").read() == PLAIN
+    with pytest.raises(cb.UploadNotFoundError):
+        Multipart.take_up(store, "a", begun.upload_id, begun.plan, begun.envelope, cipher)
+
+
+def test_views_of_one_upload_share_what_happens_to_it(
+    bucket: cb.Bucket, store: cb.MemoryStore
+) -> None:
+    upload = bucket.multipart("a", data_size=len(PLAIN), part_size=PART)
+    view = upload.through(store)
+    for number, piece in pieces().items():
+        (view if number % 2 else upload).upload_part(number, piece)
+    view.complete()
+    with pytest.raises(cb.UsageError, match="was completed"):
+        upload.upload_part(1, pieces()[1])

@@ -96,7 +96,7 @@ def test_arguments_that_cannot_be_are_told_at_once(face: Scene) -> None:
         ("auth", face.oss.url, BUCKET, provider),
     ):
         with pytest.raises(ClientError):
-            oss2.CryptoBucket(*arguments)  # type: ignore[arg-type]
+            oss2.CryptoBucket(*arguments)
     with pytest.raises(ClientError, match="adapter"):
         Session(adapter=object())  # type: ignore[arg-type]
 

@@ -15,6 +15,7 @@ from cipherbucket.oss2.exceptions import (
     ClientError,
     InconsistentError,
     NoSuchKey,
+    PreconditionFailed,
     RequestError,
     ServerError,
 )
@@ -121,6 +122,17 @@ def test_a_range_beyond_the_end_is_a_416(opened: Any, byte_range: tuple[int, int
         with pytest.raises(ServerError) as caught:
             read(what, byte_range=byte_range)
         assert (caught.value.status, caught.value.code) == (416, "InvalidRange")
+
+
+def test_conditions_go_along_with_a_url(opened: Any) -> None:
+    etag = opened.put_object("o", CONTENT).etag
+    url = opened.sign_url("GET", "o", 60)
+    got = opened.get_object_with_url(url, byte_range=(5, 9), headers={"If-Match": f'"{etag}"'})
+    assert got.read() == CONTENT[5:10]
+    with pytest.raises(PreconditionFailed):
+        opened.get_object_with_url(url, headers={"If-Match": '"another"'})
+    with pytest.raises(NoSuchKey):
+        opened.get_object_with_url(opened.sign_url("GET", "nothing", 60))
 
 
 def test_a_range_tells_what_comes(opened: Any) -> None:
