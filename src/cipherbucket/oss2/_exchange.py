@@ -6,6 +6,7 @@ found out, which is its ``__cause__`` in any case.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -54,11 +55,13 @@ class Exchange:
 
     Attributes:
         seen: The answers, the newest last.
+        outer: The exception that the program was handling when it called, if any.
         wrap_alg: The wrap algorithm of the provider, where an object is read.
     """
 
-    def __init__(self, seen: list[Seen]) -> None:
+    def __init__(self, seen: list[Seen], outer: BaseException | None) -> None:
         self.seen = seen
+        self.outer = outer
         self.wrap_alg: str | None = None
 
     def answer(self, *methods: str) -> Response:
@@ -94,7 +97,7 @@ class Exchange:
 def exchange() -> Iterator[Exchange]:
     """Look at answers inside, and turn errors into oss2's."""
     with _answers() as seen:
-        call = Exchange(seen)
+        call = Exchange(seen, sys.exception())
         try:
             yield call
         except CipherbucketError as error:
@@ -120,7 +123,7 @@ def shown(answer: Seen) -> Response:
 
 def in_oss2_words(error: CipherbucketError, call: Exchange) -> Exception:
     """Return the exception of oss2 that says the same."""
-    if (inner := _of_oss2(error)) is not None:
+    if (inner := _of_oss2(error, call.outer)) is not None:
         return inner
     if isinstance(error, UsageError | SourceError) and isinstance(error.__cause__, OSError):
         return error.__cause__  # of a local file
@@ -169,11 +172,18 @@ def told(error: CipherbucketError) -> str:
     return f"{error} ({error.hint})" if error.hint else str(error)
 
 
-def _of_oss2(error: BaseException) -> OssError | None:
-    """Return what a provider of credentials or keys raised, wherever it was caught."""
+def _of_oss2(error: BaseException, outer: BaseException | None) -> OssError | None:
+    """Return what a provider of credentials or keys raised, wherever it was caught.
+
+    Args:
+        error: What arrived here.
+        outer: What the program was handling when it called: no part of this call.
+    """
     within: BaseException | None = error
-    for _ in range(10):
-        if within is None or isinstance(within, OssError):
+    for _ in range(20):
+        if within is None or within is outer:
+            return None
+        if isinstance(within, OssError):
             return within
         within = within.__cause__ or within.__context__
     return None

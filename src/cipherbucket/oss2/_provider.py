@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import base64
 import copy
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -234,10 +235,11 @@ class BaseCryptoProvider(abc.ABC):
 @contextmanager
 def key_errors() -> Iterator[None]:
     """Turn what a master key says into an exception of oss2's."""
+    outer = sys.exception()
     try:
         yield
     except CipherbucketError as error:
-        raise in_oss2_words(error, Exchange([])) from error
+        raise in_oss2_words(error, Exchange([], outer)) from error
 
 
 def _does_not_open() -> ClientError:

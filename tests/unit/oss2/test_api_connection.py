@@ -86,6 +86,19 @@ def test_what_a_provider_raises_arrives(face: Scene, monkeypatch: pytest.MonkeyP
         bucket_with(face, auth).head_object("o")
 
 
+def test_what_the_program_was_handling_is_no_part_of_a_call(face: Scene) -> None:
+    bucket, reserved = face.bucket(), {"x-oss-meta-client-side-encryption-key": "mine"}
+
+    def put_what_is_missing() -> None:
+        try:
+            bucket.get_object("nothing")
+        except exceptions.NoSuchKey:
+            bucket.put_object("nothing", b"", headers=reserved)
+
+    with pytest.raises(ClientError, match="envelope"):
+        put_what_is_missing()
+
+
 def test_arguments_that_cannot_be_are_told_at_once(face: Scene) -> None:
     auth, provider = face.auth(), face.rsa()
     for arguments in (
