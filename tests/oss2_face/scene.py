@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +65,27 @@ class Scene:
     Attributes:
         name: `FACE` or `REAL`.
         oss: The OSS endpoint.
-        kms: The KMS endpoint.
         folder: For files.
+        patch: Points the face at the KMS.
+        tls: Where the certificate of the KMS is kept; needed by oss2.
     """
 
     name: str
     oss: Endpoint
-    kms: KmsEndpoint
     folder: Path
+    patch: pytest.MonkeyPatch
+    tls: Path | None = None
     opened: list[Any] = field(default_factory=list)
+
+    @cached_property
+    def kms(self) -> KmsEndpoint:
+        """The KMS endpoint, which starts when it is first asked for."""
+        kms = KmsEndpoint(
+            aliases=[CMK], tls=self.tls if self.real else None, access_key_secret=SECRET
+        ).start()
+        if not self.real:
+            self.patch.setenv("KMS_ENDPOINT", kms.url)
+        return kms
 
     @property
     def module(self) -> Any:
@@ -145,9 +157,11 @@ class Scene:
         return dict(self.store().head(name).metadata)
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close what was opened, and the KMS."""
         for store in self.opened:
             store.close()
+        if "kms" in vars(self):
+            self.kms.stop()
 
 
 @contextmanager
@@ -164,16 +178,9 @@ def scene(
     """
     if name == REAL:
         load(REAL)
-    with (
-        Endpoint(buckets=[BUCKET], access_key_secret=SECRET) as oss,
-        KmsEndpoint(
-            aliases=[CMK], tls=tls if name == REAL else None, access_key_secret=SECRET
-        ) as kms,
-    ):
-        if name == FACE:
-            monkeypatch.setenv("KMS_ENDPOINT", kms.url)
-        monkeypatch.setenv("HOME", str(folder))
-        there = Scene(name, oss, kms, folder)
+    monkeypatch.setenv("HOME", str(folder))
+    with Endpoint(buckets=[BUCKET], access_key_secret=SECRET) as oss:
+        there = Scene(name, oss, folder, monkeypatch, tls)
         try:
             yield there
         finally:
