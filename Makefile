@@ -33,6 +33,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.oss
 	$(BIN)/python -m bench.sealed
 	$(BIN)/python -m bench.transfers
+	$(BIN)/python -m bench.rotation
 	$(BIN)/python -m bench.oss2_face
 
 $(STAMP): pyproject.toml constraints.txt
