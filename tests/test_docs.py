@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.oss2_face.names import committed
 
 from cipherbucket.server import Endpoint
 
