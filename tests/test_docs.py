@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.oss2_face.names import committed
 
 from cipherbucket.server import Endpoint
 
