@@ -7,7 +7,8 @@ interrupted goes on when it is given again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass, fields
+from functools import partial, wraps
 from typing import Any
 
 import click
@@ -25,7 +26,6 @@ from cipherbucket.cli.text import printable
 _GOES_ON = "interrupted; what is done is done, and the same command goes on where it was"
 _KINDS = ("oss", "oss-v1", "sealed", "plaintext")
 _SHARED = (
-    click.argument("url"),
     click.option(
         "-r", "--recursive", is_flag=True, help="All objects below URL, which is taken as a folder."
     ),
@@ -57,10 +57,49 @@ _SHARED = (
 )
 
 
-def _pass_options(function: Callable[..., Any]) -> Callable[..., Any]:
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What both commands can be told.
+
+    Attributes:
+        recursive: All objects below the URL.
+        only: Only objects of this key.
+        dry_run: Nothing is changed.
+        workers: Objects at once; None for the usual.
+        limit_rate: Most bytes a second.
+        as_json: A line of JSON for each object.
+        quiet: No progress; only what failed.
+    """
+
+    recursive: bool
+    only: cb.MasterKey | cb.Description | None
+    dry_run: bool
+    workers: int | None
+    limit_rate: int | None
+    as_json: bool
+    quiet: bool
+
+    def check(self) -> None:
+        """Refuse options that one object has no use for."""
+        many = {"--dry-run": self.dry_run, "--json": self.as_json, "--only": self.only is not None}
+        for option, given in many.items():
+            if given and not self.recursive:
+                raise cb.UsageError(f"{option} is for many objects", hint="add -r, or leave it out")
+
+
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command these options; it gets them as ``asked``."""
+
+    @wraps(function)
+    def with_asked(*args: Any, **kwargs: Any) -> Any:
+        asked = _Asked(**{each.name: kwargs.pop(each.name) for each in fields(_Asked)})
+        asked.check()
+        return function(*args, asked=asked, **kwargs)
+
+    command: Callable[..., Any] = with_asked
     for option in reversed(_SHARED):
-        function = option(function)
-    return function
+        command = option(command)
+    return command
 
 
 @click.command(
@@ -72,19 +111,10 @@ def _pass_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "cipherbucket rotate -r -k new.pem -k old.pem --only desc=2024 file:///data/store",
     ),
 )
-@_pass_options
+@click.argument("url")
+@_options
 @key_options(writes=True, own_names=True)
-def rotate(
-    url: str,
-    recursive: bool,
-    only: cb.MasterKey | cb.Description | None,
-    dry_run: bool,
-    workers: int | None,
-    limit_rate: int | None,
-    as_json: bool,
-    quiet: bool,
-    access: Access,
-) -> int:
+def rotate(url: str, asked: _Asked, access: Access) -> int:
     """Wrap the data key of the object at URL, or of all below it, with the first key of -k.
 
     The other keys of -k open what there is; in format oss the ciphertext is uploaded again, in
@@ -94,29 +124,11 @@ def rotate(
     version or the footer of a sealed object still opens the body. For that, and for a recipient
     who was removed, see: cipherbucket reencrypt.
     """
-    _check(recursive, dry_run=dry_run, as_json=as_json, only=only)
-    if not recursive:
-        store_url, name = split_object_url(url)
-        with access.at(store_url, name).open_to_write(store_url) as bucket:
-            before = bucket.head(name)
-            now = bucket.rewrap(
-                name, key=access.forced, context=access.context, limit_rate=limit_rate
-            )
-            done = "unchanged" if now.envelope == before.envelope else "rotated"
-        return _told_one(done, before, now, quiet=quiet)
-    store_url, prefix = split_tree_url(url)
-    with access.at(store_url, prefix).open_to_write(store_url) as bucket:
-        rewrap = partial(
-            bucket.rewrap_all,
-            prefix,
-            only=only,
-            key=access.forced,
-            context=access.context,
-            dry_run=dry_run,
-            workers=workers,
-            limit_rate=limit_rate,
-        )
-        return _told(rewrap, "rotated", as_json=as_json, quiet=quiet)
+    how: dict[str, Any] = {"key": access.forced, "context": access.context}
+    how["limit_rate"] = asked.limit_rate
+    if asked.recursive:
+        return _all(url, "rotated", asked, access, lambda bucket: partial(bucket.rewrap_all, **how))
+    return _one(url, "rotated", asked, access, lambda bucket: partial(bucket.rewrap, **how))
 
 
 @click.command(
@@ -129,7 +141,8 @@ def rotate(
         "cipherbucket reencrypt -r -k vault.key -k cmk.pem --kind oss file:///data/store",
     ),
 )
-@_pass_options
+@click.argument("url")
+@_options
 @click.option(
     "--kind",
     "kinds",
@@ -139,18 +152,7 @@ def rotate(
     " others become the format that is written. Default: only that format. Repeatable.",
 )
 @key_options(writes=True, own_names=True)
-def reencrypt(
-    url: str,
-    recursive: bool,
-    only: cb.MasterKey | cb.Description | None,
-    dry_run: bool,
-    workers: int | None,
-    limit_rate: int | None,
-    as_json: bool,
-    quiet: bool,
-    kinds: tuple[str, ...],
-    access: Access,
-) -> int:
+def reencrypt(url: str, asked: _Asked, kinds: tuple[str, ...], access: Access) -> int:
     """Read and verify the object at URL, or all below it, and write it anew, where it is.
 
     It gets a new data key, wrapped with the first key of -k, and the format that this key writes,
@@ -160,59 +162,57 @@ def reencrypt(
     This is the answer to a leaked master key and to a recipient who was removed. Where the store
     keeps versions, delete the old ones afterwards: they open as before.
     """
-    _check(recursive, dry_run=dry_run, as_json=as_json, only=only)
-    if not recursive:
-        store_url, name = split_object_url(url)
-        with access.at(store_url, name).open_to_write(store_url) as bucket:
-            before = bucket.head(name)
-            now = bucket.reencrypt(
-                name,
-                key=access.forced,
-                context=access.context,
-                kinds=kinds or None,
-                limit_rate=limit_rate,
-            )
-        return _told_one("reencrypted", before, now, quiet=quiet)
-    store_url, prefix = split_tree_url(url)
-    with access.at(store_url, prefix).open_to_write(store_url) as bucket:
-        renew = partial(
-            bucket.reencrypt_all,
-            prefix,
-            only=only,
-            key=access.forced,
-            context=access.context,
-            kinds=kinds or None,
-            dry_run=dry_run,
-            workers=workers,
-            limit_rate=limit_rate,
+    how: dict[str, Any] = {"key": access.forced, "context": access.context}
+    how["limit_rate"] = asked.limit_rate
+    how["kinds"] = kinds or None
+    if asked.recursive:
+        return _all(
+            url, "reencrypted", asked, access, lambda bucket: partial(bucket.reencrypt_all, **how)
         )
-        return _told(renew, "reencrypted", as_json=as_json, quiet=quiet)
+    return _one(url, "reencrypted", asked, access, lambda bucket: partial(bucket.reencrypt, **how))
 
 
-def _check(recursive: bool, *, dry_run: bool, as_json: bool, only: object) -> None:
-    """Refuse options that one object has no use for."""
-    options = (("--dry-run", dry_run), ("--json", as_json), ("--only", only is not None))
-    for option, given in options:
-        if given and not recursive:
-            raise cb.UsageError(f"{option} is for many objects", hint="add -r, or leave it out")
-
-
-def _told_one(done: str, before: cb.ObjectInfo, now: cb.ObjectInfo, *, quiet: bool) -> int:
-    if quiet:
+def _one(
+    url: str,
+    done: str,
+    asked: _Asked,
+    access: Access,
+    verb: Callable[[cb.Bucket], Callable[..., cb.ObjectInfo]],
+) -> int:
+    store_url, name = split_object_url(url)
+    with access.at(store_url, name).open_to_write(store_url) as bucket:
+        before = bucket.head(name)
+        now = verb(bucket)(name)
+    if asked.quiet:
         return 0
     assert now.envelope is not None
     keys = ", ".join(str(each.description) for each in now.envelope.recipients)
-    click.echo(f"{done}: {printable(now.name)} is in format {now.format} for {printable(keys)}")
+    what = "unchanged" if now.envelope == before.envelope else done
+    click.echo(f"{what}: {printable(now.name)} is in format {now.format} for {printable(keys)}")
     if before.version_id is not None and before.version_id != now.version_id:
         say(f"its old version {printable(before.version_id)} opens as before")
     return 0
 
 
-def _told(run: Callable[..., cb.RotationReport], done: str, *, as_json: bool, quiet: bool) -> int:
-    try:
-        with counted("looked at", shown=not quiet) as progress:
-            report = run(progress=progress)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_GOES_ON) from None
-    with report:
-        return tell_report(report, done, as_json=as_json, quiet=quiet)
+def _all(
+    url: str,
+    done: str,
+    asked: _Asked,
+    access: Access,
+    verb: Callable[[cb.Bucket], Callable[..., cb.RotationReport]],
+) -> int:
+    store_url, prefix = split_tree_url(url)
+    with access.at(store_url, prefix).open_to_write(store_url) as bucket:
+        try:
+            with counted("looked at", shown=not asked.quiet) as progress:
+                report = verb(bucket)(
+                    prefix,
+                    only=asked.only,
+                    dry_run=asked.dry_run,
+                    workers=asked.workers,
+                    progress=progress,
+                )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_GOES_ON) from None
+        with report:
+            return tell_report(report, done, as_json=asked.as_json, quiet=asked.quiet)
