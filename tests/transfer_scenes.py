@@ -82,6 +82,20 @@ class _Tee:
                 offset += len(piece)
 
 
+class _Sized:
+    """What a store was given to send, with its length, whether it is blocks or a body."""
+
+    def __init__(self, body: Outgoing) -> None:
+        self._blocks: Any = body._body
+        self._length = len(body)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Buffer]:
+        return iter(self._blocks)
+
+
 class _Slow:
     """A body on its way in, in pieces; tells when half of it came."""
 
@@ -166,8 +180,7 @@ class Wire:
             self.ledger.enter(identity, base + offset, block)
 
         self.at(f"part {number}")
-        assert isinstance(body._body, tuple) is False
-        body._body = _Tee(body._body, enter, lambda: self.at(f"in part {number}"))
+        body._body = _Tee(_Sized(body), enter, lambda: self.at(f"in part {number}"))
         part = original(name, upload_id, number, body)
         self.at(f"sent {number}")
         return part
@@ -183,20 +196,11 @@ class Wire:
     ) -> Any:
         if any("cipherbucket" in key or "encryption" in key for key in metadata):
             identity = identity_of(metadata)
-            inner: Any = body._body
-            length = len(body)
-
-            class Sized:
-                def __len__(self) -> int:
-                    return length
-
-                def __iter__(self) -> Iterator[Buffer]:
-                    return iter(inner)
 
             def enter(offset: int, block: bytes) -> None:
                 self.ledger.enter(identity, offset, block)
 
-            body._body = _Tee(Sized(), enter, lambda: None)
+            body._body = _Tee(_Sized(body), enter, lambda: None)
         return original(name, body, metadata, *rest)
 
     def _on_get(self, original: Callable[..., Any], *args: Any) -> Any:
