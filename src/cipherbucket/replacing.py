@@ -1,8 +1,9 @@
 """Writing over an object that was looked at, and over no other.
 
-Law: what is replaced is what was seen. A store that can holds that at the very moment of the
-write; with any other the object is looked at right before, and the moment between the two
-requests remains (docs/security.md).
+Law: what is replaced is what was seen. The object is looked at right before; a store that can
+holds at the very moment of the write that the body is still the same. What remains is the moment
+between the two requests: elsewhere for all changes, there for those of metadata, which leave an
+ETag as it is (docs/rotation.md).
 """
 
 from __future__ import annotations
