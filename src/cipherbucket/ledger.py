@@ -2,8 +2,10 @@
 
 Law: a line is written when its object is done with, and never before. A pass that was killed goes
 on where it was; what lay between the work and its line is looked at again, and every work of ours
-finds done what is done. A ledger holds names and what is public of objects: no key, wrapped or
-not. Only its owner can read it (0600), and a second process is kept out while it is open.
+finds done what is done. Lines that only tell what was seen are not believed for long, nor of what
+was written in the moment before it was looked at, nor of what is not there any more. A ledger holds
+names and what is public of objects: no key, wrapped or not. Only its owner can read it (0600), and
+a second process is kept out while it is open.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
@@ -31,7 +33,11 @@ _log = logging.getLogger("cipherbucket")
 
 FAILED = "failed"
 """The status of an object that is to be tried again by the next run."""
-_VERSION = 1
+LASTING = timedelta(days=7)
+"""So long a pass that only looks can be gone on with; then it begins anew."""
+_MOMENT = timedelta(seconds=2)
+"""What was written so short a time ago may be written again without another ETag or second."""
+_VERSION = 2
 _PAGE = 1000
 _SCHEMA = """
 CREATE TABLE outcomes (
@@ -41,9 +47,11 @@ CREATE TABLE outcomes (
     status TEXT NOT NULL,
     size INTEGER NOT NULL,
     detail TEXT NOT NULL,    -- JSON
+    run INTEGER NOT NULL,    -- the last in which a listing showed it
     PRIMARY KEY (name, version_id)
 ) WITHOUT ROWID
 """
+_BEGUN = "CREATE TABLE pass (begun TEXT NOT NULL)"
 _SELECT = "SELECT name, version_id, mark, status, size, detail FROM outcomes"
 
 
@@ -79,56 +87,88 @@ class Ledger:
     Attributes:
         path: The file.
         resumed: How many objects earlier runs of the same pass have done.
+        kept: How many of these the listing has shown unchanged so far.
+        begun: When the first of these runs began, UTC.
     """
 
-    def __init__(self, path: Path, *, temporary: bool = False) -> None:
+    def __init__(self, path: Path, *, temporary: bool = False, looks: bool = False) -> None:
         self.path = path
+        self._looks = looks
         self._temporary = temporary
         self._finished = False
         self._lock = threading.Lock()
         self._db = _opened(path)
         # They are tried again, if they are still there; what is gone has not failed.
         self._db.execute("DELETE FROM outcomes WHERE status = ?", (FAILED,))
-        (self.resumed,) = self._db.execute("SELECT count(*) FROM outcomes").fetchone()
+        self.begun, now = self._read_beginning(), datetime.now(UTC)
+        if looks and not timedelta(0) <= now - self.begun <= LASTING:
+            self._db.execute("DELETE FROM outcomes")
+        sql = "SELECT count(*), coalesce(max(run), 0) FROM outcomes"
+        self.resumed, last = self._db.execute(sql).fetchone()
+        self.kept = 0
+        self._run = last + 1
+        if not self.resumed:
+            self._db.execute("UPDATE pass SET begun = ?", (now.isoformat(),))
+            self.begun = now
+
+    def _read_beginning(self) -> datetime:
+        return datetime.fromisoformat(self._db.execute("SELECT begun FROM pass").fetchone()[0])
 
     @classmethod
-    def open(cls, purpose: str, *what: str) -> Ledger:
+    def open(cls, purpose: str, *what: str, looks: bool = False) -> Ledger:
         """Open the ledger of a pass, or begin one.
 
         Args:
             purpose: A word for the file's name, such as ``rotate``.
             what: All that makes this pass another: URL, prefix, keys by their ids.
+            looks: Whether the pass changes nothing, and its lines tell what it saw.
 
         Raises:
             UsageError: Another process is at the same pass.
         """
         folder = state_or_none(state_folder())
         if folder is None:
-            return cls(Path(mkdtemp(prefix="cipherbucket-")) / "ledger", temporary=True)
+            path = Path(mkdtemp(prefix="cipherbucket-")) / "ledger"
+            return cls(path, temporary=True, looks=looks)
         digest = hashlib.sha256(json.dumps([purpose, *what]).encode()).hexdigest()
-        return cls(folder / f"{purpose}-{digest[:32]}.ledger")
+        return cls(folder / f"{purpose}-{digest[:32]}.ledger", looks=looks)
 
     def has(self, entry: Entry | Version) -> bool:
         """Tell whether an object is done with, as the listing shows it now."""
-        row = self._row(
-            "SELECT mark FROM outcomes WHERE name = ? AND version_id = ?",
-            (entry.name.encode(), getattr(entry, "version_id", "")),
-        )
-        return row is not None and row[0] == mark_of(entry.etag, entry.modified)
+        key = entry.name.encode(), getattr(entry, "version_id", "")
+        row = self._row("SELECT mark, run FROM outcomes WHERE name = ? AND version_id = ?", key)
+        if row is None or row[0] != mark_of(entry.etag, entry.modified):
+            return False
+        if row[1] != self._run:
+            with self._lock:
+                self.kept += 1
+                self._db.execute(
+                    "UPDATE outcomes SET run = ? WHERE name = ? AND version_id = ?",
+                    (self._run, *key),
+                )
+        return True
+
+    def forget_unseen(self) -> None:
+        """Drop what earlier runs wrote and this one's listing, now at its end, has not shown."""
+        with self._lock:
+            self._db.execute("DELETE FROM outcomes WHERE run != ?", (self._run,))
 
     def add(self, entry: Entry | Version, outcome: Outcome) -> None:
         """Write down what became of an object."""
         mark = outcome.mark or mark_of(entry.etag, entry.modified)
+        if outcome.status == FAILED or (self._looks and _is_fresh(entry.modified)):
+            mark = ""
         with self._lock:
             self._db.execute(
-                "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
+                "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     outcome.name.encode(),
                     outcome.version_id or "",
-                    "" if outcome.status == FAILED else mark,
+                    mark,
                     outcome.status,
                     outcome.size,
                     json.dumps(dict(outcome.detail)),
+                    self._run,
                 ),
             )
 
@@ -231,6 +271,10 @@ def _opened(path: Path) -> sqlite3.Connection:
     raise AssertionError
 
 
+def _is_fresh(modified: datetime | None) -> bool:
+    return modified is None or datetime.now(UTC) - modified < _MOMENT
+
+
 class _OtherVersionError(Exception):
     pass
 
@@ -243,11 +287,15 @@ def _prepare(db: sqlite3.Connection) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == 0:
         db.execute(_SCHEMA)
+        db.execute(_BEGUN)
+        db.execute("INSERT INTO pass VALUES (?)", (datetime.now(UTC).isoformat(),))
         db.execute(f"PRAGMA user_version={_VERSION}")
     elif version != _VERSION:
         raise _OtherVersionError(f"version {version}")
     db.execute("COMMIT")
     db.execute("SELECT count(*) FROM outcomes LIMIT 1")
+    if db.execute("SELECT count(*) FROM pass").fetchone() != (1,):
+        raise _OtherVersionError("without its beginning")
 
 
 def _files(path: Path) -> tuple[Path, ...]:

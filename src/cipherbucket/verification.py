@@ -61,12 +61,16 @@ class Verification:
         url: URL of the store.
         prefix: Of the names.
         counts: For each status: how many objects, and their stored bytes.
+        resumed: How many of them an earlier run has read, and this one has not.
+        begun: When that run began, UTC; else this one.
     """
 
     def __init__(self, url: str, prefix: str, ledger: Ledger) -> None:
         self.url = url
         self.prefix = prefix
         self.counts = ledger.counts()
+        self.resumed = ledger.kept
+        self.begun = ledger.begun
         self._finished = datetime.now(UTC)
         self._ledger = ledger
 
@@ -101,6 +105,8 @@ class Verification:
             "url": self.url,
             "prefix": self.prefix,
             "tool": f"cipherbucket {__version__}",
+            "resumed": self.resumed,
+            "started": self.begun.isoformat(),
             "finished": self._finished.isoformat(),
             "counts": {
                 status: {"objects": self.counts[status][0], "stored_bytes": self.counts[status][1]}

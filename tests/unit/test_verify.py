@@ -1,11 +1,14 @@
 """Verifying: what can be read is told so, and what cannot is told why."""
 
+from datetime import timedelta
+
 import pytest
 from tests.counting_store import CountingStore
 from tests.envelopes import v1
 from tests.sealed_buckets import aes, body_of, sealed
 
 import cipherbucket as cb
+from cipherbucket import ledger as ledgers
 from cipherbucket.stores.base import Store
 
 ANY = cb.Policy(["oss", "oss-v1", "sealed"], plaintext=True)
@@ -74,8 +77,9 @@ def test_all_objects_are_read_and_failures_are_told_with_reasons(full: cb.Bucket
 
 
 def test_what_was_verified_is_not_read_again_after_a_failure(
-    key: cb.RsaKey, vault: cb.AesKey
+    key: cb.RsaKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ledgers, "_MOMENT", timedelta(0))
     store = CountingStore()
     bucket = cb.Bucket(store, cb.KeyRing(key), policy=ANY)
     bucket.put("good", b"x")
@@ -89,6 +93,7 @@ def test_what_was_verified_is_not_read_again_after_a_failure(
     store.forget()
     with bucket.verify_all() as came:
         assert came.counts == {"verified": (2, 4)}
+        assert came.resumed == 1
     assert len(store.gets) == 1
     store.forget()
     with bucket.verify_all() as came:  # all was well: the next looks at everything
@@ -106,3 +111,31 @@ def test_a_key_and_a_context_open_what_is_read(store: cb.MemoryStore, vault: cb.
     other = cb.Bucket(store, cb.KeyRing(aes("other")), format="sealed")
     with other.verify_all(key=vault, context={"tenant": "7"}) as came:
         assert came.failed == 0
+
+
+def test_what_was_verified_a_moment_after_it_was_written_is_read_again(
+    store: cb.MemoryStore, vault: cb.AesKey
+) -> None:
+    bucket = sealed(store, vault)
+    bucket.put("o", b"x")
+    store.put("bad", b"x")
+    with bucket.verify_all() as came:
+        assert came.counts["verified"][0] == came.failed == 1
+    stored = store.head("o")  # the same body in the same second, with other metadata
+    metadata = {**stored.metadata, "cipherbucket-mac": "A" * 43 + "="}
+    store.replace_metadata("o", metadata=metadata, headers=None)
+    with bucket.verify_all() as came:
+        assert came.failed == 2
+
+
+def test_what_was_verified_and_is_gone_is_not_counted(
+    store: cb.MemoryStore, vault: cb.AesKey
+) -> None:
+    bucket = sealed(store, vault)
+    bucket.put("o", b"x")
+    store.put("bad", b"x")
+    with bucket.verify_all() as came:
+        assert came.failed == 1
+    store.delete("o")
+    with bucket.verify_all() as came:
+        assert came.counts.keys() == {"failed"}

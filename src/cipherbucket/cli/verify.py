@@ -67,15 +67,15 @@ def verify(
     Checked are the envelope, the key, the lengths, the store's checksum, and of sealed objects
     every byte, name and context. Objects of all formats are read, and plaintext is told as such,
     unless --format says which there should be. With -r the exit code is 1 if an object failed; what
-    was verified is not read again when the same command is given after an interrupt or a failure,
-    unless it was written since.
+    was verified is not read again when the same command is given after an interrupt or a failure
+    and within a week, unless it was written since.
     """
     if not recursive:
         return _verify_one(url, access, as_json=as_json)
     store_url, prefix = split_tree_url(url)
     if access.as_name is not None:
         raise cb.UsageError("--as-name is for one object", hint="leave -r or --as-name away")
-    with _opened(store_url, access) as bucket:
+    with _opened(store_url, prefix, access) as bucket:
         try:
             with (
                 metered(shown=not quiet) as meter,
@@ -97,7 +97,7 @@ def verify(
 
 def _verify_one(url: str, access: Access, *, as_json: bool) -> int:
     store_url, name = split_object_url(url)
-    with _opened(store_url, access) as bucket:
+    with _opened(store_url, name, access) as bucket:
         info = bucket.verify(name, **access.asked)
     status = "verified" if info.envelope is not None else "plaintext"
     if as_json:
@@ -125,15 +125,18 @@ def _told(came: cb.Verification, *, as_json: bool) -> int:
         click.echo(printable(f"{each.name}: {each.reason.removeprefix(f'{each.name!r}: ')}"))
     for status, (number, size) in came.counts.items():
         click.echo(f"{count(number, 'object')} {_WORDS[status]}, {amount(size)} stored")
+    if came.resumed:
+        earlier = f"{count(came.resumed, 'object')} of these were read by an earlier run"
+        click.echo(f"{earlier}, begun {came.begun:%Y-%m-%d %H:%M} UTC, and not again")
     if not came.counts:
         say("no objects there")
     return 1 if came.failed else 0
 
 
-def _opened(store_url: str, access: Access) -> cb.Bucket:
+def _opened(store_url: str, name: str, access: Access) -> cb.Bucket:
     """Open a store whose objects may be of any kind, unless it was said which they are."""
     if access.told_format is not None or access.accept:
-        return access.open(store_url)
+        return access.at(store_url, name).open(store_url)
     policy = cb.Policy(FORMATS, plaintext=True)
     return cb.open_bucket(
         store_url,
