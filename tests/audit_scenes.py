@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from cipherbucket.audit import Audit
-from cipherbucket.audit_facts import AuditScope
+from cipherbucket.audit_facts import AuditScope, Beside
 from cipherbucket.audit_object import AuditedObject, AuditedRecipient, KeyLabel
-from cipherbucket.audit_summary import Question
+from cipherbucket.audit_retire import Question
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.ledger import Ledger
 from cipherbucket.stores.objects import Entry
@@ -111,7 +111,7 @@ def audit_of(count: int, *questions: Question, footers: bool = True) -> Audit:
     ledger = Ledger.open("audit", "made up", str(count))
     for each in found(count):
         ledger.add(Entry(name=each.name), each.outcome(None))
-    return Audit(scope, ledger, KeyRing(), probed=False, questions=questions)
+    return Audit(scope, ledger, KeyRing(), beside=Beside(), questions=questions)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ byte: Java, Go, C++, PHP and Python programs read them and are read.
 from cipherbucket._version import __version__
 from cipherbucket.audit import Audit
 from cipherbucket.audit_object import AuditedObject
-from cipherbucket.audit_summary import Retirement
+from cipherbucket.audit_retire import Retirement
 from cipherbucket.bucket import Bucket
 from cipherbucket.config import Config, load_config
 from cipherbucket.config_entries import KeyEntry, Rule, StoreEntry

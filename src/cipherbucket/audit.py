@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
-from cipherbucket.audit_facts import AuditFacts, AuditScope
-from cipherbucket.audit_object import AuditedObject, KeyLabel, described, kind_of
-from cipherbucket.audit_summary import Question, Retirement, Summary
-from cipherbucket.description import Description
+from cipherbucket.audit_facts import AuditFacts, AuditScope, Beside
+from cipherbucket.audit_object import AuditedObject, described
+from cipherbucket.audit_retire import Question, Retirement
+from cipherbucket.audit_summary import Summary
 from cipherbucket.errors import StoreError, UsageError
-from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.ledger import Ledger
 from cipherbucket.stores.base import Store
@@ -33,7 +33,7 @@ class Audit:
         scope: What was looked at.
         ledger: What was found; closed, and removed, with the audit.
         ring: The keys at hand.
-        probed: Whether the store told of versions beside its objects; None where it did not say.
+        beside: What the store has beside its objects.
         questions: The keys that are asked about.
     """
 
@@ -42,13 +42,13 @@ class Audit:
         scope: AuditScope,
         ledger: Ledger,
         ring: KeyRing,
-        probed: bool | None,
+        beside: Beside,
         questions: Sequence[Question] = (),
     ) -> None:
         self.scope = scope
         self._ledger = ledger
         self._ring = ring
-        self._probed = probed
+        self._beside = beside
         self._questions = tuple(questions)
         self._finished = datetime.now(UTC)
 
@@ -59,10 +59,12 @@ class Audit:
     @cached_property
     def facts(self) -> AuditFacts:
         """What all objects come to."""
-        summary = Summary(self.scope.started, self._questions, _labels(self._ring))
+        summary = Summary(self.scope.started, self._questions, self._ring.keys)
         for each in self.objects():
             summary.add(each)
-        return AuditFacts(self.scope, summary, self._finished, self._probed)
+        kept = self._ledger.kept
+        scope = replace(self.scope, started=self._ledger.begun) if kept else self.scope
+        return AuditFacts(scope, summary, self._finished, self._beside, kept)
 
     @property
     def summary(self) -> Summary:
@@ -72,7 +74,7 @@ class Audit:
     @property
     def retirements(self) -> list[Retirement]:
         """For every key that an object names or the ring has: can it be retired?"""
-        return self.facts.retirements
+        return list(self.facts.retirements.values())
 
     @property
     def answers(self) -> list[Retirement]:
@@ -137,49 +139,42 @@ class Audit:
             self.keep()
 
 
-def question_of(key: MasterKey | str) -> Question:
-    """Ask about a master key, or about the description that names one.
-
-    Args:
-        key: A key, the JSON text of a description, or the id of a KMS key.
-
-    Raises:
-        UsageError: The description is no JSON object of strings.
-    """
-    if not isinstance(key, str):
-        return Question.of(key.description, _kind(key))
-    if key.lstrip().startswith("{"):
-        return Question.of(Description(key))
-    return Question.of({"kms": key}, "kms")
-
-
 def ledger_of(scope: AuditScope, strict_iv: bool) -> Ledger:
     """Open the ledger of an audit; one with other keys or questions to the store is another."""
     how = f"{scope.versions} {scope.footers} {scope.asked_kms} {strict_iv}"
     ring = (text for pair in sorted(scope.ring) for text in pair)
-    return Ledger.open("audit", scope.url, scope.prefix, how, *ring)
+    return Ledger.open("audit", scope.url, scope.prefix, how, *ring, looks=True)
 
 
-def keeps_versions(store: Store, prefix: str) -> bool | None:
-    """Ask the store for a version; None where it does not tell."""
+def beside(store: Store, prefix: str, *, versions: bool) -> Beside:
+    """Ask a store what it has beside the objects that it lists.
+
+    Args:
+        store: The store.
+        prefix: Of the names.
+        versions: Whether old versions are what is asked for; they are looked at otherwise.
+    """
+    uploads = None
+    with suppress(StoreError):
+        uploads = len(store.list_uploads(prefix))
+    return Beside(_keeps_versions(store, prefix) if versions else False, uploads)
+
+
+def _keeps_versions(store: Store, prefix: str) -> bool | None:
+    """Look for an old version or a delete marker; None where the store does not tell."""
     with suppress(StoreError):
         try:
-            # An unversioned bucket of OSS lists its objects as version "null".
-            first = next(iter(store.list_versions(prefix)), None)
+            # An unversioned bucket of OSS lists its objects as version "null". So does one whose
+            # versioning is suspended, among others: all of them have to be gone through.
+            return any(
+                each.version_id != "null" or each.is_delete_marker or not each.is_latest
+                for each in store.list_versions(prefix)
+            )
         except UsageError:
             return False
-        return first is not None and first.version_id != "null"
     return None
 
 
 def ring_of(ring: KeyRing) -> tuple[tuple[str, str], ...]:
     """Return what a report tells of the keys at hand."""
     return tuple((key.id, described(key.description)) for key in ring.keys)
-
-
-def _labels(ring: KeyRing) -> dict[KeyLabel, str]:
-    return {KeyLabel(_kind(key), described(key.description)): key.id for key in ring.keys}
-
-
-def _kind(key: MasterKey) -> str:
-    return kind_of(min(key.algorithms))

@@ -1,7 +1,8 @@
 """What an audit tells: its scope, its sums, its answers, and what all of that is worth.
 
 Law: whether a key can be retired is never answered by what was not looked at. Where a store keeps
-versions and only the newest were looked at, no key is found to be retirable.
+versions and only the newest were looked at, or has unfinished uploads, or where nothing was found
+to look at, no key is found to be retirable.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cipherbucket._version import __version__
-from cipherbucket.audit_summary import Retirement, Summary
+from cipherbucket.audit_object import KeyLabel
+from cipherbucket.audit_retire import Retirement, objects
+from cipherbucket.audit_summary import Summary
 
 STORES_WORD = (
     "All of this is what the store says. A store can leave objects out of a listing, and show an"
@@ -19,7 +22,8 @@ STORES_WORD = (
 UNOPENED = "No envelope was opened: keys are told by the descriptions they go under."
 UNREAD = "The footers of sealed objects, which name their first recipients, were not read."
 RETIRED = (
-    "Yes means that no object that was looked at needs the key to be read. It does not mean that"
+    "Yes means that no object that was looked at needs the key to be read; what was written while"
+    " the audit ran, or since, was not. It does not mean that"
     " the key opens nothing: whoever has it, and has kept an object's metadata from before a"
     " rotation, or a sealed object's footer, can still open that object's body. Where a key may be"
     " in other hands, reencrypt the objects."
@@ -42,7 +46,7 @@ class AuditScope:
         versions: Whether all versions were asked for.
         footers: Whether the footers of sealed objects were read.
         asked_kms: Whether a KMS was asked for the keys of KMS envelopes.
-        started: When, UTC.
+        started: When, UTC; where an earlier run was gone on with, when that was.
         ring: Id and description of each key at hand.
     """
 
@@ -55,6 +59,19 @@ class AuditScope:
     ring: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a store has beside the objects that it lists.
+
+    Attributes:
+        versions: Whether it told of versions; None where it did not say.
+        uploads: How many uploads are unfinished; None where it did not say.
+    """
+
+    versions: bool | None = False
+    uploads: int | None = 0
+
+
 @dataclass(frozen=True)
 class AuditFacts:
     """All that a report tells, but for the single objects.
@@ -63,33 +80,57 @@ class AuditFacts:
         scope: What was looked at.
         summary: What it came to.
         finished: When, UTC.
-        probed: Whether the store told of versions beside its objects; None where it did not say.
+        beside: What the store has beside its objects.
+        resumed: How many of the objects an earlier run has looked at.
     """
 
     scope: AuditScope
     summary: Summary
     finished: datetime
-    probed: bool | None
+    beside: Beside
+    resumed: int = 0
 
     @property
     def versions(self) -> str:
         """``looked at``, ``none kept`` by this store, ``not looked at``, or ``unknown``."""
         if self.scope.versions:
             return "looked at"
-        if self.probed or self.summary.keeps_versions:
+        if self.beside.versions or self.summary.keeps_versions:
             return _NOT_LOOKED_AT
         # Objects that were looked at and told of no version are of a store that keeps none.
-        return _UNKNOWN if self.probed is None and not self.summary.objects else "none kept"
+        told = self.beside.versions is not None or self.summary.objects
+        return "none kept" if told else _UNKNOWN
 
     @property
-    def retirements(self) -> list[Retirement]:
+    def retirements(self) -> dict[KeyLabel, Retirement]:
         """For every key that an object names or the ring has: can it be retired?"""
-        return self.summary.retirements(_ABOUT_VERSIONS.get(self.versions, ""))
+        return self.summary.retirements(self._unknown)
 
     @property
     def answers(self) -> list[Retirement]:
         """For the keys that were asked about: can they be retired?"""
-        return self.summary.answers(_ABOUT_VERSIONS.get(self.versions, ""))
+        return self.summary.answers(self._unknown)
+
+    @property
+    def _unknown(self) -> list[str]:
+        """Why no key is found to be retirable; empty where nothing speaks against it."""
+        reasons = [_ABOUT_VERSIONS.get(self.versions, "")]
+        if not self.summary.objects:
+            reasons.append("there was no object to look at")
+        if (count := self.beside.uploads) is None:
+            reasons.append("whether uploads are unfinished could not be told")
+        elif count:
+            one = count == 1
+            reasons.append(
+                f"{count:,} unfinished upload{'' if one else 's'}, whose key the store does not"
+                f" tell: complete or abort {'it' if one else 'them'}"
+            )
+        if (count := self.summary.unread) and not self.scope.footers:
+            reasons.append(
+                f"{objects(count)} without an envelope, which may be sealed and have lost it"
+                " (--footers)"
+            )
+        return [reason for reason in reasons if reason]
 
     @property
     def notes(self) -> list[str]:
@@ -104,6 +145,12 @@ class AuditFacts:
             )
         if about := _ABOUT_VERSIONS.get(self.versions):
             notes.append(f"{about[0].upper()}{about[1:]}.")
+        if self.resumed:
+            notes.append(
+                f"{objects(self.resumed)} of these, looked at by an earlier run that was"
+                f" interrupted, begun {self.scope.started:%Y-%m-%d %H:%M} UTC, "
+                f"{'is' if self.resumed == 1 else 'are'} told as then."
+            )
         if "sealed" in self.summary.formats and not self.scope.footers:
             notes.append(UNREAD)
         return [*notes, RETIRED]

@@ -18,6 +18,7 @@ from cipherbucket.audit_object import (
     AuditedObject,
     AuditedRecipient,
     cut,
+    kms_id_of,
     label_of,
 )
 from cipherbucket.description import Description
@@ -163,7 +164,7 @@ class Auditor:
                 continue
             recipients[number] = replace(there, kms=cut(told))
             named = _kms_id(recipient)
-            if named is not None and named != told:
+            if named is not None and named != kms_id_of(told):
                 found = replace(found, findings=(*found.findings, "kms"))
         return replace(found, recipients=tuple(recipients))
 
@@ -231,4 +232,4 @@ def _kms_id(recipient: Recipient) -> str | None:
         named = recipient.description.get("kms")
     except EnvelopeError:
         return None
-    return None if named is None or ":" in named or "/" in named else named
+    return kms_id_of(named) if named is not None else None

@@ -46,7 +46,8 @@ FINDINGS = {
 """What can be wrong with objects, by its code; the worst first."""
 UNDESCRIBED, DAMAGED = "", "damaged: "
 """The label of a key without a description, and what that of a damaged one begins with."""
-_KMS_ID = re.compile(r'\{"kms":"([^":/\\]+)"\}')
+_KMS = re.compile(r'\{"kms":"([^"\\]+)"\}')
+_KMS_ID = re.compile(r"(?:acs:kms:[^:]*:[^:]*:key/)?([^:/]+)")
 _LONGEST = 400
 """Characters of a description, or of a reason, that are kept."""
 
@@ -70,9 +71,9 @@ class KeyLabel(NamedTuple):
 
     @property
     def kms_id(self) -> str | None:
-        """The id of the KMS key that it names; None for an alias, an ARN or anything else."""
-        named = _KMS_ID.fullmatch(self.description)
-        return named[1] if named is not None else None
+        """The id of the KMS key that it names; None for an alias or anything else."""
+        named = _KMS.fullmatch(self.description)
+        return kms_id_of(named[1]) if named is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,12 @@ def label_of(recipient: Recipient) -> KeyLabel:
 def described(description: Mapping[str, str]) -> str:
     """Write a description so that equal ones are equal texts."""
     return cut(Description(dict(description)).text)
+
+
+def kms_id_of(named: str) -> str | None:
+    """Return the id of a KMS key that is named by id or ARN; None for an alias."""
+    found = _KMS_ID.fullmatch(named)
+    return found[1] if found is not None else None
 
 
 def kind_of(algorithm: str) -> str:

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from cipherbucket.audit_charts import FORMAT_NAMES, Bar, amount, chart, shown
 from cipherbucket.audit_facts import TOOL, AuditFacts
 from cipherbucket.audit_object import FINDINGS, FORMATS
+from cipherbucket.audit_retire import FIRST, Retirement, objects
 from cipherbucket.audit_style import STYLE
-from cipherbucket.audit_summary import AGES, FIRST, KeyUse, Retirement, Tally, objects
+from cipherbucket.audit_summary import AGES, KeyUse, Tally
 
 _CHARTED = 10
 """Keys that have a bar of their own."""
@@ -199,7 +200,7 @@ def _charts(facts: AuditFacts) -> str:
 
 def _keys(facts: AuditFacts) -> str:
     uses = facts.summary.use_order()
-    answers = {(each.question.kind, each.question.description): each for each in facts.retirements}
+    answers = facts.retirements
     rows = "".join(_key(use, answers.get(use.label)) for use in uses[:_LISTED])
     more = len(uses) - _LISTED
     note = f"<p>{more:,} more keys are in the JSON report.</p>\n" if more > 0 else ""

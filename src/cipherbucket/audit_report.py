@@ -16,7 +16,8 @@ from typing import IO, Any
 
 from cipherbucket.audit_facts import TOOL, AuditFacts
 from cipherbucket.audit_object import FINDINGS, FORMATS, AuditedObject, AuditedRecipient
-from cipherbucket.audit_summary import AGES, KeyUse, Question, Retirement, Tally
+from cipherbucket.audit_retire import Question, Retirement
+from cipherbucket.audit_summary import AGES, KeyUse, Tally
 from cipherbucket.errors import CipherbucketError, UsageError
 
 SCHEMA = 1
@@ -38,7 +39,8 @@ COLUMNS = (
     "retire",
     "reason",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Some spreadsheets take the wide forms of East Asian keyboards, too.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
 
 
 def lines(facts: AuditFacts, objects: Iterable[AuditedObject]) -> Iterator[dict[str, Any]]:
@@ -132,9 +134,7 @@ def _recipient(recipient: AuditedRecipient) -> dict[str, Any]:
 def whole(facts: AuditFacts) -> dict[str, Any]:
     """Return all but the single objects."""
     scope, summary = facts.scope, facts.summary
-    retirements = {
-        (each.question.kind, each.question.description): each for each in facts.retirements
-    }
+    retirements = facts.retirements
     return {
         "type": "audit",
         "schema": SCHEMA,
@@ -146,6 +146,8 @@ def whole(facts: AuditFacts) -> dict[str, Any]:
         "versions": facts.versions,
         "footers": scope.footers,
         "asked_kms": scope.asked_kms,
+        "uploads": facts.beside.uploads,
+        "resumed": facts.resumed,
         "ring": [{"id": key_id, "description": text} for key_id, text in scope.ring],
         "objects": summary.objects,
         "stored_bytes": summary.stored_size,

@@ -2,31 +2,30 @@
 
 Law: one pass over the objects, in order, and memory that does not grow with their number: of every
 finding the first hundred names are kept, of every key the first few, and keys beyond a number that
-no honest bucket has are counted together. A key can be retired when no object names it; what could
-not be looked at makes the answer unknown, never yes.
+no honest bucket has are counted together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from cipherbucket.audit_object import (
     FINDINGS,
     FORMATS,
     GONE,
-    UNREADABLE,
+    PLAINTEXT,
     AuditedObject,
-    AuditedRecipient,
     KeyLabel,
     described,
+    kind_of,
 )
-from cipherbucket.ledger import FAILED
+from cipherbucket.audit_retire import FIRST, Question, Retirement, question_of
+from cipherbucket.format.footer import MIN_FOOTER
+from cipherbucket.format.sealed import HEADER, TAG
+from cipherbucket.keys.base import MasterKey
 
-FIRST = 100
-"""So many names of objects are kept of every finding, and of a key that is asked about."""
 FIRST_OF_KEY = 10
 """So many of every other key."""
 MOST_KEYS = 500
@@ -41,6 +40,9 @@ AGES = (
     ("over 5 years", None),
 )
 """Spans of age, and the days that each ends before."""
+
+_LEAST_SEALED = HEADER + TAG + MIN_FOOTER
+"""Bytes of the shortest sealed object."""
 
 Tally = dict[str, list[int]]
 """By format: how many objects, and how many stored bytes."""
@@ -94,84 +96,13 @@ class KeyUse:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A key that is asked about.
-
-    Attributes:
-        text: As it was asked.
-        description: Its description, as `described` writes it.
-        kind: ``rsa``, ``aes`` or ``kms``; None for any.
-    """
-
-    text: str
-    description: str
-    kind: str | None = None
-
-    @classmethod
-    def of(cls, description: Mapping[str, str], kind: str | None = None) -> Question:
-        """Ask about the key of a description."""
-        text = described(description)
-        return cls(text or "no description", text, kind)
-
-    @property
-    def names_kms_key(self) -> bool:
-        """Whether it is about a KMS key by its id."""
-        return KeyLabel("kms", self.description).kms_id is not None
-
-    def is_about(self, recipient: AuditedRecipient) -> bool:
-        """Tell whether a recipient is this key, by its label or by what the KMS said."""
-        label = recipient.label
-        if self.kind not in {None, label.kind}:
-            return False
-        if label.description == self.description:  # a damaged label is no description's
-            return True
-        return recipient.kms is not None and self.description == described({"kms": recipient.kms})
-
-
-@dataclass
-class Retirement:
-    """Whether a key can be retired.
-
-    Attributes:
-        question: Which key.
-        objects: How many objects name it.
-        alone: How many of them name no other key.
-        removed: How many sealed objects name it in their footer only.
-        first: Names of the first objects.
-        reasons: Why no more is known, where that is so.
-    """
-
-    question: Question
-    objects: int = 0
-    alone: int = 0
-    removed: int = 0
-    first: list[str] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
-
-    @property
-    def answer(self) -> str:
-        """``yes``, ``no`` or ``unknown``."""
-        return "no" if self.objects else "unknown" if self.reasons else "yes"
-
-    def add(self, found: AuditedObject) -> None:
-        """Count an object that names the key."""
-        if any(map(self.question.is_about, found.recipients)):
-            self.objects += 1
-            self.alone += len(found.recipients) == 1
-            if len(self.first) < FIRST:
-                self.first.append(found.name)
-        elif any(map(self.question.is_about, found.removed)):
-            self.removed += 1
-
-
 class Summary:
     """Sums up objects, one after another.
 
     Args:
         now: Ages are counted from here.
         questions: Keys that are asked about.
-        ring: Ids of the keys of the ring by their labels; told also if no object names them.
+        ring: The keys at hand; told of also if no object names them.
 
     Attributes:
         objects: How many there are; those that were gone when they were looked at are not.
@@ -184,13 +115,15 @@ class Summary:
         findings: By code: how many objects, and the names of the first.
         asked: Whether each of the keys that are asked about can be retired.
         keeps_versions: Whether an object told of a version.
+        unread: How many objects without an envelope are long enough to be sealed ones that lost
+            theirs.
     """
 
     def __init__(
         self,
         now: datetime,
         questions: Iterable[Question] = (),
-        ring: Mapping[KeyLabel, str] = MappingProxyType({}),
+        ring: Iterable[MasterKey] = (),
     ) -> None:
         self.objects = 0
         self.stored_size = 0
@@ -198,12 +131,17 @@ class Summary:
         self.concerned = 0
         self.formats: Tally = {}
         self.ages: list[Tally] = [{} for _ in AGES]
-        self.keys = {label: KeyUse(label, key=key_id) for label, key_id in ring.items()}
+        self.keys: dict[KeyLabel, KeyUse] = {}
+        self._of_ring: dict[KeyLabel, Retirement] = {}
+        for key in ring:
+            label = KeyLabel(kind_of(min(key.algorithms)), described(key.description))
+            self.keys[label] = KeyUse(label, key=key.id)
+            self._of_ring[label] = Retirement(question_of(key))
         self.findings: dict[str, tuple[int, list[str]]] = {}
         self.asked = [Retirement(question) for question in questions]
         self.keeps_versions = False
+        self.unread = 0
         self._now = now
-        self._unsure: dict[str, int] = {}
 
     def add(self, found: AuditedObject) -> None:
         """Count one object."""
@@ -228,9 +166,10 @@ class Summary:
             self._count_key(label, found)
         for label in {each.label for each in found.removed}:
             self._use(label).removed += 1
-        for retirement in self.asked:
+        for retirement in (*self.asked, *self._of_ring.values()):
             retirement.add(found)
-        self._note_unsure(found)
+        # What is shorter cannot be a sealed body.
+        self.unread += found.format == PLAINTEXT and found.stored_size >= _LEAST_SEALED
 
     def _use(self, label: KeyLabel) -> KeyUse:
         if label not in self.keys and len(self.keys) >= MOST_KEYS:
@@ -253,29 +192,6 @@ class Summary:
             use.oldest = min(use.oldest or found.modified, found.modified)
             use.newest = max(use.newest or found.modified, found.modified)
 
-    def _note_unsure(self, found: AuditedObject) -> None:
-        """Count what might be of any key, or of any of a kind."""
-        kms = (each for each in found.recipients if each.label.kind == "kms" and each.kms is None)
-        if any(each.label.is_certain and each.label.kms_id is None for each in kms):
-            self._note("unnamed")
-        if found.format in {FAILED, UNREADABLE}:
-            self._note(found.format)
-        elif "stripped" in found.findings:
-            self._note("stripped")
-        elif "wrong-key" in found.findings or "altered" in found.findings:
-            self._note("wrong")
-        elif "kms" in found.findings and any(
-            each.kms is None for each in found.recipients if each.label.kind == "kms"
-        ):
-            self._note("kms")
-        elif found.verified is not True:
-            unnamed = (each for each in found.recipients if not each.label.is_certain)
-            for kind in {each.label.kind for each in unnamed if each.kms is None}:
-                self._note("undescribed " + kind)
-
-    def _note(self, what: str) -> None:
-        self._unsure[what] = self._unsure.get(what, 0) + 1
-
     def use_order(self) -> list[KeyUse]:
         """Return the keys by the bytes they protect, most first."""
         return sorted(self.keys.values(), key=lambda use: (-use.stored_size, use.label))
@@ -292,56 +208,37 @@ class Summary:
         findings = {**self.findings, **of_keys}
         return {code: findings[code] for code in FINDINGS if code in findings}
 
-    def retirements(self, versions: str) -> list[Retirement]:
+    def retirements(self, common: list[str]) -> dict[KeyLabel, Retirement]:
         """Answer for every key that an object names or the ring has: can it be retired?
 
         Args:
-            versions: Why old versions may name a key; "" where they do not.
+            common: Why nothing can be told of any key; empty where nothing speaks against it.
         """
-        answers = []
+        answers = {}
         for use in self.use_order():
+            if not use.label.is_certain or use.label is OTHERS:
+                continue
+            if use.label in self._of_ring:
+                answers[use.label] = self._of_ring[use.label].because(common)
+                continue
             kind, description = use.label
-            if use.label.is_certain and use.label is not OTHERS:
-                question = Question(description, description, kind)
-                answers.append(Retirement(question, use.objects, use.alone, use.removed, use.first))
-        return [self._with_reasons(answer, versions) for answer in answers]
+            answer = Retirement(
+                Question(description, description, kind),
+                use.objects,
+                use.alone,
+                use.removed,
+                use.first,
+            )
+            # Nobody has counted what may be of a key that nothing but footers name.
+            answers[use.label] = answer.because([*common, _UNASKED] if not use.objects else common)
+        return answers
 
-    def answers(self, versions: str) -> list[Retirement]:
+    def answers(self, common: list[str]) -> list[Retirement]:
         """Answer for the keys that were asked about; see `retirements`."""
-        return [self._with_reasons(answer, versions) for answer in self.asked]
-
-    def _with_reasons(self, answer: Retirement, versions: str) -> Retirement:
-        question = answer.question
-        reasons = [versions] if versions else []
-        for what, text in _REASONS.items():
-            if count := self._unsure.get(what):
-                reasons.append(f"{objects(count)} {text}")
-        unnamed = sum(
-            count
-            for what, count in self._unsure.items()
-            if what.startswith("undescribed ")
-            and question.kind in {None, what.removeprefix("undescribed ")}
-        )
-        if unnamed:
-            reasons.append(f"{objects(unnamed)} with a key that is not described")
-        if question.names_kms_key and (count := self._unsure.get("unnamed")):
-            reasons.append(f"{objects(count)} of KMS keys whose ids are not told (--ask-kms)")
-        answer.reasons = reasons
-        return answer
+        return [answer.because(common) for answer in self.asked]
 
 
-_REASONS = {
-    FAILED: "could not be looked at",
-    UNREADABLE: "with an envelope that cannot be understood",
-    "stripped": "sealed, without their metadata",
-    "wrong": "not opened by the key that they name",
-    "kms": "of a KMS key that the KMS does not tell",
-}
-
-
-def objects(count: int) -> str:
-    """Write a number of objects."""
-    return f"{count:,} object{'' if count == 1 else 's'}"
+_UNASKED = "footers alone name it; whether other objects may be of it is told if it is asked about"
 
 
 def _count(tally: Tally, found: AuditedObject) -> None:

@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from cipherbucket.audit import Audit, keeps_versions, ledger_of, question_of, ring_of
+from cipherbucket.audit import Audit, beside, ledger_of, ring_of
 from cipherbucket.audit_facts import AuditScope
 from cipherbucket.audit_look import Auditor
+from cipherbucket.audit_retire import question_of
 from cipherbucket.copies import Copies
 from cipherbucket.errors import ObjectNotFoundError
 from cipherbucket.format.span import Span
@@ -48,8 +49,8 @@ class Inspection(Copies):
         One HEAD an object, 16 at once. No key is needed: keys are told by their descriptions,
         which are the store's word. With keys in the ring, each envelope that names one of them is
         opened, unless the key is one of a KMS. An audit that was interrupted goes on when it is
-        called again with the same arguments and keys; what was looked at before is told as it was
-        then, unless the object has been written since.
+        called again with the same arguments and keys within a week; what was looked at before is
+        told as it was then, unless the object has been written since.
 
         Args:
             prefix: Only names that begin with this.
@@ -84,17 +85,18 @@ class Inspection(Copies):
         auditor = Auditor(self._store, self._ring, strict, footers, ask_kms)
         ledger = ledger_of(scope, strict_iv=strict)
         try:
-            probed = None if versions else keeps_versions(self._store, prefix)
-            count = _Count(auditor.work, ledger.resumed)
+            there = beside(self._store, prefix, versions=not versions)
+            count = _Count(auditor.work)
             walk(
                 self._all_versions(prefix) if versions else self.list(prefix),
                 count,
                 ledger,
                 workers=workers or AUDIT_WORKERS,
                 halt=Halt(),
-                tick=_telling(progress, lambda: count.done),
+                tick=_telling(progress, lambda: ledger.kept + count.done),
             )
-            return Audit(scope, ledger, self._ring, probed, questions)
+            ledger.forget_unseen()
+            return Audit(scope, ledger, self._ring, there, questions)
         except BaseException:
             ledger.close()
             raise
@@ -135,8 +137,8 @@ class Inspection(Copies):
     ) -> Verification:
         """Read all objects under a prefix, as `verify` does; one that fails stops no other.
 
-        Called again with the same arguments and keys after an interrupt, or after failures, it
-        reads what was not verified, or was written since.
+        Called again with the same arguments and keys after an interrupt, or after failures, and
+        within a week, it reads what was not verified, or was written since.
 
         Args:
             prefix: Only names that begin with this.
@@ -165,7 +167,7 @@ class Inspection(Copies):
         told = [repr(self._policy), self._format, key.id if key is not None else ""]
         ring = (text for pair in sorted(ring_of(self._ring)) for text in pair)
         bound = (text for pair in sorted(context.items()) for text in pair)
-        ledger = Ledger.open("verify", self.url, prefix, *told, *ring, "", *bound)
+        ledger = Ledger.open("verify", self.url, prefix, *told, *ring, "", *bound, looks=True)
         try:
             walk(
                 self.list(prefix),
@@ -175,6 +177,7 @@ class Inspection(Copies):
                 halt=halt,
                 tick=_telling(progress, lambda: halt.done),
             )
+            ledger.forget_unseen()
             return Verification(self.url, prefix, ledger)
         except BaseException:
             ledger.close()
@@ -192,10 +195,10 @@ class Inspection(Copies):
 class _Count:
     """Work that is counted; threads may lose a count for a moment, never for good."""
 
-    def __init__(self, work: Callable[[Entry | Version], Outcome], resumed: int) -> None:
+    def __init__(self, work: Callable[[Entry | Version], Outcome]) -> None:
         self._work = work
-        self._counter = itertools.count(resumed + 1)
-        self.done = resumed
+        self._counter = itertools.count(1)
+        self.done = 0
 
     def __call__(self, entry: Entry | Version) -> Outcome:
         try:

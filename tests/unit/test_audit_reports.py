@@ -17,7 +17,7 @@ import cipherbucket as cb
 from cipherbucket.audit_object import FINDINGS, AuditedObject
 from cipherbucket.audit_page import _ADVICE
 from cipherbucket.audit_report import COLUMNS
-from cipherbucket.audit_summary import Question
+from cipherbucket.audit_retire import Question
 
 HOSTILE = [
     "</style><script>alert(1)</script>",
@@ -182,7 +182,7 @@ def test_lines_end_with_the_whole() -> None:
 MEMORY = """
 import resource, sys
 from tests.audit_scenes import audit_of
-from cipherbucket.audit_summary import Question
+from cipherbucket.audit_retire import Question
 with audit_of(int(sys.argv[1]), Question.of({"desc": "2022"})) as audit:
     audit.write_html("audit.html")
     audit.write_csv("audit.csv")

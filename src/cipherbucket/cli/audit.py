@@ -7,7 +7,7 @@ is not yes, and a finding, show in the exit code, so that a program can act on t
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
 
 import click
 
@@ -83,7 +83,7 @@ def audit(
     No key is needed. Then all that is told is the store's word; with -k, each envelope that names
     one of these keys is opened. The exit code is 7 if there are findings, or, with --retire, if the
     answer for one of the keys is not yes. An audit that was interrupted goes on when the same
-    command is given again.
+    command is given again within a week.
     """
     store_url, prefix = split_url(url)
     access = Access(tuple(file for file in key_files if file), config=current_config())
@@ -154,6 +154,6 @@ def _key_in(text: str) -> cb.MasterKey | str:
     if text.lstrip().startswith("{"):
         return text
     name, separator, value = text.partition("=")
-    if separator and name and not Path(text).exists():
+    if separator and name and not os.path.lexists(text):
         return json.dumps({name: value})
     return load_key(text)
