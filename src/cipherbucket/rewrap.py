@@ -195,6 +195,14 @@ def _of_oss(envelope: Envelope, reading: Reading, change: Change) -> Envelope:
     if is_of(recipient, change.to):
         return envelope
     data_key, iv = unwrap_oss(envelope, reading.ring, reading.policy, key=reading.key)
+    if iv[8:12] != bytes(
+        4
+    ):  # read with strict_iv=False: random bytes would pass one time in 60,000
+        raise PolicyError(
+            "nothing in its envelope tells whether the key is the right one, and a wrong one would"
+            " lock the object for ever",
+            hint="read it, see that it is what it should be, and put it again",
+        )
     return rewrapped(envelope, change.to, data_key, iv)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -112,6 +113,25 @@ def test_a_truncated_object_is_not_given_a_new_envelope(key: cb.RsaKey) -> None:
     store.put("cut", bytes(99), metadata=metadata)
     with pytest.raises(cb.IntegrityError, match="99 bytes are stored of 100"):
         bucket.rewrap("cut", key_for("oss", "new"))
+
+
+def test_a_foreign_iv_does_not_tell_a_wrong_key_and_is_left(key: cb.RsaKey) -> None:
+    """Such objects are read with ``strict_iv=False``; rewrapped by a wrong key they were lost."""
+    store = cb.MemoryStore()
+    cb.Bucket(store, cb.KeyRing(key)).put("foreign", b"body")
+    algorithm = key.algorithm_for("oss")
+    start = key.wrap(bytes(range(16)), algorithm=algorithm, context=b"")
+    metadata = {
+        **store.head("foreign").metadata,
+        "client-side-encryption-start": base64.b64encode(start).decode(),
+    }
+    store.put("foreign", b"body", metadata=metadata)
+    bucket = cb.Bucket(store, cb.KeyRing(key), policy=cb.Policy(strict_iv=False))
+    assert len(bucket.get("foreign").read()) == 4
+    before = store.head("foreign")
+    with pytest.raises(cb.PolicyError, match="lock the object for ever"):
+        bucket.rewrap("foreign", key_for("oss", "new"))
+    assert store.head("foreign") == before
 
 
 @pytest.mark.parametrize("kind", FORMATS)
