@@ -196,8 +196,6 @@ def _of_oss(envelope: Envelope, reading: Reading, change: Change) -> Envelope:
         return envelope
     data_key, iv = unwrap_oss(envelope, reading.ring, reading.policy, key=reading.key)
     if iv[8:12] != bytes(4):  # read with strict_iv=False: one time in 60,000 random bytes pass
-        4
-    ):  # read with strict_iv=False: random bytes would pass one time in 60,000
         raise PolicyError(
             "nothing in its envelope tells whether the key is the right one, and a wrong one would"
             " lock the object for ever",
