@@ -8,6 +8,7 @@ metadata of a million objects fills neither memory nor disk. All of it is the st
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,10 +32,10 @@ FINDINGS = {
     UNREADABLE: "an envelope that cannot be understood",
     FAILED: "could not be looked at",
     "altered": "recipients that no owner of the object wrote",
-    "wrong-key": "not opened by the key of the ring that its description names",
+    "wrong-key": "not opened by the key at hand that its description names",
     "moved": "sealed under another name",
     "length": "another length than the envelope records",
-    "unknown-key": "a master key that is not in the ring",
+    "unknown-key": "a master key that is not at hand",
     "undescribed": "a master key without a description, or with a damaged one",
     "kms": "wrapped by another KMS key than the description names, or by one that nobody can tell",
     "v1": "the old V1 format",
@@ -182,6 +183,14 @@ def label_of(recipient: Recipient) -> KeyLabel:
 def described(description: Mapping[str, str]) -> str:
     """Write a description so that equal ones are equal texts."""
     return cut(Description(dict(description)).text)
+
+
+def readable(description: str) -> str:
+    """Write a description for people: characters, not their numbers; a cut one stays as it is."""
+    try:
+        return json.dumps(json.loads(description), ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        return description
 
 
 def kms_id_of(named: str) -> str | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 
 from cipherbucket.audit_charts import FORMAT_NAMES, Bar, amount, chart, shown
 from cipherbucket.audit_facts import TOOL, AuditFacts
-from cipherbucket.audit_object import FINDINGS, FORMATS
+from cipherbucket.audit_object import FINDINGS, FORMATS, readable
 from cipherbucket.audit_retire import FIRST, Retirement, objects
 from cipherbucket.audit_style import STYLE
 from cipherbucket.audit_summary import AGES, KeyUse, Tally
@@ -41,6 +42,7 @@ _ADVICE = {
     "footer": "If the metadata are lost, these cannot be repaired; the body may be damaged.",
 }
 _NAMELESS = '<span class="small">It has no name to ask by.</span>'
+_OPTION, _UNBROKEN = re.compile(r"--[a-z-]+"), r'<span class="option">\g<0></span>'
 _KINDS = {"rsa": "RSA", "aes": "AES", "kms": "KMS", "other": "unknown kind"}
 
 
@@ -72,11 +74,13 @@ def _head(facts: AuditFacts, target: str) -> str:
     scope = facts.scope
     seconds = (facts.finished - scope.started).total_seconds()
     ring = len(scope.ring)
+    uploads = facts.beside.uploads
     told = {
         "Looked at": f"{scope.started:%Y-%m-%d %H:%M} UTC, in {max(1, round(seconds)):,} s",
         "By": TOOL,
         "Keys at hand": f"{ring:,} key{'' if ring == 1 else 's'}" if ring else "none",
         "Old versions": facts.versions,
+        "Unfinished uploads": "not told" if uploads is None else f"{uploads:,}",
         "Footers of sealed objects": "read" if scope.footers else "not read",
         "KMS": "asked which key wrapped what" if scope.asked_kms else "not asked",
     }
@@ -128,7 +132,7 @@ def _findings(facts: AuditFacts) -> str:
 
 
 def _of_keys(facts: AuditFacts) -> str:
-    keys = (f"<li><code>{_label(use)}</code></li>" for use in facts.summary.both_formats()[:FIRST])
+    keys = (f"<li>{_label(use)}</li>" for use in facts.summary.both_formats()[:FIRST])
     return f"<ul>{''.join(keys)}</ul>"
 
 
@@ -148,7 +152,7 @@ def _asked(answers: Sequence[Retirement]) -> str:
     if not answers:
         return ""
     rows = "".join(
-        f"<tr><td><code>{shown(each.question.text)}</code></td><td>{_answer(each)}"
+        f"<tr><td>{_described(each.question.text)}</td><td>{_answer(each)}"
         f"{_names(each.first, each.objects)}</td></tr>"
         for each in answers
     )
@@ -169,7 +173,8 @@ def _answer(each: Retirement) -> str:
         lines.append(f"{each.removed:,} {other}{many} name{'s' * (not many)} it in the footer only")
     if not each.objects:
         lines += each.reasons
-    items = "".join(f"<li>{shown(line)}</li>" for line in lines)
+    # An option of the command line is not broken at its hyphens.
+    items = "".join(f"<li>{_OPTION.sub(_UNBROKEN, shown(line))}</li>" for line in lines)
     return (
         f'<span class="answer {each.answer}">{each.answer}</span>'
         f"{f'<ul>{items}</ul>' if items else ''}"
@@ -221,7 +226,7 @@ def _key(use: KeyUse, answer: Retirement | None) -> str:
     if use.oldest is not None and use.newest is not None:
         span = f"{use.oldest:%Y-%m-%d} to<br>{use.newest:%Y-%m-%d}"
     return (
-        f"<tr><td><code>{_label(use)}</code>"
+        f"<tr><td>{_label(use)}"
         f'<div class="small">{_kind(use)}, {shown(at_hand)}{shown(kms)}</div></td>'
         f'<td class="n">{use.objects:,}</td><td class="n">{amount(use.stored_size)}</td>'
         f'<td class="when">{span}</td>'
@@ -240,11 +245,20 @@ def _kind(use: KeyUse) -> str:
 
 
 def _label(use: KeyUse) -> str:
-    return shown(_text(use))
+    exact = use.label.description
+    return _described(exact) if exact else f"<code>{shown(_text(use))}</code>"
+
+
+def _described(exact: str) -> str:
+    """Write a description to be read; below it as it is, where letters may look like others."""
+    below = "" if readable(exact) == exact else f'<div class="small exact">{shown(exact)}</div>'
+    return f"<code>{shown(readable(exact))}</code>{below}"
 
 
 def _text(use: KeyUse) -> str:
-    return use.label.description or f"no description ({_KINDS[use.label.kind]})"
+    if not use.label.description:
+        return f"no description ({_KINDS[use.label.kind]})"
+    return readable(use.label.description)
 
 
 def _joined(tallies: Sequence[Tally]) -> Tally:

@@ -214,6 +214,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
         UsageError: It cannot be written.
     """
     target = Path(path)
+    if target.exists() and not target.is_file():  # /dev/stdout, say, which it would replace
+        raise UsageError(f"{target} is not a file", hint="name a file; it is replaced")
     part: str | None = None
     try:
         descriptor, part = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
@@ -221,6 +223,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
             descriptor, "w", encoding="utf-8", errors="backslashreplace", newline=""
         ) as (file):
             yield file
+            file.flush()
+            os.fsync(file.fileno())
         Path(part).replace(target)
         part = None
     except OSError as error:

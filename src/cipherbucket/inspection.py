@@ -11,7 +11,7 @@ from cipherbucket.audit_facts import AuditScope
 from cipherbucket.audit_look import Auditor
 from cipherbucket.audit_retire import question_of
 from cipherbucket.copies import Copies
-from cipherbucket.errors import ObjectNotFoundError
+from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.base import MasterKey
@@ -88,7 +88,7 @@ class Inspection(Copies):
             there = beside(self._store, prefix, versions=not versions)
             count = _Count(auditor.work)
             walk(
-                self._all_versions(prefix) if versions else self.list(prefix),
+                self._all_versions(prefix) if versions else self._all_objects(prefix),
                 count,
                 ledger,
                 workers=workers or AUDIT_WORKERS,
@@ -170,7 +170,7 @@ class Inspection(Copies):
         ledger = Ledger.open("verify", self.url, prefix, *told, *ring, "", *bound, looks=True)
         try:
             walk(
-                self.list(prefix),
+                self._all_objects(prefix),
                 work,
                 ledger,
                 workers=workers or usual_workers(),
@@ -186,6 +186,15 @@ class Inspection(Copies):
     def _read(self, reading: Reading, version_id: str | None, halt: Halt | None) -> ObjectInfo:
         fetch = fetch_from(self._store, reading.name, None, version_id)
         return read_through(open_stream(fetch, Span(), reading), halt)
+
+    def _all_objects(self, prefix: str) -> Iterator[Entry]:
+        for entry in self.list(prefix):
+            if entry.is_prefix:  # nobody asked for it: what is below was not listed
+                raise StoreError(
+                    f"the store folds its listing: {entry.name!r} stands for all below it",
+                    hint="a gateway between may do so; ask the store itself",
+                )
+            yield entry
 
     def _all_versions(self, prefix: str) -> Iterator[Version]:
         versions = self.list_versions(prefix)

@@ -42,7 +42,7 @@ def test_findings_are_told_and_show_in_the_exit_code(
     for line in (
         "            1  not encrypted: b/plain\\x1b[31m",
         "            1  an envelope that cannot be understood: b/torn",
-        "            2  a master key that is not in the ring: a/sealed, b/v1",
+        "            2  a master key that is not at hand: a/sealed, b/v1",
         "            1  the old V1 format: b/v1",
     ):
         assert line in result.stdout.splitlines()

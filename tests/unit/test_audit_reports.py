@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -157,6 +158,34 @@ def test_a_report_that_cannot_be_written_keeps_what_was_found(tmp_path: Path) ->
     assert there.read_text().startswith("name,")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.csv", "no"]
     assert not ledger.exists()
+
+
+def test_a_report_takes_no_place_but_a_files(tmp_path: Path) -> None:
+    aim, link = tmp_path / "aim.csv", tmp_path / "link.csv"
+    aim.write_text("somebody's")
+    link.symlink_to(aim)
+    with hostile_bucket().audit() as audit:
+        audit.write_csv(link)
+    assert not link.is_symlink()
+    assert (aim.read_text(), link.stat().st_mode & 0o777) == ("somebody's", 0o600)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, tmp_path):
+        with pytest.raises(cb.UsageError, match="is not a file"), hostile_bucket().audit() as audit:
+            audit.write_html(place)
+    assert pipe.is_fifo()
+
+
+def test_a_description_is_shown_as_people_read_it_and_as_it_is(tmp_path: Path) -> None:
+    store = cb.MemoryStore()
+    for text in ("\u5bc6\u94a5", "\u0441m\u043a", "\u202eabc"):
+        store.put(text, b"x", metadata=v2(matdesc=json.dumps({"desc": text})))
+    with cb.Bucket(store, cb.KeyRing()).audit(retire=['{"desc":"\u5bc6\u94a5"}']) as audit:
+        page = Page(page_of(audit, tmp_path))
+    assert page.text.count('{"desc":"\u5bc6\u94a5"}') >= 3
+    assert page.text.count('{"desc":"\\u5bc6\\u94a5"}') == 2
+    assert '{"desc":"\\u0441m\\u043a"}' in page.text  # letters that look like others
+    assert "\u202e" not in page.text
 
 
 def test_what_a_ledger_keeps_of_an_object_is_all_of_it() -> None:

@@ -14,7 +14,7 @@ from cipherbucket import ledger as ledgers
 from cipherbucket.audit_object import AuditedObject, AuditedRecipient, KeyLabel
 from cipherbucket.audit_retire import question_of
 from cipherbucket.audit_summary import Summary
-from cipherbucket.stores.objects import Upload, Version
+from cipherbucket.stores.objects import Page, Upload, Version
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 KMS_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -264,6 +264,24 @@ def test_what_the_store_does_not_let_us_see_is_unknown() -> None:
     store.refuses = True
     answer, reasons = asked(cb.Bucket(store, cb.KeyRing()), '{"desc":"old"}')
     assert (answer, reasons) == ("unknown", ["whether uploads are unfinished could not be told"])
+
+
+class Folding(cb.MemoryStore):
+    """A store that folds what it was not asked to fold."""
+
+    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
+        return super()._list(prefix, "/", token, limit)
+
+
+def test_a_listing_that_is_folded_is_no_listing(key: cb.RsaKey) -> None:
+    store = Folding()
+    bucket = cb.Bucket(store, cb.KeyRing(key))
+    bucket.put("a", b"x")
+    bucket.put("below/b", b"x")
+    with pytest.raises(cb.StoreError, match="folds its listing"):
+        bucket.audit()
+    with pytest.raises(cb.StoreError, match="folds its listing"):
+        bucket.verify_all()
 
 
 def interrupted(bucket: cb.Bucket) -> None:
