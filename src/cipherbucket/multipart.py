@@ -111,6 +111,11 @@ class Multipart:
             return dict(self._arrived)
 
     @property
+    def forked(self) -> bool:
+        """Whether this is another process than the one that may encrypt for it."""
+        return os.getpid() != self._process
+
+    @property
     def _ended(self) -> str | None:
         return self._end[0] if self._end else None
 
@@ -259,7 +264,7 @@ class Multipart:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if self._ended is not None or os.getpid() != self._process:
+        if self._ended is not None or self.forked:
             return
         try:
             self.abort()

@@ -145,6 +145,9 @@ class MultipartUploadCryptoContext:
         data_size: Bytes of plaintext in all.
         part_size: Bytes of every part but the last; a multiple of 16, 102,400 at least.
         content_crypto_material: How the object is encrypted.
+
+    Attributes:
+        shared: Whether another bucket or process may send parts, too.
     """
 
     def __init__(
@@ -156,6 +159,12 @@ class MultipartUploadCryptoContext:
         self.content_crypto_material = content_crypto_material
         self.data_size = data_size
         self.part_size = part_size
+        self.shared = False
+
+    def __getstate__(self) -> dict[str, object]:
+        # Pickled for another process: neither knows from now on what the other sends.
+        self.shared = True
+        return vars(self)
 
 
 def description_text(mat_desc: Mapping[str, str] | None) -> str:

@@ -1,7 +1,8 @@
 """The calls of a `CryptoBucket` about uploads in parts.
 
 The bucket keeps what it began by upload id, so that parts need no context; one that comes with a
-context of another bucket or process is gone on with by what the context says.
+context of another bucket or process is gone on with by what the context says. From then on nobody
+knows alone what was sent, and the service is asked before each part whether it has it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from cipherbucket.oss2._results import (
     PutObjectResult,
     RequestResult,
 )
-from cipherbucket.oss2._sent import Sent, body_of, sorted_headers
+from cipherbucket.oss2._sent import Sent, body_of, sorted_headers, warn_of_parts_md5
 from cipherbucket.oss2._writing import with_content_type
 from cipherbucket.oss2.exceptions import ClientError, InconsistentError
 from cipherbucket.oss2.utils import calc_obj_crc_from_parts, check_crc
@@ -35,6 +36,7 @@ from cipherbucket.policy import Policy
 from cipherbucket.unseal import unseal
 
 ProgressCallback = Callable[[int, int | None], None]
+_COMPLETE_ALL = "x-oss-complete-all"
 
 
 class Parts(Face):
@@ -71,6 +73,8 @@ class Parts(Face):
                 " 102,400 or more, and 10,000 parts at most"
             )
         sent = with_content_type(sorted_headers(headers), key)
+        if sent.md5 is not None:
+            warn_of_parts_md5(stacklevel=3)
         added = sent.added | _forbidding(sent)
         with self._call(key) as (name, call):
             upload = self.bucket(added).multipart(
@@ -124,6 +128,8 @@ class Parts(Face):
             if sent.md5 is not None:
                 _check_md5(body, sent.md5)
             start, stop = upload.plan.offsets(part_number)
+            if upload_context is not None and upload_context.shared:
+                self._refuse_arrived(name, upload_id, part_number)
             if progress_callback is not None:
                 progress_callback(0, stop - start)
             view.upload_part(part_number, body)
@@ -158,9 +164,12 @@ class Parts(Face):
         with self.upload_contexts_lock:
             upload = self.upload_contexts.get(upload_id)
         with self._call(key) as (name, call):
-            store = self._connection.store().adding(sent.added, {})
+            store = self._connection.store()
             if upload is not None and upload.name == name and _all_of(upload, named):
-                upload.through(store).complete(if_absent=sent.if_absent)
+                # All parts are named to the service, which takes that or "all there are".
+                added = {k: text for k, text in sent.added.items() if k != _COMPLETE_ALL}
+                view = upload.through(store.adding(added, {}))
+                view.complete(if_absent=sent.if_absent)
                 result = PutObjectResult(call.answer("POST"))
             else:
                 answer = store.request(
@@ -280,7 +289,7 @@ class Parts(Face):
                 )
         else:
             self._check(context, upload)
-            if upload is None:
+            if upload is None or upload.forked:
                 upload = self._taken_up(name, upload_id, context)
         if upload.name != name:
             raise ClientError(f"the upload is one of {upload.name!r}, not of {name!r}")
@@ -326,8 +335,21 @@ class Parts(Face):
             envelope,
             unseal(envelope, self.crypto_provider.ring, policy),
         )
+        context.shared = True
         with self.upload_contexts_lock:
-            return self.upload_contexts.setdefault(upload_id, upload)
+            known = self.upload_contexts.get(upload_id)
+            if known is None or known.forked:
+                known = self.upload_contexts[upload_id] = upload
+            return known
+
+    def _refuse_arrived(self, name: str, upload_id: str, number: int) -> None:
+        """Refuse a part that somebody else sent, whose content is not known here."""
+        there = self.list_parts(name, upload_id, str(number - 1), 1).parts
+        if there and there[0].part_number == number:
+            raise ClientError(
+                f"part {number} arrived already: a part cannot be replaced; abort, and begin a new"
+                " upload"
+            )
 
     def _forget(self, upload_id: str) -> None:
         with self.upload_contexts_lock:
@@ -335,8 +357,8 @@ class Parts(Face):
 
 
 def _all_of(upload: Multipart, named: list[PartInfo] | None) -> bool:
-    """Tell whether a program names just the parts that it handed over."""
-    arrived = upload.arrived
+    """Tell whether a program names just the parts that it handed over, in this process."""
+    arrived = {} if upload.forked else upload.arrived
     if len(arrived) != upload.plan.count or named is None:
         return len(arrived) == upload.plan.count
     return [(part.part_number, part.etag) for part in named] == [

@@ -92,6 +92,15 @@ def warn_of_md5(stacklevel: int) -> None:
     )
 
 
+def warn_of_parts_md5(stacklevel: int) -> None:
+    """Say that the MD5 of an object that goes in parts is left out."""
+    warnings.warn(
+        "Content-MD5 of an object that goes in parts is neither checked nor recorded",
+        CipherbucketWarning,
+        stacklevel=stacklevel,
+    )
+
+
 def body_of(data: Any) -> tuple[PutBody, int | None]:
     """Return what a program wants stored, and its length where only it can tell."""
     if data is None:

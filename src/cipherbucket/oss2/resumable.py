@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cipherbucket.errors import CipherbucketWarning, ObjectChangedError
+from cipherbucket.errors import ObjectChangedError
 from cipherbucket.format.span import MAX_PART_SIZE
 from cipherbucket.oss2 import defaults
 from cipherbucket.oss2._exchange import exchange, told
 from cipherbucket.oss2._face import Face
 from cipherbucket.oss2._results import PutObjectResult
-from cipherbucket.oss2._sent import sorted_headers
+from cipherbucket.oss2._sent import sorted_headers, warn_of_parts_md5
 from cipherbucket.oss2._writing import with_content_type
 from cipherbucket.oss2.exceptions import ClientError, PreconditionFailed
 from cipherbucket.oss2.utils import md5_string
@@ -78,11 +77,7 @@ def resumable_upload(
             return result
     sent = with_content_type(sorted_headers(headers), key)
     if sent.md5 is not None:
-        warnings.warn(
-            "Content-MD5 of a file that goes in parts is neither checked nor recorded",
-            CipherbucketWarning,
-            stacklevel=2,
-        )
+        warn_of_parts_md5(stacklevel=3)
     with exchange() as call:
         face.bucket(sent.added).upload(
             path,
