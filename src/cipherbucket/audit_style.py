@@ -27,11 +27,12 @@ h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 0; }
 p { margin: .25rem 0 .75rem; max-width: 46rem; }
-code, .name {
+code, .name, .small.exact {
   font: .86em/1.4 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
   overflow-wrap: anywhere;
 }
 .target { font-size: 1.05rem; overflow-wrap: anywhere; margin: 0 0 1rem; }
+.option { white-space: nowrap; }
 .small, .legend, th { color: var(--muted); font-size: .86rem; }
 dl.facts {
   display: grid; grid-template-columns: repeat(3, 1fr); gap: .5rem 1.5rem; margin: 1rem 0;

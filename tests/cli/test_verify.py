@@ -1,6 +1,7 @@
 """``cipherbucket verify``: what can be read, and what cannot."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,34 @@ def test_progress_is_shown_on_a_terminal(url: str, full: cb.Bucket, key_file: Pa
     assert session.code == 0
     assert "KiB" in session.screen
     assert b"verified" in session.stdout
+
+
+def test_the_limits_of_a_rule_hold(
+    tmp_path: Path, bucket: cb.Bucket, key_file: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("a/weak", b"x")
+    bucket.put("b/good", b"x")
+    settings = (
+        f'[stores.records]\nurl = "{url}"\n\n[keys.mine]\nrsa = "{key_file}"\n\n'
+        '[[rules]]\nat = "records://a/"\nwrite = "mine"\nmin_rsa_bits = 3072\n'
+    )
+    (tmp_path / "cipherbucket.toml").write_text(settings)
+    monkeypatch.chdir(tmp_path)
+    assert invoke("cat", "records://a/weak").exit_code == 5
+    result = invoke("verify", "records://a/weak")
+    assert result.exit_code == 5
+    assert "RSA-2048" in error_of(result)
+    assert invoke("verify", "-r", "records://a/").exit_code == 1
+    assert succeed("verify", "records://b/good").exit_code == 0
+    assert "other rules" in error_of(invoke("verify", "-r", "records://"))
+
+
+def test_what_an_earlier_run_has_read_is_said(
+    url: str, full: cb.Bucket, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cipherbucket.ledger._MOMENT", timedelta(0))
+    first = invoke("verify", "-r", "-k", key_file, url)
+    assert "earlier run" not in first.stdout
+    again = invoke("verify", "-r", "-k", key_file, url)
+    assert again.exit_code == 1
+    assert "3 objects of these were read by an earlier run, begun " in again.stdout

@@ -134,10 +134,15 @@ def _told(came: cb.Verification, *, as_json: bool) -> int:
 
 
 def _opened(store_url: str, name: str, access: Access) -> cb.Bucket:
-    """Open a store whose objects may be of any kind, unless it was said which they are."""
+    """Open a store whose objects may be of any kind, unless it was said which they are.
+
+    The limits of the rule for them in `cipherbucket.toml` hold: what they refuse nobody can get.
+    """
     if access.told_format is not None or access.accept:
         return access.at(store_url, name).open(store_url)
     policy = cb.Policy(FORMATS, plaintext=True)
+    if access.config is not None:
+        policy = _limits(access.config, f"{store_url}/{name}")
     return cb.open_bucket(
         store_url,
         access.ring,
@@ -145,3 +150,20 @@ def _opened(store_url: str, name: str, access: Access) -> cb.Bucket:
         policy=policy,
         settings=settings_of(store_url),
     )
+
+
+def _limits(config: cb.Config, place: str) -> cb.Policy:
+    """Return what the rules of a place have in common beside formats.
+
+    Raises:
+        UsageError: Rules with other limits hold for a part of what lies below.
+    """
+    everything = (*FORMATS, "plaintext")
+    try:
+        return config.rule(place).policy.admitting(everything)
+    except cb.UsageError:
+        there = [rule for rule in config.rules if rule.url.startswith(place)]
+        limits = {rule.policy.admitting(everything) for rule in there}
+        if limits != {cb.Policy(everything[:-1], plaintext=True)}:
+            raise
+        return limits.pop()
