@@ -33,6 +33,17 @@ def texts(document: Document, path: toml_lines.Path, value: object) -> tuple[str
     return tuple(text(document, (*path, place), each) for place, each in enumerate(value))
 
 
+def one_of(*allowed: str) -> Check:
+    """Return the check of a text that is one of few."""
+
+    def chosen(document: Document, path: toml_lines.Path, value: object) -> str:
+        if value not in allowed:
+            raise document.error(path, f"must be one of {', '.join(allowed)}")
+        return str(value)
+
+    return chosen
+
+
 def flag(document: Document, path: toml_lines.Path, value: object) -> bool:
     """Take true or false."""
     if not isinstance(value, bool):

@@ -6,8 +6,9 @@ what is wrong the first is told, with its line and with what is allowed.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from cipherbucket.config_checks import (
     known,
     needed,
     number,
+    one_of,
     pairs,
     seconds,
     tables_of,
@@ -35,6 +37,7 @@ from cipherbucket.description import Description
 from cipherbucket.format.envelope import FORMATS, OSS, SEALED
 from cipherbucket.keys.files import facts_beside
 from cipherbucket.policy import Policy
+from cipherbucket.stores.oss_settings import CHOICES
 
 RSA, AES, KMS = "rsa", "aes", "kms"
 KINDS = (RSA, AES, KMS)
@@ -42,6 +45,7 @@ WRITTEN = (OSS, SEALED)
 
 _STORE_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _RESERVED = {"oss", "file", "memory", "http", "https", "kms", "s3"}
+_FILE = "file://"
 _STORE_URL = re.compile(r"(?:oss|memory)://[^/]+|file:///[^\0]+")
 
 
@@ -148,21 +152,32 @@ class Rule:
 _REACHED: dict[str, Check] = {
     "region": text,
     "endpoint": text,
-    "network": text,
     "ca_file": ca_file,
     "connect_timeout": seconds,
     "read_timeout": seconds,
     "attempts": number,
 }
-_STORE: dict[str, Check] = {"url": text, **_REACHED, "signature": text, "addressing": text}
+_STORE: dict[str, Check] = {
+    "url": text,
+    **_REACHED,
+    **{name: one_of(*allowed) for name, allowed in CHOICES.items()},
+}
 _KEY: dict[str, Check] = {
     "description": described,
     "formats": texts,
     "read_only": flag,
     "passphrase_env": variable,
 }
-_KMS_SETTINGS: dict[str, Check] = {**_REACHED, "patience": seconds}
-_KMS_OPTIONS: dict[str, Check] = {"blob": text, "allowed": texts, "encryption_context": pairs}
+_KMS_SETTINGS: dict[str, Check] = {
+    **_REACHED,
+    "network": one_of("public", "vpc"),
+    "patience": seconds,
+}
+_KMS_OPTIONS: dict[str, Check] = {
+    "blob": one_of("single", "double"),
+    "allowed": texts,
+    "encryption_context": pairs,
+}
 _KEYS_OF: dict[str, dict[str, Check]] = {
     RSA: {RSA: text, **_KEY},
     AES: {AES: text, **{name: _KEY[name] for name in ("description", "formats", "read_only")}},
@@ -208,8 +223,9 @@ def stores_in(document: Document) -> dict[str, StoreEntry]:
                 "not the URL of a store",
                 "oss://bucket, file:///folder or memory://name; prefixes are told by [[rules]]",
             )
+        _refuse_winding(document, (*at, "url"), url)
         for other in stores.values():
-            if other.url == url:
+            if same_store(other.url, url):
                 raise document.error((*at, "url"), f"it is that of store {other.name}, too")
         stores[name] = StoreEntry(name, url, {k: v for k, v in values.items() if k != "url"})
     return stores
@@ -227,8 +243,11 @@ def keys_in(document: Document) -> dict[str, KeyEntry]:
 
 def _key(document: Document, name: str, table: Mapping[str, Any]) -> KeyEntry:
     at: toml_lines.Path = ("keys", name)
-    if not name.isprintable() or not name or "/" in name or ":" in name:
-        raise document.error(at, "no name that a key can have", "without '/' and ':'")
+    # '=' and '{' begin descriptions where a key may be named by one, '-' an option.
+    if not name.isprintable() or not name or set("/:={") & set(name) or name.startswith("-"):
+        raise document.error(
+            at, "no name that a key can have", "without '/', ':', '=' and '{'; not '-' first"
+        )
     kinds = [kind for kind in KINDS if kind in table]
     if len(kinds) != 1:
         every = {each: None for kind in KINDS for each in _KEYS_OF[kind]}
@@ -336,12 +355,45 @@ def _url_of(
     if separator and name not in stores:
         if not re.match(r"(?:oss|memory)://[^/]|file:///", where):
             raise document.error(at, "no such store", suggestion(name, stores))
-        return _folder(where)
+        _refuse_winding(document, at, where)
+        return _folder(as_named(where, stores.values()))
     if not separator:
         name, _, rest = where.partition("/")
     if name not in stores:
         raise document.error(at, "no such store", suggestion(name, stores))
     return _folder(f"{stores[name].url}/{rest}")
+
+
+def same_store(url: str, other: str) -> bool:
+    """Tell whether two URLs are of one store, also where links lead to its folder."""
+    return _resolved(url) == _resolved(other)
+
+
+def as_named(url: str, stores: Iterable[StoreEntry]) -> str:
+    """Return a URL as it begins in the file, where it leads into the folder of a store there.
+
+    What leads elsewhere is returned without the links in its path, so that a folder has one URL.
+    """
+    if not url.startswith(_FILE):
+        return url
+    plain = _resolved(url)
+    for store in stores:
+        if f"{plain}/".startswith(f"{_resolved(store.url)}/"):
+            return store.url + plain.removeprefix(_resolved(store.url))
+    return plain
+
+
+def _resolved(url: str) -> str:
+    if not url.startswith(_FILE):
+        return url
+    return _FILE + os.path.realpath(url.removeprefix(_FILE))
+
+
+def _refuse_winding(document: Document, at: toml_lines.Path, url: str) -> None:
+    """Refuse a path that goes back and forth: no rule may be missed for the way it is written."""
+    path = url.removeprefix(_FILE).rstrip("/")
+    if url.startswith(_FILE) and path and os.path.normpath(path) != path:
+        raise document.error(at, "a path with '.', '..' or '//'", "write it without")
 
 
 def _folder(url: str) -> str:

@@ -14,6 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ VARIABLE = "CIPHERBUCKET_CONFIG"
 """The environment variable that names the file."""
 
 _LARGEST = 1 << 20
+# Of a name with very many dots `tomllib` would make a table each, in the square of their time.
+_LONG_NAME = re.compile(
+    r"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*\.[ \t]*){32}", re.ASCII
+)
 _SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)$")
 _SECRET_NAME = re.compile(r"secret|pass|token|credential|private|access_?key", re.IGNORECASE)
 _SECRET = re.compile(r"-----BEGIN |\bLTAI[0-9A-Za-z]{12,}|://[^/@\s]*@", re.IGNORECASE)
@@ -133,9 +138,12 @@ def find_config() -> Path | None:
     if named := os.environ.get(VARIABLE):
         return Path(named)
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    for folder in (Path.cwd(), Path(home).expanduser() / "cipherbucket"):
-        if os.path.lexists(folder / FILE_NAME):
-            return folder / FILE_NAME
+    with suppress(OSError):  # the working directory was removed
+        if os.path.lexists(Path.cwd() / FILE_NAME):
+            return Path.cwd() / FILE_NAME
+    with suppress(RuntimeError):  # a user without a home
+        path = Path(home).expanduser() / "cipherbucket" / FILE_NAME
+        return path if os.path.lexists(path) else None
     return None
 
 
@@ -153,8 +161,12 @@ def read_document(path: Path, *, found: bool) -> Document:
 
     path = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links
     text = _read(path, found=found)
+    if (long := _LONG_NAME.search(text)) is not None:
+        line = text.count("\n", 0, long.start()) + 1
+        raise UsageError(f"{path}:{line}: nested too deeply")
     try:
         tables = tomllib.loads(text)
+        lines, texts = toml_lines.lines_of(text), list(_texts_in((), tables))
     except tomllib.TOMLDecodeError as error:
         told = _SYNTAX_LINE.search(str(error))
         line = int(told[1]) if told else text.count("\n") + 1
@@ -164,8 +176,8 @@ def read_document(path: Path, *, found: bool) -> Document:
         raise UsageError(f"{path}:{line}: no TOML: {what}", hint="see https://toml.io") from None
     except RecursionError:
         raise UsageError(f"{path}: nested too deeply") from None
-    document = Document(path, tables, toml_lines.lines_of(text))
-    for at, value in _texts_in((), tables):
+    document = Document(path, tables, lines)
+    for at, value in texts:
         is_label = any(part in _LABELS for part in at)
         if _SECRET.search(value) or (not is_label and _is_secret(value)):
             raise document.error(at, "this looks like a key or an access key", _NO_SECRETS)
@@ -188,7 +200,7 @@ def _read(path: Path, *, found: bool) -> str:
     if len(data) > _LARGEST:
         raise UsageError(f"{path} has more than {_LARGEST:,} bytes")
     try:
-        return data.decode("utf-8").replace("\r\n", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}:{line}: no UTF-8") from None

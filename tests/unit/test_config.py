@@ -290,8 +290,8 @@ def test_how_a_store_is_reached(write: Write, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("OSS_REGION", "cn-beijing")
     settings = config.settings("oss://health-records")
     assert settings == cb.OssSettings(region="cn-beijing", addressing="path", attempts=2)
-    wrong = cb.load_config(write(text.replace('"path"', '"paths"')))
-    with pytest.raises(cb.UsageError, match=r"\.toml:1: \[stores\.r\]: addressing is one of"):
+    wrong = cb.load_config(write(text.replace("attempts", 'ca_file = "none.pem"\nattempts')))
+    with pytest.raises(cb.UsageError, match=r"\.toml:1: \[stores\.r\]: ca_file: there is no"):
         wrong.settings("oss://health-records")
 
 

@@ -40,6 +40,12 @@ def refused(tmp_path: Path, text: str) -> cb.UsageError:
         (f"{STORE}read_timeout = 0\n", "3: [stores.r] read_timeout: must be a number", ""),
         (f"{STORE}endpont = 1\n", "3: [stores.r] endpont: unknown name", "did you mean endpoint?"),
         (f"{STORE}verify = false\n", "3: [stores.r] verify: unknown name", ""),
+        (f'{STORE}addressing = "{SECRET[:9]}"\n', "3: [stores.r] addressing: must be one of v", ""),
+        ('[keys.k]\nkms = "k"\nblob = "x"\n', "3: [keys.k] blob: must be one of single, d", ""),
+        ('[keys.k]\nkms = "k"\nnetwork = 1\n', "3: [keys.k] network: must be one of public", ""),
+        ('[stores.f]\nurl = "file:///a/../b"\n', "2: [stores.f] url: a path with '.'", "without"),
+        (f'{STORE}[[rules]]\nat = "file:///a//b"\n', "4: [[rules]] at: a path with '.'", ""),
+        ('[keys."a=b"]\nrsa = "b"\n', "1: [keys.a=b]: no name that a key", "'='"),
         ('[keys.k]\ndescription = "x"\n', "1: [keys.k]: a key is one of", "rsa ="),
         ('[keys.k]\nrsa = "a"\naes = "b"\n', "1: [keys.k]: a key is one of", ""),
         ("[keys.k]\nrsa = 1\n", "2: [keys.k] rsa: must be a text", ""),
@@ -132,6 +138,44 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         path.chmod(0o600)
         with pytest.raises(cb.UsageError, match=words):
             cb.load_config(path)
-    path.write_text("a = " + "[" * 100_000)
-    with pytest.raises(cb.UsageError, match=r"nested too deeply|no TOML"):
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a = " + "[" * 100_000, ""),
+        ("\n" + "a." * 200_000 + "a = 1", ":2"),  # in whose square tomllib takes its time
+        ("[" + '"a" . ' * 100_000 + "a]", ":1"),
+        ("a = " + ("{" + "a." * 30 + "a = ") * 60 + "1" + "}" * 60, ""),
+    ],
+)
+def test_what_is_nested_deeply_keeps_nobody_waiting(tmp_path: Path, text: str, line: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(cb.UsageError, match=rf"c\.toml{line}:.*(nested too deeply|no TOML)"):
         cb.load_config(path)
+
+
+def test_what_windows_puts_before_a_text_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(b"\xef\xbb\xbf[stores.r]\r\nurl = 'memory://r'\r\nregoin = 1\r\n")
+    path.chmod(0o600)
+    with pytest.raises(cb.UsageError, match=r"c\.toml:3: \[stores\.r\] regoin"):
+        cb.load_config(path)
+
+
+def test_without_a_home_or_a_working_folder_there_is_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("CIPHERBUCKET_CONFIG", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert cb.find_config() is None

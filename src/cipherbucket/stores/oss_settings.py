@@ -14,11 +14,12 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 """Seconds without a byte until a connection is given up."""
 
-_VALUES = {
+CHOICES = {
     "signature": ("v4", "v1"),
     "addressing": ("virtual", "path", "cname"),
     "network": ("default", "internal", "accelerate", "dualstack"),
 }
+"""Settings that are one of few, with what they may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ class OssSettings:
             object.__setattr__(self, "region", os.environ.get("OSS_REGION") or None)
         if self.endpoint is None:
             object.__setattr__(self, "endpoint", os.environ.get("OSS_ENDPOINT") or None)
-        for name, values in _VALUES.items():
+        for name, values in CHOICES.items():
             if (value := getattr(self, name)) not in values:
                 raise UsageError(f"{name} is one of {', '.join(values)}, not {value!r}")
         if self.ca_file is not None and not Path(self.ca_file).is_file():
