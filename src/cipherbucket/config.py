@@ -9,26 +9,30 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.config_entries import KeyEntry, Rule, StoreEntry, keys_in, rules_in, stores_in
+from cipherbucket.config_bucket import Place, RuledBucket
+from cipherbucket.config_entries import (
+    KeyEntry,
+    Rule,
+    StoreEntry,
+    as_named,
+    keys_in,
+    rules_in,
+    stores_in,
+)
 from cipherbucket.config_keys import Ask, Keys, NamedRing
 from cipherbucket.config_reading import Document, find_config, read_document, suggestion
 from cipherbucket.errors import UsageError
 from cipherbucket.format.envelope import OSS, SEALED
-from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.policy import Policy
 from cipherbucket.stores.address import open_store, split_url
-from cipherbucket.stores.base import Store
-from cipherbucket.stores.objects import NOTHING
 from cipherbucket.stores.oss_settings import OssSettings
-from cipherbucket.unlocking import Reading
-from cipherbucket.writer import Seal
 
 _log = logging.getLogger("cipherbucket")
 
@@ -143,7 +147,8 @@ class Config:
             for store in sorted(self._stores.values(), key=lambda each: -len(each.url)):
                 if f"{place}/".startswith(f"{store.url}/"):
                     return store.url, place[len(store.url) + 1 :]
-            return split_url(place)
+            store_url, rest = split_url(place)
+            return as_named(store_url, self._stores.values()), rest
         raise UsageError(
             f"{self.path}: there is no store {name!r}", hint=suggestion(name, self._stores)
         )
@@ -186,11 +191,12 @@ class Config:
             format_ = able[0].writes if len(able) == 1 else OSS
         return Rule("", "", 0, write, None, format_, (), Policy.of_format(format_))
 
-    def ring(self, rule: Rule | None = None) -> KeyRing:
+    def ring(self, rule: Rule | None = None, *, allow_weak: bool = False) -> KeyRing:
         """Return the keys of a rule: the one that writes and those that read, read when needed.
 
         Args:
             rule: Which; None for all keys of the file, of which none writes.
+            allow_weak: Write even with an RSA key of less than 2,048 bits.
 
         Raises:
             MasterKeyError: Two of them could not be told apart.
@@ -198,10 +204,10 @@ class Config:
         if rule is None:
             return NamedRing(self._keys, None, tuple(self._keys.entries))
         if rule.read is not None:
-            return NamedRing(self._keys, rule.write, rule.read)
+            return NamedRing(self._keys, rule.write, rule.read, allow_weak=allow_weak)
         read = {SEALED if format_ == SEALED else OSS for format_ in rule.policy.formats}
         names = [name for name, entry in self._keys.entries.items() if entry.formats & read]
-        return NamedRing(self._keys, rule.write, names)
+        return NamedRing(self._keys, rule.write, names, allow_weak=allow_weak)
 
     def settings(self, store_url: str) -> OssSettings | None:
         """Return how a store of the file is reached; None for another store.
@@ -238,7 +244,7 @@ class Config:
             place: See `split`. The bucket is that of the whole store, and refuses to read, write
                 and copy where another rule holds.
             keys: Instead of the rule's.
-            format: Instead of the rule's.
+            format: Instead of the rule's; without a policy it is the one that is read.
             policy: Instead of the rule's.
             settings: Instead of the file's.
 
@@ -249,118 +255,28 @@ class Config:
         """
         store_url, name = self.split(place)
         rule = self._rule_of(store_url, name)
+        chosen, limits = format or rule.format, rule.policy
+        if policy is None and chosen != rule.format:
+            limits = Policy(
+                Policy.of_format(chosen).formats,
+                plaintext=limits.plaintext,
+                min_rsa_bits=limits.min_rsa_bits,
+                strict_iv=limits.strict_iv,
+                unbound_names=limits.unbound_names,
+            )
+        limits = (policy or limits).in_bucket(chosen)
         if len(keys) == 1 and isinstance(keys[0], KeyRing):
             ring = keys[0]
         elif keys:
             ring = KeyRing(*(key for key in keys if not isinstance(key, KeyRing)))
         else:
-            ring = self.ring(rule)
-        return _RuledBucket(
+            ring = self.ring(replace(rule, policy=limits))
+        return RuledBucket(
             open_store(store_url, settings or self.settings(store_url)),
             ring,
-            _Place(self, store_url, rule),
-            format=format or rule.format,
-            policy=policy or rule.policy,
-        )
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a bucket was opened: as `Config.open` was told, whatever the store calls itself."""
-
-    config: Config
-    store_url: str
-    rule: Rule
-
-    def refuse_other_rule(self, name: str) -> None:
-        """Refuse a name that another rule holds for.
-
-        Raises:
-            UsageError: It does.
-        """
-        rule = self.config._rule_of(self.store_url, name)  # noqa: SLF001  of this very file
-        if rule.is_like(self.rule):
-            return
-        theirs = f"rule {rule.at!r} (line {rule.line})" if rule.at else "no rule"
-        ours = f"by rule {self.rule.at!r}" if self.rule.at else "without a rule"
-        raise UsageError(
-            f"{self.config.path}: {theirs} holds for it, and the bucket was opened {ours}",
-            name=name,
-            hint=f"open {rule.at or self.store_url!r} for it",
-        )
-
-
-class _RuledBucket(Bucket):
-    """A bucket that was opened for one rule, and refuses the names of another."""
-
-    def __init__(
-        self,
-        store: Store,
-        ring: KeyRing,
-        place: _Place,
-        *,
-        format: str,  # noqa: A002  the word of the documents
-        policy: Policy,
-    ) -> None:
-        self._place = place
-        self._further: tuple[str, ...] = ()
-        super().__init__(store, ring, format=format, policy=policy)
-        if format == SEALED:
-            self._further = place.rule.recipients
-
-    @property
-    def _recipients(self) -> tuple[MasterKey, ...]:
-        """Those of the rule, read where something is sealed."""
-        return tuple(self._place.config.key(name) for name in self._further)
-
-    @_recipients.setter
-    def _recipients(self, recipients: tuple[MasterKey, ...]) -> None:
-        assert not recipients, "they come from the rule"
-
-    def _reading(
-        self,
-        name: str,
-        *,
-        key: MasterKey | None,
-        context: Mapping[str, str],
-        as_name: str | None = None,
-        footer_recipients: bool = False,
-    ) -> Reading:
-        self._place.refuse_other_rule(name)
-        return super()._reading(
-            name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
-        )
-
-    def _sealing(
-        self,
-        name: str,
-        recipients: Sequence[MasterKey],
-        context: Mapping[str, str],
-        *,
-        bind_name: bool,
-    ) -> Seal:
-        self._place.refuse_other_rule(name)
-        return super()._sealing(name, recipients, context, bind_name=bind_name)
-
-    def copy(
-        self,
-        source: str,
-        target: str,
-        *,
-        if_absent: bool = False,
-        version_id: str | None = None,
-        key: MasterKey | None = None,
-        context: Mapping[str, str] = NOTHING,
-        recipients: Sequence[MasterKey] | None = None,
-    ) -> ObjectInfo:
-        for name in (source, target):
-            self._place.refuse_other_rule(name)
-        return super().copy(
-            source,
-            target,
-            if_absent=if_absent,
-            version_id=version_id,
-            key=key,
-            context=context,
-            recipients=recipients,
+            Place(
+                self.path, store_url, rule, lambda name: self._rule_of(store_url, name), self.key
+            ),
+            format=chosen,
+            policy=limits,
         )

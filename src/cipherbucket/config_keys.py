@@ -14,10 +14,16 @@ from contextlib import suppress
 from itertools import combinations
 
 from cipherbucket import toml_lines
+from cipherbucket.audit_object import kind_of
 from cipherbucket.config_entries import AES, KMS, KeyEntry
 from cipherbucket.config_reading import Document, suggestion
 from cipherbucket.description import Description
-from cipherbucket.errors import MasterKeyError, NoMatchingKeyError, UsageError
+from cipherbucket.errors import (
+    MasterKeyError,
+    MissingExtraError,
+    NoMatchingKeyError,
+    UsageError,
+)
 from cipherbucket.format.envelope import OSS, SEALED
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
@@ -150,15 +156,19 @@ class NamedRing(KeyRing):
         keys: The keys of the file.
         writer: Name of the key that writes, or None.
         readers: Names of those that read beside it.
+        allow_weak: Write even with an RSA key of less than 2,048 bits.
 
     Raises:
         MasterKeyError: Two of them could not be told apart.
     """
 
-    def __init__(self, keys: Keys, writer: str | None, readers: Sequence[str]) -> None:
+    def __init__(
+        self, keys: Keys, writer: str | None, readers: Sequence[str], *, allow_weak: bool = False
+    ) -> None:
         super().__init__()
         self._source = keys
         self._writer = writer
+        self._allow_weak = allow_weak
         names = dict.fromkeys([*([writer] if writer is not None else []), *readers])
         self._entries = [keys.entries[name] for name in names]
         for entry, other in combinations(self._entries, 2):
@@ -169,8 +179,10 @@ class NamedRing(KeyRing):
         """The key that writes, if it is here, and those that were read so far."""
         if self._writer is not None:
             entry = self._source.entries[self._writer]
+            # Who only reads may lack it, its passphrase or what its KMS takes.
             if entry.file is None or entry.file.exists():
-                self._source.load(self._writer)
+                with suppress(MasterKeyError, MissingExtraError):
+                    self._source.load(self._writer)
         found = (self._source.loaded(entry.name) for entry in self._entries)
         return tuple(key for key in found if key is not None)
 
@@ -190,7 +202,7 @@ class NamedRing(KeyRing):
                 f"{self._source.document.path}: key {self._writer} is read_only",
                 hint="write with another key",
             )
-        key = self._source.load(self._writer)
+        key = self._source.load(self._writer, allow_weak=self._allow_weak)
         if format not in self._warned:
             self._warned.add(format)
             KeyRing(key).writer(format)  # which warns of what will hurt later
@@ -199,7 +211,7 @@ class NamedRing(KeyRing):
     def find(self, algorithm: str, description: Description) -> tuple[MasterKey, str]:
         """Find the key of an object; see `KeyRing.find`."""
         for entry in self._entries:
-            if entry.label != description:
+            if entry.label != description or kind_of(algorithm) not in {entry.kind, "other"}:
                 continue
             key = self._source.load(entry.name)
             spelled = spelling(key, algorithm)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -135,13 +135,12 @@ class Renewing(Rewrapping):
                 hint=f"kinds=[{info.format!r}] writes it anew in format {self._format!r}",
             )
         is_sealed = info.envelope is not None and info.envelope.seal is not None
-        reading = Reading(
-            name=seen.name,
-            ring=self._ring,
+        reading = replace(
+            self._reading(
+                seen.name, key=renewal.key, context=renewal.context if is_sealed else NOTHING
+            ),
             policy=self._policy.admitting(renewal.kinds),
             format=info.format if info.envelope is not None else self._format,
-            key=renewal.key,
-            context=renewal.context if is_sealed else NOTHING,
         )
         sealing = self._sealing_anew(info, reading, renewal)
         fetch = fetch_from(self._store, seen.name, seen.etag, seen.version_id)
