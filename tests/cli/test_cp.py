@@ -204,7 +204,7 @@ def test_mistakes_are_explained(
 def test_writing_without_a_key_is_explained(url: str, file: Path) -> None:
     result = invoke("cp", file, f"{url}/a")
     assert result.exit_code == 4
-    assert "-k FILE or in CIPHERBUCKET_KEY" in error_of(result)
+    assert "-k KEY or in CIPHERBUCKET_KEY" in error_of(result)
 
 
 def test_a_damaged_object_leaves_the_target_as_it_was(
@@ -301,7 +301,7 @@ def test_between_stores_a_bound_name_is_sealed_anew_or_refused(
     refused = invoke("cp", f"{url}/a", f"{other}/b")
     assert refused.exit_code == 2
     assert "sealed under its name and would not open as 'b'" in error_of(refused)
-    assert "with -k FILE" in refused.stderr
+    assert "with -k KEY" in refused.stderr
     succeed("cp", "-k", key_file, f"{url}/a", f"{other}/b")
     with cb.open_bucket(other, master, format="sealed") as theirs:
         for name in "ab":

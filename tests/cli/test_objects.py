@@ -159,7 +159,7 @@ def test_stat_shows_the_envelope_and_the_key_that_opens_it(
         ("-k", "public", "is a public half"),
         ("--force-key", "other", "does not open this object"),
         ("--force-key", "mine", "forced"),
-        (None, "", "not tried; give keys with -k FILE"),
+        (None, "", "not tried; give keys with -k KEY"),
     ],
 )
 def test_stat_says_why_no_key_opens_it(

@@ -147,7 +147,7 @@ def test_a_copy_within_the_store_keeps_its_recipients_or_says_who_is_lost(
     args = ("cp", "-q", "-k", key_file, *SEALED, f"{url}/a", f"{url}/b")
     refused = invoke(*args)
     assert refused.exit_code == 4
-    assert "with -k FILE, or say whom the copy is for: --recipient FILE" in error_of(refused)
+    assert "with -k KEY, or say whom the copy is for: --recipient KEY" in error_of(refused)
     succeed(*args, "-k", public)
     assert succeed("cat", "-k", other_key_file, *SEALED, f"{url}/b").stdout_bytes == BODY
     lost = succeed(*args, "--metadata", "x=y")
@@ -263,7 +263,7 @@ def test_stat_tells_a_sealed_object(
         ("recipient 1", '{"desc":"mine"}, RSA-OAEP-SHA-256, wrapped key of 256 bytes'),
         ("recipient 3", '{"desc":"vault"}, AES-256-KWP, wrapped key of 40 bytes'),
         ("envelope", "not verified; that takes a key that opens the object"),
-        ("opens with", "not tried; give keys with -k FILE"),
+        ("opens with", "not tried; give keys with -k KEY"),
     ):
         assert line(output, label) == text
     assert "public half of a recipient's key" in line(output, "origin")

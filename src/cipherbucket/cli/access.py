@@ -19,7 +19,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options import assignments
-from cipherbucket.cli.settings import KeyName, current_config, load_key
+from cipherbucket.cli.settings import KeyName, current_config, entry_of, load_key
 
 OSS = "oss"
 SEALED = "sealed"
@@ -101,9 +101,13 @@ class Access:
     @cached_property
     def ring(self) -> cb.KeyRing:
         """The ring of ``-k``, or of the rule, or of all keys of the file where none is bound."""
-        if self.key_files or self.config is None:
+        if self.config is None:
             return cb.KeyRing(*self.keys)
-        return self.config.ring(self.rule)
+        if self.key_files:
+            return _GivenRing(self.config, self.key_files[0], self.keys)
+        # Where the rule names no readers, they are those of all formats that are read now.
+        rule = replace(self.rule, policy=self.policy) if self.rule is not None else None
+        return self.config.ring(rule, allow_weak=self.allow_weak)
 
     @property
     def reads(self) -> bool:
@@ -188,32 +192,12 @@ class Access:
         if not bound.writes:
             raise cb.MasterKeyError(
                 "writing takes a master key and none was given",
-                hint="name its file with -k FILE or in CIPHERBUCKET_KEY;"
+                hint="name one with -k KEY or in CIPHERBUCKET_KEY;"
                 " make one with: cipherbucket keygen FILE",
             )
-        bound._refuse_writer()  # noqa: SLF001  of this class
+        if self.config is not None and self.key_files:
+            refuse_to_write(self.config, self.key_files[0], bound.format)
         return bound.open(store_url)
-
-    def _refuse_writer(self) -> None:
-        """Refuse a key of the file that is not to write, or not this format.
-
-        Raises:
-            MasterKeyError: It is not.
-        """
-        if self.config is None or not self.key_files:
-            return
-        entry = self.config.keys.get(self.key_files[0])
-        if entry is None:
-            return
-        if entry.read_only:
-            raise cb.MasterKeyError(
-                f"key {entry.name} of {self.config.path} is read_only", hint="name another first"
-            )
-        if self.format not in entry.formats:
-            raise cb.MasterKeyError(
-                f"key {entry.name} of {self.config.path} does not serve format {self.format}",
-                hint=f"it serves {', '.join(sorted(entry.formats))}",
-            )
 
     def open_to_look(self, store_url: str) -> cb.Bucket:
         """Open a store to tell of its objects, of any format unless ``--format`` names one.
@@ -243,6 +227,48 @@ class Access:
         if self.config is not None and not self.key_files:
             return self.config.name_of(key)
         return self.key_files[self.keys.index(key)]
+
+
+class _GivenRing(cb.KeyRing):
+    """The keys of ``-k``, of which the first writes only what the file lets it."""
+
+    def __init__(self, config: cb.Config, first: str, keys: tuple[cb.MasterKey, ...]) -> None:
+        super().__init__(*keys)
+        self._config = config
+        self._first = first
+
+    def writer(self, format: str = OSS) -> cb.MasterKey:  # noqa: A002  the word of the documents
+        """Return the first key, if it may write; see `KeyRing.writer`."""
+        refuse_to_write(self._config, self._first, format)
+        return super().writer(format)
+
+
+def refuse_to_write(
+    config: cb.Config, named: str, format_: str, *, as_recipient: bool = False
+) -> None:
+    """Refuse a key of the file, by its name or its file's, that is not to write, or not this.
+
+    Args:
+        config: The file.
+        named: As ``-k`` names it.
+        format_: What is to be written.
+        as_recipient: Whether it is only to open what another key writes.
+
+    Raises:
+        MasterKeyError: It is not.
+    """
+    entry = entry_of(config, named)
+    if entry is None:
+        return
+    if entry.read_only and not as_recipient:
+        raise cb.MasterKeyError(
+            f"key {entry.name} of {config.path} is read_only", hint="name another first"
+        )
+    if format_ not in entry.formats:
+        raise cb.MasterKeyError(
+            f"key {entry.name} of {config.path} does not serve format {format_}",
+            hint=f"it serves {', '.join(sorted(entry.formats))}",
+        )
 
 
 def of_sealed(option: str) -> cb.UsageError:

@@ -75,20 +75,20 @@ _OPTIONS = (
     ),
     ("or say allow_weak=True", "or say --allow-weak-key"),
     ("give passphrase=, or set", "answer the question on a terminal, or set"),
-    ("read the object with key=", "read the object with --force-key FILE"),
-    ("read with key=", "read with --force-key FILE"),
+    ("read the object with key=", "read the object with --force-key KEY"),
+    ("read with key=", "read with --force-key KEY"),
     (
         "add the key with this description",
-        "add the key with this description by -k FILE, with FILE.json beside it",
+        "add the key with this description by -k KEY; of a file, with FILE.json beside it",
     ),
-    ("try key= with the right one", "try --force-key FILE with the right one"),
+    ("try key= with the right one", "try --force-key KEY with the right one"),
     (
         "give it description={...}",
         "if FILE.json was beside the key, put it back; give new keys one with keygen",
     ),
     (
         "add its public half to the keys, or say whom it is for: recipients=[...]",
-        "add its public half with -k FILE, or say whom the copy is for: --recipient FILE",
+        "add its public half with -k KEY, or say whom the copy is for: --recipient KEY",
     ),
     (
         "leave context= away, or read only sealed objects: format='sealed'",

@@ -50,10 +50,16 @@ class Listed:
             "description": dict(key.description) if key is not None else None,
             "formats": sorted(entry.formats) if entry is not None else None,
             "read_only": entry.read_only if entry is not None else False,
-            "writes": list(self.trial.writes) if self.trial is not None else [],
+            "writes": self._writes(),
             "reads": self.trial.reads if self.trial is not None else False,
             "failure": self.failure,
         }
+
+    def _writes(self) -> list[str]:
+        tried = self.trial.writes if self.trial is not None else ()
+        if self.entry is None:
+            return list(tried)
+        return [each for each in tried if each in self.entry.formats and not self.entry.read_only]
 
 
 def list_keys(named: tuple[str, ...], *, as_json: bool) -> int:

@@ -180,7 +180,7 @@ def check(url: str, access: Access) -> int:
     formats are looked at, unless --format names one. The exit code is 0 for yes and 4 for no.
     """
     if not access.reads:
-        raise cb.UsageError("no key to check", hint="name its file with -k FILE")
+        raise cb.UsageError("no key to check", hint="name one with -k KEY")
     store_url, name = split_object_url(url)
     with access.open_to_look(store_url) as bucket:
         envelope = bucket.head(name).envelope

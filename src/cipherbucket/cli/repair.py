@@ -60,7 +60,7 @@ def _repair_object(url: str, access: Access, *, yes: bool) -> int:
         )
     if not access.reads:
         raise cb.MasterKeyError(
-            "repairing an object takes a key that opens it", hint="name its file with -k FILE"
+            "repairing an object takes a key that opens it", hint="name one with -k KEY"
         )
     with access.at(store_url, name).open(store_url) as bucket:
         now = _refuse_other_formats(bucket, name)

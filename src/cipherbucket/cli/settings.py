@@ -49,7 +49,12 @@ def split_url(url: str) -> tuple[str, str]:
     if url.partition("://")[0] in {"oss", "memory"}:  # plain URLs of stores need no file
         return cb.split_url(url)
     config = current_config()
-    return config.split(url) if config is not None else cb.split_url(url)
+    if config is None:
+        return cb.split_url(url)
+    store_url, name = config.split(url)
+    if store_url.startswith("file://"):  # a folder that is not there, or not mounted, is not made
+        cb.split_url(store_url)
+    return store_url, name
 
 
 def settings_of(store_url: str) -> cb.OssSettings | None:
@@ -88,6 +93,19 @@ def load_key(named: str, *, allow_weak: bool = False) -> cb.MasterKey:
         if config is not None and config.keys and not os.path.lexists(named):
             error.hint = f"keys of {config.path}: {', '.join(config.keys)}"
         raise
+
+
+def entry_of(config: cb.Config, named: str) -> cb.KeyEntry | None:
+    """Return what the file says of a key that ``-k`` names, by its name, its file or its id."""
+    if named in config.keys:
+        return config.keys[named]
+    for entry in config.keys.values():
+        if named.startswith(_KMS):
+            if entry.key_id == named.removeprefix(_KMS):
+                return entry
+        elif entry.file is not None and os.path.realpath(named) == os.path.realpath(entry.file):
+            return entry
+    return None
 
 
 class KeyName(click.ParamType[str]):

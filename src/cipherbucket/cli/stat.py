@@ -190,7 +190,7 @@ def _claim(facts: dict[str, Any], sealed: bool) -> str:
 
 def _opening(opened: dict[str, Any] | None) -> str:
     if opened is None:
-        return "not tried; give keys with -k FILE"
+        return "not tried; give keys with -k KEY"
     if not opened["opens"]:
         which = "none of the keys given" if opened["cause"] == "key" else "none, as it is"
         return f"{which}: {opened['reason']}"

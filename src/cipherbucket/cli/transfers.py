@@ -129,7 +129,10 @@ class Between:
             access.told_format is not None or bool(access.context)
         )
         self.unchanged = not (
-            writing.renews or asked_anew or other_format or _differ(*self._accesses)
+            writing.renews
+            or asked_anew
+            or other_format
+            or _differ(*self._accesses, same_store=self.same_store)
         )
         reading, written = self._accesses
         self.origin = self._stack.enter_context(reading.open(origin[0], access.origin))
@@ -185,7 +188,7 @@ class Between:
             raise cb.UsageError(
                 f"it is sealed under its name and would not open as {target!r}",
                 name=name,
-                hint="keep the name, or give its key with -k FILE, and it is sealed anew",
+                hint="keep the name, or give its key with -k KEY, and it is sealed anew",
             )
         return self._sealed
 
@@ -233,9 +236,16 @@ class Between:
             return copied
 
 
-def _differ(origin: Access, target: Access) -> bool:
-    """Tell whether the rule of the target demands another key or format than that of the origin."""
-    if origin.rule is None or target.rule is None or target.rule.write is None:
+def _differ(origin: Access, target: Access, *, same_store: bool) -> bool:
+    """Tell whether the rule of the target demands another key or format than that of the origin.
+
+    A bucket copies nothing from under one rule to under another, even if only their readers differ.
+    """
+    if origin.rule is None or target.rule is None:
+        return False
+    if same_store and not origin.rule.is_like(target.rule):
+        return True
+    if target.rule.write is None:
         return False
     ours, theirs = (
         (each.write, each.format, each.recipients) for each in (origin.rule, target.rule)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.access import SEALED, Access, of_sealed
+from cipherbucket.cli.access import SEALED, Access, of_sealed, refuse_to_write
 from cipherbucket.cli.options import assignments, is_url
 from cipherbucket.cli.settings import KeyName, load_key, split_url
 
@@ -115,7 +115,7 @@ def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
             content_type,
             metadata,
             if_absent=kwargs.pop("if_absent", False),
-            recipients=tuple(load_key(file) for file in files),
+            recipients=tuple(_recipient(access, file) for file in files),
             context=access.context if up and access.format == SEALED else {},
             bind_name=not no_bind_name,
         )
@@ -125,6 +125,12 @@ def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def _recipient(access: Access, named: str) -> cb.MasterKey:
+    if access.config is not None:
+        refuse_to_write(access.config, named, SEALED, as_recipient=True)
+    return load_key(named)
 
 
 def _bound(access: Access, source: str, target: str, *, recursive: bool) -> Access:

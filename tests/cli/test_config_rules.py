@@ -1,0 +1,189 @@
+"""What the rules of ``cipherbucket.toml`` keep a command line from, and what they let through."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import error_of, invoke, succeed
+
+import cipherbucket as cb
+
+RULES = """
+[stores.records]
+url = "file://{folder}/records"
+
+[stores.copies]
+url = "file://{folder}/copies"
+
+[stores.gone]
+url = "file://{folder}/gone"
+
+[keys.mine]
+rsa = "mine.pem"
+
+[keys.old]
+rsa = "old.pem"
+read_only = true
+
+[keys.vault]
+aes = "vault.key"
+
+[keys.sdk]
+rsa = "sdk.pem"
+formats = ["oss"]
+
+[[rules]]
+at = "records"
+write = "mine"
+
+[[rules]]
+at = "records/other"
+write = "mine"
+read = ["old"]
+
+[[rules]]
+at = "records/vault"
+write = "vault"
+unbound_names = false
+
+[[rules]]
+at = "records/sealed"
+write = "mine"
+format = "sealed"
+
+[[rules]]
+at = "copies"
+write = "mine"
+format = "sealed"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("mine", "old", "sdk"):
+        cb.create_rsa_key_file(tmp_path / f"{name}.pem", description={"desc": name}, bits=2048)
+    cb.create_aes_key_file(tmp_path / "vault.key", description={"desc": "vault"})
+    (tmp_path / "cipherbucket.toml").write_text(RULES.format(folder=tmp_path))
+    (tmp_path / "cipherbucket.toml").chmod(0o644)
+    for name in ("records", "copies"):
+        cb.make_bucket(f"file://{tmp_path}/{name}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
+    return tmp_path
+
+
+def told(url: str) -> tuple[str, list[str]]:
+    store_url, name = cb.load_config().split(url)
+    info = cb.open_bucket(store_url).head(name)
+    assert info.envelope is not None
+    assert info.format is not None
+    return info.format, [each.description["desc"] for each in info.envelope.recipients]
+
+
+@pytest.mark.parametrize("key", ["old", "old.pem", "./old.pem"])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("cp", "-", "records://b"),
+        ("cp", "records://sealed/a", "records://sealed/b"),
+        ("cp", "records://sealed/a", "copies://b"),
+        ("cp", "-r", "records://sealed/", "copies://b/"),
+        ("rotate", "records://sealed/a"),
+        ("reencrypt", "-r", "records://sealed/"),
+    ],
+)
+def test_a_key_that_is_read_only_writes_nothing(
+    folder: Path, args: tuple[str, ...], key: str
+) -> None:
+    succeed("cp", "-", "records://sealed/a", stdin=b"1")
+    result = invoke(args[0], "-k", key, "-k", "mine", *args[1:], stdin=b"1")
+    assert result.exit_code in {1, 4}
+    assert "key old of " in result.stderr
+    assert "is read_only (name another first)" in result.stderr
+    assert told("records://sealed/a")[1] == ["mine"]
+    for url in ("records://b", "records://sealed/b", "copies://b"):
+        assert invoke("stat", url).exit_code == 3
+
+
+def test_a_key_opens_nothing_new_of_a_format_that_it_does_not_serve(folder: Path) -> None:
+    result = invoke("cp", "--recipient", "sdk", "-", "records://sealed/a", stdin=b"1")
+    assert result.exit_code == 4
+    assert "key sdk of " in error_of(result)
+    assert "does not serve format sealed (it serves oss)" in result.stderr
+    listed = {
+        each["name"]: each["writes"]
+        for each in map(json.loads, succeed("keys", "--json").stdout.splitlines())
+    }
+    assert listed == {"mine": ["oss", "sealed"], "old": [], "vault": ["sealed"], "sdk": ["oss"]}
+
+
+def test_rules_of_one_store_that_only_read_otherwise_are_no_obstacle_to_a_copy(
+    folder: Path,
+) -> None:
+    succeed("cp", "-", "records://a", stdin=b"1")
+    succeed("cp", "records://a", "records://other/a")
+    assert succeed("cat", "records://other/a").stdout == "1"
+    assert told("records://other/a") == ("oss", ["mine"])
+
+
+def test_a_folder_that_is_not_there_is_not_made_a_store(folder: Path) -> None:
+    for args in (("ls", "gone://"), ("cp", "-", "gone://a"), ("rm", "gone://a")):
+        result = invoke(*args, stdin=b"1")
+        assert result.exit_code == 2
+        assert "no directory store at or above" in error_of(result)
+    assert not (folder / "gone").exists()
+
+
+def test_another_way_to_a_store_is_not_one_around_its_rules(folder: Path) -> None:
+    (folder / "link").symlink_to(folder / "records")
+    succeed("cp", "-k", "mine", "-", f"file://{folder}/link/sealed/a", stdin=b"1")
+    assert told("records://sealed/a") == ("sealed", ["mine"])
+    with cb.open_store(f"file://{folder}/records") as store:
+        store.put("sealed/x", b"plain")
+    succeed("cp", "-", "records://x", stdin=b"1")
+    with cb.open_store(f"file://{folder}/records") as store:
+        store.copy("x", "sealed/x")
+    result = invoke("cat", f"file://{folder}/./records/sealed/x")
+    assert result.exit_code == 5
+    assert "the object has format oss, this bucket accepts sealed" in error_of(result)
+
+
+def test_a_format_that_is_told_is_read_with_its_keys(folder: Path) -> None:
+    with cb.load_config().open("records/vault/") as bucket:
+        bucket.put("vault/a", b"1", bind_name=False)
+    with cb.open_store(f"file://{folder}/records") as store:
+        store.copy("vault/a", "a")
+    assert invoke("cat", "records://a").exit_code == 5
+    assert succeed("cat", "--accept", "sealed", "records://a").stdout == "1"
+    assert succeed("cat", "--format", "sealed", "records://a").stdout == "1"
+
+
+def test_what_is_verified_of_a_format_is_verified_by_its_rule(folder: Path) -> None:
+    succeed("cp", "-", "records://vault/a", stdin=b"1")
+    assert "verified" in succeed("verify", "--format", "sealed", "records://vault/a").stdout
+    succeed("verify", "-r", "--format", "sealed", "records://vault/")
+    with cb.load_config().open("records/vault/") as bucket:
+        bucket.put("vault/b", b"1", bind_name=False)
+    assert invoke("verify", "--format", "sealed", "records://vault/b").exit_code == 5
+    assert invoke("verify", "-r", "--format", "sealed", "records://vault/").exit_code == 1
+
+
+def test_a_weak_key_of_a_rule_writes_if_that_is_said(folder: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    weak = rsa.generate_private_key(65537, 1024)
+    pem = weak.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for suffix in ("", ".pub", ".json"):
+        (folder / f"mine.pem{suffix}").unlink()
+    (folder / "mine.pem").write_bytes(pem)
+    (folder / "mine.pem").chmod(0o600)
+    refused = invoke("cp", "-", "records://a", stdin=b"1")
+    assert refused.exit_code == 4
+    assert "--allow-weak-key" in refused.stderr
+    succeed("cp", "--allow-weak-key", "-", "records://a", stdin=b"1")
+    assert succeed("cat", "records://a").stdout == "1"
