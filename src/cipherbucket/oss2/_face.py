@@ -22,7 +22,7 @@ from cipherbucket.oss2._connection import (
 )
 from cipherbucket.oss2._exchange import Exchange, exchange, shown
 from cipherbucket.oss2._provider import BaseCryptoProvider
-from cipherbucket.oss2._sent import sorted_headers
+from cipherbucket.oss2._sent import in_headers, query_of, sorted_headers
 from cipherbucket.oss2.auth import AuthBase
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.headers import OSS_ENCRYPTION_CLIENT
@@ -63,6 +63,8 @@ class Face:
     ) -> None:
         if not isinstance(crypto_provider, BaseCryptoProvider):
             raise ClientError("crypto_provider must be an instance of BaseCryptoProvider")
+        if not isinstance(policy, Policy | None):
+            raise ClientError("policy must be a cipherbucket.Policy")
         if not isinstance(auth, AuthBase):
             raise ClientError("auth must be one of cipherbucket.oss2's: Auth, ProviderAuth ...")
         self.endpoint = checked_endpoint(endpoint)
@@ -156,9 +158,8 @@ class Face:
     ) -> Response:
         """Send a request that needs no key, to an object or the bucket, and return its answer."""
         sent = sorted_headers(headers)
-        told = {**{f"x-oss-meta-{name}": text for name, text in sent.metadata.items()}}
-        told |= sent.kept | sent.added
-        query = {name: "" if text is None else str(text) for name, text in (params or {}).items()}
+        told = in_headers(sent.metadata) | sent.kept | sent.added
+        query = query_of(params)
         if subresource is not None:
             query.setdefault(subresource, "")
         if body and sent.md5 is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from cipherbucket.oss2._exchange import Exchange, beyond_the_end, exchange, show
 from cipherbucket.oss2._face import Face
 from cipherbucket.oss2._get_result import GetObjectResult
 from cipherbucket.oss2._results import GetObjectMetaResult, HeadObjectResult
-from cipherbucket.oss2._sent import Bounds, Wanted, sorted_headers, span_of
+from cipherbucket.oss2._sent import Bounds, Wanted, query_of, sorted_headers, span_of
 from cipherbucket.oss2.exceptions import (
     ClientError,
     NoSuchBucket,
@@ -58,11 +59,11 @@ class Reading(Face):
                 be understood, or it is not what was stored.
         """
         sent = sorted_headers(headers)
-        query = {name: str(text) for name, text in (params or {}).items()}
+        query = query_of(params)
         if process or _PROCESS in query:
             raise ClientError("Process object operation is not support for Crypto Bucket")
         span = span_of(byte_range, sent.range)
-        version_id = query.pop("versionId", None)
+        version_id = query.pop("versionId", None) or None
         with self._call(key) as (name, call):
             call.wrap_alg = self.crypto_provider.wrap_alg
             source = self.bucket(sent.added, query).get(
@@ -202,24 +203,35 @@ class Reading(Face):
         return True
 
     def _shown(self, source: ObjectStream, call: Exchange, span: Wanted) -> GetObjectResult:
-        if span is not None and not source.length:
+        if span is not None and span[0] and not source.length:
             # Our own bucket reads nothing at the very end of an object; HTTP says 416.
             refused = next((seen for seen in call.seen if seen.status == 416), None)
-            if refused is not None or span[0]:
-                source.close()
-                raise beyond_the_end() if refused is None else make_exception(shown(refused))
+            source.close()
+            raise beyond_the_end() if refused is None else make_exception(shown(refused))
         return GetObjectResult(
-            call.answer("GET"),
+            call.answer("GET", "HEAD"),  # an empty object has no first byte, and was looked at
             source,
             None if span is None else span[0],
             crc_enabled=bool(self.enable_crc),
         )
 
 
-def _saved(result: GetObjectResult, filename: str | bytes | os.PathLike[str]) -> GetObjectResult:
+def target_of(filename: str | bytes | os.PathLike[str]) -> Path:
+    """Return the path of a file that is to be written.
+
+    Raises:
+        IsADirectoryError: It is a folder.
+    """
     path = Path(os.fsdecode(filename))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    return path
+
+
+def _saved(result: GetObjectResult, filename: str | bytes | os.PathLike[str]) -> GetObjectResult:
     with result, exchange():
-        if path.exists() and not path.is_file() and not path.is_dir():
+        path = target_of(filename)
+        if path.exists() and not path.is_file():
             with path.open("wb") as device:  # it cannot be replaced, nor is it to be
                 for block in result:
                     device.write(block)

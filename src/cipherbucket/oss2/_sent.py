@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,14 +55,13 @@ class Sent:
 
 
 def sorted_headers(headers: Mapping[str, Any] | None) -> Sent:
-    """Sort the headers of a request.
+    """Sort the headers of a request; one that is None is none.
 
     Raises:
         ClientError: ``Content-Length`` is no number.
     """
     sent = Sent()
-    for given, value in (headers or {}).items():
-        name, text = str(given).lower(), _text(value)
+    for name, text in _texts(headers or {}):
         if name.startswith(_META):
             sent.metadata[name.removeprefix(_META)] = text
         elif name in CONTENT_HEADERS or name in OSS_HEADERS:
@@ -80,6 +79,11 @@ def sorted_headers(headers: Mapping[str, Any] | None) -> Sent:
                 raise ClientError(f"Content-Length is a number, not {text!r}")
             sent.length = int(text)
     return sent
+
+
+def query_of(params: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return parameters as texts; one without a value has an empty one."""
+    return {name: "" if text is None else str(text) for name, text in (params or {}).items()}
 
 
 def warn_of_md5(stacklevel: int) -> None:
@@ -150,5 +154,12 @@ def span_of(byte_range: Bounds | None, header: str | None = None) -> Wanted:
     return first, None if last is None else last - first + 1
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def in_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return user metadata as the headers of a request."""
+    return {_META + name: text for name, text in metadata.items()}
+
+
+def _texts(headers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in headers.items():
+        if value is not None:
+            yield str(name).lower(), value.decode() if isinstance(value, bytes) else str(value)

@@ -18,7 +18,7 @@ from cipherbucket.oss2._results import (
     GetTaggingResult,
     RequestResult,
 )
-from cipherbucket.oss2._sent import sorted_headers
+from cipherbucket.oss2._sent import in_headers, query_of, sorted_headers
 from cipherbucket.oss2._tagging import Tagging
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.headers import OSS_OBJECT_ACL, OSS_SYMLINK_TARGET
@@ -61,14 +61,12 @@ class Subresources(Face):
         if additional_headers:
             raise ClientError("additional_headers are not offered: sign without them")
         sent = sorted_headers(headers)
-        told = sent.kept | sent.added
-        told |= {f"x-oss-meta-{name}": text for name, text in sent.metadata.items()}
+        told = in_headers(sent.metadata) | sent.kept | sent.added
         if sent.md5 is not None:
             told["content-md5"] = sent.md5
-        query = {name: "" if text is None else str(text) for name, text in (params or {}).items()}
         with exchange():
             store = self._connection.store()
-            return store.presign(method, key, int(expires), headers=told, query=query)
+            return store.presign(method, key, int(expires), headers=told, query=query_of(params))
 
     def put_object_acl(
         self,

@@ -16,7 +16,7 @@ from cipherbucket.oss2._content_types import content_type_by_name
 from cipherbucket.oss2._exchange import exchange
 from cipherbucket.oss2._face import Face
 from cipherbucket.oss2._results import PutObjectResult
-from cipherbucket.oss2._sent import Sent, body_of, sorted_headers, warn_of_md5
+from cipherbucket.oss2._sent import Sent, body_of, in_headers, sorted_headers, warn_of_md5
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.headers import OSS_COPY_OBJECT_SOURCE, OSS_METADATA_DIRECTIVE
 
@@ -129,8 +129,7 @@ class Writing(Face):
         origin = f"/{source_bucket_name}/{quote(source_key, '')}"
         if version is not None:
             origin += f"?versionId={quote(version, '')}"
-        told = {f"x-oss-meta-{name}": text for name, text in sent.metadata.items()}
-        told |= sent.kept | sent.added | {OSS_COPY_OBJECT_SOURCE: origin}
+        told = in_headers(sent.metadata) | sent.kept | sent.added | {OSS_COPY_OBJECT_SOURCE: origin}
         if sent.if_absent:
             told["x-oss-forbid-overwrite"] = "true"
         return PutObjectResult(self._ask_object("CopyObject", "PUT", target_key, headers=told))

@@ -19,6 +19,7 @@ from cipherbucket.format.span import MAX_PART_SIZE
 from cipherbucket.oss2 import defaults
 from cipherbucket.oss2._exchange import exchange, told
 from cipherbucket.oss2._face import Face
+from cipherbucket.oss2._reading import target_of
 from cipherbucket.oss2._results import PutObjectResult
 from cipherbucket.oss2._sent import sorted_headers, warn_of_parts_md5
 from cipherbucket.oss2._writing import with_content_type
@@ -131,7 +132,7 @@ def resumable_download(
         ClientError: Another process downloads to it.
         And the exceptions of `CryptoBucket.get_object`. What came stays, for the next call.
     """
-    face, path, state = _face(bucket), Path(os.fsdecode(filename)), _folder(store)
+    face, path, state = _face(bucket), target_of(filename), _folder(store)
     passed_on = {name: text for name, text in (headers or {}).items() if name.lower() in _PASSED_ON}
     size = bucket.head_object(key, params=params, headers=passed_on).content_length
     threshold = defaults.get(multiget_threshold, defaults.multiget_threshold)

@@ -11,6 +11,7 @@ from tests.envelopes import v1
 from tests.oss2_face.scene import BUCKET, Scene
 
 import cipherbucket as cb
+from cipherbucket import oss2
 from cipherbucket.oss2.exceptions import (
     ClientError,
     InconsistentError,
@@ -122,6 +123,44 @@ def test_a_range_beyond_the_end_is_a_416(opened: Any, byte_range: tuple[int, int
         with pytest.raises(ServerError) as caught:
             read(what, byte_range=byte_range)
         assert (caught.value.status, caught.value.code) == (416, "InvalidRange")
+
+
+@pytest.mark.parametrize("byte_range", [(0, None), (0, 0), (0, 1023)])
+def test_the_first_bytes_of_an_empty_object_are_none(
+    opened: Any, byte_range: tuple[int, int | None]
+) -> None:
+    opened.put_object("o", b"")
+    url = opened.sign_url("GET", "o", 60)
+    for read, what in ((opened.get_object, "o"), (opened.get_object_with_url, url)):
+        result = read(what, byte_range=byte_range)
+        assert (result.status, result.content_length, result.content_range) == (200, 0, None)
+        assert result.read() == b""
+
+
+def test_what_is_none_is_not_sent(opened: Any) -> None:
+    opened.put_object("o", CONTENT, headers={"x-oss-meta-a": None, "Content-Type": None})
+    head = opened.head_object("o", headers={"If-Match": None})
+    assert "x-oss-meta-a" not in head.headers
+    assert head.content_type == "application/octet-stream"
+    got = opened.get_object("o", headers={"If-Match": None}, params={"versionId": None})
+    assert got.read() == CONTENT
+
+
+def test_a_folder_is_no_file(opened: Any, tmp_path: Path) -> None:
+    opened.put_object("o", CONTENT)
+    for write in (
+        lambda: opened.get_object_to_file("o", str(tmp_path)),
+        lambda: oss2.resumable_download(opened, "o", str(tmp_path)),
+        lambda: oss2.resumable_download(opened, "o", str(tmp_path), multiget_threshold=1),
+    ):
+        with pytest.raises(IsADirectoryError) as caught:
+            write()
+        assert caught.value.filename == str(tmp_path)
+
+
+def test_a_policy_is_one(face: Scene) -> None:
+    with pytest.raises(ClientError, match="policy"):
+        face.bucket(policy="plaintext")
 
 
 def test_conditions_go_along_with_a_url(opened: Any) -> None:
