@@ -197,6 +197,10 @@ def _charts(facts: AuditFacts) -> str:
     if keys:
         note = "An object that several keys can open counts for each of them."
         drawn.append(chart("Objects and bytes by master key", keys, note, exact=True))
+    if used := sorted(summary.algorithms.items()):
+        bars = [Bar(name, tally) for name, tally in used]
+        note = "How data keys are wrapped; several ways where an object has several keys."
+        drawn.append(chart("Objects and bytes by wrap algorithm", bars, note, exact=True))
     if formats:
         note = "Since body or metadata were last written."
         drawn.append(chart("Objects and bytes by age", ages, note))

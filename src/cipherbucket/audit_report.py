@@ -154,6 +154,7 @@ def whole(facts: AuditFacts) -> dict[str, Any]:
         "verified": summary.verified,
         "concerned": summary.concerned,
         "formats": _tally(summary.formats),
+        "algorithms": {name: _tally(each) for name, each in sorted(summary.algorithms.items())},
         "ages": [
             {"age": age, "formats": _tally(tally)}
             for (age, _), tally in zip(AGES, summary.ages, strict=True)

@@ -30,6 +30,9 @@ FIRST_OF_KEY = 10
 """So many of every other key."""
 MOST_KEYS = 500
 """Keys beyond are counted as one."""
+MOST_ALGORITHMS = 20
+"""Wrap algorithms beyond are counted as one; there are not half as many."""
+MORE = "more algorithms"
 OTHERS = KeyLabel("other", "more keys")
 AGES = (
     ("under 30 days", 30),
@@ -110,6 +113,7 @@ class Summary:
         verified: How many envelopes a key of the ring has opened.
         concerned: How many objects have findings of their own.
         formats: Objects and stored bytes by format.
+        algorithms: By wrap algorithm, and then by format: objects and stored bytes.
         ages: For each of `AGES`: objects and stored bytes by format.
         keys: What is known of each key.
         findings: By code: how many objects, and the names of the first.
@@ -130,6 +134,7 @@ class Summary:
         self.verified = 0
         self.concerned = 0
         self.formats: Tally = {}
+        self.algorithms: dict[str, Tally] = {}
         self.ages: list[Tally] = [{} for _ in AGES]
         self.keys: dict[KeyLabel, KeyUse] = {}
         self._of_ring: dict[KeyLabel, Retirement] = {}
@@ -164,12 +169,18 @@ class Summary:
             self.findings[code] = count + 1, first
         for label in dict.fromkeys(each.label for each in found.recipients):
             self._count_key(label, found)
+        for name in {self._counted_as(each.algorithm) for each in found.recipients}:
+            _count(self.algorithms.setdefault(name, {}), found)
         for label in {each.label for each in found.removed}:
             self._use(label).removed += 1
         for retirement in (*self.asked, *self._of_ring.values()):
             retirement.add(found)
         # What is shorter cannot be a sealed body.
         self.unread += found.format == PLAINTEXT and found.stored_size >= _LEAST_SEALED
+
+    def _counted_as(self, algorithm: str) -> str:
+        full = len(self.algorithms) >= MOST_ALGORITHMS
+        return MORE if full and algorithm not in self.algorithms else algorithm
 
     def _use(self, label: KeyLabel) -> KeyUse:
         if label not in self.keys and len(self.keys) >= MOST_KEYS:

@@ -37,6 +37,8 @@ LASTING = timedelta(days=7)
 """So long a pass that only looks can be gone on with; then it begins anew."""
 _MOMENT = timedelta(seconds=2)
 """What was written so short a time ago may be written again without another ETag or second."""
+_LARGEST = 2**63 - 1
+"""Bytes that SQLite can write down; no object has so many, but a store can say so."""
 _VERSION = 2
 _PAGE = 1000
 _SCHEMA = """
@@ -166,7 +168,7 @@ class Ledger:
                     outcome.version_id or "",
                     mark,
                     outcome.status,
-                    outcome.size,
+                    min(outcome.size, _LARGEST),
                     json.dumps(dict(outcome.detail)),
                     self._run,
                 ),
@@ -193,9 +195,9 @@ class Ledger:
         """Return for each status how many objects it has and how many stored bytes."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT status, count(*), sum(size) FROM outcomes GROUP BY status ORDER BY status"
+                "SELECT status, count(*), total(size) FROM outcomes GROUP BY status ORDER BY status"
             )
-            return {status: (count, size) for status, count, size in rows}
+            return {status: (count, int(size)) for status, count, size in rows}
 
     def total(self, field: str) -> int:
         """Add up a number of the details."""

@@ -81,6 +81,12 @@ def test_whether_a_key_can_go_is_the_exit_code(url: str, bucket: cb.Bucket, key_
     result = invoke("audit", "--retire", "desc=old", url)
     assert result.exit_code == 7
     assert "unknown: 1 object with an envelope that cannot be understood" in result.stdout
+    with cb.open_store(url) as store:
+        store.put("nameless", b"1", metadata=v2())
+    assert (
+        "unknown\n  1 object with an envelope that cannot be understood\n"
+        "  1 object with a key that is not described\n"
+    ) in invoke("audit", "--retire", "desc=old", url).stdout
 
 
 def test_a_key_that_is_none_is_told(url: str, bucket: cb.Bucket, tmp_path: Path) -> None:

@@ -285,6 +285,26 @@ def test_a_hostile_store_cannot_fill_the_memory(store: cb.MemoryStore) -> None:
     assert answer(cb.Bucket(store, cb.KeyRing()), f'{{"desc":"007 {long}"}}').first == ["007"]
 
 
+def test_wrap_algorithms_are_counted_and_bounded(store: cb.MemoryStore, key: cb.RsaKey) -> None:
+    cb.Bucket(store, cb.KeyRing(key)).put("o", b"x")
+    sealed(store, aes("vault")).put("s", b"1234567", recipients=[public_half(key)])
+    with cb.Bucket(store, cb.KeyRing()).audit() as audit:
+        told = {
+            name: {kind: tally["objects"] for kind, tally in formats.items()}
+            for name, formats in audit.whole()["algorithms"].items()
+        }
+    assert told == {
+        "AES-256-KWP": {"sealed": 1},
+        "RSA-OAEP-SHA-256": {"sealed": 1},
+        "RSA/NONE/PKCS1Padding": {"oss": 1},
+    }
+    for number in range(30):
+        store.put(f"{number}", b"x", metadata=v2(**{"wrap-alg": f"made-up-{number:02}"}))
+    with cb.Bucket(store, cb.KeyRing()).audit() as audit:
+        assert len(audit.summary.algorithms) == 21
+        assert audit.summary.algorithms["more algorithms"]["oss"][0] == 11
+
+
 def test_no_secret_of_an_envelope_is_told(store: cb.MemoryStore, key: cb.RsaKey) -> None:
     cb.Bucket(store, cb.KeyRing(key)).put("o", b"x")
     sealed(store, key).put("s", b"x")

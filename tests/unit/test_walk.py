@@ -104,6 +104,15 @@ def test_an_object_that_the_work_changed_is_known_by_what_it_is_now() -> None:
         assert ledger.has(Entry(name=entry.name, etag="new", modified=coarse))
 
 
+def test_sizes_that_no_object_has_stop_nothing() -> None:
+    def work(entry: Entry) -> Outcome:
+        return Outcome(entry.name, "done", 2**70)
+
+    with Ledger.open("test", "sizes") as ledger:
+        walk(entries(3), work, ledger, workers=1, halt=Halt())
+        assert ledger.counts()["done"][0] == 3
+
+
 def test_a_complete_pass_leaves_no_file_and_an_incomplete_one_is_its_owners_alone() -> None:
     with Ledger.open("test", "kept") as ledger:
         path = ledger.path

@@ -15,7 +15,14 @@ _LISTED = 10
 
 def text_of(whole: dict[str, Any]) -> str:
     """Lay out what `cipherbucket.Audit.whole` tells."""
-    blocks = (_head(whole), _formats(whole), _findings(whole), _keys(whole), _asked(whole))
+    blocks = (
+        _head(whole),
+        _formats(whole),
+        _algorithms(whole),
+        _findings(whole),
+        _keys(whole),
+        _asked(whole),
+    )
     notes = list(whole["notes"])
     return "\n\n".join("\n".join(block) for block in (*map(list, blocks), notes) if block)
 
@@ -26,13 +33,28 @@ def _head(whole: dict[str, Any]) -> Iterator[str]:
     stored = amount(whole["stored_bytes"])
     yield f"{target}: {count(whole['objects'], 'object')}, {stored} stored, at {when} UTC"
     footers = "read" if whole["footers"] else "not read"
-    yield f"old versions: {whole['versions']}; footers of sealed objects: {footers}"
+    uploads = "not told" if whole["uploads"] is None else f"{whole['uploads']:,}"
+    yield (
+        f"old versions: {whole['versions']}; unfinished uploads: {uploads};"
+        f" footers of sealed objects: {footers}"
+    )
 
 
 def _formats(whole: dict[str, Any]) -> Iterator[str]:
     yield f"{'OBJECTS':>13}  {'STORED':>11}  FORMAT"
     for name, tally in whole["formats"].items():
         yield _columns(tally, name)
+
+
+def _algorithms(whole: dict[str, Any]) -> Iterator[str]:
+    if whole["algorithms"]:
+        yield f"{'OBJECTS':>13}  {'STORED':>11}  WRAP ALGORITHM"
+    for name, formats in whole["algorithms"].items():
+        both = {
+            field: sum(tally[field] for tally in formats.values())
+            for field in ("objects", "stored_bytes")
+        }
+        yield _columns(both, printable(name))
 
 
 def _findings(whole: dict[str, Any]) -> Iterator[str]:
@@ -62,7 +84,8 @@ def _keys(whole: dict[str, Any]) -> Iterator[str]:
 
 def _asked(whole: dict[str, Any]) -> Iterator[str]:
     for each in whole["retire"]:
-        reasons = "; ".join(each["reasons"])
+        several = each["reasons"] if len(each["reasons"]) > 1 and each["answer"] != "no" else []
+        reasons = "" if several else "; ".join(each["reasons"])
         if each["answer"] == "no":
             name = "names" if each["objects"] == 1 else "name"
             reasons = f"{count(each['objects'], 'object')} {name} it"
@@ -72,6 +95,7 @@ def _asked(whole: dict[str, Any]) -> Iterator[str]:
             f"Can {printable(each['key'])} be retired? {each['answer']}"
             f"{': ' if reasons else ''}{reasons}"
         )
+        yield from (f"  {reason}" for reason in several)
         if each["removed"]:
             yield f"  the footer of {count(each['removed'], 'object')} still names it"
         for name in each["first"][:_LISTED]:
