@@ -247,18 +247,11 @@ class Keyless:
         """
         refuse_reserved(metadata or NOTHING, name)
         info = self.head(name)
-        texts = info.envelope.to_metadata() if info.envelope is not None else {}
-        own = dict(info.metadata if metadata is None else metadata)
-        if Envelope.parse({**own, **texts}) != info.envelope:  # V1 gives plain names a meaning
-            raise UsageError(
-                "the new metadata would become a part of the envelope",
-                name=name,
-                hint="choose other names than unencrypted-content-length and -md5",
-            )
+        own = info.metadata if metadata is None else metadata
         stored = replace_around(
             self._store,
             info,
-            {**own, **texts},
+            beside(info.envelope, own, name),
             content_headers(info.headers if headers is None else headers, content_type),
         )
         return ObjectInfo.of(stored)
@@ -328,6 +321,22 @@ def _changed(name: str) -> ObjectChangedError:
         name=name,
         hint="look at bucket.head(name) and do again what is missing",
     )
+
+
+def beside(envelope: Envelope | None, own: Mapping[str, str], name: str) -> dict[str, str]:
+    """Return a user's metadata with an object's envelope, unchanged, beside them.
+
+    Raises:
+        UsageError: They would become a part of it.
+    """
+    texts = envelope.to_metadata() if envelope is not None else {}
+    if Envelope.parse({**own, **texts}) != envelope:  # V1 gives plain names a meaning
+        raise UsageError(
+            "the new metadata would become a part of the envelope",
+            name=name,
+            hint="choose other names than unencrypted-content-length and -md5",
+        )
+    return {**own, **texts}
 
 
 def content_headers(headers: Mapping[str, str], content_type: str | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cipherbucket.format.envelope import OSS_V1, Envelope
-from cipherbucket.keyless import refuse_reserved
+from cipherbucket.keyless import beside, refuse_reserved
 from cipherbucket.oss2._connection import Connection, checked_bucket_name
 from cipherbucket.oss2._content_types import content_type_by_name
 from cipherbucket.oss2._exchange import exchange
@@ -19,9 +19,11 @@ from cipherbucket.oss2._results import PutObjectResult
 from cipherbucket.oss2._sent import Sent, body_of, in_headers, sorted_headers, warn_of_md5
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.headers import OSS_COPY_OBJECT_SOURCE, OSS_METADATA_DIRECTIVE
+from cipherbucket.stores.objects import StoredObject
 
 ProgressCallback = Callable[[int, int | None], None]
 _VERSION = "versionId"
+_SOURCE_IF_MATCH = "x-oss-copy-source-if-match"
 
 
 class Writing(Face):
@@ -124,8 +126,7 @@ class Writing(Face):
         directive = sent.added.get(OSS_METADATA_DIRECTIVE, "").upper()
         onto_itself = (source_bucket_name, source_key) == (self.bucket_name, target_key)
         if directive == "REPLACE" or (onto_itself and not directive):  # for the service the same
-            envelope = self._envelope_of(source_bucket_name, source_key, version)
-            _carry_over(sent, envelope, source_key)
+            self._carry_over(sent, source_bucket_name, source_key, version)
         origin = f"/{source_bucket_name}/{quote(source_key, '')}"
         if version is not None:
             origin += f"?versionId={quote(version, '')}"
@@ -156,13 +157,26 @@ class Writing(Face):
             )
             return PutObjectResult(call.answer("PUT", "POST"))  # a large one goes in parts
 
-    def _envelope_of(self, bucket_name: str, key: str, version: str | None) -> Envelope | None:
+    def _carry_over(self, sent: Sent, bucket_name: str, key: str, version: str | None) -> None:
+        """Put the envelope of a copy's source beside new metadata, where the service allows it."""
+        with exchange():
+            refuse_reserved(sent.metadata, key)
+            source = self._head(bucket_name, key, version)
+            envelope = Envelope.parse(source.metadata)
+            if envelope is not None and envelope.format != OSS_V1:
+                raise ClientError(
+                    f"{key!r} is encrypted, and the service lets nobody replace the metadata of"
+                    " such an object: put it again with the new ones"
+                )
+            sent.metadata = beside(envelope, sent.metadata, key)
+        sent.added.setdefault(_SOURCE_IF_MATCH, f'"{source.etag}"')  # what was looked at
+
+    def _head(self, bucket_name: str, key: str, version: str | None) -> StoredObject:
         mine = self._connection
         place = dataclasses.replace(mine.place, bucket_name=checked_bucket_name(bucket_name))
         there = mine if place == mine.place else Connection(mine.auth, place)
         try:
-            with exchange():
-                return Envelope.parse(there.store().head(key, version_id=version).metadata)
+            return there.store().head(key, version_id=version)
         finally:
             if there is not mine:
                 there.close()
@@ -173,20 +187,3 @@ def with_content_type(sent: Sent, name: str) -> Sent:
     if "content-type" not in sent.kept and (guessed := content_type_by_name(name)) is not None:
         sent.kept["content-type"] = guessed
     return sent
-
-
-def _carry_over(sent: Sent, envelope: Envelope | None, key: str) -> None:
-    """Put an envelope beside new metadata, where the service allows it."""
-    with exchange():
-        refuse_reserved(sent.metadata, key)
-        if envelope is None:
-            return
-        if envelope.format != OSS_V1:
-            raise ClientError(
-                f"{key!r} is encrypted, and the service lets nobody replace the metadata of such an"
-                " object: put it again with the new ones"
-            )
-        carried = {**sent.metadata, **envelope.to_metadata()}
-        if Envelope.parse(carried) != envelope:
-            raise ClientError(f"{key!r}: the new metadata would become a part of the envelope")
-        sent.metadata = carried

@@ -20,6 +20,8 @@ from cipherbucket.oss2.exceptions import (
     RequestError,
     ServerError,
 )
+from cipherbucket.stores.objects import StoredObject
+from cipherbucket.stores.oss_requests import OssRequests
 
 CONTENT = bytes(range(256)) * 5
 
@@ -242,6 +244,23 @@ def test_new_metadata_never_cost_an_envelope(opened: Any, face: Scene) -> None:
     headers = {"x-oss-metadata-directive": "REPLACE", "x-oss-meta-c": "d"}
     opened.copy_object(BUCKET, "old", "copy", headers)
     assert face.metadata("copy") == {**v1(), "c": "d"}
+
+
+def test_new_metadata_are_for_the_object_that_was_looked_at(
+    opened: Any, face: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face.store().put("o", b"plaintext")
+    head = OssRequests.head
+
+    def looked_too_early(store: OssRequests, name: str, **options: Any) -> StoredObject:
+        told = head(store, name, **options)
+        face.store().put("o", CONTENT, metadata=v1())
+        return told
+
+    monkeypatch.setattr(OssRequests, "head", looked_too_early)
+    with pytest.raises(PreconditionFailed):
+        opened.copy_object(BUCKET, "o", "o", {"x-oss-meta-a": "b"})
+    assert face.metadata("o") == v1()
 
 
 def test_new_metadata_of_plaintext(opened: Any, face: Scene) -> None:
