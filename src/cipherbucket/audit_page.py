@@ -80,7 +80,11 @@ def _head(facts: AuditFacts, target: str) -> str:
         "By": TOOL,
         "Keys at hand": f"{ring:,} key{'' if ring == 1 else 's'}" if ring else "none",
         "Old versions": facts.versions,
-        "Unfinished uploads": "not told" if uploads is None else f"{uploads:,}",
+        "Unfinished uploads": "not told"
+        if uploads is None
+        else f"{uploads:,}"
+        if uploads
+        else "none",
         "Footers of sealed objects": "read" if scope.footers else "not read",
         "KMS": "asked which key wrapped what" if scope.asked_kms else "not asked",
     }
