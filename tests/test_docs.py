@@ -119,7 +119,8 @@ def test_documents_name_only_metadata_and_errors_that_exist(document: Path) -> N
     import cipherbucket
     from cipherbucket import oss2
 
-    for name in re.findall(r"`(?:cb\.)?([A-Z][A-Za-z]+(?:Error|Warning))`", document.read_text()):
+    told = re.sub(r"^.*\| not offered \|.*$", "", document.read_text("utf-8"), flags=re.MULTILINE)
+    for name in re.findall(r"`(?:cb\.)?([A-Z][A-Za-z]+(?:Error|Warning))`", told):
         faces = (builtins, oss2, oss2.exceptions) if "oss2" in document.name else (builtins,)
         known = name in cipherbucket.__all__ or any(hasattr(face, name) for face in faces)
         assert known, f"{document.name}: {name}"
