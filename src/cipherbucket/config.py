@@ -275,7 +275,12 @@ class Config:
             open_store(store_url, settings or self.settings(store_url)),
             ring,
             Place(
-                self.path, store_url, rule, lambda name: self._rule_of(store_url, name), self.key
+                self.path,
+                store_url,
+                rule,
+                lambda name: self._rule_of(store_url, name),
+                self.key,
+                self._keys.serves,
             ),
             format=chosen,
             policy=limits,

@@ -11,16 +11,18 @@ from pathlib import Path
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.config_entries import Rule
-from cipherbucket.errors import UsageError
+from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.format.envelope import SEALED
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keyless import Keyless
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
+from cipherbucket.parallel import Halt
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
+from cipherbucket.rewrap import Change
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.objects import NOTHING
+from cipherbucket.stores.objects import NOTHING, StoredObject
 from cipherbucket.unlocking import Reading
 from cipherbucket.writer import Seal
 
@@ -35,6 +37,7 @@ class Place:
         rule: The rule that it was opened for.
         rule_of: Gives the rule for an object's name.
         key: Gives a key by its name.
+        serves: Tells whether a key may be given objects of a format.
     """
 
     path: Path
@@ -42,6 +45,7 @@ class Place:
     rule: Rule
     rule_of: Callable[[str], Rule]
     key: Callable[[str], MasterKey]
+    serves: Callable[[MasterKey, str], bool]
 
     def refuse_other_rule(self, name: str) -> None:
         """Refuse a name that another rule holds for.
@@ -112,6 +116,17 @@ class RuledBucket(Bucket):
     ) -> Seal:
         self._place.refuse_other_rule(name)
         return super()._sealing(name, recipients, context, bind_name=bind_name)
+
+    def _rewrapped(
+        self, seen: StoredObject, change: Change, halt: Halt, progress: Progress | None = None
+    ) -> ObjectInfo:
+        kind = ObjectInfo.of(seen).format
+        if kind is not None and not self._place.serves(change.to, kind):
+            raise MasterKeyError(
+                f"{self._place.path}: key {change.to.id} does not serve format {kind}",
+                hint="name another key, or reencrypt the object",
+            )
+        return super()._rewrapped(seen, change, halt, progress)
 
     def copy(
         self,

@@ -35,7 +35,7 @@ from cipherbucket.config_checks import (
 from cipherbucket.config_reading import Document, suggestion
 from cipherbucket.description import Description
 from cipherbucket.format.envelope import FORMATS, OSS, SEALED
-from cipherbucket.keys.files import facts_beside
+from cipherbucket.keys.files import facts_beside, has_facts_beside
 from cipherbucket.policy import Policy
 from cipherbucket.stores.oss_settings import CHOICES
 
@@ -107,7 +107,7 @@ class KeyEntry:
         facts = facts_beside(self.file)
         if facts is not None:
             return facts[0]
-        return Description() if self.file.exists() else None
+        return Description() if self.file.exists() and not has_facts_beside(self.file) else None
 
     @property
     def writes(self) -> str:

@@ -82,6 +82,11 @@ class Keys:
                 return name
         raise UsageError(f"{self.document.path}: key {key.id} was not read from here")
 
+    def serves(self, key: MasterKey, format: str) -> bool:  # noqa: A002  the documents' word
+        """Tell whether a key may be given objects of a format; one from elsewhere may."""
+        named = (name for (name, _), loaded in self._loaded.items() if loaded is key)
+        return all(format in self.entries[name].formats for name in named)
+
     def _read(self, entry: KeyEntry, *, allow_weak: bool) -> MasterKey:
         try:
             if entry.kind == KMS:
@@ -94,6 +99,8 @@ class Keys:
 
     def _file_key(self, entry: KeyEntry, *, allow_weak: bool) -> MasterKey:
         assert entry.file is not None
+        if entry.file.exists() and not entry.file.is_file():  # a pipe would keep all waiting
+            raise self._error(entry, entry.kind, f"{entry.file} is no regular file")
         key = load_key(
             entry.file, passphrase=lambda: self._passphrase(entry), allow_weak=allow_weak
         )
@@ -238,7 +245,10 @@ class NamedRing(KeyRing):
 
 
 def _shown(entry: KeyEntry) -> str:
-    return "(not here)" if entry.label is None else str(entry.label)
+    if entry.label is not None:
+        return str(entry.label)
+    is_here = entry.file is not None and entry.file.exists()
+    return f"(what lies beside {entry.file} cannot be read)" if is_here else "(not here)"
 
 
 def _format_of(key: MasterKey, algorithm: str) -> str:

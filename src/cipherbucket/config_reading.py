@@ -32,6 +32,7 @@ _LONG_NAME = re.compile(
     r"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*\.[ \t]*){32}", re.ASCII
 )
 _SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)$")
+_QUOTED = re.compile(r"'[^']*'")
 _SECRET_NAME = re.compile(r"secret|pass|token|credential|private|access_?key", re.IGNORECASE)
 _SECRET = re.compile(r"-----BEGIN |\bLTAI[0-9A-Za-z]{12,}|://[^/@\s]*@", re.IGNORECASE)
 _BARE_KEY = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Za-z+/]{43}=")
@@ -173,6 +174,7 @@ def read_document(path: Path, *, found: bool) -> Document:
         what = (
             _SYNTAX_LINE.sub("", str(error)).strip().replace("(at end of document)", "at its end")
         )
+        what = _QUOTED.sub(lambda name: "..." if _is_secret(name[0][1:-1]) else name[0], what)
         raise UsageError(f"{path}:{line}: no TOML: {what}", hint="see https://toml.io") from None
     except RecursionError:
         raise UsageError(f"{path}: nested too deeply") from None

@@ -88,6 +88,7 @@ def refused(tmp_path: Path, text: str) -> cb.UsageError:
         (f'{STORE}[[rules]]\nat = "r"\nstrict_vi = true\n', "5: [[rules]] strict_vi:", "strict_iv"),
         ("a = 1\nb = \n", "2: no TOML: Invalid value", "toml.io"),
         ("a = 1\n[b", "2: no TOML: ", ""),
+        (f"[{SECRET}]\n" * 2, "2: no TOML: Cannot declare (...,) twice", ""),
         ("a = '''\n\n", "3: no TOML: ", ""),
     ],
 )

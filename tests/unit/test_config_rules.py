@@ -1,5 +1,6 @@
 """Rules of ``cipherbucket.toml`` that nothing goes around: other verbs, other spellings."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,3 +117,37 @@ def test_who_lacks_what_the_writing_key_takes_can_still_ask_for_the_keys(folder:
     assert ring.keys == ()
     with pytest.raises(cb.MasterKeyError, match=r"\.toml:8: \[keys\.vault\]: "):
         ring.writer("sealed")
+
+
+def test_a_key_is_given_no_objects_of_a_format_that_it_does_not_serve(folder: Path) -> None:
+    text = RULES.replace('"mine.pem"\n', '"mine.pem"\nformats = ["oss"]\n')
+    text += '[[rules]]\nat = "records/both"\nwrite = "mine"\naccept = ["sealed"]\n'
+    config = loaded(folder, text)
+    vault = config.key("vault")
+    with cb.open_bucket(config.stores["records"].url, vault, format="sealed") as bucket:
+        bucket.put("both/a", b"1")
+    with config.open("records/both/") as bucket:
+        with pytest.raises(cb.MasterKeyError, match="does not serve format sealed"):
+            bucket.rewrap("both/a")
+        with bucket.rewrap_all("both/") as report:
+            assert report.failed.objects == 1
+        assert bucket.get("both/a").read() == b"1"
+
+
+def test_of_a_key_that_lost_its_description_that_is_told(folder: Path) -> None:
+    config = loaded(folder, RULES[: RULES.index("[[rules]]")] + '[[rules]]\nat = "records"\n')
+    url = config.stores["records"].url
+    cb.open_bucket(url, config.key("mine")).put("a", b"1")
+    (folder / "mine.pem.json").write_text("{")
+    with pytest.raises(cb.NoMatchingKeyError, match=r"mine \(what lies beside .*mine\.pem cannot"):
+        config.open("records").get("a")
+    (folder / "mine.pem").unlink()
+    with pytest.raises(cb.NoMatchingKeyError, match=r"mine \(not here\)"):
+        config.open("records").get("a")
+
+
+def test_a_pipe_in_the_place_of_a_key_keeps_nobody_waiting(folder: Path) -> None:
+    (folder / "mine.pem").unlink()
+    os.mkfifo(folder / "mine.pem", 0o600)
+    with pytest.raises(cb.MasterKeyError, match=r"\.toml:6: .* rsa: .* no regular file"):
+        loaded(folder).key("mine")

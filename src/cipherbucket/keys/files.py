@@ -157,7 +157,7 @@ def load_key(
         pair = rsa_in(data, passphrase)
     if not isinstance(pair, rsa.RSAPublicKey):
         _warn_if_readable(file)
-    sidecar = description_path(file.with_suffix("") if file.suffix == ".pub" else file)
+    sidecar = _sidecar_of(file)
     sealed_only = False
     if os.path.lexists(sidecar):
         # Also where the description is given: who overlooked the mark would use the key for what
@@ -176,13 +176,21 @@ def facts_beside(path: str | os.PathLike[str]) -> tuple[Description, bool] | Non
         The description, and whether the key is for format ``sealed`` only; None if there is
         nothing that can be understood.
     """
-    file = Path(path)
-    sidecar = description_path(file.with_suffix("") if file.suffix == ".pub" else file)
+    sidecar = _sidecar_of(Path(path))
     try:
         facts = _read_facts(sidecar, json.loads(sidecar.read_bytes())["fingerprint"])
         return facts.description(), facts.sealed_only
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def has_facts_beside(path: str | os.PathLike[str]) -> bool:
+    """Tell whether anything lies where `facts_beside` looks, understood or not."""
+    return os.path.lexists(_sidecar_of(Path(path)))
+
+
+def _sidecar_of(file: Path) -> Path:
+    return description_path(file.with_suffix("") if file.suffix == ".pub" else file)
 
 
 def description_path(path: Path) -> Path:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from tests.sdk_vectors import private_key
 
+from cipherbucket.description import Description
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
 from cipherbucket.keys.files import (
     create_aes_key_file,
@@ -266,8 +267,9 @@ def test_what_lies_beside_a_key_is_told_without_the_key(tmp_path: Path) -> None:
     create_rsa_key_file(
         tmp_path / "cmk.pem", description=LABEL, passphrase="locked", sealed_only=True
     )
-    assert facts_beside(tmp_path / "cmk.pem") == (LABEL, True)
-    assert facts_beside(tmp_path / "cmk.pem.pub") == (LABEL, True)
+    facts = Description(LABEL), True
+    assert facts_beside(tmp_path / "cmk.pem") == facts
+    assert facts_beside(tmp_path / "cmk.pem.pub") == facts
     assert facts_beside(tmp_path / "nothing") is None
     for damaged in ("", "[]", '{"fingerprint": 1, "description": 2}'):
         description_path(tmp_path / "cmk.pem").write_text(damaged)
