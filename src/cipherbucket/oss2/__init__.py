@@ -5,227 +5,114 @@ oss2``, and ``from cipherbucket.oss2.crypto import RsaProvider`` instead of ``fr
 What is the same, what is better and what is not offered is listed in ``docs/oss2.md``.
 
 Law: a face. Names, arguments, results and exceptions are oss2's; what is done is done by
-`cipherbucket.Bucket` and its transfers. Names are imported when they are first used.
+`cipherbucket.Bucket` and its transfers. SDKs are imported when a bucket or a KMS key is made.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import NoReturn
 
+from cipherbucket.oss2 import api, defaults, exceptions, models
+from cipherbucket.oss2 import crypto_bucket as crypto_bucket
 from cipherbucket.oss2._logging import set_file_logger, set_stream_logger
-
-if TYPE_CHECKING:
-    from cipherbucket.oss2 import defaults, exceptions, models
-    from cipherbucket.oss2.api import (
-        CryptoBucket,
-    )
-    from cipherbucket.oss2.auth import (
-        AUTH_VERSION_1,
-        AUTH_VERSION_2,
-        AUTH_VERSION_4,
-        AnonymousAuth,
-        Auth,
-        AuthV2,
-        AuthV4,
-        ProviderAuth,
-        ProviderAuthV2,
-        ProviderAuthV4,
-        StsAuth,
-        make_auth,
-    )
-    from cipherbucket.oss2.compat import (
-        to_bytes,
-        to_string,
-        to_unicode,
-        urlparse,
-        urlquote,
-        urlunquote,
-    )
-    from cipherbucket.oss2.credentials import (
-        CredentialsProvider,
-        EcsRamRoleCredential,
-        EcsRamRoleCredentialsProvider,
-        StaticCredentialsProvider,
-    )
-    from cipherbucket.oss2.crypto import (
-        AliKMSProvider,
-        EncryptionMaterials,
-        LocalRsaProvider,
-        RsaProvider,
-    )
-    from cipherbucket.oss2.http import (
-        CaseInsensitiveDict,
-        Session,
-    )
-    from cipherbucket.oss2.iterators import (
-        MultipartUploadIterator,
-        ObjectIterator,
-        ObjectIteratorV2,
-        ObjectUploadIterator,
-        PartIterator,
-    )
-    from cipherbucket.oss2.models import (
-        BUCKET_ACL_PRIVATE,
-        BUCKET_ACL_PUBLIC_READ,
-        BUCKET_ACL_PUBLIC_READ_WRITE,
-        BUCKET_DATA_REDUNDANCY_TYPE_LRS,
-        BUCKET_DATA_REDUNDANCY_TYPE_ZRS,
-        BUCKET_STORAGE_CLASS_ARCHIVE,
-        BUCKET_STORAGE_CLASS_COLD_ARCHIVE,
-        BUCKET_STORAGE_CLASS_DEEP_COLD_ARCHIVE,
-        BUCKET_STORAGE_CLASS_IA,
-        BUCKET_STORAGE_CLASS_STANDARD,
-        BUCKET_VERSIONING_ENABLE,
-        BUCKET_VERSIONING_SUSPEND,
-        KMS_DATA_ENCRYPTION_SM4,
-        OBJECT_ACL_DEFAULT,
-        OBJECT_ACL_PRIVATE,
-        OBJECT_ACL_PUBLIC_READ,
-        OBJECT_ACL_PUBLIC_READ_WRITE,
-        SERVER_SIDE_ENCRYPTION_AES256,
-        SERVER_SIDE_ENCRYPTION_KMS,
-        SERVER_SIDE_ENCRYPTION_SM4,
-    )
-    from cipherbucket.oss2.resumable import (
-        ResumableDownloadStore,
-        ResumableStore,
-        determine_part_size,
-        make_download_store,
-        make_upload_store,
-        resumable_download,
-        resumable_upload,
-    )
-    from cipherbucket.oss2.utils import (
-        SizedFileAdapter,
-        content_type_by_name,
-        date_to_iso8601,
-        http_date,
-        http_to_unixtime,
-        is_valid_bucket_name,
-        is_valid_endpoint,
-        iso8601_to_date,
-        iso8601_to_unixtime,
-        make_progress_adapter,
-    )
+from cipherbucket.oss2.api import (
+    CryptoBucket,
+)
+from cipherbucket.oss2.auth import (
+    AUTH_VERSION_1,
+    AUTH_VERSION_2,
+    AUTH_VERSION_4,
+    AnonymousAuth,
+    Auth,
+    AuthV2,
+    AuthV4,
+    ProviderAuth,
+    ProviderAuthV2,
+    ProviderAuthV4,
+    StsAuth,
+    make_auth,
+)
+from cipherbucket.oss2.compat import (
+    to_bytes,
+    to_string,
+    to_unicode,
+    urlparse,
+    urlquote,
+    urlunquote,
+)
+from cipherbucket.oss2.credentials import (
+    CredentialsProvider,
+    EcsRamRoleCredential,
+    EcsRamRoleCredentialsProvider,
+    StaticCredentialsProvider,
+)
+from cipherbucket.oss2.crypto import (
+    AliKMSProvider,
+    EncryptionMaterials,
+    LocalRsaProvider,
+    RsaProvider,
+)
+from cipherbucket.oss2.http import (
+    CaseInsensitiveDict,
+    Session,
+)
+from cipherbucket.oss2.iterators import (
+    MultipartUploadIterator,
+    ObjectIterator,
+    ObjectIteratorV2,
+    ObjectUploadIterator,
+    PartIterator,
+)
+from cipherbucket.oss2.models import (
+    BUCKET_ACL_PRIVATE,
+    BUCKET_ACL_PUBLIC_READ,
+    BUCKET_ACL_PUBLIC_READ_WRITE,
+    BUCKET_DATA_REDUNDANCY_TYPE_LRS,
+    BUCKET_DATA_REDUNDANCY_TYPE_ZRS,
+    BUCKET_STORAGE_CLASS_ARCHIVE,
+    BUCKET_STORAGE_CLASS_COLD_ARCHIVE,
+    BUCKET_STORAGE_CLASS_DEEP_COLD_ARCHIVE,
+    BUCKET_STORAGE_CLASS_IA,
+    BUCKET_STORAGE_CLASS_STANDARD,
+    BUCKET_VERSIONING_ENABLE,
+    BUCKET_VERSIONING_SUSPEND,
+    KMS_DATA_ENCRYPTION_SM4,
+    OBJECT_ACL_DEFAULT,
+    OBJECT_ACL_PRIVATE,
+    OBJECT_ACL_PUBLIC_READ,
+    OBJECT_ACL_PUBLIC_READ_WRITE,
+    SERVER_SIDE_ENCRYPTION_AES256,
+    SERVER_SIDE_ENCRYPTION_KMS,
+    SERVER_SIDE_ENCRYPTION_SM4,
+)
+from cipherbucket.oss2.resumable import (
+    ResumableDownloadStore,
+    ResumableStore,
+    determine_part_size,
+    make_download_store,
+    make_upload_store,
+    resumable_download,
+    resumable_upload,
+)
+from cipherbucket.oss2.utils import (
+    SizedFileAdapter,
+    content_type_by_name,
+    date_to_iso8601,
+    http_date,
+    http_to_unixtime,
+    is_valid_bucket_name,
+    is_valid_endpoint,
+    iso8601_to_date,
+    iso8601_to_unixtime,
+    make_progress_adapter,
+)
 
 __version__ = "2.19.1"
 """The oss2 whose names these are; this library's own is ``cipherbucket.__version__``."""
 
 logger = logging.getLogger("cipherbucket")
 """Where this library says what it does."""
-
-_HOMES = {
-    "api": ("CryptoBucket",),
-    "auth": (
-        "AUTH_VERSION_1",
-        "AUTH_VERSION_2",
-        "AUTH_VERSION_4",
-        "AnonymousAuth",
-        "Auth",
-        "AuthV2",
-        "AuthV4",
-        "ProviderAuth",
-        "ProviderAuthV2",
-        "ProviderAuthV4",
-        "StsAuth",
-        "make_auth",
-    ),
-    "compat": (
-        "to_bytes",
-        "to_string",
-        "to_unicode",
-        "urlparse",
-        "urlquote",
-        "urlunquote",
-    ),
-    "credentials": (
-        "CredentialsProvider",
-        "EcsRamRoleCredential",
-        "EcsRamRoleCredentialsProvider",
-        "StaticCredentialsProvider",
-    ),
-    "crypto": (
-        "AliKMSProvider",
-        "EncryptionMaterials",
-        "LocalRsaProvider",
-        "RsaProvider",
-    ),
-    "http": (
-        "CaseInsensitiveDict",
-        "Session",
-    ),
-    "iterators": (
-        "MultipartUploadIterator",
-        "ObjectIterator",
-        "ObjectIteratorV2",
-        "ObjectUploadIterator",
-        "PartIterator",
-    ),
-    "models": (
-        "BUCKET_ACL_PRIVATE",
-        "BUCKET_ACL_PUBLIC_READ",
-        "BUCKET_ACL_PUBLIC_READ_WRITE",
-        "BUCKET_DATA_REDUNDANCY_TYPE_LRS",
-        "BUCKET_DATA_REDUNDANCY_TYPE_ZRS",
-        "BUCKET_STORAGE_CLASS_ARCHIVE",
-        "BUCKET_STORAGE_CLASS_COLD_ARCHIVE",
-        "BUCKET_STORAGE_CLASS_DEEP_COLD_ARCHIVE",
-        "BUCKET_STORAGE_CLASS_IA",
-        "BUCKET_STORAGE_CLASS_STANDARD",
-        "BUCKET_VERSIONING_ENABLE",
-        "BUCKET_VERSIONING_SUSPEND",
-        "KMS_DATA_ENCRYPTION_SM4",
-        "OBJECT_ACL_DEFAULT",
-        "OBJECT_ACL_PRIVATE",
-        "OBJECT_ACL_PUBLIC_READ",
-        "OBJECT_ACL_PUBLIC_READ_WRITE",
-        "SERVER_SIDE_ENCRYPTION_AES256",
-        "SERVER_SIDE_ENCRYPTION_KMS",
-        "SERVER_SIDE_ENCRYPTION_SM4",
-    ),
-    "resumable": (
-        "ResumableDownloadStore",
-        "ResumableStore",
-        "determine_part_size",
-        "make_download_store",
-        "make_upload_store",
-        "resumable_download",
-        "resumable_upload",
-    ),
-    "utils": (
-        "SizedFileAdapter",
-        "content_type_by_name",
-        "date_to_iso8601",
-        "http_date",
-        "http_to_unixtime",
-        "is_valid_bucket_name",
-        "is_valid_endpoint",
-        "iso8601_to_date",
-        "iso8601_to_unixtime",
-        "make_progress_adapter",
-    ),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = frozenset(
-    {
-        "api",
-        "auth",
-        "compat",
-        "credentials",
-        "crypto",
-        "crypto_bucket",
-        "defaults",
-        "exceptions",
-        "headers",
-        "http",
-        "iterators",
-        "models",
-        "resumable",
-        "utils",
-    }
-)
 
 __all__ = [
     "AUTH_VERSION_1",
@@ -307,17 +194,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
+def __getattr__(name: str) -> NoReturn:
     if name in {"Bucket", "Service"}:
-        return getattr(importlib.import_module(f"{__name__}.api"), name)  # which says what to use
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+        getattr(api, name)  # says what to use
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

@@ -251,8 +251,18 @@ def test_every_name_can_be_imported() -> None:
 def test_the_library_does_not_import_its_face() -> None:
     program = (
         "import sys, cipherbucket; assert 'cipherbucket.oss2' not in sys.modules;"
-        "from cipherbucket import oss2; assert 'cipherbucket.oss2.crypto' not in sys.modules;"
-        "assert oss2.exceptions.NoSuchKey and oss2.RsaProvider"
+        "from cipherbucket import oss2; assert oss2.exceptions.NoSuchKey and oss2.RsaProvider;"
+        "assert not {'alibabacloud_oss_v2', 'urllib3', 'urllib.request'} & {*sys.modules}"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
     assert importlib.import_module("cipherbucket.oss2.api").CryptoBucket is oss2.CryptoBucket
+
+
+def test_modules_and_what_is_not_offered_are_found_as_attributes() -> None:
+    for name in ("api", "crypto", "crypto_bucket", "headers", "http", "utils"):
+        assert getattr(oss2, name).__name__ == f"cipherbucket.oss2.{name}"
+    for name in ("Bucket", "Service"):
+        with pytest.raises(AttributeError, match=r"oss2 itself"):
+            getattr(oss2, name)
+    with pytest.raises(AttributeError, match="'nothing'"):
+        getattr(oss2, "nothing")  # noqa: B009  mypy would know
