@@ -187,3 +187,16 @@ def test_a_weak_key_of_a_rule_writes_if_that_is_said(folder: Path) -> None:
     assert "--allow-weak-key" in refused.stderr
     succeed("cp", "--allow-weak-key", "-", "records://a", stdin=b"1")
     assert succeed("cat", "records://a").stdout == "1"
+
+
+def test_what_the_target_would_not_read_is_not_copied_as_it_is(folder: Path) -> None:
+    with Path("cipherbucket.toml").open("a") as file:
+        file.write('[[rules]]\nat = "records/mixed"\nwrite = "mine"\nformat = "sealed"\n')
+        file.write('accept = ["oss"]\nplaintext = true\n')
+    with cb.open_store(f"file://{folder}/records") as store:
+        store.put("mixed/plain", b"2")
+    cb.open_bucket(f"file://{folder}/records", cb.load_key("mine.pem")).put("mixed/oss", b"1")
+    succeed("cp", "-r", "records://mixed/", "copies://")
+    for name, data in (("oss", "1"), ("plain", "2")):
+        assert told(f"copies://{name}") == ("sealed", ["mine"])
+        assert succeed("cat", f"copies://{name}").stdout == data

@@ -176,8 +176,9 @@ def check(url: str, access: Access) -> int:
     """Tell whether the keys open the object at URL, without reading its body.
 
     The answer is "yes" when the object's description finds a key and that key opens it. When no
-    description fits, each key is tried as with --force-key, and the answer says so. Objects of all
-    formats are looked at, unless --format names one. The exit code is 0 for yes and 4 for no.
+    description fits, each key of -k is tried as with --force-key, and the answer says so.
+    Objects of all formats are looked at, unless --format names one. The exit code is 0 for yes
+    and 4 for no.
     """
     if not access.reads:
         raise cb.UsageError("no key to check", hint="name one with -k KEY")

@@ -250,7 +250,12 @@ def _differ(origin: Access, target: Access, *, same_store: bool) -> bool:
     ours, theirs = (
         (each.write, each.format, each.recipients) for each in (origin.rule, target.rule)
     )
-    return ours != theirs
+    return ours != theirs or _accepts_more(origin.policy, target.policy)
+
+
+def _accepts_more(policy: cb.Policy, other: cb.Policy) -> bool:
+    """Tell whether objects are accepted that the other would not read."""
+    return not policy.formats <= other.formats or (policy.plaintext and not other.plaintext)
 
 
 def _is_bound(info: cb.ObjectInfo) -> bool:
