@@ -77,14 +77,15 @@ class Keys:
         Raises:
             UsageError: It is none of them.
         """
-        for (name, _), loaded in self._loaded.items():
+        for (name, _), loaded in tuple(self._loaded.items()):
             if loaded is key:
                 return name
         raise UsageError(f"{self.document.path}: key {key.id} was not read from here")
 
     def serves(self, key: MasterKey, format: str) -> bool:  # noqa: A002  the documents' word
         """Tell whether a key may be given objects of a format; one from elsewhere may."""
-        named = (name for (name, _), loaded in self._loaded.items() if loaded is key)
+        read = tuple(self._loaded.items())  # at once: other threads may read further keys
+        named = (name for (name, _), loaded in read if loaded is key)
         return all(format in self.entries[name].formats for name in named)
 
     def _read(self, entry: KeyEntry, *, allow_weak: bool) -> MasterKey:
