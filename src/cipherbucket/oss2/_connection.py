@@ -1,7 +1,7 @@
 """From oss2's arguments to the store that a bucket talks to.
 
 The store is made at the first request, as oss2 finds out then what cannot be done, and anew when
-the bucket is given an `Auth` of another signature version.
+the bucket is given an `Auth` of another signature version, another timeout or other proxies.
 """
 
 from __future__ import annotations
@@ -116,14 +116,15 @@ class Connection:
     """The store of a bucket, for whoever asks at the moment.
 
     Attributes:
-        auth: Who asks; another may be put in its place at any time.
+        auth: Who asks; another may be put in its place at any time, and so for ``place``.
+        place: Where the bucket is.
     """
 
     def __init__(self, auth: AuthBase, place: Place) -> None:
         self.auth = auth
         self.place = place
         self._lock = threading.Lock()
-        self._signature: str | None = None
+        self._made_for: tuple[str, Place] | None = None
         self._store: OssRequests | None = None
 
     def store(self) -> OssRequests:
@@ -134,24 +135,24 @@ class Connection:
             ClientError: Signature version 4 without a region.
             MissingExtraError: The extra ``oss`` is not installed.
         """
-        signature = self.auth.signature
+        wanted = self.auth.signature, self.place
         with self._lock:
-            if self._store is None or signature != self._signature:
-                self._store, self._signature = self._new_store(signature), signature
+            if self._store is None or wanted != self._made_for:
+                self._store, self._made_for = self._new_store(*wanted), wanted
             return self._store
 
-    def _new_store(self, signature: str) -> OssRequests:
+    def _new_store(self, signature: str, place: Place) -> OssRequests:
         try:
             from cipherbucket.stores.oss_requests import OssRequests  # noqa: PLC0415  the extra
         except ImportError as error:
             raise MissingExtraError(
                 "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"
             ) from error
-        if signature == "v4" and not (self.place.region or self.place.cloudbox_id):
+        if signature == "v4" and not (place.region or place.cloudbox_id):
             raise ClientError("The region should not be None in signature version 4.")
         who = ANONYMOUS if signature == UNSIGNED else self._credentials
-        settings = self.place.settings(who, "v1" if signature == UNSIGNED else signature)
-        return OssRequests(self.place.bucket_name, settings)
+        settings = place.settings(who, "v1" if signature == UNSIGNED else signature)
+        return OssRequests(place.bucket_name, settings)
 
     def settings(self) -> OssSettings:
         """Return how the store is reached, without anybody's credentials.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from cipherbucket.bucket import Bucket
@@ -71,12 +72,8 @@ class Face:
         self.bucket_name = checked_bucket_name(bucket_name)
         self.crypto_provider = crypto_provider
         self.session = session or Session()
-        self.timeout: float | tuple[float, float] = (
-            defaults.connect_timeout if connect_timeout is None else connect_timeout
-        )
         self.app_name = app_name
         self.enable_crc = enable_crc
-        self.proxies = proxies
         self.region = region
         self.cloudbox_id = cloudbox_id
         self.product = "oss" if cloudbox_id is None else "oss-cloudbox"
@@ -91,7 +88,7 @@ class Face:
                 endpoint=self.endpoint,
                 bucket_name=self.bucket_name,
                 is_cname=is_cname,
-                timeout=self.timeout,
+                timeout=defaults.connect_timeout if connect_timeout is None else connect_timeout,
                 app_name=app_name,
                 proxies=proxies,
                 region=region,
@@ -111,6 +108,24 @@ class Face:
             raise ClientError("auth must be one of cipherbucket.oss2's: Auth, ProviderAuth ...")
         self._connection.auth = auth
 
+    @property
+    def timeout(self) -> float | tuple[float, float]:
+        """Seconds, see ``connect_timeout``; set, it counts from the next call on."""
+        return self._connection.place.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float | tuple[float, float]) -> None:
+        self._connection.place = replace(self._connection.place, timeout=seconds)
+
+    @property
+    def proxies(self) -> Mapping[str, str] | None:
+        """Proxies by scheme; set, they count from the next call on."""
+        return self._connection.place.proxies
+
+    @proxies.setter
+    def proxies(self, proxies: Mapping[str, str] | None) -> None:
+        self._connection.place = replace(self._connection.place, proxies=proxies)
+
     def _init_user_agent(self, headers: MutableMapping[str, str]) -> None:
         """Name what encrypts in headers, as subclasses of oss2's bucket may expect."""
         if "User-Agent" in headers:
@@ -122,7 +137,7 @@ class Face:
         """Close connections; the next call opens new ones. oss2 has no such call."""
         self._connection.close()
 
-    def bucket(
+    def as_cipherbucket(
         self, headers: Mapping[str, str] = NOTHING, query: Mapping[str, str] = NOTHING
     ) -> Bucket:
         """Return this bucket as the library's own.

@@ -77,7 +77,7 @@ class Parts(Face):
             warn_of_parts_md5(stacklevel=3)
         added = sent.added | _forbidding(sent)
         with self._call(key) as (name, call):
-            upload = self.bucket(added).multipart(
+            upload = self.as_cipherbucket(added).multipart(
                 name,
                 data_size=data_size,
                 part_size=part_size,

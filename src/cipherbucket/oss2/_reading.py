@@ -66,7 +66,7 @@ class Reading(Face):
         version_id = query.pop("versionId", None) or None
         with self._call(key) as (name, call):
             call.wrap_alg = self.crypto_provider.wrap_alg
-            source = self.bucket(sent.added, query).get(
+            source = self.as_cipherbucket(sent.added, query).get(
                 name,
                 start=span[0] if span else 0,
                 length=span[1] if span else None,

@@ -85,7 +85,7 @@ class Writing(Face):
         if sent.md5 is not None:
             warn_of_md5(stacklevel=4)
         with self._call(key) as (name, call):
-            self.bucket(sent.added).put(
+            self.as_cipherbucket(sent.added).put(
                 name,
                 body,
                 metadata=sent.metadata,
@@ -150,7 +150,7 @@ class Writing(Face):
         sent = sorted_headers(headers)
         sent.added.pop(OSS_METADATA_DIRECTIVE, None)
         with self._call(key) as (name, call):
-            self.bucket(sent.added).update_metadata(
+            self.as_cipherbucket(sent.added).update_metadata(
                 name,
                 metadata=None if headers is None else sent.metadata,
                 headers=None if headers is None else sent.kept,

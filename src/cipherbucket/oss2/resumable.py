@@ -80,7 +80,7 @@ def resumable_upload(
     if sent.md5 is not None:
         warn_of_parts_md5(stacklevel=3)
     with exchange() as call:
-        face.bucket(sent.added).upload(
+        face.as_cipherbucket(sent.added).upload(
             path,
             key,
             metadata=sent.metadata,
@@ -147,7 +147,7 @@ def resumable_download(
         return
     with exchange():
         try:
-            face.bucket(passed_on).download(
+            face.as_cipherbucket(passed_on).download(
                 key,
                 path,
                 version_id=(params or {}).get("versionId"),

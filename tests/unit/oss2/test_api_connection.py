@@ -266,3 +266,28 @@ def test_modules_and_what_is_not_offered_are_found_as_attributes() -> None:
             getattr(oss2, name)
     with pytest.raises(AttributeError, match="'nothing'"):
         getattr(oss2, "nothing")  # noqa: B009  mypy would know
+
+
+def test_a_subclass_has_names_of_its_own(face: Scene) -> None:
+    class Mine(oss2.CryptoBucket):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.bucket = self.store = self.client = self.name = "mine"
+
+    mine = Mine(face.auth(), face.oss.url, BUCKET, face.rsa(mat_desc={"desc": "mine"}))
+    mine.put_object("o", b"content")
+    assert mine.get_object("o").read() == b"content"
+    mine.close()
+
+
+def test_timeout_and_proxies_may_be_set_later(face: Scene) -> None:
+    bucket = face.bucket(face.rsa(mat_desc={"desc": "tests"}), connect_timeout=7)
+    bucket.put_object("o", b"content")
+    assert (bucket.timeout, bucket.proxies) == (7, None)
+    bucket.proxies = {"http": "http://127.0.0.1:1"}
+    with pytest.raises(exceptions.RequestError, match="Proxy"):
+        bucket.get_object("o")
+    bucket.proxies, bucket.timeout = None, (3, 4.5)
+    settings = bucket._connection.settings()
+    assert (settings.connect_timeout, settings.read_timeout) == (3, 4.5)
+    assert bucket.get_object("o").read() == b"content"
