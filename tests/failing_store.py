@@ -2,7 +2,7 @@
 
 from cipherbucket import MemoryStore, TransientStoreError
 from cipherbucket.stores.bodies import Outgoing
-from cipherbucket.stores.objects import StoredObject
+from cipherbucket.stores.objects import Match, StoredObject
 
 
 class FailingStore(MemoryStore):
@@ -29,7 +29,7 @@ class FailingStore(MemoryStore):
         metadata: dict[str, str],
         headers: dict[str, str],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject:
         if self.failures:
             self.failures -= 1

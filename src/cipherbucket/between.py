@@ -253,7 +253,7 @@ def _planned(there: StoredObject, to: Destination) -> tuple[PartPlan, Destinatio
     return plan, replace(to, metadata={**to.metadata, **sized})
 
 
-def _if_match(to: Destination) -> str | None:
+def _if_match(to: Destination) -> StoredObject | None:
     return None if to.replacing is None else to.replacing.if_match
 
 

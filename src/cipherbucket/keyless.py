@@ -278,11 +278,12 @@ def replace_around(
     metadata: Mapping[str, str],
     headers: Mapping[str, str] | None = None,
 ) -> StoredObject:
-    """Replace the metadata of an object that is still as ``info`` tells, and look at it afterwards.
+    """Replace the metadata of an object that is still as ``info`` tells, and see that it has them.
 
     New metadata leave an ETag as it is, so a condition on it is blind to whoever changes
-    recipients at the same time: the condition is the metadata themselves. Where the store cannot
-    hold it at the very moment of the write, the look tells of a change in between.
+    recipients at the same time: the condition is the metadata themselves. A store that cannot hold
+    it at the very moment of the write returns what it found afterwards, which tells of a change in
+    between.
 
     Args:
         store: Where it lies.
@@ -295,24 +296,23 @@ def replace_around(
         ObjectChangedError: Somebody else changed the metadata at the same time.
     """
     try:
-        stored = store.replace_metadata(
+        there = store.replace_metadata(
             info.name,
             metadata=metadata,
             headers=headers,
             if_match=info.etag,
             if_metadata=info.stored_metadata(),
         )
-        there = store.head(info.name)
     except PreconditionFailedError as error:
         # The answer to a request that was repeated tells of the first one's change.
-        stored = there = store.head(info.name)
+        there = store.head(info.name)
         if there.metadata != metadata or there.crc64 != info.crc64:
             if there.etag != info.etag:
                 raise
             raise _changed(info.name) from error
     if Envelope.parse(there.metadata) != Envelope.parse(metadata):
         raise _changed(info.name)
-    return stored
+    return there
 
 
 def _changed(name: str) -> ObjectChangedError:

@@ -97,12 +97,18 @@ class Policy:
             self.formats | further - {PLAINTEXT}, plaintext=self.plaintext or PLAINTEXT in further
         )
 
-    def _with(self, formats: Iterable[str], *, plaintext: bool) -> Policy:
+    def strict(self) -> Policy:
+        """Return this policy with the IV's bytes 8 to 11 checked."""
+        return self._with(self.formats, plaintext=self.plaintext, strict_iv=True)
+
+    def _with(
+        self, formats: Iterable[str], *, plaintext: bool, strict_iv: bool | None = None
+    ) -> Policy:
         return Policy(
             formats,
             plaintext=plaintext,
             min_rsa_bits=self.min_rsa_bits,
-            strict_iv=self.strict_iv,
+            strict_iv=self.strict_iv if strict_iv is None else strict_iv,
             unbound_names=self.unbound_names,
         )
 

@@ -139,7 +139,8 @@ class Renewing(Rewrapping):
             self._reading(
                 seen.name, key=renewal.key, context=renewal.context if is_sealed else NOTHING
             ),
-            policy=self._policy.admitting(renewal.kinds),
+            # Only the IV tells a wrong key; what it gave would be taken for the plaintext for ever.
+            policy=self._policy.admitting(renewal.kinds).strict(),
             format=info.format if info.envelope is not None else self._format,
         )
         sealing = self._sealing_anew(info, reading, renewal)

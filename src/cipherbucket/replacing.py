@@ -24,9 +24,9 @@ class Seen:
     stored: StoredObject
 
     @property
-    def if_match(self) -> str | None:
+    def if_match(self) -> StoredObject | None:
         """What `Store.put` and `Store.complete_upload` are to be told."""
-        return self.stored.etag if self.store.conditional else None
+        return self.stored if self.store.conditional else None
 
     def check(self, ours: Envelope) -> StoredObject | None:
         """See that the object is still there, before each attempt to replace it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -153,3 +154,18 @@ def test_a_rate_slows_it_down(monkeypatch: pytest.MonkeyPatch) -> None:
     scene.put(LARGE)
     scene.bucket(scene.new, scene.old).reencrypt(scene.name, limit_rate=len(LARGE))
     assert max(waited) > 0.9, "a second's worth of bytes"
+
+
+def test_a_foreign_iv_does_not_tell_a_wrong_key_and_is_left(key: cb.RsaKey) -> None:
+    """Written anew by a wrong key, random bytes would be the plaintext for ever."""
+    store = cb.MemoryStore()
+    cb.Bucket(store, cb.KeyRing(key)).put("foreign", b"body")
+    start = key.wrap(bytes(range(16)), algorithm=key.algorithm_for("oss"), context=b"")
+    changed = {"client-side-encryption-start": base64.b64encode(start).decode()}
+    store.put("foreign", b"body", metadata={**store.head("foreign").metadata, **changed})
+    bucket = cb.Bucket(store, cb.KeyRing(key), policy=cb.Policy(strict_iv=False))
+    assert len(bucket.get("foreign").read()) == 4
+    before = store.head("foreign")
+    with pytest.raises(cb.WrongKeyError):
+        bucket.reencrypt("foreign")
+    assert store.head("foreign") == before

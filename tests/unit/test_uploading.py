@@ -20,7 +20,7 @@ from cipherbucket.errors import (
 from cipherbucket.format.sealed import CHUNK, HEADER
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.objects import Part, StoredObject
+from cipherbucket.stores.objects import Match, Part, StoredObject
 from cipherbucket.writer import ATTEMPTS
 
 KEY = cb.AesKey(bytes(range(32)), description={"desc": "a"})
@@ -98,7 +98,7 @@ class Watched(MemoryStore):
         upload_id: str,
         parts: Sequence[Part],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject:
         self.steps.append("complete")
         fails = self._fails("complete")
@@ -243,7 +243,7 @@ class Swapping(Watched):
         upload_id: str,
         parts: Sequence[Part],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject:
         if self.kind == "gone":
             raise UploadNotFoundError("no such upload")

@@ -18,6 +18,7 @@ from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing
 from cipherbucket.stores.hooks import Hooks
 from cipherbucket.stores.objects import (
     NOTHING,
+    Match,
     Page,
     Part,
     StoredObject,
@@ -48,7 +49,7 @@ class Store(Hooks):
         metadata: Mapping[str, str] = NOTHING,
         headers: Mapping[str, str] = NOTHING,
         if_absent: bool = False,
-        if_match: str | None = None,
+        if_match: Match | None = None,
     ) -> StoredObject:
         """Store an object, wholly or not at all; an object of this name is replaced.
 
@@ -58,7 +59,8 @@ class Store(Hooks):
             metadata: User metadata; names of a-z, 0-9 and hyphen.
             headers: Some of `CONTENT_HEADERS`.
             if_absent: Only if there is no object of this name.
-            if_match: Only if the object there has this ETag.
+            if_match: Only if the object there has this ETag; or, of a whole `StoredObject`, this
+                ETag and these metadata and headers.
 
         Raises:
             UsageError: Name, metadata or headers are not allowed, or the store is not
@@ -310,7 +312,7 @@ class Store(Hooks):
         parts: Sequence[Part],
         *,
         if_absent: bool = False,
-        if_match: str | None = None,
+        if_match: Match | None = None,
     ) -> StoredObject:
         """Make the object of these parts, in ascending order of number; it appears whole.
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from cipherbucket.errors import CipherbucketError, StoreError, UsageError
 from cipherbucket.stores.bodies import Outgoing, RawBody
-from cipherbucket.stores.objects import NOTHING, Page, Part, StoredObject, Upload, Version
+from cipherbucket.stores.objects import NOTHING, Match, Page, Part, StoredObject, Upload, Version
 
 
 class Hooks(ABC):
@@ -71,7 +71,7 @@ class Hooks(ABC):
         metadata: dict[str, str],
         headers: dict[str, str],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject: ...
 
     @abstractmethod
@@ -128,7 +128,7 @@ class Hooks(ABC):
         upload_id: str,
         parts: Sequence[Part],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject: ...
 
     @abstractmethod

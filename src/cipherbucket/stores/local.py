@@ -54,6 +54,7 @@ from cipherbucket.stores.local_recovery import (
 )
 from cipherbucket.stores.local_uploads import Uploads, find_upload
 from cipherbucket.stores.objects import (
+    Match,
     Page,
     Part,
     StoredObject,
@@ -144,7 +145,7 @@ class LocalStore(Store):
         metadata: dict[str, str],
         headers: dict[str, str],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject:
         if if_absent or if_match is not None:  # what cannot succeed is not written first
             check_conditions(self._index.find(name), if_absent, if_match, name)
@@ -265,7 +266,7 @@ class LocalStore(Store):
         upload_id: str,
         parts: Sequence[Part],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject:
         upload = self._uploads.find(name, upload_id)
         check_parts(upload.parts, parts, name)
@@ -328,7 +329,7 @@ class LocalStore(Store):
         self,
         stored: StoredObject,
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
         also: Callable[[sqlite3.Connection], None] | None = None,
     ) -> str | None:
         """Give a new body its sidecar and its name, and return the body that it replaces."""

@@ -26,6 +26,7 @@ from cipherbucket.stores.bodies import Outgoing, RawBody
 from cipherbucket.stores.listing import list_page
 from cipherbucket.stores.objects import (
     Entry,
+    Match,
     Page,
     Part,
     StoredObject,
@@ -88,7 +89,7 @@ class MemoryStore(Store):
         metadata: dict[str, str],
         headers: dict[str, str],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject:
         if if_absent or if_match is not None:  # what cannot succeed is not read first
             with self._lock:
@@ -205,7 +206,7 @@ class MemoryStore(Store):
         upload_id: str,
         parts: Sequence[Part],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject:
         with self._lock:
             unfinished = self._unfinished(name, upload_id)

@@ -70,6 +70,10 @@ class StoredObject:
     version_id: str | None = None
 
 
+Match = str | StoredObject
+"""What is to be replaced: what has this ETag, or this very object, metadata and headers too."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """One line of a listing: an object, or a common prefix (then only ``name`` has a meaning)."""
@@ -195,7 +199,7 @@ def clip(name: str, size: int, start: int, length: int | None, tail: int | None)
 
 
 def check_conditions(
-    there: StoredObject | None, if_absent: bool, if_match: str | None, name: str
+    there: StoredObject | None, if_absent: bool, if_match: Match | None, name: str
 ) -> None:
     """Hold the conditions of a write against what is there; for stores that decide themselves.
 
@@ -204,13 +208,22 @@ def check_conditions(
     """
     if if_absent and there is not None:
         raise PreconditionFailedError("there is an object of this name already", name=name)
-    if if_match is not None and (there is None or there.etag != if_match):
+    etag = if_match.etag if isinstance(if_match, StoredObject) else if_match
+    if etag is not None and (there is None or there.etag != etag):
         now = "no object" if there is None else f"an object with ETag {there.etag!r}"
         raise PreconditionFailedError(
-            f"the condition was ETag {if_match!r}; there is {now}",
+            f"the condition was ETag {etag!r}; there is {now}",
             name=name,
             hint="the object was changed meanwhile; look at it again before you write",
         )
+    if isinstance(if_match, StoredObject) and there is not None:
+        same = there.metadata == if_match.metadata and there.headers == if_match.headers
+        if not same:
+            raise PreconditionFailedError(
+                "the object's metadata are not those that it had",
+                name=name,
+                hint="the object was changed meanwhile; look at it again before you write",
+            )
 
 
 def check_there(there: StoredObject, if_metadata: Mapping[str, str] | None) -> None:

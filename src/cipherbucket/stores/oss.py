@@ -18,7 +18,7 @@ from cipherbucket.stores._http import Http, Response
 from cipherbucket.stores._sdk import new_client, service_errors
 from cipherbucket.stores.answers import received_range, stored_object
 from cipherbucket.stores.bodies import Outgoing, RawBody
-from cipherbucket.stores.objects import Part, StoredObject, check_conditions, clip
+from cipherbucket.stores.objects import Match, Part, StoredObject, check_conditions, clip
 from cipherbucket.stores.oss_copying import POLICED, OssCopying, with_prefix
 from cipherbucket.stores.oss_settings import OssSettings
 from cipherbucket.stores.oss_xml import refuse_if_match
@@ -101,7 +101,7 @@ class OssStore(OssCopying):
         metadata: dict[str, str],
         headers: dict[str, str],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject:
         refuse_if_match(if_match, name)
         sent = _with_metadata(metadata, headers)

@@ -19,6 +19,7 @@ from cipherbucket.stores.objects import (
     MAX_PARTS,
     NOTHING,
     Entry,
+    Match,
     Page,
     Part,
     StoredObject,
@@ -170,7 +171,7 @@ class OssXmlVerbs(Store):
         upload_id: str,
         parts: Sequence[Part],
         if_absent: bool,
-        if_match: str | None,
+        if_match: Match | None,
     ) -> StoredObject:
         refuse_if_match(if_match, name)
         with service_errors(name):
@@ -288,7 +289,7 @@ class OssXmlVerbs(Store):
         return "&".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in tags)
 
 
-def refuse_if_match(if_match: str | None, name: str) -> None:
+def refuse_if_match(if_match: Match | None, name: str) -> None:
     """Refuse a condition that OSS has not.
 
     Raises:
