@@ -145,7 +145,7 @@ def load_key(
     data = bytes_of_key_file(path)
     file = Path(path)
     if (secret := aes_in(data)) is not None:
-        _warn_if_readable(file)
+        warn_if_readable(file)
         key = AesKey(secret, description=description)
         sidecar = description_path(file)
         if description is None and os.path.lexists(sidecar):
@@ -156,7 +156,7 @@ def load_key(
             raise MasterKeyError("neither an RSA key nor an AES key", hint=_ACCEPTED)
         pair = rsa_in(data, passphrase)
     if not isinstance(pair, rsa.RSAPublicKey):
-        _warn_if_readable(file)
+        warn_if_readable(file)
     sidecar = _sidecar_of(file)
     sealed_only = False
     if os.path.lexists(sidecar):
@@ -259,7 +259,7 @@ def _unreadable(sidecar: Path) -> MasterKeyError:
     )
 
 
-def _warn_if_readable(file: Path) -> None:
+def warn_if_readable(file: Path, stacklevel: int = 3) -> None:
     """Warn of a secret that other users of the machine can read, as ssh refuses it."""
     try:
         mode = file.stat().st_mode
@@ -269,7 +269,7 @@ def _warn_if_readable(file: Path) -> None:
         warnings.warn(
             f"key file {file} can be read by other users; keep it to yourself: chmod 600 {file}",
             CipherbucketWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 

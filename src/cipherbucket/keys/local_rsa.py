@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError
-from cipherbucket.keys.files import create_all
+from cipherbucket.keys.files import create_all, warn_if_readable
 from cipherbucket.keys.reading import bytes_of_key_file, naming_the_file, rsa_in, rsa_in_pem
 from cipherbucket.keys.rsa import OAEP_SHA1, V1_RSA, RsaKey
 
@@ -49,6 +49,8 @@ class LocalRsaKey(RsaKey):
 def local_rsa_key(private: Path, public: Path, passphrase: bytes | None = None) -> LocalRsaKey:
     """Read the two files of a key; make them if neither is there, with a warning.
 
+    A private key that other users can read is warned of, too.
+
     Args:
         private: The private key, PEM.
         public: Its public half, PEM. A new pair is readable by its owner alone, both files.
@@ -72,6 +74,7 @@ def local_rsa_key(private: Path, public: Path, passphrase: bytes | None = None) 
         key = rsa_in(bytes_of_key_file(private), None if passphrase is None else lambda: passphrase)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise MasterKeyError("a public half, where the private key should be")
+    warn_if_readable(private, stacklevel=4)  # oss2 makes them so
     data = bytes_of_key_file(public)
     found = LocalRsaKey(key, allow_weak=True)
     if b"Proc-Type:" not in data:

@@ -1,6 +1,7 @@
 """The two key files of a LocalRsaProvider: read, made once, never overwritten."""
 
 import stat
+import warnings
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cipherbucket.oss2.exceptions import ClientError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:key SHA256.*writes without a description"),
+    pytest.mark.filterwarnings("ignore:key file .* can be read by other users"),
     OLD_FASHIONED,
 ]
 NAMES = {".private_key.pem", ".public_key.pem"}
@@ -39,6 +41,18 @@ def test_a_missing_pair_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     before = contents(folder)
     assert LocalRsaProvider(str(folder)).master_key().id == provider.master_key().id
     assert contents(folder) == before
+
+
+def test_a_private_key_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
+    import_oss2().LocalRsaProvider(dir=str(tmp_path))
+    (tmp_path / ".private_key.pem").chmod(0o644)  # as oss2 makes it under the usual umask
+    with pytest.warns(cb.CipherbucketWarning, match="chmod 600") as told:
+        LocalRsaProvider(str(tmp_path))
+    assert told[0].filename == __file__
+    (tmp_path / ".private_key.pem").chmod(0o600)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LocalRsaProvider(str(tmp_path))
 
 
 def test_the_usual_folder_is_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
