@@ -10,7 +10,7 @@ envelope opens the object for ever, and the answer is `reencrypt`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -18,7 +18,14 @@ from cipherbucket.between import rewrite
 from cipherbucket.copies import is_recipient
 from cipherbucket.custody import Custody
 from cipherbucket.description import Description
-from cipherbucket.errors import EnvelopeError, ObjectChangedError, PolicyError, named
+from cipherbucket.errors import (
+    EnvelopeError,
+    NoMatchingKeyError,
+    ObjectChangedError,
+    PolicyError,
+    WrongKeyError,
+    named,
+)
 from cipherbucket.format.envelope import OSS_V1, Envelope
 from cipherbucket.format.footer import Recipient
 from cipherbucket.info import ObjectInfo
@@ -61,9 +68,23 @@ class Change:
     workers: int | None = None
 
     @property
-    def replaced(self) -> Label | None:
-        """The key that is replaced; None for the one by which an object opens."""
-        return self.old if self.old is not None else self.key
+    def is_forced(self) -> bool:
+        """Whether a key is to open objects whose labels may be wrong, that of the new key too."""
+        return self.key is not None and self.key.id != self.to.id
+
+    def replaces(self, recipient: Recipient) -> bool:
+        """Tell by its label whether a recipient is to go; never the one that is to come."""
+        old = self.old if self.old is not None else self.key
+        return old is not None and is_of(recipient, old) and not is_of(recipient, self.to)
+
+    def has_new(self, recipients: Iterable[Recipient]) -> bool:
+        """Tell by their labels whether the new key is among them."""
+        return any(is_of(each, self.to) for each in recipients)
+
+    def is_made(self, recipients: Iterable[Recipient]) -> bool:
+        """Tell by their labels alone whether nothing is left to do."""
+        here = tuple(recipients)
+        return self.has_new(here) and not self.is_forced and not any(map(self.replaces, here))
 
     def check(self, ring: KeyRing) -> None:
         """Refuse keys that no reader could tell apart.
@@ -95,7 +116,8 @@ class Rewrapping(Custody):
         """Wrap an object's data key with another master key; the ciphertext stays as it is.
 
         Of a sealed object's recipients the one that opens it, or that of ``key``, is replaced and
-        the others stay. An object that has the new key already is left as it is. Metadata,
+        the others stay. An object that has the new key already, by its description, is left as it
+        is; with ``key``, only where that one does not open it. Metadata,
         content headers, tags, ACL, storage class and encryption at rest are kept. Old versions
         keep their old key, and so does the footer of a sealed object: whoever has the old key and
         an old envelope still opens it. If that must not be, see `reencrypt`.
@@ -131,6 +153,30 @@ class Rewrapping(Custody):
         self, seen: StoredObject, change: Change, halt: Halt, progress: Progress | None = None
     ) -> ObjectInfo:
         info = ObjectInfo.of(seen)
+        envelope = self._rewrappable(info)
+        if change.is_made(envelope.recipients):
+            return info
+        reading = self._reading(info.name, key=change.key, context=change.context)
+        try:
+            renewed = _renewed(envelope, reading, change)
+        except (WrongKeyError, NoMatchingKeyError):
+            if change.is_forced and change.has_new(envelope.recipients):
+                return info  # rightly labelled: the key that was named does not open it any more
+            raise
+        reading.policy.admit(renewed)  # what this bucket would not read it does not write
+        written = self._with_envelope(
+            Seen(self._store, seen), info, renewed, change, halt, progress
+        )
+        _log.info("rewrapped %r for key %s", info.name, change.to.id)
+        return written
+
+    def _rewrappable(self, info: ObjectInfo) -> Envelope:
+        """Return an object's envelope, if it is one that can be wrapped anew.
+
+        Raises:
+            PolicyError: It is not encrypted, in format ``oss-v1``, or not read by this bucket.
+            IntegrityError: It has another length than its envelope says.
+        """
         if (envelope := info.envelope) is None:
             raise PolicyError(
                 "the object is not encrypted, so it has no key to change",
@@ -141,19 +187,9 @@ class Rewrapping(Custody):
                 "objects of format oss-v1 keep their envelope",
                 hint="reencrypt with kinds=['oss-v1'] writes it anew",
             )
+        self._policy.admit(envelope)
         info.check_lengths()
-        reading = self._reading(info.name, key=change.key, context=change.context)
-        if envelope.seal is not None:
-            renewed = _of_sealed(envelope, reading, change)
-        else:
-            renewed = _of_oss(envelope, reading, change)
-        if renewed == envelope:
-            return info
-        written = self._with_envelope(
-            Seen(self._store, seen), info, renewed, change, halt, progress
-        )
-        _log.info("rewrapped %r for key %s", info.name, change.to.id)
-        return written
+        return envelope
 
     def _with_envelope(
         self,
@@ -169,9 +205,13 @@ class Rewrapping(Custody):
         metadata = {**info.metadata, **texts}
         fixed = self._store.fixed_metadata
         if fixed is None or not any(name.startswith(fixed) for name in texts):
-            # Tried again here, and by nobody above, it knows its own change if an answer was lost.
-            written = persist(lambda _: replace_around(self._store, info, metadata))
-            return ObjectInfo.of(written)
+
+            def replaced(_: int) -> StoredObject:
+                halt.passed(0)  # a pass that was stopped changes nothing any more
+                return replace_around(self._store, info, metadata)
+
+            # Tried again right here, it knows its own change if an answer was lost.
+            return ObjectInfo.of(persist(replaced))
         written = rewrite(
             seen,
             metadata=metadata,
@@ -190,34 +230,37 @@ class Rewrapping(Custody):
         return there
 
 
-def _of_oss(envelope: Envelope, reading: Reading, change: Change) -> Envelope:
-    (recipient,) = envelope.recipients
-    if is_of(recipient, change.to):
-        return envelope
+def _renewed(envelope: Envelope, reading: Reading, change: Change) -> Envelope:
+    """Return the envelope for the new key; nothing is written yet."""
+    if envelope.seal is None:
+        return rewrapped(envelope, change.to, *_unwrapped(envelope, reading))
+    there = envelope.recipients
+    opened = open_sealed(
+        envelope, reading.ring, reading.policy, key=reading.key, binding=reading.binding
+    )
+    # Where no label tells which, it is the one that opened, even if it has the new key's label.
+    gone = [each for each in there if change.replaces(each)] or [opened.recipient]
+    kept = [each for each in there if each not in gone]
+    if not change.has_new(kept):
+        kept.insert(there.index(gone[0]), _wrapped(opened, change.to))
+    return resealed(opened.cipher.seal, kept, opened.data_key)
+
+
+def _unwrapped(envelope: Envelope, reading: Reading) -> tuple[bytes, bytes]:
+    """Unwrap data key and IV of format ``oss`` to wrap them for good.
+
+    Raises:
+        PolicyError: The IV is one of ``strict_iv=False``, which would hide a wrong key.
+        And the errors of `unwrap_oss`.
+    """
     data_key, iv = unwrap_oss(envelope, reading.ring, reading.policy, key=reading.key)
-    if iv[8:12] != bytes(4):  # read with strict_iv=False: one time in 60,000 random bytes pass
+    if iv[8:12] != bytes(4):  # one time in 60,000 random bytes pass
         raise PolicyError(
             "nothing in its envelope tells whether the key is the right one, and a wrong one would"
             " lock the object for ever",
             hint="read it, see that it is what it should be, and put it again",
         )
-    return rewrapped(envelope, change.to, data_key, iv)
-
-
-def _of_sealed(envelope: Envelope, reading: Reading, change: Change) -> Envelope:
-    there = envelope.recipients
-    has_new = any(is_of(each, change.to) for each in there)
-    if has_new and (change.replaced is None or _place(there, change.replaced, change.to) is None):
-        return envelope
-    opened = open_sealed(
-        envelope, reading.ring, reading.policy, key=reading.key, binding=reading.binding
-    )
-    place = _place(there, change.replaced, change.to) if change.replaced is not None else None
-    if place is None:
-        place = there.index(opened.recipient)
-    before, after = there[:place], there[place + 1 :]
-    added = () if has_new else (_wrapped(opened, change.to),)
-    return resealed(opened.cipher.seal, (*before, *added, *after), opened.data_key)
+    return data_key, iv
 
 
 def _wrapped(opened: Opened, key: MasterKey) -> Recipient:
@@ -225,14 +268,6 @@ def _wrapped(opened: Opened, key: MasterKey) -> Recipient:
     recipient = wrapped_for(key, opened.data_key, object_id)
     check_opens(key, recipient, opened.data_key, object_id)
     return recipient
-
-
-def _place(recipients: tuple[Recipient, ...], old: Label, to: MasterKey) -> int | None:
-    """Find the recipient that is to go; never the one that is to come."""
-    for place, recipient in enumerate(recipients):
-        if is_of(recipient, old) and not is_of(recipient, to):
-            return place
-    return None
 
 
 def is_of(recipient: Recipient, label: Label) -> bool:

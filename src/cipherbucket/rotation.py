@@ -1,19 +1,21 @@
 """Another master key, or another data key, for all objects under a prefix.
 
-Law: a pass may be killed and run again at any moment. What is done is in a ledger on disk, and an
-object that was done without its line is found done. Nothing is touched but what was asked for:
-each object is looked at right before, and the report says of every one that was not done why.
+Law: a pass may be killed and run again at any moment. What is done is in a ledger on disk; an
+object that was rewrapped without its line is found done, and one that was reencrypted is at worst
+written anew once more. Nothing is touched but what was asked for: each object is looked at right
+before, and the report says of every one that was not done why.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from cipherbucket.description import Description
-from cipherbucket.errors import ObjectNotFoundError
+from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.ledger import FAILED, Ledger, Outcome, mark_of
@@ -26,6 +28,7 @@ from cipherbucket.walk import walk
 from cipherbucket.writer import persist
 
 DONE, DUE, SKIPPED = "done", "due", "skipped"
+_HAS_NEW = "has the new key"
 WORKERS = 16
 """Objects at once unless told otherwise: most of the time is waiting for the store's answers."""
 
@@ -141,8 +144,12 @@ class Rotating(Renewing):
                 return _skipped(info, reason)
             moved = 2 * seen.size * self._is_fixed(info)
             if dry_run:
+                self._rewrappable(info)
                 return Outcome(info.name, DUE, seen.size, {"moved": moved})
-            return _done(seen, self._rewrapped(seen, change, halt), moved)
+            now = self._rewrapped(seen, change, halt)
+            if now.envelope == info.envelope:
+                return _skipped(info, _HAS_NEW)
+            return _done(seen, now, moved)
 
         what = (change.to.id, _text(change.to), _text(only), key.id if key else "", str(dry_run))
         return self._pass("rotate", prefix, what, work, workers, halt, progress)
@@ -197,7 +204,8 @@ class Rotating(Renewing):
 
         whom = ["-"] if recipients is None else [each.id for each in recipients]
         by = (writer.id, _text(writer), _text(only), key.id if key else "", str(dry_run))
-        what = (*by, self._format, *sorted(renewal.kinds), *whom)
+        further = (each.id for each in self._recipients)
+        what = (*by, self._format, *sorted(renewal.kinds), *whom, "and", *further)
         return self._pass("reencrypt", prefix, what, work, workers or 4, halt, progress)
 
     def _pass(
@@ -210,16 +218,24 @@ class Rotating(Renewing):
         halt: Halt,
         progress: Told | None,
     ) -> RotationReport:
-        looked = 0
+        looked, counting = 0, threading.Lock()
 
         def one(entry: Entry) -> Outcome:
-            nonlocal looked
-            looked += 1
+            if not entry.name.startswith(prefix):
+                raise StoreError("the store lists what was not asked for", name=entry.name)
             try:
                 seen = self._store.head(entry.name)
             except ObjectNotFoundError:
                 return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
             return work(seen, ObjectInfo.of(seen))
+
+        def counted(entry: Entry) -> Outcome:
+            nonlocal looked
+            try:
+                return persist(lambda _: one(entry))
+            finally:
+                with counting:
+                    looked += 1
 
         def tick() -> None:
             if progress is not None:
@@ -229,7 +245,7 @@ class Rotating(Renewing):
         try:
             walk(
                 self.list(prefix),
-                lambda entry: persist(lambda _: one(entry)),
+                counted,
                 ledger,
                 workers=workers or WORKERS,
                 halt=halt,
@@ -248,17 +264,26 @@ class Rotating(Renewing):
 
 
 def _not_rewrapped(info: ObjectInfo, change: Change) -> str | None:
-    """Say why an object is left as it is, if it is."""
+    """Say why an object is left as it is, if its labels tell."""
     if info.envelope is None:
         return "not encrypted"
-    if change.old is not None:
-        return None if _has(info, change.old) else "of another key"
-    return "has the new key" if _has(info, change.to) else None
+    if change.old is not None and not _has(info, change.old):
+        return "of another key"
+    return _HAS_NEW if change.is_made(info.envelope.recipients) else None
 
 
 def _has(info: ObjectInfo, label: Label) -> bool:
+    """Tell whether an object is of this key.
+
+    Raises:
+        EnvelopeError: It is not, as far as can be read: a description is damaged.
+    """
     recipients = info.envelope.recipients if info.envelope is not None else ()
-    return any(is_of(each, label) for each in recipients)
+    if any(is_of(each, label) for each in recipients):
+        return True
+    for each in recipients:
+        _ = each.description
+    return False
 
 
 def _skipped(info: ObjectInfo, reason: str) -> Outcome:
