@@ -83,7 +83,7 @@ def test_a_folder_is_rotated_and_what_is_left_is_told(
     assert [" ".join(line.split()) for line in result.stdout.splitlines()] == [
         "rotated 2 objects 3 bytes",
         "left as they are 1 object not encrypted",
-        "failed 1 object 5 bytes; run it again to try them again",
+        "failed 1 object 5 bytes; the same command tries these again",
     ]
     assert [key_of(filled, name) for name in ("old/a", "old/b", "outside")] == [
         "new",
@@ -177,6 +177,23 @@ def test_options_of_many_objects_are_refused_for_one(
     result = invoke("rotate", *option, "-k", key_file, f"{filled}/old/a")
     assert result.exit_code == 2
     assert "add -r" in error_of(result)
+
+
+def test_a_folder_of_nothing_is_told(filled: str, key_file: Path) -> None:
+    result = succeed("rotate", "-r", "-k", key_file, f"{filled}/nothing")
+    assert error_of(result) == "cipherbucket: no objects there\n"
+
+
+def test_keys_that_could_not_be_told_apart_are_told_with_the_way_out(
+    filled: str, key_file: Path, tmp_path: Path
+) -> None:
+    bare = [tmp_path / "one.pem", tmp_path / "two.pem"]
+    for path in bare:
+        cb.create_rsa_key_file(path, description={"desc": "made"}, bits=2048)
+        Path(f"{path}.json").unlink()
+    result = invoke("rotate", "-r", "-k", bare[0], "-k", bare[1], filled)
+    assert result.exit_code == 4
+    assert "in FILE.json beside it, or in cipherbucket.toml" in error_of(result)
 
 
 def test_without_a_key_nothing_is_rotated(filled: str) -> None:

@@ -73,6 +73,10 @@ _OPTIONS = (
             " if it should be plaintext, read it with --plaintext; if neither,"
         ),
     ),
+    (
+        "give each key a description of its own",
+        "give each key a description of its own, in FILE.json beside it, or in cipherbucket.toml",
+    ),
     ("or say allow_weak=True", "or say --allow-weak-key"),
     ("give passphrase=, or set", "answer the question on a terminal, or set"),
     ("read the object with key=", "read the object with --force-key KEY"),

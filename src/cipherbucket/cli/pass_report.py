@@ -30,6 +30,9 @@ def tell_report(report: cb.RotationReport, done: str, *, as_json: bool, quiet: b
         as_json: One JSON object a line instead.
         quiet: Only failures.
     """
+    looked_at = (report.done, report.due, report.skipped, report.failed)
+    if not any(tally.objects for tally in looked_at):
+        say("no objects there")
     if as_json:
         for outcome in report.outcomes():
             click.echo(json.dumps(_facts(outcome)))
@@ -57,7 +60,7 @@ def _lines(report: cb.RotationReport, done: str) -> Iterator[str]:
     for reason, objects in sorted(report.reasons.items(), key=lambda item: -item[1]):
         yield f"{'left as they are':<18}{count(objects, 'object'):>16}  {printable(reason)}"
     if report.failed.objects:
-        yield f"{'failed':<18}{_tally(report.failed)}; run it again to try them again"
+        yield f"{'failed':<18}{_tally(report.failed)}; the same command tries these again"
     if report.versions_left:
         yield f"{'old versions':<18}{count(report.versions_left, 'object'):>16}  open as before"
 
