@@ -77,7 +77,13 @@ def test_what_makes_no_sense_together_is_refused(url: str, key_file: Path) -> No
     result = invoke("verify", "-r", "-k", key_file, "--as-name", "x", url)
     assert result.exit_code == 2
     assert "--as-name is for one object" in error_of(result)
-    assert "no objects there" in succeed("verify", "-r", "-k", key_file, url).stderr
+
+
+@pytest.mark.parametrize(("folder", "code"), [("", 0), ("/misspelt", 3)])
+def test_a_folder_of_nothing_is_told(url: str, key_file: Path, folder: str, code: int) -> None:
+    result = invoke("verify", "-r", "-k", key_file, url + folder)
+    assert result.exit_code == code
+    assert error_of(result) == "cipherbucket: no objects there\n"
 
 
 def test_progress_is_shown_on_a_terminal(url: str, full: cb.Bucket, key_file: Path) -> None:

@@ -92,7 +92,7 @@ def verify(
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_GOES_ON) from None
         with came:
-            return _told(came, as_json=as_json)
+            return _told(came, as_json=as_json, whole=not prefix)
 
 
 def _verify_one(url: str, access: Access, *, as_json: bool) -> int:
@@ -116,11 +116,13 @@ def _verify_one(url: str, access: Access, *, as_json: bool) -> int:
     return 0
 
 
-def _told(came: cb.Verification, *, as_json: bool) -> int:
+def _told(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
+    """Write what was found; the code of a misspelt folder is that of ``ls``."""
+    nothing = 0 if came.counts or whole else 3
     if as_json:
         for line in came.lines():
             click.echo(json.dumps(line))
-        return 1 if came.failed else 0
+        return 1 if came.failed else nothing
     for each in came.failures():
         click.echo(printable(f"{each.name}: {each.reason.removeprefix(f'{each.name!r}: ')}"))
     for status, (number, size) in came.counts.items():
@@ -130,7 +132,7 @@ def _told(came: cb.Verification, *, as_json: bool) -> int:
         click.echo(f"{earlier}, begun {came.begun:%Y-%m-%d %H:%M} UTC, and not again")
     if not came.counts:
         say("no objects there")
-    return 1 if came.failed else 0
+    return 1 if came.failed else nothing
 
 
 def _opened(store_url: str, name: str, access: Access) -> cb.Bucket:
