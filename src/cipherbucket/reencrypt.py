@@ -145,19 +145,19 @@ class Renewing(Rewrapping):
         )
         sealing = self._sealing_anew(info, reading, renewal)
         fetch = fetch_from(self._store, seen.name, seen.etag, seen.version_id)
-        pace = _Paced(halt)
+        replaced, pace = Seen(self._store, seen, halt), _Paced(halt)
         with (
             open_stream(fetch, Span(), reading) as stream,
             Source(stream, progress=progress, pace=pace) as body,
         ):
             if stream.info.envelope != info.envelope:
-                raise Seen(self._store, seen).changed()
+                raise replaced.changed()
             to = Destination(
                 store=self._store,
                 name=seen.name,
                 metadata=info.metadata,
                 headers=self._store.attributes(seen.name),
-                replacing=Seen(self._store, seen),
+                replacing=replaced,
             )
             written = self._write(to, body, sealing, stream.info.size)
         sent = ObjectInfo.of(written).envelope

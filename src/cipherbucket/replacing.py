@@ -12,16 +12,24 @@ from dataclasses import dataclass
 
 from cipherbucket.errors import ObjectChangedError, ObjectNotFoundError
 from cipherbucket.format.envelope import Envelope
+from cipherbucket.parallel import Halt
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import StoredObject
 
 
 @dataclass(frozen=True)
 class Seen:
-    """An object that is to be replaced, as it was when it was looked at."""
+    """An object that is to be replaced, as it was when it was looked at.
+
+    Attributes:
+        store: Where it lies.
+        stored: What was seen.
+        halt: Set when it is not to be replaced any more.
+    """
 
     store: Store
     stored: StoredObject
+    halt: Halt
 
     @property
     def if_match(self) -> StoredObject | None:
@@ -39,11 +47,13 @@ class Seen:
 
         Raises:
             ObjectChangedError: It was replaced, changed or deleted meanwhile.
+            StoppedError: Somebody asked to stop; a thread that was left behind writes nothing.
         """
         try:
             there = self.store.head(self.stored.name)
         except ObjectNotFoundError as error:
             raise self.changed() from error
+        self.halt.passed(0)
         if _told(there) == _told(self.stored):
             return None
         if carries(there, ours):

@@ -165,7 +165,7 @@ class Rewrapping(Custody):
             raise
         reading.policy.admit(renewed)  # what this bucket would not read it does not write
         written = self._with_envelope(
-            Seen(self._store, seen), info, renewed, change, halt, progress
+            Seen(self._store, seen, halt), info, renewed, change, halt, progress
         )
         _log.info("rewrapped %r for key %s", info.name, change.to.id)
         return written
