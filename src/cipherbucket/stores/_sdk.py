@@ -66,7 +66,7 @@ def new_client(settings: OssSettings, http: Http) -> sdk.Client:
 def _sdk_provider(
     credentials: Credentials | CredentialsProvider | None,
 ) -> sdk.credentials.CredentialsProvider:
-    if credentials == ANONYMOUS:
+    if credentials is ANONYMOUS:  # not an empty key, which somebody forgot to set
         return sdk.credentials.AnonymousCredentialsProvider()
     asked = provider_of(credentials)
 

@@ -124,3 +124,13 @@ def test_nobody_signs_nothing(endpoint: Endpoint, store: OssRequests) -> None:
         )
         assert drained(anonymous.get(NAME)) == b"body"
         assert "ignature" not in anonymous.presign("GET", NAME, 60)
+
+
+def test_an_empty_key_is_not_nobody(endpoint: Endpoint, store: OssRequests) -> None:
+    store.put(NAME, b"body", headers={"x-oss-object-acl": "public-read"})
+    forgotten = settings(endpoint, "v4", credentials=cb.Credentials("", ""))
+    with (
+        OssRequests("requests", forgotten) as unsigned,
+        pytest.raises(cb.StoreError, match="no usable credentials"),
+    ):
+        unsigned.get(NAME)
