@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from cipherbucket.oss2 import defaults
 from cipherbucket.oss2._infos import MultipartUploadInfo, PartInfo, SimplifiedObjectInfo
-from cipherbucket.oss2.exceptions import ServerError
+from cipherbucket.oss2.exceptions import InconsistentError, ServerError
 from cipherbucket.oss2.http import CaseInsensitiveDict
 
 Entry = TypeVar("Entry")
@@ -63,7 +63,9 @@ class _Pages(Iterator[Entry], abc.ABC):
 
         Raises:
             ServerError: The service refused, or failed each time.
+            InconsistentError: The page is the same one again, and would be for ever.
         """
+        before = self._place()
         for left in reversed(range(self.max_retries)):
             try:
                 self.is_truncated, self.next_marker = self._fetch()
@@ -71,7 +73,12 @@ class _Pages(Iterator[Entry], abc.ABC):
                 if error.status // 100 != 5 or not left:
                     raise
             else:
-                return
+                break
+        if self.is_truncated and self._place() == before:
+            raise InconsistentError("the list does not go on: the same page is named again")
+
+    def _place(self) -> tuple[str, str]:
+        return self.next_marker, getattr(self, "next_upload_id_marker", "")
 
 
 class ObjectIterator(_Pages[SimplifiedObjectInfo]):

@@ -7,7 +7,7 @@ import pytest
 
 from cipherbucket.oss2 import defaults
 from cipherbucket.oss2._infos import MultipartUploadInfo, PartInfo, SimplifiedObjectInfo
-from cipherbucket.oss2.exceptions import ServerError
+from cipherbucket.oss2.exceptions import InconsistentError, ServerError
 from cipherbucket.oss2.iterators import (
     MultipartUploadIterator,
     ObjectIterator,
@@ -145,3 +145,23 @@ def test_a_refusal_is_not_asked_for_again() -> None:
     with pytest.raises(ServerError):
         list(ObjectIterator(bucket))
     assert len(bucket.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "pages"),
+    [
+        (ObjectIterator, [objects("a", after="m"), objects("b", after="m")]),
+        (ObjectIteratorV2, [objects("a", after="m"), objects("b", after="m")]),
+        (MultipartUploadIterator, [uploads(["a"], after="m", after_id="1")] * 2),
+    ],
+)
+def test_a_list_that_does_not_go_on_ends_with_an_error(kind: Any, pages: list[Any]) -> None:
+    names = kind(Pages(*pages))
+    assert next(names).key == "a"
+    with pytest.raises(InconsistentError, match="does not go on"):
+        next(names)
+
+
+def test_many_uploads_of_one_name_go_on() -> None:
+    pages = [uploads(["a"], after="a", after_id=number) for number in "12"] + [uploads(["a"])]
+    assert len(list(MultipartUploadIterator(Pages(*pages)))) == 3
