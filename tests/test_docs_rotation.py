@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import pytest
 from tests.test_docs import ROOT, blocks, run
 
 import cipherbucket as cb
@@ -28,7 +29,7 @@ def prepared(folder: Path) -> cb.RsaKey:
 
 def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     prepared(tmp_path)
-    rotation, leak, plaintext = blocks(PAGE, "sh")
+    rotation, leak, _, plaintext = blocks(PAGE, "sh")
     output = run(rotation, tmp_path)
     assert "to be rotated" in output
     assert "yes" in output
@@ -39,6 +40,29 @@ def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     assert "3 objects" in output
     with cb.open_bucket(f"file://{tmp_path}/store", cb.load_key(tmp_path / "new.pem")) as bucket:
         assert {bucket.get(entry.name).read() for entry in bucket.list()} == {b"of 2025", b"plain"}
+
+
+def test_a_recipient_who_left_reads_no_more(tmp_path: Path) -> None:
+    new, recovery, bob = (
+        cb.create_rsa_key_file(tmp_path / f"{name}.pem", description={"desc": name})
+        for name in ("new", "recovery", "bob")
+    )
+    url = f"file://{tmp_path}/store"
+    with cb.open_bucket(url, new, format="sealed") as bucket:
+        for number in range(3):
+            bucket.put(f"shared/{number}", b"to both", recipients=[recovery, bob])
+    output = run(blocks(PAGE, "sh")[2], tmp_path)
+    assert 'Can {"desc":"bob"} be retired? yes' in output
+    assert "footer of" not in output
+    for number in range(3):
+        for key in (new, recovery):
+            with cb.open_bucket(url, key, format="sealed") as bucket:
+                assert bucket.get(f"shared/{number}").read() == b"to both"
+        with (
+            cb.open_bucket(url, bob, format="sealed") as bucket,
+            pytest.raises(cb.NoMatchingKeyError),
+        ):
+            bucket.get(f"shared/{number}", footer_recipients=True)
 
 
 def test_the_programs_of_the_page_work(tmp_path: Path) -> None:
