@@ -2,8 +2,9 @@
 
 Law: a line is written when its object is done with, and never before. A pass that was killed goes
 on where it was; what lay between the work and its line is looked at again, and every work of ours
-finds done what is done. Lines that only tell what was seen are not believed for long, nor of what
-was written in the moment before it was looked at, nor of what is not there any more. A ledger holds
+finds done what is done, or does it once more. Lines that only tell what was seen are not believed
+of what was written in the moment before it was looked at, and of a pass that changes nothing not
+for long, nor of what is not there any more. A ledger holds
 names and what is public of objects: no key, wrapped or not. Only its owner can read it (0600), and
 a second process is kept out while it is open.
 """
@@ -17,7 +18,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,22 +100,33 @@ class Ledger:
         self._temporary = temporary
         self._finished = False
         self._lock = threading.Lock()
-        self._db = _opened(path)
+        self._connection = _opened(path)
+        with self._using() as db:
+            self._begin(db)
+
+    def _begin(self, db: sqlite3.Connection) -> None:
         # They are tried again, if they are still there; what is gone has not failed.
-        self._db.execute("DELETE FROM outcomes WHERE status = ?", (FAILED,))
-        self.begun, now = self._read_beginning(), datetime.now(UTC)
-        if looks and not timedelta(0) <= now - self.begun <= LASTING:
-            self._db.execute("DELETE FROM outcomes")
+        db.execute("DELETE FROM outcomes WHERE status = ?", (FAILED,))
+        begun = db.execute("SELECT begun FROM pass").fetchone()[0]
+        self.begun, now = datetime.fromisoformat(begun), datetime.now(UTC)
+        if self._looks and not timedelta(0) <= now - self.begun <= LASTING:
+            db.execute("DELETE FROM outcomes")
         sql = "SELECT count(*), coalesce(max(run), 0) FROM outcomes"
-        self.resumed, last = self._db.execute(sql).fetchone()
+        self.resumed, last = db.execute(sql).fetchone()
         self.kept = 0
         self._run = last + 1
         if not self.resumed:
-            self._db.execute("UPDATE pass SET begun = ?", (now.isoformat(),))
+            db.execute("UPDATE pass SET begun = ?", (now.isoformat(),))
             self.begun = now
 
-    def _read_beginning(self) -> datetime:
-        return datetime.fromisoformat(self._db.execute("SELECT begun FROM pass").fetchone()[0])
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        """Hand out the file to one thread at a time."""
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise _unusable(self.path, error) from error
 
     @classmethod
     def open(cls, purpose: str, *what: str, looks: bool = False) -> Ledger:
@@ -142,9 +154,9 @@ class Ledger:
         if row is None or row[0] != mark_of(entry.etag, entry.modified):
             return False
         if row[1] != self._run:
-            with self._lock:
+            with self._using() as db:
                 self.kept += 1
-                self._db.execute(
+                db.execute(
                     "UPDATE outcomes SET run = ? WHERE name = ? AND version_id = ?",
                     (self._run, *key),
                 )
@@ -152,16 +164,20 @@ class Ledger:
 
     def forget_unseen(self) -> None:
         """Drop what earlier runs wrote and this one's listing, now at its end, has not shown."""
-        with self._lock:
-            self._db.execute("DELETE FROM outcomes WHERE run != ?", (self._run,))
+        with self._using() as db:
+            db.execute("DELETE FROM outcomes WHERE run != ?", (self._run,))
 
     def add(self, entry: Entry | Version, outcome: Outcome) -> None:
-        """Write down what became of an object."""
+        """Write down what became of an object.
+
+        Raises:
+            UsageError: It cannot be written.
+        """
         mark = outcome.mark or mark_of(entry.etag, entry.modified)
-        if outcome.status == FAILED or (self._looks and _is_fresh(entry.modified)):
+        if outcome.status == FAILED or (outcome.mark is None and _is_fresh(entry.modified)):
             mark = ""
-        with self._lock:
-            self._db.execute(
+        with self._using() as db:
+            db.execute(
                 "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     outcome.name.encode(),
@@ -178,8 +194,8 @@ class Ledger:
         """Go through the outcomes in byte order of names; of one status, or all."""
         name, version = b"", ""
         while True:
-            with self._lock:
-                rows = self._db.execute(
+            with self._using() as db:
+                rows = db.execute(
                     f"{_SELECT} WHERE (name, version_id) > (?, ?) AND (?3 IS NULL OR status = ?3)"
                     " ORDER BY name, version_id LIMIT ?4",
                     (name, version, status, _PAGE),
@@ -193,8 +209,8 @@ class Ledger:
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return for each status how many objects it has and how many stored bytes."""
-        with self._lock:
-            rows = self._db.execute(
+        with self._using() as db:
+            rows = db.execute(
                 "SELECT status, count(*), total(size) FROM outcomes GROUP BY status ORDER BY status"
             )
             return {status: (count, int(size)) for status, count, size in rows}
@@ -210,8 +226,8 @@ class Ledger:
             "SELECT json_extract(detail, '$.reason'), count(*) FROM outcomes"
             " WHERE status = ? GROUP BY 1"
         )
-        with self._lock:
-            return {reason or "": count for reason, count in self._db.execute(sql, (status,))}
+        with self._using() as db:
+            return {reason or "": count for reason, count in db.execute(sql, (status,))}
 
     def finish(self) -> None:
         """Say that the pass is complete: there is nothing to go on with, the file goes."""
@@ -220,7 +236,7 @@ class Ledger:
     def close(self) -> None:
         """Close the file; remove it, if the pass is complete."""
         with self._lock:
-            self._db.close()
+            self._connection.close()
         if self._finished or self._temporary:
             for path in _files(self.path):
                 path.unlink(missing_ok=True)
@@ -240,8 +256,8 @@ class Ledger:
         self.close()
 
     def _row(self, sql: str, values: tuple[Any, ...]) -> Any:
-        with self._lock:
-            return self._db.execute(sql, values).fetchone()
+        with self._using() as db:
+            return db.execute(sql, values).fetchone()
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -261,16 +277,20 @@ def _opened(path: Path) -> sqlite3.Connection:
                     hint="wait for it, or stop it; two at once would do all work twice",
                 ) from error
             if last or isinstance(error, OSError):
-                raise UsageError(
-                    f"no ledger can be kept at {path}: {error}",
-                    hint="point CIPHERBUCKET_STATE to a folder that can be written",
-                ) from error
+                raise _unusable(path, error) from error
             _log.warning("%s cannot be used (%s): the pass begins anew", path, error)
             for each in _files(path):
                 each.unlink(missing_ok=True)
         else:
             return db
     raise AssertionError
+
+
+def _unusable(path: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"no ledger can be kept at {path}: {error}",
+        hint="free space there, or point CIPHERBUCKET_STATE to a folder that can be written",
+    )
 
 
 def _is_fresh(modified: datetime | None) -> bool:

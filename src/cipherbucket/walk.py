@@ -1,7 +1,8 @@
 """One pass over many objects: listed ahead, worked on by several threads, resumable.
 
 Law: the listing runs ahead of the work by a bounded number of entries, so that neither waits for
-the other and memory stays flat whatever the number of objects. One object's failure is written
+the other and memory stays flat whatever the number of objects; a listing that goes back, and so
+might never end, stops the pass. One object's failure is written
 down and stops nothing; a store or KMS that fails for a hundred objects in a row does stop the
 pass, which then goes on from there when it is run again.
 """
@@ -119,8 +120,13 @@ class _Ahead(Iterator[Item]):
                 return item
 
     def _read(self, entries: Iterable[Item]) -> None:
+        last = b""
         try:
             for entry in entries:
+                name = entry.name.encode()
+                if name < last or (name == last and isinstance(entry, Entry)):
+                    raise StoreError("the store's listing does not advance", name=entry.name)
+                last = name
                 self._offer(entry)
             self._offer(StopIteration())
         except StoppedError:

@@ -140,6 +140,41 @@ def test_a_damaged_ledger_is_begun_anew(content: bytes) -> None:
         assert (ledger.resumed, names(ledger)) == (0, [])
 
 
+def test_a_full_disk_stops_the_pass_with_an_error_of_ours() -> None:
+    with Ledger.open("test", "full") as ledger:
+        ledger._connection.execute("PRAGMA max_page_count = 10")
+        with pytest.raises(UsageError, match=r"no ledger can be kept at .* full"):
+            walk(entries(10_000), done, ledger, workers=4, halt=Halt())
+    with Ledger.open("test", "full") as ledger:
+        assert 0 < ledger.resumed < 10_000
+
+
+def test_what_was_seen_at_the_moment_it_was_written_is_looked_at_again() -> None:
+    """New metadata in the same second leave ETag and time as they were."""
+    now = Entry(name="a", etag="e", modified=datetime.now(UTC))
+    old = Entry(name="b", etag="e", modified=TIME)
+    with Ledger.open("test", "moment") as ledger:
+        ledger.add(now, Outcome("a", "skipped", 1))
+        ledger.add(old, Outcome("b", "skipped", 1))
+        assert not ledger.has(now)
+        assert ledger.has(old)
+        ledger.add(now, Outcome("a", "done", 1, mark=mark_of("f", now.modified)))
+        assert ledger.has(Entry(name="a", etag="f", modified=now.modified))
+
+
+@pytest.mark.parametrize("back", [0, 1, 3])
+def test_a_listing_that_goes_round_in_circles_is_stopped(back: int) -> None:
+    def circling() -> Iterator[Entry]:
+        yield from entries(4)
+        while True:
+            yield from list(entries(4))[3 - back :]
+
+    with Ledger.open("test", "circles") as ledger:
+        with pytest.raises(StoreError, match="does not advance"):
+            walk(circling(), done, ledger, workers=2, halt=Halt())
+        assert len(names(ledger)) <= 4
+
+
 def test_without_a_folder_of_state_a_pass_still_works(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
