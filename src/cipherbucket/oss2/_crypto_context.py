@@ -19,6 +19,7 @@ from cipherbucket.oss2.exceptions import InconsistentError
 from cipherbucket.oss2.http import CaseInsensitiveDict
 
 if TYPE_CHECKING:
+    from cipherbucket.multipart import Multipart
     from cipherbucket.oss2._cipher import AESCTRCipher
 
 _META = "x-oss-meta-"
@@ -147,7 +148,8 @@ class MultipartUploadCryptoContext:
         content_crypto_material: How the object is encrypted.
 
     Attributes:
-        shared: Whether another bucket or process may send parts, too.
+        upload: What this process sent of the upload; it goes into no pickle and no copy.
+        shared: Whether another process may send parts, too.
     """
 
     def __init__(
@@ -159,12 +161,13 @@ class MultipartUploadCryptoContext:
         self.content_crypto_material = content_crypto_material
         self.data_size = data_size
         self.part_size = part_size
+        self.upload: Multipart | None = None
         self.shared = False
 
     def __getstate__(self) -> dict[str, object]:
         # Pickled for another process: neither knows from now on what the other sends.
         self.shared = True
-        return vars(self)
+        return {**vars(self), "upload": None}
 
 
 def description_text(mat_desc: Mapping[str, str] | None) -> str:

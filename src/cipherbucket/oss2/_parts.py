@@ -1,8 +1,9 @@
 """The calls of a `CryptoBucket` about uploads in parts.
 
 The bucket keeps what it began by upload id, so that parts need no context; one that comes with a
-context of another bucket or process is gone on with by what the context says. From then on nobody
-knows alone what was sent, and the service is asked before each part whether it has it.
+context of another bucket goes on with what that bucket began, and one of another process by what
+the context says. There nobody knows alone what was sent, and the service is asked before each part
+whether it has it.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ class Parts(Face):
         result.upload_id = upload.upload_id
         upload_context.part_size = part_size
         upload_context.content_crypto_material = self._material_of(upload)
+        upload_context.upload = upload
         with self.upload_contexts_lock:
             self.upload_contexts[upload.upload_id] = upload
         return result
@@ -321,6 +323,10 @@ class Parts(Face):
         self, name: str, upload_id: str, context: MultipartUploadCryptoContext
     ) -> Multipart:
         """Go on with an upload that another bucket or process began."""
+        there = context.upload
+        if there is not None and there.upload_id == upload_id and not there.forked:
+            self._check(context, there)
+            return there
         material = context.content_crypto_material
         assert material is not None
         assert context.data_size
@@ -340,7 +346,8 @@ class Parts(Face):
             known = self.upload_contexts.get(upload_id)
             if known is None or known.forked:
                 known = self.upload_contexts[upload_id] = upload
-            return known
+        context.upload = known
+        return known
 
     def _refuse_arrived(self, name: str, upload_id: str, number: int) -> None:
         """Refuse a part that somebody else sent, whose content is not known here."""

@@ -9,7 +9,7 @@ import pytest
 from tests.oss2_face.scene import Scene
 
 import cipherbucket as cb
-from cipherbucket.oss2.exceptions import ClientError
+from cipherbucket.oss2.exceptions import ClientError, RequestError
 from cipherbucket.oss2.models import MultipartUploadCryptoContext, PartInfo
 
 PART = 102_400
@@ -35,16 +35,37 @@ def another(face: Scene) -> Any:
 def test_what_another_bucket_sent_is_not_replaced_by_the_first(opened: Any, face: Scene) -> None:
     upload_id, filled = begun(opened)
     sent(another(face), upload_id, 2, filled)
-    with pytest.raises(ClientError, match="arrived already"):
+    with pytest.raises(ClientError, match="cannot be replaced"):
         opened.upload_part("o", upload_id, 2, bytes(PART), upload_context=filled)
-    assert not opened.upload_contexts[upload_id].arrived
+    parts = [sent(opened, upload_id, number, filled) for number in (1, 3)]
+    parts.append(PartInfo(2, opened.list_parts("o", upload_id).parts[1].etag))
+    assert another(face).complete_multipart_upload("o", upload_id, parts).status == 200
+    assert opened.get_object("o").read() == CONTENT
+
+
+def test_nor_is_what_failed_there_sent_otherwise(opened: Any, face: Scene) -> None:
+    upload_id, filled = begun(opened)
+    second = another(face)
+    second.proxies = {"http": "http://127.0.0.1:1"}
+    with pytest.raises(RequestError):
+        sent(second, upload_id, 1, filled)
+    with pytest.raises(ClientError, match="failed before with other bytes"):
+        opened.upload_part("o", upload_id, 1, bytes(PART), upload_context=filled)
+    assert sent(opened, upload_id, 1, filled).etag
+
+
+def test_no_key_goes_along_with_a_context(opened: Any) -> None:
+    _, filled = begun(opened)
+    for passed_on in (pickle.loads(pickle.dumps(filled)), copy.copy(filled)):
+        assert passed_on.upload is None
+        assert passed_on.shared
 
 
 def test_nor_by_a_third_that_looked_before(opened: Any, face: Scene) -> None:
     upload_id, filled = begun(opened)
     second, third = another(face), another(face)
     sent(second, upload_id, 1, filled)
-    sent(third, upload_id, 2, filled)
+    sent(third, upload_id, 2, pickle.loads(pickle.dumps(filled)))
     with pytest.raises(ClientError, match="arrived already"):
         second.upload_part("o", upload_id, 2, bytes(PART), upload_context=filled)
 
