@@ -116,7 +116,8 @@ class Multipart:
         return os.getpid() != self._process
 
     @property
-    def _ended(self) -> str | None:
+    def ended(self) -> str | None:
+        """``completed`` or ``aborted``; None while parts can be sent."""
         return self._end[0] if self._end else None
 
     def upload_part(self, number: int, body: PutBody) -> Part:
@@ -246,14 +247,14 @@ class Multipart:
         """Give the upload up and free its parts; nothing of it was ever visible."""
         refuse_fork(self._process)
         with self._lock:
-            if self._ended == "completed":
+            if self.ended == "completed":
                 raise UsageError("the upload was completed", name=self.name)
             self._end[:] = ["aborted"]
         self._store.abort_upload(self.name, self.upload_id)
 
     def _refuse_after_end(self) -> None:
-        if self._ended is not None:
-            raise UsageError(f"the upload was {self._ended}", hint="begin a new one")
+        if self.ended is not None:
+            raise UsageError(f"the upload was {self.ended}", hint="begin a new one")
 
     def __enter__(self) -> Self:
         return self
@@ -264,7 +265,7 @@ class Multipart:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if self._ended is not None or self.forked:
+        if self.ended is not None or self.forked:
             return
         try:
             self.abort()

@@ -324,7 +324,7 @@ class Parts(Face):
     ) -> Multipart:
         """Go on with an upload that another bucket or process began."""
         there = context.upload
-        if there is not None and there.upload_id == upload_id and not there.forked:
+        if there is not None and there.upload_id == upload_id and not (there.forked or there.ended):
             self._check(context, there)
             return there
         material = context.content_crypto_material

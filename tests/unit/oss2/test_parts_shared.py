@@ -9,7 +9,7 @@ import pytest
 from tests.oss2_face.scene import Scene
 
 import cipherbucket as cb
-from cipherbucket.oss2.exceptions import ClientError, RequestError
+from cipherbucket.oss2.exceptions import ClientError, NoSuchUpload, RequestError
 from cipherbucket.oss2.models import MultipartUploadCryptoContext, PartInfo
 
 PART = 102_400
@@ -138,3 +138,11 @@ def test_an_md5_of_the_whole_is_left_out_and_said(opened: Any) -> None:
     with pytest.warns(cb.CipherbucketWarning, match="neither checked nor recorded") as told:
         opened.init_multipart_upload("o", headers, upload_context=filled)
     assert told[0].filename == __file__
+
+
+def test_what_is_completed_is_no_upload_any_more(opened: Any) -> None:
+    upload_id, filled = begun(opened)
+    parts = [sent(opened, upload_id, number, filled) for number in (1, 2, 3)]
+    opened.complete_multipart_upload("o", upload_id, parts)
+    with pytest.raises(NoSuchUpload):
+        sent(opened, upload_id, 1, filled)
