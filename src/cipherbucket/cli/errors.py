@@ -92,7 +92,10 @@ _OPTIONS = (
     ),
     (
         "add its public half to the keys, or say whom it is for: recipients=[...]",
-        "add its public half with -k KEY, or say whom the copy is for: --recipient KEY",
+        (
+            "add its public half with -k KEY, or say whom the copy is for: --recipient KEY of cp;"
+            " if it is to read no more, remove it first: cipherbucket rotate --only KEY"
+        ),
     ),
     (
         "leave context= away, or read only sealed objects: format='sealed'",

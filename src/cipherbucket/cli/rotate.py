@@ -159,8 +159,9 @@ def reencrypt(url: str, asked: _Asked, kinds: tuple[str, ...], access: Access) -
     or that of --format. Metadata, tags, ACL and storage class are kept. All bytes go through this
     machine, twice.
 
-    This is the answer to a leaked master key and to a recipient who was removed. Where the store
-    keeps versions, delete the old ones afterwards: they open as before.
+    This is the answer to a leaked master key and to a recipient who was removed. Those that a
+    sealed object has stay: remove one first, by rotate --only. Where the store keeps versions,
+    delete the old ones afterwards: they open as before.
     """
     how: dict[str, Any] = {"key": access.forced, "context": access.context}
     how["limit_rate"] = asked.limit_rate

@@ -29,7 +29,8 @@ from cipherbucket.cli.recipients import (
 from cipherbucket.cli.text import count, printable
 
 _ORIGIN = (
-    "anyone who holds the public half of the key and may write to the store can have made it;"
+    "anyone who holds the public half of the key, or may use it in its KMS, and may write to the"
+    " store can have made it;"
     " tampering is not detected"
 )
 _ORIGIN_PLAINTEXT = "anyone who may write to the store can have made it"

@@ -30,11 +30,14 @@ def bytes_of_key_file(path: str | os.PathLike[str]) -> bytes:
     """
     try:
         return Path(path).read_bytes()
-    except OSError as error:
+    except FileNotFoundError as error:
         raise MasterKeyError(
             f"key file {os.fspath(path)}: {error.strerror}",
-            hint="make a key with: cipherbucket keygen FILE",
+            hint="is the path right? a new key, which opens no old object, is made by:"
+            " cipherbucket keygen FILE",
         ) from error
+    except OSError as error:
+        raise MasterKeyError(f"key file {os.fspath(path)}: {error.strerror}") from error
 
 
 @contextmanager
