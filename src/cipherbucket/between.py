@@ -108,27 +108,25 @@ def rewrite(
     seen: Seen,
     *,
     metadata: Mapping[str, str],
-    headers: Mapping[str, str],
     workers: int | None,
-    halt: Halt,
     progress: Progress | None = None,
+    memory: int = MEMORY,
 ) -> StoredObject:
     """Store the bytes of an object again, where they are, with other metadata.
 
     Args:
         seen: The object; nothing is written in the place of another.
         metadata: All its metadata from now on, an envelope among them.
-        headers: All its headers from now on.
         workers: Parts at once, as in `copy_between`.
-        halt: Stops it, and limits its rate.
         progress: Called with (bytes done, bytes in all), of stored bytes.
+        memory: Most bytes of parts that are in memory at once, unless one has more.
 
     Raises:
         ObjectChangedError: It was replaced or changed meanwhile; nothing was written.
         IntegrityError: What arrived is not what was stored.
         StoreError: The store failed.
     """
-    there, store = seen.stored, seen.store
+    there, store, halt = seen.stored, seen.store, seen.halt
 
     def looked_at(_: int) -> _Piece | None:
         if there.size > THRESHOLD:
@@ -144,9 +142,9 @@ def rewrite(
     if whole is not None and there.crc64 is not None and whole[1] != there.crc64:
         raise _differs(there)
     to = Destination(
-        store=store, name=there.name, metadata=metadata, headers=headers, replacing=seen
+        store=store, name=there.name, metadata=metadata, headers=seen.headers, replacing=seen
     )
-    return _arrived(store, there, whole, to, workers, halt, Ticker(progress))
+    return _arrived(store, there, whole, to, workers, halt, Ticker(progress), memory)
 
 
 def _arrived(
@@ -157,10 +155,11 @@ def _arrived(
     workers: int | None,
     halt: Halt,
     ticker: Ticker,
+    memory: int = MEMORY,
 ) -> StoredObject:
     """Write an object, whose bytes are at hand or to be fetched in parts."""
     if whole is None:
-        written = _in_parts(source, there, to, workers, halt, ticker)
+        written = _in_parts(source, there, to, workers, halt, ticker, memory)
     else:
         data, crc64 = whole
         written = _written(
@@ -176,6 +175,7 @@ def _arrived(
                 if_match=_if_match(to),
             ),
             lambda attempt: attempt > 1,
+            in_parts=False,
         )
     ticker.tick(written.size, written.size)
     return written
@@ -188,8 +188,9 @@ def _in_parts(
     workers: int | None,
     halt: Halt,
     ticker: Ticker,
+    memory: int,
 ) -> StoredObject:
-    plan, to = _planned(there, to)
+    plan, to = _planned(there, to, memory)
     parts: dict[int, Part] = {}
     crcs: dict[int, int] = {}
     metadata = _part_metadata(to)
@@ -206,7 +207,7 @@ def _in_parts(
         run(
             range(1, plan.count + 1),
             passed,
-            workers=_most(workers or usual_workers(), plan),
+            workers=_most(workers or usual_workers(), plan, memory),
             halt=halt,
             tick=lambda: ticker.tick(min(there.size, halt.done), there.size),
         )
@@ -229,13 +230,14 @@ def _in_parts(
             ),
             # A store's library may have tried again by itself.
             lambda _: _is_gone(to.store, to.name, upload_id),
+            in_parts=True,
         )
     except BaseException:
         abort_quietly(to.store, to.name, upload_id)
         raise
 
 
-def _planned(there: StoredObject, to: Destination) -> tuple[PartPlan, Destination]:
+def _planned(there: StoredObject, to: Destination, memory: int) -> tuple[PartPlan, Destination]:
     """Cut an object as its envelope says, since OSS holds the parts against it.
 
     Where the envelope tells no sizes, or ones that are no use, those of the plan are added to it.
@@ -244,7 +246,7 @@ def _planned(there: StoredObject, to: Destination) -> tuple[PartPlan, Destinatio
     if envelope is not None and envelope.format == OSS and envelope.data_size == there.size:
         with suppress(UsageError):
             plan = PartPlan(there.size, envelope.part_size or 0)
-            if plan.part_size <= MEMORY:
+            if plan.part_size <= memory:
                 return plan, to
     plan = PartPlan(there.size, good_part_size(there.size))
     if envelope is None or envelope.format != OSS or to.store.fixed_metadata is None:
@@ -257,9 +259,9 @@ def _if_match(to: Destination) -> StoredObject | None:
     return None if to.replacing is None else to.replacing.if_match
 
 
-def _most(workers: int, plan: PartPlan) -> int:
+def _most(workers: int, plan: PartPlan, memory: int) -> int:
     """Return how many parts may be in memory at once."""
-    return max(1, min(workers, plan.count, MEMORY // min(plan.part_size, plan.data_size)))
+    return max(1, min(workers, plan.count, memory // min(plan.part_size, plan.data_size)))
 
 
 def _written(
@@ -268,6 +270,8 @@ def _written(
     crc64: int,
     write: Callable[[], StoredObject],
     perhaps_done: Callable[[int], bool],
+    *,
+    in_parts: bool,
 ) -> StoredObject:
     """Make the request that makes the copy appear, and see that it is what was sent.
 
@@ -277,9 +281,10 @@ def _written(
     envelope = Envelope.parse(to.metadata)
 
     def attempt_to(attempt: int) -> StoredObject:
-        here = to.replacing and envelope and to.replacing.check(envelope)
-        if here:
-            return here
+        if to.replacing is not None and envelope is not None:
+            here = to.replacing.check(envelope, in_parts=in_parts)
+            if here is not None:
+                return here
         try:
             return write()
         except (PreconditionFailedError, UploadNotFoundError):

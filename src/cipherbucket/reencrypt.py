@@ -145,7 +145,8 @@ class Renewing(Rewrapping):
         )
         sealing = self._sealing_anew(info, reading, renewal)
         fetch = fetch_from(self._store, seen.name, seen.etag, seen.version_id)
-        replaced, pace = Seen(self._store, seen, halt), _Paced(halt)
+        replaced = Seen(self._store, seen, self._store.attributes(seen.name), halt)
+        pace = _Paced(halt)
         with (
             open_stream(fetch, Span(), reading) as stream,
             Source(stream, progress=progress, pace=pace) as body,
@@ -156,7 +157,7 @@ class Renewing(Rewrapping):
                 store=self._store,
                 name=seen.name,
                 metadata=info.metadata,
-                headers=self._store.attributes(seen.name),
+                headers=replaced.headers,
                 replacing=replaced,
             )
             written = self._write(to, body, sealing, stream.info.size)

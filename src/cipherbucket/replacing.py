@@ -1,13 +1,14 @@
 """Writing over an object that was looked at, and over no other.
 
-Law: what is replaced is what was seen. The object is looked at right before; a store that can
-holds at the very moment of the write that the body is still the same. What remains is the moment
-between the two requests: elsewhere for all changes, there for those of metadata, which leave an
-ETag as it is (docs/rotation.md).
+Law: what is replaced is what was seen. The object is looked at right before, after an upload in
+parts also its ACL and tags, which no ETag tells of; a store that can holds at the very moment of
+the write that body, metadata and headers are still the same. What remains elsewhere is the moment
+between the two requests (docs/rotation.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cipherbucket.errors import ObjectChangedError, ObjectNotFoundError
@@ -24,11 +25,14 @@ class Seen:
     Attributes:
         store: Where it lies.
         stored: What was seen.
+        headers: All that it has beside body and metadata (`Store.attributes`); what replaces it
+            gets the same.
         halt: Set when it is not to be replaced any more.
     """
 
     store: Store
     stored: StoredObject
+    headers: Mapping[str, str]
     halt: Halt
 
     @property
@@ -36,11 +40,12 @@ class Seen:
         """What `Store.put` and `Store.complete_upload` are to be told."""
         return self.stored if self.store.conditional else None
 
-    def check(self, ours: Envelope) -> StoredObject | None:
+    def check(self, ours: Envelope, *, in_parts: bool = False) -> StoredObject | None:
         """See that the object is still there, before each attempt to replace it.
 
         Args:
             ours: The envelope of what replaces it.
+            in_parts: Whether that came in parts, which take their time.
 
         Returns:
             None, or what is there if it is ours: the answer to an earlier attempt was lost.
@@ -50,11 +55,14 @@ class Seen:
             StoppedError: Somebody asked to stop; a thread that was left behind writes nothing.
         """
         try:
+            headers = self.store.attributes(self.stored.name) if in_parts else self.headers
             there = self.store.head(self.stored.name)
         except ObjectNotFoundError as error:
             raise self.changed() from error
         self.halt.passed(0)
         if _told(there) == _told(self.stored):
+            if headers != self.headers:
+                raise self.changed()
             return None
         if carries(there, ours):
             return there

@@ -33,7 +33,7 @@ from cipherbucket.keyless import replace_around
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, check_key, spelling
 from cipherbucket.pace import check_speed
-from cipherbucket.parallel import Halt
+from cipherbucket.parallel import MEMORY, Halt
 from cipherbucket.progress import Progress
 from cipherbucket.replacing import Seen
 from cipherbucket.seal import check_opens, resealed, rewrapped, wrapped_for
@@ -59,6 +59,7 @@ class Change:
         old: The key that is replaced, where it is not the one that opens.
         context: The pairs that sealed objects were written with.
         workers: Parts at once, where a body has to be uploaded again.
+        memory: Most bytes of parts of one object in memory, there; a store can tell of large ones.
     """
 
     to: MasterKey
@@ -66,6 +67,7 @@ class Change:
     old: Label | None = None
     context: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     workers: int | None = None
+    memory: int = MEMORY
 
     @property
     def is_forced(self) -> bool:
@@ -164,9 +166,7 @@ class Rewrapping(Custody):
                 return info  # rightly labelled: the key that was named does not open it any more
             raise
         reading.policy.admit(renewed)  # what this bucket would not read it does not write
-        written = self._with_envelope(
-            Seen(self._store, seen, halt), info, renewed, change, halt, progress
-        )
+        written = self._with_envelope(seen, info, renewed, change, halt, progress)
         _log.info("rewrapped %r for key %s", info.name, change.to.id)
         return written
 
@@ -193,7 +193,7 @@ class Rewrapping(Custody):
 
     def _with_envelope(
         self,
-        seen: Seen,
+        seen: StoredObject,
         info: ObjectInfo,
         envelope: Envelope,
         change: Change,
@@ -213,12 +213,11 @@ class Rewrapping(Custody):
             # Tried again right here, it knows its own change if an answer was lost.
             return ObjectInfo.of(persist(replaced))
         written = rewrite(
-            seen,
+            Seen(self._store, seen, self._store.attributes(info.name), halt),
             metadata=metadata,
-            headers=self._store.attributes(info.name),
             workers=change.workers,
-            halt=halt,
             progress=progress,
+            memory=change.memory,
         )
         there = ObjectInfo.of(self._store.head(info.name))
         ours = ObjectInfo.of(written).envelope

@@ -20,7 +20,7 @@ from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.ledger import FAILED, Ledger, Outcome, mark_of
 from cipherbucket.pace import check_speed
-from cipherbucket.parallel import Halt
+from cipherbucket.parallel import MEMORY, Halt
 from cipherbucket.reencrypt import Renewal, Renewing
 from cipherbucket.rewrap import Change, Label, is_of
 from cipherbucket.stores.objects import NOTHING, Entry, StoredObject
@@ -135,7 +135,8 @@ class Rotating(Renewing):
                 done stays done; run it again.
         """
         check_speed(workers, limit_rate)
-        change = Change(to or self._ring.writer(self._format), key, only, context, workers=1)
+        new, at_once = to or self._ring.writer(self._format), workers or WORKERS
+        change = Change(new, key, only, context, workers=1, memory=MEMORY // at_once)
         change.check(self._ring)
         halt = Halt(limit_rate)
 

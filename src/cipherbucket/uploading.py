@@ -106,7 +106,7 @@ def complete_upload(
     def complete(_: int) -> StoredObject:
         if replacing is None:
             return store.complete_upload(name, upload_id, parts, if_absent=if_absent)
-        return replacing.check(envelope) or store.complete_upload(
+        return replacing.check(envelope, in_parts=True) or store.complete_upload(
             name, upload_id, parts, if_match=replacing.if_match
         )
 

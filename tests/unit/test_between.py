@@ -13,6 +13,7 @@ from cipherbucket.errors import (
     TransientStoreError,
 )
 from cipherbucket.format.span import PartPlan
+from cipherbucket.parallel import MEMORY
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.objects import Upload
 from cipherbucket.writer import ATTEMPTS
@@ -243,9 +244,9 @@ def test_progress_ends_with_the_size(source: Losing, name: str, size: int) -> No
 
 @pytest.mark.parametrize(("part", "workers"), [(16 << 20, 16), (100 << 20, 2), (1 << 30, 1)])
 def test_large_parts_are_copied_by_fewer(part: int, workers: int) -> None:
-    assert between._most(64, PartPlan(64 * part, part)) == workers
+    assert between._most(64, PartPlan(64 * part, part), MEMORY) == workers
 
 
 def test_fewer_work_where_there_are_fewer_parts() -> None:
-    assert between._most(64, PartPlan(THRESHOLD + 1, THRESHOLD)) == 2
-    assert between._most(1, PartPlan(THRESHOLD * 4, THRESHOLD)) == 1
+    assert between._most(64, PartPlan(THRESHOLD + 1, THRESHOLD), MEMORY) == 2
+    assert between._most(1, PartPlan(THRESHOLD * 4, THRESHOLD), MEMORY) == 1

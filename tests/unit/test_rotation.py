@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 from tests.envelopes import v1
-from tests.rotation_scenes import FORMATS, SMALL, LikeOss, Requests, Scene, key_for
+from tests.rotation_scenes import (
+    FORMATS,
+    LARGE,
+    PART,
+    SMALL,
+    LikeOss,
+    Requests,
+    Scene,
+    key_for,
+    labels,
+    small_parts,
+)
 
 import cipherbucket as cb
 from cipherbucket.journal import state_folder
@@ -52,6 +63,52 @@ def test_what_has_to_be_uploaded_again_is_told() -> None:
         assert report.moved == 2 * len(SMALL)
     with scene.bucket(scene.new, scene.old).rewrap_all() as report:
         assert report.moved == 2 * len(SMALL)
+
+
+def test_large_parts_of_many_objects_at_once_do_not_fill_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An envelope, which the store tells, may ask for parts of 256 MiB; 16 objects go at once."""
+    small_parts(monkeypatch)
+    monkeypatch.setattr("cipherbucket.rotation.MEMORY", 16 * PART)
+    scene = Scene(LikeOss(), "oss", LARGE)
+    scene.put()
+    stored = scene.store.head(scene.name)
+    with scene.store.get(scene.name) as incoming:
+        body = bytearray(incoming.stop)
+        incoming.readinto(body)
+    prefix = "client-side-encryption-"
+    asked = {f"{prefix}data-size": str(len(LARGE)), f"{prefix}part-size": str(2 * PART)}
+    scene.store.put(scene.name, body, metadata={**stored.metadata, **asked})
+    sizes: list[int] = []
+    original = scene.store.upload_part
+
+    def noted(*args: Any, **more: Any) -> Any:
+        sizes.append(len(args[3]))
+        return original(*args, **more)
+
+    scene.store.upload_part = noted  # type: ignore[method-assign]
+    with scene.bucket(scene.new, scene.old).rewrap_all() as report:
+        assert report.done.objects == 1
+    assert max(sizes) == PART
+    envelope = scene.bucket().head(scene.name).envelope
+    assert envelope is not None
+    assert envelope.part_size == PART
+    assert scene.read(scene.new) == LARGE
+
+
+def test_recipients_of_the_bucket_make_a_pass_another() -> None:
+    """Those that an interrupted pass wrote have the recipients of that day."""
+    scene = Scene(cb.MemoryStore(), "sealed")
+    imposter = key_for("sealed", "imposter")
+    assert isinstance(imposter, cb.AesKey)
+    scene.put(name="a")
+    scene.bucket(imposter.described({"desc": "old"})).put("b", SMALL)
+    for label in ("third", "fourth"):
+        bucket = scene.bucket(scene.new, scene.old, recipients=[key_for("sealed", label)])
+        with bucket.reencrypt_all(recipients=[]) as report:
+            assert (report.resumed, report.done.objects, report.failed.objects) == (0, 1, 1)
+        assert labels(scene.bucket().head("a")) == ["new", label]
 
 
 def test_others_are_left_with_their_reasons(scene: Scene) -> None:
