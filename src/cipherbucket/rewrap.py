@@ -39,7 +39,7 @@ from cipherbucket.replacing import Seen
 from cipherbucket.seal import check_opens, resealed, rewrapped, wrapped_for
 from cipherbucket.stores.objects import NOTHING, StoredObject
 from cipherbucket.unlocking import Reading
-from cipherbucket.unseal import Opened, open_sealed, unwrap_oss
+from cipherbucket.unseal import Opened, open_sealed, unseal, unwrap_oss
 from cipherbucket.writer import persist
 
 _log = logging.getLogger("cipherbucket")
@@ -156,14 +156,14 @@ class Rewrapping(Custody):
     ) -> ObjectInfo:
         info = ObjectInfo.of(seen)
         envelope = self._rewrappable(info)
-        if change.is_made(envelope.recipients):
-            return info
         reading = self._reading(info.name, key=change.key, context=change.context)
+        if change.is_made(envelope.recipients) or _is_made(envelope, reading, change):
+            return info
         try:
             renewed = _renewed(envelope, reading, change)
         except (WrongKeyError, NoMatchingKeyError):
             if change.is_forced and change.has_new(envelope.recipients):
-                return info  # rightly labelled: the key that was named does not open it any more
+                return info  # the new key's private half is elsewhere, and this one opens nothing
             raise
         reading.policy.admit(renewed)  # what this bucket would not read it does not write
         written = self._with_envelope(seen, info, renewed, change, halt, progress)
@@ -227,6 +227,22 @@ class Rewrapping(Custody):
                 hint="look at what is there now; another writer put it",
             )
         return there
+
+
+def _is_made(envelope: Envelope, reading: Reading, change: Change) -> bool:
+    """Tell whether the new key opens what is labelled so, where labels are not believed.
+
+    Keys of a KMS are, one by another: by default they open what any of them wrapped.
+    """
+    there = envelope.recipients
+    if any(map(change.replaces, there)) or not change.has_new(there):
+        return False
+    if not getattr(change.to, "can_unwrap", True):
+        return False
+    with suppress(WrongKeyError, NoMatchingKeyError):
+        unseal(envelope, reading.ring, reading.policy, key=change.to, binding=reading.binding)
+        return True
+    return False
 
 
 def _renewed(envelope: Envelope, reading: Reading, change: Change) -> Envelope:

@@ -44,6 +44,39 @@ def test_from_a_file_to_the_kms_to_another_of_its_keys_and_back(
     scene.assert_law()
 
 
+def test_with_a_forced_key_of_the_kms_what_is_done_is_found_done(
+    kms: KmsEndpoint, scene: Scene
+) -> None:
+    """A KMS opens what any of its keys wrapped, so that this cannot tell whose an object is."""
+    one, two = kms_key(kms, "alias/one"), kms_key(kms, "alias/two")
+    scene.bucket(one, scene.old).rewrap(scene.name)
+    bucket = scene.bucket(two)
+    with bucket.rewrap_all(key=one) as report:
+        assert report.done.objects == 1
+    before = scene.store.head(scene.name)
+    with bucket.rewrap_all(key=one) as report:
+        assert dict(report.reasons) == {"has the new key": 1}
+    assert scene.store.head(scene.name) == before
+
+
+def test_an_alias_that_leads_to_another_key_is_rotated_away_from_by_that_keys_id(
+    kms: KmsEndpoint, scene: Scene
+) -> None:
+    """docs/rotation.md: the alias is all that the objects tell."""
+    old, new = (kms_key(kms, f"alias/{which}") for which in ("one", "two"))
+    under_alias = cb.AliKmsKey(old.id, old._settings, description={"kms": "alias/any"})
+    scene.bucket(under_alias, scene.old).rewrap(scene.name)
+    moved = cb.AliKmsKey(new.id, new._settings, description={"kms": "alias/any"})
+    by_id = cb.AliKmsKey(new.id, new._settings)
+    with scene.bucket(moved).rewrap_all() as report:
+        assert dict(report.reasons) == {"has the new key": 1}
+    reads = cb.AliKmsKey("alias/one", old._settings, description={"kms": "alias/any"})
+    with scene.bucket(by_id, reads).rewrap_all() as report:
+        assert report.done.objects == 1
+    only_new = cb.AliKmsKey(new.id, new._settings, allowed=[])
+    assert scene.bucket(only_new).get(scene.name).read() == SMALL
+
+
 @pytest.mark.parametrize("verb", ["rewrap", "reencrypt"])
 def test_a_key_that_is_disabled_changes_nothing(kms: KmsEndpoint, scene: Scene, verb: str) -> None:
     """Neither as the new key nor as the old one."""

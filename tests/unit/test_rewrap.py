@@ -14,6 +14,7 @@ from tests.envelopes import v1
 from tests.rotation_scenes import (
     FORMATS,
     LARGE,
+    SMALL,
     LikeOss,
     Requests,
     Scene,
@@ -28,6 +29,7 @@ from cipherbucket.errors import CipherbucketError
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.sealed import Sealed
 from cipherbucket.rewrap import is_of
+from cipherbucket.stores.objects import StoredObject
 
 KEYS = {label: key_for("sealed", label) for label in ("old", "new", "third", "fourth")}
 
@@ -132,6 +134,30 @@ def test_a_foreign_iv_does_not_tell_a_wrong_key_and_is_left(key: cb.RsaKey) -> N
     with pytest.raises(cb.PolicyError, match="lock the object for ever"):
         bucket.rewrap("foreign", key_for("oss", "new"))
     assert store.head("foreign") == before
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_envelope_of_another_object_is_handed_on_in_format_oss_alone(kind: str) -> None:
+    """docs/security.md, note 35: who moves it here has its data key wrapped for the new key."""
+    scene = Scene(cb.MemoryStore(), kind)
+    scene.put()
+    secret = scene.store.head(scene.name)
+    with scene.store.get(scene.name) as incoming:
+        body = bytearray(incoming.stop)
+        incoming.readinto(body)
+    scene.store.put("theirs", body, metadata=envelope_of(secret))
+    before = scene.store.head("theirs")
+    if kind == "oss":
+        scene.bucket().rewrap("theirs", scene.new)
+        assert scene.read(scene.new, name="theirs") == SMALL
+    else:
+        with pytest.raises(cb.BindingError):
+            scene.bucket().rewrap("theirs", scene.new)
+        assert scene.store.head("theirs") == before
+
+
+def envelope_of(stored: StoredObject) -> dict[str, str]:
+    return {name: text for name, text in stored.metadata.items() if name != "owner"}
 
 
 @pytest.mark.parametrize("kind", FORMATS)
