@@ -81,7 +81,12 @@ class _Asked:
 
     def check(self) -> None:
         """Refuse options that one object has no use for."""
-        many = {"--dry-run": self.dry_run, "--json": self.as_json, "--only": self.only is not None}
+        many = {
+            "--dry-run": self.dry_run,
+            "--json": self.as_json,
+            "--only": self.only is not None,
+            "--workers": self.workers is not None,
+        }
         for option, given in many.items():
             if given and not self.recursive:
                 raise cb.UsageError(f"{option} is for many objects", hint="add -r, or leave it out")
