@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from cipherbucket.errors import ObjectChangedError, PolicyError, UsageError, named
+from cipherbucket.errors import IntegrityError, ObjectChangedError, PolicyError, UsageError, named
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.envelope import FORMATS, SEALED, Envelope
 from cipherbucket.format.sealed import Binding
@@ -167,6 +167,11 @@ class Renewing(Rewrapping):
             raise ObjectChangedError(
                 "the object was replaced as soon as it was written anew",
                 hint="look at what is there now; another writer put it",
+            )
+        if there.size != stream.info.size:  # of ours, that was known by its envelope alone
+            raise IntegrityError(
+                f"{there.size:,} bytes are stored of {stream.info.size:,} that were written anew",
+                hint="the store lost some: restore the object from an old version or a copy",
             )
         _log.info("reencrypted %r: %d bytes", seen.name, there.size)
         return there

@@ -133,6 +133,26 @@ def test_progress_tells_plaintext_bytes(kind: str, monkeypatch: pytest.MonkeyPat
     assert told[-1] == len(LARGE)
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_store_that_keeps_less_than_it_was_sent_is_told(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer was lost, so that the object is known by its envelope and not by what was sent."""
+    monkeypatch.setattr("cipherbucket.writer.time.sleep", lambda _: None)
+    scene = Scene(cb.MemoryStore(), kind)
+    scene.put()
+    put = scene.store.put
+
+    def half(name: str, body: Any, **more: Any) -> Any:
+        kept = b"".join(bytes(block) for block in body)
+        put(name, kept[:-7], **more)
+        raise cb.TransientStoreError("the answer was lost")
+
+    scene.store.put = half  # type: ignore[method-assign]
+    with pytest.raises(cb.IntegrityError, match="that were written anew"):
+        scene.bucket(scene.new, scene.old).reencrypt(scene.name)
+
+
 def test_a_rate_slows_it_down(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
 
