@@ -84,6 +84,8 @@ def puts(record: Record, bucket: Any) -> None:
         name = f"put/{what}"
         record.call(name, partial(bucket.put_object, name, body))
         record.call(f"{name} back", lambda name=name: bucket.get_object(name).read())
+    record.call("put nothing", partial(bucket.put_object, "put/bytes", None))
+    record.call("put number", partial(bucket.put_object, "put/bytes", 17))
     md5 = base64.b64encode(hashlib.md5(DATA).digest()).decode()
     headers = {
         "type": {"Content-Type": "text/x-own"},

@@ -106,9 +106,13 @@ def warn_of_parts_md5(stacklevel: int) -> None:
 
 
 def body_of(data: Any) -> tuple[PutBody, int | None]:
-    """Return what a program wants stored, and its length where only it can tell."""
+    """Return what a program wants stored, and its length where only it can tell.
+
+    Raises:
+        ClientError: Nothing at all: what a program forgot must not empty an object.
+    """
     if data is None:
-        return b"", None
+        raise ClientError("NoneType is not a file object")
     if isinstance(data, str):
         return data.encode(), None
     if (
