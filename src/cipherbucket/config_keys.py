@@ -28,7 +28,7 @@ from cipherbucket.format.envelope import OSS, SEALED
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import load_key
-from cipherbucket.keys.ring import KeyRing, spelling
+from cipherbucket.keys.ring import KeyRing, hint_for, spelling, whose
 from cipherbucket.keys.rsa import RsaKey
 
 Ask = Callable[[str], str]
@@ -227,9 +227,9 @@ class NamedRing(KeyRing):
                 return key, spelled
         ours = "; ".join(f"{entry.name} {_shown(entry)}" for entry in self._entries)
         raise NoMatchingKeyError(
-            f"the object's key is described as {description} ({algorithm[:64]}), and of"
+            f"{whose(description)} ({algorithm[:64]}), and of"
             f" {self._source.document.path} these read here: {ours or 'no keys'}",
-            hint="add the key with this description, or, if you know the key, read with key=",
+            hint=hint_for(description),
         )
 
     def _refuse_confusion(self, entry: KeyEntry, other: KeyEntry) -> None:

@@ -134,15 +134,7 @@ class Renewing(Rewrapping):
                 f"the object is of another kind: {info.format}",
                 hint=f"kinds=[{info.format!r}] writes it anew in format {self._format!r}",
             )
-        is_sealed = info.envelope is not None and info.envelope.seal is not None
-        reading = replace(
-            self._reading(
-                seen.name, key=renewal.key, context=renewal.context if is_sealed else NOTHING
-            ),
-            # Only the IV tells a wrong key; what it gave would be taken for the plaintext for ever.
-            policy=self._policy.admitting(renewal.kinds).strict(),
-            format=info.format if info.envelope is not None else self._format,
-        )
+        reading = self._reading_old(info, renewal)
         sealing = self._sealing_anew(info, reading, renewal)
         fetch = fetch_from(self._store, seen.name, seen.etag, seen.version_id)
         replaced = Seen(self._store, seen, self._store.attributes(seen.name), halt)
@@ -175,6 +167,36 @@ class Renewing(Rewrapping):
             )
         _log.info("reencrypted %r: %d bytes", seen.name, there.size)
         return there
+
+    def _reading_old(self, info: ObjectInfo, renewal: Renewal) -> Reading:
+        is_sealed = info.envelope is not None and info.envelope.seal is not None
+        return replace(
+            self._reading(
+                info.name, key=renewal.key, context=renewal.context if is_sealed else NOTHING
+            ),
+            # Only the IV tells a wrong key; what it gave would be taken for the plaintext for ever.
+            policy=self._policy.admitting(renewal.kinds).strict(),
+            format=info.format if info.envelope is not None else self._format,
+        )
+
+    def _foresee(self, info: ObjectInfo, renewal: Renewal) -> None:
+        """Refuse an object whose keys are not at hand; its body is not read.
+
+        An object with several recipients is opened: which of the others need a key depends on it.
+
+        Raises:
+            NoMatchingKeyError, MasterKeyError: A key is missing, to read it or for a recipient.
+            And the errors of `Bucket.get`, for what the envelope tells.
+        """
+        if (envelope := info.envelope) is None:
+            return
+        reading = self._reading_old(info, renewal)
+        reading.policy.admit(envelope)
+        if len(envelope.recipients) > 1 and self._format == SEALED and renewal.recipients is None:
+            self._others(info, reading)
+        elif len(envelope.recipients) == 1 and renewal.key is None:
+            (recipient,) = envelope.recipients
+            reading.ring.find(recipient.algorithm, recipient.description)
 
     def _sealing_anew(self, info: ObjectInfo, reading: Reading, renewal: Renewal) -> Seal:
         """Return what seals an object for whom it was sealed before."""

@@ -200,6 +200,7 @@ class Rotating(Renewing):
             if only is not None and not _has(info, only):
                 return _skipped(info, "of another key")
             if dry_run:
+                self._foresee(info, renewal)
                 return Outcome(info.name, DUE, seen.size, {"moved": 2 * seen.size})
             return _done(seen, self._renewed(seen, renewal, halt), 2 * seen.size)
 

@@ -83,7 +83,7 @@ def test_a_folder_is_rotated_and_what_is_left_is_told(
     assert [" ".join(line.split()) for line in result.stdout.splitlines()] == [
         "rotated 2 objects 3 bytes",
         "left as they are 1 object not encrypted",
-        "failed 1 object 5 bytes; the same command tries these again",
+        "failed 1 object 5 bytes; see above",
     ]
     assert [key_of(filled, name) for name in ("old/a", "old/b", "outside")] == [
         "new",
@@ -181,9 +181,16 @@ def test_options_of_many_objects_are_refused_for_one(
     assert "add -r" in error_of(result)
 
 
-def test_a_folder_of_nothing_is_told(filled: str, key_file: Path) -> None:
-    result = succeed("rotate", "-r", "-k", key_file, f"{filled}/nothing")
+@pytest.mark.parametrize("command", ["rotate", "reencrypt"])
+@pytest.mark.parametrize("option", [(), ("--json",), ("--dry-run",)])
+def test_a_folder_that_was_mistyped_has_the_exit_code_of_ls(
+    filled: str, key_file: Path, tmp_path: Path, command: str, option: tuple[str, ...]
+) -> None:
+    result = invoke(command, "-r", *option, "-k", key_file, f"{filled}/nothing")
+    assert result.exit_code == invoke("ls", f"{filled}/nothing/").exit_code == 3
     assert error_of(result) == "cipherbucket: no objects there\n"
+    cb.make_bucket(f"file://{tmp_path}/empty")
+    succeed(command, "-r", *option, "-k", key_file, f"file://{tmp_path}/empty")
 
 
 def test_keys_that_could_not_be_told_apart_are_told_with_the_way_out(
@@ -222,6 +229,9 @@ def test_a_rotation_that_was_killed_goes_on_and_tells_so(
             time.sleep(0.002)
         os.kill(child.pid, signal.SIGKILL)
     result = succeed("rotate", "-r", "-k", new_key_file, "-k", key_file, url)
-    assert result.stdout.startswith("went on after")
+    first, second = result.stdout.splitlines()
+    assert first.startswith("went on after")
+    assert first.endswith("of an earlier run, counted here too: 300 objects in all")
+    assert "300 objects" in second
     with cb.open_bucket(url, cb.load_key(new_key_file)) as bucket:
         assert all(bucket.get(f"{number:04}").read() == b"x" for number in range(300))

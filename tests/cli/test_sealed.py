@@ -147,7 +147,7 @@ def test_a_copy_within_the_store_keeps_its_recipients_or_says_who_is_lost(
     args = ("cp", "-q", "-k", key_file, *SEALED, f"{url}/a", f"{url}/b")
     refused = invoke(*args)
     assert refused.exit_code == 4
-    assert "with -k KEY, or say whom the copy is for: --recipient KEY" in error_of(refused)
+    assert "with -k KEY, or say whom the new one is for: --recipient KEY" in error_of(refused)
     succeed(*args, "-k", public)
     assert succeed("cat", "-k", other_key_file, *SEALED, f"{url}/b").stdout_bytes == BODY
     lost = succeed(*args, "--metadata", "x=y")

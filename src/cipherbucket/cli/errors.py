@@ -62,6 +62,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
 _BUSY = "another process is at this transfer"  # no wrong argument: it may pass
 _INTERRUPTED = 130
 _READER_GONE = 141
+_ONE_FORMAT = "rotate"  # reads no format beside that which it writes
 _UNDONE = "interrupted; what was not finished has been undone"
 
 # From the library's words to the command line's, the longer ones first.
@@ -93,8 +94,9 @@ _OPTIONS = (
     (
         "add its public half to the keys, or say whom it is for: recipients=[...]",
         (
-            "add its public half with -k KEY, or say whom the copy is for: --recipient KEY of cp;"
-            " if it is to read no more, remove it first: cipherbucket rotate --only KEY"
+            "add its public half with -k KEY, or say whom the new one is for: --recipient KEY;"
+            " if it is to read no more, name the others so, or remove it first: cipherbucket"
+            " rotate --only KEY"
         ),
     ),
     (
@@ -220,12 +222,20 @@ def in_options(text: str) -> str:
 def _naming_the_option(refused: re.Match[str]) -> str:
     """Say how to read an object whose format was refused, and what may be behind it."""
     text, its = refused[1], refused[2]
+    if _running() == _ONE_FORMAT:
+        return f"{text} (a run is for one format: run it once more with --format {its})"
     if its == "sealed":
         return f"{text} (read it with --format sealed, or beside others with --accept sealed)"
     return (
         f"{text} (if it should have this format, read it with --accept {its};"
         " if not, someone put it in a sealed object's place)"
     )
+
+
+def _running() -> str | None:
+    """Return the name of the command that runs."""
+    context = click.get_current_context(silent=True)
+    return context.find_root().invoked_subcommand if context is not None else None
 
 
 def _drop_stdout() -> None:

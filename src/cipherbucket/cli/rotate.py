@@ -14,14 +14,16 @@ from typing import Any
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.access import Access, key_options
+from cipherbucket.cli.access import SEALED, Access, key_options, of_sealed
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.counter import counted
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.labels import label
 from cipherbucket.cli.options import amount_of_bytes, split_object_url, split_tree_url
 from cipherbucket.cli.pass_report import tell_report
+from cipherbucket.cli.settings import KeyName
 from cipherbucket.cli.text import printable
+from cipherbucket.cli.writing import recipient_key
 
 _GOES_ON = "interrupted; what is done is done, and the same command goes on where it was"
 _KINDS = ("oss", "oss-v1", "sealed", "plaintext")
@@ -128,6 +130,8 @@ def rotate(url: str, asked: _Asked, access: Access) -> int:
     This is no answer to a leaked master key: whoever has it and kept an old envelope, an old
     version or the footer of a sealed object still opens the body. For that, and for a recipient
     who was removed, see: cipherbucket reencrypt.
+
+    With -r the exit code is 1 if an object failed, and 3 if no name begins with URL.
     """
     how: dict[str, Any] = {"key": access.forced, "context": access.context}
     how["limit_rate"] = asked.limit_rate
@@ -144,6 +148,7 @@ def rotate(url: str, asked: _Asked, access: Access) -> int:
         "cipherbucket reencrypt -r -k new.pem -k leaked.pem --only desc=2024 file:///data/store",
         "cipherbucket reencrypt -r -k cmk.pem --kind plaintext --dry-run file:///data/store",
         "cipherbucket reencrypt -r -k vault.key -k cmk.pem --kind oss file:///data/store",
+        "cipherbucket reencrypt -r -k vault.key --recipient recovery.pem.pub file:///data/store",
     ),
 )
 @click.argument("url")
@@ -156,8 +161,23 @@ def rotate(url: str, asked: _Asked, access: Access) -> int:
     help="Take objects of this kind, and only of those named: plaintext is encrypted, oss-v1 and"
     " others become the format that is written. Default: only that format. Repeatable.",
 )
+@click.option(
+    "--recipient",
+    "recipient_files",
+    metavar="KEY",
+    multiple=True,
+    type=KeyName(),
+    help="Format sealed: let this key open the objects, beside the one that writes, instead of the"
+    " recipients that they have; its public half does. Repeatable.",
+)
 @key_options(writes=True, own_names=True)
-def reencrypt(url: str, asked: _Asked, kinds: tuple[str, ...], access: Access) -> int:
+def reencrypt(
+    url: str,
+    asked: _Asked,
+    kinds: tuple[str, ...],
+    recipient_files: tuple[str, ...],
+    access: Access,
+) -> int:
     """Read and verify the object at URL, or all below it, and write it anew, where it is.
 
     It gets a new data key, wrapped with the first key of -k, and the format that this key writes,
@@ -165,12 +185,20 @@ def reencrypt(url: str, asked: _Asked, kinds: tuple[str, ...], access: Access) -
     machine, twice.
 
     This is the answer to a leaked master key and to a recipient who was removed. Those that a
-    sealed object has stay: remove one first, by rotate --only. Where the store keeps versions,
-    delete the old ones afterwards: they open as before.
+    sealed object has stay, and -k has to name them all; name those who are to read it from now on
+    with --recipient, or remove one first, by rotate --only. Where the store keeps versions, delete
+    the old ones afterwards: they open as before.
+
+    With -r the exit code is 1 if an object failed, and 3 if no name begins with URL.
     """
     how: dict[str, Any] = {"key": access.forced, "context": access.context}
     how["limit_rate"] = asked.limit_rate
     how["kinds"] = kinds or None
+    if recipient_files:
+        place = split_tree_url(url) if asked.recursive else split_object_url(url)
+        if access.at(*place).format != SEALED:
+            raise of_sealed("--recipient")
+        how["recipients"] = tuple(recipient_key(access, file) for file in recipient_files)
     if asked.recursive:
         return _all(
             url, "reencrypted", asked, access, lambda bucket: partial(bucket.reencrypt_all, **how)
@@ -221,4 +249,11 @@ def _all(
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_GOES_ON) from None
         with report:
-            return tell_report(report, done, as_json=asked.as_json, quiet=asked.quiet)
+            return tell_report(
+                report,
+                done,
+                whole=not prefix,
+                dry_run=asked.dry_run,
+                as_json=asked.as_json,
+                quiet=asked.quiet,
+            )

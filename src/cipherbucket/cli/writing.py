@@ -115,7 +115,7 @@ def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
             content_type,
             metadata,
             if_absent=kwargs.pop("if_absent", False),
-            recipients=tuple(_recipient(access, file) for file in files),
+            recipients=tuple(recipient_key(access, file) for file in files),
             context=access.context if up and access.format == SEALED else {},
             bind_name=not no_bind_name,
         )
@@ -127,7 +127,12 @@ def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _recipient(access: Access, named: str) -> cb.MasterKey:
+def recipient_key(access: Access, named: str) -> cb.MasterKey:
+    """Return a key of ``--recipient``.
+
+    Raises:
+        MasterKeyError: It cannot be read, or does not serve format ``sealed``.
+    """
     if access.config is not None:
         refuse_to_write(access.config, named, SEALED, as_recipient=True)
     return load_key(named)

@@ -98,9 +98,9 @@ class KeyRing:
             else ""
         )
         raise NoMatchingKeyError(
-            f"the object's key is described as {description} ({algorithm[:64]}),"
+            f"{whose(description)} ({algorithm[:64]}),"
             f" the ring holds: {ours or 'no keys'}{namesake}",
-            hint="add the key with this description, or, if you know the key, read with key=",
+            hint=hint_for(description),
         )
 
     @staticmethod
@@ -135,6 +135,20 @@ def spelling(key: MasterKey, algorithm: str) -> str | None:
     """Return a wrap algorithm as the key spells it, or None if it cannot unwrap it."""
     folded = algorithm.casefold()
     return next((own for own in key.algorithms if own.casefold() == folded), None)
+
+
+def whose(description: Description) -> str:
+    """Say which key an object asks for."""
+    if not description:
+        return "the object has no description, so that it names no key"
+    return f"the object's key is described as {description}"
+
+
+def hint_for(description: Description) -> str:
+    """Say what to do about an object whose key is not in the ring."""
+    if not description:
+        return "if you know the key, read with key="
+    return "add the key with this description, or, if you know the key, read with key="
 
 
 def _refuse_confusion(key: MasterKey, other: MasterKey) -> None:
