@@ -109,13 +109,13 @@ class Scene:
         """Return an ``RsaProvider``."""
         return self.part("crypto").RsaProvider(key_pair(number), **options)
 
-    def ali_kms(self, **options: Any) -> Any:
-        """Return an ``AliKMSProvider`` of the local KMS."""
+    def ali_kms(self, *, cmk: str = "", key_id: str = "", secret: str = "", **options: Any) -> Any:
+        """Return an ``AliKMSProvider`` of the local KMS; by default one that may use its key."""
         provider = self.part("crypto").AliKMSProvider(
-            self.kms.access_key_id,
-            self.kms.access_key_secret,
+            key_id or self.kms.access_key_id,
+            secret or self.kms.access_key_secret,
             self.kms.region,
-            self.kms.key_id(CMK),
+            cmk or self.kms.key_id(CMK),
             **options,
         )
         if self.real:  # it speaks https alone; the face asks KMS_ENDPOINT

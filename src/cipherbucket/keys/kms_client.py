@@ -167,20 +167,18 @@ class KmsClient:
         request_id = _word(cause, "request_id")
         details = f"(HTTP {status}, {code or '-'}, request {request_id or '-'}, {self._host})"
         throttled = status == 429 or "Throttling" in code
-        refused: CipherbucketError
         if action == "Decrypt" and status < 500 and code.startswith(NOT_THIS_CIPHERTEXT):
             return _Trouble(WrongKeyError("the key does not open this object"))
-        if status < 500 and code.startswith(KEY_NOT_FOUND):
-            key_id = printable(parameters.get("KeyId"))
-            refused = MasterKeyError(
-                f"the KMS has no key {key_id!r} {details}",
-                hint="check the id or alias of the key, and the region",
-            )
-            return _Trouble(refused)
         text, hint = told(code, status, throttled=throttled)
+        missing = status < 500 and code.startswith(KEY_NOT_FOUND)
+        if missing:
+            text = f"the KMS has no key {printable(parameters.get('KeyId'))!r}"
+            hint = "check the id or alias of the key, and the region"
         refused = KmsError(f"{text} {details}", hint=hint)
         refused.status, refused.code = status, code or None
         refused.request_id, refused.host = request_id or None, self._host
+        if missing:  # the caller's mistake; what the KMS said is its cause
+            return _Trouble(MasterKeyError(refused.message, hint=hint), refused)
         if throttled:
             after = getattr(cause, "retry_after", None)  # milliseconds
             seconds = after / 1000 if isinstance(after, int) else 0.0
@@ -220,7 +218,7 @@ class KmsClient:
 class _Trouble:
     """What a call came to if not to an answer, and whether to try again.
 
-    A cause is one of the credentials' provider. The SDK's exceptions hold requests and answers.
+    A cause is of the credentials' provider, or ours. The SDK's exceptions hold requests and answers.
     """
 
     error: CipherbucketError

@@ -15,6 +15,7 @@ from cipherbucket.errors import CipherbucketError
 from cipherbucket.format.envelope import OSS_V1, SEALED, Envelope
 from cipherbucket.keys.kms import KMS, V1_KMS
 from cipherbucket.keys.rsa import OAEP_SHA1, V1_RSA
+from cipherbucket.oss2._words import told
 from cipherbucket.oss2.exceptions import InconsistentError
 from cipherbucket.oss2.http import CaseInsensitiveDict
 
@@ -79,7 +80,7 @@ class ContentCryptoMaterial:
                 part_size=sized.part_size if sized else None,
             )
         except CipherbucketError as error:
-            raise InconsistentError(f"no envelope can be made of this: {error}") from error
+            raise InconsistentError(f"no envelope can be made of this: {told(error)}") from None
 
     def to_object_meta(
         self,
@@ -119,7 +120,7 @@ class ContentCryptoMaterial:
             envelope = Envelope.parse(metadata)
             description = dict(envelope.recipients[0].description) if envelope else {}
         except CipherbucketError as error:
-            raise InconsistentError(f"the envelope cannot be understood: {error}") from error
+            raise InconsistentError(f"the envelope cannot be understood: {told(error)}") from None
         if envelope is None:
             self.cek_alg = self.wrap_alg = None
             return

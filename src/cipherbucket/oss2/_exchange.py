@@ -1,7 +1,8 @@
 """One call of a program: its requests, what came back, and errors in oss2's words.
 
 An exception is made of the service's answer where there is one, and else of what this library
-found out, which is its ``__cause__`` in any case.
+found out. That is its ``__context__`` in any case, which tracebacks leave out: its message and its
+hint are a part of the exception's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from cipherbucket.errors import (
     CipherbucketError,
     KmsError,
+    MasterKeyError,
     MissingExtraError,
     NoMatchingKeyError,
     ObjectChangedError,
@@ -25,6 +27,7 @@ from cipherbucket.errors import (
     UsageError,
     WrongKeyError,
 )
+from cipherbucket.oss2._words import told
 from cipherbucket.oss2.exceptions import (
     ClientError,
     InconsistentError,
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
 
 
 _OF_KEYS = (NoMatchingKeyError, WrongKeyError)
+_KMS_CODES = {"SignatureDoesNotMatch": "InvalidAccessKeySecret"}
+"""What oss2's KMS client makes of the service's codes: it signed rightly, so the secret is wrong."""
 
 
 class Exchange:
@@ -96,12 +101,12 @@ class Exchange:
 @contextmanager
 def exchange() -> Iterator[Exchange]:
     """Look at answers inside, and turn errors into oss2's."""
-    with _answers() as seen:
-        call = Exchange(seen, sys.exception())
-        try:
+    call = Exchange([], sys.exception())
+    try:
+        with _answers() as call.seen:
             yield call
-        except CipherbucketError as error:
-            raise in_oss2_words(error, call) from error
+    except CipherbucketError as error:
+        raise in_oss2_words(error, call) from None
 
 
 @contextmanager
@@ -125,22 +130,22 @@ def in_oss2_words(error: CipherbucketError, call: Exchange) -> Exception:
     """Return the exception of oss2 that says the same."""
     if (inner := _of_oss2(error, call.outer)) is not None:
         return inner
+    refused = error.__cause__ if isinstance(error, MasterKeyError) else error  # no such KMS key
+    if isinstance(refused, KmsError) and refused.status is not None:
+        code = _KMS_CODES.get(refused.code or "", refused.code or "")
+        return OpenApiServerError(refused.status, refused.request_id or "", told(error), code)
     if isinstance(error, UsageError | SourceError) and isinstance(error.__cause__, OSError):
         return error.__cause__  # of a local file
     if isinstance(error, ObjectChangedError) and isinstance(error.__cause__, StoreError):
         error = error.__cause__  # the service said so
     if isinstance(error, RangeError | StoreError):
         return _of_the_service(error, call)
-    if isinstance(error, KmsError) and error.status is not None:
-        return OpenApiServerError(
-            error.status, error.request_id or "", told(error), error.code or ""
-        )
     if isinstance(error, SecurityError) and (
         not isinstance(error, _OF_KEYS) or call.of_another_kind
     ):
         request_id = call.seen[-1].headers.get("x-oss-request-id", "") if call.seen else ""
         return InconsistentError(told(error), request_id)
-    return error if isinstance(error, MissingExtraError) else ClientError(told(error))
+    return ClientError(told(error))
 
 
 def _of_the_service(error: CipherbucketError, call: Exchange) -> OssError:
@@ -165,11 +170,6 @@ def beyond_the_end(error: CipherbucketError | None = None) -> ServerError:
     """Return the exception for a range that begins after the end, as the service words it."""
     message = "The requested range cannot be satisfied" if error is None else told(error)
     return ServerError(416, {}, b"", {"Code": "InvalidRange", "Message": message})
-
-
-def told(error: CipherbucketError) -> str:
-    """Return what happened and what to do next."""
-    return f"{error} ({error.hint})" if error.hint else str(error)
 
 
 def _of_oss2(error: BaseException, outer: BaseException | None) -> OssError | None:

@@ -239,7 +239,7 @@ def key_errors() -> Iterator[None]:
     try:
         yield
     except CipherbucketError as error:
-        raise in_oss2_words(error, Exchange([], outer)) from error
+        raise in_oss2_words(error, Exchange([], outer)) from None
 
 
 def _does_not_open() -> ClientError:

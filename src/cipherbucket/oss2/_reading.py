@@ -13,7 +13,14 @@ from cipherbucket.oss2._exchange import Exchange, beyond_the_end, exchange, show
 from cipherbucket.oss2._face import Face
 from cipherbucket.oss2._get_result import GetObjectResult
 from cipherbucket.oss2._results import GetObjectMetaResult, HeadObjectResult
-from cipherbucket.oss2._sent import Bounds, Wanted, query_of, sorted_headers, span_of
+from cipherbucket.oss2._sent import (
+    Bounds,
+    Wanted,
+    file_named,
+    query_of,
+    sorted_headers,
+    span_of,
+)
 from cipherbucket.oss2.exceptions import (
     ClientError,
     NoSuchBucket,
@@ -229,7 +236,7 @@ def target_of(filename: str | bytes | os.PathLike[str]) -> Path:
 
 
 def _saved(result: GetObjectResult, filename: str | bytes | os.PathLike[str]) -> GetObjectResult:
-    with result, exchange():
+    with file_named(filename, target=True), result, exchange():
         path = target_of(filename)
         if path.exists() and not path.is_file():
             with path.open("wb") as device:  # it cannot be replaced, nor is it to be

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cipherbucket.errors import CipherbucketWarning
@@ -122,6 +125,25 @@ def body_of(data: Any) -> tuple[PutBody, int | None]:
     ):
         return data, length
     return data, None
+
+
+@contextmanager
+def file_named(filename: str | bytes | os.PathLike[str], *, target: bool = False) -> Iterator[None]:
+    """Let errors about a file name it as the program does.
+
+    Args:
+        filename: As the program names it.
+        target: Whether it is to be written, at first under another name beside it.
+    """
+    try:
+        yield
+    except OSError as error:
+        told, path = error.filename, os.path.realpath(os.fsdecode(filename))
+        if isinstance(told, str | bytes | os.PathLike):
+            at = os.path.realpath(os.fsdecode(told))
+            if at == path or (target and Path(at).parent == Path(path).parent):
+                error.filename, error.filename2 = os.fspath(filename), None
+        raise
 
 
 Bounds = tuple[int | None, int | None]

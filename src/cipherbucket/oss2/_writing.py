@@ -16,7 +16,14 @@ from cipherbucket.oss2._content_types import content_type_by_name
 from cipherbucket.oss2._exchange import exchange
 from cipherbucket.oss2._face import Face
 from cipherbucket.oss2._results import PutObjectResult
-from cipherbucket.oss2._sent import Sent, body_of, in_headers, sorted_headers, warn_of_md5
+from cipherbucket.oss2._sent import (
+    Sent,
+    body_of,
+    file_named,
+    in_headers,
+    sorted_headers,
+    warn_of_md5,
+)
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.headers import OSS_COPY_OBJECT_SOURCE, OSS_METADATA_DIRECTIVE
 from cipherbucket.stores.objects import StoredObject
@@ -69,7 +76,8 @@ class Writing(Face):
             And the exceptions of `put_object`; ClientError where it changed while it was read.
         """
         path = os.fsdecode(filename)
-        return self._put(key, Path(path), headers, progress_callback, guess=path)
+        with file_named(filename):
+            return self._put(key, Path(path), headers, progress_callback, guess=path)
 
     def _put(
         self,

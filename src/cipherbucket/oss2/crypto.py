@@ -147,8 +147,7 @@ class AliKMSProvider(BaseCryptoProvider):
         mat_desc: The description.
 
     Raises:
-        ClientError: Something that cannot be used.
-        MissingExtraError: The extra ``kms`` is not installed.
+        ClientError: Something that cannot be used; or the extra ``kms`` is not installed.
     """
 
     def __init__(

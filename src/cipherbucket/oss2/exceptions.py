@@ -13,8 +13,8 @@
         ├── Conflict            ...
         └── AccessDenied, PreconditionFailed, NotModified, InvalidArgument ...
 
-What this library found out is the ``__cause__``: its message names the object, its ``hint`` says
-what to do next.
+What this library found out is the ``__context__``; what it says, and what to do next, stand in the
+message of the exception.
 """
 
 from __future__ import annotations

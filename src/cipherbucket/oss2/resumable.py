@@ -17,11 +17,12 @@ from typing import Any
 from cipherbucket.errors import ObjectChangedError
 from cipherbucket.format.span import MAX_PART_SIZE
 from cipherbucket.oss2 import defaults
-from cipherbucket.oss2._exchange import exchange, told
+from cipherbucket.oss2._exchange import exchange
 from cipherbucket.oss2._face import Face
 from cipherbucket.oss2._reading import target_of
 from cipherbucket.oss2._results import PutObjectResult
-from cipherbucket.oss2._sent import sorted_headers, warn_of_parts_md5
+from cipherbucket.oss2._sent import file_named, sorted_headers, warn_of_parts_md5
+from cipherbucket.oss2._words import told
 from cipherbucket.oss2._writing import with_content_type
 from cipherbucket.oss2.exceptions import ClientError, PreconditionFailed
 from cipherbucket.oss2.utils import md5_string
@@ -68,10 +69,10 @@ def resumable_upload(
         And the exceptions of `CryptoBucket.put_object`. What was sent stays, for the next call.
     """
     face, path, state = _face(bucket), Path(os.fsdecode(filename)), _folder(store)
-    size = path.stat().st_size
+    size = os.stat(filename).st_size  # noqa: PTH116  an error names the file as it was given
     threshold = defaults.get(multipart_threshold, defaults.multipart_threshold)
     if size < max(threshold, 1):
-        with path.open("rb") as file:
+        with open(filename, "rb") as file:  # noqa: PTH123
             result: PutObjectResult = bucket.put_object(
                 key, file, headers=headers, progress_callback=progress_callback
             )
@@ -79,7 +80,7 @@ def resumable_upload(
     sent = with_content_type(sorted_headers(headers), key)
     if sent.md5 is not None:
         warn_of_parts_md5(stacklevel=3)
-    with exchange() as call:
+    with file_named(filename), exchange() as call:
         face.as_cipherbucket(sent.added).upload(
             path,
             key,
@@ -145,7 +146,7 @@ def resumable_download(
             headers=passed_on,
         )
         return
-    with exchange():
+    with file_named(filename, target=True), exchange():
         try:
             face.as_cipherbucket(passed_on).download(
                 key,
@@ -159,7 +160,7 @@ def resumable_download(
             )
         except ObjectChangedError as error:  # a range asked with If-Match, as in oss2
             details = {"Code": PreconditionFailed.code, "Message": told(error)}
-            raise PreconditionFailed(412, {}, b"", details) from error
+            raise PreconditionFailed(412, {}, b"", details) from None
 
 
 def determine_part_size(total_size: int, preferred_size: int | None = None) -> int:

@@ -81,7 +81,7 @@ def test_further_keys_read(kms: StubKms, store: cb.MemoryStore) -> None:
 
 
 def test_what_the_kms_refuses_is_told_as_oss2_tells_it(kms: StubKms) -> None:
-    with pytest.raises(ClientError, match="no-such-key"):
+    with pytest.raises(OpenApiServerError, match="no-such-key"):
         provider_of("no-such-key").create_content_material()
 
     def denied(call: Any) -> None:

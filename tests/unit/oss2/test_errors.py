@@ -1,0 +1,152 @@
+"""What an error of the face says: in oss2's words, in one traceback, of the program's own names."""
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from tests.oss2_face.scene import FACE, REAL, Scene, key_pair, scene
+from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
+
+import cipherbucket as cb
+from cipherbucket.keys import kms_client
+from cipherbucket.oss2 import EncryptionMaterials, resumable_download, resumable_upload
+from cipherbucket.oss2.crypto import AliKMSProvider, RsaProvider
+from cipherbucket.oss2.exceptions import (
+    ClientError,
+    InconsistentError,
+    NoSuchKey,
+    OssError,
+)
+
+OURS = (
+    "description={",
+    "read with key=",
+    "key= with",
+    "the ring",
+    "described as",
+    "open with policy",
+    "no description",
+    "CIPHERBUCKET_PASSPHRASE",
+    "OSS_ACCESS_KEY",
+)
+"""How the library's own face calls what oss2 calls otherwise."""
+
+
+def refused(kind: type[OssError], deed: Any) -> OssError:
+    """Do what is refused; return the error, which is in oss2's words and in one traceback."""
+    with pytest.raises(kind) as caught:
+        deed()
+    told = str(caught.value)
+    assert not [words for words in OURS if words in told], told
+    shown = "".join(traceback.format_exception(caught.value))
+    assert shown.count("Traceback (most recent call last)") == 1, shown
+    return caught.value
+
+
+def test_keys_are_called_as_in_oss2(face: Scene) -> None:
+    face.bucket(face.rsa(mat_desc={"desc": "1"})).put_object("o", b"x")
+    for options in ({"mat_desc": {"desc": "2"}}, {}):
+        other = face.bucket(face.rsa(2, **options))
+        told = str(refused(ClientError, lambda other=other: other.get_object("o")))
+        assert 'the object has mat_desc {"desc": "1"}' in told
+        assert "add_encryption_materials(EncryptionMaterials(" in told
+    wrong = face.rsa(2, mat_desc={"desc": "1"})
+    told = str(refused(ClientError, lambda: face.bucket(wrong).get_object("o")))
+    assert "mat_desc" in told
+
+
+@pytest.mark.filterwarnings("ignore:key .*writes without a")
+def test_an_object_without_a_description_is_told_of(face: Scene) -> None:
+    face.bucket().put_object("o", b"x")
+    provider = face.rsa(2, mat_desc={"desc": "2"})
+    provider.add_encryption_materials(EncryptionMaterials({"desc": "3"}, key_pair(1)))
+    told = str(refused(ClientError, lambda: face.bucket(provider).get_object("o")))
+    assert "mat_desc" in told
+
+
+def test_plaintext_says_which_policy_reads_it(face: Scene) -> None:
+    face.store().put("o", b"x")
+    told = str(refused(InconsistentError, lambda: face.bucket().get_object("o")))
+    assert "CryptoBucket(..., policy=cipherbucket.Policy(plaintext=True))" in told
+
+
+def test_a_missing_passphrase_is_the_providers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CIPHERBUCKET_PASSPHRASE", raising=False)
+    key = serialization.load_pem_private_key(key_pair()["private_key"].encode(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"word"),
+    )
+    told = str(refused(ClientError, lambda: RsaProvider({"private_key": locked})))
+    assert "give the provider passphrase=" in told
+
+
+def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kms_client.importlib.util, "find_spec", lambda _: None)
+    told = str(refused(ClientError, lambda: AliKMSProvider("id", "secret", "cn-hangzhou", "key")))
+    assert "pip install 'cipherbucket[kms]'" in told
+
+
+def test_what_was_found_out_is_kept_behind_the_error(opened: Any) -> None:
+    error = refused(NoSuchKey, lambda: opened.get_object("none"))
+    assert isinstance(error.__context__, cb.ObjectNotFoundError)
+
+
+def test_files_are_named_as_the_program_names_them(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    opened.put_object("o", b"x" * 300_000)
+    for deed in (
+        lambda: opened.put_object_from_file("o", "missing"),
+        lambda: opened.put_object_from_file("o", Path("missing")),
+        lambda: resumable_upload(opened, "o", "missing"),
+    ):
+        with pytest.raises(FileNotFoundError) as caught:
+            deed()
+        assert caught.value.filename == "missing"
+    for deed in (
+        lambda: opened.get_object_to_file("o", "no/target"),
+        lambda: resumable_download(opened, "o", "no/target", multiget_threshold=1),
+        lambda: resumable_download(opened, "o", "no/target"),
+    ):
+        with pytest.raises(FileNotFoundError) as caught:
+            deed()
+        assert (caught.value.filename, caught.value.filename2) == ("no/target", None)
+
+
+@FORGETFUL
+@OLD_FASHIONED
+@pytest.mark.parametrize(
+    ("option", "status", "code"),
+    [
+        ({"cmk": "alias/none"}, 404, "Forbidden.AliasNotFound"),
+        ({"cmk": "00000000-0000-0000-0000-000000000000"}, 404, "Forbidden.KeyNotFound"),
+        ({"secret": "another"}, 400, "InvalidAccessKeySecret"),
+        ({"key_id": "another"}, 404, "InvalidAccessKeyId.NotFound"),
+    ],
+    ids=["alias", "key", "secret", "id"],
+)
+@pytest.mark.filterwarnings("ignore:key .*writes without a")
+def test_what_the_kms_refuses_is_what_oss2_says(
+    option: dict[str, str],
+    status: int,
+    code: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in (REAL, FACE):
+        with (
+            scene(name, tmp_path, monkeypatch, tmp_path / "tls") as there,
+            forgotten_sockets_collected(),
+        ):
+            bucket = there.bucket(there.ali_kms(**option))
+            with pytest.raises(there.part("exceptions").OpenApiServerError) as caught:
+                bucket.put_object("o", b"x")
+            assert (caught.value.status, caught.value.code) == (status, code), name
+            assert caught.value.request_id
