@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cipherbucket.audit import Audit
@@ -115,7 +116,8 @@ def audit_of(count: int, *questions: Question, footers: bool = True) -> Audit:
 
 
 def main() -> None:
-    questions = (Question.of({"desc": "2022"}), Question.of({"desc": "2018"}))
+    at_hand = replace(Question.of({"desc": "2018"}), at_hand=True)
+    questions = (Question.of({"desc": "2022"}), at_hand)
     with audit_of(41_230, *questions) as audit:
         audit._finished = NOW + timedelta(seconds=62)
         audit.write_html(sys.argv[1])

@@ -2,16 +2,17 @@
 
 Law: yes is a promise, and whoever believes it may destroy the key. It is never given where an
 object could be of the key and was only not told to be: one that was not looked at, not understood
-or not opened, a key without a description, a description that is nearly the one asked about. Then
-the answer is unknown, with the reason.
+or not opened, a key without a description, a description that is nearly the one asked about; nor
+for a name that neither an object nor a key at hand goes by. Then the answer is unknown, with the
+reason.
 """
 
 from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from cipherbucket.audit_object import (
@@ -44,6 +45,10 @@ _REASONS = {
     "like": "of keys that are not at hand, whose description is nearly this one",
 }
 """Why an object may need a key that it does not name."""
+_UNHEARD = (
+    "no object and no key here goes by that name: a misspelling gets no yes; name the key's file"
+    " or a key of cipherbucket.toml"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,15 @@ class Question:
         description: Its description, as `described` writes it.
         kind: ``rsa``, ``aes`` or ``kms``; None for any.
         kms: The id of the KMS key; None for an alias, and for keys of other kinds.
+        at_hand: Whether there is such a key, whatever objects say: it was given, or some list of
+            keys has it. A name that nobody goes by may be another key's, misspelled.
     """
 
     text: str
     description: str
     kind: str | None = None
     kms: str | None = None
+    at_hand: bool = False
 
     @classmethod
     def of(
@@ -71,6 +79,16 @@ class Question:
         if kind in {None, "kms"}:
             kms = kms or KeyLabel("kms", text).kms_id
         return cls(text or "no description", text, kind, kms)
+
+    def among(self, keys: Iterable[Question]) -> Question:
+        """Return this question, about a key at hand if it is one of these."""
+        return replace(self, at_hand=self.at_hand or any(map(self._is_like, keys)))
+
+    def _is_like(self, other: Question) -> bool:
+        if other.kind is not None and not self._may_be(other.kind):
+            return False
+        same_key = self.kms is not None and self.kms == other.kms
+        return same_key or self.description == other.description
 
     @property
     def is_alias(self) -> bool:
@@ -191,6 +209,8 @@ class Retirement:
             if what in self.doubts
         )
         self.reasons = [*common, *told]
+        if not (self.objects or self.removed or self.question.at_hand):
+            self.reasons.append(_UNHEARD)
         return self
 
 
@@ -206,7 +226,8 @@ def question_of(key: MasterKey | str) -> Question:
     if not isinstance(key, str):
         kinds = {kind_of(each) for each in key.algorithms}
         kms = kms_id_of(key.id) if isinstance(key, AliKmsKey) else None
-        return Question.of(key.description, kinds.pop() if len(kinds) == 1 else None, kms)
+        asked = Question.of(key.description, kinds.pop() if len(kinds) == 1 else None, kms)
+        return replace(asked, at_hand=True)
     if key.lstrip().startswith("{"):
         return Question.of(Description(key))
     return Question.of({"kms": key}, "kms")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from cipherbucket.audit import Audit, beside, ledger_of, ring_of
 from cipherbucket.audit_facts import AuditScope
 from cipherbucket.audit_look import Auditor
-from cipherbucket.audit_retire import question_of
+from cipherbucket.audit_retire import Question, question_of
 from cipherbucket.copies import Copies
 from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.format.span import Span
@@ -41,6 +41,7 @@ class Inspection(Copies):
         footers: bool = False,
         ask_kms: AliKmsKey | None = None,
         retire: Sequence[MasterKey | str] = (),
+        known: Iterable[Mapping[str, str]] = (),
         workers: int | None = None,
         progress: Told | None = None,
     ) -> Audit:
@@ -61,6 +62,8 @@ class Inspection(Copies):
                 this key's settings or those of the ring's key with the description. One call each.
             retire: Keys that are to be retired, or descriptions of them as JSON, or ids of KMS
                 keys; `Audit.answers` says whether they can be.
+            known: Descriptions of keys that there are, beside those of the ring. A description
+                that neither a key nor an object has may be misspelled, and gets no yes.
             workers: Requests at once.
             progress: Called with (objects looked at, None).
 
@@ -80,7 +83,8 @@ class Inspection(Copies):
             datetime.now(UTC),
             ring_of(self._ring),
         )
-        questions = [question_of(key) for key in retire]
+        there_are = [*map(question_of, self._ring.keys), *map(Question.of, known)]
+        questions = [question_of(key).among(there_are) for key in retire]
         strict = self._policy.strict_iv
         auditor = Auditor(self._store, self._ring, strict, footers, ask_kms)
         ledger = ledger_of(scope, strict_iv=strict)

@@ -66,7 +66,9 @@ def test_json_is_a_line_an_object_and_one_for_the_whole(url: str, mixed: cb.Buck
     assert lines[-1]["versions"] == "none kept"
 
 
-def test_whether_a_key_can_go_is_the_exit_code(url: str, bucket: cb.Bucket, key_file: Path) -> None:
+def test_whether_a_key_can_go_is_the_exit_code(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
     bucket.put("a", b"x")
     with cb.open_store(url) as store:
         store.put("plain", b"12")
@@ -74,11 +76,18 @@ def test_whether_a_key_can_go_is_the_exit_code(url: str, bucket: cb.Bucket, key_
         result = invoke("audit", "--retire", asked, url)
         assert result.exit_code == 7
         assert "be retired? no: 1 object names it\n  a\n" in result.stdout
-    yes = succeed("audit", "--retire", "desc=old", url)  # whatever else there is to find
+    misspelled = invoke("audit", "--retire", "desc=old", url)
+    assert misspelled.exit_code == 7
+    assert "be retired? unknown: no object and no key here goes by that name" in misspelled.stdout
+    old = tmp_path / "old.pem"
+    cb.create_rsa_key_file(old, description={"desc": "old"}, bits=2048)
+    succeed("audit", "-k", key_file, "--retire", old, url)
+    # whatever else there is to find
+    yes = succeed("audit", "-k", key_file, "-k", old, "--retire", "desc=old", url)
     assert 'Can {"desc":"old"} be retired? yes\n' in yes.stdout
     with cb.open_store(url) as store:
         store.put("torn", b"1", metadata=v2(start=None))
-    result = invoke("audit", "--retire", "desc=old", url)
+    result = invoke("audit", "--retire", old, url)
     assert result.exit_code == 7
     assert "unknown: 1 object with an envelope that cannot be understood" in result.stdout
     with cb.open_store(url) as store:
@@ -86,7 +95,7 @@ def test_whether_a_key_can_go_is_the_exit_code(url: str, bucket: cb.Bucket, key_
     assert (
         "unknown\n  1 object with an envelope that cannot be understood\n"
         "  1 object with a key that is not described\n"
-    ) in invoke("audit", "--retire", "desc=old", url).stdout
+    ) in invoke("audit", "--retire", old, url).stdout
 
 
 def test_a_key_that_is_none_is_told(url: str, bucket: cb.Bucket, tmp_path: Path) -> None:
@@ -147,7 +156,7 @@ def test_the_kms_is_asked_where_that_is_wanted(url: str) -> None:
         cb.open_bucket(url, key).put("a", b"x")
         result = invoke("audit", "--retire", f"kms={key_id}", url, env=env)
         assert result.exit_code == 7
-        assert "be retired? unknown: 1 object of KMS keys whose ids are not told" in result.stdout
+        assert "be retired? unknown\n  1 object of KMS keys whose ids are not told" in result.stdout
         result = invoke("audit", "--ask-kms", "--retire", f"kms={key_id}", url, env=env)
         assert result.exit_code == 7, result.output
         assert f"KMS: {key_id}" in result.stdout
@@ -160,14 +169,24 @@ def test_stores_and_keys_have_the_names_of_the_settings_file(
     (tmp_path / "cipherbucket.toml").write_text(
         f'[stores.records]\nurl = "file://{tmp_path}/records"\n\n[keys.mine]\nrsa = "{key_file}"\n'
         '\n[keys.lost]\nrsa = "lost.pem"\ndescription = { desc = "lost" }\n'
+        '\n[keys.cloud]\nkms = "1234abcd"\ndescription = { team = "billing" }\n'
     )
     monkeypatch.chdir(tmp_path)
     bucket = cb.open_bucket(f"file://{tmp_path}/records", cb.load_key(key_file))
     bucket.put("a", b"x")
     result = succeed("audit", "records://")
     assert "One envelope was opened" in result.stdout
-    assert error_of(result).startswith("cipherbucket: key lost is left out: ")
+    assert "cipherbucket: key lost is left out: " in result.stderr
+    assert "cipherbucket: key cloud is left out: " in result.stderr
     result = invoke("audit", "--retire", "mine", "records://a")
     assert result.exit_code == 7
     assert "be retired? no: 1 object names it" in result.stdout
+    for known in ("desc=lost", "team=billing", "kms=1234abcd"):
+        for given in ((), ("-k", key_file)):
+            succeed("audit", *given, "--retire", known, "records://")
+    monkeypatch.setenv("KMS_ENDPOINT", "http://127.0.0.1:9")
+    for misspelled in ("desc=lots", "team=biling", "kms=1234abce", "kms:1234abce"):
+        result = invoke("audit", "--retire", misspelled, "records://")
+        assert result.exit_code == 7
+        assert "be retired? unknown: no object and no key here" in result.stdout
     assert "a: verified" in succeed("verify", "records://a").stdout

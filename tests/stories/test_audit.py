@@ -153,7 +153,7 @@ def test_an_unversioned_bucket_has_no_old_versions(key: cb.RsaKey) -> None:
     ):
         bucket.put("a", b"x")
         for versions in (False, True):
-            with bucket.audit(versions=versions, retire=['{"desc":"old"}']) as audit:
+            with bucket.audit(versions=versions, retire=[aes("old")]) as audit:
                 assert [each.answer for each in audit.answers] == ["yes"]
 
 
@@ -169,12 +169,12 @@ def test_the_kms_tells_which_key_it_is(format: str, store: cb.MemoryStore) -> No
         for name, key in (("honest", honest), ("lying", lying), ("nameless", nameless)):
             cb.Bucket(store, cb.KeyRing(key), format=format).put(name, b"x")
         bucket = cb.Bucket(store, cb.KeyRing())
-        with bucket.audit(retire=[two]) as audit:
+        with bucket.audit(retire=[two], known=[{"kms": two}]) as audit:
             assert [each.findings for each in audit.objects()] == [(), (), ()]
             (asked,) = audit.answers  # a description names no key of a KMS, but by its id
             assert asked.answer == "unknown"
             assert asked.reasons == ["1 object of KMS keys whose ids are not told (--ask-kms)"]
-        with bucket.audit(prefix="honest", retire=[two]) as audit:
+        with bucket.audit(prefix="honest", retire=[two], known=[{"kms": two}]) as audit:
             assert [each.answer for each in audit.answers] == ["yes"]
         with bucket.audit(ask_kms=honest, retire=[two, one]) as audit:
             told = {each.name: each for each in audit.objects()}

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -102,7 +103,8 @@ def test_a_page_needs_nothing_else_and_forbids_all_else(tmp_path: Path) -> None:
 
 
 def test_a_page_tells_findings_answers_keys_and_charts(tmp_path: Path) -> None:
-    questions = (Question.of({"desc": "2022"}), Question.of({"desc": "2018"}))
+    at_hand = replace(Question.of({"desc": "2018"}), at_hand=True)
+    questions = (Question.of({"desc": "2022"}), at_hand)
     with audit_of(3000, *questions) as audit:
         page = Page(page_of(audit, tmp_path))
         summary = audit.summary

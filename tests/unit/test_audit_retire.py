@@ -21,8 +21,12 @@ KMS_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 OTHER_ID = "9999abcd-12ab-34cd-56ef-1234567890ab"
 
 
-def asked(bucket: cb.Bucket, key: cb.MasterKey | str, **how: object) -> tuple[str, list[str]]:
-    with bucket.audit(retire=[key], **how) as audit:  # type: ignore[arg-type]
+def asked(
+    bucket: cb.Bucket, key: cb.MasterKey | str, *, spelled: bool = True, **how: object
+) -> tuple[str, list[str]]:
+    """Ask about a key that there is, unless its description is misspelled."""
+    known = [json.loads(key)] if spelled and isinstance(key, str) else []
+    with bucket.audit(retire=[key], known=known, **how) as audit:  # type: ignore[arg-type]
         return audit.answers[0].answer, audit.answers[0].reasons
 
 
@@ -38,7 +42,8 @@ def recipient(
 
 
 def summed(key: cb.MasterKey | str, *found: AuditedObject) -> tuple[str, list[str]]:
-    summary = Summary(NOW, [question_of(key)])
+    question = question_of(key)
+    summary = Summary(NOW, [question.among([question])])
     for each in found:
         summary.add(each)
     (answer,) = summary.answers([])
@@ -91,6 +96,37 @@ def test_every_spelling_of_a_description_counts(
     store.put("o", b"x", metadata=v2(matdesc=there))
     store.put("v1", b"x", metadata=v1(**{"oss-crypto-matdesc": there}))
     assert asked(bare, '{"desc":"2024"}')[0] == answer
+
+
+UNHEARD = (
+    "no object and no key here goes by that name: a misspelling gets no yes; name the key's file"
+    " or a key of cipherbucket.toml"
+)
+
+
+def test_a_name_that_nothing_goes_by_gets_no_yes(store: cb.MemoryStore, bare: cb.Bucket) -> None:
+    pair = rsa.generate_private_key(65537, 2048)
+    old = cb.RsaKey(pair, description={"desc": "2027"})
+    store.put("o", b"x")
+    assert asked(bare, '{"desc":"2072"}', spelled=False) == ("unknown", [UNHEARD])
+    assert asked(bare, KMS_ID, spelled=False) == ("unknown", [UNHEARD])
+    with bare.audit(retire=[KMS_ID], known=[{"kms": f"acs:kms:cn-hangzhou:1:key/{KMS_ID}"}]) as it:
+        assert [each.answer for each in it.answers] == ["yes"]
+    ringed = cb.Bucket(store, cb.KeyRing(old))
+    for bucket, key in ((bare, old), (ringed, '{"desc":"2027"}'), (ringed, '{ "desc": "2027"}')):
+        assert asked(bucket, key, spelled=False) == ("yes", [])
+    ringed.put("o", b"x")
+    assert asked(bare, '{"desc":"2027"}', spelled=False)[0] == "no"
+
+
+def test_what_a_footer_alone_names_is_not_misspelled(store: cb.MemoryStore) -> None:
+    vault, gone = aes("vault"), aes("gone")
+    bucket = sealed(store, vault, gone)
+    bucket.put("o", b"x", recipients=[gone])
+    bucket.remove_recipient("o", gone)
+    bare = cb.Bucket(store, cb.KeyRing())
+    assert asked(bare, '{"desc":"gone"}', spelled=False)[0] == "unknown"
+    assert asked(bare, '{"desc":"gone"}', spelled=False, footers=True)[0] == "yes"
 
 
 def test_a_key_at_hand_is_known_to_be_another(store: cb.MemoryStore) -> None:

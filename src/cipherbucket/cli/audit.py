@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -29,7 +30,7 @@ _GOES_ON = "interrupted; the same command goes on where it was"
     examples=(
         "cipherbucket audit file:///data/store/",
         "cipherbucket audit -k cmk.pem --footers --html audit.html file:///data/store/",
-        "cipherbucket audit --retire desc=2024 file:///data/store/",
+        "cipherbucket audit --retire old.pem file:///data/store/",
         "cipherbucket audit --json file:///data/store/ | jq 'select(.verified == false)'",
     ),
 )
@@ -100,6 +101,7 @@ def audit(
                     footers=footers,
                     ask_kms=kms,
                     retire=retire,
+                    known=_known(access.config),
                     workers=workers,
                     progress=progress,
                 )
@@ -145,6 +147,15 @@ def _read_all(config: cb.Config) -> None:
             say(f"key {name} is left out: {one_line(error)}")
 
 
+def _known(config: cb.Config | None) -> Iterator[Mapping[str, str]]:
+    """Tell which keys the settings file has, of those too that cannot be read here."""
+    for entry in config.keys.values() if config is not None else ():
+        if entry.label is not None:
+            yield entry.label
+        if entry.key_id:
+            yield {"kms": entry.key_id}
+
+
 def _key_in(text: str) -> cb.MasterKey | str:
     """Read what ``--retire`` names: a description, or a key as ``-k`` takes it.
 
@@ -156,4 +167,6 @@ def _key_in(text: str) -> cb.MasterKey | str:
     name, separator, value = text.partition("=")
     if separator and name and not os.path.lexists(text):
         return json.dumps({name: value})
-    return load_key(text)
+    key = load_key(text)
+    # An id is no key that somebody has: it can be misspelled as a description can.
+    return key.id if text.startswith("kms:") else key
