@@ -32,6 +32,8 @@ always translated; the original is the ``__cause__``.
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -191,6 +193,18 @@ class ObjectChangedError(SecurityError):
 
 class CipherbucketWarning(UserWarning):
     """Something that works today and will hurt later."""
+
+
+def warn_caller(text: str) -> None:
+    """Warn at the line of the program that called this library, however deep the call is."""
+    level, frame = 1, sys._getframe()  # noqa: SLF001  what `warnings` itself does
+    while frame.f_back is not None and _within(frame.f_globals.get("__name__", "")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, CipherbucketWarning, stacklevel=level)
+
+
+def _within(module: str) -> bool:
+    return module.partition(".")[0] in {__package__, "contextlib"}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from tests.oss2_face.scene import FACE, Scene, scene
 HERE = Path(__file__).parent
 # The face warns where oss2 keeps silent; `test_policy.py` tells of what.
 WARNED = (
-    "ignore:key .* writes without a description:cipherbucket.errors.CipherbucketWarning",
+    "ignore:key .* writes without a mat_desc:cipherbucket.errors.CipherbucketWarning",
     "ignore:Content-MD5 is recorded:cipherbucket.errors.CipherbucketWarning",
 )
 

@@ -218,7 +218,7 @@ class KmsClient:
 class _Trouble:
     """What a call came to if not to an answer, and whether to try again.
 
-    A cause is of the credentials' provider, or ours. The SDK's exceptions hold requests and answers.
+    A cause is of the credentials' provider or ours: the SDK's exceptions hold requests and answers.
     """
 
     error: CipherbucketError

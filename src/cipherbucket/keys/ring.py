@@ -8,12 +8,11 @@ key, to the reader. An AES key and an RSA key share no algorithm and may share a
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from itertools import combinations
 
 from cipherbucket.description import Description
-from cipherbucket.errors import CipherbucketWarning, MasterKeyError, NoMatchingKeyError
+from cipherbucket.errors import MasterKeyError, NoMatchingKeyError, warn_caller
 from cipherbucket.keys.base import MasterKey
 
 Fetch = Callable[[Description, str], MasterKey | None]
@@ -64,7 +63,8 @@ class KeyRing:
         key = self._keys[0]
         if format not in self._warned:
             self._warned.add(format)
-            _warn_of(key, format)
+            if text := _drawback(key, format):
+                self._warn(text)
         return key
 
     def find(self, algorithm: str, description: Description) -> tuple[MasterKey, str]:
@@ -102,6 +102,9 @@ class KeyRing:
             f" the ring holds: {ours or 'no keys'}{namesake}",
             hint=hint_for(description),
         )
+
+    def _warn(self, text: str) -> None:
+        warn_caller(text)
 
     @staticmethod
     def _checked(key: MasterKey, algorithm: str, description: Description) -> str:
@@ -167,28 +170,18 @@ def _refuse_confusion(key: MasterKey, other: MasterKey) -> None:
         )
 
 
-def _warn_of(key: MasterKey, format: str) -> None:  # noqa: A002  the word of the documents
+def _drawback(key: MasterKey, format: str) -> str:  # noqa: A002  the word of the documents
+    """Say what about a key will hurt later, "" for nothing."""
     description = Description(key.description)
     if not description:
-        warnings.warn(
+        return (
             f"key {key.id} writes without a description: its objects cannot be found by label"
-            " when the key is replaced; give it description={...}",
-            CipherbucketWarning,
-            stacklevel=2,
+            " when the key is replaced; give it description={...}"
         )
-    elif (
-        format == "oss"
-        and _writes_for_sdks(key)
-        and not (
-            description.text.isascii()
-            and all(f"{name}{value}".isascii() for name, value in description.items())
-        )
-    ):
-        warnings.warn(
-            f"the description of key {key.id} is not ASCII: some SDKs will not match it",
-            CipherbucketWarning,
-            stacklevel=2,
-        )
+    texts = (description.text, *description, *description.values())
+    if format == "oss" and _writes_for_sdks(key) and not all(text.isascii() for text in texts):
+        return f"the description of key {key.id} is not ASCII: some SDKs will not match it"
+    return ""
 
 
 def _writes_for_sdks(key: MasterKey) -> bool:

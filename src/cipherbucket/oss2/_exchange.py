@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 _OF_KEYS = (NoMatchingKeyError, WrongKeyError)
 _KMS_CODES = {"SignatureDoesNotMatch": "InvalidAccessKeySecret"}
-"""What oss2's KMS client makes of the service's codes: it signed rightly, so the secret is wrong."""
+"""What oss2's KMS client makes of a code: what it signed was right, so the secret is wrong."""
 
 
 class Exchange:

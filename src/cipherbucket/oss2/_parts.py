@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from cipherbucket.errors import CipherbucketWarning
+from cipherbucket.errors import warn_caller
 from cipherbucket.format.span import PLAIN, PartPlan
 from cipherbucket.multipart import Multipart
 from cipherbucket.oss2 import _xml
@@ -75,7 +74,7 @@ class Parts(Face):
             )
         sent = with_content_type(sorted_headers(headers), key)
         if sent.md5 is not None:
-            warn_of_parts_md5(stacklevel=3)
+            warn_of_parts_md5()
         added = sent.added | _forbidding(sent)
         with self._call(key) as (name, call):
             upload = self.as_cipherbucket(added).multipart(
@@ -379,11 +378,7 @@ def _forbidding(sent: Sent) -> dict[str, str]:
 
 def _check_md5(body: Any, expected: str) -> None:
     if not isinstance(body, bytes | bytearray | memoryview):
-        warnings.warn(
-            "Content-MD5 of a part that is no bytes is neither checked nor recorded",
-            CipherbucketWarning,
-            stacklevel=4,
-        )
+        warn_caller("Content-MD5 of a part that is no bytes is neither checked nor recorded")
         return
     digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
     if digest != expected:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from cipherbucket.description import Description
-from cipherbucket.errors import CipherbucketError
+from cipherbucket.errors import CipherbucketError, warn_caller
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms import KMS, V1_KMS
@@ -22,10 +22,18 @@ from cipherbucket.oss2._cipher import AESCTRCipher
 from cipherbucket.oss2._crypto_context import ContentCryptoMaterial, description_text
 from cipherbucket.oss2._exchange import Exchange, in_oss2_words
 from cipherbucket.oss2._streams import CipherStream
+from cipherbucket.oss2._words import translated
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.seal import seal
 
 _V1_ALGORITHMS = {PKCS1: V1_RSA, OAEP_SHA1: V1_RSA, KMS: V1_KMS}
+
+
+class _Ring(KeyRing):
+    """A ring that warns in oss2's words."""
+
+    def _warn(self, text: str) -> None:
+        warn_caller(translated(text))
 
 
 class EncryptionMaterials:
@@ -126,7 +134,7 @@ class BaseCryptoProvider(abc.ABC):
     def ring(self) -> KeyRing:
         """The master keys: the provider's own writes, every one reads."""
         with key_errors():
-            return KeyRing(self.master_key(), fetch=self._fetch)
+            return _Ring(self.master_key(), fetch=self._fetch)
 
     def add_encryption_materials(self, encryption_materials: EncryptionMaterials) -> None:
         """Add a key for reading; one without a description could not be found and is not kept."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cipherbucket.errors import CipherbucketWarning
+from cipherbucket.errors import warn_caller
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.source import PutBody
 from cipherbucket.stores.objects import CONTENT_HEADERS, OSS_HEADERS
@@ -89,23 +88,17 @@ def query_of(params: Mapping[str, Any] | None) -> dict[str, str]:
     return {name: "" if text is None else str(text) for name, text in (params or {}).items()}
 
 
-def warn_of_md5(stacklevel: int) -> None:
+def warn_of_md5() -> None:
     """Say what a recorded MD5 of the plaintext reveals."""
-    warnings.warn(
+    warn_caller(
         "Content-MD5 is recorded with the object in the clear: whoever sees it can tell whether the"
-        " object holds a content that he knows",
-        CipherbucketWarning,
-        stacklevel=stacklevel,
+        " object holds a content that he knows"
     )
 
 
-def warn_of_parts_md5(stacklevel: int) -> None:
+def warn_of_parts_md5() -> None:
     """Say that the MD5 of an object that goes in parts is left out."""
-    warnings.warn(
-        "Content-MD5 of an object that goes in parts is neither checked nor recorded",
-        CipherbucketWarning,
-        stacklevel=stacklevel,
-    )
+    warn_caller("Content-MD5 of an object that goes in parts is neither checked nor recorded")
 
 
 def body_of(data: Any) -> tuple[PutBody, int | None]:

@@ -91,7 +91,7 @@ class Writing(Face):
         sent = with_content_type(sorted_headers(headers), guess)
         body, length = body_of(data)
         if sent.md5 is not None:
-            warn_of_md5(stacklevel=4)
+            warn_of_md5()
         with self._call(key) as (name, call):
             self.as_cipherbucket(sent.added).put(
                 name,

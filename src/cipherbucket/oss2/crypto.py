@@ -12,13 +12,12 @@ could encrypt two plaintexts alike, and no check could find that out.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cipherbucket.credentials import Credentials
-from cipherbucket.errors import CipherbucketWarning
+from cipherbucket.errors import warn_caller
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms import KMS, AliKmsKey
 from cipherbucket.keys.kms_settings import KmsSettings
@@ -257,8 +256,6 @@ def _tidied(data: object) -> bytes:
 
 def _warn_of_length(key: RsaKey) -> None:
     if key.bits < MIN_BITS:
-        warnings.warn(
-            f"an RSA key of {key.bits:,} bits protects nothing for long: take {MIN_BITS:,} or more",
-            CipherbucketWarning,
-            stacklevel=3,
+        warn_caller(
+            f"an RSA key of {key.bits:,} bits protects nothing for long: take {MIN_BITS:,} or more"
         )

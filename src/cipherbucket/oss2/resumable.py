@@ -79,7 +79,7 @@ def resumable_upload(
             return result
     sent = with_content_type(sorted_headers(headers), key)
     if sent.md5 is not None:
-        warn_of_parts_md5(stacklevel=3)
+        warn_of_parts_md5()
     with file_named(filename), exchange() as call:
         face.as_cipherbucket(sent.added).upload(
             path,

@@ -17,7 +17,7 @@ from cipherbucket.oss2._crypto_context import ContentCryptoMaterial, MultipartUp
 from cipherbucket.oss2.crypto import BaseCryptoProvider, EncryptionMaterials, RsaProvider
 from cipherbucket.oss2.exceptions import ClientError, InconsistentError
 
-pytestmark = pytest.mark.filterwarnings("ignore:key SHA256.*writes without a description")
+pytestmark = pytest.mark.filterwarnings("ignore:key SHA256.*writes without a mat_desc")
 
 
 def pem(key: rsa.RSAPrivateKey, passphrase: str = "") -> str:

@@ -17,7 +17,7 @@ from cipherbucket.oss2.crypto import AliKMSProvider, EncryptionMaterials
 from cipherbucket.oss2.exceptions import ClientError, OpenApiServerError
 from cipherbucket.server.kms import KmsEndpoint
 
-pytestmark = pytest.mark.filterwarnings("ignore:key .*writes without a description")
+pytestmark = pytest.mark.filterwarnings("ignore:key .*writes without a mat_desc")
 
 
 @pytest.fixture

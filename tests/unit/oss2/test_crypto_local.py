@@ -14,7 +14,7 @@ from cipherbucket.oss2.crypto import EncryptionMaterials, LocalRsaProvider, RsaP
 from cipherbucket.oss2.exceptions import ClientError
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:key SHA256.*writes without a description"),
+    pytest.mark.filterwarnings("ignore:key SHA256.*writes without a mat_desc"),
     pytest.mark.filterwarnings("ignore:key file .* can be read by other users"),
     OLD_FASHIONED,
 ]

@@ -1,5 +1,6 @@
 """What an error of the face says: in oss2's words, in one traceback, of the program's own names."""
 
+import importlib.util
 import traceback
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from tests.oss2_face.scene import FACE, REAL, Scene, key_pair, scene
 from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 import cipherbucket as cb
-from cipherbucket.keys import kms_client
 from cipherbucket.oss2 import EncryptionMaterials, resumable_download, resumable_upload
 from cipherbucket.oss2.crypto import AliKMSProvider, RsaProvider
 from cipherbucket.oss2.exceptions import (
@@ -57,7 +57,7 @@ def test_keys_are_called_as_in_oss2(face: Scene) -> None:
     assert "mat_desc" in told
 
 
-@pytest.mark.filterwarnings("ignore:key .*writes without a")
+@pytest.mark.filterwarnings("ignore:key .*writes without a mat_desc")
 def test_an_object_without_a_description_is_told_of(face: Scene) -> None:
     face.bucket().put_object("o", b"x")
     provider = face.rsa(2, mat_desc={"desc": "2"})
@@ -87,7 +87,7 @@ def test_a_missing_passphrase_is_the_providers(
 
 
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kms_client.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     told = str(refused(ClientError, lambda: AliKMSProvider("id", "secret", "cn-hangzhou", "key")))
     assert "pip install 'cipherbucket[kms]'" in told
 
@@ -132,7 +132,7 @@ def test_files_are_named_as_the_program_names_them(
     ],
     ids=["alias", "key", "secret", "id"],
 )
-@pytest.mark.filterwarnings("ignore:key .*writes without a")
+@pytest.mark.filterwarnings("ignore:key .*writes without a mat_desc")
 def test_what_the_kms_refuses_is_what_oss2_says(
     option: dict[str, str],
     status: int,
@@ -150,3 +150,14 @@ def test_what_the_kms_refuses_is_what_oss2_says(
                 bucket.put_object("o", b"x")
             assert (caught.value.status, caught.value.code) == (status, code), name
             assert caught.value.request_id
+
+
+def test_warnings_are_in_oss2s_words_and_point_at_the_program(face: Scene, tmp_path: Path) -> None:
+    bucket = face.bucket(face.rsa(2))
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.warns(cb.CipherbucketWarning, match="writes without a mat_desc") as caught:
+        bucket.put_object_from_file("o", str(tmp_path / "file"))
+    assert "give the provider mat_desc={...}" in str(caught[0].message)
+    with pytest.warns(cb.CipherbucketWarning, match="Content-MD5") as told:
+        bucket.put_object("o", b"", headers={"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="})
+    assert {each.filename for each in (*caught, *told)} == {__file__}
