@@ -48,8 +48,8 @@ def _uploads(target: Store, target_name: str) -> set[str] | None:
 def _abort_lost(to: Destination, before: set[str] | None) -> None:
     """Abort what a request whose answer was lost may have begun.
 
-    Another copy of the same object has the same envelope. Ours was not there before, has no parts
-    yet, and is the only such one; where there are more, none is touched.
+    Ours was not there before, has no parts yet, and is the only such one; where there are more,
+    none is touched.
     """
     now = _uploads(to.store, to.name) if before is not None else None
     if before is None or now is None:
@@ -63,7 +63,7 @@ def _abort_lost(to: Destination, before: set[str] | None) -> None:
     if len(ours) == 1:
         abort_quietly(to.store, to.name, ours[0])
     elif ours:
-        _log.warning("one of the unfinished uploads of %r is left of this copy", to.name)
+        _log.warning("one of the unfinished uploads of %r may be left of this call", to.name)
 
 
 def _is_ours(to: Destination, upload_id: str) -> bool:

@@ -1,11 +1,13 @@
-"""Objects from one store to another, as they are: ciphertext, envelope, metadata; no key is needed.
+"""Stored bytes written once more, as they are and without any key: to another store, or in place.
+
+A copy takes envelope and metadata along; what is written in its own place gets others.
 
 Law: what arrives is what left. The bytes are of one version of the source, the CRC-64 of what
 passed is compared with what both stores say, and the metadata come from the response that brings
 the bytes. Large objects go in ranges, several at once, each of which becomes a part; OSS demands
 the sizes of such parts in the envelope, where they are added if they are not there.
 
-Each request is tried again by itself. Where an answer was lost, our copy is known by metadata,
+Each request is tried again by itself. Where an answer was lost, what we wrote is known by metadata,
 size and CRC-64 together, since nothing may be added to it to know it by.
 """
 
@@ -139,8 +141,6 @@ def rewrite(
             return _read(incoming, halt)
 
     whole = persist(looked_at)
-    if whole is not None and there.crc64 is not None and whole[1] != there.crc64:
-        raise _differs(there)
     to = Destination(
         store=store, name=there.name, metadata=metadata, headers=seen.headers, replacing=seen
     )
@@ -162,6 +162,8 @@ def _arrived(
         written = _in_parts(source, there, to, workers, halt, ticker, memory)
     else:
         data, crc64 = whole
+        if there.crc64 not in {None, crc64}:
+            raise _damaged(there)
         written = _written(
             to,
             there,
@@ -172,7 +174,7 @@ def _arrived(
                 metadata=to.metadata,
                 headers=to.headers,
                 if_absent=to.if_absent,
-                if_match=_if_match(to),
+                if_match=to.match,
             ),
             lambda attempt: attempt > 1,
             in_parts=False,
@@ -198,7 +200,7 @@ def _in_parts(
 
     def passed(number: int) -> None:
         start, stop = plan.offsets(number)
-        data, crcs[number] = persist(lambda _: _fetched(source, there, start, stop, halt))
+        data, crcs[number] = persist(lambda _: _fetched(source, there, to, start, stop, halt))
         parts[number] = persist(
             lambda _: to.store.upload_part(to.name, upload_id, number, data, metadata=metadata)
         )
@@ -215,8 +217,8 @@ def _in_parts(
         combined = 0
         for number in numbers:
             combined = crc64_combine(combined, crcs[number], parts[number].size)
-        if there.crc64 is not None and combined != there.crc64:
-            raise _differs(there)
+        if there.crc64 not in {None, combined}:
+            raise _damaged(there)
         return _written(
             to,
             there,
@@ -226,7 +228,7 @@ def _in_parts(
                 upload_id,
                 [parts[number] for number in numbers],
                 if_absent=to.if_absent,
-                if_match=_if_match(to),
+                if_match=to.match,
             ),
             # A store's library may have tried again by itself.
             lambda _: _is_gone(to.store, to.name, upload_id),
@@ -255,10 +257,6 @@ def _planned(there: StoredObject, to: Destination, memory: int) -> tuple[PartPla
     return plan, replace(to, metadata={**to.metadata, **sized})
 
 
-def _if_match(to: Destination) -> StoredObject | None:
-    return None if to.replacing is None else to.replacing.if_match
-
-
 def _most(workers: int, plan: PartPlan, memory: int) -> int:
     """Return how many parts may be in memory at once."""
     return max(1, min(workers, plan.count, memory // min(plan.part_size, plan.data_size)))
@@ -273,9 +271,9 @@ def _written(
     *,
     in_parts: bool,
 ) -> StoredObject:
-    """Make the request that makes the copy appear, and see that it is what was sent.
+    """Make the request that makes the object appear, and see that it is what was sent.
 
-    Where the answer to an earlier attempt was lost, the copy may be there although this one was
+    Where the answer to an earlier attempt was lost, it may be there although this one was
     refused. ``perhaps_done`` tells whether that can be; then what is there is looked at.
     """
     envelope = Envelope.parse(to.metadata)
@@ -298,10 +296,10 @@ def _written(
 
     stored = persist(attempt_to)
     if Envelope.parse(stored.metadata) != envelope:  # another's, of whatever size
-        raise _changed(there) if to.replacing is None else to.replacing.changed()
+        raise _changed(there, to)
     known = stored.crc64 is not None and there.crc64 is not None
     if stored.size != there.size or (known and stored.crc64 != there.crc64):
-        raise _differs(there)
+        raise _differs(there, to)
     return stored
 
 
@@ -313,7 +311,9 @@ def _is_gone(target: Store, target_name: str, upload_id: str) -> bool:
     return False
 
 
-def _fetched(source: Store, there: StoredObject, start: int, stop: int, halt: Halt) -> _Piece:
+def _fetched(
+    source: Store, there: StoredObject, to: Destination, start: int, stop: int, halt: Halt
+) -> _Piece:
     try:
         incoming = source.get(
             there.name,
@@ -323,7 +323,7 @@ def _fetched(source: Store, there: StoredObject, start: int, stop: int, halt: Ha
             version_id=there.version_id,
         )
     except PreconditionFailedError as error:
-        raise _changed(there) from error
+        raise _changed(there, to) from error
     with incoming:
         if (incoming.start, incoming.stop) != (start, stop):
             raise IntegrityError("the store sent another range", name=there.name)
@@ -351,7 +351,22 @@ def _part_metadata(to: Destination) -> dict[str, str]:
     return {} if envelope is None else envelope.to_part_metadata()
 
 
-def _differs(there: StoredObject) -> IntegrityError:
+def _damaged(there: StoredObject) -> IntegrityError:
+    """Return the error of bytes that came; nothing was made of them."""
+    return IntegrityError(
+        "what came is not what its store says that it holds; nothing was written",
+        name=there.name,
+        hint="try again; if it stays so, the object is damaged, or the way to it",
+    )
+
+
+def _differs(there: StoredObject, to: Destination) -> IntegrityError:
+    if to.replacing is not None:
+        return IntegrityError(
+            "what is stored now is not what was sent",
+            name=there.name,
+            hint="the store lost some: restore the object from an old version or a copy",
+        )
     return IntegrityError(
         "the copy is not what is stored at the source",
         name=there.name,
@@ -359,7 +374,9 @@ def _differs(there: StoredObject) -> IntegrityError:
     )
 
 
-def _changed(there: StoredObject) -> ObjectChangedError:
+def _changed(there: StoredObject, to: Destination) -> ObjectChangedError:
+    if to.replacing is not None:
+        return to.replacing.changed()
     return ObjectChangedError(
         "the object was replaced while it was copied", name=there.name, hint="copy it again"
     )

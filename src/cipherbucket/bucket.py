@@ -14,14 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from cipherbucket.errors import (
-    UsageError,
-    named,
-)
+from cipherbucket.errors import UsageError, named
 from cipherbucket.files import Files
 from cipherbucket.format.envelope import FORMATS, OSS, OSS_V1, SEALED
-from cipherbucket.format.sealed import sealed_layout
-from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
+from cipherbucket.format.span import Span
 from cipherbucket.format.texts import is_md5
 from cipherbucket.info import ObjectInfo
 from cipherbucket.inspection import Inspection
@@ -37,8 +33,8 @@ from cipherbucket.source import PutBody, Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.storing import store_source
-from cipherbucket.unlocking import USUAL_FOOTER, fetch_from
-from cipherbucket.uploading import begin_upload
+from cipherbucket.unlocking import fetch_from
+from cipherbucket.uploading import Destination, begin_upload
 
 _log = logging.getLogger("cipherbucket")
 
@@ -152,21 +148,20 @@ class Bucket(Files, Inspection, Refused):
                 name=name,
                 hint="base64.b64encode(hashlib.md5(body).digest()).decode()",
             )
+        to = Destination(
+            store=self._store,
+            name=name,
+            metadata=metadata,
+            headers=content_headers(headers, content_type),
+            if_absent=if_absent,
+            if_match=if_match,
+        )
         with named(name), Source(body, progress=progress) as source:
             if size is not None:
                 source.tell_size(size)
-            stored = store_source(
-                self._store,
-                name,
-                source,
-                self._sealing(name, recipients, context, bind_name=bind_name),
-                streamed=self._format == SEALED,
-                metadata=metadata,
-                headers=content_headers(headers, content_type),
-                content_md5=content_md5,
-                if_absent=if_absent,
-                if_match=if_match,
-            )
+            sealing = self._sealing(name, recipients, context, bind_name=bind_name)
+            streamed = self._format == SEALED
+            stored = store_source(to, source, sealing, streamed=streamed, content_md5=content_md5)
         _log.info("put %r: %d bytes", name, stored.size)
         return ObjectInfo.of(stored)
 
@@ -263,8 +258,7 @@ class Bucket(Files, Inspection, Refused):
         refuse_reserved(metadata, name)
         with named(name):
             sealing = self._sealing(name, recipients, context, bind_name=bind_name)
-            layout = sealed_layout(USUAL_FOOTER) if self._format == SEALED else PLAIN
-            plan = PartPlan(data_size, part_size or good_part_size(data_size, layout), layout)
+            plan = self._plan(part_size, data_size)
             envelope, cipher = sealing(data_size=plan.data_size, part_size=plan.part_size)
             plan = replace(plan, layout=cipher.layout)
             upload_id = begin_upload(

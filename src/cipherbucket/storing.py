@@ -7,14 +7,11 @@ failure costs a part and not the body.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from cipherbucket.ciphertext import encrypt_part
 from cipherbucket.errors import SourceError
 from cipherbucket.format.sealed import sealed_layout
 from cipherbucket.format.span import PartPlan, good_part_size
 from cipherbucket.source import Source
-from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import Part, StoredObject
 from cipherbucket.uploading import (
     Destination,
@@ -32,57 +29,31 @@ LARGE = 16 << 20
 
 
 def store_source(
-    store: Store,
-    name: str,
+    to: Destination,
     source: Source,
     seal: Seal,
     *,
     streamed: bool,
-    metadata: Mapping[str, str],
-    headers: Mapping[str, str],
     content_md5: str | None = None,
-    if_absent: bool = False,
-    if_match: str | None = None,
 ) -> StoredObject:
     """Seal a source and store it at once, or in parts where it could not be sent a second time.
 
     Args:
-        store: Where it goes.
-        name: The object's name.
+        to: Where it goes.
         source: The plaintext, at its beginning.
         seal: Draws a new data key each time it is called.
         streamed: Whether the format allows parts without the length of the whole.
-        metadata: The user's own.
-        headers: Content headers.
         content_md5: Base64 MD5 the plaintext must have, if any.
-        if_absent: Only if there is no object of this name.
-        if_match: Only if the object there has this ETag.
 
     Raises:
         The errors of `write` and `upload_stream`.
     """
-    plain_put = if_match is not None or content_md5 is not None
-    to = Destination(
-        store=store, name=name, metadata=metadata, headers=headers, if_absent=if_absent
-    )
+    plain_put = to.if_match is not None or content_md5 is not None
     if source.size is not None and source.size > LARGE and not source.rereadable and not plain_put:
         return upload_sized(to, source, seal)
     if streamed and source.size is None and not plain_put:
         return upload_stream(StreamUpload(to, *seal()), source)
-    return write(
-        seal,
-        source,
-        content_md5,
-        lambda envelope, ciphertext: store.put(
-            name,
-            ciphertext,
-            metadata={**metadata, **envelope.to_metadata()},
-            headers=headers,
-            if_absent=if_absent,
-            if_match=if_match,
-        ),
-        lambda: store.head(name),
-    )
+    return write(seal, source, content_md5, to.send, lambda: to.store.head(to.name))
 
 
 def upload_sized(to: Destination, source: Source, seal: Seal) -> StoredObject:

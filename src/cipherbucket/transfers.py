@@ -20,7 +20,9 @@ from cipherbucket.comparison import same_content
 from cipherbucket.decryption import holds
 from cipherbucket.download import Download, download_file, forget_download
 from cipherbucket.errors import SourceError, UsageError, named
-from cipherbucket.format.envelope import SEALED
+from cipherbucket.format.cipher import ContentCipher
+from cipherbucket.format.ctr import Ctr
+from cipherbucket.format.envelope import SEALED, Envelope
 from cipherbucket.format.sealed import Binding, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
 from cipherbucket.info import ObjectInfo
@@ -32,10 +34,11 @@ from cipherbucket.pace import Pace, check_speed
 from cipherbucket.parallel import usual_workers
 from cipherbucket.policy import Policy
 from cipherbucket.progress import Progress
-from cipherbucket.reader import fetch_same, stream_of, unlocked
+from cipherbucket.reader import ObjectStream, fetch_same, stream_of, unlocked
 from cipherbucket.rotation import Rotating
 from cipherbucket.seal import seal
 from cipherbucket.source import Source, local_path
+from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.storing import store_source
 from cipherbucket.transfer import save
@@ -43,6 +46,7 @@ from cipherbucket.unlocking import USUAL_FOOTER, fetch_from, unlock
 from cipherbucket.unseal import unseal
 from cipherbucket.upload import forget_upload, upload_file
 from cipherbucket.upload_session import Upload
+from cipherbucket.uploading import Destination
 from cipherbucket.writer import Seal
 
 _log = logging.getLogger("cipherbucket")
@@ -143,47 +147,34 @@ class Transfers(Rotating):
         check_speed(workers, limit_rate)
         body = _body(path)
         sealing = self._sealing(name, recipients, context, bind_name=bind_name)
-        sent = content_headers(headers, content_type)
+        to = Destination(
+            store=self._store,
+            name=name,
+            metadata=metadata,
+            headers=content_headers(headers, content_type),
+            if_absent=if_absent,
+        )
         with named(name):
             file = _large_file(body, threshold) if isinstance(body, Path) else None
             if file is None:
                 if isinstance(body, Path):
-                    local = body
-                    _forget(lambda: forget_upload(self._store, name, local, _folder(state)))
+                    _forget(partial(forget_upload, self._store, name, body), state)
                 with Source(body, progress=progress, pace=Pace(limit_rate)) as source:
-                    stored = store_source(
-                        self._store,
-                        name,
-                        source,
-                        sealing,
-                        streamed=self._format == SEALED,
-                        metadata=metadata,
-                        headers=sent,
-                        if_absent=if_absent,
-                    )
+                    stored = store_source(to, source, sealing, streamed=self._format == SEALED)
                 return ObjectInfo.of(stored)
+            upload = Upload(
+                to=to,
+                seal=sealing,
+                unseal=self._unsealing(name, context),
+                readable=getattr(self._ring.writer(self._format), "can_unwrap", True),
+                plan=partial(self._plan, part_size),
+                recipe=self._recipe(recipients, bind_name=bind_name),
+                workers=workers or usual_workers(),
+                rate=limit_rate,
+                resume=resume,
+                state=_state(state),
+            )
             with file:
-                upload = Upload(
-                    store=self._store,
-                    name=name,
-                    seal=sealing,
-                    unseal=partial(
-                        unseal,
-                        ring=self._ring,
-                        policy=Policy.of_format(self._format),
-                        binding=Binding(name, context),
-                    ),
-                    readable=getattr(self._ring.writer(self._format), "can_unwrap", True),
-                    plan=partial(self._plan, part_size),
-                    metadata=metadata,
-                    headers=sent,
-                    recipe=self._recipe(recipients, bind_name=bind_name),
-                    if_absent=if_absent,
-                    workers=workers or usual_workers(),
-                    rate=limit_rate,
-                    resume=resume,
-                    state=_state(state),
-                )
                 return ObjectInfo.of(upload_file(upload, Path(file.name), file.fileno(), progress))
 
     def download(
@@ -236,17 +227,12 @@ class Transfers(Rotating):
         )
         fetch = fetch_from(self._store, name, None, version_id)
         # As much as a range has: all of a small object, and of a large one what is needed first.
-        begin = Span(length=part_size or THRESHOLD)
-        incoming, info, cipher = unlocked(fetch, begin, reading)
+        incoming, info, cipher = unlocked(fetch, Span(length=part_size or THRESHOLD), reading)
         with incoming, named(name):
             if info.size <= _threshold(threshold) or footer_recipients:
-                layout = PLAIN if info.envelope is None else info.envelope.layout
-                if not holds(incoming, layout, Span()):  # the footer was cut off, or a part asked
-                    incoming.close()
-                    incoming = fetch_same(self._store, info, Span())
-                with stream_of(incoming, info, cipher, Span(), progress) as stream:
+                with self._whole(incoming, info, cipher, progress) as stream:
                     save(stream, path, Pace(limit_rate))
-                _forget(lambda: forget_download(self._store, path, _folder(state)))
+                _forget(partial(forget_download, self._store, path), state)
                 return info
             if isinstance(cipher, Sealed) and info.size > LARGE_CLAIM:
                 # Before room is made on the disk: a size is a claim until the end was opened.
@@ -254,9 +240,7 @@ class Transfers(Rotating):
                     stream_of(end, info, cipher, Span(tail=0))
             download = Download(
                 store=self._store,
-                info=replace(
-                    info, version_id=info.version_id if version_id is None else version_id
-                ),
+                info=replace(info, version_id=version_id or info.version_id),
                 cipher=cipher,
                 part_size=part_size,
                 workers=workers or usual_workers(),
@@ -267,6 +251,20 @@ class Transfers(Rotating):
             )
             download_file(download, path, progress)
             return info
+
+    def _whole(
+        self,
+        begun: Incoming,
+        info: ObjectInfo,
+        cipher: Ctr | Sealed | None,
+        progress: Progress | None,
+    ) -> ObjectStream:
+        """Return all of an object, from the answer that is at hand if it holds it."""
+        layout = PLAIN if info.envelope is None else info.envelope.layout
+        if holds(begun, layout, Span()):
+            return stream_of(begun, info, cipher, Span(), progress)
+        begun.close()  # the footer was cut off, or a part asked
+        return stream_of(fetch_same(self._store, info, Span()), info, cipher, Span(), progress)
 
     def matches(
         self,
@@ -300,6 +298,17 @@ class Transfers(Rotating):
         stored = self._store.head(name, version_id=version_id)
         info, cipher = unlock(stored, reading, fetch)
         return same_content(path, stored, info, cipher, fetch)
+
+    def _unsealing(
+        self, name: str, context: Mapping[str, str]
+    ) -> Callable[[Envelope], ContentCipher]:
+        """Return what opens an envelope that this bucket sealed."""
+        return partial(
+            unseal,
+            ring=self._ring,
+            policy=Policy.of_format(self._format),
+            binding=Binding(name, context),
+        )
 
     def _recipe(self, recipients: Sequence[MasterKey], *, bind_name: bool) -> dict[str, object]:
         keys = (self._ring.writer(self._format), *self._recipients, *recipients)
@@ -360,9 +369,14 @@ def _state(told: str | os.PathLike[str] | None) -> Path | None:
         return None
 
 
-def _forget(leftovers: Callable[[], None]) -> None:
-    """Remove what an interrupted call left; it must not fail one that needs no journal."""
+def _forget(leftovers: Callable[[Path], None], told: str | os.PathLike[str] | None) -> None:
+    """Remove what an interrupted call left; it must not fail one that needs no journal.
+
+    Args:
+        leftovers: Removes it, of the folder that it is called with.
+        told: The folder of the journals, if it was told.
+    """
     try:
-        leftovers()
+        leftovers(_folder(told))
     except Exception as error:  # noqa: BLE001  whatever it is, this transfer does not depend on it
         _log.warning("what an interrupted call may have left could not be removed (%s)", error)

@@ -35,11 +35,7 @@ from cipherbucket.progress import Progress
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import StoredObject
 from cipherbucket.upload_session import ChangedError, Session, Upload
-from cipherbucket.uploading import (
-    abort_ours,
-    abort_quietly,
-    begin_upload,
-)
+from cipherbucket.uploading import abort_ours, abort_quietly, begin_upload
 
 _log = logging.getLogger("cipherbucket")
 
@@ -64,7 +60,7 @@ def upload_file(
     with ExitStack() as stack:
         journal = None
         if upload.state is not None:
-            whose = _whose(upload.store, upload.name, path)
+            whose = _whose(upload.to.store, upload.to.name, path)
             journal = stack.enter_context(Journal.open(upload.state, *whose.values()))
             if journal.fault is not None:
                 _log.warning("%s; beginning anew", journal.fault)
@@ -73,8 +69,8 @@ def upload_file(
             try:
                 return session.carried_out(progress)
             except ChangedError as error:
-                _log.warning("%r: %s; beginning anew", upload.name, error.message)
-                abort_quietly(upload.store, upload.name, session.upload_id)
+                _log.warning("%r: %s; beginning anew", upload.to.name, error.message)
+                abort_quietly(upload.to.store, upload.to.name, session.upload_id)
         return _begun(upload, path, descriptor, journal).carried_out(progress)
 
 
@@ -88,10 +84,11 @@ def forget_upload(store: Store, name: str, path: Path, state: Path) -> None:
 
 
 def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None) -> Session:
+    to = upload.to
     if not upload.readable:
         _log.warning(
             "%r: only the public half of the key is here: if this is interrupted, it begins anew",
-            upload.name,
+            to.name,
         )
     plan = upload.plan(os.fstat(descriptor).st_size)
     envelope, cipher = upload.seal(data_size=plan.data_size, part_size=plan.part_size)
@@ -101,7 +98,11 @@ def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None)
         journal.begin(_first_line(upload, path, plan, envelope, cipher))
     try:
         upload_id = begin_upload(
-            upload.store, upload.name, envelope, metadata=upload.metadata, headers=upload.headers
+            upload.to.store,
+            upload.to.name,
+            envelope,
+            metadata=upload.to.metadata,
+            headers=upload.to.headers,
         )
     except TransientStoreError:
         raise  # it may have begun all the same
@@ -114,7 +115,7 @@ def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None)
             mac = cipher.journal_mac(_told(journal.header, upload_id))
             journal.append({"upload_id": upload_id, "mac": mac.hex()})
         except BaseException:
-            abort_quietly(upload.store, upload.name, upload_id)
+            abort_quietly(to.store, to.name, upload_id)
             raise
     return Session(upload, descriptor, journal, upload_id, plan, envelope, cipher)
 
@@ -144,9 +145,9 @@ def _whose(store: Store, name: str, path: Path) -> dict[str, str]:
 def _asked(upload: Upload, path: Path) -> dict[str, Any]:
     """Return what must be the same for an upload to go on."""
     return {
-        **_whose(upload.store, upload.name, path),
-        "metadata": dict(upload.metadata),
-        "headers": dict(upload.headers),
+        **_whose(upload.to.store, upload.to.name, path),
+        "metadata": dict(upload.to.metadata),
+        "headers": dict(upload.to.headers),
         "recipe": dict(upload.recipe),
     }
 
@@ -159,24 +160,24 @@ def _resumed(upload: Upload, path: Path, descriptor: int, journal: Journal) -> S
             session.look()
     except UploadNotFoundError:
         session = None
-        _log.warning("%r: the unfinished upload is gone; beginning anew", upload.name)
+        _log.warning("%r: the unfinished upload is gone; beginning anew", upload.to.name)
     except StoreError as error:
         if error.status != 403:
             raise
         session = None
-        _log.warning("%r: the store does not tell what it has; beginning anew", upload.name)
+        _log.warning("%r: the store does not tell what it has; beginning anew", upload.to.name)
     except KmsError:
         raise
     except (CipherbucketError, KeyError, ValueError, TypeError, AttributeError) as error:
         # Another key, context or policy than it was begun with, or no private half.
         session = None
-        _log.warning("%r: the unfinished upload cannot go on (%s)", upload.name, error)
+        _log.warning("%r: the unfinished upload cannot go on (%s)", upload.to.name, error)
     if session is None:
-        _abort(upload.store, upload.name, journal.header)
+        _abort(upload.to.store, upload.to.name, journal.header)
         return None
     _log.info(
         "%r: going on with an upload, %d of %d parts were sent",
-        upload.name,
+        upload.to.name,
         len(session.there),
         session.plan.count,
     )

@@ -35,9 +35,9 @@ from cipherbucket.format.span import PartPlan
 from cipherbucket.journal import Journal
 from cipherbucket.parallel import MEMORY, Halt, run
 from cipherbucket.progress import Progress, Ticker
-from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import Part, StoredObject
 from cipherbucket.uploading import (
+    Destination,
     abort_quietly,
     complete_upload,
     send_part,
@@ -54,32 +54,24 @@ class Upload:
     """What an upload needs to know beside the file.
 
     Attributes:
-        store: Where it goes.
-        name: The object's name.
+        to: Where it goes.
         seal: Draws a new data key; called with ``data_size`` and ``part_size``.
         unseal: Opens an envelope that a journal holds.
         readable: Whether that can be done at all: a public half only writes.
         plan: Cuts a file of so many bytes into parts.
-        metadata: The user's own.
-        headers: Content headers.
         recipe: What else makes another upload if it is other: format, keys, bindings.
-        if_absent: Only if there is no object of this name.
         workers: Threads.
         rate: Most bytes a second; None for no limit.
         resume: Go on with what an earlier call began.
         state: Folder of the journals; None to keep none.
     """
 
-    store: Store
-    name: str
+    to: Destination
     seal: Callable[..., tuple[Envelope, ContentCipher]]
     unseal: Callable[[Envelope], ContentCipher]
     readable: bool
     plan: Callable[[int], PartPlan]
-    metadata: Mapping[str, str]
-    headers: Mapping[str, str]
     recipe: Mapping[str, Any]
-    if_absent: bool
     workers: int
     rate: float | None
     resume: bool
@@ -155,7 +147,7 @@ class Session:
         Raises:
             UploadNotFoundError: It does not know it, and has not completed it either.
         """
-        store, name = self.upload.store, self.upload.name
+        store, name = self.upload.to.store, self.upload.to.name
         try:
             listed = persist(lambda _: store.list_parts(name, self.upload_id))
             self.there = {part.number: part for part in listed}
@@ -174,13 +166,13 @@ class Session:
     def _completed(self, parts: list[Part]) -> StoredObject:
         if self.stored is None:
             return complete_upload(
-                self.upload.store,
-                self.upload.name,
+                self.upload.to.store,
+                self.upload.to.name,
                 self.upload_id,
                 parts,
                 self.envelope,
                 stored_size=self.plan.stored_size,
-                if_absent=self.upload.if_absent,
+                if_absent=self.upload.to.if_absent,
             )
         whole = 0
         for part in parts:
@@ -222,7 +214,7 @@ class Session:
             self.journal.append({"part": number, "tag": tag.hex()})
         body = _Sliced(ciphertext, stop - start, halt)
         self.parts[number] = send_part(
-            self.upload.store, self.upload.name, self.upload_id, number, body, self.envelope
+            self.upload.to.store, self.upload.to.name, self.upload_id, number, body, self.envelope
         )
 
     def _check_source(self) -> None:
@@ -233,7 +225,7 @@ class Session:
     def _changed(self) -> SourceError:
         return AlteredError(
             "the file was changed while it was uploaded",
-            name=self.upload.name,
+            name=self.upload.to.name,
             hint="upload it again when nobody writes to it",
         )
 
@@ -248,7 +240,7 @@ class Session:
         resumable = self.journal is not None and not final
         if isinstance(error, ChangedError) or resumable:
             return
-        abort_quietly(self.upload.store, self.upload.name, self.upload_id)
+        abort_quietly(self.upload.to.store, self.upload.to.name, self.upload_id)
         if self.journal is not None:
             self.journal.remove()
 

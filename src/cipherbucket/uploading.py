@@ -32,7 +32,7 @@ from cipherbucket.replacing import Seen
 from cipherbucket.source import Source
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body
-from cipherbucket.stores.objects import Part, StoredObject
+from cipherbucket.stores.objects import Match, Part, StoredObject
 from cipherbucket.writer import ATTEMPTS, persist, write_kept
 
 _log = logging.getLogger("cipherbucket")
@@ -137,6 +137,7 @@ class Destination:
         metadata: The user's own.
         headers: Content headers.
         if_absent: Only if there is no object of this name.
+        if_match: Only if the object there has this ETag.
         replacing: Only in the place of this one.
     """
 
@@ -145,7 +146,13 @@ class Destination:
     metadata: Mapping[str, str]
     headers: Mapping[str, str]
     if_absent: bool = False
+    if_match: str | None = None
     replacing: Seen | None = None
+
+    @property
+    def match(self) -> Match | None:
+        """What `Store.put` and `Store.complete_upload` are told that must be there."""
+        return self.if_match if self.replacing is None else self.replacing.if_match
 
     def put(self, envelope: Envelope, ciphertext: Body) -> StoredObject:
         """Put ciphertext that is kept until it has arrived."""
@@ -166,7 +173,7 @@ class Destination:
             metadata={**self.metadata, **envelope.to_metadata()},
             headers=self.headers,
             if_absent=self.if_absent,
-            if_match=None if self.replacing is None else self.replacing.if_match,
+            if_match=self.match,
         )
 
 
