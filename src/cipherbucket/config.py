@@ -24,7 +24,7 @@ from cipherbucket.config_entries import (
     rules_in,
     stores_in,
 )
-from cipherbucket.config_keys import Ask, Keys, NamedRing
+from cipherbucket.config_keys import Ask, GivenRing, Keys, NamedRing
 from cipherbucket.config_reading import Document, find_config, read_document, suggestion
 from cipherbucket.errors import UsageError
 from cipherbucket.format.envelope import OSS, SEALED
@@ -124,6 +124,18 @@ class Config:
             UsageError: It is none of them.
         """
         return self._keys.name_of(key)
+
+    def refuse_to_write(self, key: MasterKey, format: str) -> None:  # noqa: A002  documents' word
+        """Refuse a key that the file keeps from writing, by its id, wherever it was read from.
+
+        Args:
+            key: Any key.
+            format: What is to be written.
+
+        Raises:
+            MasterKeyError: It is ``read_only`` here, or does not serve the format.
+        """
+        self._keys.refuse_to_write(key, format)
 
     def split(self, place: str) -> tuple[str, str]:
         """Split a place into the URL of its store and a name in it.
@@ -243,7 +255,7 @@ class Config:
         Args:
             place: See `split`. The bucket is that of the whole store, and refuses to read, write
                 and copy where another rule holds.
-            keys: Instead of the rule's.
+            keys: Instead of the rule's. One that is ``read_only`` in the file does not write.
             format: Instead of the rule's; without a policy it is the one that is read.
             policy: Instead of the rule's.
             settings: Instead of the file's.
@@ -266,9 +278,10 @@ class Config:
             )
         limits = (policy or limits).in_bucket(chosen)
         if len(keys) == 1 and isinstance(keys[0], KeyRing):
-            ring = keys[0]
+            ring: KeyRing = GivenRing(self._keys, keys[0])
         elif keys:
-            ring = KeyRing(*(key for key in keys if not isinstance(key, KeyRing)))
+            given = (key for key in keys if not isinstance(key, KeyRing))
+            ring = GivenRing(self._keys, KeyRing(*given))
         else:
             ring = self.ring(replace(rule, policy=limits))
         return RuledBucket(
@@ -280,7 +293,7 @@ class Config:
                 rule,
                 lambda name: self._rule_of(store_url, name),
                 self.key,
-                self._keys.serves,
+                self._keys.refuse_to_write,
             ),
             format=chosen,
             policy=limits,

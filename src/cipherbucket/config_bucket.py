@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.config_entries import Rule
-from cipherbucket.errors import MasterKeyError, UsageError
-from cipherbucket.format.envelope import SEALED
+from cipherbucket.errors import UsageError
+from cipherbucket.format.envelope import SEALED, Envelope
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keyless import Keyless
 from cipherbucket.keys.base import MasterKey
@@ -37,7 +37,7 @@ class Place:
         rule: The rule that it was opened for.
         rule_of: Gives the rule for an object's name.
         key: Gives a key by its name.
-        serves: Tells whether a key may be given objects of a format.
+        refuse_to_write: Refuses a key that the file keeps from writing a format.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Place:
     rule: Rule
     rule_of: Callable[[str], Rule]
     key: Callable[[str], MasterKey]
-    serves: Callable[[MasterKey, str], bool]
+    refuse_to_write: Callable[[MasterKey, str], None]
 
     def refuse_other_rule(self, name: str) -> None:
         """Refuse a name that another rule holds for.
@@ -117,15 +117,16 @@ class RuledBucket(Bucket):
         self._place.refuse_other_rule(name)
         return super()._sealing(name, recipients, context, bind_name=bind_name)
 
+    def _rewrappable(self, info: ObjectInfo) -> Envelope:
+        self._place.refuse_other_rule(info.name)
+        return super()._rewrappable(info)
+
     def _rewrapped(
         self, seen: StoredObject, change: Change, halt: Halt, progress: Progress | None = None
     ) -> ObjectInfo:
         kind = ObjectInfo.of(seen).format
-        if kind is not None and not self._place.serves(change.to, kind):
-            raise MasterKeyError(
-                f"{self._place.path}: key {change.to.id} does not serve format {kind}",
-                hint="name another key, or reencrypt the object",
-            )
+        if kind is not None:
+            self._place.refuse_to_write(change.to, kind)
         return super()._rewrapped(seen, change, halt, progress)
 
     def copy(

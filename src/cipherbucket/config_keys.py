@@ -27,7 +27,7 @@ from cipherbucket.errors import (
 from cipherbucket.format.envelope import OSS, SEALED
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.files import load_key
+from cipherbucket.keys.files import id_of_file, load_key
 from cipherbucket.keys.ring import KeyRing, hint_for, spelling, whose
 from cipherbucket.keys.rsa import RsaKey
 
@@ -49,6 +49,7 @@ class Keys:
         self._ask = ask
         self._lock = threading.RLock()
         self._loaded: dict[tuple[str, bool], MasterKey] = {}
+        self._ids: dict[str, str | None] = {}
 
     def load(self, name: str, *, allow_weak: bool = False) -> MasterKey:
         """Return a key, read once.
@@ -82,11 +83,48 @@ class Keys:
                 return name
         raise UsageError(f"{self.document.path}: key {key.id} was not read from here")
 
-    def serves(self, key: MasterKey, format: str) -> bool:  # noqa: A002  the documents' word
-        """Tell whether a key may be given objects of a format; one from elsewhere may."""
-        read = tuple(self._loaded.items())  # at once: other threads may read further keys
-        named = (name for (name, _), loaded in read if loaded is key)
-        return all(format in self.entries[name].formats for name in named)
+    def refuse_to_write(self, key: MasterKey, format: str) -> None:  # noqa: A002  documents' word
+        """Refuse a key of the file, wherever it was read from, that is not to write, or not this.
+
+        It is known by its id, so that its public half and a copy of its file are no way around; by
+        its description where the file cannot be read without a passphrase.
+
+        Raises:
+            MasterKeyError: It is ``read_only`` here, or does not serve the format.
+        """
+        here = [entry for entry in self.entries.values() if self._is(entry, key)]
+        for entry in here:
+            if entry.read_only:
+                raise MasterKeyError(
+                    f"key {entry.name} of {self.document.path} is read_only",
+                    hint="name another first",
+                )
+        if here and not any(format in entry.formats for entry in here):
+            served = sorted({each for entry in here for each in entry.formats})
+            raise MasterKeyError(
+                f"key {here[0].name} of {self.document.path} does not serve format {format}",
+                hint=f"it serves {', '.join(served)}",
+            )
+
+    def _is(self, entry: KeyEntry, key: MasterKey) -> bool:
+        """Tell whether a key is that of an entry, by its id, or else by what it is called."""
+        its = self._id_of(entry)
+        if its is not None:
+            return its == key.id
+        same_kind = isinstance(key, AesKey if entry.kind == AES else RsaKey)
+        return same_kind and bool(entry.label) and entry.label == Description(key.description)
+
+    def _id_of(self, entry: KeyEntry) -> str | None:
+        """Return the id of a key, if it can be told without a passphrase."""
+        if entry.file is None:
+            return entry.key_id
+        for loaded in (self._loaded.get((entry.name, weak)) for weak in (False, True)):
+            if loaded is not None:
+                return loaded.id
+        with self._lock:
+            if self._ids.get(entry.name) is None:  # a file that is not there may come
+                self._ids[entry.name] = id_of_file(entry.file)
+            return self._ids[entry.name]
 
     def _read(self, entry: KeyEntry, *, allow_weak: bool) -> MasterKey:
         try:
@@ -157,6 +195,38 @@ class Keys:
         return self.document.key_error(at, message, hint)
 
 
+class GivenRing(KeyRing):
+    """Keys that are used instead of those of a file, which still says which of them may write.
+
+    Args:
+        keys: The keys of the file.
+        given: What is used instead.
+    """
+
+    def __init__(self, keys: Keys, given: KeyRing) -> None:
+        super().__init__()
+        self._source = keys
+        self._given = given
+
+    @property
+    def keys(self) -> tuple[MasterKey, ...]:
+        """The keys, in order."""
+        return self._given.keys
+
+    def writer(self, format: str = OSS) -> MasterKey:  # noqa: A002  the word of the documents
+        """Return the key that writes, if the file lets it; see `KeyRing.writer`."""
+        key = self._given.writer(format)
+        self._source.refuse_to_write(key, format)
+        return key
+
+    def find(self, algorithm: str, description: Description) -> tuple[MasterKey, str]:
+        """Find the key of an object; see `KeyRing.find`."""
+        return self._given.find(algorithm, description)
+
+    def __repr__(self) -> str:
+        return repr(self._given)
+
+
 class NamedRing(KeyRing):
     """The keys of a file that a rule names, as a ring that reads them when they are needed.
 
@@ -205,12 +275,8 @@ class NamedRing(KeyRing):
                 f"{self._source.document.path}: no rule says which key writes here",
                 hint='add [[rules]] with at = "..." and write = "KEY"',
             )
-        if self._source.entries[self._writer].read_only:
-            raise MasterKeyError(
-                f"{self._source.document.path}: key {self._writer} is read_only",
-                hint="write with another key",
-            )
         key = self._source.load(self._writer, allow_weak=self._allow_weak)
+        self._source.refuse_to_write(key, format)
         if format not in self._warned:
             self._warned.add(format)
             KeyRing(key).writer(format)  # which warns of what will hurt later

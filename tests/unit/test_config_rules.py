@@ -60,6 +60,8 @@ def test_nothing_is_written_anew_or_moved_where_another_rule_holds(folder: Path)
     for refused in refusals:
         with pytest.raises(cb.UsageError, match="the bucket was opened by rule"):
             refused()
+    with upper.rewrap_all(dry_run=True) as report:
+        assert [each.name for each in report.failures()] == ["ledger/a"]
     with upper.reencrypt_all(kinds=["oss", "sealed"]) as report:
         assert [each.name for each in report.failures()] == ["ledger/a"]
         assert report.done.objects == 1

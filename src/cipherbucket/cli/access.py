@@ -19,7 +19,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options import assignments
-from cipherbucket.cli.settings import KeyName, current_config, entry_of, load_key
+from cipherbucket.cli.settings import KeyName, current_config, load_key, refuse_by_name
 
 OSS = "oss"
 SEALED = "sealed"
@@ -196,7 +196,7 @@ class Access:
                 " make one with: cipherbucket keygen FILE",
             )
         if self.config is not None and self.key_files:
-            refuse_to_write(self.config, self.key_files[0], bound.format)
+            bound.ring.writer(bound.format)
         return bound.open(store_url)
 
     def open_to_look(self, store_url: str) -> cb.Bucket:
@@ -239,36 +239,10 @@ class _GivenRing(cb.KeyRing):
 
     def writer(self, format: str = OSS) -> cb.MasterKey:  # noqa: A002  the word of the documents
         """Return the first key, if it may write; see `KeyRing.writer`."""
-        refuse_to_write(self._config, self._first, format)
-        return super().writer(format)
-
-
-def refuse_to_write(
-    config: cb.Config, named: str, format_: str, *, as_recipient: bool = False
-) -> None:
-    """Refuse a key of the file, by its name or its file's, that is not to write, or not this.
-
-    Args:
-        config: The file.
-        named: As ``-k`` names it.
-        format_: What is to be written.
-        as_recipient: Whether it is only to open what another key writes.
-
-    Raises:
-        MasterKeyError: It is not.
-    """
-    entry = entry_of(config, named)
-    if entry is None:
-        return
-    if entry.read_only and not as_recipient:
-        raise cb.MasterKeyError(
-            f"key {entry.name} of {config.path} is read_only", hint="name another first"
-        )
-    if format_ not in entry.formats:
-        raise cb.MasterKeyError(
-            f"key {entry.name} of {config.path} does not serve format {format_}",
-            hint=f"it serves {', '.join(sorted(entry.formats))}",
-        )
+        refuse_by_name(self._config, self._first, format)  # it may have no id that can be told
+        key = super().writer(format)
+        self._config.refuse_to_write(key, format)
+        return key
 
 
 def of_sealed(option: str) -> cb.UsageError:

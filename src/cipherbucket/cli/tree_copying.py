@@ -138,7 +138,7 @@ class TreeCopying:
 
 def refuse_useless_key(bucket: cb.Bucket) -> None:
     """Refuse a key that cannot write before it fails every file."""
-    bucket.ring.writer().algorithm_for(bucket.format)
+    bucket.ring.writer(bucket.format).algorithm_for(bucket.format)
 
 
 def _sizes(bucket: cb.Bucket, prefix: str) -> Iterator[int]:

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.access import SEALED, Access, of_sealed, refuse_to_write
+from cipherbucket.cli.access import SEALED, Access, of_sealed
 from cipherbucket.cli.options import assignments, is_url
-from cipherbucket.cli.settings import KeyName, load_key, split_url
+from cipherbucket.cli.settings import KeyName, load_key, refuse_by_name, split_url
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def recipient_key(access: Access, named: str) -> cb.MasterKey:
         MasterKeyError: It cannot be read, or does not serve format ``sealed``.
     """
     if access.config is not None:
-        refuse_to_write(access.config, named, SEALED, as_recipient=True)
+        refuse_by_name(access.config, named, SEALED, as_recipient=True)
     return load_key(named)
 
 

@@ -14,6 +14,7 @@ import os
 import secrets
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,6 +183,29 @@ def facts_beside(path: str | os.PathLike[str]) -> tuple[Description, bool] | Non
         return facts.description(), facts.sealed_only
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def id_of_file(path: str | os.PathLike[str]) -> str | None:
+    """Return the id of the key in a file, if it can be told without a passphrase.
+
+    That is what lies beside it, which `load_key` checks; else what the file holds, or the public
+    half beside it. Nothing is warned of.
+    """
+    file = Path(path)
+    try:
+        stated = json.loads(_sidecar_of(file).read_bytes())["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        stated = None
+    if isinstance(stated, str):
+        return stated
+    for each in (file, public_path(file)):
+        with suppress(MasterKeyError):
+            if not each.is_file():  # a pipe would keep all waiting
+                continue
+            data = bytes_of_key_file(each)
+            secret = aes_in(data)
+            return AesKey(secret).id if secret is not None else RsaKey(rsa_in(data, str)).id
+    return None
 
 
 def has_facts_beside(path: str | os.PathLike[str]) -> bool:
