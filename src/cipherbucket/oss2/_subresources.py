@@ -35,7 +35,7 @@ class Subresources(Face):
         expires: int,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
-        slash_safe: bool = False,  # noqa: ARG002  a slash is never escaped: both forms are one URL
+        slash_safe: bool = False,
         additional_headers: object = None,
     ) -> str:
         """Return a URL that lets others send one kind of request for some time.
@@ -48,7 +48,7 @@ class Subresources(Face):
             expires: Seconds.
             headers: What the request will bring, as far as it is signed.
             params: Parameters, signed.
-            slash_safe: Slashes stay slashes in any case.
+            slash_safe: Whether slashes of the name stay slashes, or are written ``%2F``.
             additional_headers: None; the signer of further headers is not offered.
 
         Raises:
@@ -66,7 +66,8 @@ class Subresources(Face):
             told["content-md5"] = sent.md5
         with exchange():
             store = self._connection.store()
-            return store.presign(method, key, int(expires), headers=told, query=query_of(params))
+            url = store.presign(method, key, int(expires), headers=told, query=query_of(params))
+        return url if slash_safe is True else _slashes_escaped(url, key)
 
     def put_object_acl(
         self,
@@ -217,3 +218,9 @@ class Subresources(Face):
 
 def _bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
+
+
+def _slashes_escaped(url: str, key: str) -> str:
+    """Write the slashes of an object's name as ``%2F``; what was signed is the name itself."""
+    path, mark, query = url.partition("?")
+    return "%2F".join(path.rsplit("/", key.count("/"))) + mark + query

@@ -79,6 +79,7 @@ _WORDS = (
         "check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY",
         "check the endpoint, proxies= and HTTPS_PROXY",
     ),
+    ("the endpoint (OSS_ENDPOINT)", "the endpoint"),
     ("bucket.restore(name)", "bucket.restore_object(key)"),
     ("bucket.head(name)", "bucket.head_object(key)"),
     ("add_recipient", "add_recipient of cipherbucket.open_bucket"),

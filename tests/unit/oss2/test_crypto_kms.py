@@ -116,6 +116,18 @@ def test_what_cannot_be_a_key_or_a_place_is_refused_at_once(
     assert kms.calls == []
 
 
+def test_the_endpoint_says_how_to_point_a_provider_at_it(tmp_path: Path) -> None:
+    with KmsEndpoint(tls=tmp_path) as endpoint:
+        told = endpoint.describe(with_secret=False)
+        assert f"cipherbucket, cipherbucket.oss2\n  export KMS_ENDPOINT={endpoint.url}\n" in told
+        bundle = next(line for line in told.splitlines() if "  cipherbucket.oss2  " in line)
+        assert bundle.split() == [
+            "cipherbucket.oss2",
+            "export",
+            f"ALIBABA_CLOUD_CA_BUNDLE={endpoint.certificate}",
+        ]
+
+
 def oss2_vectors() -> list[Vector]:
     return [vector for vector in kms_vectors() if vector.name.startswith("oss2-")]
 

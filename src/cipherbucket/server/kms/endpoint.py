@@ -146,7 +146,7 @@ KMS endpoint at {url}
   secret    {secret}
   CMKs      {keys}
 
-cipherbucket
+cipherbucket, cipherbucket.oss2
   export KMS_ENDPOINT={url}
 Python, oss2 and aliyun-python-sdk-kms
   aliyunsdkcore.profile.region_provider.modify_point("Kms", "{region}", "{address}")
@@ -163,6 +163,7 @@ It speaks http; oss2, the Go and Java SDKs for OSS speak https alone, for which 
 _HTTPS = """\
 Trust its certificate
   cipherbucket                             cb.KmsSettings(ca_file="{file}")
+  cipherbucket.oss2                        export ALIBABA_CLOUD_CA_BUNDLE={file}
   Python, oss2 and aliyun-python-sdk-kms   export ALIBABA_CLOUD_CA_BUNDLE={file}
   Python, alibabacloud_kms20160120         config.ca = "{file}"
   Go                                       export SSL_CERT_FILE={file}
