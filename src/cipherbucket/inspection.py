@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from cipherbucket.audit import Audit, beside, ledger_of, ring_of
 from cipherbucket.audit_facts import AuditScope
@@ -16,6 +17,7 @@ from cipherbucket.format.span import Span
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms import AliKmsKey
+from cipherbucket.keys.ring import KeyRing
 from cipherbucket.ledger import Ledger, Outcome
 from cipherbucket.parallel import Halt, usual_workers
 from cipherbucket.reader import open_stream
@@ -26,6 +28,7 @@ from cipherbucket.walk import walk
 
 Told = Callable[[int, int | None], None]
 """Called with (how much is done, None) at most ten times a second."""
+NO_OTHERS: Mapping[str, Inspection] = MappingProxyType({})
 AUDIT_WORKERS = 16
 """Threads, which mostly wait: an answer has a few hundred bytes, and comes after a round trip."""
 
@@ -135,6 +138,7 @@ class Inspection(Copies):
         *,
         key: MasterKey | None = None,
         context: Mapping[str, str] = NOTHING,
+        below: Mapping[str, Inspection] = NO_OTHERS,
         workers: int | None = None,
         limit_rate: float | None = None,
         progress: Told | None = None,
@@ -148,6 +152,8 @@ class Inspection(Copies):
             prefix: Only names that begin with this.
             key: Open all of them with this key, whatever descriptions say.
             context: The pairs that they were written with.
+            below: Other buckets of the same store, by prefixes: whatever lies below one of these is
+                read with the keys, and by the policy, of its bucket; the longest prefix counts.
             workers: Objects at once; None for four, or one a core.
             limit_rate: Most plaintext bytes a second.
             progress: Called with (bytes of plaintext read, None).
@@ -160,18 +166,19 @@ class Inspection(Copies):
             StoreError, KmsError: The listing failed, or a hundred objects in a row.
         """
         halt = Halt(limit_rate)
+        others = sorted(below.items(), key=lambda each: -len(each[0]))
 
         def work(entry: Entry) -> Outcome:
-            reading = self._reading(entry.name, key=key, context=context)
-            try:
-                return verified(entry, self._read(reading, None, halt))
-            except ObjectNotFoundError as error:
-                return gone(entry, error)
+            there = (bucket for start, bucket in others if entry.name.startswith(start))
+            bucket = next(there, self)
+            return bucket._verified(entry, key, context, halt)  # noqa: SLF001  of this class
 
-        told = [repr(self._policy), self._format, key.id if key is not None else ""]
-        ring = (text for pair in sorted(ring_of(self._ring)) for text in pair)
+        # What was verified by other rules was not verified by these.
+        told = [key.id if key is not None else "", *self._told_apart()]
+        for start, each in others:
+            told += ["", start, *each._told_apart()]  # noqa: SLF001  of this class
         bound = (text for pair in sorted(context.items()) for text in pair)
-        ledger = Ledger.open("verify", self.url, prefix, *told, *ring, "", *bound, looks=True)
+        ledger = Ledger.open("verify", self.url, prefix, *told, "", *bound, looks=True)
         try:
             walk(
                 self._all_objects(prefix),
@@ -186,6 +193,24 @@ class Inspection(Copies):
         except BaseException:
             ledger.close()
             raise
+
+    def _verified(
+        self, entry: Entry, key: MasterKey | None, context: Mapping[str, str], halt: Halt
+    ) -> Outcome:
+        reading = self._reading(entry.name, key=key, context=context)
+        try:
+            return verified(entry, self._read(reading, None, halt))
+        except ObjectNotFoundError as error:
+            return gone(entry, error)
+
+    def _told_apart(self) -> Iterator[str]:
+        """Tell what decides which objects can be read; the same in every process."""
+        policy = self._policy
+        yield f"{self._format} {sorted(policy.formats)} {policy.plaintext} {policy.min_rsa_bits}"
+        yield f"{policy.strict_iv} {policy.unbound_names}"
+        # A ring that reads its keys when they are needed names them; those of others are there.
+        yield "" if type(self._ring) is KeyRing else repr(self._ring)
+        yield from (text for pair in sorted(ring_of(self._ring)) for text in pair)
 
     def _read(self, reading: Reading, version_id: str | None, halt: Halt | None) -> ObjectInfo:
         fetch = fetch_from(self._store, reading.name, None, version_id)

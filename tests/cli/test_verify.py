@@ -55,7 +55,8 @@ def test_a_tree_is_verified_and_failures_are_told(
     assert "1 object not encrypted" in good.stdout
     result = invoke("verify", "-r", "-k", key_file, url)
     assert result.exit_code == 1
-    assert "b/cut: 50 bytes are stored of 100" in result.stdout
+    assert "cipherbucket: b/cut: 50 bytes are stored of 100" in result.stderr
+    assert "b/cut" not in result.stdout
     assert "1 object failed" in result.stdout
     lines = invoke("verify", "-r", "--json", "-k", key_file, url).stdout.splitlines()
     facts = [json.loads(line) for line in lines]
@@ -110,7 +111,11 @@ def test_the_limits_of_a_rule_hold(
     assert "RSA-2048" in error_of(result)
     assert invoke("verify", "-r", "records://a/").exit_code == 1
     assert succeed("verify", "records://b/good").exit_code == 0
-    assert "other rules" in error_of(invoke("verify", "-r", "records://"))
+    whole = invoke("verify", "-r", "records://")
+    assert whole.exit_code == 1
+    assert error_of(whole).startswith("cipherbucket: a/weak: the data key is wrapped with RSA-2048")
+    assert whole.stdout.startswith("1 object failed")
+    assert "1 object verified" in whole.stdout
 
 
 def test_what_an_earlier_run_has_read_is_said(
@@ -122,3 +127,13 @@ def test_what_an_earlier_run_has_read_is_said(
     again = invoke("verify", "-r", "-k", key_file, url)
     assert again.exit_code == 1
     assert "3 objects of these were read by an earlier run, begun " in again.stdout
+
+
+def test_what_to_do_is_said_in_options(url: str, bucket: cb.Bucket, tmp_path: Path) -> None:
+    bucket.put("a", b"x")
+    elsewhere = tmp_path / "elsewhere.pem"
+    cb.create_rsa_key_file(elsewhere, description={"desc": "elsewhere"}, bits=2048)
+    result = invoke("verify", "-r", "-k", elsewhere, url)
+    assert "read with --force-key KEY" in error_of(result)
+    told = invoke("verify", "-r", "--json", "-k", elsewhere, url).stdout.splitlines()
+    assert "read with --force-key KEY" in json.loads(told[0])["reason"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -10,7 +12,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.access import FORMATS, Access, key_options
 from cipherbucket.cli.command import Command
-from cipherbucket.cli.errors import say
+from cipherbucket.cli.errors import in_options, say
 from cipherbucket.cli.options import amount_of_bytes, split_object_url, split_tree_url
 from cipherbucket.cli.progress import metered
 from cipherbucket.cli.settings import settings_of
@@ -65,8 +67,10 @@ def verify(
     """Read and decrypt the object at URL, or with -r all objects below it, and keep nothing.
 
     Checked are the envelope, the key, the lengths, the store's checksum, and of sealed objects
-    every byte, name and context. Objects of all formats are read, and plaintext is told as such,
-    unless --format says which there should be. With -r the exit code is 1 if an object failed; what
+    every byte, name and context. Where a rule of cipherbucket.toml holds, each object is read by
+    its own, with its keys, formats and limits; -k, --format and --accept go before it as
+    for cat. Elsewhere objects of all formats are read, and plaintext is told as such, unless
+    --format says which there should be. With -r the exit code is 1 if an object failed; what
     was verified is not read again when the same command is given after an interrupt or a failure
     and within a week, unless it was written since.
     """
@@ -75,7 +79,14 @@ def verify(
     store_url, prefix = split_tree_url(url)
     if access.as_name is not None:
         raise cb.UsageError("--as-name is for one object", hint="leave -r or --as-name away")
-    with _opened(store_url, prefix, access) as bucket:
+    with ExitStack() as stack:
+        bucket = stack.enter_context(_opened(store_url, prefix, access))
+        below = {
+            rule.url.removeprefix(f"{store_url}/"): stack.enter_context(
+                _opened(store_url, rule.url.removeprefix(f"{store_url}/"), access)
+            )
+            for rule in _rules_below(access.config, f"{store_url}/{prefix}")
+        }
         try:
             with (
                 metered(shown=not quiet) as meter,
@@ -85,6 +96,7 @@ def verify(
                     prefix,
                     key=access.forced,
                     context=access.context,
+                    below=below,
                     workers=workers,
                     limit_rate=limit_rate,
                     progress=report,
@@ -117,14 +129,16 @@ def _verify_one(url: str, access: Access, *, as_json: bool) -> int:
 
 
 def _told(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
-    """Write what was found; the code of a misspelt folder is that of ``ls``."""
+    """Write what was found, failures to stderr; the code of a misspelt folder is that of ``ls``."""
     nothing = 0 if came.counts or whole else 3
     if as_json:
         for line in came.lines():
-            click.echo(json.dumps(line))
+            reason = line.get("reason")
+            click.echo(json.dumps(line | {"reason": in_options(reason)} if reason else line))
         return 1 if came.failed else nothing
     for each in came.failures():
-        click.echo(printable(f"{each.name}: {each.reason.removeprefix(f'{each.name!r}: ')}"))
+        reason = in_options(each.reason.removeprefix(f"{each.name!r}: "))
+        say(printable(f"{each.name}: {reason}"))
     for status, (number, size) in came.counts.items():
         click.echo(f"{count(number, 'object')} {_WORDS[status]}, {amount(size)} stored")
     if came.resumed:
@@ -136,36 +150,27 @@ def _told(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
 
 
 def _opened(store_url: str, name: str, access: Access) -> cb.Bucket:
-    """Open a store whose objects may be of any kind, unless it was said which they are.
+    """Open a store for an object, or for what lies below a prefix but under no further rule.
 
-    The limits of the rule for them in `cipherbucket.toml` hold: what they refuse nobody can get.
+    Where a rule of `cipherbucket.toml` holds, objects are read by it, as ``get`` reads them: what
+    it refuses is not verified. Elsewhere they may be of any kind, unless it was said of which.
     """
-    if access.told_format is not None or access.accept:
-        return access.at(store_url, name).open(store_url)
-    policy = cb.Policy(FORMATS, plaintext=True)
-    if access.config is not None:
-        policy = _limits(access.config, f"{store_url}/{name}")
+    # Of any name below, a folder's own rule holds; that of a folder is refused where others do.
+    within = name if name and not name.endswith("/") else f"{name}-"
+    rule = access.config.rule(f"{store_url}/{within}") if access.config is not None else None
+    told = access.told_format is not None or access.accept
+    if told or (rule is not None and rule.line):
+        return replace(access, rule=rule, place=f"{store_url}/{within}").open(store_url)
     return cb.open_bucket(
         store_url,
         access.ring,
         format=access.format,
-        policy=policy,
+        policy=cb.Policy(FORMATS, plaintext=True),
         settings=settings_of(store_url),
     )
 
 
-def _limits(config: cb.Config, place: str) -> cb.Policy:
-    """Return what the rules of a place have in common beside formats.
-
-    Raises:
-        UsageError: Rules with other limits hold for a part of what lies below.
-    """
-    everything = (*FORMATS, "plaintext")
-    try:
-        return config.rule(place).policy.admitting(everything)
-    except cb.UsageError:
-        there = [rule for rule in config.rules if rule.url.startswith(place)]
-        limits = {rule.policy.admitting(everything) for rule in there}
-        if limits != {cb.Policy(everything[:-1], plaintext=True)}:
-            raise
-        return limits.pop()
+def _rules_below(config: cb.Config | None, place: str) -> list[cb.Rule]:
+    """Return the rules that hold for a part of what lies below a folder, or a store."""
+    rules = config.rules if config is not None else ()
+    return [rule for rule in rules if rule.url.startswith(place) and rule.url != place]

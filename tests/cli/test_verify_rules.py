@@ -1,0 +1,103 @@
+"""``cipherbucket verify`` where rules of ``cipherbucket.toml`` hold: each object by its own."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import invoke, succeed
+
+import cipherbucket as cb
+
+RULES = """
+[stores.records]
+url = "file://{folder}/records"
+
+[keys.mine]
+rsa = "mine.pem"
+
+[keys.old]
+rsa = "old.pem"
+read_only = true
+
+[keys.vault]
+aes = "vault.key"
+
+[keys.sdk]
+rsa = "sdk.pem"
+formats = ["oss"]
+
+[[rules]]
+at = "records"
+write = "mine"
+
+[[rules]]
+at = "records/other"
+write = "mine"
+read = ["old"]
+
+[[rules]]
+at = "records/vault"
+write = "vault"
+unbound_names = false
+
+[[rules]]
+at = "records/sealed"
+write = "mine"
+format = "sealed"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("mine", "old", "sdk"):
+        cb.create_rsa_key_file(tmp_path / f"{name}.pem", description={"desc": name}, bits=2048)
+    cb.create_aes_key_file(tmp_path / "vault.key", description={"desc": "vault"})
+    (tmp_path / "cipherbucket.toml").write_text(RULES.format(folder=tmp_path))
+    (tmp_path / "cipherbucket.toml").chmod(0o644)
+    cb.make_bucket(f"file://{tmp_path}/records")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
+    return tmp_path
+
+
+def test_a_whole_store_is_verified_each_object_by_its_own_rule(folder: Path) -> None:
+    for name in ("a", "vault/a", "sealed/a", "other/a", "others"):
+        succeed("cp", "-", f"records://{name}", stdin=b"1")
+    told = succeed("verify", "-r", "records://")
+    assert (told.stdout, told.stderr) == ("5 objects verified, 638 bytes stored\n", "")
+    with cb.load_config().open("records/vault/") as bucket:
+        bucket.put("vault/unbound", b"1", bind_name=False)
+    with cb.open_store(f"file://{folder}/records") as store:
+        store.copy("a", "sealed/replaced")  # an object of another format in a sealed one's place
+        store.put("sealed/stripped", b"plain")
+    # A key of the file that reads elsewhere, and not there.
+    cb.open_bucket(f"file://{folder}/records", cb.load_key("sdk.pem")).put("other/sdk", b"1")
+    result = invoke("verify", "-r", "records://")
+    assert result.exit_code == 1
+    failed = [line.split(": ")[1] for line in result.stderr.splitlines()]
+    assert failed == ["other/sdk", "sealed/replaced", "sealed/stripped", "vault/unbound"]
+    for name in failed:
+        assert invoke("cat", f"records://{name}").exit_code != 0
+        assert invoke("verify", f"records://{name}").exit_code != 0
+    lax = invoke(
+        "verify", "-r", "--accept", "oss", "--plaintext", "-k", "mine", "records://sealed/"
+    )
+    assert lax.exit_code == 0, lax.output
+
+
+def test_what_was_verified_by_another_rule_is_verified_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cipherbucket.ledger._MOMENT", timedelta(0))
+    for name in ("a", "other/a"):
+        succeed("cp", "-", f"records://{name}", stdin=b"1")
+    with cb.open_store(f"file://{folder}/records") as store:
+        store.put("b", b"plain")
+    assert invoke("verify", "-r", "records://").exit_code == 1
+    again = invoke("verify", "-r", "records://")
+    assert "2 objects of these were read by an earlier run" in again.stdout
+    rules = Path("cipherbucket.toml")
+    rules.write_text(rules.read_text().replace('["old"]', '["old"]\nmin_rsa_bits = 3072'))
+    result = invoke("verify", "-r", "records://")
+    assert "earlier run" not in result.stdout
+    assert "other/a: the data key is wrapped with RSA-2048" in result.stderr
