@@ -7,12 +7,14 @@ retries and errors are those of `OssStore`; `answers_seen` tells what came back.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from alibabacloud_oss_v2.types import OperationInput
 
+from cipherbucket.errors import CipherbucketError
 from cipherbucket.stores._http import Response, answers_seen
 from cipherbucket.stores._sdk import Unsent, service_errors
 from cipherbucket.stores.bodies import Outgoing
@@ -20,6 +22,8 @@ from cipherbucket.stores.objects import NOTHING
 from cipherbucket.stores.oss import OssStore
 
 __all__ = ["OssRequests", "Response", "answers_seen"]
+
+_log = logging.getLogger("cipherbucket")
 
 
 class OssRequests(OssStore):
@@ -53,8 +57,13 @@ class OssRequests(OssStore):
         if operation != "HeadObject":  # a look before or after; nobody asked for it
             headers = {**self.added_headers, **(headers or {})}
             query = {**self.added_query, **(query or {})}
-        return super()._send(
-            operation, method, name, headers=headers, query=query, body=body, stream=stream
+        send = super()._send
+        return _noted(
+            method,
+            name,
+            lambda: send(
+                operation, method, name, headers=headers, query=query, body=body, stream=stream
+            ),
         )
 
     def _begin_upload(self, name: str, metadata: dict[str, str], headers: dict[str, str]) -> str:
@@ -86,11 +95,15 @@ class OssRequests(OssStore):
         request = self._signed_input(operation, method, name, headers, query)
         request.body = body
         attempts = {"retry_max_attempts": 1} if method == "POST" else {}
-        with service_errors(name):
-            response: Response = self._client.invoke_operation(
-                request, **attempts
-            ).http_response.raw
-        return response
+
+        def send() -> Response:
+            with service_errors(name):
+                answer: Response = self._client.invoke_operation(
+                    request, **attempts
+                ).http_response.raw
+            return answer
+
+        return _noted(method, name, send)
 
     def presign(
         self,
@@ -139,3 +152,16 @@ class OssRequests(OssStore):
             key=name,
             op_metadata={"sub-resource": [key for key in query if key.startswith("x-oss-")]},
         )
+
+
+def _noted(method: str, name: str | None, send: Callable[[], Response]) -> Response:
+    """Send a request; log what it came to, without headers and parameters: they hold secrets."""
+    try:
+        answer = send()
+    except CipherbucketError as error:
+        told = getattr(error, "status", None), getattr(error, "request_id", None)
+        _log.debug("%s %r: %s, request %s", method, name, *told)
+        raise
+    request_id = answer.headers.get("x-oss-request-id")
+    _log.debug("%s %r: %s, request %s", method, name, answer.status, request_id)
+    return answer
