@@ -32,7 +32,7 @@ from cipherbucket.seal import seal
 from cipherbucket.source import Source
 from cipherbucket.stores.objects import NOTHING
 from cipherbucket.unlocking import Reading, fetch_from
-from cipherbucket.unseal import open_sealed
+from cipherbucket.unseal import Opened, open_sealed
 from cipherbucket.uploading import Destination, StreamUpload, upload_stream
 
 
@@ -101,44 +101,52 @@ class Copies(Keyless):
             And the errors of `Bucket.get`, for an object that must be sealed anew.
         """
         info = self.head(source, version_id=version_id)
-        envelope = info.envelope
-        if envelope is None or envelope.seal is None or not envelope.seal.binds_name:
-            if recipients is not None:
-                raise UsageError(
-                    "the object is copied as it is, for the recipients it has",
-                    name=source,
-                    hint="leave recipients= away; add_recipient changes those of sealed objects",
+        if info.envelope is not None and info.envelope.seal is not None:
+            reading = self._reading(source, key=key, context=context)
+            if info.envelope.seal.binds_name:
+                others = self._others(info, reading) if recipients is None else recipients
+                to = Destination(
+                    store=self._store,
+                    name=target,
+                    metadata=info.metadata,
+                    headers=info.headers,
+                    if_absent=if_absent,
                 )
-            if envelope is not None and envelope.seal is not None and self._ring.keys:
+                return self._sealed_anew(info, reading, to, others, version_id)
+            if recipients is None and self._ring.keys:
                 # That it is bound to no name is the store's word until it was opened.
                 with named(source):
-                    reading = self._reading(source, key=key, context=context)
-                    open_sealed(
-                        envelope, reading.ring, reading.policy, key=key, binding=reading.binding
-                    )
-            return super().copy(source, target, if_absent=if_absent, version_id=version_id)
-        reading = self._reading(source, key=key, context=context)
-        others = self._others(info, reading) if recipients is None else recipients
+                    _opened(info.envelope, reading)
+        if recipients is not None:
+            raise UsageError(
+                "the object is copied as it is, for the recipients it has",
+                name=source,
+                hint="leave recipients= away; add_recipient changes those of sealed objects",
+            )
+        return super().copy(source, target, if_absent=if_absent, version_id=version_id)
+
+    def _sealed_anew(
+        self,
+        info: ObjectInfo,
+        reading: Reading,
+        to: Destination,
+        others: Sequence[MasterKey],
+        version_id: str | None,
+    ) -> ObjectInfo:
         there = {each.id for each in others}
-        renewed, cipher = seal(
+        envelope, cipher = seal(
             reading.ring,
             SEALED,
-            binding=Binding(target, context),
+            binding=Binding(to.name, reading.context),
             recipients=(*others, *(each for each in self._recipients if each.id not in there)),
         )
-        fetch = fetch_from(self._store, source, None, version_id)
+        fetch = fetch_from(self._store, info.name, None, version_id)
         with open_stream(fetch, Span(), reading) as stream, Source(stream) as body:
-            if stream.info.envelope != envelope:
-                raise ObjectChangedError("the object was replaced while it was copied", name=source)
-            to = Destination(
-                store=self._store,
-                name=target,
-                metadata=info.metadata,
-                headers=info.headers,
-                if_absent=if_absent,
-            )
-            stored = upload_stream(StreamUpload(to, renewed, cipher), body)
-        return ObjectInfo.of(stored)
+            if stream.info.envelope != info.envelope:
+                raise ObjectChangedError(
+                    "the object was replaced while it was copied", name=info.name
+                )
+            return ObjectInfo.of(upload_stream(StreamUpload(to, envelope, cipher), body))
 
     def rename(
         self,
@@ -174,14 +182,14 @@ class Copies(Keyless):
         """Find the keys that a sealed object is to be sealed for anew, beside the first."""
         assert info.envelope is not None
         with named(info.name):
-            opened = open_sealed(
-                info.envelope,
-                reading.ring,
-                reading.policy,
-                key=reading.key,
-                binding=reading.binding,
-            )
+            opened = _opened(info.envelope, reading)
             return carried_over(info.envelope, opened.recipient, reading.ring, self._recipients)
+
+
+def _opened(envelope: Envelope, reading: Reading) -> Opened:
+    return open_sealed(
+        envelope, reading.ring, reading.policy, key=reading.key, binding=reading.binding
+    )
 
 
 def carried_over(

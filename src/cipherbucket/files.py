@@ -95,38 +95,51 @@ class Files(Transfers):
             UsageError: Another mode, or an argument of the other one.
         """
         check_name(name)
-        reading = key, as_name, footer_recipients, version_id
-        writing = metadata, content_type, headers, recipients, not bind_name, if_absent
-        other = {"rb": writing, "wb": reading}.get(mode)
-        if other is None:
-            raise UsageError(
-                f"mode {mode!r}: an object is opened 'rb' or 'wb'",
-                name=name,
-                hint="text: io.TextIOWrapper(file); an object is never changed in its middle",
-            )
-        if any(argument or isinstance(argument, str) for argument in other):
-            verb = "get" if mode == "rb" else "put"
-            raise UsageError(
-                f"an argument that mode {mode!r} does not have",
-                name=name,
-                hint=f"mode 'rb' takes those of get, 'wb' those of put; see bucket.{verb}",
-            )
+        _refuse_misplaced(
+            name,
+            mode,
+            reading=(key, as_name, footer_recipients, version_id),
+            writing=(metadata, content_type, headers, recipients, not bind_name, if_absent),
+        )
         if mode == "rb":
             asked = self._reading(
                 name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
             )
             return ObjectFile(BoundObject(self._store, asked, version_id))
         refuse_reserved(metadata, name)
-        sent = content_headers(headers, content_type)
-        check_metadata(metadata, sent, name)
+        to = Destination(
+            store=self._store,
+            name=name,
+            metadata=dict(metadata),
+            headers=content_headers(headers, content_type),
+            if_absent=if_absent,
+        )
+        check_metadata(to.metadata, to.headers, name)
         with named(name):
             envelope, cipher = self._sealing(name, recipients, context, bind_name=bind_name)()
-            destination = Destination(
-                store=self._store,
-                name=name,
-                metadata=dict(metadata),
-                headers=sent,
-                if_absent=if_absent,
-            )
             kind = StreamUpload if self._format == SEALED else SpooledUpload
-            return ObjectWriter(name, kind(destination, envelope, cipher))
+            return ObjectWriter(name, kind(to, envelope, cipher))
+
+
+def _refuse_misplaced(
+    name: str, mode: str, *, reading: Sequence[object], writing: Sequence[object]
+) -> None:
+    """Refuse a mode that is none, and arguments of the other one.
+
+    Raises:
+        UsageError: It is so.
+    """
+    other = {"rb": writing, "wb": reading}.get(mode)
+    if other is None:
+        raise UsageError(
+            f"mode {mode!r}: an object is opened 'rb' or 'wb'",
+            name=name,
+            hint="text: io.TextIOWrapper(file); an object is never changed in its middle",
+        )
+    if any(argument or isinstance(argument, str) for argument in other):
+        verb = "get" if mode == "rb" else "put"
+        raise UsageError(
+            f"an argument that mode {mode!r} does not have",
+            name=name,
+            hint=f"mode 'rb' takes those of get, 'wb' those of put; see bucket.{verb}",
+        )

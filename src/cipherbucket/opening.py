@@ -29,7 +29,7 @@ from cipherbucket.stores.address import open_store
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.objects import NOTHING, StoredObject
 from cipherbucket.stores.oss_settings import OssSettings
-from cipherbucket.unlocking import Reading, fetch_footer
+from cipherbucket.unlocking import Fetch, Reading, fetch_footer
 
 
 def open_bucket(
@@ -106,18 +106,34 @@ def open_url(
         And the errors of `Bucket.get`.
     """
     span = Span(start, length, tail)
+    name, fetch = _behind(url, settings or OssSettings(), headers)
+    ring = _ring_of(keys)
+    expected = format or _format_of(ring)
+    reading = Reading(
+        name=name,
+        ring=ring,
+        policy=(policy or Policy()).in_bucket(expected),
+        format=expected,
+        key=key,
+        context=context,
+        as_name=as_name,
+    )
+    return open_stream(fetch, span, reading, progress=progress)
+
+
+def _behind(url: str, settings: OssSettings, headers: Mapping[str, str]) -> tuple[str, Fetch]:
+    """Return the name that a URL's path tells, and what fetches what is behind it."""
     try:
         from cipherbucket.stores.url import fetch_url, name_in_url  # noqa: PLC0415  the extra
     except ImportError as error:
         raise MissingExtraError(
             "urllib3 is not installed", hint="pip install 'cipherbucket[oss]'"
         ) from error
-    chosen = settings or OssSettings()
 
     def fetch(asked: StoredSpan, bound_to: StoredObject | None) -> Incoming:
         incoming = fetch_url(
             url,
-            chosen,
+            settings,
             start=asked.start,
             length=asked.length,
             tail=asked.tail,
@@ -128,18 +144,7 @@ def open_url(
             raise ObjectChangedError("the object was replaced while it was being read")
         return incoming
 
-    ring = _ring_of(keys)
-    expected = format or _format_of(ring)
-    reading = Reading(
-        name=name_in_url(url),
-        ring=ring,
-        policy=(policy or Policy()).in_bucket(expected),
-        format=expected,
-        key=key,
-        context=context,
-        as_name=as_name,
-    )
-    return open_stream(fetch, span, reading, progress=progress)
+    return name_in_url(url), fetch
 
 
 def open_sealed_file(

@@ -1,21 +1,24 @@
 """Copies from store to store where answers are lost: our copy is known again, nothing is left."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cipherbucket import between
-from cipherbucket.between import THRESHOLD, copy_between
+from cipherbucket.between import THRESHOLD, copy_between, rewrite
 from cipherbucket.errors import (
+    IntegrityError,
     PreconditionFailedError,
     StoreError,
     TransientStoreError,
 )
 from cipherbucket.format.span import PartPlan
-from cipherbucket.parallel import MEMORY
+from cipherbucket.parallel import MEMORY, Halt
+from cipherbucket.replacing import Seen
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.objects import Upload
+from cipherbucket.stores.objects import StoredObject, Upload
 from cipherbucket.writer import ATTEMPTS
 
 PART = 102_400
@@ -250,3 +253,46 @@ def test_large_parts_are_copied_by_fewer(part: int, workers: int) -> None:
 def test_fewer_work_where_there_are_fewer_parts() -> None:
     assert between._most(64, PartPlan(THRESHOLD + 1, THRESHOLD), MEMORY) == 2
     assert between._most(1, PartPlan(THRESHOLD * 4, THRESHOLD), MEMORY) == 1
+
+
+class Lying(MemoryStore):
+    """Tells another CRC-64 than that of the bytes, of what the named steps answer."""
+
+    lies: tuple[str, ...] = ()
+
+    def _told(self, step: str, stored: StoredObject) -> StoredObject:
+        return replace(stored, crc64=(stored.crc64 or 0) ^ 1) if step in self.lies else stored
+
+    def _get(self, *args: Any) -> Any:
+        stored, *rest = super()._get(*args)
+        return self._told("get", stored), *rest
+
+    def _head(self, *args: Any) -> StoredObject:
+        return self._told("get", super()._head(*args))
+
+    def _complete_upload(self, *args: Any) -> StoredObject:
+        return self._told("complete", super()._complete_upload(*args))
+
+
+def test_of_parts_that_came_damaged_nothing_is_made() -> None:
+    source, target = Lying(), MemoryStore()
+    source.put("a", DATA, metadata=METADATA)
+    source.lies = ("get",)
+    with pytest.raises(IntegrityError, match="nothing was written"):
+        copy_between(source, "a", target, "a")
+    assert target.list().entries == ()
+    assert not target.list_uploads()
+
+
+@pytest.mark.parametrize(("length", "lies"), [(5, "get"), (SIZE, "get"), (SIZE, "complete")])
+def test_nobody_is_told_to_delete_what_was_written_in_its_place(length: int, lies: str) -> None:
+    store = Lying()
+    store.put("a", DATA[:length], metadata=ENVELOPE)
+    store.lies = (lies,)
+    seen = Seen(store, store.head("a"), store.attributes("a"), Halt())
+    metadata = ENVELOPE | {"client-side-encryption-key": "CCCC"}
+    with pytest.raises(IntegrityError) as refused:
+        rewrite(seen, metadata=metadata, workers=1)
+    assert refused.value.hint is not None
+    assert "delete" not in refused.value.hint
+    assert "copy again" not in refused.value.hint
