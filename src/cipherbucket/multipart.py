@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from cipherbucket import checksum
 from cipherbucket.ciphertext import encrypt_part, refuse_fork
 from cipherbucket.errors import (
     CipherbucketError,
@@ -149,6 +150,28 @@ class Multipart:
                 self._failed.pop(number, None)
                 self._arrived[number] = part
             return part
+
+    def arrived_alike(self, number: int, body: PutBody, crc64: int | None) -> bool:
+        """Tell whether a part that arrived is what would be sent for this body; nothing is sent.
+
+        Args:
+            number: Its place.
+            body: As in `upload_part`; it is read.
+            crc64: Of the ciphertext that arrived; None where nobody knows it.
+
+        Raises:
+            UsageError: No such part, or another process than the one that began the upload.
+        """
+        with named(self.name):
+            refuse_fork(self._process)
+            start, stop = self.plan.offsets(number)
+            if crc64 is None:
+                return False
+            try:
+                ciphertext = self._encrypted(number, body, start, stop)
+            except (UsageError, SourceError):  # another length
+                return False
+            return checksum.crc64(ciphertext) == crc64
 
     def _claim(self, number: int) -> None:
         refuse_fork(self._process)

@@ -8,12 +8,9 @@ whether it has it.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from cipherbucket.errors import warn_caller
 from cipherbucket.format.span import PLAIN, PartPlan
 from cipherbucket.multipart import Multipart
 from cipherbucket.oss2 import _xml
@@ -28,9 +25,10 @@ from cipherbucket.oss2._results import (
     PutObjectResult,
     RequestResult,
 )
-from cipherbucket.oss2._sent import Sent, body_of, sorted_headers, warn_of_parts_md5
+from cipherbucket.oss2._sent import Sent, body_of, check_md5, sorted_headers, warn_of_parts_md5
 from cipherbucket.oss2._writing import with_content_type
 from cipherbucket.oss2.exceptions import ClientError, InconsistentError
+from cipherbucket.oss2.http import Response
 from cipherbucket.oss2.utils import calc_obj_crc_from_parts, check_crc
 from cipherbucket.policy import Policy
 from cipherbucket.unseal import unseal
@@ -116,8 +114,8 @@ class Parts(Face):
             upload_context: From `init_multipart_upload`; not needed where this bucket began it.
 
         Raises:
-            ClientError: No such part, another length, or it arrived already: a part cannot be
-                replaced, because one keystream must not encrypt two contents.
+            ClientError: No such part, another length, or it arrived with another content: one
+                keystream must not encrypt two. The same may come again, and is not sent.
             InconsistentError: The context is of another upload or another kind of key.
             NoSuchUpload: The service does not know the upload.
         """
@@ -127,17 +125,18 @@ class Parts(Face):
             view = upload.through(self._connection.store().adding(sent.added, {}))
             body, _ = body_of(data)
             if sent.md5 is not None:
-                _check_md5(body, sent.md5)
+                check_md5(body, sent.md5)
             start, stop = upload.plan.offsets(part_number)
-            if upload_context is not None and upload_context.shared:
-                self._refuse_arrived(name, upload_id, part_number)
+            shared = upload_context is not None and upload_context.shared
+            result = self._arrived(upload, part_number, body, shared=shared)
             if progress_callback is not None:
                 progress_callback(0, stop - start)
-            view.upload_part(part_number, body)
-            result = PutObjectResult(call.answer("PUT"))
-        if progress_callback is not None:
-            progress_callback(stop - start, stop - start)
-        return result
+            if result is None:
+                view.upload_part(part_number, body)
+                result = PutObjectResult(call.answer("PUT"))
+            if progress_callback is not None:
+                progress_callback(stop - start, stop - start)
+            return result
 
     def complete_multipart_upload(
         self,
@@ -348,14 +347,30 @@ class Parts(Face):
         context.upload = known
         return known
 
-    def _refuse_arrived(self, name: str, upload_id: str, number: int) -> None:
-        """Refuse a part that somebody else sent, whose content is not known here."""
-        there = self.list_parts(name, upload_id, str(number - 1), 1).parts
-        if there and there[0].part_number == number:
+    def _arrived(
+        self, upload: Multipart, number: int, body: Any, *, shared: bool
+    ) -> PutObjectResult | None:
+        """Return what came of a part that arrived and is this one; None where none arrived.
+
+        Nothing is sent: neither a CRC-64 that two parts share, nor a service that lies of it, lets
+        one keystream encrypt two contents.
+        """
+        ours = upload.arrived.get(number)
+        if ours is None and not shared:
+            return None
+        listed = self.list_parts(upload.name, upload.upload_id, str(number - 1), 1)
+        there = next((part for part in listed.parts if part.part_number == number), None)
+        if ours is None and there is None:
+            return None
+        told = None if there is None else there.part_crc
+        crc64 = told if ours is None else ours.crc64
+        if there is None or not upload.arrived_alike(number, body, crc64):
             raise ClientError(
-                f"part {number} arrived already: a part cannot be replaced; abort, and begin a new"
-                " upload"
+                f"part {number} arrived already as another: a part cannot be replaced; abort, and"
+                " begin a new upload"
             )
+        headers = {"ETag": f'"{there.etag}"', "x-oss-request-id": listed.request_id}
+        return PutObjectResult(Response(200, headers | {"x-oss-hash-crc64ecma": str(crc64)}))
 
     def _forget(self, upload_id: str) -> None:
         with self.upload_contexts_lock:
@@ -374,12 +389,3 @@ def _all_of(upload: Multipart, named: list[PartInfo] | None) -> bool:
 
 def _forbidding(sent: Sent) -> dict[str, str]:
     return {"x-oss-forbid-overwrite": "true"} if sent.if_absent else {}
-
-
-def _check_md5(body: Any, expected: str) -> None:
-    if not isinstance(body, bytes | bytearray | memoryview):
-        warn_caller("Content-MD5 of a part that is no bytes is neither checked nor recorded")
-        return
-    digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-    if digest != expected:
-        raise ClientError("the MD5 of the part differs from Content-MD5")

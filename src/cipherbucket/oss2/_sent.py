@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -99,6 +101,20 @@ def warn_of_md5() -> None:
 def warn_of_parts_md5() -> None:
     """Say that the MD5 of an object that goes in parts is left out."""
     warn_caller("Content-MD5 of an object that goes in parts is neither checked nor recorded")
+
+
+def check_md5(body: Any, expected: str) -> None:
+    """Compare the MD5 of a part with what the program says, where the part is bytes.
+
+    Raises:
+        ClientError: It is another.
+    """
+    if not isinstance(body, bytes | bytearray | memoryview):
+        warn_caller("Content-MD5 of a part that is no bytes is neither checked nor recorded")
+        return
+    digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    if digest != expected:
+        raise ClientError("the MD5 of the part differs from Content-MD5")
 
 
 def body_of(data: Any) -> tuple[PutBody, int | None]:

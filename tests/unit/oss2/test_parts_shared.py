@@ -9,8 +9,10 @@ import pytest
 from tests.oss2_face.scene import Scene
 
 import cipherbucket as cb
+from cipherbucket.multipart import Multipart
 from cipherbucket.oss2.exceptions import ClientError, NoSuchUpload, RequestError
 from cipherbucket.oss2.models import MultipartUploadCryptoContext, PartInfo
+from cipherbucket.stores.oss_requests import OssRequests
 
 PART = 102_400
 CONTENT = bytes(range(256)) * 1000
@@ -146,3 +148,39 @@ def test_what_is_completed_is_no_upload_any_more(opened: Any) -> None:
     opened.complete_multipart_upload("o", upload_id, parts)
     with pytest.raises(NoSuchUpload):
         sent(opened, upload_id, 1, filled)
+
+
+@pytest.mark.parametrize("passed_on", [lambda filled: filled, copy.deepcopy])
+def test_the_very_same_part_may_come_again_and_is_not_sent(
+    opened: Any, face: Scene, passed_on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id, filled = begun(opened)
+    parts = [sent(opened, upload_id, number, filled) for number in (1, 2, 3)]
+    for bucket in (opened, another(face)):
+        context = passed_on(filled)
+        with monkeypatch.context() as patch:
+            patch.setattr(OssRequests, "upload_part", None)  # nothing leaves
+            again = [sent(bucket, upload_id, number, context) for number in (1, 2, 3)]
+        assert [(part.etag, part.part_crc) for part in again] == [
+            (part.etag, part.part_crc) for part in parts
+        ]
+        assert bucket.upload_part("o", upload_id, 1, PIECES[0], upload_context=context).request_id
+        for other in (PIECES[0][:-1] + b"!", PIECES[0][:-1], [PIECES[0], b"more"]):
+            with pytest.raises(ClientError, match="cannot be replaced"):
+                bucket.upload_part("o", upload_id, 1, other, upload_context=context)
+    assert opened.complete_multipart_upload("o", upload_id, again).status == 200
+    assert opened.get_object("o").read() == CONTENT
+
+
+def test_nor_is_it_taken_for_the_same_where_no_checksum_is_known(
+    opened: Any, face: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id, filled = begun(opened)
+    sent(opened, upload_id, 1, filled)
+    second, copied = another(face), copy.deepcopy(filled)
+    monkeypatch.setattr(Multipart, "arrived", {})
+    listed = second.list_parts("o", upload_id)
+    listed.parts[0].part_crc = None
+    monkeypatch.setattr(type(second), "list_parts", lambda *_: listed)
+    with pytest.raises(ClientError, match="cannot be replaced"):
+        sent(second, upload_id, 1, copied)
