@@ -2,11 +2,14 @@
 
 Law: a line is written when its object is done with, and never before. A pass that was killed goes
 on where it was; what lay between the work and its line is looked at again, and every work of ours
-finds done what is done, or does it once more. Lines that only tell what was seen are not believed
-of what was written in the moment before it was looked at, and of a pass that changes nothing not
-for long, nor of what is not there any more. A ledger holds
-names and what is public of objects: no key, wrapped or not. Only its owner can read it (0600), and
-a second process is kept out while it is open.
+finds done what is done, or does it once more.
+
+Lines that only tell what was seen are not believed of what was written in the moment before it was
+looked at. Those of a pass that changes nothing, an audit or a dry run, are not believed for long
+either, nor of what is not there any more.
+
+A ledger holds names and what is public of objects: no key, wrapped or not. Only its owner can read
+it (0600), and a second process is kept out while it is open.
 """
 
 from __future__ import annotations
@@ -89,7 +92,7 @@ class Ledger:
 
     Attributes:
         path: The file.
-        resumed: How many objects earlier runs of the same pass have done.
+        resumed: How many objects earlier runs of the same pass have done, as far as is known here.
         kept: How many of these the listing has shown unchanged so far.
         begun: When the first of these runs began, UTC.
     """
@@ -166,6 +169,7 @@ class Ledger:
         """Drop what earlier runs wrote and this one's listing, now at its end, has not shown."""
         with self._using() as db:
             db.execute("DELETE FROM outcomes WHERE run != ?", (self._run,))
+        self.resumed = self.kept
 
     def add(self, entry: Entry | Version, outcome: Outcome) -> None:
         """Write down what became of an object.

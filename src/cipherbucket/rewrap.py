@@ -44,7 +44,6 @@ from cipherbucket.writer import persist
 
 _log = logging.getLogger("cipherbucket")
 
-
 Label = MasterKey | Recipient | Mapping[str, str]
 """What tells a recipient: its key, itself, or its description, whatever the algorithm."""
 
@@ -119,10 +118,10 @@ class Rewrapping(Custody):
 
         Of a sealed object's recipients the one that opens it, or that of ``key``, is replaced and
         the others stay. An object that has the new key already, by its description, is left as it
-        is; with ``key``, only where that one does not open it. Metadata,
-        content headers, tags, ACL, storage class and encryption at rest are kept. Old versions
-        keep their old key, and so does the footer of a sealed object: whoever has the old key and
-        an old envelope still opens it. If that must not be, see `reencrypt`.
+        is; with ``key``, only where that one does not open it. Metadata, content headers, tags,
+        ACL, storage class and encryption at rest are kept. Old versions keep their old key, and so
+        does the footer of a sealed object: whoever has the old key and an old envelope still opens
+        it. If that must not be, see `reencrypt`.
 
         Args:
             name: The object's name.

@@ -31,6 +31,8 @@ DONE, DUE, SKIPPED = "done", "due", "skipped"
 _HAS_NEW = "has the new key"
 WORKERS = 16
 """Objects at once unless told otherwise: most of the time is waiting for the store's answers."""
+RENEWING_WORKERS = 4
+"""So many where all bytes go through here."""
 
 Told = Callable[[int, int | None], None]
 """Told (objects looked at by this run, None: how many there are shows only at the end)."""
@@ -153,7 +155,7 @@ class Rotating(Renewing):
             return _done(seen, now, moved)
 
         what = (change.to.id, _text(change.to), _text(only), key.id if key else "", str(dry_run))
-        return self._pass("rotate", prefix, what, work, workers, halt, progress)
+        return self._pass("rotate", prefix, what, work, workers, halt, progress, looks=dry_run)
 
     def reencrypt_all(
         self,
@@ -208,7 +210,8 @@ class Rotating(Renewing):
         by = (writer.id, _text(writer), _text(only), key.id if key else "", str(dry_run))
         further = (each.id for each in self._recipients)
         what = (*by, self._format, *sorted(renewal.kinds), *whom, "and", *further)
-        return self._pass("reencrypt", prefix, what, work, workers or 4, halt, progress)
+        at_once = workers or RENEWING_WORKERS
+        return self._pass("reencrypt", prefix, what, work, at_once, halt, progress, looks=dry_run)
 
     def _pass(
         self,
@@ -219,6 +222,8 @@ class Rotating(Renewing):
         workers: int | None,
         halt: Halt,
         progress: Told | None,
+        *,
+        looks: bool,
     ) -> RotationReport:
         looked, counting = 0, threading.Lock()
 
@@ -243,7 +248,7 @@ class Rotating(Renewing):
             if progress is not None:
                 progress(looked, None)
 
-        ledger = Ledger.open(purpose, self.url, prefix, *what)
+        ledger = Ledger.open(purpose, self.url, prefix, *what, looks=looks)
         try:
             walk(
                 self.list(prefix),
@@ -253,6 +258,8 @@ class Rotating(Renewing):
                 halt=halt,
                 tick=tick,
             )
+            if looks:
+                ledger.forget_unseen()
             return RotationReport(ledger)
         except BaseException:
             ledger.close()

@@ -2,9 +2,9 @@
 
 Law: the listing runs ahead of the work by a bounded number of entries, so that neither waits for
 the other and memory stays flat whatever the number of objects; a listing that goes back, and so
-might never end, stops the pass. One object's failure is written
-down and stops nothing; a store or KMS that fails for a hundred objects in a row does stop the
-pass, which then goes on from there when it is run again.
+might never end, stops the pass. One object's failure is written down and stops nothing; a store or
+KMS that fails for a hundred objects in a row does stop the pass, which then goes on from there when
+it is run again.
 """
 
 from __future__ import annotations

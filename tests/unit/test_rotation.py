@@ -56,6 +56,16 @@ def test_a_dry_run_changes_nothing_and_tells_what_it_would(scene: Scene, verb: s
     assert [scene.store.head(name) for name in FIVE] == before
 
 
+def test_a_dry_run_that_goes_on_tells_nothing_of_what_is_gone(scene: Scene) -> None:
+    scene.store.put("many/7", b"damaged", metadata={"client-side-encryption-key": "?"})
+    bucket = scene.bucket(scene.new, scene.old)
+    with bucket.rewrap_all("many/", dry_run=True) as report:
+        assert (report.due.objects, report.failed.objects) == (5, 1)
+    scene.store.delete(FIVE[0])
+    with bucket.rewrap_all("many/", dry_run=True) as report:
+        assert (report.due.objects, report.failed.objects) == (4, 1)
+
+
 def test_what_has_to_be_uploaded_again_is_told() -> None:
     scene = Scene(LikeOss(), "oss")
     scene.put()
@@ -196,8 +206,8 @@ def test_what_makes_a_pass_another(
     opened: list[str] = []
     original = Ledger.open.__func__  # type: ignore[attr-defined]
 
-    def noted(cls: type[Ledger], purpose: str, *what: str) -> Ledger:
-        ledger: Ledger = original(cls, purpose, *what)
+    def noted(cls: type[Ledger], purpose: str, *what: str, looks: bool) -> Ledger:
+        ledger: Ledger = original(cls, purpose, *what, looks=looks)
         opened.append(ledger.path.name)
         return ledger
 
