@@ -123,6 +123,9 @@ class Session:
             ticker.tick(min(self.plan.data_size, halt.done), self.plan.data_size)
 
         try:
+            if known := self._known():  # told before the file is read anew
+                halt.skipped(known)
+                tick()
             run(
                 range(1, self.plan.count + 1),
                 work,
@@ -181,6 +184,11 @@ class Session:
             raise ChangedError("the store's object is not what was sent before")
         return self.stored
 
+    def _known(self) -> int:
+        """Return how many bytes of the file are there as parts."""
+        offsets = (self.plan.offsets(number) for number in self.there if number in self.tags)
+        return sum(stop - start for start, stop in offsets)
+
     def _workers(self) -> int:
         return max(1, min(self.upload.workers, self.plan.count, MEMORY // self._room()))
 
@@ -206,8 +214,11 @@ class Session:
             part = self.there.get(number, ours if self.stored is not None else None)
             if part is not None and (part.size, part.crc64) == (ours.size, ours.crc64):
                 self.parts[number] = part
-                halt.skipped(stop - start)
+                if self.stored is not None:
+                    halt.skipped(stop - start)
                 return
+            if part is not None:
+                halt.skipped(start - stop)  # counted as known
         elif self.stored is not None:
             raise ChangedError(f"part {number} was not sent before, and the upload is completed")
         elif self.journal is not None:

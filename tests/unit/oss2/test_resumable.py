@@ -145,8 +145,14 @@ def test_an_interrupted_upload_goes_on(
 ) -> None:
     interrupted(bucket, file, sent)
     assert unfinished(bucket) == ["name"]
+    told: list[tuple[int, int | None]] = []
     options: dict[str, Any] = {"multipart_threshold": 1, "part_size": PART}
-    result = oss2.resumable_upload(bucket, "name", str(file), **options)
+    result = oss2.resumable_upload(
+        bucket, "name", str(file), progress_callback=lambda *seen: told.append(seen), **options
+    )
+    assert told[0] == (2 * PART, len(PLAIN))
+    assert told[-1] == (len(PLAIN), len(PLAIN))
+    assert told == sorted(told)
     assert sent == [3, 4, 5, 6]
     assert result.etag == bucket.head_object("name").etag
     assert bucket.get_object("name").read() == PLAIN
