@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
+from cipherbucket.audit_kms import Asking
 from cipherbucket.audit_object import (
     FINDINGS,
     GONE,
@@ -27,7 +28,6 @@ from cipherbucket.errors import (
     CipherbucketError,
     EnvelopeError,
     IntegrityError,
-    KmsError,
     ObjectNotFoundError,
     SecurityError,
     WrongKeyError,
@@ -37,7 +37,6 @@ from cipherbucket.format.footer import Footer, Recipient
 from cipherbucket.format.sealed import Binding, wrap_context
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.kms import AliKmsKey
 from cipherbucket.keys.ring import KeyRing, spelling
 from cipherbucket.ledger import Outcome
 from cipherbucket.policy import Policy
@@ -59,14 +58,14 @@ class Auditor:
         ring: The keys that are at hand; none at all is allowed.
         strict_iv: As in `Policy`.
         footers: Whether the footers of sealed objects are read.
-        kms: Through which KMS the keys of KMS envelopes are asked for; None for not at all.
+        kms: Asks a KMS for the keys of KMS envelopes; None for not at all.
     """
 
     store: Store
     ring: KeyRing
     strict_iv: bool = True
     footers: bool = False
-    kms: AliKmsKey | None = None
+    kms: Asking | None = None
 
     def work(self, entry: Entry | Version) -> Outcome:
         """Look at one object of a listing.
@@ -144,7 +143,7 @@ class Auditor:
             return found
         return replace(found, verified=True)
 
-    def _asked(self, found: AuditedObject, envelope: Envelope, kms: AliKmsKey) -> AuditedObject:
+    def _asked(self, found: AuditedObject, envelope: Envelope, kms: Asking) -> AuditedObject:
         """Let the KMS say which of its keys wrapped the data key."""
         context = wrap_context(envelope.seal.object_id) if envelope.seal is not None else b""
         recipients = list(found.recipients)
@@ -152,19 +151,14 @@ class Auditor:
             there = recipients[number]
             if there.label.kind != "kms":
                 continue
-            key = self._key_of(recipient)
-            asked = key if isinstance(key, AliKmsKey) else kms
-            spelled = spelling(asked, recipient.algorithm) or recipient.algorithm
-            try:
-                told = asked.wrapped_by(recipient.wrapped_key, algorithm=spelled, context=context)
-            except KmsError:
-                raise
-            except CipherbucketError as error:
-                found = replace(found, findings=(*found.findings, "kms"), reason=cut(error.message))
+            told = kms.about(recipient, self._key_of(recipient), context)
+            if told.finding:
+                findings = (*found.findings, told.finding)
+                found = replace(found, findings=findings, reason=told.reason)
                 continue
-            recipients[number] = replace(there, kms=cut(told))
+            recipients[number] = replace(there, kms=told.key_id)
             named = _kms_id(recipient)
-            if named is not None and named != kms_id_of(told):
+            if named is not None and named != kms_id_of(told.key_id):
                 found = replace(found, findings=(*found.findings, "kms"))
         return replace(found, recipients=tuple(recipients))
 

@@ -23,6 +23,7 @@ from cipherbucket.ledger import FAILED, Outcome
 PLAINTEXT = "plaintext"
 UNREADABLE = "unreadable"
 GONE = "gone"
+UNASKED = "unasked"
 FORMATS = ("oss", "oss-v1", "sealed", PLAINTEXT, UNREADABLE, FAILED, GONE)
 """What an object can be, in the order of every report."""
 
@@ -31,6 +32,7 @@ FINDINGS = {
     "stripped": "the body of a sealed object without its metadata",
     UNREADABLE: "an envelope that cannot be understood",
     FAILED: "could not be looked at",
+    UNASKED: "of a KMS key, and the KMS could not be asked which",
     "altered": "recipients that no owner of the object wrote",
     "wrong-key": "not opened by the key at hand that its description names",
     "moved": "sealed under another name",
@@ -140,13 +142,16 @@ class AuditedObject:
                 detail[name] = [
                     [*each.label, each.algorithm, each.bits, each.key, each.kms] for each in keys
                 ]
+        if UNASKED in self.findings:  # to be asked again by the run that goes on
+            detail["format"] = self.format
+            return Outcome(self.name, FAILED, self.stored_size, detail, version_id)
         return Outcome(self.name, self.format, self.stored_size, detail, version_id)
 
     @classmethod
     def of(cls, outcome: Outcome) -> AuditedObject:
         """Read what a ledger keeps."""
         detail = outcome.detail
-        if outcome.status == FAILED:  # written by the walk
+        if outcome.status == FAILED and "format" not in detail:  # written by the walk
             return cls(
                 outcome.name,
                 FAILED,
@@ -158,7 +163,7 @@ class AuditedObject:
         modified = detail.get("modified")
         return cls(
             outcome.name,
-            outcome.status,
+            detail.get("format", outcome.status),
             outcome.size,
             detail.get("version_id"),
             detail.get("size"),

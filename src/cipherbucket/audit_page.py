@@ -23,11 +23,14 @@ _CHARTED = 10
 """Keys that have a bar of their own."""
 _LISTED = 100
 """Keys that have a row of their own."""
+_REASONS = 3
+"""Reasons that stand below a finding, the commonest."""
 _ADVICE = {
     "plaintext": "Whoever can read the bucket can read them. Encrypt them, or move them away.",
     "stripped": "Nobody can read them as they are; repair gives them their metadata back.",
     "unreadable": "Nobody can read them as they are; restore them from a copy.",
     "failed": "Nothing is known of them. Audit again, with the rights that it takes.",
+    "unasked": "They are told as they describe themselves. Audit again when the KMS answers.",
     "altered": "Someone changed who can open them. Restore the metadata, and find out who it was.",
     "wrong-key": "The description is another key's, or someone altered the envelope.",
     "moved": "Someone put an object in another one's place, or copied it without its keys.",
@@ -125,7 +128,7 @@ def _findings(facts: AuditFacts) -> str:
     rows = "".join(
         f'<tr class="long"><td><span class="what">{FINDINGS[code]}</span>'
         f'<div class="small">{_ADVICE[code]}</div>'
-        f"{_of_keys(facts) if code == 'both-formats' else ''}"
+        f"{_of_keys(facts) if code == 'both-formats' else ''}{_why(facts, code)}"
         f'{_names(names, count)}</td><td class="n">{count:,}</td></tr>'
         for code, (count, names) in found.items()
     )
@@ -138,6 +141,13 @@ def _findings(facts: AuditFacts) -> str:
 def _of_keys(facts: AuditFacts) -> str:
     keys = (f"<li>{_label(use)}</li>" for use in facts.summary.both_formats()[:FIRST])
     return f"<ul>{''.join(keys)}</ul>"
+
+
+def _why(facts: AuditFacts, code: str) -> str:
+    """List the commonest reasons for a finding, where they were counted."""
+    why = facts.summary.why(code)[:_REASONS]
+    items = (f'<li class="small">{count:,} for: {shown(reason)}</li>' for reason, count in why)
+    return f"<ul>{''.join(items)}</ul>" if why else ""
 
 
 def _names(names: Sequence[str], count: int) -> str:

@@ -161,7 +161,15 @@ def whole(facts: AuditFacts) -> dict[str, Any]:
         ],
         "keys": [_key(use, retirements.get(use.label)) for use in summary.use_order()],
         "findings": [
-            {"finding": code, "text": FINDINGS[code], "objects": count, "first": names}
+            {
+                "finding": code,
+                "text": FINDINGS[code],
+                "objects": count,
+                "first": names,
+                "reasons": [
+                    {"reason": reason, "objects": number} for reason, number in summary.why(code)
+                ],
+            }
             for code, (count, names) in summary.found().items()
         ],
         "retire": [

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from cipherbucket.audit_object import (
+    UNASKED,
     UNREADABLE,
     AuditedObject,
     AuditedRecipient,
@@ -38,6 +39,7 @@ _REASONS = {
     "stripped": "sealed, without their metadata",
     "wrong": "not opened by the key that they name",
     "kms": "of a KMS key that the KMS does not tell",
+    UNASKED: "of KMS keys, and the KMS could not be asked which",
     "undescribed": "with a key that is not described",
     "unnamed": "of KMS keys whose ids are not told (--ask-kms)",
     "alias": "of KMS keys, and an alias does not tell which key it is: ask by its id",
@@ -85,7 +87,7 @@ class Question:
         return replace(self, at_hand=self.at_hand or any(map(self._is_like, keys)))
 
     def _is_like(self, other: Question) -> bool:
-        if other.kind is not None and not self._may_be(other.kind):
+        if other.kind is not None and not self.may_be(other.kind):
             return False
         same_key = self.kms is not None and self.kms == other.kms
         return same_key or self.description == other.description
@@ -99,7 +101,7 @@ class Question:
     def is_about(self, recipient: AuditedRecipient) -> bool:
         """Tell whether a recipient is this key, by its label or by what the KMS said."""
         label = recipient.label
-        if not self._may_be(label.kind):
+        if not self.may_be(label.kind):
             return False
         if label.description == self.description:  # a damaged label is no description's
             return True
@@ -117,7 +119,7 @@ class Question:
             A word of `_REASONS`; None where it is another key.
         """
         label = recipient.label
-        if opened or not self._may_be(label.kind):
+        if opened or not self.may_be(label.kind):
             return None
         if label.kind == "kms" and self.is_alias:
             return "alias"
@@ -137,7 +139,8 @@ class Question:
         known = label.kms_id or kms_id_of(recipient.key or "")
         return "unnamed" if known is None else None
 
-    def _may_be(self, kind: str) -> bool:
+    def may_be(self, kind: str) -> bool:
+        """Tell whether it can be about a key of this kind at all."""
         return self.kind in {None, "other", kind} or kind == "other"
 
 
@@ -191,6 +194,8 @@ class Retirement:
             each.kms is None for each in found.recipients if each.label.kind == "kms"
         ):
             return {"kms"}
+        if UNASKED in found.findings and self.question.may_be("kms"):
+            return {UNASKED}
         # Several keys of the ring may have opened it: which of them did is not known then.
         ours = [each for each in found.recipients if each.key is not None]
         opened = ours[0] if found.verified and len(ours) == 1 else None

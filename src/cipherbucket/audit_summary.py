@@ -7,6 +7,7 @@ no honest bucket has are counted together.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +17,8 @@ from cipherbucket.audit_object import (
     FORMATS,
     GONE,
     PLAINTEXT,
+    UNASKED,
+    UNREADABLE,
     AuditedObject,
     KeyLabel,
     described,
@@ -25,6 +28,7 @@ from cipherbucket.audit_retire import FIRST, Question, Retirement, question_of
 from cipherbucket.format.footer import MIN_FOOTER
 from cipherbucket.format.sealed import HEADER, TAG
 from cipherbucket.keys.base import MasterKey
+from cipherbucket.ledger import FAILED
 
 FIRST_OF_KEY = 10
 """So many of every other key."""
@@ -34,6 +38,12 @@ MOST_ALGORITHMS = 20
 """Wrap algorithms beyond are counted as one; there are not half as many."""
 MORE = "more algorithms"
 OTHERS = KeyLabel("other", "more keys")
+MOST_REASONS = 50
+"""Reasons for a finding beyond are counted as one."""
+OTHER_REASONS = "other reasons"
+_TOLD_WHY = (FAILED, UNASKED, UNREADABLE)
+"""Findings whose reasons are counted: of these nothing else says what to do."""
+_REQUEST = re.compile(r"\brequest(?: id)? [\w-]+")
 AGES = (
     ("under 30 days", 30),
     ("30 to 90 days", 90),
@@ -117,6 +127,7 @@ class Summary:
         ages: For each of `AGES`: objects and stored bytes by format.
         keys: What is known of each key.
         findings: By code: how many objects, and the names of the first.
+        reasons: By the code of a finding that has any: how many objects for each reason.
         asked: Whether each of the keys that are asked about can be retired.
         keeps_versions: Whether an object told of a version.
         unread: How many objects without an envelope are long enough to be sealed ones that lost
@@ -143,6 +154,7 @@ class Summary:
             self.keys[label] = KeyUse(label, key=key.id)
             self._of_ring[label] = Retirement(question_of(key))
         self.findings: dict[str, tuple[int, list[str]]] = {}
+        self.reasons: dict[str, dict[str, int]] = {}
         self.asked = [Retirement(question) for question in questions]
         self.keeps_versions = False
         self.unread = 0
@@ -167,6 +179,8 @@ class Summary:
             if len(first) < FIRST:
                 first.append(found.name)
             self.findings[code] = count + 1, first
+            if code in _TOLD_WHY and found.reason:
+                self._count_reason(code, found)
         for label in dict.fromkeys(each.label for each in found.recipients):
             self._count_key(label, found)
         for name in {self._counted_as(each.algorithm) for each in found.recipients}:
@@ -177,6 +191,20 @@ class Summary:
             retirement.add(found)
         # What is shorter cannot be a sealed body.
         self.unread += found.format == PLAINTEXT and found.stored_size >= _LEAST_SEALED
+
+    def _count_reason(self, code: str, found: AuditedObject) -> None:
+        # Neither the object's name nor the number of a request makes it another reason.
+        reason = found.reason.removeprefix(f"{found.name!r}: ")
+        reason = _REQUEST.sub("request ...", reason)
+        counts = self.reasons.setdefault(code, {})
+        if reason not in counts and len(counts) >= MOST_REASONS:
+            reason = OTHER_REASONS
+        counts[reason] = counts.get(reason, 0) + 1
+
+    def why(self, code: str) -> list[tuple[str, int]]:
+        """Return the reasons for a finding and how many objects have each, most first."""
+        counts = self.reasons.get(code, {})
+        return sorted(counts.items(), key=lambda each: (each[0] == OTHER_REASONS, -each[1]))
 
     def _counted_as(self, algorithm: str) -> str:
         full = len(self.algorithms) >= MOST_ALGORITHMS

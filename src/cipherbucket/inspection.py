@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from cipherbucket.audit import Audit, beside, ledger_of, ring_of
 from cipherbucket.audit_facts import AuditScope
+from cipherbucket.audit_kms import Asking
 from cipherbucket.audit_look import Auditor
 from cipherbucket.audit_retire import Question, question_of
 from cipherbucket.copies import Copies
@@ -63,6 +64,7 @@ class Inspection(Copies):
                 recipients that were removed since.
             ask_kms: For each envelope of a KMS key, have the KMS tell which key it is, through
                 this key's settings or those of the ring's key with the description. One call each.
+                Where it fails, objects are told as without it, and that it could not be asked.
             retire: Keys that are to be retired, or descriptions of them as JSON, or ids of KMS
                 keys; `Audit.answers` says whether they can be.
             known: Descriptions of keys that there are, beside those of the ring. A description
@@ -89,7 +91,8 @@ class Inspection(Copies):
         there_are = [*map(question_of, self._ring.keys), *map(Question.of, known)]
         questions = [question_of(key).among(there_are) for key in retire]
         strict = self._policy.strict_iv
-        auditor = Auditor(self._store, self._ring, strict, footers, ask_kms)
+        kms = Asking(ask_kms) if ask_kms is not None else None
+        auditor = Auditor(self._store, self._ring, strict, footers, kms)
         ledger = ledger_of(scope, strict_iv=strict)
         try:
             there = beside(self._store, prefix, versions=not versions)

@@ -10,6 +10,8 @@ from tests.envelopes import v1, v2
 
 import cipherbucket as cb
 from cipherbucket.server.kms import KmsEndpoint
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.objects import StoredObject
 
 
 @pytest.fixture
@@ -190,3 +192,30 @@ def test_stores_and_keys_have_the_names_of_the_settings_file(
         assert result.exit_code == 7
         assert "be retired? unknown: no object and no key here" in result.stdout
     assert "a: verified" in succeed("verify", "records://a").stdout
+
+
+def test_why_objects_were_not_looked_at_and_keys_are_unknown_is_said(
+    url: str, mixed: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cb.open_store(url) as store:
+        kind = type(store)
+        for number in range(5):
+            store.put(f"c/{number}", b"1")
+    looked = kind._head
+
+    def head(self: Store, name: str, version_id: str | None) -> StoredObject:
+        if name.startswith("c/"):
+            text = f"refused (HTTP 403, request {name[-1]}A7F-9)" if name != "c/4" else "rotten"
+            raise cb.StoreError(text)
+        return looked(self, name, version_id)
+
+    monkeypatch.setattr(kind, "_head", head)
+    unused = tmp_path / "unused.pem"
+    cb.create_rsa_key_file(unused, description={"desc": "unused"}, bits=2048)
+    told = invoke("audit", "-k", key_file, "-k", unused, url).stdout
+    assert "5  could not be looked at: c/0, c/1, c/2, ...\n" in told
+    assert "\n               4 for: refused (HTTP 403, request ...)\n" in told
+    assert "\n               1 for: rotten\n" in told
+    assert "unknown (1)  RSA" in told
+    (note,) = (line for line in told.splitlines() if line.strip().startswith("(1) "))
+    assert note.strip().startswith("(1) 5 objects could not be looked at; 1 object with an env")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import alibabacloud_oss_v2 as sdk
@@ -209,3 +210,50 @@ def test_what_the_kms_does_not_know_is_unknown(store: cb.MemoryStore, key: cb.Rs
             (asked,) = audit.answers
             assert asked.answer == "unknown"
             assert asked.reasons == ["1 object of a KMS key that the KMS does not tell"]
+
+
+def test_a_kms_that_is_down_takes_nothing_else_away(store: cb.MemoryStore) -> None:
+    with KmsEndpoint(aliases=["alias/one"]) as kms:
+        credentials = cb.Credentials(kms.access_key_id, kms.access_key_secret, kms.security_token)
+        settings = cb.KmsSettings(endpoint=kms.url, credentials=credentials)
+        one = kms.key_id("alias/one")
+        for number in range(130):
+            cb.Bucket(store, cb.KeyRing(cb.AliKmsKey(one, settings))).put(f"{number:03}", b"x")
+    down = cb.KmsSettings(endpoint="http://127.0.0.1:9", credentials=credentials, attempts=1)
+    asking = cb.AliKmsKey(one, down)
+    asked: list[cb.MasterKey | str] = [one, aes("unused")]
+    with cb.Bucket(store, cb.KeyRing()).audit(ask_kms=asking, retire=asked, workers=2) as audit:
+        assert {each.format for each in audit.objects()} == {"oss"}
+        assert {each.recipients[0].label.kms_id for each in audit.objects()} == {one}
+        assert audit.summary.formats["oss"][0] == 130
+        assert audit.summary.found()["unasked"][0] == 130
+        ((reason, number),) = audit.summary.why("unasked")
+        assert "127.0.0.1" in reason
+        assert number == 130
+        assert [each.answer for each in audit.answers] == ["no", "yes"]
+    other = cb.AliKmsKey("1234abcd", down)
+    with cb.Bucket(store, cb.KeyRing()).audit("00", ask_kms=asking, retire=[other]) as audit:
+        (answer,) = audit.answers
+        assert answer.answer == "unknown"
+        assert answer.reasons == ["10 objects of KMS keys, and the KMS could not be asked which"]
+
+
+def test_what_the_kms_was_not_asked_is_asked_by_the_run_that_goes_on(
+    store: cb.MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cipherbucket.ledger._MOMENT", timedelta(0))
+    with KmsEndpoint(aliases=["alias/one"]) as kms:
+        credentials = cb.Credentials(kms.access_key_id, kms.access_key_secret, kms.security_token)
+        up = cb.KmsSettings(endpoint=kms.url, credentials=credentials)
+        down = cb.KmsSettings(endpoint="http://127.0.0.1:9", credentials=credentials, attempts=1)
+        one = kms.key_id("alias/one")
+        cb.Bucket(store, cb.KeyRing(cb.AliKmsKey(one, up))).put("a", b"x")
+        bucket = cb.Bucket(store, cb.KeyRing())
+        with (
+            pytest.raises(cb.UsageError),
+            bucket.audit(ask_kms=cb.AliKmsKey(one, down)) as audit,
+        ):
+            audit.write_csv("/nowhere/at/all.csv")  # which leaves the ledger behind
+        with bucket.audit(ask_kms=cb.AliKmsKey(one, up)) as audit:
+            assert [each.recipients[0].kms for each in audit.objects()] == [one]
+            assert audit.summary.found() == {}

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from cipherbucket.cli.errors import in_options
 from cipherbucket.cli.text import amount, count, printable
 
 _NAMED = 3
 """Names that stand behind a finding."""
+_REASONS = 3
+"""Reasons that stand below a finding, the commonest."""
 _LISTED = 10
 """Names of objects that a key cannot be retired for."""
 
@@ -66,20 +69,37 @@ def _findings(whole: dict[str, Any]) -> Iterator[str]:
         more = ", ..." if each["objects"] > _NAMED else ""
         names = ", ".join(printable(name) for name in each["first"][:_NAMED])
         yield f"{each['objects']:>13,}  {each['text']}: {names}{more}"
+        for why in each["reasons"][:_REASONS]:
+            reason = printable(in_options(why["reason"]))
+            yield f"{'':>15}{why['objects']:,} for: {reason}"
+        if more_reasons := sum(why["objects"] for why in each["reasons"][_REASONS:]):
+            yield f"{'':>15}{more_reasons:,} for other reasons, in --json"
 
 
 def _keys(whole: dict[str, Any]) -> Iterator[str]:
     if not whole["keys"]:
         return
-    yield f"{'OBJECTS':>13}  {'STORED':>11}  {'RETIRE':<7}  {'KIND':<10}  KEY"
+    notes: dict[str, int] = {}
+    yield f"{'OBJECTS':>13}  {'STORED':>11}  {'RETIRE':<11}  {'KIND':<10}  KEY"
     for each in whole["keys"]:
         bits = "/".join(f"{bits:,}" for bits in each["rsa_bits"])
         kind = f"{each['kind'].upper()} {bits}".strip()
-        answer = each["retire"]["answer"] if each["retire"] is not None else ""
+        answer = _answer(each["retire"], notes) if each["retire"] is not None else ""
         label = printable(each["description"]) or "no description"
         at_hand = f"  ({each['key']})" if each["key"] is not None else ""
         kms = f"  KMS: {', '.join(map(printable, each['kms_keys']))}" if each["kms_keys"] else ""
-        yield _columns(each, f"{answer:<7}  {kind:<10}  {label}{at_hand}{kms}")
+        yield _columns(each, f"{answer:<11}  {kind:<10}  {label}{at_hand}{kms}")
+    for reasons, number in notes.items():
+        yield f"{'':>15}({number}) {reasons}"
+
+
+def _answer(retirement: dict[str, Any], notes: dict[str, int]) -> str:
+    """Return an answer; why it is unknown stands below the table, once for all such keys."""
+    answer = str(retirement["answer"])
+    if answer != "unknown":
+        return answer
+    reasons = "; ".join(retirement["reasons"])
+    return f"{answer} ({notes.setdefault(reasons, len(notes) + 1)})"
 
 
 def _asked(whole: dict[str, Any]) -> Iterator[str]:
