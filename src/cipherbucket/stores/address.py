@@ -8,12 +8,15 @@ holds an index.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+from pathlib import Path
 
-from cipherbucket.errors import MissingExtraError, UsageError
+from cipherbucket.errors import MissingExtraError, StoreError, UsageError
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.local import LocalStore
-from cipherbucket.stores.local_recovery import is_store
+from cipherbucket.stores.local_recovery import INDEX_NAME, is_store
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.oss_settings import OssSettings
 
@@ -38,6 +41,7 @@ def open_store(url: str, settings: OssSettings | None = None) -> Store:
     if scheme == "oss":
         return _open_oss(rest, settings or OssSettings())
     if scheme == "file":
+        _refuse_unseen(rest)
         return LocalStore(rest, create=True)
     name = rest.removesuffix("/")
     if "/" in name:
@@ -54,6 +58,7 @@ def split_url(url: str) -> tuple[str, str]:
 
     Raises:
         UsageError: There is no directory store on the path, or the URL is of no known kind.
+        StoreError: A folder on the path may not be looked into.
     """
     scheme, rest = _split_scheme(url)
     if scheme in {"memory", "oss"}:
@@ -67,6 +72,7 @@ def split_url(url: str) -> tuple[str, str]:
             return f"file://{rest[:end]}", rest[end + 1 :]
         end = rest.find("/", end + 1)
     if not is_store(rest):
+        _refuse_unseen(rest)
         raise UsageError(
             f"no directory store at or above {url}",
             hint="make one, of this folder or one above it: cipherbucket mb file:///folder; or, if"
@@ -89,9 +95,45 @@ def make_bucket(url: str) -> None:
             f"{url}: only directory stores are made here",
             hint="a memory store needs no making; an OSS bucket is made in the OSS console",
         )
+    _refuse_unseen(rest)
     if is_store(rest):
         raise UsageError(f"there is a directory store at {url} already")
     LocalStore(rest, create=True).close()
+
+
+def _refuse_unseen(path: str) -> None:
+    """Refuse a path on which a folder may not be looked into: there may be a store.
+
+    Raises:
+        StoreError: There is such a folder.
+    """
+    ends = [place for place in range(1, len(path)) if path[place] == "/"]
+    for folder in (path[:end] for end in (*ends, len(path))):
+        try:
+            os.stat(os.path.join(folder, INDEX_NAME))  # noqa: PTH116, PTH118  as `is_store`
+        except PermissionError as error:
+            raise StoreError(
+                f"permission denied: file://{folder} may not be looked into{_owned(folder)}",
+                hint="run this as its owner, or have them give you the rights to the folder and to"
+                " all in it",
+            ) from error
+        except (OSError, ValueError):
+            continue
+
+
+def _owned(folder: str) -> str:
+    """Say whose a folder is, if that can be seen."""
+    try:
+        status = Path(folder).stat()
+    except OSError:
+        return ""
+    try:
+        import pwd  # noqa: PLC0415  not everywhere
+
+        owner = pwd.getpwuid(status.st_uid).pw_name
+    except (ImportError, KeyError):
+        owner = f"user {status.st_uid}"
+    return f"; it belongs to {owner}, mode {stat.S_IMODE(status.st_mode):04o}"
 
 
 def _open_oss(rest: str, settings: OssSettings) -> Store:

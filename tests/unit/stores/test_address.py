@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
+from pwd import getpwuid
+from typing import Any
 
 import pytest
 
@@ -163,3 +168,38 @@ def test_no_store_where_a_file_is(tmp_path: Path) -> None:
         open_store(f"file://{tmp_path}/file")
     with pytest.raises(StoreError):
         open_store(f"file://{tmp_path}/file/store")
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with a store in it, as another user sees it who may not look into it."""
+    folder = tmp_path / "theirs"
+    make_bucket(f"file://{folder}/store")
+    folder.chmod(0o700)
+    plain = os.stat
+
+    def stat(path: object, *args: Any, **more: Any) -> os.stat_result:
+        if str(path).startswith(f"{folder}/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return plain(path, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("os.stat", stat)
+    return folder
+
+
+@pytest.mark.parametrize("use", [split_url, open_store, make_bucket])
+@pytest.mark.parametrize("below", ["", "/store", "/store/a/b"])
+def test_a_folder_without_rights_is_told_with_its_owner(
+    locked: Path, use: Callable[[str], object], below: str
+) -> None:
+    owner = getpwuid(os.getuid()).pw_name
+    with pytest.raises(StoreError, match="permission denied") as caught:
+        use(f"file://{locked}{below}")
+    assert f"file://{locked} may not be looked into" in str(caught.value)
+    assert str(caught.value).endswith(f"; it belongs to {owner}, mode 0700")
+    assert "repair" not in str(caught.value.hint)
+
+
+def test_a_store_below_a_folder_that_only_may_not_be_listed_is_found(bucket: str) -> None:
+    Path(bucket.removeprefix("file://")).parent.chmod(0o100)
+    assert split_url(f"{bucket}/a") == (bucket, "a")
