@@ -22,6 +22,11 @@ import urllib3
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
 from cipherbucket.stores.oss_settings import CONNECT_TIMEOUT, READ_TIMEOUT
 
+_UNREACHED = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ProxyError,
+)
 _CONNECTIONS = 32
 _MAX_ANSWER = 16 << 20
 """Most bytes of an answer that is read whole: a page of a listing has 4 MiB at most."""
@@ -182,6 +187,12 @@ class Http:
                 "the endpoint or the proxy is no URL that can be used",
                 hint="check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY",
             ) from None
+        except _UNREACHED as error:
+            raise TransientStoreError(
+                f"the store at {urlsplit(bare).netloc} cannot be reached: {_why(error)}",
+                hint="check the region, the endpoint (OSS_ENDPOINT), the network and the proxy"
+                " (HTTPS_PROXY)",
+            ) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientStoreError(f"{bare}: {_reason(error)}") from error
         answer = Response(response, method, bare)
@@ -269,6 +280,19 @@ def _decoded(text: str) -> str:
         return text.encode("latin-1").decode()
     except UnicodeDecodeError:
         return text
+
+
+def _why(error: Exception) -> str:
+    """Say why there is no connection, in the system's words; those of libraries quote URLs."""
+    start = "its proxy: " if isinstance(error, urllib3.exceptions.ProxyError) else ""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TimeoutError):
+            return f"{start}no answer in time"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"{start}{cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    return f"{start}{_reason(error)}"
 
 
 def _reason(error: Exception) -> str:
