@@ -19,6 +19,10 @@ from cipherbucket.cli.settings import current_config, load_key
 from cipherbucket.cli.text import printable
 
 _FAILED = 4
+_NO_DESCRIPTION = (
+    "warning: key {} writes without a description: its objects cannot be found by label when it is"
+    " replaced; give it one in cipherbucket.toml, or put its FILE.json back beside it"
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ def list_keys(named: tuple[str, ...], *, as_json: bool) -> int:
         listed.append(each)
         facts = each.facts()
         click.echo(json.dumps(facts) if as_json else "\n".join(_lines(facts)))
+        if facts["writes"] and not facts["description"]:
+            say(_NO_DESCRIPTION.format(printable(each.name)))
     failures = [each for each in listed if each.failure is not None]
     if config is not None and not named:
         failures += _confused(config)

@@ -151,7 +151,7 @@ def keys(context: click.Context, as_json: bool, key_files: tuple[str, ...]) -> i
 
     Without a further command: list the keys of cipherbucket.toml, or those of -k, and try whether
     each can wrap and unwrap. A KMS is asked to do so. The exit code is 4 if a key fails, or if keys
-    could not be told apart by their descriptions.
+    could not be told apart by their descriptions; a key that writes without one is warned of.
     """
     if context.invoked_subcommand is not None:
         given = context.get_parameter_source("key_files")
@@ -177,8 +177,8 @@ def check(url: str, access: Access) -> int:
 
     The answer is "yes" when the object's description finds a key and that key opens it. When no
     description fits, each key of -k is tried as with --force-key, and the answer says so.
-    Objects of all formats are looked at, unless --format names one. The exit code is 0 for yes
-    and 4 for no.
+    Objects of all formats are looked at, unless --format names one; where cipherbucket.toml does
+    not let the object be read, that is said, too. The exit code is 0 for yes and 4 for no.
     """
     if not access.reads:
         raise cb.UsageError("no key to check", hint="name one with -k KEY")
@@ -191,19 +191,34 @@ def check(url: str, access: Access) -> int:
         if access.key_files or access.config is not None:
             failure = failure_to_open(bucket, name, access.asked_with(None))
             if failure is None:
-                click.echo(_yes(found(access, envelope), envelope))
-                return 0
+                return _said(_yes(found(access, envelope), envelope), access, url, None)
         for file, key in _candidates(access):
             why = failure_to_open(bucket, name, access.asked_with(key))
             if why is None:
-                click.echo(_yes(forced(file, key, envelope), envelope))
-                return 0
+                return _said(_yes(forced(file, key, envelope), envelope), access, url, key)
             failure = failure or why
     assert failure is not None
     if isinstance(failure, cb.EnvelopeError):
         raise failure
     click.echo(f"no: {one_line(failure)}")
     return _NO
+
+
+def _said(yes: str, access: Access, url: str, key: cb.MasterKey | None) -> int:
+    """Say that a key opens an object, and whether ``cipherbucket.toml`` lets it be read."""
+    click.echo(yes)
+    if access.config is not None:
+        store_url, name = split_object_url(url)
+        try:
+            with (
+                access.at(store_url, name).open(store_url) as bucket,
+                bucket.open(name, **access.asked_with(key)) as file,
+            ):
+                _ = file.info
+        except (cb.SecurityError, cb.UsageError) as error:
+            click.echo(f"but by {printable(str(access.config.path))} it is not read: ", nl=False)
+            click.echo(one_line(error))
+    return 0
 
 
 def _candidates(access: Access) -> Iterator[tuple[str, cb.MasterKey]]:

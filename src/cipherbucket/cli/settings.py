@@ -20,6 +20,8 @@ NAMED = "cipherbucket.named-config"
 _READ = "cipherbucket.config"
 _KMS = "kms:"
 # Several in one text are parted by ':', which ids of KMS keys have themselves.
+_STORE_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_OTHER_SCHEMES = {"file", "http", "https", "kms", "s3"}
 _ONE_OF_MANY = re.compile(r"kms:acs:kms:[^:]*:[^:]*:[^:]*|kms:[^:]*|[^:]+")
 
 
@@ -50,11 +52,30 @@ def split_url(url: str) -> tuple[str, str]:
         return cb.split_url(url)
     config = current_config()
     if config is None:
+        _refuse_named(url)
         return cb.split_url(url)
     store_url, name = config.split(url)
     if store_url.startswith("file://"):  # a folder that is not there, or not mounted, is not made
         cb.split_url(store_url)
     return store_url, name
+
+
+def _refuse_named(url: str) -> None:
+    """Refuse the URL of a store by name where there is no file that could name it.
+
+    Raises:
+        UsageError: It is one.
+    """
+    name, separator, _ = url.partition("://")
+    if not separator or not _STORE_NAME.fullmatch(name) or name in _OTHER_SCHEMES:
+        return
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    raise cb.UsageError(
+        f"{url}: no cipherbucket.toml was found that could name a store {name!r}; it was looked for"
+        f" in this folder and in {home}/cipherbucket",
+        hint="name it by --config FILE or CIPHERBUCKET_CONFIG, or give oss://bucket,"
+        " file:///folder or memory://name",
+    )
 
 
 def settings_of(store_url: str) -> cb.OssSettings | None:

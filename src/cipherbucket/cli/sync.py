@@ -35,6 +35,12 @@ from cipherbucket.cli.trees import Tally, refuse_missing
 from cipherbucket.cli.writing import Writing, writing_options
 
 
+def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Refuse ``-r``, which cp, rm and others have; click calls it."""
+    if value:
+        raise click.BadParameter("sync is always recursive; leave it away", ctx, param)
+
+
 @click.command(
     cls=GlobCommand,
     short_help="Copy what is missing or differs, between folders and stores.",
@@ -49,6 +55,15 @@ from cipherbucket.cli.writing import Writing, writing_options
 )
 @click.argument("source", shell_complete=files)
 @click.argument("target", shell_complete=files)
+@click.option(
+    "-r",
+    "--recursive",
+    is_flag=True,
+    hidden=True,
+    expose_value=False,
+    callback=_always,
+    help="Refused: sync is always recursive.",
+)
 @click.option(
     "--checksum",
     is_flag=True,
