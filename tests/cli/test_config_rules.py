@@ -1,6 +1,7 @@
 """What the rules of ``cipherbucket.toml`` keep a command line from, and what they let through."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def told(url: str) -> tuple[str, list[str]]:
     return info.format, [each.description["desc"] for each in info.envelope.recipients]
 
 
-@pytest.mark.parametrize("key", ["old", "old.pem", "./old.pem"])
+@pytest.mark.parametrize("key", ["old", "old.pem", "./old.pem", "old.pem.pub", "copy.pem"])
 @pytest.mark.parametrize(
     "args",
     [
@@ -96,6 +97,7 @@ def test_a_key_that_is_read_only_writes_nothing(
     folder: Path, args: tuple[str, ...], key: str
 ) -> None:
     succeed("cp", "-", "records://sealed/a", stdin=b"1")
+    shutil.copy(folder / "old.pem", folder / "copy.pem")
     result = invoke(args[0], "-k", key, "-k", "mine", *args[1:], stdin=b"1")
     assert result.exit_code in {1, 4}
     assert "key old of " in result.stderr
