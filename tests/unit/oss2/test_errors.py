@@ -1,5 +1,6 @@
 """What an error of the face says: in oss2's words, in one traceback, of the program's own names."""
 
+import ast
 import importlib.util
 import traceback
 from pathlib import Path
@@ -11,7 +12,9 @@ from tests.oss2_face.scene import FACE, REAL, Scene, key_pair, scene
 from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 import cipherbucket as cb
+from cipherbucket.keys.reading import PASSPHRASE_VARIABLE
 from cipherbucket.oss2 import EncryptionMaterials, resumable_download, resumable_upload
+from cipherbucket.oss2._words import _WORDS
 from cipherbucket.oss2.crypto import AliKMSProvider, RsaProvider
 from cipherbucket.oss2.exceptions import (
     ClientError,
@@ -161,3 +164,21 @@ def test_warnings_are_in_oss2s_words_and_point_at_the_program(face: Scene, tmp_p
     with pytest.warns(cb.CipherbucketWarning, match="Content-MD5") as told:
         bucket.put_object("o", b"", headers={"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="})
     assert {each.filename for each in (*caught, *told)} == {__file__}
+
+
+def test_every_phrase_of_the_table_is_one_of_the_librarys() -> None:
+    said: list[str] = []
+    for path in Path(cb.__file__).parent.rglob("*.py"):
+        if not {"oss2", "cli", "server"} & set(path.parts):
+            said += map(_text, ast.walk(ast.parse(path.read_text("utf-8"))))
+    assert len(_WORDS) > 20
+    for ours, _ in _WORDS:
+        phrase = ours.replace(PASSPHRASE_VARIABLE, "{}")
+        assert any(phrase in text for text in said), ours
+
+
+def _text(node: ast.AST) -> str:
+    """Return the text of a string, with what is put into it as ``{}``."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) or "{}" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
