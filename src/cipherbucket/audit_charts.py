@@ -72,7 +72,7 @@ def chart(title: str, bars: Sequence[Bar], note: str = "", *, exact: bool = Fals
     there = [name for name in FORMATS if any(name in bar.tally for bar in bars)]
     return (
         f"<figure><figcaption><h3>{shown(title)}</h3>{below}</figcaption>"
-        f"{''.join(parts)}</svg>{_legend(there)}</figure>"
+        f'<div class="wide" tabindex="0">{"".join(parts)}</svg></div>{_legend(there)}</figure>'
     )
 
 

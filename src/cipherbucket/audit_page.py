@@ -229,9 +229,10 @@ def _keys(facts: AuditFacts) -> str:
     note = f"<p>{more:,} more keys are in the JSON report.</p>\n" if more > 0 else ""
     return (
         "<h2>Master keys, and whether they can be retired</h2>\n"
-        '<table><thead><tr><th>Key</th><th class="n">Objects</th><th class="n">Stored</th>'
+        '<div class="wide" tabindex="0"><table><thead><tr><th>Key</th><th class="n">Objects</th>'
+        '<th class="n">Stored</th>'
         "<th>Written</th><th>Retire?</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table>\n{note}"
+        f"<tbody>{rows}</tbody></table></div>\n{note}"
         if rows
         else ""
     )

@@ -63,7 +63,7 @@ details { margin-top: .25rem; }
 summary { cursor: pointer; color: var(--muted); font-size: .86rem; }
 ol.names { margin: .25rem 0; padding-left: 2.4rem; }
 figure { margin: 1.5rem 0; break-inside: avoid; }
-figure > svg { display: block; width: 100%; height: auto; max-width: 62rem; margin-top: .5rem; }
+.wide > svg { display: block; width: 100%; height: auto; max-width: 62rem; margin-top: .5rem; }
 figcaption .small { margin: 0; }
 svg text { fill: var(--front); font-size: 12px; }
 svg .label { text-anchor: end; }
@@ -77,9 +77,12 @@ svg .axis { stroke: var(--line); }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .25rem 0 0; padding: 0; }
 .legend li { list-style: none; }
 .worth { background: var(--card); border-radius: 6px; padding: .75rem 1rem .25rem; }
-@media (max-width: 40rem) {
+@media (max-width: 50rem) {
   .tiles, dl.facts { grid-template-columns: 1fr 1fr; }
-  table { display: block; overflow-x: auto; }
+  .wide { overflow-x: auto; border-right: 1px dashed var(--line); }
+  .wide > svg { width: 734px; max-width: none; }
+  .wide > table { min-width: 42rem; }
+  .wide td:first-child { width: 13rem; overflow-wrap: anywhere; }
 }
 @media print {
   :root {
@@ -92,6 +95,9 @@ svg .axis { stroke: var(--line); }
   }
   @page { size: A4; margin: 15mm; }
   body { padding: 0; max-width: none; font-size: 10pt; }
+  .wide { overflow: visible; border: 0; }
+  .wide > svg { width: 100%; }
+  .wide > table { min-width: 0; }
   h2 { break-after: avoid; }
   tr, .tiles, dl.facts, .worth { break-inside: avoid; }
   tr.long { break-inside: auto; }

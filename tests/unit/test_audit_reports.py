@@ -241,3 +241,15 @@ def test_memory_does_not_grow_with_the_number_of_objects(tmp_path: Path) -> None
         assert int(told[0]) == objects + 1
         peaks.append(int(told[1]))
     assert peaks[1] - peaks[0] < 10 * 1024  # KiB
+
+
+def test_what_is_wider_than_a_phone_scrolls_by_itself(tmp_path: Path) -> None:
+    with audit_of(200) as audit:
+        audit.write_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    wide = '<div class="wide" tabindex="0">'
+    assert page.count(f"{wide}<svg") == page.count("<figure>") == 4
+    assert page.count(f"{wide}<table><thead><tr><th>Key</th>") == 1
+    narrow = page.partition("@media (max-width: 50rem)")[2].partition("@media print")[0]
+    assert ".wide { overflow-x: auto;" in narrow
+    assert ".wide > svg { width: 734px;" in narrow
