@@ -139,7 +139,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cipherbucket.between.good_part_size", lambda _: PART)
     monkeypatch.setattr("cipherbucket.reencrypt.LARGE", PART)
     monkeypatch.setattr("cipherbucket.storing.good_part_size", lambda *_: PART)
-    monkeypatch.setattr("cipherbucket.uploading.growing_part_size", lambda _: PART)
+    monkeypatch.setattr("cipherbucket.streaming.growing_part_size", lambda _: PART)
 
 
 class Requests:

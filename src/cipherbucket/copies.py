@@ -31,9 +31,10 @@ from cipherbucket.reader import open_stream
 from cipherbucket.seal import seal
 from cipherbucket.source import Source
 from cipherbucket.stores.objects import NOTHING
+from cipherbucket.streaming import StreamUpload, upload_stream
 from cipherbucket.unlocking import Reading, fetch_from
 from cipherbucket.unseal import Opened, open_sealed
-from cipherbucket.uploading import Destination, StreamUpload, upload_stream
+from cipherbucket.uploading import Destination
 
 
 class Copies(Keyless):

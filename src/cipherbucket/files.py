@@ -13,8 +13,9 @@ from cipherbucket.keys.base import MasterKey
 from cipherbucket.object_file import ObjectFile
 from cipherbucket.object_writer import ObjectWriter
 from cipherbucket.stores.objects import NOTHING, check_metadata, check_name
+from cipherbucket.streaming import SpooledUpload, StreamUpload
 from cipherbucket.transfers import Transfers
-from cipherbucket.uploading import Destination, SpooledUpload, StreamUpload
+from cipherbucket.uploading import Destination
 
 
 class Files(Transfers):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cipherbucket.errors import UsageError, named
 from cipherbucket.info import ObjectInfo
-from cipherbucket.uploading import SpooledUpload, StreamUpload
+from cipherbucket.streaming import SpooledUpload, StreamUpload
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -42,7 +42,7 @@ class Policy:
     min_rsa_bits: int = 1024
     strict_iv: bool = True
     unbound_names: bool = True
-    named: bool = field(default=True, compare=False, repr=False)
+    _named: bool = field(default=True, compare=False, repr=False)
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Policy:
         strict_iv: bool = True,
         unbound_names: bool = True,
     ) -> None:
-        object.__setattr__(self, "named", formats is not None)
+        object.__setattr__(self, "_named", formats is not None)
         formats = _READS[OSS] if formats is None else formats
         chosen = frozenset([formats] if isinstance(formats, str) else formats)
         if unknown := chosen.difference(FORMATS):
@@ -82,7 +82,7 @@ class Policy:
         Raises:
             UsageError: An unknown format.
         """
-        if self.named:
+        if self._named:
             return self
         return self._with(_READS.get(format, (format,)), plaintext=self.plaintext)
 

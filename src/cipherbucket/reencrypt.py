@@ -32,8 +32,9 @@ from cipherbucket.seal import seal
 from cipherbucket.source import Source
 from cipherbucket.stores.objects import NOTHING, StoredObject
 from cipherbucket.storing import LARGE, upload_sized
+from cipherbucket.streaming import SpooledUpload, StreamUpload, upload_stream
 from cipherbucket.unlocking import Reading, fetch_from
-from cipherbucket.uploading import Destination, SpooledUpload, StreamUpload, upload_stream
+from cipherbucket.uploading import Destination
 from cipherbucket.writer import Seal
 
 _log = logging.getLogger("cipherbucket")

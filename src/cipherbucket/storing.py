@@ -13,14 +13,13 @@ from cipherbucket.format.sealed import sealed_layout
 from cipherbucket.format.span import PartPlan, good_part_size
 from cipherbucket.source import Source
 from cipherbucket.stores.objects import Part, StoredObject
+from cipherbucket.streaming import StreamUpload, upload_stream
 from cipherbucket.uploading import (
     Destination,
-    StreamUpload,
     abort_quietly,
     begin_upload,
     complete_upload,
     send_part,
-    upload_stream,
 )
 from cipherbucket.writer import Seal, write
 

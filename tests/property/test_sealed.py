@@ -452,7 +452,7 @@ def parts_of(chunks: int) -> Iterator[None]:
     """Let the first two parts have so many chunks, the next two twice as many, and so on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "cipherbucket.uploading.growing_part_size",
+            "cipherbucket.streaming.growing_part_size",
             lambda number: chunks * CHUNK << (number - 1) // 2,
         )
         yield

@@ -38,7 +38,7 @@ def quick(store: cb.MemoryStore) -> cb.Bucket:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cipherbucket.uploading.growing_part_size", lambda _: PART)
+    monkeypatch.setattr("cipherbucket.streaming.growing_part_size", lambda _: PART)
 
 
 def blocks(body: bytes) -> set[bytes]:

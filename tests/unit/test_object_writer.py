@@ -20,7 +20,7 @@ from tests.sdk_vectors import rsa_key
 from tests.sealed_buckets import watched
 
 import cipherbucket as cb
-from cipherbucket import ciphertext, uploading
+from cipherbucket import ciphertext, streaming
 from cipherbucket.format.sealed import CHUNK
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.memory import MemoryStore
@@ -39,7 +39,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploading, "growing_part_size", lambda n: PART if n == 1 else 2 * PART)
+    monkeypatch.setattr(streaming, "growing_part_size", lambda n: PART if n == 1 else 2 * PART)
 
 
 def oss(store: MemoryStore) -> cb.Bucket:

@@ -26,7 +26,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cipherbucket.uploading.growing_part_size", lambda _: PART)
+    monkeypatch.setattr("cipherbucket.streaming.growing_part_size", lambda _: PART)
 
 
 def pieces(plain: bytes) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ import click
 from cipherbucket import __version__
 from cipherbucket.cli.command import write_examples
 from cipherbucket.cli.errors import EXIT_CODES, ended, reported
+from cipherbucket.cli.settings import NAMED
 
 COMMANDS = {
     "audit": ("audit", "Tell which objects are encrypted, and with which key."),
@@ -153,7 +154,7 @@ def cli(
     credentials.
     """
     if config is not None:
-        context.meta["cipherbucket.named-config"] = config
+        context.meta[NAMED] = config
     for name, value in (("OSS_REGION", region), ("OSS_ENDPOINT", endpoint)):
         if value is not None:
             os.environ[name] = value

@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
+SEALED_CONTEXT = b"cipherbucket/sealed/v1\0"
+"""What contexts of format ``sealed`` begin with; the object's id, 16 bytes, follows."""
+
 
 @runtime_checkable
 class MasterKey(Protocol):

@@ -18,10 +18,9 @@ from functools import partial
 
 from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, NoMatchingKeyError, UsageError, WrongKeyError
-from cipherbucket.keys.base import DrawsDataKeys, MasterKey
+from cipherbucket.keys.base import SEALED_CONTEXT, DrawsDataKeys, MasterKey
 from cipherbucket.keys.ring import KeyRing
 
-_CONTEXT = b"cipherbucket/sealed/v1\0"
 _FORMATS = ("oss", "sealed")
 _MOST = 2048
 """Bytes of a wrapped key: three of these, with names, fit into the metadata of an object."""
@@ -201,7 +200,7 @@ def _tried(
 
 def _context(written: str) -> bytes:
     """Return the context of a new object."""
-    return _CONTEXT + secrets.token_bytes(16) if written == "sealed" else b""
+    return SEALED_CONTEXT + secrets.token_bytes(16) if written == "sealed" else b""
 
 
 def _refuses(kind: type[Exception], call: Callable[[], object], what: str) -> None:

@@ -22,6 +22,7 @@ from typing import NoReturn, Self
 
 from cipherbucket.description import Description
 from cipherbucket.errors import KmsError, MasterKeyError, UsageError, WrongKeyError
+from cipherbucket.keys.base import SEALED_CONTEXT
 from cipherbucket.keys.kms_answers import MAX_BLOB, decoded
 from cipherbucket.keys.kms_client import KmsClient
 from cipherbucket.keys.kms_settings import KmsSettings
@@ -33,7 +34,6 @@ V1_KMS = "kms"
 SEALED_KMS = "ALIBABA-KMS"
 """That of format ``sealed``; its encryption context is made from the context."""
 
-_SEALED_CONTEXT = b"cipherbucket/sealed/v1\0"
 _OBJECT_ID_LENGTH = 16
 _OURS = "cipherbucket"
 
@@ -244,8 +244,8 @@ class AliKmsKey:
     def _context_for(self, algorithm: str, context: bytes, *, writing: bool) -> str:
         """Return the encryption context as JSON text, after every check that needs no KMS."""
         if algorithm == SEALED_KMS:
-            object_id = context.removeprefix(_SEALED_CONTEXT)
-            if len(context) != len(_SEALED_CONTEXT) + len(object_id) or (
+            object_id = context.removeprefix(SEALED_CONTEXT)
+            if len(context) != len(SEALED_CONTEXT) + len(object_id) or (
                 len(object_id) != _OBJECT_ID_LENGTH
             ):
                 raise UsageError(f"{algorithm} takes the context of a sealed object")

@@ -11,11 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from cipherbucket.errors import MasterKeyError, WrongKeyError
-from cipherbucket.keys.base import DrawsDataKeys, MasterKey
+from cipherbucket.keys.base import SEALED_CONTEXT, DrawsDataKeys, MasterKey
 from cipherbucket.keys.ring import check_key
 
 _FORMATS = ("oss", "sealed")
-_SEALED_CONTEXT = b"cipherbucket/sealed/v1\0"
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def try_key(key: MasterKey) -> KeyTrial:
             algorithm = key.algorithm_for(format_)
             writes.append((format_, algorithm))
     for format_, algorithm in writes:
-        context = _SEALED_CONTEXT + secrets.token_bytes(16) if format_ == "sealed" else b""
+        context = SEALED_CONTEXT + secrets.token_bytes(16) if format_ == "sealed" else b""
         secret = secrets.token_bytes(32)
         pairs = [(secret, key.wrap(secret, algorithm=algorithm, context=context))]
         if isinstance(key, DrawsDataKeys):

@@ -8,7 +8,7 @@ import pytest
 from tests.failing_store import FailingStore
 
 import cipherbucket as cb
-from cipherbucket import uploading
+from cipherbucket import streaming
 from cipherbucket.errors import (
     IntegrityError,
     ObjectChangedError,
@@ -36,7 +36,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the first part have 7 chunks, and every other 14."""
-    monkeypatch.setattr(uploading, "growing_part_size", lambda n: PART if n == 1 else 2 * PART)
+    monkeypatch.setattr(streaming, "growing_part_size", lambda n: PART if n == 1 else 2 * PART)
 
 
 def bucket_in(store: MemoryStore) -> cb.Bucket:
@@ -206,7 +206,7 @@ def test_an_upload_that_cannot_be_aborted_does_not_hide_the_failure(
 
 
 def test_a_body_of_more_parts_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploading, "MAX_PARTS", 2)
+    monkeypatch.setattr(streaming, "MAX_PARTS", 2)
     store = Watched()
 
     assert bucket_in(store).put("fits", streamed(TEXT[: 3 * PART - 1])).size == 3 * PART - 1
