@@ -285,7 +285,7 @@ def test_timeout_and_proxies_may_be_set_later(face: Scene) -> None:
     bucket.put_object("o", b"content")
     assert (bucket.timeout, bucket.proxies) == (7, None)
     bucket.proxies = {"http": "http://127.0.0.1:1"}
-    with pytest.raises(exceptions.RequestError, match="Proxy"):
+    with pytest.raises(exceptions.RequestError, match="proxy"):
         bucket.get_object("o")
     bucket.proxies, bucket.timeout = None, (3, 4.5)
     settings = bucket._connection.settings()
