@@ -1,4 +1,7 @@
-"""What the headers of an OSS answer say, checked: the server is hostile, its headers are input."""
+"""What the headers of an OSS answer say, checked: the server is hostile, its headers are input.
+
+Beside them, how a range is asked for.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,15 @@ def content_length(name: str, headers: Mapping[str, str]) -> int:
     if not _SIZE.fullmatch(text):
         raise IntegrityError("the store does not say how long its answer is", name=name)
     return int(text)
+
+
+def range_header(start: int, length: int | None, tail: int | None) -> str | None:
+    """Return the ``Range`` header of a range as `Store.get` takes it; None for the whole."""
+    if tail is not None:
+        return f"bytes=-{tail}"
+    if length is not None:
+        return f"bytes={start}-{start + length - 1}"
+    return f"bytes={start}-" if start else None
 
 
 def received_range(name: str, status: int, headers: Mapping[str, str]) -> tuple[int, int, int]:

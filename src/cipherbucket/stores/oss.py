@@ -16,7 +16,7 @@ from alibabacloud_oss_v2.types import OperationInput
 from cipherbucket.errors import CipherbucketError, RangeError, UploadNotFoundError
 from cipherbucket.stores._http import Http, Response
 from cipherbucket.stores._sdk import new_client, service_errors
-from cipherbucket.stores.answers import received_range, stored_object
+from cipherbucket.stores.answers import range_header, received_range, stored_object
 from cipherbucket.stores.bodies import Outgoing, RawBody
 from cipherbucket.stores.objects import Match, Part, StoredObject, check_conditions, clip
 from cipherbucket.stores.oss_copying import POLICED, OssCopying, with_prefix
@@ -120,7 +120,7 @@ class OssStore(OssCopying):
         version_id: str | None,
     ) -> tuple[StoredObject, int, int, RawBody]:
         headers = {} if if_match is None else {"if-match": f'"{if_match}"'}
-        if (span := _range_header(start, length, tail)) is not None:
+        if (span := range_header(start, length, tail)) is not None:
             if length == 0 or tail == 0:
                 return self._nothing_of(name, start, length, tail, if_match, version_id)
             # Without it OSS answers a range that leaves the object with the whole object.
@@ -208,14 +208,6 @@ class _Nothing:
 
     def close(self) -> None:
         """Nothing to release."""
-
-
-def _range_header(start: int, length: int | None, tail: int | None) -> str | None:
-    if tail is not None:
-        return f"bytes=-{tail}"
-    if length is not None:
-        return f"bytes={start}-{start + length - 1}"
-    return f"bytes={start}-" if start else None
 
 
 def _with_metadata(metadata: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from cipherbucket.errors import (
     named,
 )
 from cipherbucket.stores._http import Http, Response
-from cipherbucket.stores.answers import received_range, stored_object
+from cipherbucket.stores.answers import range_header, received_range, stored_object
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.objects import NOTHING, clip
 from cipherbucket.stores.oss_settings import OssSettings
@@ -67,10 +67,8 @@ def fetch_url(
     given = {key.lower(): text for key, text in headers.items()}
     given.pop("range", None)
     asked = dict(given)
-    if tail is not None:
-        asked["range"] = f"bytes=-{tail}"
-    elif start or length is not None:
-        asked["range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
+    if (span := range_header(start, length, tail)) is not None:
+        asked["range"] = span
     response = _fetched(http, url, name, asked)
     try:
         first, stop, size = received_range(name, response.status, response.headers)
