@@ -65,7 +65,7 @@ def main() -> None:
     bucket = cb.Bucket(store, cb.KeyRing(new, old), format="sealed")
     with bucket.rewrap_all("many/", dry_run=True) as report:
         due = report.due.objects
-        walked = sum(1 for _ in report.outcomes())
+        walked = sum(1 for _ in report.objects())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps({"due": due, "walked": walked, "peak": peak}))  # noqa: T201
 

@@ -52,6 +52,7 @@ FLOORS = {
     "custody": 4.15,
     "rewrap": 4.16,
     "reencrypt": 4.17,
+    "rotation_report": 4.02,
     "rotation": 4.175,
     "journal": 4,
     "beginning": 4.13,

@@ -58,14 +58,13 @@ from cipherbucket.keys.kms_settings import KmsSettings
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.keys.trial import KeyTrial, try_key
-from cipherbucket.ledger import Outcome
 from cipherbucket.multipart import Multipart
 from cipherbucket.object_file import ObjectFile
 from cipherbucket.object_writer import ObjectWriter
 from cipherbucket.opening import open_bucket, open_sealed_file, open_url
 from cipherbucket.policy import Policy
 from cipherbucket.reader import ObjectStream
-from cipherbucket.rotation import RotationReport, Tally
+from cipherbucket.rotation_report import RotatedObject, RotationReport, Tally
 from cipherbucket.stores.address import make_bucket, open_store, split_url
 from cipherbucket.stores.local import LocalStore
 from cipherbucket.stores.local_repair import RepairReport, repair_index
@@ -111,7 +110,6 @@ __all__ = [
     "ObjectStream",
     "ObjectWriter",
     "OssSettings",
-    "Outcome",
     "Part",
     "Policy",
     "PolicyError",
@@ -120,6 +118,7 @@ __all__ = [
     "Recipient",
     "RepairReport",
     "Retirement",
+    "RotatedObject",
     "RotationReport",
     "RsaKey",
     "Rule",

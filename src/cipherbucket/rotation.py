@@ -9,25 +9,22 @@ before, and the report says of every one that was not done why.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cipherbucket.description import Description
 from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.ledger import FAILED, Ledger, Outcome, mark_of
+from cipherbucket.ledger import Ledger, Outcome, mark_of
 from cipherbucket.pace import check_speed
 from cipherbucket.parallel import MEMORY, Halt
 from cipherbucket.reencrypt import Renewal, Renewing
 from cipherbucket.rewrap import Change, Label, is_of
+from cipherbucket.rotation_report import DONE, DUE, SKIPPED, RotationReport
 from cipherbucket.stores.objects import NOTHING, Entry, StoredObject
 from cipherbucket.walk import walk
 from cipherbucket.writer import persist
 
-DONE, DUE, SKIPPED = "done", "due", "skipped"
 _HAS_NEW = "has the new key"
 WORKERS = 16
 """Objects at once unless told otherwise: most of the time is waiting for the store's answers."""
@@ -36,66 +33,6 @@ RENEWING_WORKERS = 4
 
 Told = Callable[[int, int | None], None]
 """Told (objects looked at by this run, None: how many there are shows only at the end)."""
-
-
-@dataclass(frozen=True)
-class Tally:
-    """How many objects, and how many stored bytes they have."""
-
-    objects: int = 0
-    size: int = 0
-
-
-class RotationReport:
-    """What a pass did. Close it, or use it in a ``with`` statement: its ledger is on disk.
-
-    Attributes:
-        done: Objects that were changed, by this run and those that it went on from.
-        due: Objects that would be: of a dry run.
-        skipped: Objects that nothing was to be done with.
-        failed: Objects that could not be done; the next run tries them again.
-        reasons: Why objects were skipped, with how many.
-        moved: Bytes that went, or would go, through this machine, there and back.
-        versions_left: Objects whose old version is still there, under its old key.
-        resumed: How many objects earlier runs had done.
-    """
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        counts = {status: Tally(*tally) for status, tally in ledger.counts().items()}
-        self.done = counts.get(DONE, Tally())
-        self.due = counts.get(DUE, Tally())
-        self.skipped = counts.get(SKIPPED, Tally())
-        self.failed = counts.get(FAILED, Tally())
-        self.reasons: Mapping[str, int] = ledger.reasons(SKIPPED)
-        self.moved = ledger.total("moved")
-        self.versions_left = ledger.total("version_left")
-        self.resumed = ledger.resumed
-
-    def failures(self) -> Iterator[Outcome]:
-        """Go through what failed, in byte order of names; ``detail["reason"]`` says why."""
-        return self._ledger.outcomes(FAILED)
-
-    def outcomes(self) -> Iterator[Outcome]:
-        """Go through all objects, in byte order of names."""
-        return self._ledger.outcomes()
-
-    def close(self) -> None:
-        """Let go of the ledger; where nothing failed there is nothing to go on with."""
-        if not self.failed.objects:
-            self._ledger.finish()
-        self._ledger.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Rotating(Renewing):
@@ -260,7 +197,7 @@ class Rotating(Renewing):
             )
             if looks:
                 ledger.forget_unseen()
-            return RotationReport(ledger)
+            return RotationReport(ledger, purpose, self.url, prefix, dry_run=looks)
         except BaseException:
             ledger.close()
             raise

@@ -119,8 +119,10 @@ def test_json_names_each_object_and_ends_with_the_summary(
         "outside": "done",
     }
     assert objects[2]["error"] == "NoMatchingKeyError"
-    assert last["summary"]["done"] == {"objects": 3, "stored_size": 6}
-    assert last["summary"]["reasons"] == {"not encrypted": 1}
+    assert {each["type"] for each in objects} == {"object"}
+    assert (last["type"], last["schema"], last["url"]) == ("rotate", 1, filled)
+    assert last["counts"]["done"] == {"objects": 3, "stored_bytes": 6}
+    assert last["reasons"] == {"not encrypted": 1}
 
 
 def test_names_from_the_store_are_never_written_raw(

@@ -85,7 +85,7 @@ def test_a_pass_that_goes_on_does_not_repeat(store: OssStore) -> None:
         assert (first.done.objects, first.failed.objects) == (99, 1)
         (failure,) = first.failures()
         assert failure.name == broken
-        assert failure.detail["error"] == "EnvelopeError"
+        assert failure.error == "EnvelopeError"
     requests = Requests(store)
     scene.bucket().delete(broken)
     scene.put(b"new", broken)

@@ -38,7 +38,7 @@ def test_all_below_a_prefix_and_nothing_else(scene: Scene) -> None:
     scene.put(name="other")
     with scene.bucket(scene.new, scene.old).rewrap_all("many/") as report:
         assert report.done.objects == 5
-        assert [outcome.name for outcome in report.outcomes()] == FIVE
+        assert [each.name for each in report.objects()] == FIVE
     assert {scene.label(name) for name in FIVE} == {"new"}
     assert scene.label("other") == "old"
     assert list(state_folder().iterdir()) == [], "there is nothing to go on with"
@@ -50,7 +50,7 @@ def test_a_dry_run_changes_nothing_and_tells_what_it_would(scene: Scene, verb: s
     requests = Requests(scene.store)
     with getattr(scene.bucket(scene.new, scene.old), verb)("many/", dry_run=True) as report:
         stored = sum(each.size for each in before)
-        assert (report.due.objects, report.due.size, report.done.objects) == (5, stored, 0)
+        assert (report.due.objects, report.due.stored_size, report.done.objects) == (5, stored, 0)
         assert report.moved == (0 if verb == "rewrap_all" else 2 * stored)
     assert requests.names == ["head"] * 5
     assert [scene.store.head(name) for name in FIVE] == before
@@ -132,7 +132,7 @@ def test_others_are_left_with_their_reasons(scene: Scene) -> None:
         assert dict(report.reasons) == {"not encrypted": 1, "of another key": 3}
     with scene.bucket(scene.new, scene.old).rewrap_all("many/") as report:
         assert dict(report.reasons) == {"not encrypted": 1, "has the new key": 6}
-        reasons = {each.name: each.detail["error"] for each in report.failures()}
+        reasons = {each.name: each.error for each in report.failures()}
         assert reasons == {"many/third": "NoMatchingKeyError", "many/v1": "PolicyError"}
     assert scene.read(third, name="many/third") == SMALL
 
@@ -146,7 +146,7 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(scene: Scene, verb: st
     with getattr(bucket, verb)("many/") as report:
         assert (report.done.objects, report.failed.objects) == (4, 1)
         (failure,) = report.failures()
-        assert (failure.name, failure.detail["error"]) == (FIVE[2], "WrongKeyError")
+        assert (failure.name, failure.error) == (FIVE[2], "WrongKeyError")
     scene.put(name=FIVE[2])
     requests = Requests(scene.store)
     with getattr(bucket, verb)("many/") as report:
@@ -235,7 +235,7 @@ def test_no_key_is_in_the_ledger_or_told(scene: Scene, caplog: pytest.LogCapture
         for text in wrapped:
             assert text.encode() not in files
             assert text not in caplog.text
-        assert all("key" not in outcome.detail for outcome in report.outcomes())
+        assert not any(each.reason or each.error for each in report.objects())
 
 
 @pytest.mark.parametrize("verb", ["rewrap_all", "reencrypt_all"])

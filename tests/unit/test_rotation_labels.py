@@ -103,7 +103,7 @@ def test_a_damaged_description_is_told_and_not_taken_for_another_keys(verb: str)
     with getattr(bucket, verb)(only={"desc": "old"}) as report:
         assert (report.skipped.objects, report.failed.objects) == (0, 1)
         (failure,) = report.failures()
-        assert failure.detail["error"] == "EnvelopeError"
+        assert failure.error == "EnvelopeError"
 
 
 def test_a_dry_run_tells_what_could_not_be_done(key: cb.RsaKey) -> None:
@@ -114,7 +114,7 @@ def test_a_dry_run_tells_what_could_not_be_done(key: cb.RsaKey) -> None:
     store.put("cut", bytes(99), metadata=store.head("cut").metadata)
     with bucket.rewrap_all(to=key_for("oss", "new"), dry_run=True) as report:
         assert (report.due.objects, report.moved) == (0, 0)
-        errors = {each.name: each.detail["error"] for each in report.failures()}
+        errors = {each.name: each.error for each in report.failures()}
     assert errors == {"cut": "IntegrityError", "v1": "PolicyError"}
 
 
@@ -139,6 +139,6 @@ def test_a_store_that_lists_other_names_has_them_left_alone(scene: Scene) -> Non
     with scene.bucket(scene.new, scene.old).rewrap_all("folder/") as report:
         assert (report.done.objects, report.failed.objects) == (1, 1)
         (failure,) = report.failures()
-        assert "not asked for" in failure.detail["reason"]
+        assert "not asked for" in failure.reason
     assert "head" in requests.names
     assert scene.label("other") == "old"

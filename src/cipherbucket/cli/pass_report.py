@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 import click
 
@@ -48,12 +47,11 @@ def tell_report(
         say("no objects there")
     code = 1 if report.failed.objects else _NO_OBJECT if nothing and not whole else 0
     if as_json:
-        for outcome in report.outcomes():
-            click.echo(json.dumps(_facts(outcome)))
-        click.echo(json.dumps({"summary": _summary(report)}))
+        for facts in report.lines():
+            click.echo(json.dumps(facts))
         return code
     for failure in islice(report.failures(), _SHOWN):
-        reason = in_options(str(failure.detail.get("reason", "")))
+        reason = in_options(failure.reason)
         say(printable(f"{failure.name!r}: {reason}"))
     if report.failed.objects > _SHOWN:
         say(f"and {report.failed.objects - _SHOWN:,} more; --json names all")
@@ -87,32 +85,11 @@ def _all_in(report: cb.RotationReport) -> int:
     return sum(tally.objects for tally in tallies)
 
 
-def _may_pass(failure: cb.Outcome) -> bool:
+def _may_pass(failure: cb.RotatedObject) -> bool:
     """Tell whether it was store, KMS or another writer that an object failed for."""
-    kind = getattr(cb, str(failure.detail.get("error")), None)
+    kind = getattr(cb, failure.error, None)
     return isinstance(kind, type) and issubclass(kind, _PASSING)
 
 
 def _tally(tally: cb.Tally) -> str:
-    return f"{count(tally.objects, 'object'):>16}  {amount(tally.size)}"
-
-
-def _facts(outcome: cb.Outcome) -> dict[str, Any]:
-    facts = {"name": outcome.name, "status": outcome.status, "stored_size": outcome.size}
-    return facts | {
-        name: outcome.detail[name] for name in ("reason", "error") if name in outcome.detail
-    }
-
-
-def _summary(report: cb.RotationReport) -> dict[str, Any]:
-    tallies = {"done": report.done, "due": report.due, "skipped": report.skipped}
-    return {
-        **{
-            status: {"objects": tally.objects, "stored_size": tally.size}
-            for status, tally in (tallies | {"failed": report.failed}).items()
-        },
-        "reasons": dict(report.reasons),
-        "moved": report.moved,
-        "versions_left": report.versions_left,
-        "resumed": report.resumed,
-    }
+    return f"{count(tally.objects, 'object'):>16}  {amount(tally.stored_size)}"
