@@ -125,8 +125,10 @@ def test_files_are_written_whole_and_text_is_left_out(
 
 
 def test_an_empty_prefix_is_told(url: str, bucket: cb.Bucket) -> None:
-    result = succeed("audit", f"{url}/nothing")
+    result = invoke("audit", f"{url}/nothing")
+    assert result.exit_code == 3
     assert "no object's name begins so" in result.stderr
+    assert invoke("audit", url).exit_code == 0
 
 
 def test_progress_is_shown_on_a_terminal_alone(url: str, bucket: cb.Bucket) -> None:

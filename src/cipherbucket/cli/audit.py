@@ -21,6 +21,7 @@ from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.settings import current_config, load_key, split_url
 
 _FOUND = 7
+_NO_OBJECT = 3
 _GOES_ON = "interrupted; the same command goes on where it was"
 
 
@@ -83,8 +84,8 @@ def audit(
 
     No key is needed. Then all that is told is the store's word; with -k, each envelope that names
     one of these keys is opened. The exit code is 7 if there are findings, or, with --retire, if the
-    answer for one of the keys is not yes. An audit that was interrupted goes on when the same
-    command is given again within a week.
+    answer for one of the keys is not yes; 3 if no name begins so. An audit that was interrupted goes
+    on when the same command is given again within a week.
     """
     store_url, prefix = split_url(url)
     access = Access(tuple(file for file in key_files if file), config=current_config())
@@ -135,7 +136,10 @@ def _told(
         say("no object's name begins so")
     if retire:
         return 0 if all(answer.answer == "yes" for answer in audited.answers) else _FOUND
-    return _FOUND if audited.summary.found() else 0
+    if audited.summary.found():
+        return _FOUND
+    misspelt = bool(audited.scope.prefix) and not audited.summary.objects
+    return _NO_OBJECT if misspelt else 0
 
 
 def _read_all(config: cb.Config) -> None:
