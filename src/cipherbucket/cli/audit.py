@@ -84,8 +84,8 @@ def audit(
 
     No key is needed. Then all that is told is the store's word; with -k, each envelope that names
     one of these keys is opened. The exit code is 7 if there are findings, or, with --retire, if the
-    answer for one of the keys is not yes; 3 if no name begins so. An audit that was interrupted goes
-    on when the same command is given again within a week.
+    answer for one of the keys is not yes; 3 if no name begins so. An audit that was interrupted
+    goes on when the same command is given again within a week.
     """
     store_url, prefix = split_url(url)
     access = Access(tuple(file for file in key_files if file), config=current_config())
