@@ -173,7 +173,10 @@ def test_it_says_where_it_is_and_how_to_point_sdks_at_it(tmp_path: Path) -> None
         assert "very-secret" not in kms.describe(with_secret=False)
         assert "--kms-tls" in text
     with KmsEndpoint(tls=tmp_path) as kms:
-        assert kms.describe(with_secret=True).count(str(kms.certificate)) == 5
+        text = kms.describe(with_secret=True)
+        for variable in ("SSL_CERT_FILE", "ALIBABA_CLOUD_CA_BUNDLE"):
+            assert f"{variable}={kms.certificate}" in text
+        assert text.count(str(kms.certificate)) == 6
 
 
 def test_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
