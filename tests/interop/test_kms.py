@@ -52,10 +52,8 @@ class Clouds:
     def theirs(self, **options: Any) -> Any:
         """Return oss2's encrypting bucket."""
         import_oss2()
-        from aliyunsdkcore.profile import region_provider
         from oss2.crypto import AliKMSProvider
 
-        region_provider.modify_point("Kms", REGION, self.kms.address)
         provider = AliKMSProvider(
             self.kms.access_key_id,
             self.kms.access_key_secret,
@@ -63,6 +61,8 @@ class Clouds:
             self.kms.key_id("alias/one"),
             **options,
         )
+        # Of this client alone: region_provider.modify_point would hold for the whole process.
+        provider.kms_client.add_endpoint(REGION, "Kms", self.kms.address)
         return oss2_bucket(self.oss, BUCKET, crypto_provider=provider)
 
 
