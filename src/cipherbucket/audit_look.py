@@ -14,7 +14,6 @@ from cipherbucket.audit_kms import Asking
 from cipherbucket.audit_object import (
     FINDINGS,
     GONE,
-    PLAINTEXT,
     UNREADABLE,
     AuditedObject,
     AuditedRecipient,
@@ -39,7 +38,7 @@ from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, spelling
 from cipherbucket.ledger import Outcome
-from cipherbucket.policy import Policy
+from cipherbucket.policy import PLAINTEXT, Policy
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.objects import Entry, StoredObject, Version
 from cipherbucket.unlocking import fetch_footer, fetch_from

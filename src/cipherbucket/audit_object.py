@@ -19,8 +19,8 @@ from cipherbucket.description import Description
 from cipherbucket.errors import EnvelopeError
 from cipherbucket.format.footer import Recipient
 from cipherbucket.ledger import FAILED, Outcome
+from cipherbucket.policy import PLAINTEXT
 
-PLAINTEXT = "plaintext"
 UNREADABLE = "unreadable"
 GONE = "gone"
 UNASKED = "unasked"

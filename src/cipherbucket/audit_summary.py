@@ -16,7 +16,6 @@ from cipherbucket.audit_object import (
     FINDINGS,
     FORMATS,
     GONE,
-    PLAINTEXT,
     UNASKED,
     UNREADABLE,
     AuditedObject,
@@ -29,6 +28,7 @@ from cipherbucket.format.footer import MIN_FOOTER
 from cipherbucket.format.sealed import HEADER, TAG
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.ledger import FAILED
+from cipherbucket.policy import PLAINTEXT
 
 FIRST_OF_KEY = 10
 """So many of every other key."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -25,10 +24,8 @@ from cipherbucket.reader import open_stream
 from cipherbucket.stores.objects import NOTHING, Entry, Version
 from cipherbucket.unlocking import Reading, fetch_from
 from cipherbucket.verification import Verification, gone, read_through, verified
-from cipherbucket.walk import walk
+from cipherbucket.walk import Told, walk
 
-Told = Callable[[int, int | None], None]
-"""Called with (how much is done, None) at most ten times a second."""
 NO_OTHERS: Mapping[str, Inspection] = MappingProxyType({})
 AUDIT_WORKERS = 16
 """Threads, which mostly wait: an answer has a few hundred bytes, and comes after a round trip."""
@@ -96,14 +93,13 @@ class Inspection(Copies):
         ledger = ledger_of(scope, strict_iv=strict)
         try:
             there = beside(self._store, prefix, versions=not versions)
-            count = _Count(auditor.work)
             walk(
                 self._all_versions(prefix) if versions else self._all_objects(prefix),
-                count,
+                auditor.work,
                 ledger,
                 workers=workers or AUDIT_WORKERS,
                 halt=Halt(),
-                tick=_telling(progress, lambda: ledger.kept + count.done),
+                tick=_telling(progress, lambda looked: ledger.kept + looked),
             )
             ledger.forget_unseen()
             return Audit(scope, ledger, self._ring, there, questions)
@@ -189,7 +185,7 @@ class Inspection(Copies):
                 ledger,
                 workers=workers or usual_workers(),
                 halt=halt,
-                tick=_telling(progress, lambda: halt.done),
+                tick=_telling(progress, lambda _: halt.done),
             )
             ledger.forget_unseen()
             return Verification(self.url, prefix, ledger)
@@ -233,24 +229,9 @@ class Inspection(Copies):
         return (version for version in versions if not version.is_delete_marker)
 
 
-class _Count:
-    """Work that is counted; threads may lose a count for a moment, never for good."""
-
-    def __init__(self, work: Callable[[Entry | Version], Outcome]) -> None:
-        self._work = work
-        self._counter = itertools.count(1)
-        self.done = 0
-
-    def __call__(self, entry: Entry | Version) -> Outcome:
-        try:
-            return self._work(entry)
-        finally:
-            self.done = max(self.done, next(self._counter))
-
-
-def _telling(progress: Told | None, done: Callable[[], int]) -> Callable[[], None]:
-    def tick() -> None:
+def _telling(progress: Told | None, done: Callable[[int], int]) -> Callable[[int], None]:
+    def tick(looked: int) -> None:
         if progress is not None:
-            progress(done(), None)
+            progress(done(looked), None)
 
     return tick

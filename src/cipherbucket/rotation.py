@@ -8,7 +8,6 @@ before, and the report says of every one that was not done why.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cipherbucket.description import Description
@@ -22,7 +21,7 @@ from cipherbucket.reencrypt import Renewal, Renewing
 from cipherbucket.rewrap import Change, Label, is_of
 from cipherbucket.rotation_report import DONE, DUE, SKIPPED, RotationReport
 from cipherbucket.stores.objects import NOTHING, Entry, StoredObject
-from cipherbucket.walk import walk
+from cipherbucket.walk import Told, walk
 from cipherbucket.writer import persist
 
 _HAS_NEW = "has the new key"
@@ -30,9 +29,6 @@ WORKERS = 16
 """Objects at once unless told otherwise: most of the time is waiting for the store's answers."""
 RENEWING_WORKERS = 4
 """So many where all bytes go through here."""
-
-Told = Callable[[int, int | None], None]
-"""Told (objects looked at by this run, None: how many there are shows only at the end)."""
 
 
 class Rotating(Renewing):
@@ -162,8 +158,6 @@ class Rotating(Renewing):
         *,
         looks: bool,
     ) -> RotationReport:
-        looked, counting = 0, threading.Lock()
-
         def one(entry: Entry) -> Outcome:
             if not entry.name.startswith(prefix):
                 raise StoreError("the store lists what was not asked for", name=entry.name)
@@ -173,15 +167,7 @@ class Rotating(Renewing):
                 return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
             return work(seen, ObjectInfo.of(seen))
 
-        def counted(entry: Entry) -> Outcome:
-            nonlocal looked
-            try:
-                return persist(lambda _: one(entry))
-            finally:
-                with counting:
-                    looked += 1
-
-        def tick() -> None:
+        def tick(looked: int) -> None:
             if progress is not None:
                 progress(looked, None)
 
@@ -189,7 +175,7 @@ class Rotating(Renewing):
         try:
             walk(
                 self.list(prefix),
-                counted,
+                lambda entry: persist(lambda _: one(entry)),
                 ledger,
                 workers=workers or WORKERS,
                 halt=halt,

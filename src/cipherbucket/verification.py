@@ -18,10 +18,11 @@ from cipherbucket.errors import ObjectNotFoundError
 from cipherbucket.info import ObjectInfo
 from cipherbucket.ledger import FAILED, Ledger, Outcome
 from cipherbucket.parallel import Halt
+from cipherbucket.policy import PLAINTEXT
 from cipherbucket.reader import ObjectStream
 from cipherbucket.stores.objects import Entry
 
-VERIFIED, PLAINTEXT, GONE = "verified", "plaintext", "gone"
+VERIFIED, GONE = "verified", "gone"
 STATUSES = (VERIFIED, PLAINTEXT, FAILED, GONE)
 
 

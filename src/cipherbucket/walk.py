@@ -9,6 +9,7 @@ it is run again.
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,8 @@ _IN_A_ROW = 100
 _MOMENT = 0.1
 
 Item = TypeVar("Item", bound=Entry | Version)
+Told = Callable[[int, int | None], None]
+"""Told (what is done so far, None: how much there is shows only at the end)."""
 
 
 def walk(
@@ -36,7 +39,7 @@ def walk(
     *,
     workers: int,
     halt: Halt,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Work on every entry that the ledger does not have yet, and write down what became of it.
 
@@ -47,17 +50,23 @@ def walk(
         ledger: What is done.
         workers: Threads, 1 or more.
         halt: Set when all have to stop.
-        tick: Called in this thread some ten times a second.
+        tick: Called in this thread some ten times a second, with the number of objects that were
+            worked on.
 
     Raises:
         StoreError, KmsError: Of the last of a hundred objects that failed by store or KMS in a
             row; or what the listing raised. All that was done is in the ledger.
     """
     row = _Row()
+    counter, looked = itertools.count(1), 0
 
     def done(entry: Item) -> None:
+        nonlocal looked
         try:
-            outcome = work(entry)
+            try:
+                outcome = work(entry)
+            finally:  # threads may lose a count for a moment, never for good
+                looked = max(looked, next(counter))
         except StoppedError:
             raise
         except CipherbucketError as error:
@@ -70,7 +79,7 @@ def walk(
     listed = (entry for entry in _Ahead(entries, halt) if not getattr(entry, "is_prefix", False))
     fresh = (entry for entry in listed if not ledger.has(entry))
     try:
-        run(fresh, done, workers=workers, halt=halt, tick=tick)
+        run(fresh, done, workers=workers, halt=halt, tick=lambda: tick(looked))
     finally:
         halt.set()  # the listing's thread, too
 

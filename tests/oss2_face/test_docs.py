@@ -82,7 +82,7 @@ def test_the_command_of_the_migration_page(face: Scene) -> None:
     run(face, ["cipherbucket", "keygen", "cmk.pem", "--description", "desc=2026"])
     key = cb.load_key(face.folder / "cmk.pem")
     cb.Bucket(face.store(), cb.KeyRing(key)).put("exampleobject.txt", b"Hello OSS!")
-    run(face, ["bash", "-euc", command])
+    assert run(face, ["bash", "-euc", command]).startswith("yes: cmk.pem opens it")
 
 
 def test_every_key_of_the_page_is_what_it_says() -> None:

@@ -7,7 +7,6 @@ is not yes, and a finding, show in the exit code, so that a program can act on t
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 
 import click
@@ -18,7 +17,8 @@ from cipherbucket.cli.audit_text import text_of
 from cipherbucket.cli.command import Command
 from cipherbucket.cli.counter import counted
 from cipherbucket.cli.errors import one_line, say
-from cipherbucket.cli.settings import current_config, load_key, split_url
+from cipherbucket.cli.labels import label_in
+from cipherbucket.cli.settings import current_config, split_url
 
 _FOUND = 7
 _NO_OBJECT = 3
@@ -166,11 +166,8 @@ def _key_in(text: str) -> cb.MasterKey | str:
     Raises:
         UsageError: Neither.
     """
-    if text.lstrip().startswith("{"):
-        return text
-    name, separator, value = text.partition("=")
-    if separator and name and not os.path.lexists(text):
-        return json.dumps({name: value})
-    key = load_key(text)
+    key = label_in(text)
+    if isinstance(key, cb.Description):
+        return key.text
     # An id is no key that somebody has: it can be misspelled as a description can.
     return key.id if text.startswith("kms:") else key

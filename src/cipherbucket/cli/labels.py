@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import click
 
@@ -19,7 +19,7 @@ def label_in(text: str) -> cb.MasterKey | cb.Description:
     if text.lstrip().startswith("{"):
         return cb.Description(text)
     name, separator, value = text.partition("=")
-    if separator and name and not Path(text).exists():
+    if separator and name and not os.path.lexists(text):
         return cb.Description({name: value})
     return load_key(text)
 
