@@ -22,7 +22,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) -q tests/test_architecture.py tests/test_public_face.py tests/test_docs.py
+	$(PYTEST) -q tests/architecture tests/docs
 
 # The official SDKs of every language this machine has a toolchain for, against the local endpoint.
 interop: $(PEERS)

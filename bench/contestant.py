@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import cipherbucket as cb
-from cipherbucket.file_at import FileAt
 from cipherbucket.format.span import PartPlan
-from cipherbucket.parallel import Halt, run
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.objects import Part
+from cipherbucket.stores.records import Part
+from cipherbucket.transfers.file_at import FileAt
+from cipherbucket.workers.threads import Halt, run
 
 BUCKET = "bench-bucket"
 PART = 16 << 20
@@ -156,8 +156,9 @@ class Oss2:
     """`oss2.CryptoBucket`."""
 
     def __init__(self, task: Task) -> None:
-        import oss2  # noqa: PLC0415
         from oss2.crypto import RsaProvider  # noqa: PLC0415
+
+        import oss2  # noqa: PLC0415
 
         self.task, self.oss2 = task, oss2
         pems = {

@@ -18,7 +18,7 @@ from functools import reduce
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from cipherbucket.checksum import crc64, crc64_combine
+from cipherbucket.format.crc64 import crc64, crc64_combine
 
 TOLD = {"requests": 0, "bytes": 0}
 """Answers given and bytes of bodies in them; ``GET /told`` tells, and CPU seconds so far."""

@@ -127,8 +127,9 @@ class Contest:
 
     def oss2(self) -> Verbs:
         """Use `oss2.CryptoBucket`."""
-        import oss2  # noqa: PLC0415
         from oss2.crypto import RsaProvider  # noqa: PLC0415
+
+        import oss2  # noqa: PLC0415
 
         bucket = oss2.CryptoBucket(
             oss2.Auth("id", "secret"),

@@ -1,6 +1,6 @@
 """The programs of the documents, on oss2 and on the face of it, in one run.
 
-Each program does what its page prints (`tests/oss2_face/seeds`): a put and a get of 1 MiB with
+Each program does what its page prints (`tests/oss2/seeds`): a put and a get of 1 MiB with
 Content-Length, a get to a file, a resumable upload and a resumable download of a large file in
 parts of 1 MiB with 3 threads. Every round is a process of its own on the same minimal endpoint;
 importing, keys and the making of content come before. CPU seconds of the client and ratios are what

@@ -13,15 +13,16 @@ byte: Java, Go, C++, PHP and Python programs read them and are read.
 """
 
 from cipherbucket._version import __version__
-from cipherbucket.audit import Audit
-from cipherbucket.audit_object import AuditedObject
-from cipherbucket.audit_retire import Retirement
+from cipherbucket.audit.audited_object import AuditedObject
+from cipherbucket.audit.result import Audit
+from cipherbucket.audit.retirement import Retirement
 from cipherbucket.bucket import Bucket
-from cipherbucket.config import Config, load_config
-from cipherbucket.config_entries import KeyEntry, Rule, StoreEntry
-from cipherbucket.config_reading import find_config
+from cipherbucket.bulk.verification import Verification, VerifiedObject
+from cipherbucket.config.config import Config, load_config
+from cipherbucket.config.document import find_config
+from cipherbucket.config.entries import KeyEntry, Rule, StoreEntry
 from cipherbucket.credentials import Credentials
-from cipherbucket.description import Description
+from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (
     BindingError,
     CipherbucketError,
@@ -45,33 +46,32 @@ from cipherbucket.errors import (
     UsageError,
     WrongKeyError,
 )
+from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import Footer, Recipient, Seal
 from cipherbucket.format.span import Span
-from cipherbucket.info import ObjectInfo
-from cipherbucket.journal import Abandoned, abandoned
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file, load_key
-from cipherbucket.keys.kms import AliKmsKey
-from cipherbucket.keys.kms_settings import KmsSettings
+from cipherbucket.keys.kms.key import AliKmsKey
+from cipherbucket.keys.kms.settings import KmsSettings
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.keys.trial import KeyTrial, try_key
-from cipherbucket.multipart import Multipart
-from cipherbucket.object_file import ObjectFile
-from cipherbucket.object_writer import ObjectWriter
 from cipherbucket.opening import open_bucket, open_sealed_file, open_url
-from cipherbucket.policy import Policy
-from cipherbucket.reader import ObjectStream
-from cipherbucket.rotation_report import RotatedObject, RotationReport, Tally
-from cipherbucket.stores.address import make_bucket, open_store, split_url
-from cipherbucket.stores.local import LocalStore
-from cipherbucket.stores.local_repair import RepairReport, repair_index
+from cipherbucket.reading.file import ObjectFile
+from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.reading.stream import ObjectStream
+from cipherbucket.rotation.report import RotatedObject, RotationReport, Tally
+from cipherbucket.stores.local.repair import RepairReport, repair_index
+from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.objects import Entry, Part, Upload, Version
-from cipherbucket.stores.oss_settings import OssSettings
-from cipherbucket.verification import Verification, VerifiedObject
+from cipherbucket.stores.oss.settings import OssSettings
+from cipherbucket.stores.records import Entry, Part, Upload, Version
+from cipherbucket.stores.urls import make_bucket, open_store, split_url
+from cipherbucket.transfers.journal import Abandoned, abandoned
+from cipherbucket.writing.file import ObjectWriter
+from cipherbucket.writing.multipart import Multipart
 
 __all__ = [
     "Abandoned",

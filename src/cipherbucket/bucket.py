@@ -14,27 +14,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
+from cipherbucket.audit.run import Inspection
+from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import UsageError, named
-from cipherbucket.files import Files
 from cipherbucket.format.envelope import FORMATS, OSS, OSS_V1, SEALED
 from cipherbucket.format.span import Span
 from cipherbucket.format.texts import is_md5
-from cipherbucket.info import ObjectInfo
-from cipherbucket.inspection import Inspection
-from cipherbucket.keyless import content_headers, refuse_reserved
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.multipart import Multipart
-from cipherbucket.policy import Policy
-from cipherbucket.progress import Progress
-from cipherbucket.reader import ObjectStream, open_stream
-from cipherbucket.refused import Refused
-from cipherbucket.source import PutBody, Source
+from cipherbucket.objects.metadata import content_headers, refuse_reserved
+from cipherbucket.objects.refused import Refused
+from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.reading.stream import ObjectStream, open_stream
+from cipherbucket.reading.unlock import fetch_from
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.objects import NOTHING
-from cipherbucket.storing import store_source
-from cipherbucket.unlocking import fetch_from
-from cipherbucket.uploading import Destination, begin_upload
+from cipherbucket.stores.records import NOTHING
+from cipherbucket.transfers.open_file import Files
+from cipherbucket.workers.progress import Progress
+from cipherbucket.writing.multipart import Multipart
+from cipherbucket.writing.part_requests import Destination, begin_upload
+from cipherbucket.writing.put import store_source
+from cipherbucket.writing.source import PutBody, Source
 
 _log = logging.getLogger("cipherbucket")
 

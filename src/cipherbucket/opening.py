@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from cipherbucket.bucket import Bucket
+from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (
     BindingError,
     MasterKeyError,
@@ -21,15 +22,14 @@ from cipherbucket.format.footer import Footer
 from cipherbucket.format.span import Span, StoredSpan
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.plain_file import fetch_from_file
-from cipherbucket.policy import Policy
-from cipherbucket.progress import Progress
-from cipherbucket.reader import ObjectStream, open_stream
-from cipherbucket.stores.address import open_store
+from cipherbucket.reading.sealed_file import fetch_from_file
+from cipherbucket.reading.stream import ObjectStream, open_stream
+from cipherbucket.reading.unlock import Fetch, Reading, fetch_footer
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.objects import NOTHING, StoredObject
-from cipherbucket.stores.oss_settings import OssSettings
-from cipherbucket.unlocking import Fetch, Reading, fetch_footer
+from cipherbucket.stores.oss.settings import OssSettings
+from cipherbucket.stores.records import NOTHING, StoredObject
+from cipherbucket.stores.urls import open_store
+from cipherbucket.workers.progress import Progress
 
 
 def open_bucket(
@@ -124,7 +124,7 @@ def open_url(
 def _behind(url: str, settings: OssSettings, headers: Mapping[str, str]) -> tuple[str, Fetch]:
     """Return the name that a URL's path tells, and what fetches what is behind it."""
     try:
-        from cipherbucket.stores.url import fetch_url, name_in_url  # noqa: PLC0415  the extra
+        from cipherbucket.stores.oss.presigned import fetch_url, name_in_url  # noqa: PLC0415  the extra
     except ImportError as error:
         raise MissingExtraError(
             "urllib3 is not installed", hint="pip install 'cipherbucket[oss]'"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import error_of, invoke, on_terminal, program, succeed
-from tests.envelopes import v1, v2
+from tests.support.envelopes import v1, v2
 
 import cipherbucket as cb
 from cipherbucket.server.kms import KmsEndpoint
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.objects import StoredObject
+from cipherbucket.stores.records import StoredObject
 
 
 @pytest.fixture

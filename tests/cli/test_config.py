@@ -258,7 +258,7 @@ def test_a_key_in_a_kms_works_wherever_a_key_does(
     ],
 )
 def test_keys_in_the_environment_are_parted(text: str, parts: list[str]) -> None:
-    from cipherbucket.cli.settings import KeyName
+    from cipherbucket.cli.options.config import KeyName
 
     assert KeyName().split_envvar_value(text) == parts
 

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.runs import invoke, on_terminal, program, succeed
 
 import cipherbucket as cb
-from cipherbucket.cli import demo
+from cipherbucket.cli.commands import demo
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.cli.runs import error_of, invoke, program, succeed
 import cipherbucket as cb
 from cipherbucket.cli import errors
 from cipherbucket.cli.errors import exit_code, one_line
-from cipherbucket.cli.text import amount, printable
+from cipherbucket.cli.terminal.text import amount, printable
 
 CODES = {
     "BindingError": 5,
@@ -66,7 +66,7 @@ def test_a_transfer_that_another_process_is_at_is_no_mistake(
         raise BlockingIOError
 
     ours = SimpleNamespace(**{**vars(fcntl), "flock": locked})
-    monkeypatch.setattr("cipherbucket.journal.fcntl", ours)
+    monkeypatch.setattr("cipherbucket.transfers.journal.fcntl", ours)
     refused = invoke("cp", "-q", "-k", key_file, f"{url}/a", tmp_path / "a")
     assert "another process is at this transfer" in error_of(refused)
     assert refused.exit_code == 1

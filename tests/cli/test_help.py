@@ -10,8 +10,8 @@ from tests.cli.runs import PROGRAM, invoke, program, succeed
 
 import cipherbucket as cb
 from cipherbucket.cli import COMMANDS, cli
-from cipherbucket.cli.command import Command, Group
 from cipherbucket.cli.errors import EXIT_CODES
+from cipherbucket.cli.terminal.help import Command, Group
 
 README = Path(__file__).parent.parent.parent / "README.md"
 
@@ -78,7 +78,7 @@ def test_help_imports_nothing_slow() -> None:
     assert "cipherbucket.cli" in loaded
     slow = {"rich", "pyarrow", "asyncio", "urllib3", "requests", "alibabacloud_oss_v2", "getpass"}
     assert not loaded & slow
-    modules = {f"cipherbucket.cli.{module}" for module, _ in COMMANDS.values()}
+    modules = {f"cipherbucket.cli.commands.{module}" for module, _ in COMMANDS.values()}
     assert not loaded & modules
 
 

@@ -13,10 +13,10 @@ import pytest
 from tests.cli.runs import PROGRAM, base, contents, invoke, program, succeed
 
 import cipherbucket as cb
-from cipherbucket.cli import progress
-from cipherbucket.cli.options import amount_of_bytes
-from cipherbucket.cli.target_folder import TargetFolder
-from cipherbucket.cli.trees import Tally, files_below
+from cipherbucket.cli.copying.folders import Tally, files_below
+from cipherbucket.cli.copying.target_folder import TargetFolder
+from cipherbucket.cli.options.parsing import amount_of_bytes
+from cipherbucket.cli.terminal import progress
 
 
 def test_many_small_files_go_at_once_beside_a_large_one(
@@ -143,7 +143,7 @@ def test_a_signal_does_not_wait_for_a_slow_store_and_tells_what_is_so(
     asleep = tmp_path / "asleep"
     slowly = (
         "import pathlib, time\n"
-        "from cipherbucket.stores.local import LocalStore\n"
+        "from cipherbucket.stores.local.store import LocalStore\n"
         f"def sleep(*_, **__): pathlib.Path({str(asleep)!r}).touch(); time.sleep(60)\n"
         f"LocalStore._{slow} = sleep\n" + PROGRAM[2]
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.cli.runs import PROGRAM, base, error_of, invoke, succeed
-from tests.sealed_buckets import body_of
+from tests.support.sealed_buckets import body_of
 
 import cipherbucket as cb
 

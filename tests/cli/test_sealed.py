@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import error_of, invoke, on_terminal, read, succeed
-from tests.stub_kms import KEY_ID, OTHER_ID, stub_kms
+from tests.support.stub_kms import KEY_ID, OTHER_ID, stub_kms
 
 import cipherbucket as cb
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import PROGRAM, base, error_of, invoke
-from tests.wire_client import WireClient
+from tests.support.wire_client import WireClient
 
 from cipherbucket.server import Endpoint
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import PROGRAM, base, error_of, invoke
-from tests.kms_client import KmsClient
+from tests.support.kms_client import KmsClient
 
 from cipherbucket.server.kms import KmsEndpoint
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.cli.runs import PROGRAM, base
-from tests.wire_client import WireClient
+from tests.support.wire_client import WireClient
 
 from cipherbucket.server import Endpoint
 

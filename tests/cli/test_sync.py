@@ -12,8 +12,8 @@ import pytest
 from tests.cli.runs import contents, error_of, invoke, planned, read, synced
 
 import cipherbucket as cb
-from cipherbucket.cli import transfers
-from cipherbucket.cli.globs import Globs
+from cipherbucket.cli.copying import object_transfers
+from cipherbucket.cli.options.globs import Globs
 
 HOUR = 3600
 FORMATS = ["oss", "sealed"]
@@ -310,7 +310,7 @@ def test_a_file_that_is_changed_while_it_is_copied(
     bucket.put("more", b"")
     file = old_tree / "a.txt"
     file.write_bytes(b"first")
-    upload, copied = transfers.upload, []
+    upload, copied = object_transfers.upload, []
 
     def changing(bucket: cb.Bucket, body: Path, name: str, *rest: Any) -> cb.ObjectInfo:
         info = upload(bucket, body, name, *rest)
@@ -321,7 +321,7 @@ def test_a_file_that_is_changed_while_it_is_copied(
             os.utime(body, (at, at))
         return info
 
-    monkeypatch.setattr(transfers, "upload", changing)
+    monkeypatch.setattr(object_transfers, "upload", changing)
     result = invoke("sync", "-k", key_file, "--delete", old_tree, url)
     assert copied == ["a.txt", "a.txt"]
     if changes == 1:

@@ -7,7 +7,7 @@ import pytest
 from tests.cli.runs import contents, invoke, planned, succeed, synced
 
 import cipherbucket as cb
-from cipherbucket.cli.pairs import Item, paired
+from cipherbucket.cli.copying.listings import Item, paired
 from cipherbucket.server import Endpoint
 
 FORMATS = ["oss", "sealed"]

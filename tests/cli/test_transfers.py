@@ -12,8 +12,8 @@ import pytest
 from tests.cli.runs import PROGRAM, base, error_of, invoke, on_terminal, read, succeed
 
 import cipherbucket as cb
-from cipherbucket.cli import unfinished
-from cipherbucket.journal import Journal
+from cipherbucket.cli.commands import transfers
+from cipherbucket.transfers.journal import Journal
 
 BIG = os.urandom(1 << 20) * 20
 
@@ -181,7 +181,7 @@ def test_what_has_gone_on_while_the_question_stood_is_not_cleared(
         noted(url, 1, "new")
         return True
 
-    monkeypatch.setattr(unfinished, "_agreed", agreed)
+    monkeypatch.setattr(transfers, "_agreed", agreed)
     result = succeed("transfers", "--clear")
     assert aborted == ["same"]
     assert (gone_on.exists(), same.exists()) == (True, False)
@@ -222,7 +222,7 @@ def test_no_link_in_the_place_of_a_journal_is_followed(
         path.symlink_to(path.rename(tmp_path / "elsewhere"))
         return True
 
-    monkeypatch.setattr(unfinished, "_agreed", agreed)
+    monkeypatch.setattr(transfers, "_agreed", agreed)
     result = invoke("transfers", "--clear")
     assert result.exit_code == 1
     assert aborted == []

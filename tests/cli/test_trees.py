@@ -9,7 +9,7 @@ import pytest
 from tests.cli.runs import contents, invoke, read, succeed
 
 import cipherbucket as cb
-from cipherbucket.cli.target_folder import TargetFolder, safe_parts
+from cipherbucket.cli.copying.target_folder import TargetFolder, safe_parts
 
 HOSTILE = [
     "..",

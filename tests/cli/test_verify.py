@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import error_of, invoke, on_terminal, succeed
-from tests.sealed_buckets import body_of
+from tests.support.sealed_buckets import body_of
 
 import cipherbucket as cb
 
@@ -121,7 +121,7 @@ def test_the_limits_of_a_rule_hold(
 def test_what_an_earlier_run_has_read_is_said(
     url: str, full: cb.Bucket, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cipherbucket.ledger._MOMENT", timedelta(0))
+    monkeypatch.setattr("cipherbucket.bulk.ledger._MOMENT", timedelta(0))
     first = invoke("verify", "-r", "-k", key_file, url)
     assert "earlier run" not in first.stdout
     again = invoke("verify", "-r", "-k", key_file, url)

@@ -88,7 +88,7 @@ def test_a_whole_store_is_verified_each_object_by_its_own_rule(folder: Path) -> 
 def test_what_was_verified_by_another_rule_is_verified_anew(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cipherbucket.ledger._MOMENT", timedelta(0))
+    monkeypatch.setattr("cipherbucket.bulk.ledger._MOMENT", timedelta(0))
     for name in ("a", "other/a"):
         succeed("cp", "-", f"records://{name}", stdin=b"1")
     with cb.open_store(f"file://{folder}/records") as store:

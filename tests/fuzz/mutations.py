@@ -9,7 +9,7 @@ import base64
 import random
 from collections.abc import Callable
 
-from tests.sdk_vectors import rsa_key
+from tests.support.sdk_vectors import rsa_key
 
 Metadata = dict[str, str]
 Mutator = Callable[[random.Random, Metadata, list[Metadata]], Metadata]

@@ -10,10 +10,11 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
-from tests.counts import count
 from tests.fuzz.mutations import MUTATORS, Metadata, mutate
-from tests.sdk_vectors import all_vectors, ring_for, rsa_key
+from tests.support.counts import count
+from tests.support.sdk_vectors import all_vectors, ring_for, rsa_key
 
+from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (
     CipherbucketError,
     EnvelopeError,
@@ -25,12 +26,11 @@ from cipherbucket.errors import (
 )
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.envelope import Envelope, without_envelope
-from cipherbucket.info import ObjectInfo
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.policy import Policy
+from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.reading.unlock import Reading, unlock
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.objects import StoredObject
-from cipherbucket.unlocking import Reading, unlock
+from cipherbucket.stores.records import StoredObject
 
 SHARDS = 8
 CASES = count(200_000, 8_000)

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from tests.counts import count
 from tests.fuzz.mutations import MUTATORS, Metadata, mutate
-from tests.sdk_vectors import all_vectors
-from tests.sealed_vectors import GOOD, Case, body_of, bucket_of, ring_of
+from tests.support.counts import count
+from tests.support.sdk_vectors import all_vectors
+from tests.support.sealed_vectors import GOOD, Case, body_of, bucket_of, ring_of
 
+from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (
     BindingError,
     EnvelopeError,
@@ -39,11 +40,10 @@ from cipherbucket.format.footer import (
     parse_recipients,
 )
 from cipherbucket.format.sealed import Sealed
-from cipherbucket.info import ObjectInfo
-from cipherbucket.policy import Policy
+from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.reading.unlock import Reading, unlock
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.objects import StoredObject
-from cipherbucket.unlocking import Reading, unlock
+from cipherbucket.stores.records import StoredObject
 
 SHARDS = 4
 CASES = count(200_000, 16_000)

@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
-from tests.sdk_vectors import Vector, private_key, rsa_vectors
+from tests.support.sdk_vectors import Vector, private_key, rsa_vectors
 
 import cipherbucket as cb
 

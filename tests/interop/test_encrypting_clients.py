@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from tests.peer_sdks import (
+from tests.support.peer_sdks import (
     FORGETFUL,
     forgotten_sockets_collected,
     import_oss2,
@@ -19,7 +19,7 @@ from tests.peer_sdks import (
     oss2_bucket,
     oss_v2_client,
 )
-from tests.wire_client import WireClient
+from tests.support.wire_client import WireClient
 
 from cipherbucket.server import Endpoint
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.interop.run import BUCKET
-from tests.peer_sdks import (
+from tests.support.peer_sdks import (
     FORGETFUL,
     REGION,
     forgotten_sockets_collected,

@@ -172,7 +172,7 @@ def test_the_go_program_of_the_documents(clouds: Clouds, run: Run) -> None:
 
 def test_a_disabled_key_is_refused_by_name(clouds: Clouds) -> None:
     need("oss2", "Go 1", "Java 1")
-    from tests.kms_client import KmsClient
+    from tests.support.kms_client import KmsClient
 
     call = KmsClient(clouds.kms)
     made = call("CreateKey")["KeyMetadata"]["KeyId"]

@@ -1,7 +1,7 @@
 """The same script of calls on oss2 2.19.1 and on the face, each between fresh endpoints.
 
 Results, exceptions, response headers and what is on the store are compared; what may differ is in
-``tests/oss2_face/allowed.py``.
+``tests/oss2/allowed.py``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from tests.interop.conftest import need
-from tests.oss2_face.allowed import ALLOWED
-from tests.oss2_face.recording import Record, differences
-from tests.oss2_face.scene import FACE, REAL, scene
-from tests.oss2_face.script_many import many
-from tests.oss2_face.script_objects import objects
-from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
+from tests.oss2.allowed import ALLOWED
+from tests.oss2.recording import Record, differences
+from tests.oss2.scene import FACE, REAL, scene
+from tests.oss2.script_many import many
+from tests.oss2.script_objects import objects
+from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 pytestmark = [FORGETFUL, OLD_FASHIONED]
 

@@ -1,8 +1,8 @@
 """The names that are kept for the tests of the face are those of oss2 2.19.1."""
 
 from tests.interop.conftest import need
-from tests.oss2_face.names import FILE, committed, real_names, written
-from tests.oss2_face.scene import REAL, load
+from tests.oss2.names import FILE, committed, real_names, written
+from tests.oss2.scene import REAL, load
 
 
 def test_the_names_are_those_of_oss2() -> None:

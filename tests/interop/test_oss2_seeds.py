@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from tests.interop.conftest import need
-from tests.oss2_face.programs import PROGRAMS, check
-from tests.oss2_face.scene import REAL, scene
-from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
+from tests.oss2.programs import PROGRAMS, check
+from tests.oss2.scene import REAL, scene
+from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 
 @FORGETFUL

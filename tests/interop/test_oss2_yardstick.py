@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from tests.interop.conftest import need
-from tests.oss2_face.scene import REAL, Scene, scene
-from tests.oss2_face.test_yardstick_objects import TestObjects
-from tests.oss2_face.test_yardstick_parts import TestParts
-from tests.oss2_face.test_yardstick_providers import TestProviders
-from tests.oss2_face.test_yardstick_resumable import TestResumable
-from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
+from tests.oss2.scene import REAL, Scene, scene
+from tests.oss2.test_yardstick_objects import TestObjects
+from tests.oss2.test_yardstick_parts import TestParts
+from tests.oss2.test_yardstick_providers import TestProviders
+from tests.oss2.test_yardstick_resumable import TestResumable
+from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 __all__ = ["TestObjects", "TestParts", "TestProviders", "TestResumable"]
 pytestmark = [

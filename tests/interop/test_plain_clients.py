@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from tests.peer_sdks import (
+from tests.support.peer_sdks import (
     FORGETFUL,
     forgotten_sockets_collected,
     import_oss2,

@@ -31,7 +31,7 @@ def keys() -> tuple[Key, Key]:
 @contextmanager
 def in_parts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("cipherbucket.between.THRESHOLD", PART_SIZE)
+        monkeypatch.setattr("cipherbucket.objects.store_to_store.THRESHOLD", PART_SIZE)
         yield
 
 

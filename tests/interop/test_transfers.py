@@ -10,14 +10,14 @@ from tests.interop.matrix import OURS, PART_SIZE, READERS, WRITERS
 from tests.interop.peers import open_ours
 from tests.interop.run import Run
 
-from cipherbucket import transfers
+from cipherbucket.transfers import verbs
 
 DATA = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(11_000))[:351_234]
 
 
 @pytest.fixture(autouse=True)
 def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfers, "THRESHOLD", PART_SIZE)
+    monkeypatch.setattr(verbs, "THRESHOLD", PART_SIZE)
 
 
 @pytest.mark.parametrize("reader", [name for name in READERS if name != OURS])

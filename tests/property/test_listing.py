@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.counts import count
+from tests.support.counts import count
 
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.listing import after_prefix
-from cipherbucket.stores.local import LocalStore
+from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
 
 # Few characters, so that names share prefixes; of one to four bytes, so that the order of code

@@ -13,19 +13,20 @@ from typing import BinaryIO, cast
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.counts import count
-from tests.sdk_vectors import rsa_key
+from tests.support.counts import count
+from tests.support.sdk_vectors import rsa_key
 
-from cipherbucket import ciphertext, object_file
 from cipherbucket.bucket import Bucket
-from cipherbucket.decryption import BLOCK
+from cipherbucket.envelopes.unseal import open_oss
 from cipherbucket.errors import NoMatchingKeyError, RangeError
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.object_file import ObjectFile
-from cipherbucket.source import PutBody
+from cipherbucket.reading import file
+from cipherbucket.reading.decryption import BLOCK
+from cipherbucket.reading.file import ObjectFile
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.unseal import open_oss
+from cipherbucket.writing import ciphertext
+from cipherbucket.writing.source import PutBody
 
 KEY = rsa_key("key1").described({"desc": "2026"})
 
@@ -206,7 +207,7 @@ def test_seeks_and_reads_are_those_of_a_file_in_memory(
     bucket.put("name", plaintext)
     with pytest.MonkeyPatch.context() as patch:
         for name, sizes in SIZES_OF_WINDOWS.items():
-            patch.setattr(object_file, name, data.draw(st.sampled_from(sizes), label=name))
+            patch.setattr(file, name, data.draw(st.sampled_from(sizes), label=name))
         ours, theirs = bucket.open("name"), io.BytesIO(plaintext)
         for _ in range(data.draw(st.integers(1, 12))):
             one_step(ours, theirs, size, data)

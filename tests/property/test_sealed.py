@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.counts import count
 from tests.property.test_roundtrip import (
     CHUNKS,
     KINDS,
@@ -26,11 +25,10 @@ from tests.property.test_roundtrip import (
     one_step,
     pieces,
 )
+from tests.support.counts import count
 
-from cipherbucket import object_file
 from cipherbucket.bucket import Bucket
-from cipherbucket.ciphertext import encrypt_part
-from cipherbucket.decryption import BLOCK
+from cipherbucket.envelopes.seal import seal
 from cipherbucket.errors import IntegrityError, RangeError, UsageError
 from cipherbucket.format.footer import MAX_FOOTER, MIN_FOOTER
 from cipherbucket.format.sealed import CHUNK, Binding, Sealed, sealed_layout
@@ -47,10 +45,12 @@ from cipherbucket.format.span import (
 )
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.seal import seal
-from cipherbucket.source import Source
+from cipherbucket.reading import file
+from cipherbucket.reading.decryption import BLOCK
+from cipherbucket.reading.unlock import USUAL_FOOTER
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.unlocking import USUAL_FOOTER
+from cipherbucket.writing.ciphertext import encrypt_part
+from cipherbucket.writing.source import Source
 
 RING = KeyRing(AesKey(bytes(range(32)), description={"desc": "2026"}))
 PART = 7 * CHUNK
@@ -320,7 +320,7 @@ def test_seeks_and_reads_are_those_of_a_file_in_memory(
     bucket.put("name", text)
     with pytest.MonkeyPatch.context() as patch:
         for name, sizes in SIZES_OF_WINDOWS.items():
-            patch.setattr(object_file, name, data.draw(st.sampled_from(sizes), label=name))
+            patch.setattr(file, name, data.draw(st.sampled_from(sizes), label=name))
         ours, theirs = bucket.open("name"), io.BytesIO(text)
         for _ in range(data.draw(st.integers(1, 8))):
             one_step(ours, theirs, size, data)
@@ -452,7 +452,7 @@ def parts_of(chunks: int) -> Iterator[None]:
     """Let the first two parts have so many chunks, the next two twice as many, and so on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "cipherbucket.streaming.growing_part_size",
+            "cipherbucket.writing.unknown_length.growing_part_size",
             lambda number: chunks * CHUNK << (number - 1) // 2,
         )
         yield

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.counts import count
-from tests.sdk_vectors import rsa_key
+from tests.support.counts import count
+from tests.support.sdk_vectors import rsa_key
 
 from cipherbucket.errors import WrongKeyError
 from cipherbucket.keys.aes import KWP, AesKey

@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from tests.counts import count
-from tests.sealed_attacks import (
+from tests.support.counts import count
+from tests.support.sealed_attacks import (
     CHUNK,
     FIELDS,
     HEADER,
@@ -24,7 +24,7 @@ from tests.sealed_attacks import (
     Stored,
     raw_of,
 )
-from tests.sealed_reads import (
+from tests.support.sealed_reads import (
     SEEKS,
     SIZE,
     SPANS,
@@ -40,7 +40,7 @@ from tests.sealed_reads import (
 
 import cipherbucket as cb
 from cipherbucket.format.span import Span
-from cipherbucket.reader import ObjectStream
+from cipherbucket.reading.stream import ObjectStream
 from cipherbucket.stores.base import Store
 
 

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.counts import count
-from tests.sealed_attacks import (
+from tests.support.counts import count
+from tests.support.sealed_attacks import (
     ATTACKS,
     METADATA,
     NAME,
@@ -29,7 +29,7 @@ from tests.sealed_attacks import (
     absurd,
     integers,
 )
-from tests.sealed_reads import (
+from tests.support.sealed_reads import (
     SEEKS,
     SPANS,
     cut_of,
@@ -44,11 +44,11 @@ from tests.sealed_reads import (
 )
 
 import cipherbucket as cb
+from cipherbucket.envelopes.seal import resealed, wrapped_for
 from cipherbucket.format.envelope import FORMATS
 from cipherbucket.format.footer import Recipient, encode_recipients
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.seal import resealed, wrapped_for
 from cipherbucket.stores.base import Store
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import alibabacloud_oss_v2 as sdk
 import pytest
 from tests.cli.runs import PROGRAM, base
-from tests.counts import count
-from tests.sealed_buckets import aes, sealed
+from tests.support.counts import count
+from tests.support.sealed_buckets import aes, sealed
 
 import cipherbucket as cb
-from cipherbucket.journal import state_folder
 from cipherbucket.server import Endpoint
 from cipherbucket.server.kms import KmsEndpoint
+from cipherbucket.transfers.journal import state_folder
 
 OBJECTS = count(2_000, 300)
 
@@ -241,7 +241,7 @@ def test_a_kms_that_is_down_takes_nothing_else_away(store: cb.MemoryStore) -> No
 def test_what_the_kms_was_not_asked_is_asked_by_the_run_that_goes_on(
     store: cb.MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cipherbucket.ledger._MOMENT", timedelta(0))
+    monkeypatch.setattr("cipherbucket.bulk.ledger._MOMENT", timedelta(0))
     with KmsEndpoint(aliases=["alias/one"]) as kms:
         credentials = cb.Credentials(kms.access_key_id, kms.access_key_secret, kms.security_token)
         up = cb.KmsSettings(endpoint=kms.url, credentials=credentials)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.counts import count
+from tests.support.counts import count
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -23,8 +23,8 @@ FAULTS = "500=0.008,503=0.008,slow=0.008,reset=0.009,truncate=0.009,crc=0.008,se
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (
-        "cipherbucket.writer",
-        "cipherbucket.stores.resuming",
+        "cipherbucket.writing.one_request",
+        "cipherbucket.stores.oss.resuming_body",
         "alibabacloud_oss_v2._client",
     ):
         monkeypatch.setattr(f"{place}.time.sleep", lambda _: None)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.peer_sdks import forgotten_sockets_collected
-from tests.sdk_vectors import rsa_key
+from tests.support.peer_sdks import forgotten_sockets_collected
+from tests.support.sdk_vectors import rsa_key
 
 import cipherbucket as cb
 from cipherbucket.server.kms import KmsEndpoint
@@ -173,8 +173,8 @@ def test_a_wrong_secret_a_wrong_key_id_and_a_key_of_another_kms(kms: KmsEndpoint
 
 
 def test_all_goes_well_on_a_bad_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cipherbucket.keys.kms_client._LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr("cipherbucket.keys.kms_client._FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("cipherbucket.keys.kms.client._LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr("cipherbucket.keys.kms.client._FIRST_PAUSE", 0.001)
     faults = "429=0.3,500=0.1,503=0.1,reset=0.05,truncate=0.05,garbage=0.05,slow=0.05,delay=0.01"
     with KmsEndpoint(aliases=ALIASES, faults=faults) as kms:
         key = cb.AliKmsKey("alias/one", settings(kms, attempts=50))

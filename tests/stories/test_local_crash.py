@@ -17,13 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.counts import count
-from tests.local_audit import audit
+from tests.support.counts import count
+from tests.support.local_audit import audit
 
 from cipherbucket.errors import ObjectNotFoundError, PreconditionFailedError
-from cipherbucket.stores.local import LocalStore
-from cipherbucket.stores.local_repair import repair_index
-from cipherbucket.stores.objects import StoredObject
+from cipherbucket.stores.local.repair import repair_index
+from cipherbucket.stores.local.store import LocalStore
+from cipherbucket.stores.records import StoredObject
 
 NAMES = ["a", "a/b", "..", "é"]
 STAMP = 16

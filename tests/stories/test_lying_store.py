@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from tests.counts import count
-from tests.oss_objects import Objects, error_xml, store_at
-from tests.scripted_http import Answer, Request, scripted
-from tests.sealed_attacks import (
+from tests.support.counts import count
+from tests.support.oss_objects import Objects, error_xml, store_at
+from tests.support.scripted_http import Answer, Request, scripted
+from tests.support.sealed_attacks import (
     ATTACKS,
     CHUNK,
     FIELDS,
@@ -20,7 +20,7 @@ from tests.sealed_attacks import (
     Stored,
     stored_by,
 )
-from tests.sealed_reads import (
+from tests.support.sealed_reads import (
     SEEKS,
     SPANS,
     cut_of,
@@ -142,7 +142,7 @@ LIES: dict[str, Callable[[Request, Answer, bytes], Answer]] = {
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("cipherbucket.stores.resuming", "alibabacloud_oss_v2._client"):
+    for place in ("cipherbucket.stores.oss.resuming_body", "alibabacloud_oss_v2._client"):
         monkeypatch.setattr(f"{place}.time.sleep", lambda _: None)
 
 

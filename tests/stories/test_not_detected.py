@@ -6,17 +6,17 @@ Each test shows first that the attack goes through, and then the remedy.
 from dataclasses import replace
 
 import pytest
-from tests.sealed_attacks import NAME, OTHER, PLAIN, Scene, raw_of
-from tests.sealed_reads import sealed_bucket, serve
-from tests.wire_client import WireClient
+from tests.support.sealed_attacks import NAME, OTHER, PLAIN, Scene, raw_of
+from tests.support.sealed_reads import sealed_bucket, serve
+from tests.support.wire_client import WireClient
 
 import cipherbucket as cb
+from cipherbucket.envelopes.policy import Policy
+from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.format.sealed import Binding, Sealed
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.policy import Policy
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.base import Store
-from cipherbucket.unseal import unseal
 
 
 def forger(scene: Scene, store: Store, key: MasterKey | None = None) -> cb.Bucket:

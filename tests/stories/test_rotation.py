@@ -6,8 +6,8 @@ import contextlib
 import warnings
 
 import pytest
-from tests.fake_key import FakeKey
-from tests.rotation_scenes import (
+from tests.support.fake_key import FakeKey
+from tests.support.rotation_scenes import (
     FORMATS,
     LARGE,
     METADATA,
@@ -34,7 +34,7 @@ def scene(
     request: pytest.FixtureRequest, any_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> Scene:
     small_parts(monkeypatch)
-    monkeypatch.setattr("cipherbucket.writer.time.sleep", lambda _: None)
+    monkeypatch.setattr("cipherbucket.writing.one_request.time.sleep", lambda _: None)
     for entry in any_store.list().entries:
         any_store.delete(entry.name)
     scene = Scene(any_store, request.param)
@@ -214,7 +214,7 @@ def test_a_store_that_goes_on_failing_leaves_the_old_envelope(scene: Scene, step
 
 def test_an_abort_that_fails_hides_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     small_parts(monkeypatch)
-    monkeypatch.setattr("cipherbucket.writer.time.sleep", lambda _: None)
+    monkeypatch.setattr("cipherbucket.writing.one_request.time.sleep", lambda _: None)
     scene = Scene(LikeOss(), "oss", LARGE)
     scene.put()
     requests = Requests(scene.store)

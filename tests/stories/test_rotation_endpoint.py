@@ -9,9 +9,9 @@ from typing import Any
 
 import alibabacloud_oss_v2 as sdk
 import pytest
-from tests.oss_rewriting import HEADERS as ALL_HEADERS
-from tests.oss_rewriting import opened
-from tests.rotation_scenes import (
+from tests.support.oss_rewriting import HEADERS as ALL_HEADERS
+from tests.support.oss_rewriting import opened
+from tests.support.rotation_scenes import (
     FORMATS,
     LARGE,
     PART,
@@ -23,10 +23,10 @@ from tests.rotation_scenes import (
 )
 
 import cipherbucket as cb
-from cipherbucket.between import THRESHOLD
 from cipherbucket.format.span import MAX_PARTS, PartPlan, good_part_size
+from cipherbucket.objects.store_to_store import THRESHOLD
 from cipherbucket.server import Endpoint
-from cipherbucket.stores.oss import OssStore
+from cipherbucket.stores.oss.store import OssStore
 
 ALL_METADATA = {"owner": "mé", "note": "x"}
 BROKEN = "reset=0.04,truncate=0.04,500=0.04,503=0.04,crc=0.02,seed=3"
@@ -50,7 +50,7 @@ def store(
     request: pytest.FixtureRequest, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[OssStore]:
     small_parts(monkeypatch)
-    monkeypatch.setattr("cipherbucket.writer.time.sleep", lambda _: None)
+    monkeypatch.setattr("cipherbucket.writing.one_request.time.sleep", lambda _: None)
     with opened(endpoint, request.param) as store:
         yield store
         assert store.list_uploads() == []
@@ -73,7 +73,7 @@ def test_all_that_an_object_has_stays(
 ) -> None:
     """Metadata, content headers, tags, ACL, storage class, encryption at rest."""
     if by_parts:
-        monkeypatch.setattr("cipherbucket.stores.oss_copying._ONE_COPY", PART)
+        monkeypatch.setattr("cipherbucket.stores.oss.copying._ONE_COPY", PART)
     before = put(scene, LARGE if by_parts else SMALL)
 
     now = getattr(scene.bucket(scene.new, scene.old), verb)(scene.name)
@@ -119,7 +119,7 @@ def test_a_large_sealed_object_is_copied_by_parts_in_the_store(
     store: OssStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No byte of it comes here."""
-    monkeypatch.setattr("cipherbucket.stores.oss_copying._ONE_COPY", PART)
+    monkeypatch.setattr("cipherbucket.stores.oss.copying._ONE_COPY", PART)
     scene = Scene(store, "sealed", LARGE)
     info = scene.put()
     requests = Requests(store)
@@ -158,7 +158,7 @@ def test_over_a_network_that_fails_all_the_time(
 ) -> None:
     """Run again until nothing is left to do: every object is whole, and nothing is left behind."""
     small_parts(monkeypatch)
-    monkeypatch.setattr("cipherbucket.writer.time.sleep", lambda _: None)
+    monkeypatch.setattr("cipherbucket.writing.one_request.time.sleep", lambda _: None)
     monkeypatch.setattr("alibabacloud_oss_v2._client.time.sleep", lambda _: None)
     with Endpoint(buckets=["broken"], faults=BROKEN) as broken, opened(broken, "broken") as store:
         scene = Scene(store, kind)

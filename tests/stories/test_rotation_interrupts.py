@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from tests.rotation_scenes import (
+from tests.support.rotation_scenes import (
     FORMATS,
     LARGE,
     SMALL,
@@ -42,7 +42,7 @@ def test_nothing_is_written_after_an_interrupt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     small_parts(monkeypatch)
-    monkeypatch.setattr("cipherbucket.parallel._GRACE", 0.05)
+    monkeypatch.setattr("cipherbucket.workers.threads._GRACE", 0.05)
     scene = Scene(make(), kind, plain)
     requests = Requests(scene.store)
     threads = set(threading.enumerate())

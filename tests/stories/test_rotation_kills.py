@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.counts import count
-from tests.rotation_child import Errand, Nursery
-from tests.rotation_scenes import (
+from tests.support.counts import count
+from tests.support.rotation_child import Errand, Nursery
+from tests.support.rotation_scenes import (
     FORMATS,
     HEADERS,
     LARGE,
@@ -23,8 +23,8 @@ from tests.rotation_scenes import (
 )
 
 import cipherbucket as cb
-from cipherbucket.journal import state_folder
 from cipherbucket.server import Endpoint
+from cipherbucket.transfers.journal import state_folder
 
 MANY = count(12, 6)
 

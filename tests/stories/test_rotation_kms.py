@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.rotation_scenes import FORMATS, SMALL, LikeOss, Scene, labels
+from tests.support.rotation_scenes import FORMATS, SMALL, LikeOss, Scene, labels
 
 import cipherbucket as cb
 from cipherbucket.server.kms import KmsEndpoint

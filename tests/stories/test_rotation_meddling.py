@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.rotation_scenes import (
+from tests.support.rotation_scenes import (
     FORMATS,
     LARGE,
     METADATA,
@@ -53,7 +53,7 @@ def scene(
     request: pytest.FixtureRequest, any_kind: Store, monkeypatch: pytest.MonkeyPatch
 ) -> Scene:
     small_parts(monkeypatch)
-    monkeypatch.setattr("cipherbucket.writer.time.sleep", lambda _: None)
+    monkeypatch.setattr("cipherbucket.writing.one_request.time.sleep", lambda _: None)
     return Scene(any_kind, request.param)
 
 

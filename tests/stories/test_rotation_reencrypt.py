@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.envelopes import v1
-from tests.rotation_scenes import (
+from tests.support.envelopes import v1
+from tests.support.rotation_scenes import (
     FORMATS,
     HEADERS,
     LARGE,
@@ -20,7 +20,7 @@ from tests.rotation_scenes import (
     labels,
     small_parts,
 )
-from tests.sdk_vectors import Vector, ring_for, rsa_vectors
+from tests.support.sdk_vectors import Vector, ring_for, rsa_vectors
 
 import cipherbucket as cb
 from cipherbucket.stores.base import Store
@@ -32,7 +32,7 @@ V2 = [vector for vector in rsa_vectors() if not vector.v1 and not vector.damaged
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     small_parts(monkeypatch)
-    monkeypatch.setattr("cipherbucket.writer.time.sleep", lambda _: None)
+    monkeypatch.setattr("cipherbucket.writing.one_request.time.sleep", lambda _: None)
 
 
 @pytest.fixture(params=FORMATS)

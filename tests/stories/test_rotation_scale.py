@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.counts import count
-from tests.oss_rewriting import opened
-from tests.rotation_scenes import FORMATS, Requests, Scene
+from tests.support.counts import count
+from tests.support.oss_rewriting import opened
+from tests.support.rotation_scenes import FORMATS, Requests, Scene
 
-from cipherbucket.ledger import Ledger
+from cipherbucket.bulk.ledger import Ledger
 from cipherbucket.server import Endpoint
-from cipherbucket.stores.oss import OssStore
+from cipherbucket.stores.oss.store import OssStore
 
 MANY = count(100_000, 300)
 WORKERS = 16
@@ -117,7 +117,7 @@ def test_memory_is_flat_whatever_the_number_of_objects() -> None:
 
 
 def _listed(objects: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.rotation_listing", str(objects)]
+    command = [sys.executable, "-m", "tests.support.rotation_listing", str(objects)]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     figures: dict[str, Any] = json.loads(told)
     return figures

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import alibabacloud_oss_v2 as sdk
 import pytest
-from tests.transfer_scenes import COUNT, PART, PLAIN, SIZE, KilledError, Scene, Wire
+from tests.support.transfer_scenes import COUNT, PART, PLAIN, SIZE, KilledError, Scene, Wire
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -24,7 +24,7 @@ for _n in NUMBERS:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("cipherbucket.writer", "cipherbucket.stores.resuming"):
+    for place in ("cipherbucket.writing.one_request", "cipherbucket.stores.oss.resuming_body"):
         monkeypatch.setattr(f"{place}.time.sleep", lambda _: None)
 
 
@@ -128,7 +128,7 @@ def test_another_object_to_the_same_file_is_fetched_anew(moving: Scene) -> None:
 def test_another_object_while_the_versions_stay_is_read_to_its_end(
     key: cb.RsaKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cipherbucket.transfers.THRESHOLD", 64 << 10)
+    monkeypatch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 64 << 10)
     with Endpoint(buckets=["versions"]) as endpoint:
         config = sdk.config.load_default()
         config.region, config.endpoint = endpoint.region, endpoint.url
@@ -224,7 +224,7 @@ def test_interrupted_when_the_file_had_just_appeared(
 
     def download_and_die() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr("cipherbucket.journal.Journal.remove", killed)
+            patch.setattr("cipherbucket.transfers.journal.Journal.remove", killed)
             moving.download()
 
     with pytest.raises(KilledError):
@@ -253,7 +253,7 @@ def test_no_room_is_told_before_a_byte_of_the_object_came(
         patch.setattr("os.posix_fallocate", full)
         with pytest.raises(cb.UsageError, match="No space left"):
             moving.download()
-        patch.setattr("cipherbucket.transfers.THRESHOLD", 1 << 30)
+        patch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 1 << 30)
         with pytest.raises(cb.UsageError, match="No space left"):
             moving.download()
     assert moving.wire.fetched in {0, 56}  # the header of what is fetched at once

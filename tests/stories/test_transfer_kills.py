@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.counts import count
-from tests.transfer_child import PART, WORKERS, Errand
-from tests.transfer_scenes import Wire
+from tests.support.counts import count
+from tests.support.transfer_child import PART, WORKERS, Errand
+from tests.support.transfer_scenes import Wire
 
 import cipherbucket as cb
-from cipherbucket.journal import state_folder
 from cipherbucket.server import Endpoint
+from cipherbucket.transfers.journal import state_folder
 
 SIZE = count(300, 48) * (1 << 20) + 12_345
 PARTS = -(-SIZE // PART)
@@ -67,7 +67,7 @@ def killed(errand: Errand, after: float) -> bool:
         Whether it died of that.
     """
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.transfer_child"],
+        [sys.executable, "-m", "tests.support.transfer_child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

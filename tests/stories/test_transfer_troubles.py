@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.counts import count
-from tests.transfer_scenes import AES, COUNT, PART, Scene, Wire
+from tests.support.counts import count
+from tests.support.transfer_scenes import AES, COUNT, PART, Scene, Wire
 
 import cipherbucket as cb
-from cipherbucket.checksum import crc64
+from cipherbucket.format.crc64 import crc64
 from cipherbucket.format.sealed import sealed_layout
 from cipherbucket.format.span import MAX_PART_SIZE, PartPlan, good_part_size
 from cipherbucket.format.span import PLAIN as ONE_TO_ONE
-from cipherbucket.journal import Journal, state_folder
 from cipherbucket.server import Endpoint
+from cipherbucket.transfers.journal import Journal, state_folder
 
 NUMBERS = [*range(1, COUNT + 1)]
 
@@ -27,8 +27,8 @@ NUMBERS = [*range(1, COUNT + 1)]
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (
-        "cipherbucket.writer",
-        "cipherbucket.stores.resuming",
+        "cipherbucket.writing.one_request",
+        "cipherbucket.stores.oss.resuming_body",
         "alibabacloud_oss_v2._client",
     ):
         monkeypatch.setattr(f"{place}.time.sleep", lambda _: None)
@@ -261,7 +261,7 @@ FAULTS += ["500=0.01,503=0.01,reset=0.01,truncate=0.01,crc=0.01,slow=0.01"]
 def test_transfers_over_a_network_that_fails(
     faults: str, format_: str, key: cb.RsaKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cipherbucket.transfers.THRESHOLD", 64 << 10)
+    monkeypatch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 64 << 10)
     master = key if format_ == "oss" else cb.AesKey(AES, description={"desc": "tests"})
     with Endpoint(buckets=["faults"], faults=f"{faults},seed=3,delay=0.001") as endpoint:
         settings = cb.OssSettings(
@@ -307,7 +307,7 @@ def test_ten_thousand_parts_suffice_for_all_that_a_store_holds(layout: Any) -> N
 def test_as_many_parts_as_an_upload_may_have(
     key: cb.RsaKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cipherbucket.transfers.THRESHOLD", 64 << 10)
+    monkeypatch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 64 << 10)
     parts = count(10_000, 50)
     path, size = tmp_path / "file", (100 << 10) * parts
     with path.open("wb") as file:

@@ -1,6 +1,6 @@
 """Uploads in parts that are interrupted anywhere, of files that change anyhow.
 
-The law of the keystream is checked at the end of every test; see `tests.transfer_scenes`.
+The law of the keystream is checked at the end of every test; see `tests.support.transfer_scenes`.
 """
 
 import logging
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.transfer_scenes import AES, COUNT, PART, PLAIN, SIZE, KilledError, Scene
+from tests.support.transfer_scenes import AES, COUNT, PART, PLAIN, SIZE, KilledError, Scene
 
 import cipherbucket as cb
 
@@ -28,7 +28,7 @@ MOMENTS |= {"complete": [], "completed": []}
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cipherbucket.writer.time.sleep", lambda _: None)
+    monkeypatch.setattr("cipherbucket.writing.one_request.time.sleep", lambda _: None)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

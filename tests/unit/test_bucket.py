@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import cipherbucket as cb
-from cipherbucket.stores.objects import Page
+from cipherbucket.stores.records import Page
 
 PREFIX = "client-side-encryption-"
 

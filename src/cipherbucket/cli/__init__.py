@@ -21,9 +21,9 @@ from typing import Any, NoReturn
 import click
 
 from cipherbucket import __version__
-from cipherbucket.cli.command import write_examples
 from cipherbucket.cli.errors import EXIT_CODES, ended, reported
-from cipherbucket.cli.settings import NAMED
+from cipherbucket.cli.options.config import NAMED
+from cipherbucket.cli.terminal.help import write_examples
 
 COMMANDS = {
     "audit": ("audit", "Tell which objects are encrypted, and with which key."),
@@ -33,19 +33,19 @@ COMMANDS = {
     "demo": ("demo", "Show encryption at work on files in a folder."),
     "keygen": ("keys", "Make a master key."),
     "keys": ("keys", "Look after master keys."),
-    "ls": ("objects", "List objects."),
-    "mb": ("stores", "Make a directory store."),
+    "ls": ("ls", "List objects."),
+    "mb": ("mb", "Make a directory store."),
     "reencrypt": (
         "rotate",
         "Write objects anew under a new data key; encrypt plaintext.",
     ),
     "repair": ("repair", "Repair a directory store, or a sealed object."),
-    "rm": ("objects", "Delete objects."),
+    "rm": ("ls", "Delete objects."),
     "rotate": ("rotate", "Give objects another master key; their ciphertext stays."),
     "serve": ("serve", "Run a local OSS endpoint, for development and tests."),
     "stat": ("stat", "Tell all that is known of an object."),
     "sync": ("sync", "Copy what is missing or differs, between folders and stores."),
-    "transfers": ("unfinished", "List and clear interrupted transfers."),
+    "transfers": ("transfers", "List and clear interrupted transfers."),
     "verify": ("verify", "Read objects through, to know that they can be read."),
 }
 """Each command with the module that holds it, and its line in the help."""
@@ -71,7 +71,7 @@ class CommandLine(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"cipherbucket.cli.{COMMANDS[cmd_name][0]}")
+        module = import_module(f"cipherbucket.cli.commands.{COMMANDS[cmd_name][0]}")
         command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command

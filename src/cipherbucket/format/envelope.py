@@ -15,8 +15,8 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cipherbucket.description import Description
 from cipherbucket.errors import EnvelopeError
+from cipherbucket.format.description import Description
 from cipherbucket.format.footer import (
     MAC_FIELD,
     RECIPIENTS_FIELD,

@@ -13,8 +13,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cipherbucket.description import Description
 from cipherbucket.errors import EnvelopeError, UsageError
+from cipherbucket.format.description import Description
 
 MAX_RECIPIENTS = 16
 MAX_FOOTER = 65_536

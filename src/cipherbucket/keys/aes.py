@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
-from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
-from cipherbucket.keys.reading import bytes_of_key_file
+from cipherbucket.format.description import Description
+from cipherbucket.keys.encodings import bytes_of_key_file
 
 KWP = "AES-256-KWP"
 """AES key wrap with padding (RFC 5649; NIST SP 800-38F) under a derived key of 256 bits."""

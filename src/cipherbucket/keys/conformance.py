@@ -16,8 +16,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, NoMatchingKeyError, UsageError, WrongKeyError
+from cipherbucket.format.description import Description
 from cipherbucket.keys.base import SEALED_CONTEXT, DrawsDataKeys, MasterKey
 from cipherbucket.keys.ring import KeyRing
 

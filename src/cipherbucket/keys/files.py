@@ -21,10 +21,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cipherbucket.description import Description
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
+from cipherbucket.format.description import Description
 from cipherbucket.keys.aes import KEY_LENGTH, AesKey, aes_in
-from cipherbucket.keys.reading import bytes_of_key_file, naming_the_file, rsa_in
+from cipherbucket.keys.encodings import bytes_of_key_file, naming_the_file, rsa_in
 from cipherbucket.keys.rsa import RsaKey
 
 RSA_BITS = (2048, 3072, 4096)

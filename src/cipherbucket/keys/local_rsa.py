@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError
+from cipherbucket.keys.encodings import bytes_of_key_file, naming_the_file, rsa_in, rsa_in_pem
 from cipherbucket.keys.files import create_all, warn_if_readable
-from cipherbucket.keys.reading import bytes_of_key_file, naming_the_file, rsa_in, rsa_in_pem
 from cipherbucket.keys.rsa import OAEP_SHA1, V1_RSA, RsaKey
 
 _BITS = 2048

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import combinations
 
-from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, NoMatchingKeyError, warn_caller
+from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
 
 Fetch = Callable[[Description, str], MasterKey | None]

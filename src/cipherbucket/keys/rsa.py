@@ -2,8 +2,9 @@
 
 The OSS format wraps with RSAES-PKCS1-v1_5, because the SDKs read nothing else. OpenSSL answers a
 bad padding with random bytes (implicit rejection), so a wrong key shows only in the checks after
-unwrapping: `cipherbucket.seal` makes them. OAEP with SHA-1 is what oss2's LocalRsaProvider wrote.
-The sealed format wraps with OAEP and SHA-256, and binds the wrapped key to its object by the label.
+unwrapping: `cipherbucket.envelopes.seal` makes them. OAEP with SHA-1 is what oss2's provider
+`LocalRsaProvider` wrote. The sealed format wraps with OAEP and SHA-256, and binds the wrapped key
+to its object by the label.
 
 A key that serves both formats is as strong as PKCS#1 v1.5 is: whoever finds a program that tells
 good from bad paddings (an oracle, Bleichenbacher 1998) can run any ciphertext of that key through
@@ -22,9 +23,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
-from cipherbucket.keys.reading import (
+from cipherbucket.format.description import Description
+from cipherbucket.keys.encodings import (
     bytes_of_key_file,
     naming_the_file,
     rsa_in,

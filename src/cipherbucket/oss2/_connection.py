@@ -19,10 +19,10 @@ from cipherbucket.credentials import ANONYMOUS, Credentials, CredentialsProvider
 from cipherbucket.errors import MissingExtraError
 from cipherbucket.oss2.auth import UNSIGNED, AuthBase
 from cipherbucket.oss2.exceptions import ClientError
-from cipherbucket.stores.oss_settings import OssSettings
+from cipherbucket.stores.oss.settings import OssSettings
 
 if TYPE_CHECKING:
-    from cipherbucket.stores.oss_requests import OssRequests
+    from cipherbucket.stores.oss.requests import OssRequests
 
 _ENDPOINT = re.compile(r"([a-zA-Z]+://)?[\w.-]+(:\d+)?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
@@ -143,7 +143,7 @@ class Connection:
 
     def _new_store(self, signature: str, place: Place) -> OssRequests:
         try:
-            from cipherbucket.stores.oss_requests import OssRequests  # noqa: PLC0415  the extra
+            from cipherbucket.stores.oss.requests import OssRequests  # noqa: PLC0415  the extra
         except ImportError as error:
             raise MissingExtraError(
                 "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"

@@ -10,18 +10,18 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cipherbucket.description import Description
 from cipherbucket.errors import CipherbucketError
+from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import OSS_V1, SEALED, Envelope
-from cipherbucket.keys.kms import KMS, V1_KMS
+from cipherbucket.keys.kms.key import KMS, V1_KMS
 from cipherbucket.keys.rsa import OAEP_SHA1, V1_RSA
 from cipherbucket.oss2._words import told
 from cipherbucket.oss2.exceptions import InconsistentError
 from cipherbucket.oss2.http import CaseInsensitiveDict
 
 if TYPE_CHECKING:
-    from cipherbucket.multipart import Multipart
     from cipherbucket.oss2._cipher import AESCTRCipher
+    from cipherbucket.writing.multipart import Multipart
 
 _META = "x-oss-meta-"
 _MD5 = "x-oss-meta-client-side-encryption-unencrypted-content-md5"

@@ -47,7 +47,7 @@ from cipherbucket.oss2.headers import (
 from cipherbucket.oss2.http import Response
 
 if TYPE_CHECKING:
-    from cipherbucket.stores.oss_requests import Response as Seen
+    from cipherbucket.stores.oss.requests import Response as Seen
 
 
 _OF_KEYS = (NoMatchingKeyError, WrongKeyError)
@@ -112,7 +112,7 @@ def exchange() -> Iterator[Exchange]:
 @contextmanager
 def _answers() -> Iterator[list[Seen]]:
     try:
-        from cipherbucket.stores.oss_requests import answers_seen  # noqa: PLC0415  the extra
+        from cipherbucket.stores.oss.requests import answers_seen  # noqa: PLC0415  the extra
     except ImportError as error:
         raise MissingExtraError(
             "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.multipart import Multipart
+from cipherbucket.envelopes.policy import Policy
 from cipherbucket.oss2 import defaults
 from cipherbucket.oss2._connection import (
     Connection,
@@ -28,8 +28,8 @@ from cipherbucket.oss2.auth import AuthBase
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.headers import OSS_ENCRYPTION_CLIENT
 from cipherbucket.oss2.http import USER_AGENT, Response, Session
-from cipherbucket.policy import Policy
-from cipherbucket.stores.objects import NOTHING
+from cipherbucket.stores.records import NOTHING
+from cipherbucket.writing.multipart import Multipart
 
 
 class Face:

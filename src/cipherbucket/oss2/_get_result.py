@@ -9,7 +9,7 @@ from typing import Self
 from cipherbucket.oss2._exchange import exchange
 from cipherbucket.oss2._results import HeadObjectResult
 from cipherbucket.oss2.http import Response
-from cipherbucket.reader import ObjectStream
+from cipherbucket.reading.stream import ObjectStream
 
 
 class GetObjectResult(HeadObjectResult):

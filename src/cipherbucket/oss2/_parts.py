@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from cipherbucket.envelopes.policy import Policy
+from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.format.span import PLAIN, PartPlan
-from cipherbucket.multipart import Multipart
 from cipherbucket.oss2 import _xml
 from cipherbucket.oss2._crypto_context import ContentCryptoMaterial, MultipartUploadCryptoContext
 from cipherbucket.oss2._exchange import shown
@@ -30,8 +31,7 @@ from cipherbucket.oss2._writing import with_content_type
 from cipherbucket.oss2.exceptions import ClientError, InconsistentError
 from cipherbucket.oss2.http import Response
 from cipherbucket.oss2.utils import calc_obj_crc_from_parts, check_crc
-from cipherbucket.policy import Policy
-from cipherbucket.unseal import unseal
+from cipherbucket.writing.multipart import Multipart
 
 ProgressCallback = Callable[[int, int | None], None]
 _COMPLETE_ALL = "x-oss-complete-all"

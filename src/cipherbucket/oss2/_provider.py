@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from cipherbucket.description import Description
+from cipherbucket.envelopes.seal import seal
 from cipherbucket.errors import CipherbucketError, warn_caller
 from cipherbucket.format.ctr import Ctr
+from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.kms import KMS, V1_KMS
+from cipherbucket.keys.kms.key import KMS, V1_KMS
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1, V1_RSA
 from cipherbucket.oss2._cipher import AESCTRCipher
@@ -24,7 +25,6 @@ from cipherbucket.oss2._exchange import Exchange, in_oss2_words
 from cipherbucket.oss2._streams import CipherStream
 from cipherbucket.oss2._words import translated
 from cipherbucket.oss2.exceptions import ClientError
-from cipherbucket.seal import seal
 
 _V1_ALGORITHMS = {PKCS1: V1_RSA, OAEP_SHA1: V1_RSA, KMS: V1_KMS}
 

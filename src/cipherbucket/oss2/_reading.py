@@ -28,8 +28,8 @@ from cipherbucket.oss2.exceptions import (
     NotFound,
     make_exception,
 )
-from cipherbucket.reader import ObjectStream
-from cipherbucket.transfer import save
+from cipherbucket.reading.stream import ObjectStream
+from cipherbucket.transfers.target_file import save
 
 ProgressCallback = Callable[[int, int | None], None]
 _PROCESS = "x-oss-process"

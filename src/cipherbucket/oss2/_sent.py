@@ -14,8 +14,8 @@ from typing import Any
 
 from cipherbucket.errors import warn_caller
 from cipherbucket.oss2.exceptions import ClientError
-from cipherbucket.source import PutBody
-from cipherbucket.stores.objects import CONTENT_HEADERS, OSS_HEADERS
+from cipherbucket.stores.records import CONTENT_HEADERS, OSS_HEADERS
+from cipherbucket.writing.source import PutBody
 
 _META = "x-oss-meta-"
 _OURS = frozenset(

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cipherbucket.format.envelope import OSS_V1, Envelope
-from cipherbucket.keyless import beside, refuse_reserved
+from cipherbucket.objects.metadata import beside, refuse_reserved
 from cipherbucket.oss2._connection import Connection, checked_bucket_name
 from cipherbucket.oss2._content_types import content_type_by_name
 from cipherbucket.oss2._exchange import exchange
@@ -26,7 +26,7 @@ from cipherbucket.oss2._sent import (
 )
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.headers import OSS_COPY_OBJECT_SOURCE, OSS_METADATA_DIRECTIVE
-from cipherbucket.stores.objects import StoredObject
+from cipherbucket.stores.records import StoredObject
 
 ProgressCallback = Callable[[int, int | None], None]
 _VERSION = "versionId"

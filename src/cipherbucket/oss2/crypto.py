@@ -19,10 +19,10 @@ from typing import Any
 from cipherbucket.credentials import Credentials
 from cipherbucket.errors import warn_caller
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.kms import KMS, AliKmsKey
-from cipherbucket.keys.kms_settings import KmsSettings
+from cipherbucket.keys.encodings import rsa_in
+from cipherbucket.keys.kms.key import KMS, AliKmsKey
+from cipherbucket.keys.kms.settings import KmsSettings
 from cipherbucket.keys.local_rsa import local_rsa_key
-from cipherbucket.keys.reading import rsa_in
 from cipherbucket.keys.rsa import MIN_BITS, RsaKey
 from cipherbucket.oss2._cipher import AESCTRCipher
 from cipherbucket.oss2._crypto_context import description_text

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cipherbucket.checksum import crc64, crc64_combine
+from cipherbucket.format.crc64 import crc64, crc64_combine
 from cipherbucket.oss2._cipher import (
     AES_CTR,
     AES_GCM,

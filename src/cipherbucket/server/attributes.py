@@ -15,7 +15,7 @@ from cipherbucket.server.catalog import DELETE_MARKER, SYMLINK, Attributes, Buck
 from cipherbucket.server.errors import OssError, invalid_argument
 from cipherbucket.server.ranges import http_time
 from cipherbucket.server.versions import version_headers
-from cipherbucket.stores.objects import CONTENT_HEADERS, MAX_METADATA, MAX_NAME
+from cipherbucket.stores.records import CONTENT_HEADERS, MAX_METADATA, MAX_NAME
 
 META = "x-oss-meta-"
 STORAGE_CLASSES = ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")

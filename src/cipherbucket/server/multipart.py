@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 
-from cipherbucket.checksum import crc64_combine
+from cipherbucket.format.crc64 import crc64_combine
 from cipherbucket.server import policing
 from cipherbucket.server.amounts import number_given
 from cipherbucket.server.attributes import (
@@ -43,7 +43,7 @@ from cipherbucket.server.service import Answer, Call, Service
 from cipherbucket.server.streams import SizedBody
 from cipherbucket.server.versions import add_version, get_pieces, new_version_id, version_headers
 from cipherbucket.server.xml import Node, document, iso_time, parse, text_of
-from cipherbucket.stores.objects import MAX_PARTS
+from cipherbucket.stores.records import MAX_PARTS
 
 MIN_PART = 100 << 10
 """Fewest bytes of every part but the last, 100 KiB."""

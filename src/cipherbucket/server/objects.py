@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
-from cipherbucket.checksum import crc64_combine
+from cipherbucket.format.crc64 import crc64_combine
 from cipherbucket.server import policing
 from cipherbucket.server.amounts import number_given
 from cipherbucket.server.attributes import (
@@ -44,7 +44,7 @@ from cipherbucket.server.versions import (
     version_headers,
 )
 from cipherbucket.server.xml import document, parse, text_of
-from cipherbucket.stores.objects import CONTENT_HEADERS
+from cipherbucket.stores.records import CONTENT_HEADERS
 
 _MAX_DELETES = 1000
 

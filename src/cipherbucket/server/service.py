@@ -25,7 +25,7 @@ from cipherbucket.server.errors import OssError, malformed_xml, no_such_bucket
 from cipherbucket.server.signature import Credentials
 from cipherbucket.server.streams import RequestBody, SizedBody, spooled
 from cipherbucket.server.xml import MAX_DOCUMENT
-from cipherbucket.stores.local import LocalStore
+from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
 
 MAX_PUT = 5 << 30

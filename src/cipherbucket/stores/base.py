@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 from cipherbucket.errors import IntegrityError, UsageError
 from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing
 from cipherbucket.stores.hooks import Hooks
-from cipherbucket.stores.objects import (
+from cipherbucket.stores.records import (
     NOTHING,
     Match,
     Page,

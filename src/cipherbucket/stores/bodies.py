@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
 
-from cipherbucket.checksum import crc64
 from cipherbucket.errors import IntegrityError, SourceError, UsageError
-from cipherbucket.stores.objects import NOTHING, StoredObject
+from cipherbucket.format.crc64 import crc64
+from cipherbucket.stores.records import NOTHING, StoredObject
 
 Buffer = bytes | bytearray | memoryview
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from cipherbucket.errors import CipherbucketError, StoreError, UsageError
 from cipherbucket.stores.bodies import Outgoing, RawBody
-from cipherbucket.stores.objects import NOTHING, Match, Page, Part, StoredObject, Upload, Version
+from cipherbucket.stores.records import NOTHING, Match, Page, Part, StoredObject, Upload, Version
 
 
 class Hooks(ABC):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 
 from cipherbucket.errors import UsageError
-from cipherbucket.stores.objects import Entry, Page
+from cipherbucket.stores.records import Entry, Page
 
 Scan = Callable[[bytes], Generator[Entry, None, None]]
 """Gives the entries whose names, as UTF-8, are not less than the argument, in byte order."""

@@ -19,12 +19,12 @@ from io import BytesIO
 from types import MappingProxyType
 from typing import ClassVar
 
-from cipherbucket.checksum import crc64_combine
 from cipherbucket.errors import ObjectNotFoundError, UploadNotFoundError
+from cipherbucket.format.crc64 import crc64_combine
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Outgoing, RawBody
 from cipherbucket.stores.listing import list_page
-from cipherbucket.stores.objects import (
+from cipherbucket.stores.records import (
     Entry,
     Match,
     Page,

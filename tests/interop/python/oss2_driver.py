@@ -6,10 +6,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-import oss2
 from oss2.crypto import AliKMSProvider, EncryptionMaterials, RsaProvider
 from oss2.models import MultipartUploadCryptoContext
 from tests.interop.python.lines import Request, serve
+
+import oss2
 
 
 def _bucket(request: Request) -> Any:

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.envelopes import KEY, MD5, START, V1, V2, v1, v2
+from tests.support.envelopes import KEY, MD5, START, V1, V2, v1, v2
 
-from cipherbucket.description import Description
 from cipherbucket.errors import EnvelopeError
+from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import (
     OSS,
     OSS_V1,

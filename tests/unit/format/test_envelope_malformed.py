@@ -1,7 +1,7 @@
 """Metadata that is no envelope: each fault is an error that names the field."""
 
 import pytest
-from tests.envelopes import KEY, MD5, V1, V2, v1, v2
+from tests.support.envelopes import KEY, MD5, V1, V2, v1, v2
 
 from cipherbucket.errors import EnvelopeError
 from cipherbucket.format.envelope import MAX_FIELD, Envelope

@@ -5,8 +5,8 @@ import struct
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.counts import count
-from tests.sealed_vectors import FOOTERS
+from tests.support.counts import count
+from tests.support.sealed_vectors import FOOTERS
 
 from cipherbucket.errors import EnvelopeError, UsageError
 from cipherbucket.format.footer import (

@@ -26,9 +26,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.counts import count
+from tests.support.counts import count
 
-from cipherbucket.decryption import body_of
 from cipherbucket.errors import IntegrityError, named
 from cipherbucket.format import sealed
 from cipherbucket.format.footer import Seal
@@ -42,8 +41,9 @@ from cipherbucket.format.sealed import (
     derive,
 )
 from cipherbucket.format.span import Span
+from cipherbucket.reading.decryption import body_of
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.objects import StoredObject
+from cipherbucket.stores.records import StoredObject
 
 STRIDE = CHUNK + TAG
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)

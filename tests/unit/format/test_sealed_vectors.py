@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from tests.sealed_vectors import (
+from tests.support.sealed_vectors import (
     FOOTERS,
     GOOD,
     OBJECTS,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
-from tests.key_vectors import KeyWrap, Wycheproof, key_wrap_file, wycheproof
+from tests.support.key_vectors import KeyWrap, Wycheproof, key_wrap_file, wycheproof
 
-from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
+from cipherbucket.format.description import Description
 from cipherbucket.keys import aes
 from cipherbucket.keys.aes import KWP, AesKey, aes_in, unwrapped
 from cipherbucket.keys.base import MasterKey

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from tests.sdk_vectors import private_key, rsa_key
-from tests.stub_kms import StubKms, stub_kms
+from tests.support.sdk_vectors import private_key, rsa_key
+from tests.support.stub_kms import StubKms, stub_kms
 
 import cipherbucket as cb
 from cipherbucket.keys.aes import AesKey

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from tests.sdk_vectors import private_key
+from tests.support.sdk_vectors import private_key
 
-from cipherbucket.description import Description
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
+from cipherbucket.format.description import Description
+from cipherbucket.keys.encodings import PASSPHRASE_VARIABLE
 from cipherbucket.keys.files import (
     create_aes_key_file,
     create_rsa_key_file,
@@ -26,7 +27,6 @@ from cipherbucket.keys.files import (
     load_key,
     public_path,
 )
-from cipherbucket.keys.reading import PASSPHRASE_VARIABLE
 from cipherbucket.keys.rsa import PKCS1, RsaKey
 
 PRIVATE = private_key("key1")

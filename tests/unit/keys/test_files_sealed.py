@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.sdk_vectors import private_key
+from tests.support.sdk_vectors import private_key
 
 from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.keys.aes import AesKey

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.sdk_vectors import rsa_key
-from tests.stub_kms import KEY_ID, OTHER_ID, SECRET, StubKms, stub_kms
+from tests.support.sdk_vectors import rsa_key
+from tests.support.stub_kms import KEY_ID, OTHER_ID, SECRET, StubKms, stub_kms
 
 import cipherbucket as cb
-from cipherbucket.description import Description
+from cipherbucket.format.description import Description
 from cipherbucket.format.sealed import wrap_context
 from cipherbucket.keys.base import DrawsDataKeys
-from cipherbucket.keys.kms import KMS, SEALED_KMS, V1_KMS, AliKmsKey
+from cipherbucket.keys.kms.key import KMS, SEALED_KMS, V1_KMS, AliKmsKey
 
 OBJECT_ID = bytes(range(16))
 
@@ -93,7 +93,7 @@ def test_a_single_blob_that_looks_like_a_double_one_is_read_on_a_second_try(
     raw = base64.b64encode(b"not a blob at all")
     blob = base64.b64encode(raw).decode()
     monkeypatch.setattr(
-        "tests.stub_kms.StubKms._decrypt",
+        "tests.support.stub_kms.StubKms._decrypt",
         lambda self, asked: (
             {"KeyId": KEY_ID, "Plaintext": base64.b64encode(b"secret").decode()}
             if asked["CiphertextBlob"] == blob

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.scripted_http import Answer
-from tests.stub_kms import KEY_ID, SECRET, Call, Refusal, StubKms, stub_kms
+from tests.support.scripted_http import Answer
+from tests.support.stub_kms import KEY_ID, SECRET, Call, Refusal, StubKms, stub_kms
 
 import cipherbucket as cb
-from cipherbucket.keys.kms import KMS
+from cipherbucket.keys.kms.key import KMS
 
 PLAINTEXT = b"the secret that is wrapped"
 
@@ -29,7 +29,7 @@ def kms() -> Iterator[StubKms]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Take no pauses, and note them."""
     taken: list[float] = []
-    monkeypatch.setattr("cipherbucket.keys.kms_client.time.sleep", taken.append)
+    monkeypatch.setattr("cipherbucket.keys.kms.client.time.sleep", taken.append)
     return taken
 
 

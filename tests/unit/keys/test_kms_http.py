@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.scripted_http import Answer
-from tests.stub_kms import KEY_ID, SECRET, StubKms, stub_kms
+from tests.support.scripted_http import Answer
+from tests.support.stub_kms import KEY_ID, SECRET, StubKms, stub_kms
 
 import cipherbucket as cb
-from cipherbucket.keys.kms import KMS
+from cipherbucket.keys.kms.key import KMS
 from cipherbucket.server.kms import KmsEndpoint
 
 JSON = {"content-type": "application/json"}
@@ -28,7 +28,7 @@ def kms() -> Iterator[StubKms]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Take no pauses, and note them."""
     taken: list[float] = []
-    monkeypatch.setattr("cipherbucket.keys.kms_client.time.sleep", taken.append)
+    monkeypatch.setattr("cipherbucket.keys.kms.client.time.sleep", taken.append)
     return taken
 
 
@@ -142,7 +142,7 @@ def test_a_certificate_that_is_not_trusted_is_told_as_that(tmp_path: Path) -> No
 
 
 def test_keys_of_other_trust_share_no_connection(tmp_path: Path) -> None:
-    from cipherbucket.keys.kms_http import session_for
+    from cipherbucket.keys.kms.http import session_for
 
     def of(host: str = "127.0.0.1:1", **options: object) -> object:
         settings = cb.KmsSettings(endpoint=f"https://{host}", **options)  # type: ignore[arg-type]

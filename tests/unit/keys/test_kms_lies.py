@@ -5,11 +5,11 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.scripted_http import Answer
-from tests.stub_kms import KEY_ID, OTHER_ID, SECRET, Call, StubKms, stub_kms
+from tests.support.scripted_http import Answer
+from tests.support.stub_kms import KEY_ID, OTHER_ID, SECRET, Call, StubKms, stub_kms
 
 import cipherbucket as cb
-from cipherbucket.keys.kms import KMS
+from cipherbucket.keys.kms.key import KMS
 
 ALGORITHM = {"algorithm": KMS, "context": b""}
 LABEL = {"desc": "ours"}

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterator
 
 import pytest
-from tests.sdk_vectors import Vector, kms_vectors
-from tests.stub_kms import OTHER_ID, StubKms, stub_kms
+from tests.support.sdk_vectors import Vector, kms_vectors
+from tests.support.stub_kms import OTHER_ID, StubKms, stub_kms
 
 import cipherbucket as cb
 

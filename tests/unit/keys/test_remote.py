@@ -4,10 +4,10 @@ import threading
 from typing import Any
 
 import pytest
-from tests.fake_key import FakeKey
+from tests.support.fake_key import FakeKey
 
 import cipherbucket as cb
-from cipherbucket.keys.remote import at_once
+from cipherbucket.keys.kms.simultaneous import at_once
 
 
 class RemoteKey(FakeKey):

@@ -4,10 +4,10 @@ import warnings
 from collections.abc import Mapping
 
 import pytest
-from tests.sdk_vectors import private_key, rsa_key
+from tests.support.sdk_vectors import private_key, rsa_key
 
-from cipherbucket.description import Description
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, NoMatchingKeyError
+from cipherbucket.format.description import Description
 from cipherbucket.keys.aes import KWP, AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, spelling

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from tests.sdk_vectors import private_key
+from tests.support.sdk_vectors import private_key
 
-from cipherbucket.description import Description
 from cipherbucket.errors import MasterKeyError, UsageError
+from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.reading import PASSPHRASE_VARIABLE
+from cipherbucket.keys.encodings import PASSPHRASE_VARIABLE
 from cipherbucket.keys.rsa import OAEP_SHA256, PKCS1, RsaKey
 
 ASYMMETRIC = Path(cryptography_vectors.__file__).parent / "asymmetric"

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from tests.key_vectors import (
+from tests.support.key_vectors import (
     Published,
     Wycheproof,
     labelled_with_sha512,
@@ -15,7 +15,7 @@ from tests.key_vectors import (
     wycheproof,
     wycheproof_rsa_key,
 )
-from tests.sdk_vectors import private_key
+from tests.support.sdk_vectors import private_key
 
 from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
 from cipherbucket.keys.base import MasterKey

@@ -3,8 +3,8 @@
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from tests.key_vectors import Published, rsa_file
-from tests.sdk_vectors import private_key, rsa_key
+from tests.support.key_vectors import Published, rsa_file
+from tests.support.sdk_vectors import private_key, rsa_key
 
 from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
 from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1, RSA_ALGORITHMS, V1_RSA, RsaKey

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.oss2_face.scene import FACE, Scene, scene
+from tests.oss2.scene import FACE, Scene, scene
 
 
 @pytest.fixture

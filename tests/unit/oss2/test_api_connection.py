@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 import pytest
-from tests.oss2_face.scene import BUCKET, Scene
-from tests.scripted_http import Answer, scripted
+from tests.oss2.scene import BUCKET, Scene
+from tests.support.scripted_http import Answer, scripted
 
 import cipherbucket as cb
 from cipherbucket import oss2

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.envelopes import v1
-from tests.oss2_face.scene import BUCKET, Scene
+from tests.oss2.scene import BUCKET, Scene
+from tests.support.envelopes import v1
 
 import cipherbucket as cb
 from cipherbucket import oss2
@@ -20,8 +20,8 @@ from cipherbucket.oss2.exceptions import (
     RequestError,
     ServerError,
 )
-from cipherbucket.stores.objects import StoredObject
-from cipherbucket.stores.oss_requests import OssRequests
+from cipherbucket.stores.oss.requests import OssRequests
+from cipherbucket.stores.records import StoredObject
 
 CONTENT = bytes(range(256)) * 5
 

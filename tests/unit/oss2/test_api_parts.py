@@ -4,7 +4,7 @@ import pickle
 from typing import Any
 
 import pytest
-from tests.oss2_face.scene import Scene
+from tests.oss2.scene import Scene
 
 import cipherbucket as cb
 from cipherbucket.oss2.exceptions import (

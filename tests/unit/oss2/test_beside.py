@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.peer_sdks import OLD_FASHIONED, import_oss2
+from tests.support.peer_sdks import OLD_FASHIONED, import_oss2
 
 from cipherbucket.oss2 import compat, utils
 from cipherbucket.oss2.exceptions import InconsistentError, OpenApiFormatError

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.peer_sdks import OLD_FASHIONED, import_oss2
-from tests.sdk_vectors import private_key
+from tests.support.peer_sdks import OLD_FASHIONED, import_oss2
+from tests.support.sdk_vectors import private_key
 
 import cipherbucket as cb
 from cipherbucket.oss2._cipher import AESCTRCipher

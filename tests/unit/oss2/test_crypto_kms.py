@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.kms_peers import ali_kms_provider
-from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
-from tests.sdk_vectors import Vector, kms_vectors
-from tests.stub_kms import KEY_ID, OTHER_ID, Refusal, StubKms, stub_kms
+from tests.support.kms_peers import ali_kms_provider
+from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
+from tests.support.sdk_vectors import Vector, kms_vectors
+from tests.support.stub_kms import KEY_ID, OTHER_ID, Refusal, StubKms, stub_kms
 from tests.unit.oss2.test_crypto import fields_of
 
 import cipherbucket as cb

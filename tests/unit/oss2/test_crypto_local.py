@@ -5,8 +5,8 @@ import warnings
 from pathlib import Path
 
 import pytest
-from tests.peer_sdks import OLD_FASHIONED, import_oss2
-from tests.sdk_vectors import Vector, private_key, rsa_vectors
+from tests.support.peer_sdks import OLD_FASHIONED, import_oss2
+from tests.support.sdk_vectors import Vector, private_key, rsa_vectors
 from tests.unit.oss2.test_crypto import fields_of, pair, pem, public_pem
 
 import cipherbucket as cb

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from tests.oss2_face.scene import FACE, REAL, Scene, key_pair, scene
-from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
+from tests.oss2.scene import FACE, REAL, Scene, key_pair, scene
+from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 import cipherbucket as cb
-from cipherbucket.keys.reading import PASSPHRASE_VARIABLE
+from cipherbucket.keys.encodings import PASSPHRASE_VARIABLE
 from cipherbucket.oss2 import EncryptionMaterials, resumable_download, resumable_upload
 from cipherbucket.oss2._words import _WORDS
 from cipherbucket.oss2.crypto import AliKMSProvider, RsaProvider

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.oss2_face.scene import Scene
+from tests.oss2.scene import Scene
 
 from cipherbucket import oss2
 from cipherbucket.oss2.exceptions import NoSuchKey, ServerError

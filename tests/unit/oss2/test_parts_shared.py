@@ -6,13 +6,13 @@ import pickle
 from typing import Any
 
 import pytest
-from tests.oss2_face.scene import Scene
+from tests.oss2.scene import Scene
 
 import cipherbucket as cb
-from cipherbucket.multipart import Multipart
 from cipherbucket.oss2.exceptions import ClientError, NoSuchUpload, RequestError
 from cipherbucket.oss2.models import MultipartUploadCryptoContext, PartInfo
-from cipherbucket.stores.oss_requests import OssRequests
+from cipherbucket.stores.oss.requests import OssRequests
+from cipherbucket.writing.multipart import Multipart
 
 PART = 102_400
 CONTENT = bytes(range(256)) * 1000

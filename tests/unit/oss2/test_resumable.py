@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.peer_sdks import OLD_FASHIONED, import_oss2
+from tests.support.peer_sdks import OLD_FASHIONED, import_oss2
 from tests.unit.oss2.test_crypto import pair
 
 import cipherbucket as cb
@@ -17,8 +17,8 @@ from cipherbucket.format.span import PartPlan
 from cipherbucket.oss2 import defaults
 from cipherbucket.oss2.resumable import _part_of
 from cipherbucket.server import Endpoint
-from cipherbucket.stores.oss import OssStore
-from cipherbucket.upload_session import Session
+from cipherbucket.stores.oss.store import OssStore
+from cipherbucket.transfers.upload_session import Session
 
 PART = 102_400
 PLAIN = os.urandom(5 * PART + 7)
@@ -256,7 +256,7 @@ def test_an_interrupted_download_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("cipherbucket.download.Target.finish", done)
+        patch.setattr("cipherbucket.transfers.download.Target.finish", done)
         with pytest.raises(KeyboardInterrupt):
             oss2.resumable_download(bucket, "name", str(back), store=store, **options)
     assert not back.exists()

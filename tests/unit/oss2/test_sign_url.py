@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
-from tests.oss2_face.scene import BUCKET, FACE, REAL, Scene, scene
-from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
+from tests.oss2.scene import BUCKET, FACE, REAL, Scene, scene
+from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 NAMES = ("a/b", "a//b/", "a b/\u00e4+~?#%2F")
 

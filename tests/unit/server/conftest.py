@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from tests.wire_client import WireClient
+from tests.support.wire_client import WireClient
 
 from cipherbucket.server import Endpoint
 

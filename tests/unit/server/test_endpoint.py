@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.counts import count
-from tests.wire_client import WireClient
+from tests.support.counts import count
+from tests.support.wire_client import WireClient
 
 from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.server import Endpoint
@@ -85,7 +85,7 @@ def test_a_folder_keeps_everything(tmp_path: Path) -> None:
 
 
 def test_bodies_that_nothing_names_are_swept_at_the_start(tmp_path: Path) -> None:
-    from cipherbucket.stores.local import LocalStore
+    from cipherbucket.stores.local.store import LocalStore
 
     with Endpoint(data=tmp_path, buckets=["bucket"]) as endpoint:
         WireClient(endpoint, "bucket")("PUT", "k", body=b"kept")

@@ -3,9 +3,9 @@
 import http.client
 
 import pytest
-from tests.wire_client import WireClient
+from tests.support.wire_client import WireClient
 
-from cipherbucket.checksum import crc64
+from cipherbucket.format.crc64 import crc64
 from cipherbucket.server import Endpoint
 from cipherbucket.server.faults import HEADER
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from tests.kms_client import KmsClient
+from tests.support.kms_client import KmsClient
 
 from cipherbucket.server.kms import KmsEndpoint, vault
 

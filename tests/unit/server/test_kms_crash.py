@@ -6,14 +6,14 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.counts import count
-from tests.kms_client import KmsClient
+from tests.support.counts import count
+from tests.support.kms_client import KmsClient
 
 from cipherbucket.server.kms import KmsEndpoint
 
 CHILD = """
 import sys
-from tests.kms_client import KmsClient
+from tests.support.kms_client import KmsClient
 from cipherbucket.server.kms import KmsEndpoint
 with KmsEndpoint(keys=sys.argv[1]) as kms:
     call = KmsClient(kms)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from tests.kms_client import KmsClient
+from tests.support.kms_client import KmsClient
 
 from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.server import Endpoint

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from tests.kms_client import KmsClient
+from tests.support.kms_client import KmsClient
 
 from cipherbucket.server.kms import KmsEndpoint, actions
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
+from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 from cipherbucket.server.kms import KmsEndpoint
 
@@ -155,8 +155,8 @@ def code_of(calling: Any) -> str:
 
 
 def test_oss2_writes_and_reads_with_its_kms_provider(tmp_path: Path) -> None:
-    from tests.kms_peers import ali_kms_provider
-    from tests.peer_sdks import oss2_bucket
+    from tests.support.kms_peers import ali_kms_provider
+    from tests.support.peer_sdks import oss2_bucket
 
     from cipherbucket.server import Endpoint
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
-from tests.kms_client import KmsClient, timestamp
+from tests.support.kms_client import KmsClient, timestamp
 
 from cipherbucket.server.kms import KmsEndpoint
 from cipherbucket.server.kms.signing import (

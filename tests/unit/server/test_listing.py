@@ -4,7 +4,7 @@ import random
 from urllib.parse import unquote
 
 import pytest
-from tests.wire_client import WireClient
+from tests.support.wire_client import WireClient
 
 from cipherbucket.server import Endpoint
 

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from tests.wire_client import WireClient
+from tests.support.wire_client import WireClient
 
-from cipherbucket.checksum import crc64
+from cipherbucket.format.crc64 import crc64
 from cipherbucket.server import Endpoint, service
 from cipherbucket.server.attributes import ARCHIVED, META
 from cipherbucket.server.ranges import http_time

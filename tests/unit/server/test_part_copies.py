@@ -1,9 +1,9 @@
 """Parts that are copied inside the endpoint, and what the finished object has."""
 
 import pytest
-from tests.wire_client import WireClient
+from tests.support.wire_client import WireClient
 
-from cipherbucket.checksum import crc64
+from cipherbucket.format.crc64 import crc64
 from cipherbucket.server.multipart import MIN_PART
 
 BODY = bytes(range(256)) * 800  # two parts: 100 KiB and the rest

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from tests.peer_sdks import REGION, import_oss2, import_oss_v2
+from tests.support.peer_sdks import REGION, import_oss2, import_oss_v2
 
 from cipherbucket.server.errors import OssError
 from cipherbucket.server.signature import Credentials, verify

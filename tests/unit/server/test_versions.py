@@ -1,7 +1,7 @@
 """The story of a bucket that begins to keep versions, and stops."""
 
 import pytest
-from tests.wire_client import Response, WireClient
+from tests.support.wire_client import Response, WireClient
 
 STATUS = "<VersioningConfiguration><Status>{}</Status></VersioningConfiguration>"
 

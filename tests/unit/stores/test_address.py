@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from cipherbucket.errors import StoreError, UsageError
-from cipherbucket.stores.address import make_bucket, open_store, split_url
-from cipherbucket.stores.local import LocalStore
+from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.oss_settings import OssSettings
+from cipherbucket.stores.oss.settings import OssSettings
+from cipherbucket.stores.urls import make_bucket, open_store, split_url
 
 
 @pytest.fixture

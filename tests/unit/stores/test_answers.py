@@ -3,7 +3,7 @@
 import pytest
 
 from cipherbucket.errors import IntegrityError
-from cipherbucket.stores.answers import content_length, received_range, stored_object
+from cipherbucket.stores.oss.headers import content_length, received_range, stored_object
 
 
 def test_an_answer_becomes_an_object() -> None:

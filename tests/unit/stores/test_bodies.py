@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from tests.unit.stores.test_conformance import Blocks
 
-from cipherbucket.checksum import crc64
 from cipherbucket.errors import (
     IntegrityError,
     SourceError,
@@ -16,9 +15,10 @@ from cipherbucket.errors import (
     TransientStoreError,
     UsageError,
 )
+from cipherbucket.format.crc64 import crc64
 from cipherbucket.stores.bodies import Buffer, Outgoing, RawBody
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.objects import Part, StoredObject
+from cipherbucket.stores.records import Part, StoredObject
 
 
 class Slow:

@@ -10,8 +10,8 @@ import pytest
 import cipherbucket as cb
 from cipherbucket import LocalStore, MemoryStore, PreconditionFailedError, UsageError
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.objects import StoredObject
-from cipherbucket.stores.oss import OssStore
+from cipherbucket.stores.oss.store import OssStore
+from cipherbucket.stores.records import StoredObject
 
 RACERS = 8
 OWNER = cb.AesKey(bytes(32), description={"desc": "owner"})

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from cipherbucket.checksum import crc64
 from cipherbucket.errors import (
     ObjectNotFoundError,
     PreconditionFailedError,
@@ -23,11 +22,12 @@ from cipherbucket.errors import (
     SourceError,
     UsageError,
 )
+from cipherbucket.format.crc64 import crc64
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Buffer
-from cipherbucket.stores.local import LocalStore
+from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.objects import MAX_NAME, Page
+from cipherbucket.stores.records import MAX_NAME, Page
 
 NAMES = [
     "a",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import cipherbucket as cb
-from cipherbucket.stores._http import Http
+from cipherbucket.stores.oss.http import Http
 
 SECRET = "Signature=c2VjcmV0"
 

@@ -10,9 +10,9 @@ from tests.unit.stores.test_conformance import names_of
 
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.local import LocalStore
+from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.objects import Page
+from cipherbucket.stores.records import Page
 
 
 def all_pages(store: Store, limit: int, prefix: str = "", delimiter: str = "") -> list[Page]:

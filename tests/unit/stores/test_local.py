@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.local_audit import audit, query
+from tests.support.local_audit import audit, query
 from tests.unit.stores.test_conformance import NAMES, Blocks, read
 
 from cipherbucket.errors import (
@@ -24,11 +24,11 @@ from cipherbucket.errors import (
     TransientStoreError,
     UsageError,
 )
-from cipherbucket.stores import local_index, local_recovery, local_uploads
 from cipherbucket.stores.bodies import Buffer
-from cipherbucket.stores.local import LocalStore
-from cipherbucket.stores.local_files import Files, join_files
-from cipherbucket.stores.local_markers import Markers
+from cipherbucket.stores.local import index, recovery, uploads
+from cipherbucket.stores.local.files import Files, join_files
+from cipherbucket.stores.local.locks import Markers
+from cipherbucket.stores.local.store import LocalStore
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_reading_does_not_wait_for_writers(store: LocalStore, root: Path) -> Non
 
 
 def test_an_index_locked_for_too_long(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_index, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(index, "BUSY_SECONDS", 0.01)
     with LocalStore(root, create=True) as store:
         store.put("a", b"old")
         with closing(sqlite3.connect(root / "index.sqlite", isolation_level=None)) as db:
@@ -271,7 +271,7 @@ def test_a_marker_removed_before_it_was_locked_is_none(
 def test_notes_of_removed_bodies_are_struck_out(
     store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_recovery, "FORGET_AT", 3)
+    monkeypatch.setattr(recovery, "FORGET_AT", 3)
     for _ in range(3):
         store.put("a", b"1")
     assert len(query(root, "SELECT * FROM garbage")) == 2
@@ -305,7 +305,7 @@ def test_parts_that_change_while_they_are_joined(
         return size if ended else ours(path, pieces)
 
     with monkeypatch.context() as patch:
-        patch.setattr(local_uploads, "join_files", late)
+        patch.setattr(uploads, "join_files", late)
         with pytest.raises(PreconditionFailedError):
             store.complete_upload("a", upload, parts)
     assert audit(root) == {}

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.local_audit import audit, query
+from tests.support.local_audit import audit, query
 from tests.unit.stores.test_conformance import read
 
 from cipherbucket.errors import StoreError, UsageError
-from cipherbucket.stores import local_index
-from cipherbucket.stores.local import LocalStore
-from cipherbucket.stores.local_files import Files
+from cipherbucket.stores.local import index
+from cipherbucket.stores.local.files import Files
+from cipherbucket.stores.local.store import LocalStore
 
 
 @pytest.fixture
@@ -99,12 +99,12 @@ def test_a_store_that_is_opened_during_a_fork_connects_after_it(
         opened.set()
 
     thread = threading.Thread(target=open_another)
-    local_index._before_fork()
+    index._before_fork()
     try:
         thread.start()
         assert not opened.wait(0.2)
     finally:
-        local_index._after_fork()
+        index._after_fork()
     thread.join()
     assert opened.is_set()
 
@@ -112,13 +112,13 @@ def test_a_store_that_is_opened_during_a_fork_connects_after_it(
 def test_an_index_that_cannot_be_closed_for_a_fork_stays_usable_after_it(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: local_index.Index) -> None:
+    def fail(_: index.Index) -> None:
         raise OSError(5, "the disk failed")
 
-    monkeypatch.setattr(local_index.Index, "disconnect", fail)
+    monkeypatch.setattr(index.Index, "disconnect", fail)
     with pytest.raises(OSError, match="the disk failed"):
-        local_index._before_fork()
-    local_index._after_fork()
+        index._before_fork()
+    index._after_fork()
     monkeypatch.undo()
     if stuck := store._index.lock.locked():
         store._index.lock.release()

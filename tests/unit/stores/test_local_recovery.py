@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.local_audit import audit, query
+from tests.support.local_audit import audit, query
 from tests.unit.stores.test_conformance import read
 
 from cipherbucket.errors import StoreError
-from cipherbucket.stores import local, local_files, local_recovery, local_uploads
-from cipherbucket.stores.local import LocalStore
-from cipherbucket.stores.local_files import Files
-from cipherbucket.stores.local_index import Index
-from cipherbucket.stores.local_markers import Marker
-from cipherbucket.stores.local_recovery import Sweeper
+from cipherbucket.stores.local import files, recovery, uploads
+from cipherbucket.stores.local import store as store_module
+from cipherbucket.stores.local.files import Files
+from cipherbucket.stores.local.index import Index
+from cipherbucket.stores.local.locks import Marker
+from cipherbucket.stores.local.recovery import Sweeper
+from cipherbucket.stores.local.store import LocalStore
 
 OLD, NEW = b"the old body", b"the new one"
 DIED = 9
@@ -69,12 +70,12 @@ def die_in(root: Path, work: Callable[[LocalStore], object], death: tuple[Any, s
 
 
 BODY_STEPS = [
-    (instead(local_files, "write_file"), False),
+    (instead(files, "write_file"), False),
     (after(Files, "save_body"), False),
     (instead(Files, "save_sidecar"), False),
     (after(Files, "save_sidecar"), False),
-    (instead(local, "save_object"), False),
-    (after(local, "save_object"), False),
+    (instead(store_module, "save_object"), False),
+    (after(store_module, "save_object"), False),
     (instead(Marker, "drop"), True),
     (after(Marker, "drop"), True),
     (instead(Sweeper, "discard"), True),
@@ -107,7 +108,7 @@ def test_a_copy(root: Path, death: tuple[Any, str, Any], done: bool) -> None:
 def test_a_completion(root: Path, death: tuple[Any, str, Any], done: bool) -> None:
     if death[1] in {"write_file", "save_body"}:
         which = instead if death[1] == "write_file" else after
-        death = which(local_uploads, "join_files")
+        death = which(uploads, "join_files")
     with LocalStore(root) as store:
         upload = store.begin_upload("a")
         parts = [store.upload_part("a", upload, 1, NEW)]
@@ -124,8 +125,8 @@ def test_a_completion(root: Path, death: tuple[Any, str, Any], done: bool) -> No
 @pytest.mark.parametrize(
     ("death", "done"),
     [
-        (instead(local, "remove_object"), False),
-        (after(local, "remove_object"), False),
+        (instead(store_module, "remove_object"), False),
+        (after(store_module, "remove_object"), False),
         (instead(Sweeper, "discard"), True),
         (instead(Files, "remove"), True),
     ],
@@ -142,18 +143,18 @@ def test_a_deletion_between_body_and_sidecar(root: Path) -> None:
         ours(path)
         die()
 
-    die_in(root, lambda store: store.delete("a"), (local_files.os, "unlink", last))  # type: ignore[attr-defined]
+    die_in(root, lambda store: store.delete("a"), (files.os, "unlink", last))  # type: ignore[attr-defined]
     assert set(audit(root)) == {"b"}
 
 
 @pytest.mark.parametrize(
     ("death", "done"),
     [
-        (instead(local_files, "write_file"), False),
-        (after(local_files, "write_file"), False),
-        (after(local_files.os, "rename"), False),  # type: ignore[attr-defined]
+        (instead(files, "write_file"), False),
+        (after(files, "write_file"), False),
+        (after(files.os, "rename"), False),  # type: ignore[attr-defined]
         (after(Files, "save_sidecar"), False),
-        (after(local, "save_object"), False),
+        (after(store_module, "save_object"), False),
         (instead(Marker, "drop"), True),
         (after(Marker, "drop"), True),
     ],
@@ -173,10 +174,10 @@ def test_a_replacement_of_metadata(root: Path, death: tuple[Any, str, Any], done
 @pytest.mark.parametrize(
     ("death", "done"),
     [
-        (instead(local_uploads, "write_file"), False),
-        (after(local_uploads, "write_file"), False),
-        (instead(local_uploads.Uploads, "_save_row"), False),
-        (after(local_uploads.Uploads, "_save_row"), True),
+        (instead(uploads, "write_file"), False),
+        (after(uploads, "write_file"), False),
+        (instead(uploads.Uploads, "_save_row"), False),
+        (after(uploads.Uploads, "_save_row"), True),
         (instead(Files, "remove_part"), True),
     ],
 )
@@ -213,7 +214,7 @@ def test_making_a_store(tmp_path: Path) -> None:
         instead(Files, "create"),
         after(Files, "create"),
         instead(os, "link"),
-        after(local_recovery, "create_index"),
+        after(recovery, "create_index"),
     ):
         child = os.fork()
         if not child:
@@ -268,7 +269,7 @@ def test_an_interrupt_before_the_commit(root: Path, monkeypatch: pytest.MonkeyPa
 
     with LocalStore(root) as store:
         with monkeypatch.context() as patch:
-            patch.setattr(local, "save_object", interrupt)
+            patch.setattr(store_module, "save_object", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 store.put("a", NEW)
             with pytest.raises(KeyboardInterrupt):
@@ -287,8 +288,8 @@ def test_an_index_that_fails_leaves_the_rest_to_the_next_opening(
 
     with LocalStore(root) as store:
         with monkeypatch.context() as patch:
-            patch.setattr(local, "save_object", fail)
-            patch.setattr(local, "settle", fail)
+            patch.setattr(store_module, "save_object", fail)
+            patch.setattr(store_module, "settle", fail)
             with pytest.raises(StoreError, match="disk I/O error"):
                 store.put("a", NEW)
         assert len(Files(root).markers.listed()) == 1

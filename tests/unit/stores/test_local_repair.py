@@ -8,19 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.local_audit import audit, query
+from tests.support.local_audit import audit, query
 from tests.unit.stores.test_conformance import NAMES, read
 from tests.unit.stores.test_local_recovery import after, die_in, instead
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
-from cipherbucket.stores import local, local_repair
-from cipherbucket.stores.local import LocalStore
-from cipherbucket.stores.local_files import Files
-from cipherbucket.stores.local_index import create_index
-from cipherbucket.stores.local_markers import Marker
-from cipherbucket.stores.local_recovery import Sweeper
-from cipherbucket.stores.local_repair import repair_index
-from cipherbucket.stores.objects import StoredObject
+from cipherbucket.stores.local import repair
+from cipherbucket.stores.local import store as store_module
+from cipherbucket.stores.local.files import Files
+from cipherbucket.stores.local.index import create_index
+from cipherbucket.stores.local.locks import Marker
+from cipherbucket.stores.local.recovery import Sweeper
+from cipherbucket.stores.local.repair import repair_index
+from cipherbucket.stores.local.store import LocalStore
+from cipherbucket.stores.records import StoredObject
 
 
 @pytest.fixture
@@ -206,10 +207,10 @@ def test_a_put_that_died_before_its_sidecar_is_nobodys(root: Path) -> None:
 
 def test_a_put_that_died_after_its_sidecar_is_told_by_a_sound_index(root: Path) -> None:
     before = audit(root)
-    die_in(root, lambda store: store.put("a", b"new"), instead(local, "save_object"))
+    die_in(root, lambda store: store.put("a", b"new"), instead(store_module, "save_object"))
     repair_index(root)
     assert audit(root) == before
-    die_in(root, lambda store: store.put("a", b"new"), instead(local, "save_object"))
+    die_in(root, lambda store: store.put("a", b"new"), instead(store_module, "save_object"))
     lose(root)
     assert repair_index(root).orphans == 1
     assert audit(root)["a"].size == 3  # old or new: nobody was told that it was stored
@@ -234,7 +235,7 @@ def test_a_removal_that_did_not_reach_the_disk_is_still_known(
 
 
 def test_what_was_left_is_not_swept_at_the_next_opening(root: Path) -> None:
-    die_in(root, lambda store: store.put("new", b"body"), instead(local, "save_object"))
+    die_in(root, lambda store: store.put("new", b"body"), instead(store_module, "save_object"))
     (etag,) = Files(root).markers.listed()
     left = Path(Files(root).body(etag))
     left.write_bytes(b"bod")
@@ -264,7 +265,7 @@ def test_unfinished_uploads_outlive_a_repair_that_is_cut_short(root: Path) -> No
         parts = [store.upload_part("m", upload, 1, b"1")]
     other = root.with_name("other")
     LocalStore(other, create=True).close()
-    die_in(other, lambda _: repair_index(root), after(local_repair, "_set_aside"))
+    die_in(other, lambda _: repair_index(root), after(repair, "_set_aside"))
     repair_index(root)
     with LocalStore(root) as store:
         assert store.list_parts("m", upload) == parts
@@ -273,11 +274,11 @@ def test_unfinished_uploads_outlive_a_repair_that_is_cut_short(root: Path) -> No
 @pytest.mark.parametrize(
     "death",
     [
-        instead(local_repair, "create_index"),
-        after(local_repair, "create_index"),
-        after(local_repair, "_set_aside"),
-        after(local_repair, "sync_folder"),
-        after(local_repair, "_removed"),
+        instead(repair, "create_index"),
+        after(repair, "create_index"),
+        after(repair, "_set_aside"),
+        after(repair, "sync_folder"),
+        after(repair, "_removed"),
         after(Marker, "drop"),
     ],
 )
@@ -324,7 +325,7 @@ def test_a_store_being_repaired_is_not_opened(root: Path, monkeypatch: pytest.Mo
             LocalStore(root)
         ours(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(local_repair, "create_index", opened)
+    monkeypatch.setattr(repair, "create_index", opened)
     repair_index(root)
 
 
@@ -348,7 +349,7 @@ def test_a_folder_that_cannot_be_written_is_told(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(local_repair, "_set_aside", refuse)
+    monkeypatch.setattr(repair, "_set_aside", refuse)
     with pytest.raises(StoreError, match="Permission denied"):
         repair_index(root)
 

@@ -18,8 +18,8 @@ from cipherbucket.errors import PreconditionFailedError, UploadNotFoundError, Us
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.objects import StoredObject
-from cipherbucket.stores.oss import OssStore
+from cipherbucket.stores.oss.store import OssStore
+from cipherbucket.stores.records import StoredObject
 
 ADDED = {"content-type": "application/octet-stream", "x-oss-storage-class": "Standard"}
 

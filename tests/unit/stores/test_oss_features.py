@@ -176,7 +176,7 @@ def test_a_large_object_with_an_envelope_is_copied_at_once_as_no_part_may_be_mad
 ) -> None:
     plain = random.Random(4).randbytes(PART + 5)
     bucket.put("large", plain)
-    monkeypatch.setattr("cipherbucket.stores.oss_copying._ONE_COPY", PART)
+    monkeypatch.setattr("cipherbucket.stores.oss.copying._ONE_COPY", PART)
     copied = bucket.copy("large", "copy")
     assert copied.envelope == bucket.head("large").envelope
     assert bucket.get("copy").read() == plain

@@ -9,8 +9,8 @@ import cipherbucket as cb
 from cipherbucket.credentials import ANONYMOUS
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.oss_requests import OssRequests, answers_seen
-from cipherbucket.stores.url import fetch_url
+from cipherbucket.stores.oss.presigned import fetch_url
+from cipherbucket.stores.oss.requests import OssRequests, answers_seen
 
 NAME = "folder/a name?"
 

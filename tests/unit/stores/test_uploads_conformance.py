@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from tests.unit.stores.test_conformance import Blocks, read
 
-from cipherbucket.checksum import crc64
 from cipherbucket.errors import (
     ObjectNotFoundError,
     PreconditionFailedError,
@@ -17,11 +16,12 @@ from cipherbucket.errors import (
     UploadNotFoundError,
     UsageError,
 )
+from cipherbucket.format.crc64 import crc64
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Buffer
-from cipherbucket.stores.local import LocalStore
+from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.objects import MAX_PARTS, Part
+from cipherbucket.stores.records import MAX_PARTS, Part
 
 
 class UploadConformance:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.oss_objects import Objects, settings
-from tests.scripted_http import Answer, Request, Scripted, scripted
+from tests.support.oss_objects import Objects, settings
+from tests.support.scripted_http import Answer, Request, Scripted, scripted
 
 import cipherbucket as cb
 
@@ -12,8 +12,8 @@ import cipherbucket as cb
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (
-        "cipherbucket.writer",
-        "cipherbucket.stores.resuming",
+        "cipherbucket.writing.one_request",
+        "cipherbucket.stores.oss.resuming_body",
         "alibabacloud_oss_v2._client",
     ):
         monkeypatch.setattr(f"{place}.time.sleep", lambda _: None)

@@ -5,8 +5,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from tests.oss_objects import Objects, error_xml, misbehave, settings, store_at
-from tests.scripted_http import Answer, Request, Scripted
+from tests.support.oss_objects import Objects, error_xml, misbehave, settings, store_at
+from tests.support.scripted_http import Answer, Request, Scripted
 
 import cipherbucket as cb
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.oss_objects import PLAIN, Objects, error_xml, misbehave
-from tests.scripted_http import Answer, Request, Scripted
+from tests.support.oss_objects import PLAIN, Objects, error_xml, misbehave
+from tests.support.scripted_http import Answer, Request, Scripted
 
 import cipherbucket as cb
 

@@ -3,8 +3,8 @@
 import os
 
 import pytest
-from tests.oss_objects import PLAIN
-from tests.scripted_http import Scripted
+from tests.support.oss_objects import PLAIN
+from tests.support.scripted_http import Scripted
 
 import cipherbucket as cb
 
@@ -56,7 +56,7 @@ def test_the_address_of_a_request(
         asked.append(url)
         raise cb.TransientStoreError("no network in this test")
 
-    monkeypatch.setattr("cipherbucket.stores._http.Http.request", request)
+    monkeypatch.setattr("cipherbucket.stores.oss.http.Http.request", request)
     chosen = cb.OssSettings(
         region="cn-hangzhou",
         credentials=cb.Credentials("i", "s"),

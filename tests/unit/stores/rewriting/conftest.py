@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import alibabacloud_oss_v2 as sdk
 import pytest
-from tests.oss_rewriting import PART, opened
+from tests.support.oss_rewriting import PART, opened
 
 from cipherbucket.server import Endpoint
-from cipherbucket.stores.oss import OssStore
+from cipherbucket.stores.oss.store import OssStore
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def versioned(endpoint: Endpoint) -> Iterator[OssStore]:
 
 @pytest.fixture
 def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cipherbucket.stores.oss_copying._ONE_COPY", PART)
+    monkeypatch.setattr("cipherbucket.stores.oss.copying._ONE_COPY", PART)
 
 
 @pytest.fixture(params=["at once", "by parts"])

@@ -5,12 +5,12 @@ from typing import Any
 
 import alibabacloud_oss_v2 as sdk
 import pytest
-from tests.oss_rewriting import BODY, HEADERS, METADATA, opened, read, watched
+from tests.support.oss_rewriting import BODY, HEADERS, METADATA, opened, read, watched
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
-from cipherbucket.stores.objects import StoredObject
-from cipherbucket.stores.oss import OssStore
+from cipherbucket.stores.oss.store import OssStore
+from cipherbucket.stores.records import StoredObject
 
 
 @pytest.mark.usefixtures("either_way")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.oss_rewriting import (
+from tests.support.oss_rewriting import (
     BODY,
     HEADERS,
     METADATA,
@@ -16,7 +16,7 @@ from tests.oss_rewriting import (
 )
 
 import cipherbucket as cb
-from cipherbucket.stores.oss import OssStore
+from cipherbucket.stores.oss.store import OssStore
 
 
 @pytest.mark.usefixtures("in_parts")
@@ -94,7 +94,7 @@ def test_metadata_that_change_while_parts_are_copied_are_not_lost(
         def meddle(name: str) -> None:
             if name == "PUT partNumber uploadId copy" and pending:
                 pending.clear()
-                monkeypatch.setattr("cipherbucket.stores.oss_copying._ONE_COPY", 1 << 30)
+                monkeypatch.setattr("cipherbucket.stores.oss.copying._ONE_COPY", 1 << 30)
                 other.replace_metadata("a", metadata={"k": "theirs"}, headers={})
 
         watched(store, patch, meddle)

@@ -1,0 +1,1 @@
+"""Passes over many objects: a walk, its ledger, and verification."""

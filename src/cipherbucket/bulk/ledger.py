@@ -1,0 +1,328 @@
+"""What a pass over many objects has done so far: one SQLite file each, so that memory stays flat.
+
+Law: a line is written when its object is done with, and never before. A pass that was killed goes
+on where it was; what lay between the work and its line is looked at again, and every work of ours
+finds done what is done, or does it once more.
+
+Lines that only tell what was seen are not believed of what was written in the moment before it was
+looked at. Those of a pass that changes nothing, an audit or a dry run, are not believed for long
+either, nor of what is not there any more.
+
+A ledger holds names and what is public of objects: no key, wrapped or not. Only its owner can read
+it (0600), and a second process is kept out while it is open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import mkdtemp
+from types import TracebackType
+from typing import Any, Self
+
+from cipherbucket.errors import UsageError
+from cipherbucket.stores.records import Entry, Version
+from cipherbucket.transfers.journal import state_folder, state_or_none
+
+_log = logging.getLogger("cipherbucket")
+
+FAILED = "failed"
+"""The status of an object that is to be tried again by the next run."""
+LASTING = timedelta(days=7)
+"""So long a pass that only looks can be gone on with; then it begins anew."""
+_MOMENT = timedelta(seconds=2)
+"""What was written so short a time ago may be written again without another ETag or second."""
+_LARGEST = 2**63 - 1
+"""Bytes that SQLite can write down; no object has so many, but a store can say so."""
+_VERSION = 2
+_PAGE = 1000
+_SCHEMA = """
+CREATE TABLE outcomes (
+    name BLOB NOT NULL,      -- UTF-8
+    version_id TEXT NOT NULL,
+    mark TEXT NOT NULL,      -- what a listing says of the object that was worked on
+    status TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    detail TEXT NOT NULL,    -- JSON
+    run INTEGER NOT NULL,    -- the last in which a listing showed it
+    PRIMARY KEY (name, version_id)
+) WITHOUT ROWID
+"""
+_BEGUN = "CREATE TABLE pass (begun TEXT NOT NULL)"
+_SELECT = "SELECT name, version_id, mark, status, size, detail FROM outcomes"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one object.
+
+    Attributes:
+        name: The object's name.
+        status: A word of the pass's own; ``failed`` is tried again by the next run.
+        size: Stored bytes.
+        detail: What else is to be told, such as a reason; small, and fit for JSON.
+        version_id: The version, where versions are gone through.
+        mark: `mark_of` what is there now, where the work changed it; None where it did not.
+    """
+
+    name: str
+    status: str
+    size: int
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    version_id: str | None = None
+    mark: str | None = None
+
+
+def mark_of(etag: str, modified: datetime | None) -> str:
+    """Return by what an object is known again in a listing: its ETag and the second of its time."""
+    return f"{etag} {modified.replace(microsecond=0).isoformat() if modified else ''}"
+
+
+class Ledger:
+    """The outcomes of one pass. May be used by several threads.
+
+    Attributes:
+        path: The file.
+        resumed: How many objects earlier runs of the same pass have done, as far as is known here.
+        kept: How many of these the listing has shown unchanged so far.
+        begun: When the first of these runs began, UTC.
+    """
+
+    def __init__(self, path: Path, *, temporary: bool = False, looks: bool = False) -> None:
+        self.path = path
+        self._looks = looks
+        self._temporary = temporary
+        self._finished = False
+        self._lock = threading.Lock()
+        self._connection = _opened(path)
+        with self._using() as db:
+            self._begin(db)
+
+    def _begin(self, db: sqlite3.Connection) -> None:
+        # They are tried again, if they are still there; what is gone has not failed.
+        db.execute("DELETE FROM outcomes WHERE status = ?", (FAILED,))
+        begun = db.execute("SELECT begun FROM pass").fetchone()[0]
+        self.begun, now = datetime.fromisoformat(begun), datetime.now(UTC)
+        if self._looks and not timedelta(0) <= now - self.begun <= LASTING:
+            db.execute("DELETE FROM outcomes")
+        sql = "SELECT count(*), coalesce(max(run), 0) FROM outcomes"
+        self.resumed, last = db.execute(sql).fetchone()
+        self.kept = 0
+        self._run = last + 1
+        if not self.resumed:
+            db.execute("UPDATE pass SET begun = ?", (now.isoformat(),))
+            self.begun = now
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        """Hand out the file to one thread at a time."""
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise _unusable(self.path, error) from error
+
+    @classmethod
+    def open(cls, purpose: str, *what: str, looks: bool = False) -> Ledger:
+        """Open the ledger of a pass, or begin one.
+
+        Args:
+            purpose: A word for the file's name, such as ``rotate``.
+            what: All that makes this pass another: URL, prefix, keys by their ids.
+            looks: Whether the pass changes nothing, and its lines tell what it saw.
+
+        Raises:
+            UsageError: Another process is at the same pass.
+        """
+        folder = state_or_none(state_folder())
+        if folder is None:
+            path = Path(mkdtemp(prefix="cipherbucket-")) / "ledger"
+            return cls(path, temporary=True, looks=looks)
+        digest = hashlib.sha256(json.dumps([purpose, *what]).encode()).hexdigest()
+        return cls(folder / f"{purpose}-{digest[:32]}.ledger", looks=looks)
+
+    def has(self, entry: Entry | Version) -> bool:
+        """Tell whether an object is done with, as the listing shows it now."""
+        key = entry.name.encode(), getattr(entry, "version_id", "")
+        row = self._row("SELECT mark, run FROM outcomes WHERE name = ? AND version_id = ?", key)
+        if row is None or row[0] != mark_of(entry.etag, entry.modified):
+            return False
+        if row[1] != self._run:
+            with self._using() as db:
+                self.kept += 1
+                db.execute(
+                    "UPDATE outcomes SET run = ? WHERE name = ? AND version_id = ?",
+                    (self._run, *key),
+                )
+        return True
+
+    def forget_unseen(self) -> None:
+        """Drop what earlier runs wrote and this one's listing, now at its end, has not shown."""
+        with self._using() as db:
+            db.execute("DELETE FROM outcomes WHERE run != ?", (self._run,))
+        self.resumed = self.kept
+
+    def add(self, entry: Entry | Version, outcome: Outcome) -> None:
+        """Write down what became of an object.
+
+        Raises:
+            UsageError: It cannot be written.
+        """
+        mark = outcome.mark or mark_of(entry.etag, entry.modified)
+        if outcome.status == FAILED or (outcome.mark is None and _is_fresh(entry.modified)):
+            mark = ""
+        with self._using() as db:
+            db.execute(
+                "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    outcome.name.encode(),
+                    outcome.version_id or "",
+                    mark,
+                    outcome.status,
+                    min(outcome.size, _LARGEST),
+                    json.dumps(dict(outcome.detail)),
+                    self._run,
+                ),
+            )
+
+    def outcomes(self, status: str | None = None) -> Iterator[Outcome]:
+        """Go through the outcomes in byte order of names; of one status, or all."""
+        name, version = b"", ""
+        while True:
+            with self._using() as db:
+                rows = db.execute(
+                    f"{_SELECT} WHERE (name, version_id) > (?, ?) AND (?3 IS NULL OR status = ?3)"
+                    " ORDER BY name, version_id LIMIT ?4",
+                    (name, version, status, _PAGE),
+                ).fetchall()
+            for name, version, mark, found, size, detail in rows:
+                yield Outcome(
+                    name.decode(), found, size, json.loads(detail), version or None, mark or None
+                )
+            if len(rows) < _PAGE:
+                return
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Return for each status how many objects it has and how many stored bytes."""
+        with self._using() as db:
+            rows = db.execute(
+                "SELECT status, count(*), total(size) FROM outcomes GROUP BY status ORDER BY status"
+            )
+            return {status: (count, int(size)) for status, count, size in rows}
+
+    def total(self, field: str) -> int:
+        """Add up a number of the details."""
+        row = self._row("SELECT total(json_extract(detail, ?)) FROM outcomes", (f"$.{field}",))
+        return int(row[0])
+
+    def reasons(self, status: str) -> dict[str, int]:
+        """Count the outcomes of a status by the ``reason`` in their details."""
+        sql = (
+            "SELECT json_extract(detail, '$.reason'), count(*) FROM outcomes"
+            " WHERE status = ? GROUP BY 1"
+        )
+        with self._using() as db:
+            return {reason or "": count for reason, count in db.execute(sql, (status,))}
+
+    def finish(self) -> None:
+        """Say that the pass is complete: there is nothing to go on with, the file goes."""
+        self._finished = True
+
+    def close(self) -> None:
+        """Close the file; remove it, if the pass is complete."""
+        with self._lock:
+            self._connection.close()
+        if self._finished or self._temporary:
+            for path in _files(self.path):
+                path.unlink(missing_ok=True)
+            if self._temporary:
+                with suppress(OSError):
+                    self.path.parent.rmdir()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _row(self, sql: str, values: tuple[Any, ...]) -> Any:
+        with self._using() as db:
+            return db.execute(sql, values).fetchone()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open a ledger; one that is damaged, or of another version, is begun anew."""
+    for last in (False, True):
+        db = None
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+            _prepare(db)
+        except (OSError, sqlite3.Error, _OtherVersionError) as error:
+            if db is not None:
+                db.close()
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise UsageError(
+                    f"another process is at this pass: {path} is locked",
+                    hint="wait for it, or stop it; two at once would do all work twice",
+                ) from error
+            if last or isinstance(error, OSError):
+                raise _unusable(path, error) from error
+            _log.warning("%s cannot be used (%s): the pass begins anew", path, error)
+            for each in _files(path):
+                each.unlink(missing_ok=True)
+        else:
+            return db
+    raise AssertionError
+
+
+def _unusable(path: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"no ledger can be kept at {path}: {error}",
+        hint="free space there, or point CIPHERBUCKET_STATE to a folder that can be written",
+    )
+
+
+def _is_fresh(modified: datetime | None) -> bool:
+    return modified is None or datetime.now(UTC) - modified < _MOMENT
+
+
+class _OtherVersionError(Exception):
+    pass
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA locking_mode=EXCLUSIVE")  # until it is closed; a killed process holds none
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")  # a power cut loses the last lines, and damages none
+    db.execute("BEGIN EXCLUSIVE")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        db.execute(_SCHEMA)
+        db.execute(_BEGUN)
+        db.execute("INSERT INTO pass VALUES (?)", (datetime.now(UTC).isoformat(),))
+        db.execute(f"PRAGMA user_version={_VERSION}")
+    elif version != _VERSION:
+        raise _OtherVersionError(f"version {version}")
+    db.execute("COMMIT")
+    db.execute("SELECT count(*) FROM outcomes LIMIT 1")
+    if db.execute("SELECT count(*) FROM pass").fetchone() != (1,):
+        raise _OtherVersionError("without its beginning")
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    return path, Path(f"{path}-wal"), Path(f"{path}-shm")

@@ -1,0 +1,151 @@
+"""One pass over many objects: listed ahead, worked on by several threads, resumable.
+
+Law: the listing runs ahead of the work by a bounded number of entries, so that neither waits for
+the other and memory stays flat whatever the number of objects; a listing that goes back, and so
+might never end, stops the pass. One object's failure is written down and stops nothing; a store or
+KMS that fails for a hundred objects in a row does stop the pass, which then goes on from there when
+it is run again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import TypeVar
+
+from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
+from cipherbucket.errors import CipherbucketError, KmsError, StoreError
+from cipherbucket.stores.records import Entry, Version
+from cipherbucket.workers.threads import Halt, StoppedError, run
+
+AHEAD = 2000
+"""Most entries that are listed and not yet worked on."""
+_IN_A_ROW = 100
+"""So many objects one after another that store or KMS failed for are no bad luck."""
+_MOMENT = 0.1
+
+Item = TypeVar("Item", bound=Entry | Version)
+Told = Callable[[int, int | None], None]
+"""Told (what is done so far, None: how much there is shows only at the end)."""
+
+
+def walk(
+    entries: Iterable[Item],
+    work: Callable[[Item], Outcome],
+    ledger: Ledger,
+    *,
+    workers: int,
+    halt: Halt,
+    tick: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Work on every entry that the ledger does not have yet, and write down what became of it.
+
+    Args:
+        entries: A listing; read in a thread of its own. Common prefixes are passed over.
+        work: Does one; called by several threads. What it raises of our errors is written down
+            as ``failed`` with the error's text as ``reason``.
+        ledger: What is done.
+        workers: Threads, 1 or more.
+        halt: Set when all have to stop.
+        tick: Called in this thread some ten times a second, with the number of objects that were
+            worked on.
+
+    Raises:
+        StoreError, KmsError: Of the last of a hundred objects that failed by store or KMS in a
+            row; or what the listing raised. All that was done is in the ledger.
+    """
+    row = _Row()
+    counter, looked = itertools.count(1), 0
+
+    def done(entry: Item) -> None:
+        nonlocal looked
+        try:
+            try:
+                outcome = work(entry)
+            finally:  # threads may lose a count for a moment, never for good
+                looked = max(looked, next(counter))
+        except StoppedError:
+            raise
+        except CipherbucketError as error:
+            ledger.add(entry, _failed(entry, error))
+            row.add(error)
+        else:
+            ledger.add(entry, outcome)
+            row.end()
+
+    listed = (entry for entry in _Ahead(entries, halt) if not getattr(entry, "is_prefix", False))
+    fresh = (entry for entry in listed if not ledger.has(entry))
+    try:
+        run(fresh, done, workers=workers, halt=halt, tick=lambda: tick(looked))
+    finally:
+        halt.set()  # the listing's thread, too
+
+
+def _failed(entry: Entry | Version, error: CipherbucketError) -> Outcome:
+    reason = str(error) if error.hint is None else f"{error.message} ({error.hint})"
+    detail = {"reason": reason, "error": type(error).__name__}
+    return Outcome(entry.name, FAILED, entry.size, detail, getattr(entry, "version_id", None))
+
+
+class _Row:
+    """Failures of store or KMS, one after another."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._length = 0
+
+    def end(self) -> None:
+        with self._lock:
+            self._length = 0
+
+    def add(self, error: CipherbucketError) -> None:
+        """Count a failure; raise it if there were too many."""
+        if not isinstance(error, StoreError | KmsError) or isinstance(error, FileNotFoundError):
+            return
+        with self._lock:
+            self._length += 1
+            if self._length >= _IN_A_ROW:
+                raise error
+
+
+class _Ahead(Iterator[Item]):
+    """A listing that a thread of its own reads, at most `AHEAD` entries before they are wanted."""
+
+    def __init__(self, entries: Iterable[Item], halt: Halt) -> None:
+        self._ready: queue.Queue[Item | BaseException] = queue.Queue(AHEAD)
+        self._halt = halt
+        threading.Thread(target=self._read, args=(entries,), daemon=True).start()
+
+    def __next__(self) -> Item:
+        while True:
+            self._halt.passed(0)
+            with suppress(queue.Empty):
+                item = self._ready.get(timeout=_MOMENT)
+                if isinstance(item, BaseException):
+                    raise item
+                return item
+
+    def _read(self, entries: Iterable[Item]) -> None:
+        last = b""
+        try:
+            for entry in entries:
+                name = entry.name.encode()
+                if name < last or (name == last and isinstance(entry, Entry)):
+                    raise StoreError("the store's listing does not advance", name=entry.name)
+                last = name
+                self._offer(entry)
+            self._offer(StopIteration())
+        except StoppedError:
+            return
+        except BaseException as error:  # noqa: BLE001  told to whoever draws
+            self._offer(error)
+
+    def _offer(self, item: Item | BaseException) -> None:
+        while True:
+            self._halt.passed(0)
+            with suppress(queue.Full):
+                self._ready.put(item, timeout=_MOMENT)
+                return

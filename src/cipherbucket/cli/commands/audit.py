@@ -1,0 +1,173 @@
+"""Which objects are encrypted, with which key, and whether a key can be retired.
+
+Law: nothing is changed. What is told goes to stdout, or to the files that are named; an answer that
+is not yes, and a finding, show in the exit code, so that a program can act on them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.errors import one_line, say
+from cipherbucket.cli.options.access import KEY_OPTION, Access
+from cipherbucket.cli.options.config import current_config, split_url
+from cipherbucket.cli.options.key_labels import label_in
+from cipherbucket.cli.terminal.audit_text import text_of
+from cipherbucket.cli.terminal.counter import counted
+from cipherbucket.cli.terminal.help import Command
+
+_FOUND = 7
+_NO_OBJECT = 3
+_GOES_ON = "interrupted; the same command goes on where it was"
+
+
+@click.command(
+    cls=Command,
+    short_help="Tell which objects are encrypted, and with which key.",
+    examples=(
+        "cipherbucket audit file:///data/store/",
+        "cipherbucket audit -k cmk.pem --footers --html audit.html file:///data/store/",
+        "cipherbucket audit --retire old.pem file:///data/store/",
+        "cipherbucket audit --json file:///data/store/ | jq 'select(.verified == false)'",
+    ),
+)
+@click.argument("url")
+@KEY_OPTION
+@click.option(
+    "--retire",
+    "asked",
+    multiple=True,
+    metavar="KEY",
+    help="Tell whether this key can be retired: NAME=VALUE or the JSON of its description, or its"
+    " file or name as for -k. A KMS key is kms=ID. Repeatable.",
+)
+@click.option("--versions", is_flag=True, help="Look at all versions; old ones name old keys.")
+@click.option(
+    "--footers",
+    is_flag=True,
+    help="Read the footers of sealed objects, too: they name recipients that were removed. One"
+    " request more for each, and one for each plaintext object.",
+)
+@click.option(
+    "--ask-kms",
+    is_flag=True,
+    help="Have the KMS tell which of its keys wrapped each object's; one call each.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@click.option("--csv", "csv_file", type=click.Path(), help="Write a line for each object there.")
+@click.option("--html", "html_file", type=click.Path(), help="Write a page to read and keep there.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Requests at once. Default: 16.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress, and no text where a file is named.")
+def audit(
+    url: str,
+    key_files: tuple[str, ...],
+    asked: tuple[str, ...],
+    versions: bool,
+    footers: bool,
+    ask_kms: bool,
+    as_json: bool,
+    csv_file: str | None,
+    html_file: str | None,
+    workers: int | None,
+    quiet: bool,
+) -> int:
+    """Look at all objects whose names begin as URL does, one HEAD each, and change nothing.
+
+    No key is needed. Then all that is told is the store's word; with -k, each envelope that names
+    one of these keys is opened. The exit code is 7 if there are findings, or, with --retire, if the
+    answer for one of the keys is not yes; 3 if no name begins so. An audit that was interrupted
+    goes on when the same command is given again within a week.
+    """
+    store_url, prefix = split_url(url)
+    access = Access(tuple(file for file in key_files if file), config=current_config())
+    if access.config is not None and not access.key_files:
+        _read_all(access.config)
+    retire = [_key_in(text) for text in asked]
+    kms = cb.AliKmsKey("alias/none", description={}) if ask_kms else None  # its settings count
+    with access.open_to_look(store_url) as bucket:
+        try:
+            with counted("looked at", shown=not quiet) as progress:
+                audited = bucket.audit(
+                    prefix,
+                    versions=versions,
+                    footers=footers,
+                    ask_kms=kms,
+                    retire=retire,
+                    known=_known(access.config),
+                    workers=workers,
+                    progress=progress,
+                )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_GOES_ON) from None
+        with audited:
+            return _told(
+                audited, csv_file, html_file, as_json=as_json, quiet=quiet, retire=bool(retire)
+            )
+
+
+def _told(
+    audited: cb.Audit,
+    csv_file: str | None,
+    html_file: str | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    retire: bool,
+) -> int:
+    """Write what was found; the last that can fail is stdout, of which nothing is lost."""
+    for file, write in ((csv_file, audited.write_csv), (html_file, audited.write_html)):
+        if file is not None:
+            write(file)
+    if as_json:
+        for line in audited.lines():
+            click.echo(json.dumps(line))
+    elif not (quiet and (csv_file or html_file)):
+        click.echo(text_of(audited.whole()))
+    if not audited.summary.objects and not quiet:
+        say("no object's name begins so")
+    if retire:
+        return 0 if all(answer.answer == "yes" for answer in audited.answers) else _FOUND
+    if audited.summary.found():
+        return _FOUND
+    misspelt = bool(audited.scope.prefix) and not audited.summary.objects
+    return _NO_OBJECT if misspelt else 0
+
+
+def _read_all(config: cb.Config) -> None:
+    """Read all keys of the settings file, so that each can open what names it; say which cannot."""
+    for name in config.keys:
+        try:
+            config.key(name)
+        except (cb.MasterKeyError, cb.MissingExtraError) as error:
+            say(f"key {name} is left out: {one_line(error)}")
+
+
+def _known(config: cb.Config | None) -> Iterator[Mapping[str, str]]:
+    """Tell which keys the settings file has, of those too that cannot be read here."""
+    for entry in config.keys.values() if config is not None else ():
+        if entry.label is not None:
+            yield entry.label
+        if entry.key_id:
+            yield {"kms": entry.key_id}
+
+
+def _key_in(text: str) -> cb.MasterKey | str:
+    """Read what ``--retire`` names: a description, or a key as ``-k`` takes it.
+
+    Raises:
+        UsageError: Neither.
+    """
+    key = label_in(text)
+    if isinstance(key, cb.Description):
+        return key.text
+    # An id is no key that somebody has: it can be misspelled as a description can.
+    return key.id if text.startswith("kms:") else key

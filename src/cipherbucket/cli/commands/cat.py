@@ -1,0 +1,148 @@
+"""``cat``: objects, presigned URLs and plain files with sealed bodies, decrypted to stdout.
+
+Law: only what is found good is written of a sealed object; of an ``oss`` object damage is told at
+its end, and tampering not at all. What a plain file says of itself is told, never acted on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, TypedDict
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.errors import say
+from cipherbucket.cli.options.access import Access, key_options
+from cipherbucket.cli.options.parsing import files, http_range, is_special, is_url, split_object_url
+from cipherbucket.cli.terminal.help import Command
+
+_PIPE = "-"
+
+
+class _Range(TypedDict):
+    start: int
+    length: int | None
+    tail: int | None
+
+
+@click.command(
+    cls=Command,
+    short_help="Write objects, or a range of them, to stdout.",
+    examples=(
+        "cipherbucket cat -k cmk.pem file:///data/store/report.csv | head",
+        "cipherbucket cat -k cmk.pem --range 0-99 file:///data/store/report.csv",
+        "cipherbucket cat -k cmk.pem --range -50 file:///data/store/app.log",
+        "cipherbucket cat -k cmk.pem 'https://examplebucket.oss-cn-hangzhou.aliyuncs.com/...'",
+        "cipherbucket cat -k cmk.pem --as-name reports/q3.csv downloaded.csv",
+    ),
+)
+@click.argument("urls", metavar="URL...", nargs=-1, required=True, shell_complete=files)
+@click.option(
+    "--range",
+    "span",
+    metavar="RANGE",
+    callback=http_range,
+    help="Bytes of the plaintext, as HTTP writes them: 0-99 (inclusive), 100-, or -50, the last.",
+)
+@key_options(reads=True)
+def cat(urls: tuple[str, ...], span: cb.Span, access: Access) -> None:
+    """Decrypt objects and write them to stdout, block by block.
+
+    A presigned URL (https://...) needs no access key, only the master key.
+
+    What is no URL is a plain file ('-' is stdin) with the body of a sealed object, as another tool
+    downloaded it. It is opened by the recipients of the day it was sealed, and the name that it was
+    sealed under is told on stderr; --as-name demands one.
+
+    Of a sealed object no byte is written that is not authentic. A whole oss object is checked for
+    damage at its end, when its bytes have been written already: look at the exit code. A range is
+    fetched by itself; nothing before it is read.
+    """
+    part: _Range = {"start": span.start, "length": span.length, "tail": span.tail}
+    stdout = sys.stdout.buffer
+    for url in urls:
+        with _opened(url, part, access) as stream:
+            stdout.writelines(stream)
+    stdout.flush()
+
+
+@contextmanager
+def _opened(url: str, part: _Range, access: Access) -> Iterator[cb.ObjectStream]:
+    with ExitStack() as stack:
+        if not is_url(url):
+            yield stack.enter_context(_opened_file(url, part, access))
+        elif url.startswith(("https://", "http://")):
+            access.refuse_misplaced()
+            yield stack.enter_context(
+                cb.open_url(
+                    url,
+                    access.ring,
+                    format=access.format,
+                    policy=access.policy,
+                    **access.asked,
+                    **part,
+                )
+            )
+        else:
+            store_url, name = split_object_url(url)
+            bucket = stack.enter_context(access.at(store_url, name).open(store_url))
+            yield stack.enter_context(bucket.get(name, **access.asked, **part))
+
+
+@contextmanager
+def _opened_file(path: str, part: _Range, access: Access) -> Iterator[cb.ObjectStream]:
+    """Open a plain file through its footer, and say what name that tells."""
+    if path != _PIPE and not os.path.lexists(path):
+        raise cb.UsageError(
+            f"{path}: there is no such file", hint="an object is file:///folder/name or oss://..."
+        )
+    if Path(path).is_dir():
+        raise cb.UsageError(f"{path} is a folder")
+    with _seekable(path) as body, ExitStack() as stack:
+        try:
+            stream = stack.enter_context(
+                cb.open_sealed_file(
+                    body, access.ring, key=access.forced, context=access.context, **part
+                )
+            )
+        except cb.CipherbucketError as error:
+            error.name = path
+            raise
+        _check_name(stream.info, path, access.as_name)
+        yield stream
+
+
+def _check_name(info: cb.ObjectInfo, path: str, wanted: str | None) -> None:
+    """Compare the name that the file was sealed under with the one that is wanted, or say it.
+
+    Raises:
+        BindingError: It is another, or none.
+    """
+    assert info.envelope is not None
+    assert info.envelope.seal is not None
+    name = info.name if info.envelope.seal.binds_name else None
+    told = "no name" if name is None else f"the name {name!r}"
+    if wanted is None:
+        say(f"{path!r} was sealed under {told}")
+    elif name != wanted:
+        raise cb.BindingError(f"it was sealed under {told}", name=path)
+
+
+@contextmanager
+def _seekable(path: str) -> Iterator[Path | BinaryIO]:
+    """Give a file that can be read from its end; a pipe is copied into one that has no name."""
+    if path != _PIPE and not is_special(Path(path)):
+        yield Path(path)
+        return
+    with ExitStack() as stack:
+        kept = stack.enter_context(tempfile.TemporaryFile())
+        pipe = sys.stdin.buffer if path == _PIPE else stack.enter_context(Path(path).open("rb"))
+        shutil.copyfileobj(pipe, kept, 1 << 20)
+        yield kept

@@ -1,0 +1,94 @@
+"""``cp``: files, pipes, folders and objects, in every direction that ends or begins at a store."""
+
+from __future__ import annotations
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.copying.one_object import PIPE, Copying
+from cipherbucket.cli.copying.tree import TreeCopying
+from cipherbucket.cli.options.access import Access, key_options
+from cipherbucket.cli.options.copying import Manner, manner_options
+from cipherbucket.cli.options.parsing import amount_of_bytes, files, is_url
+from cipherbucket.cli.options.writing import Writing, writing_options
+from cipherbucket.cli.terminal.help import Command
+
+
+@click.command(
+    cls=Command,
+    short_help="Copy to, from and between stores, encrypting and decrypting.",
+    examples=(
+        "cipherbucket cp -k cmk.pem report.pdf file:///data/store/reports/",
+        "cipherbucket cp -k cmk.pem file:///data/store/reports/report.pdf .",
+        "tar c photos | cipherbucket cp -k cmk.pem - file:///data/store/photos.tar",
+        "cipherbucket cp -k cmk.pem file:///data/store/photos.tar - | tar t",
+        "cipherbucket cp -k cmk.pem -r photos file:///data/store/photos/",
+        "cipherbucket cp -k cmk.pem --workers 8 --limit-rate 20M disk.img oss://bucket/",
+        "cipherbucket cp -r oss://bucket/ file:///data/mirror/",
+        "cipherbucket cp --format oss -k new.pem -k old.pem -r oss://bucket/ oss://new-bucket/",
+        "cipherbucket cp -k cmk.pem --format sealed --recipient recovery.pub a.txt oss://bucket/",
+        "cipherbucket cp -k cmk.pem --format sealed --accept oss -r oss://old/ oss://new/",
+    ),
+)
+@click.argument("source", shell_complete=files)
+@click.argument("target", shell_complete=files)
+@click.option("-r", "--recursive", is_flag=True, help="Copy a folder, or all objects below a URL.")
+@click.option("--if-absent", is_flag=True, help="Only where there is nothing of that name yet.")
+@click.option(
+    "--size",
+    metavar="SIZE",
+    callback=amount_of_bytes,
+    help="How many bytes come from stdin, exactly: then format oss needs no temporary file.",
+)
+@manner_options
+@key_options(reads=True, writes=True)
+@writing_options
+def cp(
+    source: str,
+    target: str,
+    recursive: bool,
+    size: int | None,
+    access: Access,
+    writing: Writing,
+    manner: Manner,
+) -> int:
+    """Copy SOURCE to TARGET, one of which is a URL; '-' is stdin or stdout.
+
+    A URL that ends in '/' takes the file's name, a folder takes the last part of the object's
+    name. Files and objects appear whole or not at all; only what goes to stdout is written as it
+    comes and checked for damage at its end: look at the exit code.
+
+    Above 16 MiB, files are moved in parts, several at once. What was interrupted, also by the end
+    of the process, goes on when the same command is run again, and says so; what was sent is
+    compared first. 'cipherbucket transfers' lists what nobody went on with.
+
+    With -r both are folders: names are taken relative to SOURCE. In a folder links to files are
+    followed; links to folders, devices, pipes and sockets are left out, and so are empty folders.
+    Modes and times of files are not kept; a pipe from tar keeps them. Objects whose names would
+    lead out of the target folder are refused, and no link in it is followed. Several files are
+    copied at once. What fails is told at the end and stops nothing else; the exit code is 1 then,
+    and 3 if SOURCE is a URL that no object's name begins with.
+
+    From one store to another, ciphertext and envelope are moved unchanged and compared; it needs
+    no key, and who could read the object can read the copy. With --format, --force-key,
+    --metadata, --content-type, --context, --recipient or --no-bind-name, objects are decrypted and
+    encrypted anew, for the first key and those of --recipient; --context is then that of source
+    and target. Within one store --format and --context change nothing in that.
+
+    An object that is sealed under its name and gets another is sealed anew, which takes its key:
+    within one store for all its recipients, in another for the first key and those of --recipient.
+    """
+    up, down = is_url(target), is_url(source)
+    if recursive and PIPE in {source, target}:
+        raise cb.UsageError("a pipe holds one object, not a folder", hint="leave -r away")
+    if size is not None and source != PIPE:
+        raise cb.UsageError("--size is for what comes from stdin", hint="leave it away")
+    if access.as_name is not None and (recursive or not down):
+        raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
+    how = TreeCopying if recursive else Copying
+    copying = how(access, writing, manner)
+    if up and down:
+        return copying.between(source, target)
+    if isinstance(copying, Copying) and source == PIPE:
+        return copying.up(source, target, size)
+    return copying.up(source, target) if up else copying.down(source, target)

@@ -1,0 +1,148 @@
+"""Repairing: the index of a directory store, and the metadata of a sealed object.
+
+Law: repairing an object lets everybody open it who could on the day it was sealed, so that they are
+shown and agreed to first.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.errors import say
+from cipherbucket.cli.options.access import Access, key_options
+from cipherbucket.cli.options.config import split_url
+from cipherbucket.cli.terminal.help import Command
+from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
+from cipherbucket.cli.terminal.text import count, printable
+
+
+@click.command(
+    cls=Command,
+    short_help="Repair a directory store, or a sealed object.",
+    examples=(
+        "cipherbucket repair --index file:///data/store",
+        "cipherbucket repair -k cmk.pem file:///data/store/report.pdf",
+    ),
+)
+@click.argument("url")
+@click.option(
+    "--index",
+    is_flag=True,
+    help="Rebuild the index of a store from what lies beside the bodies; takes no key. Nobody may"
+    " use the store meanwhile. The index that is there is set aside, not removed.",
+)
+@click.option("-f", "--yes", is_flag=True, help="Do not ask before an object is repaired.")
+@key_options(sealed_alone=True)
+def repair(url: str, index: bool, yes: bool, access: Access) -> int:
+    """Rebuild what a directory store, or the sealed object at URL, has lost or what was damaged.
+
+    A sealed object whose metadata was lost or altered gets that of its footer; one whose metadata
+    is authentic stays as it is. Its recipients are then those of the day it was sealed: keys that
+    were added since are not among them, and keys that were removed since are. They are shown, and
+    you are asked. It takes a key that opens the object; its end is read and verified first, its
+    body is not changed.
+
+    With --index the exit code is 1 if something was found that no object can be made of; it is
+    named and stays where it is.
+    """
+    return _repair_index(url) if index else _repair_object(url, access, yes=yes)
+
+
+def _repair_object(url: str, access: Access, *, yes: bool) -> int:
+    store_url, name = split_url(url)
+    if not name:
+        raise cb.UsageError(
+            f"{url} is a store, not an object", hint="add /NAME, or --index to rebuild its index"
+        )
+    if not access.reads:
+        raise cb.MasterKeyError(
+            "repairing an object takes a key that opens it", hint="name one with -k KEY"
+        )
+    with access.at(store_url, name).open(store_url) as bucket:
+        now = _refuse_other_formats(bucket, name)
+        if now and _is_sound(bucket, name, access):
+            click.echo(f"nothing to repair: the metadata of {printable(repr(name))} is authentic")
+            return 0
+        footer = bucket.footer(name)
+        if footer.name not in {None, name}:
+            raise cb.BindingError(
+                f"its footer says that it was sealed under the name {footer.name!r}",
+                name=name,
+                hint="it can be repaired under that name alone: copy it back first",
+            )
+        for line in _shown(name, footer.recipients, now):
+            click.echo(line)
+        if not yes and not _agreed(name):
+            say("nothing was changed")
+            return 1
+        bucket.repair(name, key=access.forced, context=access.context)
+    click.echo(f"repaired: {printable(repr(name))} has the recipients of the day it was sealed")
+    return 0
+
+
+def _is_sound(bucket: cb.Bucket, name: str, access: Access) -> bool:
+    try:
+        with bucket.open(name, key=access.forced, context=access.context) as file:
+            _ = file.info
+    except (cb.SecurityError, cb.MasterKeyError):
+        return False
+    return True
+
+
+def _refuse_other_formats(bucket: cb.Bucket, name: str) -> tuple[cb.Recipient, ...]:
+    """Return the recipients that the metadata names, if it can be understood."""
+    try:
+        info = bucket.head(name)
+    except (cb.EnvelopeError, cb.IntegrityError):  # which is what is to be repaired
+        return ()
+    if info.envelope is not None and info.envelope.seal is None:
+        raise cb.PolicyError(
+            f"the object has format {info.format}; only a sealed one can be repaired", name=name
+        )
+    return info.envelope.recipients if info.envelope is not None else ()
+
+
+def _agreed(name: str) -> bool:
+    if not sys.stdin.isatty():
+        raise cb.UsageError("not repaired unasked", name=name, hint="say --yes to do it")
+    return click.confirm("Let these, and no others, open it?", err=True)
+
+
+def _shown(name: str, sealed: Sequence[cb.Recipient], now: Sequence[cb.Recipient]) -> Iterator[str]:
+    """Show who will open the object, and how that differs from what the metadata says."""
+    theirs, ours = _lines(now), _lines(sealed)
+    yield f"{printable(repr(name))} was sealed for {count(len(ours), 'recipient')}:"
+    for line in ours:
+        yield f"  {line}{'' if not theirs or line in theirs else ', not one of its recipients now'}"
+    if gone := [line for line in theirs if line not in ours]:
+        yield "It will open no more for:"
+        yield from (f"  {line}" for line in gone)
+
+
+def _lines(recipients: Sequence[cb.Recipient]) -> list[str]:
+    facts = [facts_of_recipient(each) for each in recipients]
+    return [printable(f"{description_in(each)} ({each['wrap_algorithm']})") for each in facts]
+
+
+def _repair_index(url: str) -> int:
+    if not url.startswith("file:///"):
+        raise cb.UsageError(f"{url} is no directory store", hint="give file:///folder")
+    report = cb.repair_index(url.removeprefix("file://"))
+    click.echo(f"{count(report.restored, 'object')} in the index of {printable(url)}")
+    if report.orphans:
+        click.echo(f"{count(report.orphans, 'leftover')} of unfinished or old writes removed")
+    if report.set_aside is not None:
+        click.echo(f"the index before is kept as {printable(str(report.set_aside))}")
+    left = {
+        "cannot be understood": report.unreadable,
+        "is missing, or not as long as recorded": report.differing,
+        "is without name and metadata": report.nameless,
+    }
+    for what, paths in left.items():
+        for path in paths:
+            say(f"{printable(str(path))} {what}; it stays there")
+    return 1 if any(left.values()) else 0

@@ -1,0 +1,200 @@
+"""All that can be told of one object: what the store says, the envelope, and which key opens it.
+
+Law: a wrapped key is never shown, only its length. Without a key everything here is the store's
+word, and the output says so where it matters.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+from typing import Any
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.errors import one_line
+from cipherbucket.cli.options.access import Access, key_options
+from cipherbucket.cli.options.parsing import split_object_url
+from cipherbucket.cli.terminal.help import Command
+from cipherbucket.cli.terminal.key_match import failure_to_open, forced, found
+from cipherbucket.cli.terminal.recipients import (
+    description_in,
+    facts_of_recipient,
+    facts_of_sealed,
+    lines_of_sealed,
+)
+from cipherbucket.cli.terminal.text import count, printable
+
+_ORIGIN = (
+    "anyone who holds the public half of the key, or may use it in its KMS, and may write to the"
+    " store can have made it;"
+    " tampering is not detected"
+)
+_ORIGIN_PLAINTEXT = "anyone who may write to the store can have made it"
+_PLAINTEXT = "plaintext: NOT encrypted"
+_STRIPPED = "body of a sealed object without its metadata; cipherbucket repair URL gives them back"
+
+
+@click.command(
+    cls=Command,
+    short_help="Tell all that is known of an object.",
+    examples=(
+        "cipherbucket stat file:///data/store/report.pdf",
+        "cipherbucket stat -k cmk.pem -k old.pem file:///data/store/report.pdf",
+        "cipherbucket stat --json file:///data/store/report.pdf | jq .recipients",
+    ),
+)
+@click.argument("url")
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object, for programs.")
+@key_options()
+def stat(url: str, as_json: bool, access: Access) -> None:
+    """Show size, metadata and envelope of the object at URL, and which of the keys opens it.
+
+    No key is needed; without one all of this is the store's word. Of the body nothing is read but
+    the end, where a sealed object has its footer. Objects of all formats are shown, unless --format
+    names one.
+    """
+    store_url, name = split_object_url(url)
+    with access.open_to_look(store_url) as bucket:
+        info = bucket.head(name)
+        facts = _facts(bucket, info, access)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    lines = {printable(label): printable(text) for label, text in _lines(facts).items()}
+    indent = max(map(len, lines)) + 2
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for label, text in lines.items():
+        # On a terminal long lines are broken; a program gets one line for each label.
+        rows = textwrap.wrap(text, columns - indent) if columns > 2 * indent else [text]
+        click.echo(f"{label:<{indent}}" + f"\n{' ' * indent}".join(rows))
+
+
+def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: Access) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "name": info.name,
+        "size": info.size,
+        "stored_size": info.stored_size,
+        "format": info.format,
+        "modified": info.modified.isoformat(),
+        "etag": info.etag,
+        "version_id": info.version_id,
+        "headers": dict(info.headers),
+        "metadata": dict(info.metadata),
+        "origin": _ORIGIN if info.envelope is not None else _ORIGIN_PLAINTEXT,
+    }
+    envelope = info.envelope
+    if envelope is None:
+        return {**facts, "sealed_body": _ends_as_sealed(bucket, info)}
+    facts["content_algorithm"] = envelope.content_algorithm
+    facts["recipients"] = [facts_of_recipient(each) for each in envelope.recipients]
+    opened = _opened(bucket, info, envelope, access)
+    if envelope.seal is not None:
+        return {**facts, **facts_of_sealed(bucket, info, opened), "key": _without_error(opened)}
+    return {
+        **facts,
+        **facts["recipients"][0],  # it has just one
+        "content_length": envelope.content_length,
+        "content_md5": envelope.content_md5,
+        "data_size": envelope.data_size,
+        "part_size": envelope.part_size,
+        "key": _without_error(opened),
+    }
+
+
+def _ends_as_sealed(bucket: cb.Bucket, info: cb.ObjectInfo) -> bool:
+    """Tell whether an object without an envelope has the end of a sealed one."""
+    try:
+        bucket.footer(info.name, version_id=info.version_id)
+    except (cb.SecurityError, cb.StoreError):  # archived bodies can be told of, and not be read
+        return False
+    return True
+
+
+def _opened(
+    bucket: cb.Bucket, info: cb.ObjectInfo, envelope: cb.Envelope, access: Access
+) -> dict[str, Any] | None:
+    """Tell which key opens the object, or why none does; None if no key was given."""
+    if not access.reads:
+        return None
+    try:
+        failure = failure_to_open(bucket, info.name, access.asked)
+    except (cb.BindingError, cb.IntegrityError) as error:
+        if envelope.seal is None:
+            raise
+        failure = error
+    if failure is not None:
+        cause = "object" if isinstance(failure, cb.BindingError | cb.IntegrityError) else "key"
+        return {"opens": False, "cause": cause, "reason": one_line(failure), "error": failure}
+    if access.force_key is not None and access.forced is not None:
+        opening, how = forced(access.force_key, access.forced, envelope), "force"
+    else:
+        opening, how = found(access, envelope), "description"
+    facts = {"opens": True, "file": opening.file, "id": opening.key.id, "by": how}
+    if opening.recipient is not None and len(envelope.recipients) > 1:
+        facts["recipient"] = envelope.recipients.index(opening.recipient) + 1
+    return facts
+
+
+def _without_error(opened: dict[str, Any] | None) -> dict[str, Any] | None:
+    return opened and {name: fact for name, fact in opened.items() if name != "error"}
+
+
+def _lines(facts: dict[str, Any]) -> dict[str, str]:
+    """Lay the facts out for people; what is not there is left out."""
+    encrypted = "recipients" in facts
+    sealed = encrypted and "object_id" in facts
+    lines: dict[str, str | None] = {
+        "name": facts["name"],
+        "size": f"{count(facts['size'], 'byte')}{_claim(facts, sealed) if encrypted else ''}",
+        "stored": count(facts["stored_size"], "byte"),
+        "modified": facts["modified"][:19].replace("T", " ") + " UTC",
+        "etag": facts["etag"],
+        "version": facts["version_id"],
+        **dict(sorted(facts["headers"].items())),
+        **{f"metadata {name}": text for name, text in sorted(facts["metadata"].items())},
+        "format": facts["format"]
+        if encrypted
+        else _STRIPPED
+        if facts["sealed_body"]
+        else _PLAINTEXT,
+    }
+    if encrypted:
+        lines["content"] = facts["content_algorithm"]
+        lines |= lines_of_sealed(facts) if sealed else _lines_of_oss(facts)
+        lines["opens with"] = _opening(facts["key"])
+    lines["origin"] = facts["origin"]
+    return {label: text for label, text in lines.items() if text is not None}
+
+
+def _lines_of_oss(facts: dict[str, Any]) -> dict[str, str | None]:
+    wrapped = facts["wrapped_key_bytes"]
+    return {
+        "key wrapping": f"{facts['wrap_algorithm']}, wrapped key of {wrapped:,} bytes",
+        "description": description_in(facts),
+        "plaintext MD5": facts["content_md5"],
+        "part size": count(facts["part_size"], "byte") if facts["part_size"] else None,
+    }
+
+
+def _claim(facts: dict[str, Any], sealed: bool) -> str:
+    """Say what the size is worth."""
+    if sealed:
+        return " (a claim, until the end of the object is read)"
+    recorded = facts["content_length"]
+    recorded = facts["data_size"] if recorded is None else recorded
+    return " (not recorded in the envelope)" if recorded is None else f" ({recorded:,} recorded)"
+
+
+def _opening(opened: dict[str, Any] | None) -> str:
+    if opened is None:
+        return "not tried; give keys with -k KEY"
+    if not opened["opens"]:
+        which = "none of the keys given" if opened["cause"] == "key" else "none, as it is"
+        return f"{which}: {opened['reason']}"
+    how = "found by its description" if opened["by"] == "description" else "forced"
+    which = f", recipient {opened['recipient']}" if "recipient" in opened else ""
+    return f"{opened['file']} ({opened['id']}), {how}{which}"

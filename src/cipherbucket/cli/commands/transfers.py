@@ -1,0 +1,184 @@
+"""``transfers``: what was interrupted and nobody went on with, listed and cleared."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.copying.folders import Tally
+from cipherbucket.cli.errors import say
+from cipherbucket.cli.options.config import open_without_keys, split_url
+from cipherbucket.cli.options.parsing import files
+from cipherbucket.cli.terminal.help import Command
+from cipherbucket.cli.terminal.progress import duration
+from cipherbucket.cli.terminal.text import count, printable
+
+_TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
+
+
+@click.command(
+    cls=Command,
+    short_help="List and clear interrupted transfers.",
+    examples=(
+        "cipherbucket transfers",
+        "cipherbucket transfers oss://bucket/",
+        "cipherbucket transfers --clear",
+        "cipherbucket transfers --clear -f oss://bucket/backups/",
+    ),
+)
+@click.argument("url", required=False, shell_complete=files)
+@click.option(
+    "--clear",
+    is_flag=True,
+    help="Forget them: remove journals and temporary files, abort the uploads, after asking.",
+)
+@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+def transfers(url: str | None, clear: bool, force: bool) -> int:
+    """List the transfers of this machine that were interrupted; the same cp or sync goes on.
+
+    With URL, also the unfinished uploads in that store whose names begin so: of this machine or
+    any other, and such as somebody is at right now. They take up room until they are completed or
+    aborted. What a process of this machine is at is not listed as interrupted.
+
+    What is listed is remembered in the folder CIPHERBUCKET_STATE, by default
+    ~/.local/state/cipherbucket/transfers.
+    """
+    listed = [(each, line) for each in cb.abandoned() if (line := _line_of(each)) is not None]
+    left = [each for each, _ in listed]
+    ours = {each.upload_id for each in left}
+    uploads: list[cb.Upload] = []
+    store_url = ""
+    if url is not None:
+        store_url, prefix = split_url(url)
+        with open_without_keys(store_url) as bucket:
+            uploads = [each for each in bucket.list_uploads(prefix) if each.upload_id not in ours]
+    for _, line in listed:
+        click.echo(line)
+    for upload in uploads:
+        age = duration((datetime.now(UTC) - upload.started).total_seconds())
+        click.echo(f"in store  {age:>10}  {printable(upload.name)}  {printable(store_url)}")
+    if not left and not uploads:
+        say("no interrupted transfers")
+        return 0
+    if not clear:
+        return 0
+    if not force and not _agreed(left, uploads):
+        say("nothing was cleared")
+        return 1
+    return _clear(left, store_url, uploads)
+
+
+def _line_of(each: cb.Abandoned) -> str | None:
+    """Tell of a transfer; None if it has ended or goes on meanwhile."""
+    try:
+        age = f"{duration(time.time() - each.path.lstat().st_mtime):>10}"
+    except FileNotFoundError:
+        return None
+    if each.kind not in {"upload", "download"}:
+        return f"unusable  {age}  {printable(str(each.path))}"
+    ends = (each.file, f"{each.store}/{each.name}")
+    start, end = ends if each.kind == "upload" else ends[::-1]
+    line = f"{each.kind:<8}  {age}  {printable(start)}  ->  {printable(end)}"
+    if each.kind == "upload" and each.upload_id is None:
+        line += "  (no upload id: what the store may have of it is listed by URL)"
+    return line
+
+
+def _agreed(left: Sequence[cb.Abandoned], uploads: Sequence[cb.Upload]) -> bool:
+    what = count(len(left), "interrupted transfer")
+    if uploads:
+        what += f" and {count(len(uploads), 'unfinished upload')} in the store"
+    if not sys.stdin.isatty():
+        raise cb.UsageError(f"not clearing {what} unasked", hint="say -f to clear them")
+    return click.confirm(f"Clear {what}?", err=True)
+
+
+def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Upload]) -> int:
+    tally = Tally()
+    cleared = 0
+    for each in left:
+        with tally.attempt(each.name or str(each.path)), _locked(each) as is_ours:
+            if is_ours:
+                _forget(each)
+                each.path.unlink()
+                cleared += 1
+            else:
+                told = printable(each.name or str(each.path))
+                say(f"not cleared, it is not what was listed any more: {told}")
+    if uploads:
+        with open_without_keys(store_url) as bucket:
+            for upload in uploads:
+                with tally.attempt(upload.name):
+                    bucket.abort_upload(upload.name, upload.upload_id)
+                    cleared += 1
+    for failure in tally.failures:
+        say(printable(failure))
+    say(f"cleared {count(cleared, 'transfer')}")
+    return 1 if tally.failed else 0
+
+
+def _forget(each: cb.Abandoned) -> None:
+    """Remove what a transfer left behind, beside its journal.
+
+    An upload whose id was not noted cannot be told from others in the store: its line says so.
+    """
+    if each.kind == "download" and _TEMPORARY.fullmatch(str(each.temporary)):
+        Path(each.file).with_name(str(each.temporary)).unlink(missing_ok=True)
+    if each.kind == "upload" and each.upload_id is not None:
+        try:
+            bucket = open_without_keys(each.store)
+        except cb.UsageError:
+            if not each.store.startswith("file://"):
+                raise
+            return  # a directory store that is gone, and the upload with it
+        with bucket:
+            bucket.abort_upload(each.name, each.upload_id)
+
+
+@contextmanager
+def _locked(each: cb.Abandoned) -> Iterator[bool]:
+    """Keep others away from a journal; False if it is not what it was, or somebody is at it."""
+    try:
+        descriptor = os.open(each.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        yield _lock(descriptor) and _is_still(each, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock that keeps out whoever transfers or clears, and lets the journal be read.
+
+    Of two that clear, both take the exclusive lock first, and the second does not get it.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still(each: cb.Abandoned, descriptor: int) -> bool:
+    """Tell whether what is locked is what lies there, and tells of the transfer as it was read."""
+    try:
+        there = each.path.lstat()
+    except FileNotFoundError:
+        return False
+    locked = os.fstat(descriptor)
+    if (there.st_dev, there.st_ino) != (locked.st_dev, locked.st_ino):
+        return False
+    return any(now == each for now in cb.abandoned(each.path.parent))

@@ -1,0 +1,176 @@
+"""Reading objects through, to know that they can be read, and are what was stored."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.errors import in_options, say
+from cipherbucket.cli.options.access import FORMATS, Access, key_options
+from cipherbucket.cli.options.config import settings_of
+from cipherbucket.cli.options.parsing import amount_of_bytes, split_object_url, split_tree_url
+from cipherbucket.cli.terminal.help import Command
+from cipherbucket.cli.terminal.progress import metered
+from cipherbucket.cli.terminal.text import amount, count, printable
+
+_GOES_ON = "interrupted; the same command goes on where it was"
+_WORDS = {
+    "verified": "verified",
+    "plaintext": "not encrypted, of which nothing can be verified",
+    "failed": "failed",
+    "gone": "gone since they were listed",
+}
+
+
+@click.command(
+    cls=Command,
+    short_help="Read objects through, to know that they can be read.",
+    examples=(
+        "cipherbucket verify -k cmk.pem file:///data/store/report.pdf",
+        "cipherbucket verify -r -k cmk.pem -k vault.key file:///data/store/",
+        "cipherbucket verify -r --json -k cmk.pem file:///data/store/ | jq 'select(.error)'",
+    ),
+)
+@click.argument("url")
+@click.option(
+    "-r", "--recursive", is_flag=True, help="All objects below URL, which is taken as a folder."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Objects at once. Default: 4, or one a core.",
+)
+@click.option(
+    "--limit-rate",
+    metavar="RATE",
+    callback=amount_of_bytes,
+    help="Most bytes a second: 500K, 10M, 1.5G (K is 1,024). With -r.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@key_options(reads=True)
+def verify(
+    url: str,
+    recursive: bool,
+    as_json: bool,
+    workers: int | None,
+    limit_rate: int | None,
+    quiet: bool,
+    access: Access,
+) -> int:
+    """Read and decrypt the object at URL, or with -r all objects below it, and keep nothing.
+
+    Checked are the envelope, the key, the lengths, the store's checksum, and of sealed objects
+    every byte, name and context. Where a rule of cipherbucket.toml holds, each object is read by
+    its own, with its keys, formats and limits; -k, --format and --accept go before it as
+    for cat. Elsewhere objects of all formats are read, and plaintext is told as such, unless
+    --format says which there should be. With -r the exit code is 1 if an object failed; what
+    was verified is not read again when the same command is given after an interrupt or a failure
+    and within a week, unless it was written since.
+    """
+    if not recursive:
+        return _verify_one(url, access, as_json=as_json)
+    store_url, prefix = split_tree_url(url)
+    if access.as_name is not None:
+        raise cb.UsageError("--as-name is for one object", hint="leave -r or --as-name away")
+    with ExitStack() as stack:
+        bucket = stack.enter_context(_opened(store_url, prefix, access))
+        below = {
+            rule.url.removeprefix(f"{store_url}/"): stack.enter_context(
+                _opened(store_url, rule.url.removeprefix(f"{store_url}/"), access)
+            )
+            for rule in _rules_below(access.config, f"{store_url}/{prefix}")
+        }
+        try:
+            with (
+                metered(shown=not quiet) as meter,
+                meter.running(printable(f"{store_url}/{prefix}")) as report,
+            ):
+                came = bucket.verify_all(
+                    prefix,
+                    key=access.forced,
+                    context=access.context,
+                    below=below,
+                    workers=workers,
+                    limit_rate=limit_rate,
+                    progress=report,
+                )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_GOES_ON) from None
+        with came:
+            return _told(came, as_json=as_json, whole=not prefix)
+
+
+def _verify_one(url: str, access: Access, *, as_json: bool) -> int:
+    store_url, name = split_object_url(url)
+    with _opened(store_url, name, access) as bucket:
+        info = bucket.verify(name, **access.asked)
+    status = "verified" if info.envelope is not None else "plaintext"
+    if as_json:
+        facts: dict[str, Any] = {
+            "type": "object",
+            "name": name,
+            "status": status,
+            "format": info.format,
+            "size": info.size,
+            "stored_size": info.stored_size,
+        }
+        click.echo(json.dumps(facts))
+    else:
+        how = f"format {info.format}, " if info.envelope is not None else ""
+        click.echo(f"{printable(name)}: {_WORDS[status]} ({how}{count(info.size, 'byte')})")
+    return 0
+
+
+def _told(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
+    """Write what was found, failures to stderr; the code of a misspelt folder is that of ``ls``."""
+    nothing = 0 if came.counts or whole else 3
+    if as_json:
+        for line in came.lines():
+            reason = line.get("reason")
+            click.echo(json.dumps(line | {"reason": in_options(reason)} if reason else line))
+        return 1 if came.failed else nothing
+    for each in came.failures():
+        reason = in_options(each.reason.removeprefix(f"{each.name!r}: "))
+        say(printable(f"{each.name}: {reason}"))
+    for status, (number, size) in came.counts.items():
+        click.echo(f"{count(number, 'object')} {_WORDS[status]}, {amount(size)} stored")
+    if came.resumed:
+        earlier = f"{count(came.resumed, 'object')} of these were read by an earlier run"
+        click.echo(f"{earlier}, begun {came.begun:%Y-%m-%d %H:%M} UTC, and not again")
+    if not came.counts:
+        say("no objects there")
+    return 1 if came.failed else nothing
+
+
+def _opened(store_url: str, name: str, access: Access) -> cb.Bucket:
+    """Open a store for an object, or for what lies below a prefix but under no further rule.
+
+    Where a rule of `cipherbucket.toml` holds, objects are read by it, as ``get`` reads them: what
+    it refuses is not verified. Elsewhere they may be of any kind, unless it was said of which.
+    """
+    # Of any name below, a folder's own rule holds; that of a folder is refused where others do.
+    within = name if name and not name.endswith("/") else f"{name}-"
+    rule = access.config.rule(f"{store_url}/{within}") if access.config is not None else None
+    told = access.told_format is not None or access.accept
+    if told or (rule is not None and rule.line):
+        return replace(access, rule=rule, place=f"{store_url}/{within}").open(store_url)
+    return cb.open_bucket(
+        store_url,
+        access.ring,
+        format=access.format,
+        policy=cb.Policy(FORMATS, plaintext=True),
+        settings=settings_of(store_url),
+    )
+
+
+def _rules_below(config: cb.Config | None, place: str) -> list[cb.Rule]:
+    """Return the rules that hold for a part of what lies below a folder, or a store."""
+    rules = config.rules if config is not None else ()
+    return [rule for rule in rules if rule.url.startswith(place) and rule.url != place]

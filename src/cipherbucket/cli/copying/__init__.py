@@ -1,0 +1,1 @@
+"""What ``cp`` and ``sync`` do with files, folders and prefixes."""

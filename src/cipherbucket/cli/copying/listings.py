@@ -1,0 +1,109 @@
+"""Two listings side by side, neither of which is ever in memory.
+
+Law: both are in byte order of names. A listing that is not would make files seem missing that are
+there, and others superfluous that are not: it is an error.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cipherbucket as cb
+from cipherbucket.cli.copying.folders import Tally, files_below, is_folder_marker
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file or an object, by its name relative to the folder.
+
+    Attributes:
+        relative: With slashes.
+        size: In bytes; of an object those that are stored.
+        modified: In nanoseconds since 1970.
+        path: Of a file.
+    """
+
+    relative: str
+    size: int
+    modified: int
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What one name is on both sides; at least one is there."""
+
+    relative: str
+    source: Item | None
+    target: Item | None
+
+
+def files_of(
+    folder: Path, stores: tuple[str, ...], tally: Tally, *, follow: bool
+) -> Iterator[Item]:
+    """List the files below a folder."""
+    for file in files_below(folder, stores, tally, follow=follow):
+        yield Item(file.relative, file.size, file.modified, file.path)
+
+
+def objects_of(bucket: cb.Bucket, prefix: str) -> Iterator[Item]:
+    """List the objects below a prefix; those that only stand for folders are left out."""
+    for entry in bucket.list(prefix):
+        relative = entry.name.removeprefix(prefix)
+        if not is_folder_marker(relative, entry.size):
+            yield Item(relative, entry.size, nanoseconds(entry.modified))
+
+
+def paired(source: Iterator[Item], target: Iterator[Item]) -> Iterator[Pair]:
+    """Put two listings side by side.
+
+    Raises:
+        StoreError: One of them is not in order.
+    """
+    left, right = _Ordered(source), _Ordered(target)
+    while left.item is not None or right.item is not None:
+        mine, theirs = left.key, right.key
+        if theirs is None or (mine is not None and mine <= theirs):
+            assert left.item is not None
+            found = Pair(left.item.relative, left.item, right.item if mine == theirs else None)
+            left.advance()
+            if mine == theirs:
+                right.advance()
+        else:
+            assert right.item is not None
+            found = Pair(right.item.relative, None, right.item)
+            right.advance()
+        yield found
+
+
+class _Ordered:
+    """A listing with the item that is next in it."""
+
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items = items
+        self.item: Item | None = None
+        self.key: bytes | None = None
+        self.advance()
+
+    def advance(self) -> None:
+        before = self.key
+        self.item = next(self._items, None)
+        self.key = None if self.item is None else os.fsencode(self.item.relative)
+        if before is not None and self.key is not None and self.key <= before:
+            raise cb.StoreError(
+                "the listing is not in order of names, so nothing can be compared with it",
+                name=os.fsdecode(self.key),
+            )
+
+
+def nanoseconds(when: datetime | None) -> int:
+    """Return a time as files have it."""
+    if when is None:
+        return 0
+    return (when - _EPOCH) // timedelta(microseconds=1) * 1000

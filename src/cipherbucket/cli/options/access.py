@@ -1,0 +1,366 @@
+"""Keys, formats and policy: what every command that opens a bucket with keys can be told.
+
+Law: a command reads the format that it would write, and others only where ``--accept`` or the rule
+names them: whoever can write to the store could put an older format in a sealed object's place.
+
+Where there is a ``cipherbucket.toml``, a place in a store has a rule, and `Access.at` binds it.
+Options go before the rule, each for itself: ``-k`` before its keys, ``--format`` before its format;
+``--accept`` and ``--plaintext`` add to what it accepts, and its recipients and limits stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
+from typing import Any, TypedDict
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.options.config import KeyName, current_config, load_key, refuse_by_name
+from cipherbucket.cli.options.parsing import assignments
+
+OSS = "oss"
+SEALED = "sealed"
+FORMATS = (OSS, "oss-v1", SEALED)
+
+
+class Asked(TypedDict):
+    """How an object is opened: the arguments that all verbs of reading share."""
+
+    key: cb.MasterKey | None
+    context: Mapping[str, str]
+    as_name: str | None
+
+
+@dataclass(frozen=True)
+class Access:
+    """What the options say of keys, formats and policy.
+
+    Attributes:
+        key_files: Key files, names of keys or ids of KMS keys; the first writes, all read.
+        force_key: That of a key that reads whatever a description says.
+        plaintext: Whether plaintext objects are accepted.
+        allow_weak: Whether a key of less than 2,048 bits may write.
+        told_format: What ``--format`` says.
+        accept: Formats that are read beside it.
+        context: The user's pairs that sealed objects are bound to.
+        as_name: The name that a sealed object was sealed under, if it is another.
+        origin: How the store is reached that objects are copied from, if otherwise than others.
+        config: The file that this run goes by.
+        rule: That of the place, once it is bound.
+        place: URL of the place that is bound.
+    """
+
+    key_files: tuple[str, ...] = ()
+    force_key: str | None = None
+    plaintext: bool = False
+    allow_weak: bool = False
+    told_format: str | None = None
+    accept: tuple[str, ...] = ()
+    context: Mapping[str, str] = field(default_factory=dict)
+    as_name: str | None = None
+    origin: cb.OssSettings | None = None
+    config: cb.Config | None = None
+    rule: cb.Rule | None = None
+    place: str = ""
+    _read: dict[str, cb.MasterKey] = field(default_factory=dict, compare=False, repr=False)
+
+    def at(self, store_url: str, name: str = "") -> Access:
+        """Bind the rule of an object, or of all below a prefix, where there is a file with rules.
+
+        Args:
+            store_url: The store.
+            name: The object's name; what is empty or ends with a slash stands for all below.
+
+        Raises:
+            UsageError: Other rules hold for a part of what is below.
+        """
+        if self.config is None:
+            return self
+        place = f"{store_url}/{name}"
+        return replace(self, rule=self.config.rule(place), place=place)
+
+    @property
+    def keys(self) -> tuple[cb.MasterKey, ...]:
+        """The keys of ``-k``, read once."""
+        return tuple(self._key(each, allow_weak=self.allow_weak) for each in self.key_files)
+
+    @property
+    def forced(self) -> cb.MasterKey | None:
+        """The key of ``--force-key``, read once."""
+        return self._key(self.force_key) if self.force_key is not None else None
+
+    def _key(self, named: str, *, allow_weak: bool = False) -> cb.MasterKey:
+        at = f"{named}\0{allow_weak}"
+        if at not in self._read:
+            self._read[at] = load_key(named, allow_weak=allow_weak)
+        return self._read[at]
+
+    @cached_property
+    def ring(self) -> cb.KeyRing:
+        """The ring of ``-k``, or of the rule, or of all keys of the file where none is bound."""
+        if self.config is None:
+            return cb.KeyRing(*self.keys)
+        if self.key_files:
+            return _GivenRing(self.config, self.key_files[0], self.keys)
+        # Where the rule names no readers, they are those of all formats that are read now.
+        rule = replace(self.rule, policy=self.policy) if self.rule is not None else None
+        return self.config.ring(rule, allow_weak=self.allow_weak)
+
+    @property
+    def reads(self) -> bool:
+        """Whether there is any key to read with."""
+        named = self.config is not None and bool(self.config.keys)
+        return bool(self.key_files) or self.force_key is not None or named
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is said which key writes."""
+        return bool(self.key_files) or (self.rule is not None and self.rule.write is not None)
+
+    @cached_property
+    def format(self) -> str:
+        """The format that is written and read.
+
+        That of ``--format``, or of the rule; else ``oss``, unless the first key serves only sealed.
+        """
+        if self.told_format is not None:
+            return self.told_format
+        if self.rule is not None and (self.rule.line or not self.key_files):
+            return self.rule.format
+        first = self.keys[0] if self.keys else self.forced
+        return SEALED if first is not None and _serves_sealed_only(first) else OSS
+
+    @property
+    def policy(self) -> cb.Policy:
+        """What is accepted on reading."""
+        formats = cb.Policy.of_format(self.format).formats.union(self.accept)
+        if self.rule is None:
+            return cb.Policy(formats, plaintext=self.plaintext)
+        ruled = self.rule.policy
+        if self.told_format is None and self.format == self.rule.format:
+            formats |= ruled.formats
+        return cb.Policy(
+            formats,
+            plaintext=self.plaintext or ruled.plaintext,
+            min_rsa_bits=ruled.min_rsa_bits,
+            strict_iv=ruled.strict_iv,
+            unbound_names=ruled.unbound_names,
+        )
+
+    @property
+    def asked(self) -> Asked:
+        """How an object is opened."""
+        return self.asked_with(self.forced)
+
+    def asked_with(self, key: cb.MasterKey | None) -> Asked:
+        """Say how an object is opened with this key, or None for one of the ring."""
+        return {"key": key, "context": self.context, "as_name": self.as_name}
+
+    def open(self, store_url: str, settings: cb.OssSettings | None = None) -> cb.Bucket:
+        """Open a store, by the rule that is bound, or else by that for all of the store.
+
+        Args:
+            store_url: Which.
+            settings: How OSS is reached; None takes it from environment and file.
+
+        Raises:
+            UsageError: Options of sealed objects, and none such are read or written.
+        """
+        bound = self if self.rule is not None else self.at(store_url)
+        bound.refuse_misplaced()
+        ring, format_, policy = bound.ring, bound.format, bound.policy
+        if self.config is None:
+            return cb.open_bucket(store_url, ring, format=format_, policy=policy, settings=settings)
+        return self.config.open(bound.place, ring, format=format_, policy=policy, settings=settings)
+
+    def open_to_write(self, store_url: str) -> cb.Bucket:
+        """Open a store for writing.
+
+        Raises:
+            MasterKeyError: No key was given, or it is one that does not write here.
+        """
+        bound = self if self.rule is not None else self.at(store_url)
+        if not bound.writes and self.config is not None:
+            raise cb.MasterKeyError(
+                f"writing takes a master key, and {self.config.path} says of none that it writes"
+                f" to {bound.place}",
+                hint="add [[rules]] with at and write, or name a key with -k",
+            )
+        if not bound.writes:
+            raise cb.MasterKeyError(
+                "writing takes a master key and none was given",
+                hint="name one with -k KEY or in CIPHERBUCKET_KEY;"
+                " make one with: cipherbucket keygen FILE",
+            )
+        if self.config is not None and self.key_files:
+            bound.ring.writer(bound.format)
+        return bound.open(store_url)
+
+    def open_to_look(self, store_url: str) -> cb.Bucket:
+        """Open a store to tell of its objects, of any format unless ``--format`` names one.
+
+        All keys of the file read, whatever its rules say.
+        """
+        policy = cb.Policy(FORMATS) if self.told_format is None else self.policy
+        settings = self.config.settings(store_url) if self.config is not None else None
+        return cb.open_bucket(
+            store_url, self.ring, format=self.format, policy=policy, settings=settings
+        )
+
+    def refuse_misplaced(self) -> None:
+        """Refuse options of sealed objects where none are read.
+
+        Raises:
+            UsageError: There is such an option.
+        """
+        if SEALED in self.policy.formats:
+            return
+        for option, given in (("--context", self.context), ("--as-name", self.as_name)):
+            if given:
+                raise of_sealed(option)
+
+    def file_of(self, key: cb.MasterKey) -> str:
+        """Return the file, or the name, of a key of the ring."""
+        if self.config is not None and not self.key_files:
+            return self.config.name_of(key)
+        return self.key_files[self.keys.index(key)]
+
+
+class _GivenRing(cb.KeyRing):
+    """The keys of ``-k``, of which the first writes only what the file lets it."""
+
+    def __init__(self, config: cb.Config, first: str, keys: tuple[cb.MasterKey, ...]) -> None:
+        super().__init__(*keys)
+        self._config = config
+        self._first = first
+
+    def writer(self, format: str = OSS) -> cb.MasterKey:  # noqa: A002  the word of the documents
+        """Return the first key, if it may write; see `KeyRing.writer`."""
+        refuse_by_name(self._config, self._first, format)  # it may have no id that can be told
+        key = super().writer(format)
+        self._config.refuse_to_write(key, format)
+        return key
+
+
+def of_sealed(option: str) -> cb.UsageError:
+    """Return what is wrong with an option that the chosen format does not have."""
+    return cb.UsageError(
+        f"{option} is for format sealed, and the format is oss", hint="add --format sealed"
+    )
+
+
+def _serves_sealed_only(key: cb.MasterKey) -> bool:
+    return isinstance(key, cb.AesKey) or (isinstance(key, cb.RsaKey) and key.sealed_only)
+
+
+KEY_OPTION = click.option(
+    "-k",
+    "--key",
+    "key_files",
+    multiple=True,
+    type=KeyName(),
+    metavar="KEY",
+    envvar="CIPHERBUCKET_KEY",
+    show_envvar=True,
+    help="File of a master key, name of one in cipherbucket.toml, or kms:ID, with id, alias or ARN"
+    " of a key in Alibaba Cloud KMS. Repeat it for more: the first writes, all of them read.",
+)
+_FORCE_KEY = click.option(
+    "--force-key",
+    type=KeyName(),
+    metavar="KEY",
+    help="Read with this key, whatever an object's description says or lacks.",
+)
+_FORMAT = click.option(
+    "--format",
+    "told_format",
+    type=click.Choice([OSS, SEALED]),
+    help="Format of the objects, on writing and on reading: oss is that of the OSS SDKs; sealed"
+    " detects tampering, and cipherbucket alone reads it. Default: oss, or sealed where the"
+    " first key serves nothing else.",
+)
+_ACCEPT = click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(FORMATS),
+    help="Read objects of this format, too. Whoever can write to the store can put an oss object"
+    " where a sealed one was. Repeatable.",
+)
+_CONTEXT = click.option(
+    "--context",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=assignments,
+    help="Format sealed: a pair that objects are bound to and that is stored nowhere; who reads"
+    " has to give what the writer gave. No place for a secret: other users of the machine see"
+    " command lines. Repeatable.",
+)
+_AS_NAME = click.option(
+    "--as-name",
+    metavar="NAME",
+    help="Format sealed: the name that the object was sealed under, to read knowingly what was"
+    " moved.",
+)
+_PLAINTEXT = click.option(
+    "--plaintext",
+    is_flag=True,
+    help="Accept objects that are not encrypted, on reading."
+    " Whoever can write to the store can then give you any bytes.",
+)
+_ALLOW_WEAK = click.option(
+    "--allow-weak-key", is_flag=True, help="Write even with a key of less than 2,048 bits."
+)
+
+AnyFunction = Callable[..., Any]
+
+
+def key_options(
+    *,
+    reads: bool = False,
+    writes: bool = False,
+    sealed_alone: bool = False,
+    own_names: bool = False,
+) -> Callable[[AnyFunction], AnyFunction]:
+    """Give a command the options of keys and formats; it gets them as ``access``.
+
+    Args:
+        reads: Whether it reads bodies, and may be told to accept plaintext and other formats.
+        writes: Whether it writes, and may be told to do so with a weak key.
+        sealed_alone: Whether it is for sealed objects alone, each under its own name.
+        own_names: Whether it is for objects under their own names alone.
+    """
+
+    def decorated(function: AnyFunction) -> AnyFunction:
+        @wraps(function)
+        def with_access(*args: Any, **kwargs: Any) -> Any:
+            access = Access(
+                key_files=tuple(file for file in kwargs.pop("key_files") if file),
+                force_key=kwargs.pop("force_key"),
+                plaintext=kwargs.pop("plaintext", False),
+                allow_weak=kwargs.pop("allow_weak_key", False),
+                told_format=SEALED if sealed_alone else kwargs.pop("told_format"),
+                accept=kwargs.pop("accept", ()),
+                context=kwargs.pop("context"),
+                as_name=kwargs.pop("as_name", None),
+                config=current_config(),
+            )
+            return function(*args, access=access, **kwargs)
+
+        command: AnyFunction = with_access
+        for option, wanted in (
+            (_ALLOW_WEAK, writes),
+            (_PLAINTEXT, reads),
+            (_AS_NAME, not (sealed_alone or own_names)),
+            (_CONTEXT, True),
+            (_ACCEPT, reads),
+            (_FORMAT, not sealed_alone),
+            (_FORCE_KEY, True),
+            (KEY_OPTION, True),
+        ):
+            command = option(command) if wanted else command
+        return command
+
+    return decorated

@@ -1,0 +1,99 @@
+"""How much at once, how fast, and what is shown: what all copying commands can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.options.parsing import amount_of_bytes
+
+LARGE = 16 << 20
+"""The library moves what is larger in parts, several at once, and goes on with it later."""
+FILES_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How transfers are made.
+
+    Attributes:
+        workers: Parts of a large file, and small files, at once; None for the usual.
+        rate: Most bytes a second.
+        part_size: Bytes of a part; None for the usual.
+        resume: Whether what was interrupted goes on.
+        quiet: Nothing is shown.
+        progress: A line is written every few seconds where there is no terminal.
+    """
+
+    workers: int | None = None
+    rate: int | None = None
+    part_size: int | None = None
+    resume: bool = True
+    quiet: bool = False
+    progress: bool = False
+
+    @property
+    def files_at_once(self) -> int:
+        """How many files of a tree are on their way at once."""
+        return self.workers or FILES_AT_ONCE
+
+
+_OPTIONS = (
+    click.option(
+        "--no-resume",
+        is_flag=True,
+        help="Begin anew; do not go on with what was interrupted.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 64),
+        metavar="N",
+        help=f"Parts of a large file, and small files, at once. Default: 4 and {FILES_AT_ONCE}.",
+    ),
+    click.option(
+        "--limit-rate",
+        metavar="RATE",
+        callback=amount_of_bytes,
+        help="Most bytes a second: 500K, 10M, 1.5G (K is 1,024).",
+    ),
+    click.option(
+        "--part-size",
+        metavar="SIZE",
+        callback=amount_of_bytes,
+        help="Bytes of a part of a large file: 32M. Default: 16M, or more for very large files.",
+    ),
+    click.option(
+        "--progress",
+        is_flag=True,
+        help="Where stderr is no terminal, write a line every few seconds.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No progress, no notes, no summary."),
+)
+
+
+def manner_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command these options; it gets them as ``manner``."""
+
+    @wraps(function)
+    def with_manner(*args: Any, **kwargs: Any) -> Any:
+        manner = Manner(
+            workers=kwargs.pop("workers"),
+            rate=kwargs.pop("limit_rate"),
+            part_size=kwargs.pop("part_size"),
+            resume=not kwargs.pop("no_resume"),
+            quiet=kwargs.pop("quiet"),
+            progress=kwargs.pop("progress"),
+        )
+        if manner.quiet and manner.progress:
+            raise cb.UsageError("--quiet and --progress contradict each other")
+        return function(*args, manner=manner, **kwargs)
+
+    command: Callable[..., Any] = with_manner
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,58 @@
+"""``--include`` and ``--exclude``, of which the last that fits decides, in the order given."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+import click
+
+from cipherbucket.cli.terminal.help import Command
+
+_ORDER = "cipherbucket.globs"
+
+
+class GlobCommand(Command):
+    """A command that learns in which order its ``--include`` and ``--exclude`` were given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and keep the order of the two options; click gives each by itself."""
+        values, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        given = {kind: iter(values.get(kind, ())) for kind in ("include", "exclude")}
+        ctx.meta[_ORDER] = [
+            (next(given[each.name]), each.name == "include") for each in order if each.name in given
+        ]
+        return super().parse_args(ctx, args)
+
+
+class Globs:
+    """Which names are meant.
+
+    Args:
+        patterns: Each with whether it includes; the last that fits decides.
+    """
+
+    def __init__(self, patterns: list[tuple[str, bool]]) -> None:
+        self._patterns = patterns[::-1]
+
+    @classmethod
+    def given(cls) -> Globs:
+        """Return those of the command that runs."""
+        return cls(click.get_current_context().meta[_ORDER])
+
+    def take(self, relative: str) -> bool:
+        """Tell whether a name is meant; all are that no pattern fits."""
+        fitting = (includes for glob, includes in self._patterns if fnmatchcase(relative, glob))
+        return next(fitting, True)
+
+
+def glob_options(function: Any) -> Any:
+    """Give a `GlobCommand` its two options."""
+    for kind, text in (
+        ("exclude", "Leave out names that fit: neither copied nor deleted. Repeatable."),
+        ("include", "Take names that fit, though an --exclude before it fits them. Repeatable."),
+    ):
+        function = click.option(
+            f"--{kind}", metavar="GLOB", multiple=True, expose_value=False, help=text
+        )(function)
+    return function

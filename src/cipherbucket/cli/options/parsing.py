@@ -1,0 +1,103 @@
+"""What is given on a command line, parsed: pairs, ranges, URLs and paths."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+import cipherbucket as cb
+from cipherbucket.cli.options.config import split_url
+
+_DESCRIPTOR = re.compile(r"/dev/stderr|/(?:dev|proc/self)/fd/([0-9]{1,9})")
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_POWERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def files(_context: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Let the shell complete the name of a file, for an argument that may be a URL instead."""
+    return [] if is_url(begun) else [CompletionItem(begun, type="file")]
+
+
+def assignments(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """Turn a repeated option's NAME=VALUE into a mapping; click calls it."""
+    mapping: dict[str, str] = {}
+    for value in values:
+        name, separator, text = value.partition("=")
+        if not separator or not name:
+            raise click.BadParameter("write NAME=VALUE", ctx, param)
+        if name in mapping:
+            raise click.BadParameter(f"{name!r} is given twice", ctx, param)
+        mapping[name] = text
+    return mapping
+
+
+def http_range(ctx: click.Context, param: click.Parameter, value: str | None) -> cb.Span:
+    """Parse ``0-99``, ``100-`` or ``-50``; click calls it."""
+    try:
+        return cb.Span.from_http(value) if value is not None else cb.Span()
+    except cb.UsageError as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        raise click.BadParameter(f"{error}{hint}", ctx, param) from error
+
+
+def amount_of_bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Parse ``500K``, ``10M`` or ``1.5G``, in binary units; click calls it."""
+    if value is None:
+        return None
+    match = _AMOUNT.fullmatch(value.strip())
+    size = int(float(match[1]) * _POWERS[match[2].upper()]) if match is not None else 0
+    if size < 1:
+        raise click.BadParameter("write a number of bytes, such as 500K, 10M or 1.5G", ctx, param)
+    return size
+
+
+def is_url(text: str) -> bool:
+    """Tell whether an argument is a URL and not a local path."""
+    return _URL.match(text) is not None
+
+
+def split_object_url(url: str) -> tuple[str, str]:
+    """Split the URL of an object into store and name.
+
+    Raises:
+        UsageError: It is the URL of a store, or no URL.
+    """
+    store_url, name = split_url(url)
+    if not name:
+        raise cb.UsageError(f"{url} is a store, not an object", hint="add /NAME")
+    return store_url, name
+
+
+def split_tree_url(url: str) -> tuple[str, str]:
+    """Split the URL of a store or a prefix into store and prefix; ``a/b`` and ``a/b/`` are one."""
+    store_url, name = split_url(url)
+    return store_url, name if not name or name.endswith("/") else name + "/"
+
+
+def is_special(path: Path) -> bool:
+    """Tell whether a path leads to a device, a pipe or a socket."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def descriptor_of(target: str) -> int | None:
+    """Return the open file that a path such as ``/dev/stdout`` or ``-`` stands for.
+
+    It may be a file that others write to as well: it is written to, never replaced.
+    """
+    if target in {"-", "/dev/stdout"}:
+        return 1
+    match = _DESCRIPTOR.fullmatch(target)
+    if match is None:
+        return None
+    return int(match[1]) if match[1] else 2

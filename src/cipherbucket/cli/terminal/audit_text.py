@@ -1,0 +1,128 @@
+"""An audit as text for people: what there is, what was found, and the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cipherbucket.cli.errors import in_options
+from cipherbucket.cli.terminal.text import amount, count, printable
+
+_NAMED = 3
+"""Names that stand behind a finding."""
+_REASONS = 3
+"""Reasons that stand below a finding, the commonest."""
+_LISTED = 10
+"""Names of objects that a key cannot be retired for."""
+
+
+def text_of(whole: dict[str, Any]) -> str:
+    """Lay out what `cipherbucket.Audit.whole` tells."""
+    blocks = (
+        _head(whole),
+        _formats(whole),
+        _algorithms(whole),
+        _findings(whole),
+        _keys(whole),
+        _asked(whole),
+    )
+    notes = list(whole["notes"])
+    return "\n\n".join("\n".join(block) for block in (*map(list, blocks), notes) if block)
+
+
+def _head(whole: dict[str, Any]) -> Iterator[str]:
+    target = printable(f"{whole['url'].removesuffix('/')}/{whole['prefix']}")
+    when = whole["started"][:16].replace("T", " ")
+    stored = amount(whole["stored_bytes"])
+    yield f"{target}: {count(whole['objects'], 'object')}, {stored} stored, at {when} UTC"
+    footers = "read" if whole["footers"] else "not read"
+    uploads = "not told" if whole["uploads"] is None else f"{whole['uploads']:,}"
+    yield (
+        f"old versions: {whole['versions']}; unfinished uploads: {uploads};"
+        f" footers of sealed objects: {footers}"
+    )
+
+
+def _formats(whole: dict[str, Any]) -> Iterator[str]:
+    yield f"{'OBJECTS':>13}  {'STORED':>11}  FORMAT"
+    for name, tally in whole["formats"].items():
+        yield _columns(tally, name)
+
+
+def _algorithms(whole: dict[str, Any]) -> Iterator[str]:
+    if whole["algorithms"]:
+        yield f"{'OBJECTS':>13}  {'STORED':>11}  WRAP ALGORITHM"
+    for name, formats in whole["algorithms"].items():
+        both = {
+            field: sum(tally[field] for tally in formats.values())
+            for field in ("objects", "stored_bytes")
+        }
+        yield _columns(both, printable(name))
+
+
+def _findings(whole: dict[str, Any]) -> Iterator[str]:
+    if not whole["findings"]:
+        yield "no findings"
+        return
+    yield f"{'OBJECTS':>13}  FINDING"
+    for each in whole["findings"]:
+        more = ", ..." if each["objects"] > _NAMED else ""
+        names = ", ".join(printable(name) for name in each["first"][:_NAMED])
+        yield f"{each['objects']:>13,}  {each['text']}: {names}{more}"
+        for why in each["reasons"][:_REASONS]:
+            reason = printable(in_options(why["reason"]))
+            yield f"{'':>15}{why['objects']:,} for: {reason}"
+        if more_reasons := sum(why["objects"] for why in each["reasons"][_REASONS:]):
+            yield f"{'':>15}{more_reasons:,} for other reasons, in --json"
+
+
+def _keys(whole: dict[str, Any]) -> Iterator[str]:
+    if not whole["keys"]:
+        return
+    notes: dict[str, int] = {}
+    yield f"{'OBJECTS':>13}  {'STORED':>11}  {'RETIRE':<11}  {'KIND':<10}  KEY"
+    for each in whole["keys"]:
+        bits = "/".join(f"{bits:,}" for bits in each["rsa_bits"])
+        kind = f"{each['kind'].upper()} {bits}".strip()
+        answer = _answer(each["retire"], notes) if each["retire"] is not None else ""
+        label = printable(each["description"]) or "no description"
+        at_hand = f"  ({each['key']})" if each["key"] is not None else ""
+        kms = f"  KMS: {', '.join(map(printable, each['kms_keys']))}" if each["kms_keys"] else ""
+        yield _columns(each, f"{answer:<11}  {kind:<10}  {label}{at_hand}{kms}")
+    for reasons, number in notes.items():
+        yield f"{'':>15}({number}) {reasons}"
+
+
+def _answer(retirement: dict[str, Any], notes: dict[str, int]) -> str:
+    """Return an answer; why it is unknown stands below the table, once for all such keys."""
+    answer = str(retirement["answer"])
+    if answer != "unknown":
+        return answer
+    reasons = "; ".join(retirement["reasons"])
+    return f"{answer} ({notes.setdefault(reasons, len(notes) + 1)})"
+
+
+def _asked(whole: dict[str, Any]) -> Iterator[str]:
+    for each in whole["retire"]:
+        several = each["reasons"] if len(each["reasons"]) > 1 and each["answer"] != "no" else []
+        reasons = "" if several else "; ".join(each["reasons"])
+        if each["answer"] == "no":
+            name = "names" if each["objects"] == 1 else "name"
+            reasons = f"{count(each['objects'], 'object')} {name} it"
+            if each["alone"] != each["objects"]:
+                reasons += f", {each['alone']:,} of them no other key"
+        yield (
+            f"Can {printable(each['key'])} be retired? {each['answer']}"
+            f"{': ' if reasons else ''}{reasons}"
+        )
+        yield from (f"  {reason}" for reason in several)
+        if each["removed"]:
+            yield f"  the footer of {count(each['removed'], 'object')} still names it"
+        for name in each["first"][:_LISTED]:
+            yield f"  {printable(name)}"
+        if each["objects"] > _LISTED:
+            yield f"  ... and {each['objects'] - _LISTED:,} more, in --json and --csv"
+
+
+def _columns(tally: dict[str, Any], rest: str) -> str:
+    return f"{tally['objects']:>13,}  {amount(tally['stored_bytes']):>11}  {rest}".rstrip()

@@ -1,0 +1,68 @@
+"""Which of the keys opens an object, and why none does. No body is read, and no key is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import cipherbucket as cb
+from cipherbucket.cli.options.access import Access, Asked
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A key that opens an object.
+
+    Attributes:
+        file: Where the key is.
+        key: The key.
+        recipient: Whom of the object it is; None if it was forced and can be one of several.
+        forced: Whether it was used whatever the descriptions say.
+    """
+
+    file: str
+    key: cb.MasterKey
+    recipient: cb.Recipient | None
+    forced: bool
+
+
+def failure_to_open(bucket: cb.Bucket, name: str, asked: Asked) -> cb.CipherbucketError | None:
+    """Unwrap an object's data key; return what is wrong with key or envelope, or None.
+
+    Raises:
+        SecurityError: The object is not what it should be in another way.
+        StoreError: The store failed.
+    """
+    try:
+        with bucket.open(name, **asked) as file:
+            _ = file.info
+    except (cb.MasterKeyError, cb.NoMatchingKeyError, cb.WrongKeyError, cb.EnvelopeError) as error:
+        return error
+    return None
+
+
+def found(access: Access, envelope: cb.Envelope) -> Opening:
+    """Tell which key of the ring it was that opened an object, and as whom."""
+    pairs = list(_matches(access.ring, envelope))
+    # A public half writes; it is taken only where there is nothing better.
+    key, recipient = next(
+        (pair for pair in pairs if getattr(pair[0], "can_unwrap", True)), pairs[0]
+    )
+    return Opening(access.file_of(key), key, recipient, forced=False)
+
+
+def forced(file: str, key: cb.MasterKey, envelope: cb.Envelope) -> Opening:
+    """Tell as whom a key opens an object whatever the descriptions say, if that can be told."""
+    own = {algorithm.casefold() for algorithm in key.algorithms}
+    fitting = [each for each in envelope.recipients if each.algorithm.casefold() in own]
+    return Opening(file, key, fitting[0] if len(fitting) == 1 else None, forced=True)
+
+
+def _matches(
+    ring: cb.KeyRing, envelope: cb.Envelope
+) -> Iterator[tuple[cb.MasterKey, cb.Recipient]]:
+    for recipient in envelope.recipients:
+        with suppress(cb.EnvelopeError, cb.NoMatchingKeyError):
+            key, _ = ring.find(recipient.algorithm, recipient.description)
+            yield key, recipient

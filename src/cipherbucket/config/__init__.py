@@ -1,0 +1,1 @@
+"""``cipherbucket.toml``: stores, keys and rules by name."""

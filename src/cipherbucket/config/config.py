@@ -1,0 +1,300 @@
+"""``cipherbucket.toml``: stores and keys by name, and which keys write and read where.
+
+Law: the rule is chosen by the name of each object, the longest match counts, and nothing is written
+under a key that its rule does not name. A bucket that was opened for one rule refuses the names of
+another; what is done to all that lies below a prefix is refused where rules differ below it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from cipherbucket.bucket import Bucket
+from cipherbucket.config.document import Document, find_config, read_document, suggestion
+from cipherbucket.config.entries import (
+    KeyEntry,
+    Rule,
+    StoreEntry,
+    as_named,
+    keys_in,
+    rules_in,
+    stores_in,
+)
+from cipherbucket.config.guard import Place, RuledBucket
+from cipherbucket.config.keys import Ask, GivenRing, Keys, NamedRing
+from cipherbucket.envelopes.policy import Policy
+from cipherbucket.errors import UsageError
+from cipherbucket.format.envelope import OSS, SEALED
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.ring import KeyRing
+from cipherbucket.stores.oss.settings import OssSettings
+from cipherbucket.stores.urls import open_store, split_url
+
+_log = logging.getLogger("cipherbucket")
+
+
+def load_config(
+    path: str | os.PathLike[str] | None = None, *, passphrase: Ask | None = None
+) -> Config:
+    """Read ``cipherbucket.toml``.
+
+    Args:
+        path: Which; None for that of the environment variable ``CIPHERBUCKET_CONFIG``, or else of
+            the working directory, or else of the user's configuration directory.
+        passphrase: Called with the name of an encrypted key file whose ``passphrase_env`` is not
+            set. Without it ``CIPHERBUCKET_PASSPHRASE`` is asked.
+
+    Raises:
+        UsageError: There is none; others could have written it; or something in it cannot be, with
+            its line and what is allowed.
+    """
+    chosen = Path(path) if path is not None else find_config()
+    if chosen is None:
+        raise UsageError(
+            "there is no cipherbucket.toml in this folder or in ~/.config/cipherbucket",
+            hint="name one: load_config(path)",
+        )
+    named = path is not None or bool(os.environ.get("CIPHERBUCKET_CONFIG"))
+    config = Config(read_document(chosen, found=not named), passphrase)
+    _log.info("stores and keys are those of %s", config.path)
+    return config
+
+
+class Config:
+    """What a ``cipherbucket.toml`` says. `load_config` makes it.
+
+    Args:
+        document: The file as it was read.
+        passphrase: See `load_config`.
+
+    Raises:
+        UsageError: Something in it cannot be.
+    """
+
+    def __init__(self, document: Document, passphrase: Ask | None = None) -> None:
+        document.refuse_unknown((), document.tables, ("stores", "keys", "rules"))
+        self._document = document
+        self._stores = stores_in(document)
+        entries = keys_in(document)
+        self._rules = rules_in(document, self._stores, entries)
+        self._keys = Keys(document, entries, passphrase)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._document.path
+
+    @property
+    def stores(self) -> Mapping[str, StoreEntry]:
+        """The stores by name."""
+        return dict(self._stores)
+
+    @property
+    def keys(self) -> Mapping[str, KeyEntry]:
+        """What the file says of its keys, by name; `key` reads one."""
+        return dict(self._keys.entries)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules, the longest first."""
+        return self._rules
+
+    def key(self, name: str, *, allow_weak: bool = False) -> MasterKey:
+        """Return a key of the file; it is read once, when it is first asked for.
+
+        Args:
+            name: Its name.
+            allow_weak: Write even with an RSA key of less than 2,048 bits.
+
+        Raises:
+            MasterKeyError: There is no such key, it cannot be read, or its description contradicts
+                what lies beside it.
+            MissingExtraError: It is in a KMS, and the extra ``kms`` is not installed.
+        """
+        return self._keys.load(name, allow_weak=allow_weak)
+
+    def name_of(self, key: MasterKey) -> str:
+        """Return the name of a key that was read here.
+
+        Raises:
+            UsageError: It is none of them.
+        """
+        return self._keys.name_of(key)
+
+    def refuse_to_write(self, key: MasterKey, format: str) -> None:  # noqa: A002  documents' word
+        """Refuse a key that the file keeps from writing, by its id, wherever it was read from.
+
+        Args:
+            key: Any key.
+            format: What is to be written.
+
+        Raises:
+            MasterKeyError: It is ``read_only`` here, or does not serve the format.
+        """
+        self._keys.refuse_to_write(key, format)
+
+    def split(self, place: str) -> tuple[str, str]:
+        """Split a place into the URL of its store and a name in it.
+
+        Args:
+            place: ``records``, ``records/reports/``, ``records://reports/x.pdf``, or a URL such as
+                ``oss://bucket/name``.
+
+        Returns:
+            The store's URL, and the name; empty where the place is a store.
+
+        Raises:
+            UsageError: There is no such store.
+        """
+        name, separator, rest = place.partition("://")
+        if not separator:
+            name, _, rest = place.partition("/")
+        if name in self._stores:
+            return self._stores[name].url, rest
+        if separator and name in {"oss", "file", "memory"}:
+            for store in sorted(self._stores.values(), key=lambda each: -len(each.url)):
+                if f"{place}/".startswith(f"{store.url}/"):
+                    return store.url, place[len(store.url) + 1 :]
+            store_url, rest = split_url(place)
+            return as_named(store_url, self._stores.values()), rest
+        raise UsageError(
+            f"{self.path}: there is no store {name!r}", hint=suggestion(name, self._stores)
+        )
+
+    def rule(self, place: str) -> Rule:
+        """Return the rule for an object, or for all that lies below a prefix.
+
+        Args:
+            place: See `split`; a store, and what ends with a slash, stand for all below.
+
+        Raises:
+            UsageError: Other rules hold for a part of what lies below.
+        """
+        store_url, name = self.split(place)
+        rule = self._rule_of(store_url, name)
+        if name and not name.endswith("/"):
+            return rule
+        below = [
+            each
+            for each in self._rules
+            if each.url.startswith(f"{store_url}/{name}") and not each.is_like(rule)
+        ]
+        if below:
+            others = ", ".join(f"{each.at!r} (line {each.line})" for each in below)
+            raise UsageError(
+                f"{self.path}: other rules hold for a part of {place!r}: {others}",
+                hint="do it for each of these places, and for those beside them",
+            )
+        return rule
+
+    def _rule_of(self, store_url: str, name: str) -> Rule:
+        url = f"{store_url}/{name}"
+        for rule in self._rules:
+            if url.startswith(rule.url):
+                return rule
+        write, format_ = None, OSS
+        if not self._rules:
+            able = [entry for entry in self._keys.entries.values() if not entry.read_only]
+            write = able[0].name if len(able) == 1 else None
+            format_ = able[0].writes if len(able) == 1 else OSS
+        return Rule("", "", 0, write, None, format_, (), Policy.of_format(format_))
+
+    def ring(self, rule: Rule | None = None, *, allow_weak: bool = False) -> KeyRing:
+        """Return the keys of a rule: the one that writes and those that read, read when needed.
+
+        Args:
+            rule: Which; None for all keys of the file, of which none writes.
+            allow_weak: Write even with an RSA key of less than 2,048 bits.
+
+        Raises:
+            MasterKeyError: Two of them could not be told apart.
+        """
+        if rule is None:
+            return NamedRing(self._keys, None, tuple(self._keys.entries))
+        if rule.read is not None:
+            return NamedRing(self._keys, rule.write, rule.read, allow_weak=allow_weak)
+        read = {SEALED if format_ == SEALED else OSS for format_ in rule.policy.formats}
+        names = [name for name, entry in self._keys.entries.items() if entry.formats & read]
+        return NamedRing(self._keys, rule.write, names, allow_weak=allow_weak)
+
+    def settings(self, store_url: str) -> OssSettings | None:
+        """Return how a store of the file is reached; None for another store.
+
+        Where ``OSS_REGION`` or ``OSS_ENDPOINT`` is set, neither is taken from the file.
+
+        Raises:
+            UsageError: A value that cannot be used.
+        """
+        for store in self._stores.values():
+            if store.url != store_url:
+                continue
+            values = dict(store.settings)
+            if os.environ.get("OSS_REGION") or os.environ.get("OSS_ENDPOINT"):
+                values = {k: v for k, v in values.items() if k not in {"region", "endpoint"}}
+            try:
+                return OssSettings(**values)
+            except UsageError as error:
+                at = ("stores", store.name)
+                raise self._document.error(at, error.message, error.hint) from None
+        return None
+
+    def open(
+        self,
+        place: str,
+        *keys: MasterKey | KeyRing,
+        format: str | None = None,  # noqa: A002  the word of the documents
+        policy: Policy | None = None,
+        settings: OssSettings | None = None,
+    ) -> Bucket:
+        """Open a bucket as the rule for a place says.
+
+        Args:
+            place: See `split`. The bucket is that of the whole store, and refuses to read, write
+                and copy where another rule holds.
+            keys: Instead of the rule's. One that is ``read_only`` in the file does not write.
+            format: Instead of the rule's; without a policy it is the one that is read.
+            policy: Instead of the rule's.
+            settings: Instead of the file's.
+
+        Raises:
+            UsageError: There is no such store, or it cannot be opened.
+            MissingExtraError: ``oss://`` needs the extra ``oss``.
+            MasterKeyError: The keys make no ring.
+        """
+        store_url, name = self.split(place)
+        rule = self._rule_of(store_url, name)
+        chosen, limits = format or rule.format, rule.policy
+        if policy is None and chosen != rule.format:
+            limits = Policy(
+                Policy.of_format(chosen).formats,
+                plaintext=limits.plaintext,
+                min_rsa_bits=limits.min_rsa_bits,
+                strict_iv=limits.strict_iv,
+                unbound_names=limits.unbound_names,
+            )
+        limits = (policy or limits).in_bucket(chosen)
+        if len(keys) == 1 and isinstance(keys[0], KeyRing):
+            ring: KeyRing = GivenRing(self._keys, keys[0])
+        elif keys:
+            given = (key for key in keys if not isinstance(key, KeyRing))
+            ring = GivenRing(self._keys, KeyRing(*given))
+        else:
+            ring = self.ring(replace(rule, policy=limits))
+        return RuledBucket(
+            open_store(store_url, settings or self.settings(store_url)),
+            ring,
+            Place(
+                self.path,
+                store_url,
+                rule,
+                lambda name: self._rule_of(store_url, name),
+                self.key,
+                self._keys.refuse_to_write,
+            ),
+            format=chosen,
+            policy=limits,
+        )

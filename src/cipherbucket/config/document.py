@@ -1,0 +1,238 @@
+"""``cipherbucket.toml`` on disk: where it is looked for, whom it is believed, what is wrong in it.
+
+Law: who can write this file decides under which keys data is written and where it goes. A file that
+other users could have written is refused; one that was only found, not named, must also belong to
+who runs this, or to root.
+
+Law: no secret may stand in it. What looks like one is refused, and no value is repeated in an
+error: it may be what should not have been there. Every error carries the file and the line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cipherbucket.config import toml_lines
+from cipherbucket.errors import MasterKeyError, UsageError
+
+FILE_NAME = "cipherbucket.toml"
+VARIABLE = "CIPHERBUCKET_CONFIG"
+"""The environment variable that names the file."""
+
+_LARGEST = 1 << 20
+# Of a name with very many dots `tomllib` would make a table each, in the square of their time.
+_LONG_NAME = re.compile(
+    r"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*\.[ \t]*){32}", re.ASCII
+)
+_SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)$")
+_QUOTED = re.compile(r"'[^']*'")
+_SECRET_NAME = re.compile(r"secret|pass|token|credential|private|access_?key", re.IGNORECASE)
+_SECRET = re.compile(r"-----BEGIN |\bLTAI[0-9A-Za-z]{12,}|://[^/@\s]*@", re.IGNORECASE)
+_BARE_KEY = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Za-z+/]{43}=")
+_LABELS = ("description", "encryption_context")
+"""Tables of what is stored in the clear, such as fingerprints, which are as long as keys."""
+_NO_SECRETS = (
+    "the file holds paths, ids and names of environment variables only; access keys come from"
+    " OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN"
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file that was read.
+
+    Attributes:
+        path: Where it is, absolute.
+        tables: What it says.
+        lines: On which line each name stands.
+    """
+
+    path: Path
+    tables: Mapping[str, Any]
+    lines: Mapping[toml_lines.Path, int]
+
+    def where(self, path: toml_lines.Path) -> str:
+        """Return the file and the line of a name."""
+        return f"{self.path}:{toml_lines.line_of(dict(self.lines), path)}"
+
+    def error(self, path: toml_lines.Path, message: str, hint: str | None = None) -> UsageError:
+        """Return what is wrong at a name."""
+        return UsageError(f"{self.where(path)}: {label(path)}: {message}", hint=hint)
+
+    def key_error(
+        self, path: toml_lines.Path, message: str, hint: str | None = None
+    ) -> MasterKeyError:
+        """Return what is wrong with a key that a name stands for."""
+        return MasterKeyError(f"{self.where(path)}: {label(path)}: {message}", hint=hint)
+
+    def refuse_unknown(
+        self, path: toml_lines.Path, table: Mapping[str, Any], known: Iterable[str]
+    ) -> None:
+        """Refuse names that mean nothing.
+
+        Raises:
+            UsageError: There is one.
+        """
+        known = tuple(known)
+        for name in table:
+            if name in known:
+                continue
+            if _SECRET_NAME.search(name):
+                raise self.error((*path, name), "no secret may be in this file", _NO_SECRETS)
+            raise self.error((*path, name), "unknown name", suggestion(name, known))
+
+    def relative(self, text: str) -> Path:
+        """Return a path of the file: absolute, below ``~``, or relative to the file."""
+        path = Path(text)
+        try:
+            path = path.expanduser()
+        except RuntimeError:  # no such user
+            return self.path.parent / path
+        return self.path.parent / path
+
+
+def _is_secret(text: str) -> bool:
+    """Tell whether a text is an access key, or is as long as a bare AES key."""
+    return bool(_SECRET.search(text) or _BARE_KEY.fullmatch(text.strip()))
+
+
+def label(path: toml_lines.Path) -> str:
+    """Return a name as the file writes it: ``[keys.cmk] rsa``, ``[[rules]] at``."""
+    parts = ["..." if isinstance(each, str) and _is_secret(each) else each for each in path]
+    if parts[:1] == ["rules"]:
+        header, rest = "[[rules]]", parts[2:]
+    elif len(parts) > 1 and parts[0] in {"stores", "keys"}:
+        header, rest = f"[{parts[0]}.{parts[1]}]", parts[2:]
+    else:
+        header, rest = "", parts
+    shown = ".".join(str(part) for part in rest if isinstance(part, str))
+    text = f"{header} {shown}".strip() or "the file"
+    return text if text.isprintable() else ascii(text)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Say what is known, and which of it may have been meant."""
+    from difflib import get_close_matches  # noqa: PLC0415  only where something is wrong
+
+    known = sorted(known)
+    if not known:
+        return "there are none in the file"
+    close = get_close_matches(name, known, 1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return f"{meant}known: {', '.join(known)}"
+
+
+def find_config() -> Path | None:
+    """Return the ``cipherbucket.toml`` that is used where none is named in the call, or None.
+
+    It is that of the environment variable ``CIPHERBUCKET_CONFIG``, or else the one in the working
+    directory, or else ``cipherbucket/cipherbucket.toml`` in the user's configuration directory
+    (``XDG_CONFIG_HOME``, by default ``~/.config``).
+    """
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    with suppress(OSError):  # the working directory was removed
+        if os.path.lexists(Path.cwd() / FILE_NAME):
+            return Path.cwd() / FILE_NAME
+    with suppress(RuntimeError):  # a user without a home
+        path = Path(home).expanduser() / "cipherbucket" / FILE_NAME
+        return path if os.path.lexists(path) else None
+    return None
+
+
+def read_document(path: Path, *, found: bool) -> Document:
+    """Read a file, if it can be believed.
+
+    Args:
+        path: Where it is.
+        found: Whether it was only found; a file that was named may be another user's.
+
+    Raises:
+        UsageError: It cannot be read or believed, is no TOML, or holds what looks like a secret.
+    """
+    import tomllib  # noqa: PLC0415  for those alone who have such a file
+
+    path = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links
+    text = _read(path, found=found)
+    if (long := _LONG_NAME.search(text)) is not None:
+        line = text.count("\n", 0, long.start()) + 1
+        raise UsageError(f"{path}:{line}: nested too deeply")
+    try:
+        tables = tomllib.loads(text)
+        lines, texts = toml_lines.lines_of(text), list(_texts_in((), tables))
+    except tomllib.TOMLDecodeError as error:
+        told = _SYNTAX_LINE.search(str(error))
+        line = int(told[1]) if told else text.count("\n") + 1
+        what = (
+            _SYNTAX_LINE.sub("", str(error)).strip().replace("(at end of document)", "at its end")
+        )
+        what = _QUOTED.sub(lambda name: "..." if _is_secret(name[0][1:-1]) else name[0], what)
+        raise UsageError(f"{path}:{line}: no TOML: {what}", hint="see https://toml.io") from None
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply") from None
+    document = Document(path, tables, lines)
+    for at, value in texts:
+        is_label = any(part in _LABELS for part in at)
+        if _SECRET.search(value) or (not is_label and _is_secret(value)):
+            raise document.error(at, "this looks like a key or an access key", _NO_SECRETS)
+    return document
+
+
+def _read(path: Path, *, found: bool) -> str:
+    try:
+        link = path.lstat()
+        # A pipe in the working directory would keep every command waiting.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"{path} is no regular file", hint="name another with --config")
+            _refuse_foreign(path, status, link, found=found)
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > _LARGEST:
+        raise UsageError(f"{path} has more than {_LARGEST:,} bytes")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}:{line}: no UTF-8") from None
+
+
+def _refuse_foreign(
+    path: Path, status: os.stat_result, link: os.stat_result, *, found: bool
+) -> None:
+    if status.st_mode & 0o022:
+        raise UsageError(
+            f"{path} can be written by other users, who would decide where data goes and under"
+            " which keys",
+            hint=f"chmod go-w {path}",
+        )
+    ours = {0, os.geteuid()}
+    if found and not {status.st_uid, link.st_uid} <= ours:
+        raise UsageError(
+            f"{path} belongs to another user, who would decide where data goes and under which"
+            " keys",
+            hint=f"if it is to be used, name it: --config {path} or {VARIABLE}",
+        )
+
+
+def _texts_in(path: toml_lines.Path, value: object) -> Iterator[tuple[toml_lines.Path, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from _texts_in((*path, name), name)
+            yield from _texts_in((*path, name), part)
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _texts_in((*path, number), part)

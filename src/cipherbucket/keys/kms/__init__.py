@@ -1,0 +1,1 @@
+"""Master keys held by Alibaba Cloud KMS."""

@@ -1,0 +1,1 @@
+"""Stored objects as a whole: copied, renamed, given other metadata."""

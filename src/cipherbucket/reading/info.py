@@ -1,0 +1,101 @@
+"""What can be said of an object without its key. All of it is the store's word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cipherbucket.envelopes.policy import PLAINTEXT
+from cipherbucket.errors import IntegrityError
+from cipherbucket.format.envelope import Envelope, without_envelope
+from cipherbucket.format.sealed import MAX_STORED
+from cipherbucket.format.span import PLAIN
+from cipherbucket.stores.records import NOTHING, StoredObject
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectInfo:
+    """What is known of an object without its key.
+
+    Attributes:
+        name: The object's name.
+        size: Length of the plaintext in bytes, as far as the store can be believed. Of a sealed
+            object it is certain once its end was read.
+        stored_size: Length of what is stored, in bytes.
+        format: ``oss``, ``oss-v1``, ``sealed`` or ``plaintext``.
+        etag: Opaque; changes with every new body.
+        modified: When body or metadata were last written, UTC.
+        metadata: The user's own metadata; the envelope is not among it.
+        headers: Content headers, such as ``content-type``.
+        envelope: The envelope; None for plaintext.
+        crc64: CRC-64 of the stored bytes, where the store keeps one.
+        version_id: The version, in a store that keeps versions.
+    """
+
+    name: str
+    size: int
+    stored_size: int
+    format: str
+    etag: str
+    modified: datetime
+    metadata: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    envelope: Envelope | None = None
+    crc64: int | None = None
+    version_id: str | None = None
+
+    @property
+    def content_type(self) -> str | None:
+        """The content type it was stored with."""
+        return self.headers.get("content-type")
+
+    @classmethod
+    def of(cls, stored: StoredObject) -> ObjectInfo:
+        """Read a store's answer.
+
+        Raises:
+            EnvelopeError: The metadata holds an envelope that cannot be understood.
+            IntegrityError: A sealed object of a length that no plaintext has.
+        """
+        envelope = Envelope.parse(stored.metadata)
+        if envelope is not None and envelope.seal is not None and stored.size > MAX_STORED:
+            raise IntegrityError(
+                f"{stored.size:,} bytes are more than a sealed object can have",
+                hint="the store lies about the object; look at it with other tools",
+            )
+        return cls(
+            name=stored.name,
+            size=PLAIN.size(stored.size) if envelope is None else envelope.layout.size(stored.size),
+            stored_size=stored.size,
+            format=PLAINTEXT if envelope is None else envelope.format,
+            etag=stored.etag,
+            modified=stored.modified,
+            metadata=without_envelope(stored.metadata, envelope),
+            headers=stored.headers,
+            envelope=envelope,
+            crc64=stored.crc64,
+            version_id=stored.version_id,
+        )
+
+    def stored_metadata(self) -> dict[str, str]:
+        """Return the metadata as they were stored: the user's own, and the envelope's."""
+        texts = self.envelope.to_metadata() if self.envelope is not None else {}
+        return {**self.metadata, **texts}
+
+    def check_lengths(self) -> None:
+        """Compare the lengths that the envelope records with what is stored.
+
+        Raises:
+            IntegrityError: They differ. This detects accidents: whoever can truncate an object
+                can rewrite the record too.
+        """
+        if self.envelope is None:
+            return
+        for recorded in (self.envelope.content_length, self.envelope.data_size):
+            if recorded is not None and recorded != self.size:
+                raise IntegrityError(
+                    f"{self.size:,} bytes are stored of {recorded:,} that were written",
+                    name=self.name,
+                    hint="the object was truncated, extended or replaced; restore it from a copy",
+                )

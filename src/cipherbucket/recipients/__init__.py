@@ -1,0 +1,1 @@
+"""Who can open a sealed object."""

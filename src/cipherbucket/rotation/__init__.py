@@ -1,0 +1,1 @@
+"""Other master keys and other data keys for stored objects."""

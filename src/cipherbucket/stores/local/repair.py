@@ -1,0 +1,239 @@
+"""Rebuilding the index of a directory store from the sidecars beside its bodies.
+
+Law: a repair has the store alone, destroys no index and removes only what is known to be nobody's:
+bodies noted as garbage, bodies whose writer died before it had written the sidecar, bodies that a
+later one of the same name replaces, parts of uploads that no index holds. What it cannot judge it
+reports and leaves where it is. A sound index has the first word: what was under way is settled by
+it, and its unfinished uploads are kept. Whenever a repair is cut short, it can be begun again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cipherbucket.errors import CipherbucketError, StoreError, UsageError
+from cipherbucket.stores.local.files import Files, sync_folder
+from cipherbucket.stores.local.index import (
+    Index,
+    UnknownVersionError,
+    add_garbage,
+    create_index,
+    find_object,
+    index_error,
+    list_garbage,
+    save_object,
+)
+from cipherbucket.stores.local.locks import lock_store
+from cipherbucket.stores.local.recovery import INDEX_NAME, Sweeper
+from cipherbucket.stores.local.uploads import Uploads
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RepairReport:
+    """What a repair did, and what it leaves to you.
+
+    Attributes:
+        restored: How many objects the new index has.
+        orphans: How many bodies were nobody's and have been removed.
+        unreadable: Sidecars that cannot be understood; they and their bodies stay.
+        differing: Bodies that are missing, or of another size than their sidecars say; what is
+            there stays, no object has them.
+        nameless: Bodies without a sidecar; they stay, no object has them.
+        set_aside: What the index before is called now, if there was one.
+    """
+
+    restored: int
+    orphans: int
+    unreadable: tuple[Path, ...]
+    differing: tuple[Path, ...]
+    nameless: tuple[Path, ...]
+    set_aside: Path | None
+
+
+@dataclass(slots=True)
+class _Heritage:
+    """What a sound index knows that sidecars do not."""
+
+    garbage: set[str] = field(default_factory=set)
+    uploads: list[tuple[Any, ...]] = field(default_factory=list)
+    parts: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Findings:
+    restored: int = 0
+    orphans: set[str] = field(default_factory=set)
+    unreadable: list[Path] = field(default_factory=list)
+    differing: list[Path] = field(default_factory=list)
+    nameless: list[Path] = field(default_factory=list)
+
+
+def repair_index(path: str | os.PathLike[str]) -> RepairReport:
+    """Rebuild the index of a directory store, lost, damaged or sound.
+
+    Args:
+        path: The store's folder; nobody may use the store meanwhile, this process included.
+
+    Returns:
+        What was done. Of two bodies that claim one name the one written last has it.
+
+    Raises:
+        UsageError: The folder is no directory store.
+        TransientStoreError: The store is in use.
+        StoreError: The folder cannot be read or written, or its version is unknown.
+    """
+    root = Path(path).absolute()
+    if not (root / "bodies").is_dir():
+        raise UsageError(f"file://{root} is no directory store: it has no folder of bodies")
+    try:
+        lock = lock_store(root, alone=True)
+        try:
+            return _repair(root)
+        finally:
+            os.close(lock)
+    except sqlite3.Error as error:
+        raise index_error(error, f"file://{root}", None) from error
+    except OSError as error:
+        if isinstance(error, CipherbucketError):
+            raise
+        raise StoreError(f"file://{root}: {error.strerror or error}") from error
+
+
+def _repair(root: Path) -> RepairReport:
+    files = Files(root)
+    files.create()  # a folder may have been lost with the index
+    heritage = _heritage(root / INDEX_NAME, files)
+    unfinished = set(files.markers.listed())
+    found = _Findings()
+
+    def fill(db: sqlite3.Connection) -> None:
+        for etag in heritage.garbage:
+            add_garbage(db, etag)
+        db.executemany("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", heritage.uploads)
+        db.executemany("INSERT INTO parts VALUES (?, ?, ?, ?, ?)", heritage.parts)
+        for etag in sorted(set(files.bodies_present()) - heritage.garbage):
+            _claim(db, files, etag, unfinished, found)
+        found.orphans.update(list_garbage(db))
+        (found.restored,) = db.execute("SELECT count(*) FROM objects").fetchone()
+
+    fresh = root / f"{INDEX_NAME}.rebuilt"
+    fresh.unlink(missing_ok=True)  # of a repair that was cut short
+    create_index(fresh, fill)
+    # What stays must not keep a marker: opening the store would remove it.
+    _drop_markers(files, unfinished - found.orphans)
+    set_aside = _set_aside(root)
+    fresh.rename(root / INDEX_NAME)
+    sync_folder(root)
+    removed = sum(_removed(files, etag) for etag in found.orphans)
+    _drop_markers(files, unfinished & found.orphans)
+    with contextlib.closing(Index(root / INDEX_NAME)) as index:
+        Uploads(index, files).sweep()
+    return RepairReport(
+        restored=found.restored,
+        orphans=removed,
+        unreadable=tuple(found.unreadable),
+        differing=tuple(found.differing),
+        nameless=tuple(found.nameless),
+        set_aside=set_aside,
+    )
+
+
+def _heritage(path: Path, files: Files) -> _Heritage:
+    """Let a sound index settle what was under way, and read what only it knows."""
+    if not path.is_file():
+        return _Heritage()
+    try:
+        with contextlib.closing(Index(path)) as index:
+            with index.reading() as db:
+                if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                    return _Heritage()
+            Sweeper(index, files).recover()
+            with index.reading() as db:
+                _write_lost_sidecars(db, files)
+                return _Heritage(
+                    garbage=set(list_garbage(db)),
+                    uploads=db.execute("SELECT * FROM uploads").fetchall(),
+                    parts=db.execute("SELECT * FROM parts").fetchall(),
+                )
+    except UnknownVersionError:
+        raise
+    except (sqlite3.Error, StoreError):
+        return _Heritage()
+
+
+def _write_lost_sidecars(db: sqlite3.Connection, files: Files) -> None:
+    """Give bodies that a sound index knows the sidecars that they lost: the index is the truth."""
+    for (name,) in db.execute("SELECT name FROM objects").fetchall():
+        stored = find_object(db, name.decode())
+        if stored is None:
+            continue
+        try:
+            files.load_sidecar(stored.etag)
+        except (FileNotFoundError, ValueError):
+            body = Path(files.body(stored.etag))
+            if body.is_file() and body.stat().st_size == stored.size:
+                files.save_sidecar(stored, replace=True)
+
+
+def _claim(
+    db: sqlite3.Connection, files: Files, etag: str, unfinished: set[str], found: _Findings
+) -> None:
+    """Give a body its name, unless a later one has it, or say why it cannot have one."""
+    body = Path(files.body(etag))
+    try:
+        stored = files.load_sidecar(etag)
+    except FileNotFoundError:
+        if etag in unfinished:  # no object ever had it: a commit comes after the sidecar
+            found.orphans.add(etag)
+        else:
+            found.nameless.append(body)
+        return
+    except ValueError:
+        found.unreadable.append(Path(files.sidecar(etag)))
+        return
+    if not body.is_file() or body.stat().st_size != stored.size:
+        found.differing.append(body)
+        return
+    there = find_object(db, stored.name)
+    if there is not None and there.modified > stored.modified:
+        add_garbage(db, etag)
+    else:
+        save_object(db, stored)  # and the body that had the name becomes garbage
+
+
+def _set_aside(root: Path) -> Path | None:
+    """Rename the WAL of the index, which SQLite would replay, and give the index a second name.
+
+    The index has its own until the new one takes it: a repair that is cut short in between finds
+    it there when it is begun again, with all that only it knows.
+    """
+    aside = root / f"{INDEX_NAME}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    kept = None
+    for suffix in ("-shm", "-wal"):
+        with contextlib.suppress(FileNotFoundError):
+            (root / f"{INDEX_NAME}{suffix}").rename(f"{aside}{suffix}")
+            kept = aside
+    with contextlib.suppress(FileNotFoundError):
+        os.link(root / INDEX_NAME, aside)
+        kept = aside
+    return kept
+
+
+def _removed(files: Files, etag: str) -> bool:
+    there = Path(files.body(etag)).exists() or Path(files.sidecar(etag)).exists()
+    files.remove(etag)
+    return there
+
+
+def _drop_markers(files: Files, etags: set[str]) -> None:
+    for etag in etags:
+        marker = files.markers.take(etag, create=False)
+        if marker is not None:
+            with marker:
+                marker.drop()

@@ -1,0 +1,366 @@
+"""A directory on one host as a store: the server of none, for real data, tests and examples.
+
+Law: `index.sqlite` says what there is; bodies are immutable files. A put writes and syncs a body
+and its sidecar under a new id, then moves the name to it in one transaction, so that whoever
+looks finds the old object or the new one, whole, whatever process dies when. The body that no
+name has any more is noted in that same transaction and removed after it; a reader that has it
+open keeps it. The bytes of a replacement of metadata are those of the sidecar and the row alone.
+Several processes of one host may use a store at once; network file systems lack the locks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from cipherbucket.errors import (
+    CipherbucketError,
+    ObjectNotFoundError,
+    StoreError,
+    TransientStoreError,
+    UsageError,
+)
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.bodies import Outgoing, RawBody
+from cipherbucket.stores.listing import list_page
+from cipherbucket.stores.local.files import Files
+from cipherbucket.stores.local.index import (
+    BUSY_SECONDS,
+    Index,
+    find_object,
+    index_error,
+    remove_object,
+    save_object,
+    scan_objects,
+)
+from cipherbucket.stores.local.locks import Marker, lock_store
+from cipherbucket.stores.local.recovery import (
+    INDEX_NAME,
+    Sweeper,
+    check_not_lost,
+    create_store,
+    is_store,
+    settle,
+)
+from cipherbucket.stores.local.uploads import Uploads, find_upload
+from cipherbucket.stores.records import (
+    Match,
+    Page,
+    Part,
+    StoredObject,
+    Upload,
+    check_conditions,
+    check_parts,
+    check_there,
+    check_unversioned,
+    clip,
+)
+
+T = TypeVar("T")
+
+_RETRY_SECONDS = 0.002
+
+
+class LocalStore(Store):
+    """A store in a folder.
+
+    Opening it finishes or undoes what processes that died have left.
+
+    Args:
+        path: The folder.
+        create: Make a store there if there is none; the folder must be new or empty.
+
+    Raises:
+        UsageError: There is no store, or the folder holds other things, or lies inside a store.
+        StoreError: The store is damaged, of an unknown version, or being repaired.
+    """
+
+    is_store = staticmethod(is_store)
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
+        self._root = Path(path).absolute()
+        self._in_use = -1
+        with self.errors_translated(None):
+            if not is_store(self._root):
+                if not create:
+                    check_not_lost(self._root)
+                    raise UsageError(
+                        f"there is no directory store at {self.url}",
+                        hint=f"make one with: cipherbucket mb {self.url}",
+                    )
+                create_store(self._root)
+            self._in_use = lock_store(self._root, alone=False)
+            try:
+                self._index = Index(self._root / INDEX_NAME)  # refuses what is not ours
+                self._files = Files(self._root)
+                if not self._files.complete():
+                    self._files.create()
+                self._uploads = Uploads(self._index, self._files)
+                self._sweeper = Sweeper(self._index, self._files)
+                self._sweeper.recover()
+                self._uploads.sweep()
+            except BaseException:
+                self.close()
+                raise
+
+    @property
+    def url(self) -> str:
+        """``file:///absolute/path``, nothing escaped."""
+        return f"file://{self._root}"
+
+    def close(self) -> None:
+        """Close the index. Bodies that are being read stay open."""
+        if hasattr(self, "_index"):
+            self._index.close()
+        if self._in_use >= 0:
+            os.close(self._in_use)
+            self._in_use = -1
+
+    def translate(self, error: Exception, name: str | None) -> CipherbucketError | None:
+        """Say what SQLite and the file system mean."""
+        if isinstance(error, sqlite3.Error):
+            return index_error(error, self.url, name)
+        translated = super().translate(error, name)
+        if translated is not None and isinstance(error, OSError):
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                translated.hint = "the disk is full; make room and try again"
+            elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                translated.hint = "the store's folder and all in it must be writable"
+        return translated
+
+    def _put(
+        self,
+        name: str,
+        body: Outgoing,
+        metadata: dict[str, str],
+        headers: dict[str, str],
+        if_absent: bool,
+        if_match: Match | None,
+    ) -> StoredObject:
+        if if_absent or if_match is not None:  # what cannot succeed is not written first
+            check_conditions(self._index.find(name), if_absent, if_match, name)
+        with self._new_body() as etag:
+            self._files.save_body(etag, body)
+            stored = StoredObject(
+                name=name,
+                size=body.sent,
+                etag=etag,
+                modified=datetime.now(UTC),
+                crc64=body.crc64,
+                metadata=MappingProxyType(metadata),
+                headers=MappingProxyType(headers),
+            )
+            old = self._publish(stored, if_absent, if_match)
+        self._sweeper.discard(old)
+        return stored
+
+    def _get(
+        self,
+        name: str,
+        start: int,
+        length: int | None,
+        tail: int | None,
+        if_match: str | None,
+        version_id: str | None,
+    ) -> tuple[StoredObject, int, int, RawBody]:
+        check_unversioned(version_id, name)
+
+        def opened(stored: StoredObject) -> tuple[StoredObject, int, int, RawBody]:
+            check_conditions(stored, if_absent=False, if_match=if_match, name=name)
+            first, stop = clip(name, stored.size, start, length, tail)
+            raw = self._files.open_body(stored.etag)
+            raw.seek(first)
+            return stored, first, stop, raw
+
+        return self._with_body(name, opened)
+
+    def _head(self, name: str, version_id: str | None) -> StoredObject:
+        check_unversioned(version_id, name)
+        return _there(self._index.find(name), name)
+
+    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
+        with self._index.reading() as db:
+            return list_page(partial(scan_objects, db), prefix, delimiter, token, limit)
+
+    def _delete(self, name: str, version_id: str | None) -> None:
+        check_unversioned(version_id, name)
+        if self._index.find(name) is None:
+            return
+        with self._index.writing() as db:
+            old = remove_object(db, name)
+        self._sweeper.discard(old)
+
+    def _copy(
+        self, source: str, target: str, if_absent: bool, version_id: str | None
+    ) -> StoredObject:
+        check_unversioned(version_id, source)
+
+        def copied(found: StoredObject) -> StoredObject:
+            check_conditions(self._index.find(target), if_absent, None, target)
+            with self._new_body() as etag:
+                self._files.link_body(found.etag, etag)
+                stored = replace(found, name=target, etag=etag, modified=datetime.now(UTC))
+                old = self._publish(stored, if_absent, None)
+            self._sweeper.discard(old)
+            return stored
+
+        return self._with_body(source, copied)
+
+    def _replace_metadata(
+        self,
+        name: str,
+        metadata: dict[str, str],
+        headers: dict[str, str] | None,
+        if_match: str | None,
+        if_metadata: Mapping[str, str] | None,
+    ) -> StoredObject:
+        give_up = time.monotonic() + BUSY_SECONDS
+        while time.monotonic() < give_up:
+            found = _there(self._index.find(name), name)
+            marker = self._files.markers.take(found.etag)
+            if marker is None:  # who put this body is about to remove it, or another replaces
+                time.sleep(_RETRY_SECONDS)
+                continue
+            with self._settled(marker), self._index.writing() as db:
+                before = _there(find_object(db, name), name)
+                check_conditions(before, if_absent=False, if_match=if_match, name=name)
+                check_there(before, if_metadata)
+                if before.etag != found.etag:  # another body, another marker
+                    continue
+                stored = replace(
+                    before,
+                    modified=datetime.now(UTC),
+                    metadata=MappingProxyType(metadata),
+                    headers=before.headers if headers is None else MappingProxyType(headers),
+                )
+                self._files.save_sidecar(stored, replace=True)
+                save_object(db, stored)
+            return stored
+        raise TransientStoreError("another process keeps this object marked", name=name)
+
+    def _begin_upload(self, name: str, metadata: dict[str, str], headers: dict[str, str]) -> str:
+        return self._uploads.begin(name, metadata, headers)
+
+    def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
+        return self._uploads.save_part(name, upload_id, number, body)
+
+    def _list_parts(self, name: str, upload_id: str) -> Sequence[Part]:
+        return list(self._uploads.find(name, upload_id).parts.values())
+
+    def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
+        return self._uploads.find(name, upload_id).metadata
+
+    def _complete_upload(
+        self,
+        name: str,
+        upload_id: str,
+        parts: Sequence[Part],
+        if_absent: bool,
+        if_match: Match | None,
+    ) -> StoredObject:
+        upload = self._uploads.find(name, upload_id)
+        check_parts(upload.parts, parts, name)
+        check_conditions(self._index.find(name), if_absent, if_match, name)
+        with self._new_body() as etag:
+            size, crc64 = self._uploads.join(name, upload_id, parts, self._files.body(etag))
+            stored = StoredObject(
+                name=name,
+                size=size,
+                etag=etag,
+                modified=datetime.now(UTC),
+                crc64=crc64,
+                metadata=MappingProxyType(upload.metadata),
+                headers=MappingProxyType(upload.headers),
+            )
+
+            def end_upload(db: sqlite3.Connection) -> None:
+                check_parts(find_upload(db, name, upload_id).parts, parts, name)
+                self._uploads.end(db, upload_id)
+
+            old = self._publish(stored, if_absent, if_match, end_upload)
+        self._files.remove_parts(upload_id)
+        self._sweeper.discard(old)
+        return stored
+
+    def _abort_upload(self, name: str, upload_id: str) -> None:
+        self._uploads.abort(name, upload_id)
+
+    def _list_uploads(self, prefix: str) -> Sequence[Upload]:
+        return self._uploads.listed(prefix)
+
+    @contextmanager
+    def _new_body(self) -> Iterator[str]:
+        """Give the id for a body to be made; what did not come into the index is undone."""
+        marker = self._files.markers.take_new()
+        with self._settled(marker):
+            yield marker.etag
+
+    @contextmanager
+    def _settled(self, marker: Marker) -> Iterator[None]:
+        """Hold a marker; after a failure make the files what the index says, then remove it.
+
+        Whoever holds a marker may wait for the index; nobody waits for a marker with the index
+        locked.
+        """
+        with marker:
+            try:
+                yield
+            except BaseException:
+                # An interrupt may have come right after the commit: ask the index. Where that
+                # fails too the marker stays, and the next opening sees to it.
+                with suppress(sqlite3.Error, OSError, CipherbucketError):
+                    with self._index.reading() as db:
+                        settle(db, self._files, marker.etag)
+                    marker.drop()
+                raise
+            marker.drop()
+
+    def _publish(
+        self,
+        stored: StoredObject,
+        if_absent: bool,
+        if_match: Match | None,
+        also: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> str | None:
+        """Give a new body its sidecar and its name, and return the body that it replaces."""
+        self._files.save_sidecar(stored)
+        with self._index.writing() as db:
+            if also is not None:
+                also(db)
+            if if_absent or if_match is not None:
+                check_conditions(find_object(db, stored.name), if_absent, if_match, stored.name)
+            return save_object(db, stored)
+
+    def _with_body(self, name: str, use: Callable[[StoredObject], T]) -> T:
+        """Look up an object and use its body; again if it was replaced in between."""
+        missing = None
+        while True:
+            stored = _there(self._index.find(name), name)
+            try:
+                return use(stored)
+            except FileNotFoundError as error:
+                if isinstance(error, CipherbucketError):
+                    raise
+                if stored.etag == missing:  # nobody replaced it: the file is really gone
+                    raise StoreError(
+                        f"{self.url}: the file of this object's body is missing",
+                        name=name,
+                        hint="restore the store's folder from a copy, or delete the object",
+                    ) from error
+                missing = stored.etag
+
+
+def _there(stored: StoredObject | None, name: str) -> StoredObject:
+    if stored is None:
+        raise ObjectNotFoundError("there is no such object", name=name)
+    return stored

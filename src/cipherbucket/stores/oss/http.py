@@ -1,0 +1,301 @@
+"""HTTP for stores: connections kept open, bodies streamed both ways, no retries of its own.
+
+Header values travel as UTF-8, which is what the SDKs put on the wire for metadata that is not
+ASCII; what comes back and is no UTF-8 is taken as Latin-1. After a fork the child gets its own
+connections: a socket shared with the parent would mix two conversations.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import urllib.request
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+
+from cipherbucket.errors import StoreError, TransientStoreError, UsageError
+from cipherbucket.stores.oss.settings import CONNECT_TIMEOUT, READ_TIMEOUT
+
+_UNREACHED = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ProxyError,
+)
+_CONNECTIONS = 32
+_MAX_ANSWER = 16 << 20
+"""Most bytes of an answer that is read whole: a page of a listing has 4 MiB at most."""
+
+
+class Response:
+    """One response; read it to the end or close it.
+
+    Attributes:
+        status: The HTTP status.
+        reason: Its text.
+        headers: Names in lower case.
+        url: The request's URL, without its query (which may hold a signature).
+        method: The request's method.
+        data: What `read` has read.
+    """
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, method: str, url: str) -> None:
+        self._response = response
+        self.method = method
+        self.data = b""
+        self.status = response.status
+        self.reason = response.reason or ""
+        self.headers = {name.lower(): _decoded(text) for name, text in response.headers.items()}
+        self.url = url
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill some of ``buffer``; 0 at the end.
+
+        Raises:
+            TransientStoreError: The connection broke or was silent too long.
+        """
+        try:
+            return self._response.readinto(buffer)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise TransientStoreError(f"{self.url}: {_reason(error)}") from error
+
+    def read(self) -> bytes:
+        """Read all that is left, and free the connection.
+
+        Raises:
+            TransientStoreError: The connection broke or was silent too long.
+            StoreError: More comes than any answer but an object has.
+        """
+        try:
+            data = self._response.read(_MAX_ANSWER + 1)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise TransientStoreError(f"{self.url}: {_reason(error)}") from error
+        if len(data) > _MAX_ANSWER:
+            self._response.close()
+            raise StoreError(f"{self.url}: an answer of more than 16 MiB")
+        if self._response.length_remaining:
+            # urllib3 tells this only of reads without a bound.
+            self._response.close()
+            raise TransientStoreError(f"{self.url}: the answer ended early")
+        self._response.release_conn()
+        self.data = data
+        return data
+
+    def close(self) -> None:
+        """Give the connection back if all was read, close it otherwise."""
+        if self._response.closed or self._response.length_remaining == 0:
+            self._response.drain_conn()  # gives the connection back
+            return
+        self._response.close()
+
+
+def empty_answer(method: str, url: str) -> Response:
+    """Return the answer, 200 and nothing else, to a request that is not sent."""
+    return Response(urllib3.HTTPResponse(b"", status=200), method, url.partition("?")[0])
+
+
+_seen: ContextVar[list[Response] | None] = ContextVar("answers", default=None)
+
+
+@contextmanager
+def answers_seen() -> Iterator[list[Response]]:
+    """Collect the answers that this thread gets inside, whoever asked; the newest is the last."""
+    seen: list[Response] = []
+    token = _seen.set(seen)
+    try:
+        yield seen
+    finally:
+        _seen.reset(token)
+
+
+class Http:
+    """A pool of connections.
+
+    Args:
+        proxy: URL of a proxy; None asks the environment (``HTTPS_PROXY``, ``NO_PROXY`` ...).
+        ca_file: Certificates to trust instead of the system's.
+        verify: False trusts any certificate; for test endpoints.
+        connect_timeout: Seconds.
+        read_timeout: Seconds without a byte.
+    """
+
+    def __init__(
+        self,
+        *,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        verify: bool = True,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> None:
+        self._proxy = proxy
+        self._ca_file = ca_file
+        self._verify = verify
+        self._timeouts = (connect_timeout, read_timeout)
+        self._lock = threading.Lock()
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        _alive.add(self)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes | bytearray | memoryview] = b"",
+        length: int | None = None,
+    ) -> Response:
+        """Send one request and return the response when its headers are there.
+
+        Args:
+            method: GET, PUT ...
+            url: Absolute, percent-encoded.
+            headers: Values of any characters.
+            body: Bytes, or blocks, each valid until the next is asked for.
+            length: Length of the body in bytes; for bytes it is known.
+
+        Raises:
+            UsageError: The URL, or that of the proxy, cannot be used.
+            TransientStoreError: No connection, or it broke.
+        """
+        sent = {name: text.encode().decode("latin-1") for name, text in headers.items()}
+        if length is None and isinstance(body, bytes) and (body or method in {"PUT", "POST"}):
+            length = len(body)
+        if length is not None:
+            sent["content-length"] = str(length)
+        sent.setdefault("accept-encoding", "identity")
+        bare = url.partition("?")[0]
+        try:
+            response = self._pool(url).request(
+                method,
+                _verbatim(url),
+                body=cast("Iterable[bytes]", body) if length else None,
+                headers=sent,
+                preload_content=False,
+                retries=False,
+                redirect=False,
+                decode_content=False,
+                timeout=urllib3.Timeout(connect=self._timeouts[0], read=self._timeouts[1]),
+            )
+        except urllib3.exceptions.LocationValueError:
+            # Its text is the URL, of the proxy too, with all that may be secret in it.
+            raise UsageError(
+                "the endpoint or the proxy is no URL that can be used",
+                hint="check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY",
+            ) from None
+        except _UNREACHED as error:
+            raise TransientStoreError(
+                f"the store at {urlsplit(bare).netloc} cannot be reached: {_why(error)}",
+                hint="check the region, the endpoint (OSS_ENDPOINT), the network and the proxy"
+                " (HTTPS_PROXY)",
+            ) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise TransientStoreError(f"{bare}: {_reason(error)}") from error
+        answer = Response(response, method, bare)
+        if (seen := _seen.get()) is not None:
+            seen.append(answer)
+        return answer
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for pool in self._pools.values():
+                pool.clear()
+            self._pools.clear()
+
+    def renew_after_fork(self) -> None:
+        """Begin anew in a child: another thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+        self._pools = {}
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        proxy = self._proxy or _environment_proxy(url)
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = self._new_pool(proxy)
+            return self._pools[proxy]
+
+    def _new_pool(self, proxy: str | None) -> urllib3.PoolManager:
+        cert_reqs = "CERT_REQUIRED" if self._verify else "CERT_NONE"
+        if proxy is not None:
+            return urllib3.ProxyManager(
+                proxy,
+                maxsize=_CONNECTIONS,
+                cert_reqs=cert_reqs,
+                ca_certs=self._ca_file,
+                proxy_headers=_proxy_headers(proxy),
+            )
+        return urllib3.PoolManager(
+            maxsize=_CONNECTIONS, cert_reqs=cert_reqs, ca_certs=self._ca_file
+        )
+
+
+_alive: weakref.WeakSet[Http] = weakref.WeakSet()
+
+
+def _renew_all() -> None:
+    for http in list(_alive):
+        http.renew_after_fork()
+
+
+os.register_at_fork(after_in_child=_renew_all)
+
+
+def _proxy_headers(proxy: str) -> dict[str, str]:
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return urllib3.make_headers(proxy_basic_auth=user)
+
+
+def _verbatim(url: str) -> str:
+    """Keep HTTP libraries from resolving ``.`` and ``..`` in a path: they may be object names."""
+    path, question, query = url.partition("?")
+    segments = [
+        segment.replace(".", "%2E") if segment in {".", ".."} else segment
+        for segment in path.split("/")
+    ]
+    return "/".join(segments) + question + query
+
+
+def _environment_proxy(url: str) -> str | None:
+    proxies = urllib.request.getproxies_environment()
+    if not proxies:
+        return None
+    parts = urlsplit(url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return proxies.get(parts.scheme)
+
+
+def _decoded(text: str) -> str:
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return text
+
+
+def _why(error: Exception) -> str:
+    """Say why there is no connection, in the system's words; those of libraries quote URLs."""
+    start = "its proxy: " if isinstance(error, urllib3.exceptions.ProxyError) else ""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TimeoutError):
+            return f"{start}no answer in time"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"{start}{cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    return f"{start}{_reason(error)}"
+
+
+def _reason(error: Exception) -> str:
+    """Say what broke in one line, without URLs (they may hold signatures)."""
+    cause = error.__cause__ or error.__context__ or error
+    return f"{type(error).__name__} ({type(cause).__name__})" if cause is not error else str(error)

@@ -1,0 +1,165 @@
+"""URLs of stores and objects.
+
+Law: a URL is taken as it is written. Nothing is percent-decoded and no path is normalised, because
+object names may hold ``%41``, ``..`` and ``//``. Where the store ends and the name begins in
+``file:///data/store/a/b`` is told by the disk: the store is the first folder from the left that
+holds an index.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from cipherbucket.errors import MissingExtraError, StoreError, UsageError
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.local.recovery import INDEX_NAME, is_store
+from cipherbucket.stores.local.store import LocalStore
+from cipherbucket.stores.memory import MemoryStore
+from cipherbucket.stores.oss.settings import OssSettings
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_ALLOWED = "give oss://bucket, file:///folder or memory://name"
+
+
+def open_store(url: str, settings: OssSettings | None = None) -> Store:
+    """Open the store of a URL.
+
+    Args:
+        url: ``oss://bucket``; ``file:///folder``, made if there is none; ``memory://name``,
+            shared in this process; ``memory://``, a new one that nobody else has.
+        settings: How OSS is reached; None takes all of it from the environment.
+
+    Raises:
+        UsageError: The URL is none of these, or the settings lead nowhere.
+        MissingExtraError: ``oss://`` needs the extra ``oss``.
+        StoreError: The store cannot be opened.
+    """
+    scheme, rest = _split_scheme(url)
+    if scheme == "oss":
+        return _open_oss(rest, settings or OssSettings())
+    if scheme == "file":
+        _refuse_unseen(rest)
+        return LocalStore(rest, create=True)
+    name = rest.removesuffix("/")
+    if "/" in name:
+        raise UsageError(f"{url}: the name of a memory store has no slash", hint=_ALLOWED)
+    return MemoryStore.named(name) if name else MemoryStore()
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """Split the URL of an object, or of a store, into the store's URL and the object's name.
+
+    Returns:
+        The store's URL, as `open_store` takes it, and the name, character by character as it
+        stands in the URL; empty where the URL is that of the store.
+
+    Raises:
+        UsageError: There is no directory store on the path, or the URL is of no known kind.
+        StoreError: A folder on the path may not be looked into.
+    """
+    scheme, rest = _split_scheme(url)
+    if scheme in {"memory", "oss"}:
+        bucket, _, name = rest.partition("/")
+        if not bucket:
+            raise UsageError(f"{url}: the bucket has no name", hint=f"{scheme}://bucket/object")
+        return f"{scheme}://{bucket}", name
+    end = rest.find("/", 1)
+    while end >= 0:
+        if is_store(rest[:end]):
+            return f"file://{rest[:end]}", rest[end + 1 :]
+        end = rest.find("/", end + 1)
+    if not is_store(rest):
+        _refuse_unseen(rest)
+        raise UsageError(
+            f"no directory store at or above {url}",
+            hint="make one, of this folder or one above it: cipherbucket mb file:///folder; or, if"
+            " there was one that lost its index: cipherbucket repair --index file:///folder",
+        )
+    return url, ""
+
+
+def make_bucket(url: str) -> None:
+    """Make a directory store in a folder that is new or empty.
+
+    Raises:
+        UsageError: There is one, the folder is not empty or lies inside a store, or the URL is
+            not one of a folder.
+        StoreError: The folder cannot be written.
+    """
+    scheme, rest = _split_scheme(url)
+    if scheme != "file":
+        raise UsageError(
+            f"{url}: only directory stores are made here",
+            hint="a memory store needs no making; an OSS bucket is made in the OSS console",
+        )
+    _refuse_unseen(rest)
+    if is_store(rest):
+        raise UsageError(f"there is a directory store at {url} already")
+    LocalStore(rest, create=True).close()
+
+
+def _refuse_unseen(path: str) -> None:
+    """Refuse a path on which a folder may not be looked into: there may be a store.
+
+    Raises:
+        StoreError: There is such a folder.
+    """
+    ends = [place for place in range(1, len(path)) if path[place] == "/"]
+    for folder in (path[:end] for end in (*ends, len(path))):
+        try:
+            os.stat(os.path.join(folder, INDEX_NAME))  # noqa: PTH116, PTH118  as `is_store`
+        except PermissionError as error:
+            raise StoreError(
+                f"permission denied: file://{folder} may not be looked into{_owned(folder)}",
+                hint="run this as its owner, or have them give you the rights to the folder and to"
+                " all in it",
+            ) from error
+        except (OSError, ValueError):
+            continue
+
+
+def _owned(folder: str) -> str:
+    """Say whose a folder is, if that can be seen."""
+    try:
+        status = Path(folder).stat()
+    except OSError:
+        return ""
+    try:
+        import pwd  # noqa: PLC0415  not everywhere
+
+        owner = pwd.getpwuid(status.st_uid).pw_name
+    except (ImportError, KeyError):
+        owner = f"user {status.st_uid}"
+    return f"; it belongs to {owner}, mode {stat.S_IMODE(status.st_mode):04o}"
+
+
+def _open_oss(rest: str, settings: OssSettings) -> Store:
+    bucket = rest.removesuffix("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise UsageError(
+            f"oss://{rest} is not the URL of a bucket",
+            hint="a bucket has 3 to 63 characters of a-z, 0-9 and hyphen; objects are named later",
+        )
+    try:
+        from cipherbucket.stores.oss.store import OssStore  # noqa: PLC0415  the extra
+    except ImportError as error:
+        raise MissingExtraError(
+            "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"
+        ) from error
+    return OssStore(bucket, settings)
+
+
+def _split_scheme(url: str) -> tuple[str, str]:
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme in {"memory", "oss"}:
+        return scheme, rest
+    if not separator or scheme != "file":
+        raise UsageError(f"{url!r} is not the URL of a store", hint=_ALLOWED)
+    if not rest.startswith("/") or "\0" in rest:
+        raise UsageError(
+            f"{url!r}: the path of a folder must be absolute, as in file:///data", hint=_ALLOWED
+        )
+    return scheme, rest

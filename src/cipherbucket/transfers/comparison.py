@@ -1,0 +1,76 @@
+"""Whether a file is what an object holds, found out without fetching the object.
+
+Law: a comparison sends nothing. The file is encrypted under the object's own key, in memory, and
+the CRC-64 of that is compared with the one the store keeps; no digest of plaintext is made or
+stored. A CRC finds accidents and honest changes: who writes to the store can make it fit, so what
+must be certain is read (docs/security.md).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+
+from cipherbucket.errors import SourceError, UsageError, named
+from cipherbucket.format.cipher import ContentCipher
+from cipherbucket.format.crc64 import crc64
+from cipherbucket.format.ctr import Ctr
+from cipherbucket.format.sealed import Sealed
+from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.reading.unlock import Fetch, fetch_footer
+from cipherbucket.stores.records import StoredObject
+from cipherbucket.transfers.file_at import FileAt
+from cipherbucket.writing.ciphertext import BLOCK, encrypt_part
+
+
+def same_content(
+    path: str | os.PathLike[str],
+    stored: StoredObject,
+    info: ObjectInfo,
+    cipher: Ctr | Sealed | None,
+    fetch: Fetch,
+) -> bool:
+    """Tell whether a file has the plaintext of an object.
+
+    Args:
+        path: A regular file.
+        stored: What the store tells of the object.
+        info: The object, unlocked.
+        cipher: Its cipher; None for plaintext.
+        fetch: Fetches the footer of a sealed object.
+
+    Raises:
+        SourceError: The file cannot be read.
+        UsageError: The store keeps no CRC-64.
+    """
+    if stored.crc64 is None:
+        raise UsageError(
+            "the store keeps no CRC-64 to compare with", name=info.name, hint="read the object"
+        )
+    try:
+        file = io.FileIO(os.fspath(path), "rb")
+    except OSError as error:
+        raise SourceError(f"{os.fspath(path)}: {error.strerror}") from error
+    with file, named(info.name):
+        if os.fstat(file.fileno()).st_size != info.size:
+            return False
+        if isinstance(cipher, Sealed):
+            cipher = cipher.with_footer(fetch_footer(stored, fetch))
+        return _crc64_of(file, info.size, cipher) == stored.crc64
+
+
+def _crc64_of(file: io.FileIO, size: int, cipher: ContentCipher | None) -> int | None:
+    """Return the CRC-64 that the file would have in the store; None if it became shorter."""
+    value = 0
+    for start in range(0, max(1, size), BLOCK):
+        stop = min(size, start + BLOCK)
+        source = FileAt(file.fileno(), start)
+        if cipher is None:
+            ciphertext = memoryview(bytearray(stop - start))
+            count = source.read_into(ciphertext)
+        else:
+            ciphertext, count = encrypt_part(source, cipher, start, stop, last=stop == size)
+        if count != stop - start:
+            return None
+        value = crc64(ciphertext, value)
+    return value

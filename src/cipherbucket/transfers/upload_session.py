@@ -1,0 +1,289 @@
+"""One upload in parts under one key: what is sent, what is compared, what is given up.
+
+Law: before the first byte of a part leaves, the journal holds a keyed tag of its ciphertext. A part
+that a line names is sent only if its ciphertext is the very same. What the store says of an upload
+is believed only where it cannot matter: a part that it claims to have must have the size and CRC-64
+that were computed here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cipherbucket.errors import (
+    EnvelopeError,
+    IntegrityError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    SecurityError,
+    SourceError,
+    UploadNotFoundError,
+)
+from cipherbucket.format.cipher import ContentCipher
+from cipherbucket.format.crc64 import crc64, crc64_combine
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.span import PartPlan
+from cipherbucket.stores.records import Part, StoredObject
+from cipherbucket.transfers.file_at import FileAt
+from cipherbucket.transfers.journal import Journal
+from cipherbucket.workers.progress import Progress, Ticker
+from cipherbucket.workers.threads import MEMORY, Halt, run
+from cipherbucket.writing.ciphertext import encrypt_part
+from cipherbucket.writing.one_request import persist
+from cipherbucket.writing.part_requests import (
+    Destination,
+    abort_quietly,
+    complete_upload,
+    send_part,
+)
+
+_log = logging.getLogger("cipherbucket")
+
+_SLICE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What an upload needs to know beside the file.
+
+    Attributes:
+        to: Where it goes.
+        seal: Draws a new data key; called with ``data_size`` and ``part_size``.
+        unseal: Opens an envelope that a journal holds.
+        readable: Whether that can be done at all: a public half only writes.
+        plan: Cuts a file of so many bytes into parts.
+        recipe: What else makes another upload if it is other: format, keys, bindings.
+        workers: Threads.
+        rate: Most bytes a second; None for no limit.
+        resume: Go on with what an earlier call began.
+        state: Folder of the journals; None to keep none.
+    """
+
+    to: Destination
+    seal: Callable[..., tuple[Envelope, ContentCipher]]
+    unseal: Callable[[Envelope], ContentCipher]
+    readable: bool
+    plan: Callable[[int], PartPlan]
+    recipe: Mapping[str, Any]
+    workers: int
+    rate: float | None
+    resume: bool
+    state: Path | None
+
+
+class ChangedError(SourceError):
+    """A part that had left is another now: this upload cannot go on."""
+
+
+class AlteredError(SourceError):
+    """The file was written to meanwhile: there is no plaintext to go on with."""
+
+
+@dataclass
+class Session:
+    """One upload id, with its key."""
+
+    upload: Upload
+    descriptor: int
+    journal: Journal | None
+    upload_id: str
+    plan: PartPlan
+    envelope: Envelope
+    cipher: ContentCipher
+    tags: dict[int, bytes] = field(default_factory=dict)
+    there: dict[int, Part] = field(default_factory=dict)
+    parts: dict[int, Part] = field(default_factory=dict)
+    stored: StoredObject | None = None
+
+    def carried_out(self, progress: Progress | None) -> StoredObject:
+        """Send what is missing and make the object.
+
+        Raises:
+            ChangedError: A part that had left is another now.
+        """
+        self._before = _state_of(self.descriptor)
+        self._completing = False
+        halt = Halt(self.upload.rate)
+        ticker = Ticker(progress)
+        local = threading.local()
+
+        def work(number: int) -> None:
+            if not hasattr(local, "out"):
+                local.out = memoryview(bytearray(self._room()))
+            self._sent(number, local.out, halt)
+
+        def tick() -> None:
+            ticker.tick(min(self.plan.data_size, halt.done), self.plan.data_size)
+
+        try:
+            if known := self._known():  # told before the file is read anew
+                halt.skipped(known)
+                tick()
+            run(
+                range(1, self.plan.count + 1),
+                work,
+                workers=self._workers(),
+                halt=halt,
+                tick=tick,
+            )
+            self._check_source()
+            self._completing = True
+            stored = self._completed([self.parts[number] for number in sorted(self.parts)])
+        except BaseException as error:
+            self._given_up(error)
+            raise
+        if self.journal is not None:
+            self.journal.remove()
+        ticker.tick(self.plan.data_size, self.plan.data_size)
+        return stored
+
+    def look(self) -> None:
+        """Ask the store what it has of an upload that goes on.
+
+        Raises:
+            UploadNotFoundError: It does not know it, and has not completed it either.
+        """
+        store, name = self.upload.to.store, self.upload.to.name
+        try:
+            listed = persist(lambda _: store.list_parts(name, self.upload_id))
+            self.there = {part.number: part for part in listed}
+            if not self.there.keys() <= self.tags.keys():
+                # An older state of the journal: what else left is not known, so nothing more may.
+                raise ChangedError("the store has parts that the journal does not know of")
+        except UploadNotFoundError:
+            # Interrupted after the last request: then the object is there, under our envelope.
+            with suppress(ObjectNotFoundError, EnvelopeError):
+                stored = store.head(name)
+                if Envelope.parse(stored.metadata) == self.envelope:
+                    self.stored = stored
+                    return
+            raise
+
+    def _completed(self, parts: list[Part]) -> StoredObject:
+        if self.stored is None:
+            return complete_upload(
+                self.upload.to.store,
+                self.upload.to.name,
+                self.upload_id,
+                parts,
+                self.envelope,
+                stored_size=self.plan.stored_size,
+                if_absent=self.upload.to.if_absent,
+            )
+        whole = 0
+        for part in parts:
+            whole = crc64_combine(whole, part.crc64 or 0, part.size)
+        if self.stored.size != self.plan.stored_size or self.stored.crc64 not in {None, whole}:
+            raise ChangedError("the store's object is not what was sent before")
+        return self.stored
+
+    def _known(self) -> int:
+        """Return how many bytes of the file are there as parts."""
+        offsets = (self.plan.offsets(number) for number in self.there if number in self.tags)
+        return sum(stop - start for start, stop in offsets)
+
+    def _workers(self) -> int:
+        return max(1, min(self.upload.workers, self.plan.count, MEMORY // self._room()))
+
+    def _room(self) -> int:
+        plan = self.plan
+        return plan.layout.stored_size(min(plan.part_size, plan.data_size))
+
+    def _sent(self, number: int, room: memoryview, halt: Halt) -> None:
+        start, stop = self.plan.offsets(number)
+        last = number == self.plan.count
+        self._check_source()
+        ciphertext, count = encrypt_part(
+            FileAt(self.descriptor, start), self.cipher, start, stop, last=last, out=room
+        )
+        if count != stop - start:
+            raise self._changed()
+        self._check_source()
+        tag = self.cipher.part_tag(number, ciphertext, first=number == 1, last=last)
+        if number in self.tags:
+            if tag != self.tags[number]:
+                raise ChangedError(f"part {number} of the file is not what was sent before")
+            ours = Part(number, len(ciphertext), "", crc64(ciphertext))
+            part = self.there.get(number, ours if self.stored is not None else None)
+            if part is not None and (part.size, part.crc64) == (ours.size, ours.crc64):
+                self.parts[number] = part
+                if self.stored is not None:
+                    halt.skipped(stop - start)
+                return
+            if part is not None:
+                halt.skipped(start - stop)  # counted as known
+        elif self.stored is not None:
+            raise ChangedError(f"part {number} was not sent before, and the upload is completed")
+        elif self.journal is not None:
+            self.journal.append({"part": number, "tag": tag.hex()})
+        body = _Sliced(ciphertext, stop - start, halt)
+        self.parts[number] = send_part(
+            self.upload.to.store, self.upload.to.name, self.upload_id, number, body, self.envelope
+        )
+
+    def _check_source(self) -> None:
+        now = _state_of(self.descriptor)
+        if now != self._before or now[0] != self.plan.data_size:
+            raise self._changed()
+
+    def _changed(self) -> SourceError:
+        return AlteredError(
+            "the file was changed while it was uploaded",
+            name=self.upload.to.name,
+            hint="upload it again when nobody writes to it",
+        )
+
+    def _given_up(self, error: BaseException) -> None:
+        """Keep what the next call can go on with; abort what it cannot."""
+        final = isinstance(
+            error,
+            SecurityError | AlteredError | PreconditionFailedError | UploadNotFoundError,
+        )
+        if isinstance(error, IntegrityError) and not self._completing:
+            final = False  # a part that was damaged on the way
+        resumable = self.journal is not None and not final
+        if isinstance(error, ChangedError) or resumable:
+            return
+        abort_quietly(self.upload.to.store, self.upload.to.name, self.upload_id)
+        if self.journal is not None:
+            self.journal.remove()
+
+
+def _state_of(descriptor: int) -> tuple[int, int]:
+    try:
+        status = os.fstat(descriptor)
+    except OSError as error:
+        raise SourceError(f"the file cannot be read: {error.strerror}") from error
+    return status.st_size, status.st_mtime_ns
+
+
+class _Sliced:
+    """A part's ciphertext as a body: in slices, so that it can be counted, slowed and stopped."""
+
+    def __init__(self, ciphertext: memoryview, size: int, halt: Halt) -> None:
+        self._ciphertext = ciphertext
+        self._size = size
+        self._halt = halt
+        self._counted = 0
+
+    def __len__(self) -> int:
+        return len(self._ciphertext)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        # Sent again, it counts for the rate and not for the progress.
+        self._halt.skipped(-self._counted)
+        self._counted = 0
+        # At a low rate the pauses between slices stay short: servers close silent connections.
+        slice_ = self._halt.slice_of(_SLICE)
+        for start in range(0, len(self._ciphertext), slice_):
+            block = self._ciphertext[start : start + slice_]
+            self._halt.passed(len(block))
+            self._counted += len(block)
+            yield block

@@ -1,0 +1,1 @@
+"""Threads that stop together, progress, and a limit on bytes a second."""

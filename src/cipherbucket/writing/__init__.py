@@ -1,0 +1,1 @@
+"""One object on its way in: in one request, in parts, or as a file to write."""

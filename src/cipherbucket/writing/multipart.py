@@ -1,0 +1,298 @@
+"""A multipart upload whose parts the caller hands over, in any order and in parallel.
+
+Law: one data key and one counter for the whole object, so a part's place never sees two
+plaintexts. A part that arrived is final. A part that failed may be handed over again, and is sent
+only if it is the very same; anything else needs a new upload, which draws a new data key. What
+the store says of the upload is compared with what we hold, and never encrypted under.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from cipherbucket.errors import (
+    CipherbucketError,
+    EnvelopeError,
+    SourceError,
+    UsageError,
+    named,
+)
+from cipherbucket.format.cipher import ContentCipher
+from cipherbucket.format.crc64 import crc64 as crc64_of
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.span import PartPlan
+from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.records import Part
+from cipherbucket.writing.ciphertext import encrypt_part, refuse_fork
+from cipherbucket.writing.part_requests import complete_upload, send_part
+from cipherbucket.writing.source import PutBody, Source
+
+_log = logging.getLogger("cipherbucket")
+
+
+class Multipart:
+    """An upload in parts; made by `Bucket.multipart`. Parts may come from several threads.
+
+    It belongs to the process that began it: a forked one would share its keystream and is refused.
+    Used in a ``with`` statement it is aborted at the end unless it was completed.
+
+    Attributes:
+        name: The object's name.
+        upload_id: The store's id of the upload.
+        plan: Sizes and places of the parts.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        upload_id: str,
+        plan: PartPlan,
+        envelope: Envelope,
+        cipher: ContentCipher,
+    ) -> None:
+        self.name = name
+        self.upload_id = upload_id
+        self.plan = plan
+        self._store = store
+        self._envelope = envelope
+        self._cipher = cipher
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._arrived: dict[int, Part] = {}
+        self._under_way: set[int] = set()
+        self._failed: dict[int, bytes] = {}
+        self._end: list[str] = []  # shared with what `through` returns
+
+    @classmethod
+    def take_up(
+        cls,
+        store: Store,
+        name: str,
+        upload_id: str,
+        plan: PartPlan,
+        envelope: Envelope,
+        cipher: ContentCipher,
+    ) -> Self:
+        """Go on with an upload that was begun elsewhere; the parts that arrived are final.
+
+        Whether one that failed there is handed over unchanged cannot be known: begin anew if not.
+
+        Raises:
+            EnvelopeError: The store names another envelope than this upload has.
+            UploadNotFoundError: The store does not know the upload.
+        """
+        upload = cls(store, name, upload_id, plan, envelope, cipher)
+        upload._arrived = {part.number: part for part in upload.list_parts()}
+        return upload
+
+    def through(self, store: Store) -> Self:
+        """Return this same upload with its requests going through another view of its store."""
+        view = copy.copy(self)
+        view._store = store  # noqa: SLF001  a copy of this
+        return view
+
+    @property
+    def envelope(self) -> Envelope:
+        """The envelope that the object will have."""
+        return self._envelope
+
+    @property
+    def arrived(self) -> Mapping[int, Part]:
+        """The parts that arrived, by number."""
+        with self._lock:
+            return dict(self._arrived)
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is another process than the one that may encrypt for it."""
+        return os.getpid() != self._process
+
+    @property
+    def ended(self) -> str | None:
+        """``completed`` or ``aborted``; None while parts can be sent."""
+        return self._end[0] if self._end else None
+
+    def upload_part(self, number: int, body: PutBody) -> Part:
+        """Encrypt and send one part.
+
+        Args:
+            number: Its place, from 1 to ``plan.count``.
+            body: Exactly ``plan.part_size`` bytes, in the last part the rest. Bytes, a path, a
+                binary file object (read from its position on) or an iterable of bytes.
+
+        Raises:
+            UsageError: No such part, another length, it arrived already or is under way, or this
+                is another process than the one that began the upload.
+            SourceError: It failed before with other bytes: this upload must be aborted.
+            StoreError: The store failed; the same part may be handed over again.
+        """
+        with named(self.name):
+            start, stop = self.plan.offsets(number)
+            self._claim(number)
+            try:
+                ciphertext = self._encrypted(number, body, start, stop)
+                part = self._sent(number, ciphertext)
+            except BaseException:
+                with self._lock:
+                    self._under_way.discard(number)
+                raise
+            with self._lock:
+                self._under_way.discard(number)
+                self._failed.pop(number, None)
+                self._arrived[number] = part
+            return part
+
+    def arrived_alike(self, number: int, body: PutBody, crc64: int | None) -> bool:
+        """Tell whether a part that arrived is what would be sent for this body; nothing is sent.
+
+        Args:
+            number: Its place.
+            body: As in `upload_part`; it is read.
+            crc64: Of the ciphertext that arrived; None where nobody knows it.
+
+        Raises:
+            UsageError: No such part, or another process than the one that began the upload.
+        """
+        with named(self.name):
+            refuse_fork(self._process)
+            start, stop = self.plan.offsets(number)
+            if crc64 is None:
+                return False
+            try:
+                ciphertext = self._encrypted(number, body, start, stop)
+            except (UsageError, SourceError):  # another length
+                return False
+            return crc64_of(ciphertext) == crc64
+
+    def _claim(self, number: int) -> None:
+        refuse_fork(self._process)
+        with self._lock:
+            self._refuse_after_end()
+            if number in self._arrived or number in self._under_way:
+                raise UsageError(
+                    f"part {number} was handed over already",
+                    hint="a part cannot be replaced: abort, and begin a new upload",
+                )
+            self._under_way.add(number)
+
+    def _encrypted(self, number: int, body: PutBody, start: int, stop: int) -> memoryview:
+        wanted = stop - start
+        with Source(body) as source:
+            if source.size is not None and source.size > wanted and hasattr(body, "read"):
+                pass  # an open file: the part is what follows its position
+            elif source.size not in {None, wanted}:
+                raise UsageError(f"part {number} has {wanted:,} bytes, this has {source.size:,}")
+            last = number == self.plan.count
+            buffer, filled = encrypt_part(source, self._cipher, start, stop, last=last)
+            if filled != wanted:
+                raise UsageError(f"part {number} has {wanted:,} bytes, this has only {filled:,}")
+            if (last or source.size is None) and source.read_into(memoryview(bytearray(1))):
+                raise UsageError(f"part {number} has {wanted:,} bytes, this has more")
+        earlier = self._failed.get(number)
+        if earlier is not None and hashlib.sha256(buffer).digest() != earlier:
+            raise SourceError(
+                f"part {number} failed before with other bytes; one keystream cannot encrypt both",
+                hint="abort this upload and begin a new one",
+            )
+        return buffer
+
+    def _sent(self, number: int, ciphertext: memoryview) -> Part:
+        try:
+            return send_part(
+                self._store, self.name, self.upload_id, number, ciphertext, self._envelope
+            )
+        except BaseException:
+            # Some of it may have left. A digest of ciphertext that the store may hold anyway.
+            with self._lock:
+                self._failed[number] = hashlib.sha256(ciphertext).digest()
+            raise
+
+    def list_parts(self) -> Sequence[Part]:
+        """List the parts that arrived, as the store tells it.
+
+        Raises:
+            EnvelopeError: The store names another envelope than this upload has.
+            UploadNotFoundError: The store does not know the upload any more.
+        """
+        ours = self._envelope.to_metadata()
+        for field, text in self._store.upload_metadata(self.name, self.upload_id).items():
+            if field in ours and text != ours[field]:
+                raise EnvelopeError(
+                    f"{field}: the store names another one than this upload has",
+                    field=field,
+                    name=self.name,
+                    hint="abort: someone interferes with this upload",
+                )
+        return self._store.list_parts(self.name, self.upload_id)
+
+    def complete(self, *, if_absent: bool = False) -> ObjectInfo:
+        """Make the object of its parts.
+
+        Args:
+            if_absent: Only if there is no object of this name.
+
+        Raises:
+            UsageError: Parts are missing.
+            IntegrityError: The store's object is not what was sent.
+            ObjectChangedError: Another writer replaced it at once.
+            PreconditionFailedError: ``if_absent`` did not hold.
+        """
+        refuse_fork(self._process)
+        with self._lock, named(self.name):
+            self._refuse_after_end()
+            missing = [n for n in range(1, self.plan.count + 1) if n not in self._arrived]
+            if missing:
+                listed = ", ".join(map(str, missing[:10])) + (" ..." if len(missing) > 10 else "")
+                raise UsageError(f"{len(missing):,} parts have not arrived: {listed}")
+            parts = [self._arrived[number] for number in sorted(self._arrived)]
+            stored = complete_upload(
+                self._store,
+                self.name,
+                self.upload_id,
+                parts,
+                self._envelope,
+                stored_size=self.plan.stored_size,
+                if_absent=if_absent,
+            )
+            self._end.append("completed")
+        return ObjectInfo.of(stored)
+
+    def abort(self) -> None:
+        """Give the upload up and free its parts; nothing of it was ever visible."""
+        refuse_fork(self._process)
+        with self._lock:
+            if self.ended == "completed":
+                raise UsageError("the upload was completed", name=self.name)
+            self._end[:] = ["aborted"]
+        self._store.abort_upload(self.name, self.upload_id)
+
+    def _refuse_after_end(self) -> None:
+        if self.ended is not None:
+            raise UsageError(f"the upload was {self.ended}", hint="begin a new one")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self.ended is not None or self.forked:
+            return
+        try:
+            self.abort()
+        except CipherbucketError:
+            if error is None:
+                raise
+            _log.warning("upload %s of %r could not be aborted", self.upload_id, self.name)

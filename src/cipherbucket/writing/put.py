@@ -1,0 +1,95 @@
+"""How a body gets into a store: in one piece, or in parts.
+
+Law: what can be read again is sent in one piece, and sealed anew if that fails. What can be read
+only once goes in parts above 16 MiB, each kept as ciphertext until the store has it, so that a
+failure costs a part and not the body.
+"""
+
+from __future__ import annotations
+
+from cipherbucket.errors import SourceError
+from cipherbucket.format.sealed import sealed_layout
+from cipherbucket.format.span import PartPlan, good_part_size
+from cipherbucket.stores.records import Part, StoredObject
+from cipherbucket.writing.ciphertext import encrypt_part
+from cipherbucket.writing.one_request import Seal, write
+from cipherbucket.writing.part_requests import (
+    Destination,
+    abort_quietly,
+    begin_upload,
+    complete_upload,
+    send_part,
+)
+from cipherbucket.writing.source import Source
+from cipherbucket.writing.unknown_length import StreamUpload, upload_stream
+
+LARGE = 16 << 20
+"""A body of more bytes, known beforehand, that can be read only once goes in parts."""
+
+
+def store_source(
+    to: Destination,
+    source: Source,
+    seal: Seal,
+    *,
+    streamed: bool,
+    content_md5: str | None = None,
+) -> StoredObject:
+    """Seal a source and store it at once, or in parts where it could not be sent a second time.
+
+    Args:
+        to: Where it goes.
+        source: The plaintext, at its beginning.
+        seal: Draws a new data key each time it is called.
+        streamed: Whether the format allows parts without the length of the whole.
+        content_md5: Base64 MD5 the plaintext must have, if any.
+
+    Raises:
+        The errors of `write` and `upload_stream`.
+    """
+    plain_put = to.if_match is not None or content_md5 is not None
+    if source.size is not None and source.size > LARGE and not source.rereadable and not plain_put:
+        return upload_sized(to, source, seal)
+    if streamed and source.size is None and not plain_put:
+        return upload_stream(StreamUpload(to, *seal()), source)
+    return write(seal, source, content_md5, to.send, lambda: to.store.head(to.name))
+
+
+def upload_sized(to: Destination, source: Source, seal: Seal) -> StoredObject:
+    """Send a body whose length was told part by part, in order.
+
+    Raises:
+        SourceError: It has fewer or more bytes; the upload was aborted.
+        And the errors of `complete_upload`.
+    """
+    assert source.size is not None
+    size = source.size
+    part_size = good_part_size(size, sealed_layout(0))  # a multiple of every format's chunk
+    envelope, cipher = seal(data_size=size, part_size=part_size)
+    plan = PartPlan(size, part_size, cipher.layout)
+    upload_id = begin_upload(to.store, to.name, envelope, metadata=to.metadata, headers=to.headers)
+    try:
+        parts: list[Part] = []
+        for number in range(1, plan.count + 1):
+            start, stop = plan.offsets(number)
+            last = number == plan.count
+            ciphertext, count = encrypt_part(source, cipher, start, stop, last=last)
+            more = last and source.read_into(memoryview(bytearray(1)))
+            if count < stop - start or more:
+                told = "more" if more else f"only {start + count:,}"
+                raise SourceError(f"the body was said to have {size:,} bytes and has {told}")
+            parts.append(send_part(to.store, to.name, upload_id, number, ciphertext, envelope))
+            source.report(stop, last=last)
+        return complete_upload(
+            to.store,
+            to.name,
+            upload_id,
+            parts,
+            envelope,
+            stored_size=plan.stored_size,
+            if_absent=to.if_absent,
+            replacing=to.replacing,
+        )
+    except BaseException:
+        abort_quietly(to.store, to.name, upload_id)
+        raise

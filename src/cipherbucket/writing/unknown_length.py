@@ -1,0 +1,171 @@
+"""A plaintext whose length shows only at its end, on its way into a store.
+
+Strategy: format ``sealed`` can begin without the length, so what is long goes in parts that grow, a
+part in memory at a time. Format ``oss`` cannot, so there it is kept as ciphertext, in memory or in
+an unnamed file, until its end. Either way what is sent again is the same ciphertext.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cipherbucket.errors import SourceError
+from cipherbucket.format.cipher import ContentCipher
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.span import MAX_PARTS, growing_part_size
+from cipherbucket.stores.records import Part, StoredObject
+from cipherbucket.writing.ciphertext import BLOCK, Blocks, Spool
+from cipherbucket.writing.part_requests import (
+    Destination,
+    abort_quietly,
+    begin_upload,
+    complete_upload,
+    send_part,
+)
+from cipherbucket.writing.source import Source
+
+
+class StreamUpload(Blocks):
+    """A plaintext whose length shows only at its end: sent at once, or in parts that grow.
+
+    Each part is in memory, as ciphertext, until the store has it (docs/format.md, section 14.8).
+    Whoever uses it aborts it after any failure.
+
+    Args:
+        destination: Where it goes.
+        envelope: Its envelope.
+        cipher: Drawn for this object alone.
+    """
+
+    def __init__(self, destination: Destination, envelope: Envelope, cipher: ContentCipher) -> None:
+        super().__init__(cipher)
+        self._destination = destination
+        self._envelope = envelope
+        self._upload_id: str | None = None
+        self._parts: list[Part] = []
+        self._begin_part()
+
+    def _begin_part(self) -> None:
+        number = len(self._parts) + 1
+        if number > MAX_PARTS:
+            raise SourceError(
+                f"the body has more than {self.plain_size:,} bytes, the most that one holds"
+            )
+        start, self._stop = self.plain_size, self.plain_size + growing_part_size(number)
+        size = self._cipher.layout.part_size(start, self._stop, last=True)
+        self._part = memoryview(bytearray(size))
+        self._length = 0
+        self._most = min(BLOCK, self._stop - start)
+
+    def _keep(self, offset: int, block: memoryview, *, last: bool) -> None:
+        out = self._part[self._length :]
+        self._length += len(self._cipher.encrypt(offset, block, out, last=last))
+        if not last and self.plain_size == self._stop:
+            self._send()
+            self._begin_part()
+        self._most = min(BLOCK, self._stop - self.plain_size)
+
+    def _send(self) -> None:
+        to = self._destination
+        if self._upload_id is None:
+            self._upload_id = begin_upload(
+                to.store, to.name, self._envelope, metadata=to.metadata, headers=to.headers
+            )
+        number, ciphertext = len(self._parts) + 1, self._part[: self._length]
+        self._parts.append(
+            send_part(to.store, to.name, self._upload_id, number, ciphertext, self._envelope)
+        )
+
+    @property
+    def sent(self) -> int:
+        """How many parts the store has."""
+        return len(self._parts)
+
+    def finish(self) -> StoredObject:
+        """End the plaintext here, and make the object.
+
+        Raises:
+            The errors of `complete_upload`.
+        """
+        self.seal()
+        to = self._destination
+        if self._upload_id is None:
+            return to.put(self._envelope, _Kept(self._part[: self._length]))
+        self._send()
+        return complete_upload(
+            to.store,
+            to.name,
+            self._upload_id,
+            self._parts,
+            self._envelope,
+            stored_size=self._cipher.layout.stored_size(self.plain_size),
+            if_absent=to.if_absent,
+            replacing=to.replacing,
+        )
+
+    def abort(self) -> None:
+        """Give it up; nothing of it was ever visible."""
+        if self._upload_id is not None:
+            abort_quietly(self._destination.store, self._destination.name, self._upload_id)
+
+
+class SpooledUpload(Spool):
+    """A plaintext whose length the store must be told first: kept as ciphertext and put at its end.
+
+    Arguments as `StreamUpload`.
+    """
+
+    def __init__(self, destination: Destination, envelope: Envelope, cipher: ContentCipher) -> None:
+        super().__init__(cipher)
+        self._destination = destination
+        self._envelope = envelope
+        self.sent = 0
+        """How many parts the store has: none before the end."""
+
+    def finish(self) -> StoredObject:
+        """End the plaintext here, and make the object.
+
+        Raises:
+            The errors of `write_kept`.
+        """
+        self.seal()
+        with self:
+            return self._destination.put(self._envelope.with_content(self.plain_size, None), self)
+
+    def abort(self) -> None:
+        """Give it up."""
+        self.close()
+
+
+def upload_stream(upload: StreamUpload | SpooledUpload, source: Source) -> StoredObject:
+    """Store a source whose length shows only at its end.
+
+    Raises:
+        SourceError: The source failed, or has more than an upload holds.
+        And the errors of `complete_upload`. The upload was aborted then.
+    """
+    try:
+        sent = 0
+        while upload.draw(source):
+            if upload.sent > sent:
+                sent = upload.sent
+                source.report(upload.plain_size)
+        stored = upload.finish()
+    except BaseException:
+        upload.abort()
+        raise
+    source.report(upload.plain_size, last=True)
+    return stored
+
+
+class _Kept:
+    """Ciphertext in memory as a body that can be sent again."""
+
+    def __init__(self, ciphertext: memoryview) -> None:
+        self._ciphertext = ciphertext
+
+    def __len__(self) -> int:
+        return len(self._ciphertext)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        yield self._ciphertext
