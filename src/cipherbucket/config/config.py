@@ -125,17 +125,32 @@ class Config:
         """
         return self._keys.name_of(key)
 
-    def refuse_to_write(self, key: MasterKey, format: str) -> None:  # noqa: A002  documents' word
-        """Refuse a key that the file keeps from writing, by its id, wherever it was read from.
+    def refuse_recipient(self, named: str) -> None:
+        """Refuse a key as a recipient of sealed objects if the file keeps it from this format.
 
         Args:
-            key: Any key.
-            format: What is to be written.
+            named: Its name, its file, or ``kms:`` and its id; a key that is not here passes.
 
         Raises:
-            MasterKeyError: It is ``read_only`` here, or does not serve the format.
+            MasterKeyError: It does not serve format ``sealed``.
         """
-        self._keys.refuse_to_write(key, format)
+        self._keys.refuse_named(named, SEALED, as_recipient=True)
+
+    def given_ring(self, *keys: MasterKey | KeyRing, named: str | None = None) -> KeyRing:
+        """Return keys that are used instead of the file's, which still says which may write.
+
+        Args:
+            keys: The first writes, all read; or one ring.
+            named: Name, file or ``kms:ID`` of the first. The file knows it by its id as well, but
+                that of an encrypted key file cannot be told without its passphrase.
+
+        Raises:
+            MasterKeyError: The keys make no ring.
+        """
+        if len(keys) == 1 and isinstance(keys[0], KeyRing):
+            return GivenRing(self._keys, keys[0], named)
+        given = (key for key in keys if not isinstance(key, KeyRing))
+        return GivenRing(self._keys, KeyRing(*given), named)
 
     def split(self, place: str) -> tuple[str, str]:
         """Split a place into the URL of its store and a name in it.
@@ -277,13 +292,7 @@ class Config:
                 unbound_names=limits.unbound_names,
             )
         limits = (policy or limits).in_bucket(chosen)
-        if len(keys) == 1 and isinstance(keys[0], KeyRing):
-            ring: KeyRing = GivenRing(self._keys, keys[0])
-        elif keys:
-            given = (key for key in keys if not isinstance(key, KeyRing))
-            ring = GivenRing(self._keys, KeyRing(*given))
-        else:
-            ring = self.ring(replace(rule, policy=limits))
+        ring = self.given_ring(*keys) if keys else self.ring(replace(rule, policy=limits))
         return RuledBucket(
             open_store(store_url, settings or self.settings(store_url)),
             ring,

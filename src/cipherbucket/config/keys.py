@@ -32,6 +32,7 @@ from cipherbucket.keys.ring import KeyRing, hint_for, spelling, whose
 from cipherbucket.keys.rsa import RsaKey
 
 Ask = Callable[[str], str]
+_KMS_ID = "kms:"
 
 
 class Keys:
@@ -92,19 +93,52 @@ class Keys:
         Raises:
             MasterKeyError: It is ``read_only`` here, or does not serve the format.
         """
-        here = [entry for entry in self.entries.values() if self._is(entry, key)]
-        for entry in here:
-            if entry.read_only:
+        self._refuse([entry for entry in self.entries.values() if self._is(entry, key)], format)
+
+    def refuse_named(self, named: str, format: str, *, as_recipient: bool = False) -> None:  # noqa: A002
+        """Refuse a key of the file that is not to write, or not this format, by what names it.
+
+        Args:
+            named: Its name, its file, or ``kms:`` and its id.
+            format: What is to be written.
+            as_recipient: Whether it is only to open what another key writes.
+
+        Raises:
+            MasterKeyError: It is ``read_only`` and no recipient, or does not serve the format.
+        """
+        entry = self._entry(named)
+        self._refuse([entry] if entry is not None else [], format, as_recipient=as_recipient)
+
+    def _refuse(
+        self,
+        entries: Sequence[KeyEntry],
+        format: str,  # noqa: A002
+        *,
+        as_recipient: bool = False,
+    ) -> None:
+        for entry in entries:
+            if entry.read_only and not as_recipient:
                 raise MasterKeyError(
                     f"key {entry.name} of {self.document.path} is read_only",
                     hint="name another first",
                 )
-        if here and not any(format in entry.formats for entry in here):
-            served = sorted({each for entry in here for each in entry.formats})
+        if entries and not any(format in entry.formats for entry in entries):
+            served = sorted({each for entry in entries for each in entry.formats})
             raise MasterKeyError(
-                f"key {here[0].name} of {self.document.path} does not serve format {format}",
+                f"key {entries[0].name} of {self.document.path} does not serve format {format}",
                 hint=f"it serves {', '.join(served)}",
             )
+
+    def _entry(self, named: str) -> KeyEntry | None:
+        if named in self.entries:
+            return self.entries[named]
+        for entry in self.entries.values():
+            if named.startswith(_KMS_ID):
+                if entry.key_id == named.removeprefix(_KMS_ID):
+                    return entry
+            elif entry.file is not None and os.path.realpath(named) == os.path.realpath(entry.file):
+                return entry
+        return None
 
     def _is(self, entry: KeyEntry, key: MasterKey) -> bool:
         """Tell whether a key is that of an entry, by its id, or else by what it is called."""
@@ -201,12 +235,15 @@ class GivenRing(KeyRing):
     Args:
         keys: The keys of the file.
         given: What is used instead.
+        named: Name, file or ``kms:ID`` of the key that writes, by which the file knows it even
+            where its id cannot be told without a passphrase.
     """
 
-    def __init__(self, keys: Keys, given: KeyRing) -> None:
+    def __init__(self, keys: Keys, given: KeyRing, named: str | None = None) -> None:
         super().__init__()
         self._source = keys
         self._given = given
+        self._named = named
 
     @property
     def keys(self) -> tuple[MasterKey, ...]:
@@ -215,6 +252,8 @@ class GivenRing(KeyRing):
 
     def writer(self, format: str = OSS) -> MasterKey:  # noqa: A002  the word of the documents
         """Return the key that writes, if the file lets it; see `KeyRing.writer`."""
+        if self._named is not None:
+            self._source.refuse_named(self._named, format)
         key = self._given.writer(format)
         self._source.refuse_to_write(key, format)
         return key

@@ -18,7 +18,7 @@ from typing import Any, TypedDict
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.config import KeyName, current_config, load_key, refuse_by_name
+from cipherbucket.cli.options.config import KeyName, current_config, load_key
 from cipherbucket.cli.options.parsing import assignments
 
 OSS = "oss"
@@ -104,7 +104,7 @@ class Access:
         if self.config is None:
             return cb.KeyRing(*self.keys)
         if self.key_files:
-            return _GivenRing(self.config, self.key_files[0], self.keys)
+            return self.config.given_ring(*self.keys, named=self.key_files[0])
         # Where the rule names no readers, they are those of all formats that are read now.
         rule = replace(self.rule, policy=self.policy) if self.rule is not None else None
         return self.config.ring(rule, allow_weak=self.allow_weak)
@@ -227,22 +227,6 @@ class Access:
         if self.config is not None and not self.key_files:
             return self.config.name_of(key)
         return self.key_files[self.keys.index(key)]
-
-
-class _GivenRing(cb.KeyRing):
-    """The keys of ``-k``, of which the first writes only what the file lets it."""
-
-    def __init__(self, config: cb.Config, first: str, keys: tuple[cb.MasterKey, ...]) -> None:
-        super().__init__(*keys)
-        self._config = config
-        self._first = first
-
-    def writer(self, format: str = OSS) -> cb.MasterKey:  # noqa: A002  the word of the documents
-        """Return the first key, if it may write; see `KeyRing.writer`."""
-        refuse_by_name(self._config, self._first, format)  # it may have no id that can be told
-        key = super().writer(format)
-        self._config.refuse_to_write(key, format)
-        return key
 
 
 def of_sealed(option: str) -> cb.UsageError:

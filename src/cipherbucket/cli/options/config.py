@@ -116,47 +116,6 @@ def load_key(named: str, *, allow_weak: bool = False) -> cb.MasterKey:
         raise
 
 
-def entry_of(config: cb.Config, named: str) -> cb.KeyEntry | None:
-    """Return what the file says of a key that ``-k`` names, by its name, its file or its id."""
-    if named in config.keys:
-        return config.keys[named]
-    for entry in config.keys.values():
-        if named.startswith(_KMS):
-            if entry.key_id == named.removeprefix(_KMS):
-                return entry
-        elif entry.file is not None and os.path.realpath(named) == os.path.realpath(entry.file):
-            return entry
-    return None
-
-
-def refuse_by_name(
-    config: cb.Config, named: str, format_: str, *, as_recipient: bool = False
-) -> None:
-    """Refuse a key of the file, by its name or its file's, that is not to write, or not this.
-
-    Args:
-        config: The file.
-        named: As ``-k`` names it.
-        format_: What is to be written.
-        as_recipient: Whether it is only to open what another key writes.
-
-    Raises:
-        MasterKeyError: It is not.
-    """
-    entry = entry_of(config, named)
-    if entry is None:
-        return
-    if entry.read_only and not as_recipient:
-        raise cb.MasterKeyError(
-            f"key {entry.name} of {config.path} is read_only", hint="name another first"
-        )
-    if format_ not in entry.formats:
-        raise cb.MasterKeyError(
-            f"key {entry.name} of {config.path} does not serve format {format_}",
-            hint=f"it serves {', '.join(sorted(entry.formats))}",
-        )
-
-
 class KeyName(click.ParamType[str]):
     """What names a key: a file, a key of ``cipherbucket.toml``, or ``kms:`` and an id."""
 

@@ -12,7 +12,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.access import SEALED, Access, of_sealed
-from cipherbucket.cli.options.config import KeyName, load_key, refuse_by_name, split_url
+from cipherbucket.cli.options.config import KeyName, load_key, split_url
 from cipherbucket.cli.options.parsing import assignments, is_url
 
 
@@ -134,7 +134,7 @@ def recipient_key(access: Access, named: str) -> cb.MasterKey:
         MasterKeyError: It cannot be read, or does not serve format ``sealed``.
     """
     if access.config is not None:
-        refuse_by_name(access.config, named, SEALED, as_recipient=True)
+        access.config.refuse_recipient(named)
     return load_key(named)
 
 
