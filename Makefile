@@ -22,6 +22,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(PYTEST) -q tests/architecture tests/docs
 
 # The official SDKs of every language this machine has a toolchain for, against the local endpoint.
