@@ -83,13 +83,13 @@ class Audit:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield a mapping for each object, and `whole` at the end; JSON can hold them."""
-        from cipherbucket.audit.report import lines  # noqa: PLC0415  only reports need it
+        from cipherbucket.audit.json_report import lines  # noqa: PLC0415  only reports need it
 
         return lines(self.facts, self.objects())
 
     def whole(self) -> dict[str, Any]:
         """Return all but the single objects, as a mapping that JSON can hold (docs/audit.md)."""
-        from cipherbucket.audit.report import whole  # noqa: PLC0415  only reports need it
+        from cipherbucket.audit.json_report import whole  # noqa: PLC0415  only reports need it
 
         return whole(self.facts)
 
@@ -99,7 +99,7 @@ class Audit:
         Raises:
             UsageError: It cannot be written.
         """
-        from cipherbucket.audit.report import write_csv  # noqa: PLC0415  only reports need it
+        from cipherbucket.audit.json_report import write_csv  # noqa: PLC0415  only reports need it
 
         write_csv(path, self.facts, self.objects())
 
@@ -109,8 +109,8 @@ class Audit:
         Raises:
             UsageError: It cannot be written.
         """
-        from cipherbucket.audit.page import page  # noqa: PLC0415  only reports need it
-        from cipherbucket.audit.report import whole_file  # noqa: PLC0415
+        from cipherbucket.audit.html_page import page  # noqa: PLC0415  only reports need it
+        from cipherbucket.audit.json_report import whole_file  # noqa: PLC0415
 
         with whole_file(path) as file:
             file.write(page(self.facts))

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from cipherbucket.audit.facts import AuditScope
-from cipherbucket.audit.kms import Asking
-from cipherbucket.audit.look import Auditor
+from cipherbucket.audit.inspector import Auditor
+from cipherbucket.audit.kms_lookup import Asking
 from cipherbucket.audit.result import Audit, beside, ledger_of, ring_of
 from cipherbucket.audit.retirement import Question, question_of
 from cipherbucket.bulk.ledger import Ledger, Outcome

@@ -18,8 +18,8 @@ from tests.support.envelopes import v2
 
 import cipherbucket as cb
 from cipherbucket.audit.audited_object import FINDINGS, AuditedObject
-from cipherbucket.audit.page import _ADVICE
-from cipherbucket.audit.report import COLUMNS
+from cipherbucket.audit.html_page import _ADVICE
+from cipherbucket.audit.json_report import COLUMNS
 from cipherbucket.audit.retirement import Question
 
 HOSTILE = [

@@ -20,7 +20,7 @@ from cipherbucket.audit.audited_object import (
     kms_id_of,
     label_of,
 )
-from cipherbucket.audit.kms import Asking
+from cipherbucket.audit.kms_lookup import Asking
 from cipherbucket.bulk.ledger import Outcome
 from cipherbucket.envelopes.policy import PLAINTEXT, Policy
 from cipherbucket.envelopes.unseal import unseal

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from cipherbucket.audit.audited_object import FINDINGS, FORMATS, readable
 from cipherbucket.audit.charts import FORMAT_NAMES, Bar, amount, chart, shown
 from cipherbucket.audit.facts import TOOL, AuditFacts
+from cipherbucket.audit.html_style import STYLE
 from cipherbucket.audit.retirement import FIRST, Retirement, objects
-from cipherbucket.audit.style import STYLE
 from cipherbucket.audit.summary import AGES, KeyUse, Tally
 
 _CHARTED = 10
