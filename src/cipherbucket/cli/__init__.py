@@ -1,10 +1,11 @@
 """The command line. It has no back door: all it does goes through ``import cipherbucket``.
 
-Strategy: one file a command group, each imported only when its command runs, so that ``--help``
-and a shell's completion answer at once. `CommandLine` reports errors, warnings and interrupts in
-one place (`cipherbucket.cli.errors`, which also holds the table of exit codes); a command raises
-what the library raises and returns an exit code or nothing. Data goes to stdout, everything else
-to stderr. A passphrase is never an argument.
+Rule: one file a command, in ``commands/``, imported only when its command runs, so that ``--help``
+and a shell's completion answer at once. A new command is a new file, which holds a function of the
+same name, and a line in `COMMANDS`. `CommandLine` reports errors, warnings and interrupts in one
+place (`cipherbucket.cli.errors`, which also holds the table of exit codes); a command raises what
+the library raises and returns an exit code or nothing. Data goes to stdout, everything else to
+stderr. A passphrase is never an argument.
 """
 
 from __future__ import annotations
@@ -26,29 +27,26 @@ from cipherbucket.cli.options.config import NAMED
 from cipherbucket.cli.terminal.help import write_examples
 
 COMMANDS = {
-    "audit": ("audit", "Tell which objects are encrypted, and with which key."),
-    "cat": ("cat", "Write objects, or a range of them, to stdout."),
-    "completion": ("completion", "Print the line that turns on completion in a shell."),
-    "cp": ("cp", "Copy to, from and between stores, encrypting and decrypting."),
-    "demo": ("demo", "Show encryption at work on files in a folder."),
-    "keygen": ("keys", "Make a master key."),
-    "keys": ("keys", "Look after master keys."),
-    "ls": ("ls", "List objects."),
-    "mb": ("mb", "Make a directory store."),
-    "reencrypt": (
-        "rotate",
-        "Write objects anew under a new data key; encrypt plaintext.",
-    ),
-    "repair": ("repair", "Repair a directory store, or a sealed object."),
-    "rm": ("ls", "Delete objects."),
-    "rotate": ("rotate", "Give objects another master key; their ciphertext stays."),
-    "serve": ("serve", "Run a local OSS endpoint, for development and tests."),
-    "stat": ("stat", "Tell all that is known of an object."),
-    "sync": ("sync", "Copy what is missing or differs, between folders and stores."),
-    "transfers": ("transfers", "List and clear interrupted transfers."),
-    "verify": ("verify", "Read objects through, to know that they can be read."),
+    "audit": "Show which objects are encrypted, and with which key.",
+    "cat": "Write objects, or a range of them, to stdout.",
+    "completion": "Print the line that turns on completion in a shell.",
+    "cp": "Copy to, from and between stores, encrypting and decrypting.",
+    "demo": "Show encryption at work on files in a folder.",
+    "keygen": "Make a master key.",
+    "keys": "Look after master keys.",
+    "ls": "List objects.",
+    "mb": "Make a directory store.",
+    "reencrypt": "Write objects anew under a new data key; encrypt plaintext.",
+    "repair": "Repair a directory store, or a sealed object.",
+    "rm": "Delete objects.",
+    "rotate": "Give objects another master key; their ciphertext stays.",
+    "serve": "Run a local OSS endpoint, for development and tests.",
+    "stat": "Show all that is known of an object.",
+    "sync": "Copy what is missing or differs, between folders and stores.",
+    "transfers": "List and clear interrupted transfers.",
+    "verify": "Read objects through, to know that they can be read.",
 }
-"""Each command with the module that holds it, and its line in the help."""
+"""Each command's line in the help; the command itself is in ``commands/``, under its own name."""
 
 _EXAMPLES = (
     "cipherbucket keygen cmk.pem",
@@ -71,9 +69,10 @@ class CommandLine(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"cipherbucket.cli.commands.{COMMANDS[cmd_name][0]}")
-        command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"cipherbucket.cli.commands.{name}"), name)
         assert isinstance(command, click.Command)
+        command.short_help = COMMANDS[cmd_name]
         return command
 
     def format_commands(
@@ -83,7 +82,7 @@ class CommandLine(click.Group):
     ) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+            formatter.write_dl(sorted(COMMANDS.items()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Give examples and the table of exit codes."""

@@ -16,6 +16,7 @@ from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.options.access import KEY_OPTION, Access
 from cipherbucket.cli.options.config import current_config, split_url
 from cipherbucket.cli.options.key_labels import label_in
+from cipherbucket.cli.options.passes import JSON_LINES, workers_option
 from cipherbucket.cli.terminal.audit_text import text_of
 from cipherbucket.cli.terminal.counter import counted
 from cipherbucket.cli.terminal.help import Command
@@ -27,7 +28,6 @@ _GOES_ON = "interrupted; the same command goes on where it was"
 
 @click.command(
     cls=Command,
-    short_help="Tell which objects are encrypted, and with which key.",
     examples=(
         "cipherbucket audit file:///data/store/",
         "cipherbucket audit -k cmk.pem --footers --html audit.html file:///data/store/",
@@ -57,15 +57,10 @@ _GOES_ON = "interrupted; the same command goes on where it was"
     is_flag=True,
     help="Have the KMS tell which of its keys wrapped each object's; one call each.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@JSON_LINES
 @click.option("--csv", "csv_file", type=click.Path(), help="Write a line for each object there.")
 @click.option("--html", "html_file", type=click.Path(), help="Write a page to read and keep there.")
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 64),
-    metavar="N",
-    help="Requests at once. Default: 16.",
-)
+@workers_option("Requests at once. Default: 16.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no text where a file is named.")
 def audit(
     url: str,

@@ -34,7 +34,6 @@ class _Range(TypedDict):
 
 @click.command(
     cls=Command,
-    short_help="Write objects, or a range of them, to stdout.",
     examples=(
         "cipherbucket cat -k cmk.pem file:///data/store/report.csv | head",
         "cipherbucket cat -k cmk.pem --range 0-99 file:///data/store/report.csv",

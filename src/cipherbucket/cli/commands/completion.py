@@ -24,7 +24,6 @@ _FILES = {
 
 @click.command(
     cls=Command,
-    short_help="Print the line that turns on completion in a shell.",
     examples=(
         "cipherbucket completion bash >> ~/.bashrc",
         "cipherbucket completion zsh >> ~/.zshrc",

@@ -16,7 +16,6 @@ from cipherbucket.cli.terminal.help import Command
 
 @click.command(
     cls=Command,
-    short_help="Copy to, from and between stores, encrypting and decrypting.",
     examples=(
         "cipherbucket cp -k cmk.pem report.pdf file:///data/store/reports/",
         "cipherbucket cp -k cmk.pem file:///data/store/reports/report.pdf .",

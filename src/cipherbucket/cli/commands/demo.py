@@ -46,7 +46,6 @@ _NOTE = b"Pay 100 to Alice."
 
 @click.command(
     cls=Command,
-    short_help="Show encryption at work on files in a folder.",
     examples=("cipherbucket demo", "cipherbucket demo --dir /tmp/cipherbucket-demo"),
 )
 @click.option(

@@ -1,141 +1,37 @@
-"""Making a master key, and asking whether one opens an object.
+"""``keys``: list master keys and try each; ``keys check``: does a key open an object?
 
-Law: keys are made by ``keygen`` alone, never as a side effect and never over a file that is
-there. What is printed of a key is its fingerprint, length and description.
+Rule: nothing of a key is shown but its name, fingerprint or id, and description. One key that fails
+does not keep the others from being tried.
 """
 
 from __future__ import annotations
 
-import os
-import sys
+import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.commands.key_list import list_keys
-from cipherbucket.cli.errors import one_line
+from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.options.access import KEY_OPTION, Access, key_options
+from cipherbucket.cli.options.config import current_config, load_key
 from cipherbucket.cli.options.parsing import split_object_url
-from cipherbucket.cli.terminal.help import Command, Group
+from cipherbucket.cli.options.passes import JSON_LINES
+from cipherbucket.cli.terminal.help import Group
 from cipherbucket.cli.terminal.key_match import Opening, failure_to_open, forced, found
-from cipherbucket.cli.terminal.passphrases import PASSPHRASE, ask_secret, has_terminal
 from cipherbucket.cli.terminal.text import printable
 
-_NO = 4
-_BITS = 3072
-_SERVES_BOTH = (
-    "Warning: it serves both formats, oss and sealed;"
-    " --sealed-only keeps a key from the weak padding of oss."
+_FAILED = 4
+_NO_DESCRIPTION = (
+    "warning: key {} writes without a description: its objects cannot be found by label when it is"
+    " replaced; give it one in cipherbucket.toml, or put its FILE.json back beside it"
 )
-_SEALED_ONLY = "It writes and reads format sealed, and no other, as long as its .json is beside it."
-
-
-@click.command(
-    cls=Command,
-    short_help="Make a master key.",
-    examples=(
-        "cipherbucket keygen cmk.pem",
-        'cipherbucket keygen cmk.pem --description \'{"desc":"2026"}\' --passphrase',
-        "cipherbucket keygen cmk.pem --bits 4096 --description desc=2026,team=billing",
-        "cipherbucket keygen vault.pem --sealed-only --description desc=vault-2026",
-        "cipherbucket keygen vault.key --type aes --description desc=vault-2026",
-    ),
-)
-@click.argument("file", type=click.Path())
-@click.option(
-    "--type",
-    "kind",
-    type=click.Choice(["rsa", "aes"]),
-    default="rsa",
-    show_default=True,
-    help="An RSA key writes formats oss and sealed, and its public half writes without being able"
-    " to read. An AES key is one secret for both, and writes format sealed alone.",
-)
-@click.option(
-    "--bits",
-    type=click.Choice(["2048", "3072", "4096"]),
-    help="Length of an RSA key, 3072 unless told otherwise.",
-)
-@click.option(
-    "--sealed-only",
-    is_flag=True,
-    help="Keep an RSA key for format sealed: it refuses PKCS#1 v1.5, with which format oss wraps."
-    " A key that is used with both can be attacked through the weaker one: whoever finds a program"
-    " that tells good paddings from bad can open what the key sealed, too.",
-)
-@click.option(
-    "-d",
-    "--description",
-    metavar="TEXT",
-    help="The label by which readers find the key: JSON, or NAME=VALUE (several: with ',' between)."
-    " Without it a terminal is asked, else one is made of the file's name and the date.",
-)
-@click.option(
-    "--passphrase",
-    "protect",
-    is_flag=True,
-    help="Encrypt the file of an RSA key. The passphrase is asked for twice on the terminal;"
-    " without one it is taken from the environment variable CIPHERBUCKET_PASSPHRASE.",
-)
-def keygen(
-    file: str,
-    kind: str,
-    bits: str | None,
-    sealed_only: bool,
-    description: str | None,
-    protect: bool,
-) -> None:
-    """Make a master key: FILE (private, mode 0600), FILE.pub (RSA) and FILE.json (description).
-
-    No file is ever overwritten.
-    """
-    if kind == "aes":
-        _refuse_for_aes(bits=bits, sealed_only=sealed_only, protect=protect)
-    for taken in (file, f"{file}.json") if kind == "aes" else (file, f"{file}.pub", f"{file}.json"):
-        if os.path.lexists(taken):  # before questions are asked; the library looks again
-            raise cb.MasterKeyError(
-                f"{taken} is already there; keys are never overwritten", hint="choose another name"
-            )
-    label = _description(file) if description is None else _parsed(description)
-    shown = printable(file)
-    width = len(shown) + len(".json")
-    if kind == "aes":
-        key: cb.RsaKey | cb.AesKey = cb.create_aes_key_file(file, description=label)
-        files = [(shown, "secret key, AES 256 bits, not encrypted, readable by you")]
-        serves = ["It writes and reads format sealed, and no other.", ""]
-        shared: list[str] = []
-    else:
-        passphrase = _new_passphrase() if protect else None
-        length = int(bits or _BITS)
-        key = cb.create_rsa_key_file(
-            file, description=label, bits=length, passphrase=passphrase, sealed_only=sealed_only
-        )
-        protection = "encrypted" if protect else "not encrypted"
-        files = [
-            (shown, f"private key, RSA {length:,} bits, {protection}, readable by you"),
-            (f"{shown}.pub", "public half: it can write objects, not read them"),
-        ]
-        serves = [_SEALED_ONLY if sealed_only else _SERVES_BOTH, ""]
-        shared = [f"Who is to write for you needs both {shown}.pub and {shown}.json."]
-    files.append((f"{shown}.json", f"description {printable(str(key.description))}"))
-    for line in (
-        *(f"{name:<{width}}  {what}" for name, what in (*files, ("fingerprint", key.id))),
-        "",
-        *serves,
-        "Back it up now: who loses this key loses every object that is written under it.",
-        f"Keep copies of {shown} and {shown}.json elsewhere, and try them now and then:",
-        "  cipherbucket keys check URL -k COPY",
-        *shared,
-    ):
-        click.echo(line)
 
 
 @click.group(
     cls=Group,
-    short_help="Look after master keys.",
     invoke_without_command=True,
     examples=(
         "cipherbucket keys",
@@ -143,7 +39,7 @@ def keygen(
         "cipherbucket keys check -k cmk.pem file:///data/store/report.pdf",
     ),
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@JSON_LINES
 @KEY_OPTION
 @click.pass_context
 def keys(context: click.Context, as_json: bool, key_files: tuple[str, ...]) -> int:
@@ -201,7 +97,7 @@ def check(url: str, access: Access) -> int:
     if isinstance(failure, cb.EnvelopeError):
         raise failure
     click.echo(f"no: {one_line(failure)}")
-    return _NO
+    return _FAILED
 
 
 def _said(yes: str, access: Access, url: str, key: cb.MasterKey | None) -> int:
@@ -252,59 +148,122 @@ def _described(recipient: cb.Recipient) -> str:
         return printable(f"damaged ({error.message})")
 
 
-def _refuse_for_aes(*, bits: str | None, sealed_only: bool, protect: bool) -> None:
-    if bits is not None:
+@dataclass(frozen=True)
+class Listed:
+    """A key, and what came of trying it.
+
+    Attributes:
+        name: As it is named.
+        entry: What ``cipherbucket.toml`` says of it, if it does.
+        key: The key; None if it cannot be had.
+        trial: What it does; None if it failed.
+        failure: What is wrong with it, in one line.
+    """
+
+    name: str
+    entry: cb.KeyEntry | None
+    key: cb.MasterKey | None = None
+    trial: cb.KeyTrial | None = None
+    failure: str | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return all that is told of it, for programs."""
+        entry, key = self.entry, self.key
+        return {
+            "name": self.name,
+            "kind": entry.kind if entry is not None else _kind(key),
+            "id": key.id if key is not None else None,
+            "bits": getattr(key, "bits", None),
+            "description": dict(key.description) if key is not None else None,
+            "formats": sorted(entry.formats) if entry is not None else None,
+            "read_only": entry.read_only if entry is not None else False,
+            "writes": self._writes(),
+            "reads": self.trial.reads if self.trial is not None else False,
+            "failure": self.failure,
+        }
+
+    def _writes(self) -> list[str]:
+        tried = self.trial.writes if self.trial is not None else ()
+        if self.entry is None:
+            return list(tried)
+        return [each for each in tried if each in self.entry.formats and not self.entry.read_only]
+
+
+def list_keys(named: tuple[str, ...], *, as_json: bool) -> int:
+    """List keys, or those of ``cipherbucket.toml``, and try each; return the exit code.
+
+    Raises:
+        UsageError: There are none.
+    """
+    config = current_config()
+    if not named and (config is None or not config.keys):
         raise cb.UsageError(
-            "--bits is the length of an RSA key; an AES key has 256 bits", hint="leave it out"
+            "there are no keys to list",
+            hint="name some with -k, or write them into cipherbucket.toml",
         )
-    if protect:
-        raise cb.UsageError(
-            "--passphrase is for RSA: the file of an AES key is the bare key, with no form in which"
-            " it could be encrypted",
-            hint="keep it on an encrypted disk or in a secret store, or make an RSA key",
-        )
-    if sealed_only:
-        raise cb.UsageError(
-            "--sealed-only is for RSA: an AES key writes no other format", hint="leave it out"
-        )
+    if config is not None and not as_json:
+        say(f"stores and keys are those of {config.path}")
+    listed = []
+    for each in _tried(named, config):
+        listed.append(each)
+        facts = each.facts()
+        click.echo(json.dumps(facts) if as_json else "\n".join(_lines(facts)))
+        if facts["writes"] and not facts["description"]:
+            say(_NO_DESCRIPTION.format(printable(each.name)))
+    failures = [each for each in listed if each.failure is not None]
+    if config is not None and not named:
+        failures += _confused(config)
+    return _FAILED if failures else 0
 
 
-def _description(file: str) -> cb.Description:
-    """Ask for a description, or make one."""
-    made = cb.Description({"desc": f"{Path(file).stem}-{datetime.now(UTC):%Y-%m-%d}"})
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return made
-    text = click.prompt(
-        "Description, the label by which readers find this key", default=made.text, err=True
-    )
-    return _parsed(text)
+def _tried(named: tuple[str, ...], config: cb.Config | None) -> Iterator[Listed]:
+    entries = config.keys if config is not None else {}
+    for name in named or entries:
+        entry, key = entries.get(name), None
+        try:
+            key = config.key(name) if config is not None and not named else load_key(name)
+            yield Listed(name, entry, key, cb.try_key(key))
+        except cb.CipherbucketError as error:
+            yield Listed(name, entry, key, failure=one_line(error))
 
 
-def _parsed(text: str) -> cb.Description:
-    """Read a description: JSON, or NAME=VALUE with commas between."""
-    if text.lstrip().startswith("{"):
-        # Not the text as it was typed: compact, with sorted names, is what every SDK matches.
-        return cb.Description(dict(cb.Description(text)))
-    entries: dict[str, str] = {}
-    for pair in text.split(","):
-        name, separator, value = (part.strip() for part in pair.partition("="))
-        if not separator or not name or name in entries:
-            raise cb.UsageError(
-                f"{text!r} is no description", hint='write {"desc":"2026"} or desc=2026'
-            )
-        entries[name] = value
-    return cb.Description(entries)
+def _confused(config: cb.Config) -> list[Listed]:
+    """Say which keys of a rule could not be told apart."""
+    found: dict[str, Listed] = {}
+    for rule in (*config.rules, None):
+        try:
+            config.ring(rule)
+        except cb.MasterKeyError as error:
+            found[error.message] = Listed(rule.at if rule is not None else "", None)
+    for message in found:
+        say(printable(message))
+    return list(found.values())
 
 
-def _new_passphrase() -> str:
-    """Ask twice, or take the environment's where there is no terminal."""
-    if not has_terminal():
-        if passphrase := os.environ.get(PASSPHRASE):
-            return passphrase
-        raise cb.MasterKeyError("there is no terminal to ask at", hint=f"set {PASSPHRASE}")
-    passphrase = ask_secret("New passphrase: ")
-    if not passphrase:
-        raise cb.MasterKeyError("an empty passphrase protects nothing")
-    if ask_secret("The same again: ") != passphrase:
-        raise cb.MasterKeyError("the two passphrases differ", hint="no key was made")
-    return passphrase
+def _lines(facts: dict[str, Any]) -> Iterator[str]:
+    bits = f" {facts['bits']:,} bits" if facts["bits"] else ""
+    yield f"{printable(facts['name'])}  {facts['kind']}{bits}"
+    if facts["id"] is not None:
+        yield f"    id           {printable(facts['id'])}"
+        yield f"    description  {printable(str(cb.Description(facts['description'])))}"
+    if facts["formats"] is not None:
+        yield f"    formats      {', '.join(facts['formats'])}"
+    yield f"    {_does(facts)}"
+
+
+def _does(facts: dict[str, Any]) -> str:
+    if facts["failure"] is not None:
+        return f"fails        {facts['failure']}"
+    writes = ", ".join(facts["writes"])
+    if facts["read_only"]:
+        return "works        reads only, as cipherbucket.toml says"
+    if not writes:
+        return "works        reads only: it is too short to write"
+    if not facts["reads"]:
+        return f"works        writes only ({writes}): a public half"
+    return f"works        writes ({writes}) and reads"
+
+
+def _kind(key: cb.MasterKey | None) -> str | None:
+    kinds = ((cb.RsaKey, "rsa"), (cb.AesKey, "aes"), (cb.AliKmsKey, "kms"))
+    return next((name for kind, name in kinds if isinstance(key, kind)), None)

@@ -1,6 +1,6 @@
-"""Listing objects and deleting them.
+"""``ls``: list objects.
 
-Law: names are printed with what is not printable escaped; ``--json`` gives them exactly. Sizes of
+Rule: names are printed with what is not printable escaped; ``--json`` gives them exactly. Sizes of
 plaintext are the store's word until the object is read.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -16,14 +15,13 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.options.config import open_without_keys, split_url
-from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
+from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.cli.terminal.text import count, moment, printable
+from cipherbucket.cli.terminal.text import moment, printable
 
 
 @click.command(
     cls=Command,
-    short_help="List objects.",
     examples=(
         "cipherbucket ls file:///data/store/",
         "cipherbucket ls -lr file:///data/store/reports/",
@@ -33,7 +31,7 @@ from cipherbucket.cli.terminal.text import count, moment, printable
 @click.argument("url")
 @click.option("-l", "--long", is_flag=True, help="Add format and plaintext size, object by object.")
 @click.option("-r", "--recursive", is_flag=True, help="All names; do not fold them at '/'.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@JSON_LINES
 def ls(url: str, long: bool, recursive: bool, as_json: bool) -> int:
     """List the objects whose names begin as URL does: stored size, time (UTC) and name.
 
@@ -87,59 +85,3 @@ def _line(entry: cb.Entry, facts: dict[str, Any], *, long: bool) -> str:
         columns.append(f"{facts.get('format', ''):<9}")
     columns += [f"{moment(entry.modified):<20}", printable(entry.name)]
     return "  ".join(columns)
-
-
-@click.command(
-    cls=Command,
-    short_help="Delete objects.",
-    examples=(
-        "cipherbucket rm file:///data/store/report.pdf",
-        "cipherbucket rm -r file:///data/store/reports/",
-        "cipherbucket rm -rf file:///data/store/reports/",
-    ),
-)
-@click.argument("url")
-@click.option(
-    "-r", "--recursive", is_flag=True, help="All objects below URL, which is taken as a folder."
-)
-@click.option("-f", "--force", is_flag=True, help="Do not ask, and do not mind what is not there.")
-def rm(url: str, recursive: bool, force: bool) -> int:
-    """Delete the object at URL, or with -r all objects below it, after asking.
-
-    With -r, URL is taken as a folder: reports deletes reports/..., and not reports-2026. No key is
-    needed.
-    """
-    if recursive:
-        return _remove_tree(url, force=force)
-    store_url, name = split_object_url(url)
-    with open_without_keys(store_url) as bucket:
-        if not force and not bucket.exists(name):
-            raise cb.ObjectNotFoundError("there is no such object", name=name)
-        bucket.delete(name)
-    return 0
-
-
-def _remove_tree(url: str, *, force: bool) -> int:
-    store_url, prefix = split_tree_url(url)
-    with open_without_keys(store_url) as bucket:
-        # Only what was counted when the question was asked is deleted.
-        names = [entry.name for entry in bucket.list(prefix)]
-        what = f"{count(len(names), 'object')} below {printable(f'{store_url}/{prefix}')}"
-        if not names:
-            say(f"no objects below {printable(f'{store_url}/{prefix}')}")
-            return 0 if force else 3
-        if not force:
-            if not sys.stdin.isatty():
-                raise cb.UsageError(f"not deleting {what} unasked", hint="say -f to delete them")
-            if not click.confirm(f"Delete {what}?", err=True):
-                say("nothing was deleted")
-                return 1
-        failures = bucket.delete_many(names)
-    for line in _failure_lines(failures):
-        say(line)
-    return 1 if failures else 0
-
-
-def _failure_lines(failures: dict[str, cb.CipherbucketError]) -> Iterator[str]:
-    for name, error in failures.items():
-        yield one_line(error) if error.name is not None else f"{name!r}: {one_line(error)}"

@@ -11,7 +11,6 @@ from cipherbucket.cli.terminal.text import printable
 
 @click.command(
     cls=Command,
-    short_help="Make a directory store.",
     examples=(
         "cipherbucket mb file:///data/store",
         'cipherbucket mb "file://$PWD/store"',

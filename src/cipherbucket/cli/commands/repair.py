@@ -22,7 +22,6 @@ from cipherbucket.cli.terminal.text import count, printable
 
 @click.command(
     cls=Command,
-    short_help="Repair a directory store, or a sealed object.",
     examples=(
         "cipherbucket repair --index file:///data/store",
         "cipherbucket repair -k cmk.pem file:///data/store/report.pdf",

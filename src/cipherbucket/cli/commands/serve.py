@@ -17,7 +17,6 @@ KMS_FILE = "kms.sqlite"
 
 @click.command(
     cls=Command,
-    short_help="Run a local OSS endpoint, for development and tests.",
     examples=(
         "cipherbucket serve --bucket examplebucket",
         "cipherbucket serve --data ./oss --port 9000 --bucket one --bucket two",

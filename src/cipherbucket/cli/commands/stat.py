@@ -40,7 +40,6 @@ _STRIPPED = "body of a sealed object without its metadata; cipherbucket repair U
 
 @click.command(
     cls=Command,
-    short_help="Tell all that is known of an object.",
     examples=(
         "cipherbucket stat file:///data/store/report.pdf",
         "cipherbucket stat -k cmk.pem -k old.pem file:///data/store/report.pdf",

@@ -43,7 +43,6 @@ def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 @click.command(
     cls=GlobCommand,
-    short_help="Copy what is missing or differs, between folders and stores.",
     examples=(
         "cipherbucket sync -k cmk.pem photos file:///data/store/photos",
         "cipherbucket sync -k cmk.pem --delete --dry-run photos oss://bucket/photos",

@@ -28,7 +28,6 @@ _TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
 
 @click.command(
     cls=Command,
-    short_help="List and clear interrupted transfers.",
     examples=(
         "cipherbucket transfers",
         "cipherbucket transfers oss://bucket/",

@@ -13,7 +13,8 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import in_options, say
 from cipherbucket.cli.options.access import FORMATS, Access, key_options
 from cipherbucket.cli.options.config import settings_of
-from cipherbucket.cli.options.parsing import amount_of_bytes, split_object_url, split_tree_url
+from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
+from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.progress import metered
 from cipherbucket.cli.terminal.text import amount, count, printable
@@ -29,7 +30,6 @@ _WORDS = {
 
 @click.command(
     cls=Command,
-    short_help="Read objects through, to know that they can be read.",
     examples=(
         "cipherbucket verify -k cmk.pem file:///data/store/report.pdf",
         "cipherbucket verify -r -k cmk.pem -k vault.key file:///data/store/",
@@ -37,22 +37,10 @@ _WORDS = {
     ),
 )
 @click.argument("url")
-@click.option(
-    "-r", "--recursive", is_flag=True, help="All objects below URL, which is taken as a folder."
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 64),
-    metavar="N",
-    help="Objects at once. Default: 4, or one a core.",
-)
-@click.option(
-    "--limit-rate",
-    metavar="RATE",
-    callback=amount_of_bytes,
-    help="Most bytes a second: 500K, 10M, 1.5G (K is 1,024). With -r.",
-)
+@RECURSIVE
+@JSON_LINES
+@workers_option("Objects at once. Default: 4, or one a core.")
+@rate_option(" With -r.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @key_options(reads=True)
 def verify(

@@ -11,6 +11,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.parsing import amount_of_bytes
+from cipherbucket.cli.options.passes import rate_option, workers_option
 
 LARGE = 16 << 20
 """The library moves what is larger in parts, several at once, and goes on with it later."""
@@ -49,18 +50,10 @@ _OPTIONS = (
         is_flag=True,
         help="Begin anew; do not go on with what was interrupted.",
     ),
-    click.option(
-        "--workers",
-        type=click.IntRange(1, 64),
-        metavar="N",
-        help=f"Parts of a large file, and small files, at once. Default: 4 and {FILES_AT_ONCE}.",
+    workers_option(
+        f"Parts of a large file, and small files, at once. Default: 4 and {FILES_AT_ONCE}."
     ),
-    click.option(
-        "--limit-rate",
-        metavar="RATE",
-        callback=amount_of_bytes,
-        help="Most bytes a second: 500K, 10M, 1.5G (K is 1,024).",
-    ),
+    rate_option(),
     click.option(
         "--part-size",
         metavar="SIZE",

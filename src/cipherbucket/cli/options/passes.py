@@ -1,0 +1,34 @@
+"""Options that commands over many objects share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from cipherbucket.cli.options.parsing import amount_of_bytes
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+RECURSIVE: Decorator = click.option(
+    "-r", "--recursive", is_flag=True, help="All objects below URL, which is taken as a folder."
+)
+JSON_LINES: Decorator = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
+)
+
+
+def workers_option(text: str) -> Decorator:
+    """Return the option ``--workers``, with its help."""
+    return click.option("--workers", type=click.IntRange(1, 64), metavar="N", help=text)
+
+
+def rate_option(note: str = "") -> Decorator:
+    """Return the option ``--limit-rate``, with what its help says beside."""
+    return click.option(
+        "--limit-rate",
+        metavar="RATE",
+        callback=amount_of_bytes,
+        help=f"Most bytes a second: 500K, 10M, 1.5G (K is 1,024).{note}",
+    )
