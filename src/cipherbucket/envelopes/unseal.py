@@ -36,7 +36,7 @@ from cipherbucket.format.texts import decode_v1_start
 from cipherbucket.keys.aes import KWP
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms.key import SEALED_KMS
-from cipherbucket.keys.kms.simultaneous import at_once
+from cipherbucket.keys.remote_calls import at_once
 from cipherbucket.keys.ring import KeyRing, spelling
 from cipherbucket.keys.rsa import OAEP_SHA256
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support.fake_key import FakeKey
 
 import cipherbucket as cb
-from cipherbucket.keys.kms.simultaneous import at_once
+from cipherbucket.keys.remote_calls import at_once
 
 
 class RemoteKey(FakeKey):
