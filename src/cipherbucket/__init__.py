@@ -48,7 +48,8 @@ from cipherbucket.errors import (
 )
 from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
-from cipherbucket.format.footer import Footer, Recipient, Seal
+from cipherbucket.format.footer import Footer, Seal
+from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.span import Span
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey

@@ -17,7 +17,7 @@ from typing import NoReturn
 from cipherbucket.audit.run import Inspection
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import UsageError, named
-from cipherbucket.format.envelope import FORMATS, OSS, OSS_V1, SEALED
+from cipherbucket.format.metadata_names import FORMATS, OSS, OSS_V1, SEALED
 from cipherbucket.format.span import Span
 from cipherbucket.format.texts import is_md5
 from cipherbucket.keys.base import MasterKey

@@ -17,8 +17,8 @@ from cipherbucket.errors import (
     ObjectChangedError,
     UsageError,
 )
-from cipherbucket.format.envelope import OSS, SEALED
 from cipherbucket.format.footer import Footer
+from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.format.span import Span, StoredSpan
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing

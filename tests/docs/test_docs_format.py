@@ -9,7 +9,8 @@ from tests.support.sdk_vectors import PREFIX, rsa_key
 
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import Envelope, is_reserved
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import is_reserved
 from cipherbucket.keys.rsa import RSA_ALGORITHMS, V1_RSA
 
 TEXT = (Path(__file__).parents[2] / "docs" / "format.md").read_text()

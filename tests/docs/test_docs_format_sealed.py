@@ -13,20 +13,23 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
 
 from cipherbucket.errors import EnvelopeError
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import MAX_FIELD, Envelope, is_reserved
+from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import (
     CONTEXT_BOUND,
     MAC_FIELD,
     MAGIC,
     MAX_FOOTER,
-    MAX_RECIPIENTS,
     MIN_FOOTER,
     NAME_BOUND,
-    RECIPIENTS_FIELD,
     SEAL_FIELD,
     Footer,
-    Recipient,
     Seal,
+)
+from cipherbucket.format.metadata_names import MAX_FIELD, is_reserved
+from cipherbucket.format.recipient_fields import (
+    MAX_RECIPIENTS,
+    RECIPIENTS_FIELD,
+    Recipient,
     encode_recipients,
     parse_recipients,
 )

@@ -29,14 +29,10 @@ from cipherbucket.errors import (
     WrongKeyError,
 )
 from cipherbucket.format.envelope import Envelope
-from cipherbucket.format.footer import (
-    FOOTER_FIELD,
-    MAC_FIELD,
+from cipherbucket.format.footer import FOOTER_FIELD, MAC_FIELD, SEAL_FIELD, Footer, footer_length
+from cipherbucket.format.recipient_fields import (
     RECIPIENTS_FIELD,
-    SEAL_FIELD,
-    Footer,
     encode_recipients,
-    footer_length,
     parse_recipients,
 )
 from cipherbucket.format.sealed import Sealed

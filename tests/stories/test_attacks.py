@@ -45,8 +45,8 @@ from tests.support.sealed_reads import (
 
 import cipherbucket as cb
 from cipherbucket.envelopes.seal import resealed, wrapped_for
-from cipherbucket.format.envelope import FORMATS
-from cipherbucket.format.footer import Recipient, encode_recipients
+from cipherbucket.format.metadata_names import FORMATS
+from cipherbucket.format.recipient_fields import Recipient, encode_recipients
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.stores.base import Store

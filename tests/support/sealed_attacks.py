@@ -11,12 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import cipherbucket as cb
 from cipherbucket.envelopes.seal import resealed, seal, wrapped_for
-from cipherbucket.format.footer import (
-    MAC_FIELD,
+from cipherbucket.format.footer import MAC_FIELD, SEAL_FIELD, Seal
+from cipherbucket.format.recipient_fields import (
     RECIPIENTS_FIELD,
-    SEAL_FIELD,
     Recipient,
-    Seal,
     encode_recipients,
     parse_recipients,
 )

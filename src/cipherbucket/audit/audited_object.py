@@ -19,7 +19,7 @@ from cipherbucket.bulk.ledger import FAILED, Outcome
 from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.errors import EnvelopeError
 from cipherbucket.format.description import Description
-from cipherbucket.format.footer import Recipient
+from cipherbucket.format.recipient_fields import Recipient
 
 UNREADABLE = "unreadable"
 GONE = "gone"

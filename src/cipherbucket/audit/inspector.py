@@ -34,8 +34,10 @@ from cipherbucket.errors import (
     WrongKeyError,
 )
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import FORMATS, OSS_V1, Envelope
-from cipherbucket.format.footer import Footer, Recipient
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.footer import Footer
+from cipherbucket.format.metadata_names import FORMATS, OSS_V1
+from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.sealed import Binding, wrap_context
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, spelling

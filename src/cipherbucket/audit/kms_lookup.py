@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cipherbucket.audit.audited_object import UNASKED, cut
 from cipherbucket.errors import CipherbucketError, MasterKeyError, SecurityError
-from cipherbucket.format.footer import Recipient
+from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.keys.kms.key import AliKmsKey
 from cipherbucket.keys.ring import spelling
 

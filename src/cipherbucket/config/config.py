@@ -28,7 +28,7 @@ from cipherbucket.config.guard import Place, RuledBucket
 from cipherbucket.config.keys import Ask, GivenRing, Keys, NamedRing
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import UsageError
-from cipherbucket.format.envelope import OSS, SEALED
+from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.stores.oss.settings import OssSettings

@@ -35,7 +35,7 @@ from cipherbucket.config.checks import (
 from cipherbucket.config.document import Document, suggestion
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import FORMATS, OSS, SEALED
+from cipherbucket.format.metadata_names import FORMATS, OSS, SEALED
 from cipherbucket.keys.files import facts_beside, has_facts_beside
 from cipherbucket.stores.oss.settings import CHOICES
 

@@ -13,7 +13,8 @@ from cipherbucket.bucket import Bucket
 from cipherbucket.config.entries import Rule
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import UsageError
-from cipherbucket.format.envelope import SEALED, Envelope
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.objects.metadata import Keyless

@@ -24,7 +24,7 @@ from cipherbucket.errors import (
     UsageError,
 )
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import OSS, SEALED
+from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import id_of_file, load_key

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cipherbucket.errors import PolicyError, UsageError
-from cipherbucket.format.envelope import FORMATS, OSS, OSS_V1, Envelope
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import FORMATS, OSS, OSS_V1
 
 PLAINTEXT = "plaintext"
 """What an object without an envelope is called."""

@@ -16,15 +16,13 @@ from cipherbucket.errors import EnvelopeError, MasterKeyError, UsageError, Wrong
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.ctr import KEY_LENGTH, Ctr
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import MAX_FIELD, SEALED, Envelope
-from cipherbucket.format.footer import (
-    CONTEXT_BOUND,
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.footer import CONTEXT_BOUND, NAME_BOUND, Footer, Seal
+from cipherbucket.format.metadata_names import MAX_FIELD, SEALED
+from cipherbucket.format.recipient_fields import (
     MAX_RECIPIENTS,
-    NAME_BOUND,
     RECIPIENTS_FIELD,
-    Footer,
     Recipient,
-    Seal,
     encode_recipients,
     is_algorithm,
     parse_recipients,

@@ -29,8 +29,10 @@ from cipherbucket.errors import (
 )
 from cipherbucket.format.ctr import IV_LENGTH, KEY_LENGTH, Ctr
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import OSS_V1, Envelope
-from cipherbucket.format.footer import MAC_FIELD, Recipient, Seal, encode_recipients
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.footer import MAC_FIELD, Seal
+from cipherbucket.format.metadata_names import OSS_V1
+from cipherbucket.format.recipient_fields import Recipient, encode_recipients
 from cipherbucket.format.sealed import Binding, Sealed, derive, metadata_mac, wrap_context
 from cipherbucket.format.texts import decode_v1_start
 from cipherbucket.keys.aes import KWP

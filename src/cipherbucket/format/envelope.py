@@ -1,12 +1,9 @@
 """The envelope: all that is needed to decrypt an object, minus the master key.
 
-Law: this file alone knows the metadata names and the content algorithms (docs/format.md,
-sections 3, 9 and 14.5). An envelope keeps the exact texts it was parsed from, unknown fields
-included, so that writing it unchanged gives the same bytes; a new envelope is composed as texts
-first and then parsed, so that nothing is written that the strict reader would refuse.
-
-The store is hostile: every text here is input. Names are without ``x-oss-meta-``, which belongs
-to the transport.
+Rule: an envelope keeps the exact texts it was parsed from, unknown fields included, so that writing
+it unchanged gives the same bytes; a new envelope is composed as texts first and then parsed, so
+that nothing is written that the strict reader would refuse. The store is hostile: every text here
+is input. This file alone knows the content algorithms.
 """
 
 from __future__ import annotations
@@ -17,39 +14,37 @@ from dataclasses import dataclass
 
 from cipherbucket.errors import EnvelopeError
 from cipherbucket.format.description import Description
-from cipherbucket.format.footer import (
-    MAC_FIELD,
+from cipherbucket.format.footer import MAC_FIELD, SEAL_FIELD, Footer, Seal
+from cipherbucket.format.metadata_names import (
+    OSS,
+    OSS_V1,
+    SEALED,
+    SEALED_NAMES,
+    V1,
+    V2,
+    envelope_fields,
+)
+from cipherbucket.format.recipient_fields import (
     RECIPIENTS_FIELD,
-    SEAL_FIELD,
-    Footer,
     Recipient,
-    Seal,
     encode_recipients,
     parse_recipients,
 )
 from cipherbucket.format.sealed import sealed_layout
 from cipherbucket.format.span import PLAIN, Layout
-from cipherbucket.format.texts import base64_bytes, decimal, md5_text, one_spelling, required
+from cipherbucket.format.texts import (
+    base64_bytes,
+    check_text,
+    decimal,
+    md5_text,
+    one_spelling,
+    required,
+)
 
-OSS = "oss"
-OSS_V1 = "oss-v1"
-SEALED = "sealed"
-FORMATS = (OSS, OSS_V1, SEALED)
-
-MAX_FIELD = 8192
-"""Longest text of one field, in characters: all of an object's metadata has 8 KiB."""
-
-_V2 = "client-side-encryption-"
 _V2_CONTENT_ALGORITHM = "AES/CTR/NoPadding"
-_V1 = "oss-crypto-"
-_V1_NAMES = frozenset({"oss-cek-alg", "oss-wrap-alg", "oss-matdesc"})
 # V1 says GCM on the wire; the body has no tag and is plain CTR (docs/format.md, section 9).
 _V1_CONTENT_ALGORITHM = "AES/GCM/NoPadding"
 _V1_WRAP_ALGORITHMS = frozenset({"rsa", "kms"})
-# Written beside V1's own names; in any other object they are the user's metadata.
-_V1_COMPANIONS = frozenset({"unencrypted-content-length", "unencrypted-content-md5"})
-_SEALED = "cipherbucket-"
-_SEALED_NAMES = (SEAL_FIELD, RECIPIENTS_FIELD, MAC_FIELD)
 _SEALED_CONTENT_ALGORITHM = "AES-256-GCM in chunks (C2SP chunked-encryption, Cobblestone-256)"
 
 
@@ -96,27 +91,10 @@ class Envelope:
             EnvelopeError: Two kinds of envelope, a field that is missing, oversized or
                 malformed, or a content algorithm that this format does not have.
         """
-        fields, kinds = _collect(metadata)
-        if not kinds:
+        if (found := envelope_fields(metadata)) is None:
             return None
-        if len(kinds) > 1:
-            raise EnvelopeError(
-                f"two kinds of envelope on one object: {' and '.join(sorted(kinds))}",
-                field=_first_of_second_kind(fields),
-                hint="someone added metadata to this object; restore it from a trusted copy",
-            )
-        if OSS_V1 not in kinds:
-            fields = {name: text for name, text in fields.items() if name not in _V1_COMPANIONS}
-        for name, text in fields.items():
-            if len(text) > MAX_FIELD:
-                raise EnvelopeError(
-                    f"{name}: {len(text):,} characters, at most {MAX_FIELD:,}", field=name
-                )
-        if kinds == {OSS}:
-            return _parse_v2(fields)
-        if kinds == {OSS_V1}:
-            return _parse_v1(fields)
-        return _parse_sealed(fields)
+        format_, fields = found
+        return {OSS: _parse_v2, OSS_V1: _parse_v1, SEALED: _parse_sealed}[format_](fields)
 
     @classmethod
     def compose(
@@ -157,9 +135,7 @@ class Envelope:
             "data-size": None if data_size is None else str(data_size),
             "part-size": None if part_size is None else str(part_size),
         }
-        envelope = cls.parse({_V2 + n: text for n, text in texts.items() if text is not None})
-        assert envelope is not None
-        return envelope
+        return _composed({V2 + n: text for n, text in texts.items() if text is not None})
 
     @classmethod
     def compose_sealed(cls, seal: Seal, recipients: Sequence[Recipient], mac: bytes) -> Envelope:
@@ -170,9 +146,7 @@ class Envelope:
         """
         values = (seal.encode(), encode_recipients(recipients), mac)
         texts = (base64.b64encode(value).decode() for value in values)
-        envelope = cls.parse(dict(zip(_SEALED_NAMES, texts, strict=True)))
-        assert envelope is not None
-        return envelope
+        return _composed(dict(zip(SEALED_NAMES, texts, strict=True)))
 
     @classmethod
     def of_body(cls, header: bytes, footer: bytes) -> Envelope:
@@ -197,12 +171,10 @@ class Envelope:
         """
         if self.seal is not None:
             return self
-        texts = {**self.to_metadata(), _V2 + "unencrypted-content-length": str(length)}
+        texts = {**self.to_metadata(), V2 + "unencrypted-content-length": str(length)}
         if md5 is not None:
-            texts[_V2 + "unencrypted-content-md5"] = md5
-        envelope = Envelope.parse(texts)
-        assert envelope is not None
-        return envelope
+            texts[V2 + "unencrypted-content-md5"] = md5
+        return _composed(texts)
 
     def with_sizes(self, data_size: int, part_size: int) -> Envelope:
         """Return the envelope of the same object, in format ``oss``, for an upload in parts.
@@ -211,10 +183,8 @@ class Envelope:
             data_size: Bytes in all.
             part_size: Bytes of every part but the last.
         """
-        sizes = {_V2 + "data-size": str(data_size), _V2 + "part-size": str(part_size)}
-        envelope = Envelope.parse({**self.to_metadata(), **sizes})
-        assert envelope is not None
-        return envelope
+        sizes = {V2 + "data-size": str(data_size), V2 + "part-size": str(part_size)}
+        return _composed({**self.to_metadata(), **sizes})
 
     def rewrapped(
         self, *, algorithm: str, wrapped_key: bytes, wrapped_iv: bytes, description: Description
@@ -233,16 +203,14 @@ class Envelope:
             EnvelopeError: A value that the reader would refuse.
         """
         texts = self.to_metadata() | {
-            _V2 + "key": base64.b64encode(wrapped_key).decode(),
-            _V2 + "start": base64.b64encode(wrapped_iv).decode(),
-            _V2 + "wrap-alg": algorithm,
-            _V2 + "matdesc": description.text,
+            V2 + "key": base64.b64encode(wrapped_key).decode(),
+            V2 + "start": base64.b64encode(wrapped_iv).decode(),
+            V2 + "wrap-alg": algorithm,
+            V2 + "matdesc": description.text,
         }
         if not description.text:
-            del texts[_V2 + "matdesc"]
-        envelope = Envelope.parse(texts)
-        assert envelope is not None
-        return envelope
+            del texts[V2 + "matdesc"]
+        return _composed(texts)
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata names and exact texts of this envelope."""
@@ -268,7 +236,7 @@ class Envelope:
         return self.recipients[0].wrapped_key if self.seal is None else self.seal.encode()
 
     def same_object(self, other: Envelope | None) -> bool:
-        """Tell whether another envelope is of the same object, perhaps with other recipients."""
+        """Return whether another envelope is of the same object, perhaps with other recipients."""
         if self.seal is None or other is None:
             return self == other
         return self.seal == other.seal
@@ -288,124 +256,68 @@ class Envelope:
         return f"Envelope({self.format!r}, {self.recipients!r})"
 
 
-def is_reserved(name: str) -> bool:
-    """Tell whether a metadata name belongs to envelopes and cannot be the user's."""
-    return _kind(name.lower()) is not None
-
-
 def without_envelope(metadata: Mapping[str, str], envelope: Envelope | None) -> dict[str, str]:
     """Return the user's own metadata: all that is not the envelope's."""
     ours = dict(envelope.fields) if envelope is not None else {}
     return {name: text for name, text in metadata.items() if name.lower() not in ours}
 
 
-def without_seal(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the user's own metadata of a sealed object, whatever is left of its envelope.
-
-    Raises:
-        EnvelopeError: There are names of another format's envelope.
-    """
-    for name in metadata:
-        if _kind(name.lower()) in {OSS, OSS_V1}:
-            raise EnvelopeError(
-                f"{name.lower()}: of another format, which has no footer",
-                field=name.lower(),
-                hint="someone added metadata to this object; restore it from a trusted copy",
-            )
-    return {name: text for name, text in metadata.items() if not is_reserved(name)}
-
-
-def _collect(metadata: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
-    """Return the fields that may be an envelope's, in lower case, and the kinds they belong to."""
-    fields: dict[str, str] = {}
-    kinds: set[str] = set()
-    for name, text in metadata.items():
-        lower = name.lower()
-        kind = _kind(lower)
-        if kind is None and lower not in _V1_COMPANIONS:
-            continue
-        if lower in fields:
-            raise EnvelopeError(f"{lower}: stands twice", field=lower)
-        fields[lower] = text
-        if kind is not None:
-            kinds.add(kind)
-    return fields, kinds
-
-
-def _kind(name: str) -> str | None:
-    if name.startswith(_V2):
-        return OSS
-    if name.startswith(_V1) or name in _V1_NAMES:
-        return OSS_V1
-    if name.startswith(_SEALED):
-        return SEALED
-    return None
-
-
-def _first_of_second_kind(fields: Mapping[str, str]) -> str:
-    names = [name for name in fields if _kind(name) is not None]
-    return next(name for name in names if _kind(name) != _kind(names[0]))
+def _composed(texts: Mapping[str, str]) -> Envelope:
+    """Parse texts of our own as strictly as a store's."""
+    envelope = Envelope.parse(texts)
+    assert envelope is not None
+    return envelope
 
 
 def _parse_v2(fields: dict[str, str]) -> Envelope:
-    content_algorithm = required(fields, _V2 + "cek-alg")
-    if content_algorithm != _V2_CONTENT_ALGORITHM:
-        raise EnvelopeError(
-            f"{_V2}cek-alg: {content_algorithm[:64]!r} is not {_V2_CONTENT_ALGORITHM!r}",
-            field=_V2 + "cek-alg",
-        )
-    algorithm = required(fields, _V2 + "wrap-alg")
+    check_text(fields, V2 + "cek-alg", _V2_CONTENT_ALGORITHM)
+    algorithm = required(fields, V2 + "wrap-alg")
     if not algorithm.isascii():  # "r\u017fa".casefold() is "rsa"
-        raise EnvelopeError(f"{_V2}wrap-alg: not ASCII", field=_V2 + "wrap-alg")
+        raise EnvelopeError(f"{V2}wrap-alg: not ASCII", field=V2 + "wrap-alg")
     if algorithm.lower() in _V1_WRAP_ALGORITHMS:
         raise EnvelopeError(
-            f"{_V2}wrap-alg: {algorithm!r} belongs to the V1 format", field=_V2 + "wrap-alg"
+            f"{V2}wrap-alg: {algorithm!r} belongs to the V1 format", field=V2 + "wrap-alg"
         )
     recipient = Recipient(
         algorithm,
-        base64_bytes(fields, _V2 + "key"),
-        fields.get(_V2 + "matdesc", ""),
-        _V2 + "matdesc",
+        base64_bytes(fields, V2 + "key"),
+        fields.get(V2 + "matdesc", ""),
+        V2 + "matdesc",
     )
     return Envelope(
         format=OSS,
         recipients=(recipient,),
-        wrapped_iv=base64_bytes(fields, _V2 + "start"),
-        content_length=decimal(fields, _V2 + "unencrypted-content-length"),
-        content_md5=md5_text(fields, _V2 + "unencrypted-content-md5"),
-        data_size=decimal(fields, _V2 + "data-size"),
-        part_size=decimal(fields, _V2 + "part-size"),
+        wrapped_iv=base64_bytes(fields, V2 + "start"),
+        content_length=decimal(fields, V2 + "unencrypted-content-length"),
+        content_md5=md5_text(fields, V2 + "unencrypted-content-md5"),
+        data_size=decimal(fields, V2 + "data-size"),
+        part_size=decimal(fields, V2 + "part-size"),
         fields=tuple(fields.items()),
     )
 
 
 def _parse_v1(fields: dict[str, str]) -> Envelope:
-    content_algorithm = required(fields, "oss-cek-alg")
-    if content_algorithm != _V1_CONTENT_ALGORITHM:
-        raise EnvelopeError(
-            f"oss-cek-alg: {content_algorithm[:64]!r} is not {_V1_CONTENT_ALGORITHM!r}",
-            field="oss-cek-alg",
-        )
+    check_text(fields, "oss-cek-alg", _V1_CONTENT_ALGORITHM)
     algorithm = required(fields, "oss-wrap-alg")
     if algorithm not in _V1_WRAP_ALGORITHMS:
         raise EnvelopeError(
             f"oss-wrap-alg: {algorithm[:64]!r} is none of 'rsa', 'kms'", field="oss-wrap-alg"
         )
-    description_field = one_spelling(fields, _V1 + "matdesc", "oss-matdesc")
+    description_field = one_spelling(fields, V1 + "matdesc", "oss-matdesc")
     length_field = one_spelling(
-        fields, "unencrypted-content-length", _V1 + "unencrypted-content-length"
+        fields, "unencrypted-content-length", V1 + "unencrypted-content-length"
     )
-    md5_field = one_spelling(fields, "unencrypted-content-md5", _V1 + "unencrypted-content-md5")
+    md5_field = one_spelling(fields, "unencrypted-content-md5", V1 + "unencrypted-content-md5")
     recipient = Recipient(
         algorithm,
-        base64_bytes(fields, _V1 + "key"),
+        base64_bytes(fields, V1 + "key"),
         fields.get(description_field, ""),
         description_field,
     )
     return Envelope(
         format=OSS_V1,
         recipients=(recipient,),
-        wrapped_iv=base64_bytes(fields, _V1 + "start"),
+        wrapped_iv=base64_bytes(fields, V1 + "start"),
         content_length=decimal(fields, length_field),
         content_md5=md5_text(fields, md5_field),
         data_size=None,
@@ -416,7 +328,7 @@ def _parse_v1(fields: dict[str, str]) -> Envelope:
 
 def _parse_sealed(fields: dict[str, str]) -> Envelope:
     for name in fields:
-        if name not in _SEALED_NAMES:
+        if name not in SEALED_NAMES:
             raise EnvelopeError(f"{name}: no name of the sealed format", field=name)
     seal = Seal.parse(base64_bytes(fields, SEAL_FIELD))
     recipients = parse_recipients(base64_bytes(fields, RECIPIENTS_FIELD))

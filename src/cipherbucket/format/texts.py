@@ -27,6 +27,16 @@ def required(fields: Mapping[str, str], name: str) -> str:
     return text
 
 
+def check_text(fields: Mapping[str, str], name: str, wanted: str) -> None:
+    """Refuse a field that does not hold just this text.
+
+    Raises:
+        EnvelopeError: It is missing, or another.
+    """
+    if (text := required(fields, name)) != wanted:
+        raise EnvelopeError(f"{name}: {text[:64]!r} is not {wanted!r}", field=name)
+
+
 def one_spelling(fields: Mapping[str, str], name: str, other: str) -> str:
     """Return under which of two names a value stands.
 
@@ -82,7 +92,7 @@ def md5_text(fields: Mapping[str, str], name: str) -> str | None:
 
 
 def is_md5(text: str) -> bool:
-    """Tell whether a text is the canonical base64 of 16 bytes."""
+    """Return whether a text is the canonical base64 of 16 bytes."""
     try:
         return md5_text({"md5": text}, "md5") is not None
     except EnvelopeError:

@@ -21,8 +21,9 @@ from cipherbucket.errors import (
     named,
 )
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import SEALED, Envelope
-from cipherbucket.format.footer import Recipient
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import SEALED
+from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.sealed import Binding
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey

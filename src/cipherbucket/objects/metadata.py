@@ -19,7 +19,8 @@ from cipherbucket.errors import (
     UsageError,
     named,
 )
-from cipherbucket.format.envelope import Envelope, is_reserved
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import is_reserved
 from cipherbucket.objects.store_to_store import copy_between
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.stores.base import Store

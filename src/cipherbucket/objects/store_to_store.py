@@ -28,7 +28,8 @@ from cipherbucket.errors import (
     named,
 )
 from cipherbucket.format.crc64 import crc64_combine
-from cipherbucket.format.envelope import OSS, Envelope
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import OSS
 from cipherbucket.format.span import PartPlan, good_part_size
 from cipherbucket.objects.begin_upload import begin_anew
 from cipherbucket.reading.decryption import BLOCK

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from cipherbucket.errors import CipherbucketError
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import OSS_V1, SEALED, Envelope
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import OSS_V1, SEALED
 from cipherbucket.keys.kms.key import KMS, V1_KMS
 from cipherbucket.keys.rsa import OAEP_SHA1, V1_RSA
 from cipherbucket.oss2._words import told

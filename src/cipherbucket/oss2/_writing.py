@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cipherbucket.format.envelope import OSS_V1, Envelope
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import OSS_V1
 from cipherbucket.objects.metadata import beside, refuse_reserved
 from cipherbucket.oss2._connection import Connection, checked_bucket_name
 from cipherbucket.oss2._content_types import content_type_by_name

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from cipherbucket.errors import named
 from cipherbucket.format.ctr import Ctr
-from cipherbucket.format.envelope import SEALED
+from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.sealed import Sealed
 from cipherbucket.format.span import PLAIN, Layout, Span
 from cipherbucket.reading.info import ObjectInfo

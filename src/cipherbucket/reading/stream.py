@@ -26,7 +26,8 @@ from cipherbucket.errors import (
     named,
 )
 from cipherbucket.format.ctr import Ctr
-from cipherbucket.format.envelope import SEALED, Envelope
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.sealed import CHUNK, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, Span, StoredSpan
 from cipherbucket.reading.decryption import BLOCK, PlainBody, body_of, holds

@@ -26,8 +26,9 @@ from cipherbucket.errors import (
     named,
 )
 from cipherbucket.format.ctr import Ctr
-from cipherbucket.format.envelope import SEALED, Envelope, without_seal
+from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import FOOTER_FIELD, MAX_FOOTER, Footer, footer_length
+from cipherbucket.format.metadata_names import SEALED, without_seal
 from cipherbucket.format.sealed import HEADER, Binding, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, Layout, StoredSpan
 from cipherbucket.keys.base import MasterKey

@@ -20,8 +20,10 @@ from cipherbucket.errors import (
     UsageError,
     named,
 )
-from cipherbucket.format.envelope import Envelope, without_seal
-from cipherbucket.format.footer import Footer, Recipient
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.footer import Footer
+from cipherbucket.format.metadata_names import without_seal
+from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.copy import Copies, is_recipient

@@ -18,7 +18,8 @@ from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.envelopes.seal import seal
 from cipherbucket.errors import IntegrityError, ObjectChangedError, PolicyError, UsageError, named
 from cipherbucket.format.cipher import ContentCipher
-from cipherbucket.format.envelope import FORMATS, SEALED, Envelope
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import FORMATS, SEALED
 from cipherbucket.format.sealed import Binding
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey

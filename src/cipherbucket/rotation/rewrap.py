@@ -25,8 +25,9 @@ from cipherbucket.errors import (
     named,
 )
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import OSS_V1, Envelope
-from cipherbucket.format.footer import Recipient
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import OSS_V1
+from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, check_key, spelling
 from cipherbucket.objects.copy import is_recipient

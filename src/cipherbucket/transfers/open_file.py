@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, overload
 
 from cipherbucket.errors import UsageError, named
-from cipherbucket.format.envelope import SEALED
+from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.metadata import content_headers, refuse_reserved
 from cipherbucket.reading.bound_object import BoundObject

@@ -22,7 +22,8 @@ from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.ctr import Ctr
-from cipherbucket.format.envelope import SEALED, Envelope
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.sealed import Binding, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
 from cipherbucket.keys.base import MasterKey

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 import cipherbucket as cb
-from cipherbucket.format.footer import Recipient
+from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.sealed import CHUNK
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.stores.memory import MemoryStore

@@ -18,7 +18,8 @@ from cipherbucket.bucket import Bucket
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.envelopes.unseal import open_oss
 from cipherbucket.errors import IntegrityError, NoMatchingKeyError, RangeError, WrongKeyError
-from cipherbucket.format.envelope import OSS, OSS_V1, Envelope
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import OSS, OSS_V1
 from cipherbucket.format.span import Span
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey

@@ -7,13 +7,8 @@ from tests.support.envelopes import KEY, MD5, START, V1, V2, v1, v2
 
 from cipherbucket.errors import EnvelopeError
 from cipherbucket.format.description import Description
-from cipherbucket.format.envelope import (
-    OSS,
-    OSS_V1,
-    Envelope,
-    is_reserved,
-    without_envelope,
-)
+from cipherbucket.format.envelope import Envelope, without_envelope
+from cipherbucket.format.metadata_names import OSS, OSS_V1, is_reserved
 from cipherbucket.format.texts import decode_v1_start
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=5)

@@ -4,7 +4,8 @@ import pytest
 from tests.support.envelopes import KEY, MD5, V1, V2, v1, v2
 
 from cipherbucket.errors import EnvelopeError
-from cipherbucket.format.envelope import MAX_FIELD, Envelope
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.metadata_names import MAX_FIELD
 
 Metadata = dict[str, str]
 

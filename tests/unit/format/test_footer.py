@@ -13,16 +13,18 @@ from cipherbucket.format.footer import (
     CONTEXT_BOUND,
     FOOTER_FIELD,
     MAX_FOOTER,
-    MAX_RECIPIENTS,
     MIN_FOOTER,
     NAME_BOUND,
-    RECIPIENTS_FIELD,
     SEAL_FIELD,
     Footer,
-    Recipient,
     Seal,
-    encode_recipients,
     footer_length,
+)
+from cipherbucket.format.recipient_fields import (
+    MAX_RECIPIENTS,
+    RECIPIENTS_FIELD,
+    Recipient,
+    encode_recipients,
     parse_recipients,
 )
 

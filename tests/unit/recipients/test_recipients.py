@@ -263,7 +263,7 @@ def with_an_own_recipient(store: Store) -> None:
     other = cb.Envelope.parse(store.head("b").metadata)
     assert there is not None
     assert other is not None
-    from cipherbucket.format.footer import encode_recipients
+    from cipherbucket.format.recipient_fields import encode_recipients
 
     both = encode_recipients((*there.recipients, other.recipients[1]))
     bend(store, "a", recipients=base64.b64encode(both).decode())

@@ -21,7 +21,7 @@ from tests.support.rotation_scenes import (
 from tests.support.transfer_scenes import Wire
 
 import cipherbucket as cb
-from cipherbucket.format.footer import Recipient
+from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.sealed import wrap_context
 
 

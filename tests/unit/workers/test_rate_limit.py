@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import cipherbucket as cb
-from cipherbucket.format.envelope import SEALED
+from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.objects.store_to_store import copy_between
 from cipherbucket.stores.bodies import RawBody
 from cipherbucket.stores.records import StoredObject
