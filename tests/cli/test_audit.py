@@ -44,7 +44,7 @@ def test_findings_are_told_and_show_in_the_exit_code(
     for line in (
         "            1  not encrypted: b/plain\\x1b[31m",
         "            1  an envelope that cannot be understood: b/torn",
-        "            2  a master key that is not at hand: a/sealed, b/v1",
+        "            2  a master key that was not given: a/sealed, b/v1",
         "            1  the old V1 format: b/v1",
     ):
         assert line in result.stdout.splitlines()
@@ -160,7 +160,9 @@ def test_the_kms_is_asked_where_that_is_wanted(url: str) -> None:
         cb.open_bucket(url, key).put("a", b"x")
         result = invoke("audit", "--retire", f"kms={key_id}", url, env=env)
         assert result.exit_code == 7
-        assert "be retired? unknown\n  1 object of KMS keys whose ids are not told" in result.stdout
+        assert (
+            "be retired? unknown\n  1 object of KMS keys whose ids are not known" in result.stdout
+        )
         result = invoke("audit", "--ask-kms", "--retire", f"kms={key_id}", url, env=env)
         assert result.exit_code == 7, result.output
         assert f"KMS: {key_id}" in result.stdout

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.support.audit_scenes import audit_of
 
-from cipherbucket.audit.audited_object import FINDINGS, FORMATS
+from cipherbucket.audit.audited_object import FORMATS
+from cipherbucket.audit.findings import FINDINGS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
 BIN = Path(sys.executable).parent

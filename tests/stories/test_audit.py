@@ -174,12 +174,12 @@ def test_the_kms_tells_which_key_it_is(format: str, store: cb.MemoryStore) -> No
             assert [each.findings for each in audit.objects()] == [(), (), ()]
             (asked,) = audit.answers  # a description names no key of a KMS, but by its id
             assert asked.answer == "unknown"
-            assert asked.reasons == ["1 object of KMS keys whose ids are not told (--ask-kms)"]
+            assert asked.reasons == ["1 object of KMS keys whose ids are not known (--ask-kms)"]
         with bucket.audit(prefix="honest", retire=[two], known=[{"kms": two}]) as audit:
             assert [each.answer for each in audit.answers] == ["yes"]
         with bucket.audit(ask_kms=honest, retire=[two, one]) as audit:
             told = {each.name: each for each in audit.objects()}
-            assert {name: each.recipients[0].kms for name, each in told.items()} == {
+            assert {name: each.recipients[0].kms_id for name, each in told.items()} == {
                 "honest": one,
                 "lying": two,
                 "nameless": two,
@@ -209,7 +209,7 @@ def test_what_the_kms_does_not_know_is_unknown(store: cb.MemoryStore, key: cb.Rs
             assert found.findings == ("kms",)
             (asked,) = audit.answers
             assert asked.answer == "unknown"
-            assert asked.reasons == ["1 object of a KMS key that the KMS does not tell"]
+            assert asked.reasons == ["1 object of a KMS key that the KMS does not name"]
 
 
 def test_a_kms_that_is_down_takes_nothing_else_away(store: cb.MemoryStore) -> None:
@@ -226,8 +226,8 @@ def test_a_kms_that_is_down_takes_nothing_else_away(store: cb.MemoryStore) -> No
         assert {each.format for each in audit.objects()} == {"oss"}
         assert {each.recipients[0].label.kms_id for each in audit.objects()} == {one}
         assert audit.summary.formats["oss"][0] == 130
-        assert audit.summary.found()["unasked"][0] == 130
-        ((reason, number),) = audit.summary.why("unasked")
+        assert audit.summary.findings["unasked"][0] == 130
+        ((reason, number),) = audit.summary.reasons("unasked")
         assert "127.0.0.1" in reason
         assert number == 130
         assert [each.answer for each in audit.answers] == ["no", "yes"]
@@ -255,5 +255,5 @@ def test_what_the_kms_was_not_asked_is_asked_by_the_run_that_goes_on(
         ):
             audit.write_csv("/nowhere/at/all.csv")  # which leaves the ledger behind
         with bucket.audit(ask_kms=cb.AliKmsKey(one, up)) as audit:
-            assert [each.recipients[0].kms for each in audit.objects()] == [one]
-            assert audit.summary.found() == {}
+            assert [each.recipients[0].kms_id for each in audit.objects()] == [one]
+            assert audit.summary.findings == {}

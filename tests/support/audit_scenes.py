@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cipherbucket.audit.audited_object import AuditedObject, AuditedRecipient, KeyLabel
-from cipherbucket.audit.facts import AuditScope, Beside
+from cipherbucket.audit.audited_object import AuditedObject, AuditedRecipient
+from cipherbucket.audit.key_labels import KeyLabel
 from cipherbucket.audit.result import Audit
 from cipherbucket.audit.retirement import Question
+from cipherbucket.audit.scope import AuditScope
 from cipherbucket.bulk.ledger import Ledger
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.stores.records import Entry
@@ -112,12 +113,12 @@ def audit_of(count: int, *questions: Question, footers: bool = True) -> Audit:
     ledger = Ledger.open("audit", "made up", str(count))
     for each in found(count):
         ledger.add(Entry(name=each.name), each.outcome(None))
-    return Audit(scope, ledger, KeyRing(), beside=Beside(), questions=questions)
+    return Audit(scope, ledger, KeyRing(), questions=questions)
 
 
 def main() -> None:
-    at_hand = replace(Question.of({"desc": "2018"}), at_hand=True)
-    questions = (Question.of({"desc": "2022"}), at_hand)
+    existing = replace(Question.by_description({"desc": "2018"}), exists=True)
+    questions = (Question.by_description({"desc": "2022"}), existing)
     with audit_of(41_230, *questions) as audit:
         audit._finished = NOW + timedelta(seconds=62)
         audit.write_html(sys.argv[1])

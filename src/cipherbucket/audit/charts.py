@@ -1,8 +1,8 @@
 """The charts of an audit's page: bars drawn as SVG, for objects and for bytes side by side.
 
-Law: every text is escaped here, where it is put into the page; what nobody can print is shown as
-its number. The eight colours are told apart by people who see fewer (Okabe and Ito, 2008), and no
-chart needs its colours to be read: every bar has its number beside it.
+Rule: every text is escaped here, where it is put into the page; what nobody can print is shown as
+its number. No chart needs its colours to be read, as every bar has its number beside it; people who
+see fewer colours can still distinguish these eight (Okabe and Ito, 2008).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 from cipherbucket.audit.audited_object import FORMATS
-from cipherbucket.audit.summary import Tally
+from cipherbucket.audit.summary import FormatCounts
 
 FORMAT_NAMES = {
     "oss": "OSS format (V2)",
@@ -38,11 +38,11 @@ class Bar:
     """One row of a chart: its label, and objects and bytes by format."""
 
     label: str
-    tally: Tally
+    counts: FormatCounts
 
     def total(self, which: int) -> int:
         """Return all its objects (0) or all its bytes (1)."""
-        return sum(both[which] for both in self.tally.values())
+        return sum(both[which] for both in self.counts.values())
 
 
 def chart(title: str, bars: Sequence[Bar], note: str = "", *, exact: bool = False) -> str:
@@ -69,7 +69,7 @@ def chart(title: str, bars: Sequence[Bar], note: str = "", *, exact: bool = Fals
     for number, bar in enumerate(bars):
         parts += _row(bar, _HEAD + _ROW * number, most, "label exact" if exact else "label")
     below = f'<p class="small">{shown(note)}</p>' if note else ""
-    there = [name for name in FORMATS if any(name in bar.tally for bar in bars)]
+    there = [name for name in FORMATS if any(name in bar.counts for bar in bars)]
     return (
         f"<figure><figcaption><h3>{shown(title)}</h3>{below}</figcaption>"
         f'<div class="wide" tabindex="0">{"".join(parts)}</svg></div>{_legend(there)}</figure>'
@@ -83,18 +83,20 @@ def _row(bar: Bar, top: int, most: Sequence[int], label: str) -> list[str]:
     for which in (0, 1):
         left = at = float(_LABEL + which * (_BAR + _NUMBER))
         for name in FORMATS:
-            count = bar.tally.get(name, (0, 0))[which]
+            count = bar.counts.get(name, (0, 0))[which]
             if not count:
                 continue
             width = max(1.0, _BAR * count / most[which])
-            told = f"{FORMAT_NAMES[name]}: {_number(count, which)}"
+            text = f"{FORMAT_NAMES[name]}: {_number(count, which)}"
             parts.append(
                 f'<rect class="f-{name}" x="{at:.1f}" y="{top}" width="{width:.1f}" height="18">'
-                f"<title>{told}</title></rect>"
+                f"<title>{text}</title></rect>"
             )
             at += width
-        text = _number(bar.total(which), which)
-        parts.append(f'<text class="number" x="{max(at, left) + 6:.1f}" y="{middle}">{text}</text>')
+        total = _number(bar.total(which), which)
+        parts.append(
+            f'<text class="number" x="{max(at, left) + 6:.1f}" y="{middle}">{total}</text>'
+        )
     return parts
 
 

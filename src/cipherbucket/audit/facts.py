@@ -1,6 +1,6 @@
-"""What an audit tells: its scope, its sums, its answers, and what all of that is worth.
+"""What an audit found as a whole, and what that is worth.
 
-Law: whether a key can be retired is never answered by what was not looked at. Where a store keeps
+Rule: whether a key can be retired is never answered by what was not looked at. Where a store keeps
 versions and only the newest were looked at, or has unfinished uploads, or where nothing was found
 to look at, no key is found to be retirable.
 """
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cipherbucket._version import __version__
-from cipherbucket.audit.audited_object import KeyLabel
-from cipherbucket.audit.retirement import Retirement, objects
+from cipherbucket.audit.key_labels import KeyLabel
+from cipherbucket.audit.retirement import Retirement, objects_text
+from cipherbucket.audit.scope import AuditScope
 from cipherbucket.audit.summary import Summary
 
-STORES_WORD = (
+_STORES_WORD = (
     "All of this is what the store says. A store can leave objects out of a listing, and show an"
     " object with other metadata than it has."
 )
-UNOPENED = "No envelope was opened: keys are told by the descriptions they go under."
-UNREAD = "The footers of sealed objects, which name their first recipients, were not read."
-RETIRED = (
+_UNOPENED = "No envelope was opened: keys are known by the descriptions they go under."
+_FOOTERS_UNREAD = "The footers of sealed objects, which name their first recipients, were not read."
+_RETIRED = (
     "Yes means that no object that was looked at needs the key to be read; what was written while"
     " the audit ran, or since, was not. It does not mean that"
     " the key opens nothing: whoever has it, and has kept an object's metadata from before a"
@@ -32,62 +33,24 @@ TOOL = f"cipherbucket {__version__}"
 _NOT_LOOKED_AT, _UNKNOWN = "not looked at", "unknown"
 _ABOUT_VERSIONS = {
     _NOT_LOOKED_AT: "old versions were not looked at, and the store keeps them",
-    _UNKNOWN: "whether the store keeps old versions could not be told",
+    _UNKNOWN: "whether the store keeps old versions is not known",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class AuditScope:
-    """What was looked at, and how.
-
-    Attributes:
-        url: URL of the store.
-        prefix: Of the names.
-        versions: Whether all versions were asked for.
-        footers: Whether the footers of sealed objects were read.
-        asked_kms: Whether a KMS was asked for the keys of KMS envelopes.
-        started: When, UTC; where an earlier run was gone on with, when that was.
-        ring: Id and description of each key at hand.
-    """
-
-    url: str
-    prefix: str
-    versions: bool
-    footers: bool
-    asked_kms: bool
-    started: datetime
-    ring: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What a store has beside the objects that it lists.
-
-    Attributes:
-        versions: Whether it told of versions; None where it did not say.
-        uploads: How many uploads are unfinished; None where it did not say.
-    """
-
-    versions: bool | None = False
-    uploads: int | None = 0
 
 
 @dataclass(frozen=True)
 class AuditFacts:
-    """All that a report tells, but for the single objects.
+    """All that a report says, but for the single objects.
 
     Attributes:
         scope: What was looked at.
-        summary: What it came to.
+        summary: What it adds up to.
         finished: When, UTC.
-        beside: What the store has beside its objects.
         resumed: How many of the objects an earlier run has looked at.
     """
 
     scope: AuditScope
     summary: Summary
     finished: datetime
-    beside: Beside
     resumed: int = 0
 
     @property
@@ -95,39 +58,39 @@ class AuditFacts:
         """``looked at``, ``none kept`` by this store, ``not looked at``, or ``unknown``."""
         if self.scope.versions:
             return "looked at"
-        if self.beside.versions or self.summary.keeps_versions:
+        if self.scope.keeps_versions or self.summary.has_versions:
             return _NOT_LOOKED_AT
-        # Objects that were looked at and told of no version are of a store that keeps none.
-        told = self.beside.versions is not None or self.summary.objects
-        return "none kept" if told else _UNKNOWN
+        # Objects that were looked at and had no version id are of a store that keeps none.
+        known = self.scope.keeps_versions is not None or self.summary.objects
+        return "none kept" if known else _UNKNOWN
 
     @property
     def retirements(self) -> dict[KeyLabel, Retirement]:
         """For every key that an object names or the ring has: can it be retired?"""
-        return self.summary.retirements(self._unknown)
+        return self.summary.retirements(self._why_unknown)
 
     @property
     def answers(self) -> list[Retirement]:
         """For the keys that were asked about: can they be retired?"""
-        return self.summary.answers(self._unknown)
+        return self.summary.answers(self._why_unknown)
 
     @property
-    def _unknown(self) -> list[str]:
+    def _why_unknown(self) -> list[str]:
         """Why no key is found to be retirable; empty where nothing speaks against it."""
         reasons = [_ABOUT_VERSIONS.get(self.versions, "")]
         if not self.summary.objects:
             reasons.append("there was no object to look at")
-        if (count := self.beside.uploads) is None:
-            reasons.append("whether uploads are unfinished could not be told")
+        if (count := self.scope.uploads) is None:
+            reasons.append("whether uploads are unfinished is not known")
         elif count:
             one = count == 1
             reasons.append(
                 f"{count:,} unfinished upload{'' if one else 's'}, whose key the store does not"
-                f" tell: complete or abort {'it' if one else 'them'}"
+                f" report: complete or abort {'it' if one else 'them'}"
             )
-        if (count := self.summary.unread) and not self.scope.footers:
+        if (count := self.summary.maybe_stripped) and not self.scope.footers:
             reasons.append(
-                f"{objects(count)} without an envelope, which may be sealed and have lost it"
+                f"{objects_text(count)} without an envelope, which may be sealed and have lost it"
                 " (--footers)"
             )
         return [reason for reason in reasons if reason]
@@ -135,7 +98,7 @@ class AuditFacts:
     @property
     def notes(self) -> list[str]:
         """What the report is worth, in sentences."""
-        notes = [STORES_WORD, UNOPENED]
+        notes = [_STORES_WORD, _UNOPENED]
         if count := self.summary.verified:
             one = count == 1
             opened = "One envelope was" if one else f"{count:,} envelopes were"
@@ -147,10 +110,10 @@ class AuditFacts:
             notes.append(f"{about[0].upper()}{about[1:]}.")
         if self.resumed:
             notes.append(
-                f"{objects(self.resumed)} of these, looked at by an earlier run that was"
+                f"{objects_text(self.resumed)} of these, looked at by an earlier run that was"
                 f" interrupted, begun {self.scope.started:%Y-%m-%d %H:%M} UTC, "
-                f"{'is' if self.resumed == 1 else 'are'} told as then."
+                f"{'is' if self.resumed == 1 else 'are'} reported as then."
             )
         if "sealed" in self.summary.formats and not self.scope.footers:
-            notes.append(UNREAD)
-        return [*notes, RETIRED]
+            notes.append(_FOOTERS_UNREAD)
+        return [*notes, _RETIRED]

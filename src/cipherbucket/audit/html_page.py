@@ -1,6 +1,6 @@
 """An audit as one page of HTML, to be read by whoever answers for the keys, and kept.
 
-Law: the page needs nothing else. It asks no server for anything, runs no program, and its policy
+Rule: the page needs nothing else. It asks no server for anything, runs no program, and its policy
 (CSP) forbids both, whatever stands in it: names and descriptions are chosen by whoever may write to
 the store, and each passes through `shown`. What the page says without colours, it says on paper.
 """
@@ -12,39 +12,22 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from cipherbucket.audit.audited_object import FINDINGS, FORMATS, readable
+from cipherbucket.audit.audited_object import FORMATS
 from cipherbucket.audit.charts import FORMAT_NAMES, Bar, amount, chart, shown
 from cipherbucket.audit.facts import TOOL, AuditFacts
+from cipherbucket.audit.findings import FINDINGS
 from cipherbucket.audit.html_style import STYLE
-from cipherbucket.audit.retirement import FIRST, Retirement, objects
-from cipherbucket.audit.summary import AGES, KeyUse, Tally
+from cipherbucket.audit.key_labels import readable
+from cipherbucket.audit.retirement import MOST_NAMES, Retirement, objects_text
+from cipherbucket.audit.summary import AGES, FormatCounts, KeyUse
 
 _CHARTED = 10
 """Keys that have a bar of their own."""
 _LISTED = 100
 """Keys that have a row of their own."""
-_REASONS = 3
+_MOST_REASONS = 3
 """Reasons that stand below a finding, the commonest."""
-_ADVICE = {
-    "plaintext": "Whoever can read the bucket can read them. Encrypt them, or move them away.",
-    "stripped": "Nobody can read them as they are; repair gives them their metadata back.",
-    "unreadable": "Nobody can read them as they are; restore them from a copy.",
-    "failed": "Nothing is known of them. Audit again, with the rights that it takes.",
-    "unasked": "They are told as they describe themselves. Audit again when the KMS answers.",
-    "altered": "Someone changed who can open them. Restore the metadata, and find out who it was.",
-    "wrong-key": "The description is another key's, or someone altered the envelope.",
-    "moved": "Someone put an object in another one's place, or copied it without its keys.",
-    "length": "They were cut off, extended or replaced; restore them from a copy.",
-    "unknown-key": "Somebody must have the key. If nobody does, nobody can read them.",
-    "undescribed": "When the key is replaced, nobody can tell which objects still need it.",
-    "kms": "What the description says of the key is not so; the KMS's log tells who wrapped it.",
-    "v1": "Only old programs for Python write it. Write these objects anew.",
-    "weak-rsa": "Too short since 2013 (NIST SP 800-131A). Write these objects anew.",
-    "both-formats": "It is as strong as its weaker use, PKCS#1 v1.5. Keep one key for each format.",
-    "removed": "Whoever had that key can still open them. Reencrypt them, if that is not wanted.",
-    "footer": "If the metadata are lost, these cannot be repaired; the body may be damaged.",
-}
-_NAMELESS = '<span class="small">It has no name to ask by.</span>'
+_NO_NAME = '<span class="small">It has no name to ask by.</span>'
 _OPTION, _UNBROKEN = re.compile(r"--[a-z-]+"), r'<span class="option">\g<0></span>'
 _KINDS = {"rsa": "RSA", "aes": "AES", "kms": "KMS", "other": "unknown kind"}
 
@@ -61,7 +44,7 @@ def page(facts: AuditFacts) -> str:
         _asked(facts.answers),
         _charts(facts),
         _keys(facts),
-        _worth(facts),
+        _notes(facts),
     )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -77,13 +60,13 @@ def _head(facts: AuditFacts, target: str) -> str:
     scope = facts.scope
     seconds = (facts.finished - scope.started).total_seconds()
     ring = len(scope.ring)
-    uploads = facts.beside.uploads
-    told = {
+    uploads = scope.uploads
+    rows = {
         "Looked at": f"{scope.started:%Y-%m-%d %H:%M} UTC, in {max(1, round(seconds)):,} s",
         "By": TOOL,
-        "Keys at hand": f"{ring:,} key{'' if ring == 1 else 's'}" if ring else "none",
+        "Keys given": f"{ring:,} key{'' if ring == 1 else 's'}" if ring else "none",
         "Old versions": facts.versions,
-        "Unfinished uploads": "not told"
+        "Unfinished uploads": "unknown"
         if uploads is None
         else f"{uploads:,}"
         if uploads
@@ -92,7 +75,7 @@ def _head(facts: AuditFacts, target: str) -> str:
         "KMS": "asked which key wrapped what" if scope.asked_kms else "not asked",
     }
     items = "".join(
-        f"<div><dt>{name}</dt><dd>{shown(text)}</dd></div>" for name, text in told.items()
+        f"<div><dt>{name}</dt><dd>{shown(text)}</dd></div>" for name, text in rows.items()
     )
     return (
         "<header>\n<h1>Encryption audit</h1>\n"
@@ -107,14 +90,14 @@ def _tiles(facts: AuditFacts) -> str:
     share = _share(sum(count for count, _ in encrypted), summary.objects)
     share_of_bytes = _share(sum(size for _, size in encrypted), summary.stored_size)
     named = sum(1 for use in summary.keys.values() if use.objects)
-    kinds = len(summary.found())
+    kinds = len(summary.findings)
     tiles = (
         (f"{summary.objects:,}", f"objects, {amount(summary.stored_size)} stored"),
         (share, f"of objects encrypted; {share_of_bytes} of bytes"),
         (f"{named:,}", f"master key{'' if named == 1 else 's'} named by objects"),
         (
             f"{kinds:,}",
-            f"kind{'' if kinds == 1 else 's'} of findings, in {objects(summary.concerned)}",
+            f"kind{'' if kinds == 1 else 's'} of findings, in {objects_text(summary.concerned)}",
         ),
     )
     items = "".join(f"<li><strong>{big}</strong>{small}</li>" for big, small in tiles)
@@ -122,13 +105,13 @@ def _tiles(facts: AuditFacts) -> str:
 
 
 def _findings(facts: AuditFacts) -> str:
-    found = facts.summary.found()
+    found = facts.summary.findings
     if not found:
         return "<h2>Findings</h2>\n<p>None.</p>\n"
     rows = "".join(
-        f'<tr class="long"><td><span class="what">{FINDINGS[code]}</span>'
-        f'<div class="small">{_ADVICE[code]}</div>'
-        f"{_of_keys(facts) if code == 'both-formats' else ''}{_why(facts, code)}"
+        f'<tr class="long"><td><span class="what">{FINDINGS[code].text}</span>'
+        f'<div class="small">{FINDINGS[code].advice}</div>'
+        f"{_keys_in_both_formats(facts) if code == 'both-formats' else ''}{_reasons(facts, code)}"
         f'{_names(names, count)}</td><td class="n">{count:,}</td></tr>'
         for code, (count, names) in found.items()
     )
@@ -138,16 +121,16 @@ def _findings(facts: AuditFacts) -> str:
     )
 
 
-def _of_keys(facts: AuditFacts) -> str:
-    keys = (f"<li>{_label(use)}</li>" for use in facts.summary.both_formats()[:FIRST])
+def _keys_in_both_formats(facts: AuditFacts) -> str:
+    keys = (f"<li>{_label(use)}</li>" for use in facts.summary.keys_in_both_formats()[:MOST_NAMES])
     return f"<ul>{''.join(keys)}</ul>"
 
 
-def _why(facts: AuditFacts, code: str) -> str:
+def _reasons(facts: AuditFacts, code: str) -> str:
     """List the commonest reasons for a finding, where they were counted."""
-    why = facts.summary.why(code)[:_REASONS]
-    items = (f'<li class="small">{count:,} for: {shown(reason)}</li>' for reason, count in why)
-    return f"<ul>{''.join(items)}</ul>" if why else ""
+    reasons = facts.summary.reasons(code)[:_MOST_REASONS]
+    items = (f'<li class="small">{count:,} for: {shown(reason)}</li>' for reason, count in reasons)
+    return f"<ul>{''.join(items)}</ul>" if reasons else ""
 
 
 def _names(names: Sequence[str], count: int) -> str:
@@ -180,7 +163,7 @@ def _answer(each: Retirement) -> str:
     lines = []
     if each.objects:
         alone = "" if each.alone == each.objects else f"; {each.alone:,} of them no other key"
-        lines.append(f"{objects(each.objects)} name{'s' * (each.objects == 1)} it{alone}")
+        lines.append(f"{objects_text(each.objects)} name{'s' * (each.objects == 1)} it{alone}")
     if each.removed:
         other = "other object" if each.objects else "object"
         many = "" if each.removed == 1 else "s"
@@ -197,7 +180,7 @@ def _answer(each: Retirement) -> str:
 
 def _charts(facts: AuditFacts) -> str:
     summary = facts.summary
-    uses = [use for use in summary.use_order() if use.objects]
+    uses = [use for use in summary.keys_by_size() if use.objects]
     keys = [Bar(_text(use), use.formats) for use in uses[:_CHARTED]]
     if rest := uses[_CHARTED:]:
         keys.append(Bar(f"{len(rest):,} more", _joined([use.formats for use in rest])))
@@ -206,13 +189,13 @@ def _charts(facts: AuditFacts) -> str:
         for name in FORMATS
         if name in summary.formats
     ]
-    ages = [Bar(age, tally) for (age, _), tally in zip(AGES, summary.ages, strict=True)]
+    ages = [Bar(age, counts) for (age, _), counts in zip(AGES, summary.ages, strict=True)]
     drawn = [chart("Objects and bytes by format", formats)] if formats else []
     if keys:
         note = "An object that several keys can open counts for each of them."
         drawn.append(chart("Objects and bytes by master key", keys, note, exact=True))
     if used := sorted(summary.algorithms.items()):
-        bars = [Bar(name, tally) for name, tally in used]
+        bars = [Bar(name, counts) for name, counts in used]
         note = "How data keys are wrapped; several ways where an object has several keys."
         drawn.append(chart("Objects and bytes by wrap algorithm", bars, note, exact=True))
     if formats:
@@ -222,7 +205,7 @@ def _charts(facts: AuditFacts) -> str:
 
 
 def _keys(facts: AuditFacts) -> str:
-    uses = facts.summary.use_order()
+    uses = facts.summary.keys_by_size()
     answers = facts.retirements
     rows = "".join(_key(use, answers.get(use.label)) for use in uses[:_LISTED])
     more = len(uses) - _LISTED
@@ -239,21 +222,21 @@ def _keys(facts: AuditFacts) -> str:
 
 
 def _key(use: KeyUse, answer: Retirement | None) -> str:
-    at_hand = "not at hand" if use.key is None else f"at hand: {use.key}"
-    kms = f"; by the KMS: {', '.join(sorted(use.kms))}" if use.kms else ""
+    given = "not given" if use.key_id is None else f"given: {use.key_id}"
+    kms = f"; by the KMS: {', '.join(sorted(use.kms_ids))}" if use.kms_ids else ""
     span = ""
     if use.oldest is not None and use.newest is not None:
         span = f"{use.oldest:%Y-%m-%d} to<br>{use.newest:%Y-%m-%d}"
     return (
         f"<tr><td>{_label(use)}"
-        f'<div class="small">{_kind(use)}, {shown(at_hand)}{shown(kms)}</div></td>'
+        f'<div class="small">{_kind(use)}, {shown(given)}{shown(kms)}</div></td>'
         f'<td class="n">{use.objects:,}</td><td class="n">{amount(use.stored_size)}</td>'
         f'<td class="when">{span}</td>'
-        f'<td class="may">{_answer(answer) if answer is not None else _NAMELESS}</td></tr>'
+        f'<td class="may">{_answer(answer) if answer is not None else _NO_NAME}</td></tr>'
     )
 
 
-def _worth(facts: AuditFacts) -> str:
+def _notes(facts: AuditFacts) -> str:
     notes = "".join(f"<p>{shown(note)}</p>" for note in facts.notes)
     return f'<h2>What this report is worth</h2>\n<div class="worth">{notes}</div>\n'
 
@@ -280,10 +263,10 @@ def _text(use: KeyUse) -> str:
     return readable(use.label.description)
 
 
-def _joined(tallies: Sequence[Tally]) -> Tally:
-    joined: Tally = {}
-    for tally in tallies:
-        for name, (count, size) in tally.items():
+def _joined(parts: Sequence[FormatCounts]) -> FormatCounts:
+    joined: FormatCounts = {}
+    for part in parts:
+        for name, (count, size) in part.items():
             both = joined.setdefault(name, [0, 0])
             both[0] += count
             both[1] += size

@@ -1,6 +1,6 @@
-"""One look at an object: what its metadata say of format, key and length, and whether that is so.
+"""One object inspected: what its metadata say of format, key and length, and whether that is so.
 
-Law: one HEAD, and nothing of the body but the footer where that is asked for. An envelope is
+Rule: one HEAD, and nothing of the body but the footer where that is asked for. An envelope is
 opened only with a key of the ring that has the very label the object names and that is in this
 process; a KMS is asked only where that is wanted. What is opened is forgotten at once.
 """
@@ -10,17 +10,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from cipherbucket.audit.audited_object import (
-    FINDINGS,
-    GONE,
-    UNREADABLE,
-    AuditedObject,
-    AuditedRecipient,
-    cut,
-    kms_id_of,
-    label_of,
-)
-from cipherbucket.audit.kms_lookup import Asking
+from cipherbucket.audit.audited_object import GONE, AuditedObject, AuditedRecipient
+from cipherbucket.audit.findings import FINDINGS, UNREADABLE
+from cipherbucket.audit.key_labels import kms_id_of, label_of, shortened
+from cipherbucket.audit.kms_lookup import KmsLookup
 from cipherbucket.bulk.ledger import Outcome
 from cipherbucket.envelopes.policy import PLAINTEXT, Policy
 from cipherbucket.envelopes.unseal import unseal
@@ -51,12 +44,12 @@ _ORDER = list(FINDINGS)
 
 
 @dataclass(frozen=True)
-class Auditor:
-    """Looks at objects, several at once.
+class Inspector:
+    """Looks at objects, one HEAD each. May be used by several threads.
 
     Attributes:
         store: Where they are.
-        ring: The keys that are at hand; none at all is allowed.
+        ring: The keys given; none at all is allowed.
         strict_iv: As in `Policy`.
         footers: Whether the footers of sealed objects are read.
         kms: Asks a KMS for the keys of KMS envelopes; None for not at all.
@@ -66,9 +59,9 @@ class Auditor:
     ring: KeyRing
     strict_iv: bool = True
     footers: bool = False
-    kms: Asking | None = None
+    kms: KmsLookup | None = None
 
-    def work(self, entry: Entry | Version) -> Outcome:
+    def inspect(self, entry: Entry | Version) -> Outcome:
         """Look at one object of a listing.
 
         Raises:
@@ -79,27 +72,27 @@ class Auditor:
             stored = self.store.head(entry.name, version_id=listed)
         except ObjectNotFoundError:
             return AuditedObject(entry.name, GONE, entry.size, listed).outcome(listed)
-        found = self._looked(stored)
+        found = self._inspected(stored)
         found = replace(found, findings=tuple(sorted(set(found.findings), key=_ORDER.index)))
         return found.outcome(listed)
 
-    def _looked(self, stored: StoredObject) -> AuditedObject:
+    def _inspected(self, stored: StoredObject) -> AuditedObject:
         found = AuditedObject(
             stored.name, UNREADABLE, stored.size, stored.version_id, modified=stored.modified
         )
         try:
             info = ObjectInfo.of(stored)
         except SecurityError as error:
-            return replace(found, findings=(UNREADABLE,), reason=cut(error.message))
+            return replace(found, findings=(UNREADABLE,), reason=shortened(error.message))
         found = replace(found, format=info.format, size=info.size)
         if info.envelope is None:
             stripped = self.footers and self._ends_as_sealed(stored)
             return replace(found, findings=("stripped" if stripped else PLAINTEXT,))
         found = replace(found, recipients=tuple(map(self._recipient, info.envelope.recipients)))
-        found = _with_findings(found, info, any_keys=bool(self.ring.keys))
-        found = self._verified(found, info.envelope)
+        found = _with_envelope_findings(found, info, with_keys=bool(self.ring.keys))
+        found = self._opened(found, info.envelope)
         if self.kms is not None:
-            found = self._asked(found, info.envelope, self.kms)
+            found = self._with_kms_keys(found, info.envelope, self.kms)
         return self._with_footer(found, stored, info.envelope) if self.footers else found
 
     def _recipient(self, recipient: Recipient) -> AuditedRecipient:
@@ -107,7 +100,7 @@ class Auditor:
         bits = 8 * len(recipient.wrapped_key) if label.kind == "rsa" else None
         key = self._key_of(recipient)
         return AuditedRecipient(
-            label, cut(recipient.algorithm), bits, key.id if key is not None else None
+            label, shortened(recipient.algorithm), bits, key.id if key is not None else None
         )
 
     def _key_of(self, recipient: Recipient) -> MasterKey | None:
@@ -121,7 +114,7 @@ class Auditor:
                 return key
         return None
 
-    def _verified(self, found: AuditedObject, envelope: Envelope) -> AuditedObject:
+    def _opened(self, found: AuditedObject, envelope: Envelope) -> AuditedObject:
         """Open the envelope with keys of this process, where the ring has one that it names."""
         keys = [key for each in envelope.recipients if (key := self._key_of(each)) is not None]
         usable = {
@@ -135,31 +128,33 @@ class Auditor:
         try:
             unseal(envelope, KeyRing(*usable.values()), policy, binding=Binding(found.name))
         except WrongKeyError as error:
-            return _unproved(found, "wrong-key", error)
+            return _with_error(found, "wrong-key", error)
         except BindingError as error:  # found out only where the metadata are authentic
-            return replace(_unproved(found, "moved", error), verified=True)
+            return replace(_with_error(found, "moved", error), verified=True)
         except IntegrityError as error:
-            return _unproved(found, "altered", error)
+            return _with_error(found, "altered", error)
         except CipherbucketError:  # a policy, or a key that cannot do it: nothing is known
             return found
         return replace(found, verified=True)
 
-    def _asked(self, found: AuditedObject, envelope: Envelope, kms: Asking) -> AuditedObject:
+    def _with_kms_keys(
+        self, found: AuditedObject, envelope: Envelope, kms: KmsLookup
+    ) -> AuditedObject:
         """Let the KMS say which of its keys wrapped the data key."""
         context = wrap_context(envelope.seal.object_id) if envelope.seal is not None else b""
         recipients = list(found.recipients)
         for number, recipient in enumerate(envelope.recipients):
-            there = recipients[number]
-            if there.label.kind != "kms":
+            audited = recipients[number]
+            if audited.label.kind != "kms":
                 continue
-            told = kms.about(recipient, self._key_of(recipient), context)
-            if told.finding:
-                findings = (*found.findings, told.finding)
-                found = replace(found, findings=findings, reason=told.reason)
+            answer = kms.ask(recipient, self._key_of(recipient), context)
+            if answer.finding:
+                findings = (*found.findings, answer.finding)
+                found = replace(found, findings=findings, reason=answer.reason)
                 continue
-            recipients[number] = replace(there, kms=told.key_id)
+            recipients[number] = replace(audited, kms_id=answer.key_id)
             named = _kms_id(recipient)
-            if named is not None and named != kms_id_of(told.key_id):
+            if named is not None and named != kms_id_of(answer.key_id):
                 found = replace(found, findings=(*found.findings, "kms"))
         return replace(found, recipients=tuple(recipients))
 
@@ -173,13 +168,13 @@ class Auditor:
             data = fetch_footer(stored, fetch)
             footer = Footer.parse(data)
         except SecurityError as error:
-            return _unproved(found, "footer", error, verified=found.verified)
+            return _with_error(found, "footer", error, verified=found.verified)
         if hashlib.sha256(data).digest() != envelope.seal.footer_hash:
             findings = (*found.findings, "footer")
             return replace(found, findings=findings, reason="the footer is another object's")
-        there = {each.label for each in found.recipients}
-        once = (self._recipient(each) for each in footer.recipients)
-        removed = tuple(each for each in once if each.label not in there)
+        current = {each.label for each in found.recipients}
+        first = map(self._recipient, footer.recipients)
+        removed = tuple(each for each in first if each.label not in current)
         findings = (*found.findings, "removed") if removed else found.findings
         return replace(found, removed=removed, findings=findings)
 
@@ -192,8 +187,10 @@ class Auditor:
         return True
 
 
-def _with_findings(found: AuditedObject, info: ObjectInfo, *, any_keys: bool) -> AuditedObject:
-    """Add what can be told without any key."""
+def _with_envelope_findings(
+    found: AuditedObject, info: ObjectInfo, *, with_keys: bool
+) -> AuditedObject:
+    """Add what can be found without any key."""
     findings: list[str] = []
     reason = ""
     if found.format == OSS_V1:
@@ -203,8 +200,8 @@ def _with_findings(found: AuditedObject, info: ObjectInfo, *, any_keys: bool) ->
             findings.append("undescribed")
         if each.bits is not None and each.bits < _RSA_BITS:
             findings.append("weak-rsa")
-    # One key at hand is enough to read a sealed object; the others may be a partner's.
-    if any_keys and not any(each.key is not None for each in found.recipients):
+    # One given key is enough to read a sealed object; the others may be a partner's.
+    if with_keys and not any(each.key_id is not None for each in found.recipients):
         findings.append("unknown-key")
     try:
         info.check_lengths()
@@ -214,11 +211,11 @@ def _with_findings(found: AuditedObject, info: ObjectInfo, *, any_keys: bool) ->
     return replace(found, findings=tuple(findings), reason=reason)
 
 
-def _unproved(
+def _with_error(
     found: AuditedObject, finding: str, error: CipherbucketError, *, verified: bool | None = False
 ) -> AuditedObject:
     findings = (*found.findings, finding)
-    return replace(found, findings=findings, reason=cut(error.message), verified=verified)
+    return replace(found, findings=findings, reason=shortened(error.message), verified=verified)
 
 
 def _kms_id(recipient: Recipient) -> str | None:

@@ -1,10 +1,9 @@
 """Whether a master key can be retired, by what objects say of their keys.
 
-Law: yes is a promise, and whoever believes it may destroy the key. It is never given where an
-object could be of the key and was only not told to be: one that was not looked at, not understood
-or not opened, a key without a description, a description that is nearly the one asked about; nor
-for a name that neither an object nor a key at hand goes by. Then the answer is unknown, with the
-reason.
+Rule: yes is a promise, and whoever believes it may destroy the key. It is never given where an
+object could need the key and not say so: one that was not looked at, not understood or not opened,
+a key without a description, a description that is nearly the one asked about; nor for a name that
+neither an object nor a given key goes by. Then the answer is unknown, with the reason.
 """
 
 from __future__ import annotations
@@ -15,39 +14,32 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from cipherbucket.audit.audited_object import (
-    UNASKED,
-    UNREADABLE,
-    AuditedObject,
-    AuditedRecipient,
-    KeyLabel,
-    described,
-    kind_of,
-    kms_id_of,
-)
+from cipherbucket.audit.audited_object import AuditedObject, AuditedRecipient
+from cipherbucket.audit.findings import UNASKED, UNREADABLE
+from cipherbucket.audit.key_labels import KeyLabel, canonical, kind_of, kms_id_of
 from cipherbucket.bulk.ledger import FAILED
 from cipherbucket.errors import UsageError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms.key import AliKmsKey
 
-FIRST = 100
-"""So many names of objects are kept of every finding, and of a key that is asked about."""
+MOST_NAMES = 100
+"""Names of objects that are kept of every finding, and of a key that is asked about."""
 _REASONS = {
     FAILED: "could not be looked at",
     UNREADABLE: "with an envelope that cannot be understood",
     "stripped": "sealed, without their metadata",
     "wrong": "not opened by the key that they name",
-    "kms": "of a KMS key that the KMS does not tell",
+    "kms": "of a KMS key that the KMS does not name",
     UNASKED: "of KMS keys, and the KMS could not be asked which",
     "undescribed": "with a key that is not described",
-    "unnamed": "of KMS keys whose ids are not told (--ask-kms)",
-    "alias": "of KMS keys, and an alias does not tell which key it is: ask by its id",
-    "nameless": "of keys that are not at hand, and this key has no description to tell it by",
-    "like": "of keys that are not at hand, whose description is nearly this one",
+    "unnamed": "of KMS keys whose ids are not known (--ask-kms)",
+    "alias": "of KMS keys, and an alias does not say which key it is: ask by its id",
+    "nameless": "of keys that were not given, and this key has no description to know it by",
+    "like": "of keys that were not given, whose description is nearly this one",
 }
 """Why an object may need a key that it does not name."""
-_UNHEARD = (
+_NO_SUCH_NAME = (
     "no object and no key here goes by that name: a misspelling gets no yes; name the key's file"
     " or a key of cipherbucket.toml"
 )
@@ -59,57 +51,76 @@ class Question:
 
     Attributes:
         text: As it was asked.
-        description: Its description, as `described` writes it.
+        description: Its description, as `canonical` writes it.
         kind: ``rsa``, ``aes`` or ``kms``; None for any.
-        kms: The id of the KMS key; None for an alias, and for keys of other kinds.
-        at_hand: Whether there is such a key, whatever objects say: it was given, or some list of
+        kms_id: The id of the KMS key; None for an alias, and for keys of other kinds.
+        exists: Whether there is such a key, whatever objects say: it was given, or some list of
             keys has it. A name that nobody goes by may be another key's, misspelled.
     """
 
     text: str
     description: str
     kind: str | None = None
-    kms: str | None = None
-    at_hand: bool = False
+    kms_id: str | None = None
+    exists: bool = False
 
     @classmethod
-    def of(
-        cls, description: Mapping[str, str], kind: str | None = None, kms: str | None = None
+    def about(cls, key: MasterKey | str) -> Question:
+        """Ask about a master key, or about the description that names one.
+
+        Args:
+            key: A key, the JSON text of a description, or the id of a KMS key.
+
+        Raises:
+            UsageError: The description is no JSON object of strings.
+        """
+        if not isinstance(key, str):
+            kinds = {kind_of(each) for each in key.algorithms}
+            kms_id = kms_id_of(key.id) if isinstance(key, AliKmsKey) else None
+            kind = kinds.pop() if len(kinds) == 1 else None
+            return replace(cls.by_description(key.description, kind, kms_id), exists=True)
+        if key.lstrip().startswith("{"):
+            return cls.by_description(Description(key))
+        return cls.by_description({"kms": key}, "kms")
+
+    @classmethod
+    def by_description(
+        cls, description: Mapping[str, str], kind: str | None = None, kms_id: str | None = None
     ) -> Question:
         """Ask about the key of a description."""
-        text = described(description)
+        text = canonical(description)
         if kind in {None, "kms"}:
-            kms = kms or KeyLabel("kms", text).kms_id
-        return cls(text or "no description", text, kind, kms)
+            kms_id = kms_id or KeyLabel("kms", text).kms_id
+        return cls(text or "no description", text, kind, kms_id)
 
-    def among(self, keys: Iterable[Question]) -> Question:
-        """Return this question, about a key at hand if it is one of these."""
-        return replace(self, at_hand=self.at_hand or any(map(self._is_like, keys)))
+    def knowing(self, keys: Iterable[Question]) -> Question:
+        """Return this question, about a key that exists if it is one of these."""
+        return replace(self, exists=self.exists or any(map(self._is_of_same_key, keys)))
 
-    def _is_like(self, other: Question) -> bool:
+    def _is_of_same_key(self, other: Question) -> bool:
         if other.kind is not None and not self.may_be(other.kind):
             return False
-        same_key = self.kms is not None and self.kms == other.kms
-        return same_key or self.description == other.description
+        same_id = self.kms_id is not None and self.kms_id == other.kms_id
+        return same_id or self.description == other.description
 
     @property
     def is_alias(self) -> bool:
-        """Whether it is about a KMS key, and nobody can tell which without asking the KMS."""
+        """Whether it is about a KMS key, and nobody knows which without asking the KMS."""
         named = _entries(self.description) or {}
-        return self.kms is None and self.kind in {None, "kms"} and set(named) == {"kms"}
+        return self.kms_id is None and self.kind in {None, "kms"} and set(named) == {"kms"}
 
     def is_about(self, recipient: AuditedRecipient) -> bool:
-        """Tell whether a recipient is this key, by its label or by what the KMS said."""
+        """Return whether a recipient is this key, by its label or by what the KMS said."""
         label = recipient.label
         if not self.may_be(label.kind):
             return False
         if label.description == self.description:  # a damaged label is no description's
             return True
-        told = kms_id_of(recipient.kms) if recipient.kms is not None else label.kms_id
-        return told is not None and told == self.kms
+        named = kms_id_of(recipient.kms_id) if recipient.kms_id is not None else label.kms_id
+        return named is not None and named == self.kms_id
 
     def doubt(self, recipient: AuditedRecipient, *, opened: bool) -> str | None:
-        """Tell why a recipient, which is not this key by its label, may be so still.
+        """Return why a recipient, which is not this key by its label, may be so still.
 
         Args:
             recipient: One that `is_about` denies.
@@ -123,24 +134,24 @@ class Question:
             return None
         if label.kind == "kms" and self.is_alias:
             return "alias"
-        if label.kind == "kms" and self.kms is not None:
+        if label.kind == "kms" and self.kms_id is not None:
             return self._kms_doubt(recipient)
         if not label.is_certain:
             return "undescribed"
-        like = recipient.key is None and _holds(label.description, self.description)
+        like = recipient.key_id is None and _holds(label.description, self.description)
         return ("like" if self.description else "nameless") if like else None
 
     def _kms_doubt(self, recipient: AuditedRecipient) -> str | None:
         label = recipient.label
-        if recipient.kms is not None:
+        if recipient.kms_id is not None:
             return None
         if not label.is_certain:
             return "undescribed"
-        known = label.kms_id or kms_id_of(recipient.key or "")
+        known = label.kms_id or kms_id_of(recipient.key_id or "")
         return "unnamed" if known is None else None
 
     def may_be(self, kind: str) -> bool:
-        """Tell whether it can be about a key of this kind at all."""
+        """Return whether it can be about a key of this kind at all."""
         return self.kind in {None, "other", kind} or kind == "other"
 
 
@@ -176,7 +187,7 @@ class Retirement:
         if any(map(self.question.is_about, found.recipients)):
             self.objects += 1
             self.alone += len(found.recipients) == 1
-            if len(self.first) < FIRST:
+            if len(self.first) < MOST_NAMES:
                 self.first.append(found.name)
         elif any(map(self.question.is_about, found.removed)):
             self.removed += 1
@@ -191,13 +202,13 @@ class Retirement:
         if "wrong-key" in found.findings or "altered" in found.findings:
             return {"wrong"}
         if "kms" in found.findings and any(
-            each.kms is None for each in found.recipients if each.label.kind == "kms"
+            each.kms_id is None for each in found.recipients if each.label.kind == "kms"
         ):
             return {"kms"}
         if UNASKED in found.findings and self.question.may_be("kms"):
             return {UNASKED}
         # Several keys of the ring may have opened it: which of them did is not known then.
-        ours = [each for each in found.recipients if each.key is not None]
+        ours = [each for each in found.recipients if each.key_id is not None]
         opened = ours[0] if found.verified and len(ours) == 1 else None
         doubts = (
             self.question.doubt(each, opened=each is opened)
@@ -206,46 +217,32 @@ class Retirement:
         )
         return {doubt for doubt in doubts if doubt is not None}
 
-    def because(self, common: list[str]) -> Retirement:
+    def with_reasons(self, common: list[str]) -> Retirement:
         """Put its doubts into words, after those that concern every key."""
-        told = (
-            f"{objects(self.doubts[what])} {text}"
+        own = (
+            f"{objects_text(self.doubts[what])} {text}"
             for what, text in _REASONS.items()
             if what in self.doubts
         )
-        self.reasons = [*common, *told]
-        if not (self.objects or self.removed or self.question.at_hand):
-            self.reasons.append(_UNHEARD)
+        self.reasons = [*common, *own]
+        if not (self.objects or self.removed or self.question.exists):
+            self.reasons.append(_NO_SUCH_NAME)
         return self
 
 
-def question_of(key: MasterKey | str) -> Question:
-    """Ask about a master key, or about the description that names one.
-
-    Args:
-        key: A key, the JSON text of a description, or the id of a KMS key.
-
-    Raises:
-        UsageError: The description is no JSON object of strings.
-    """
-    if not isinstance(key, str):
-        kinds = {kind_of(each) for each in key.algorithms}
-        kms = kms_id_of(key.id) if isinstance(key, AliKmsKey) else None
-        asked = Question.of(key.description, kinds.pop() if len(kinds) == 1 else None, kms)
-        return replace(asked, at_hand=True)
-    if key.lstrip().startswith("{"):
-        return Question.of(Description(key))
-    return Question.of({"kms": key}, "kms")
+def names_of_asked(found: AuditedObject, questions: Iterable[Question]) -> list[str]:
+    """Return which of the keys that are asked about an object names, as they were asked."""
+    return [each.text for each in questions if any(map(each.is_about, found.recipients))]
 
 
-def objects(count: int) -> str:
-    """Write a number of objects."""
+def objects_text(count: int) -> str:
+    """Write a number of objects: ``1 object``, ``2 objects``."""
     return f"{count:,} object{'' if count == 1 else 's'}"
 
 
 @lru_cache(4096)
 def _holds(description: str, part: str) -> bool:
-    """Tell whether a description has all pairs of another, as people read them.
+    """Return whether a description has all entries of another, as people read them.
 
     Whoever asks by a part of a description, or in another spelling, means the key all the same.
     """

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from cipherbucket.audit.facts import AuditScope
-from cipherbucket.audit.inspector import Auditor
-from cipherbucket.audit.kms_lookup import Asking
-from cipherbucket.audit.result import Audit, beside, ledger_of, ring_of
-from cipherbucket.audit.retirement import Question, question_of
+from cipherbucket.audit.inspector import Inspector
+from cipherbucket.audit.kms_lookup import KmsLookup
+from cipherbucket.audit.result import Audit
+from cipherbucket.audit.retirement import Question
+from cipherbucket.audit.scope import AuditScope, ids_and_descriptions, open_ledger, with_unlisted
 from cipherbucket.bulk.ledger import Ledger, Outcome
 from cipherbucket.bulk.verification import Verification, gone, read_through, verified
 from cipherbucket.bulk.walk import Told, walk
@@ -83,26 +83,29 @@ class Inspection(Copies):
             footers,
             ask_kms is not None,
             datetime.now(UTC),
-            ring_of(self._ring),
+            ids_and_descriptions(self._ring),
         )
-        there_are = [*map(question_of, self._ring.keys), *map(Question.of, known)]
-        questions = [question_of(key).among(there_are) for key in retire]
+        known_keys = [
+            *map(Question.about, self._ring.keys),
+            *map(Question.by_description, known),
+        ]
+        questions = [Question.about(key).knowing(known_keys) for key in retire]
         strict = self._policy.strict_iv
-        kms = Asking(ask_kms) if ask_kms is not None else None
-        auditor = Auditor(self._store, self._ring, strict, footers, kms)
-        ledger = ledger_of(scope, strict_iv=strict)
+        kms = KmsLookup(ask_kms) if ask_kms is not None else None
+        inspector = Inspector(self._store, self._ring, strict, footers, kms)
+        ledger = open_ledger(scope, strict_iv=strict)
         try:
-            there = beside(self._store, prefix, versions=not versions)
+            scope = with_unlisted(scope, self._store)
             walk(
                 self._all_versions(prefix) if versions else self._all_objects(prefix),
-                auditor.work,
+                inspector.inspect,
                 ledger,
                 workers=workers or AUDIT_WORKERS,
                 halt=Halt(),
                 tick=_telling(progress, lambda looked: ledger.kept + looked),
             )
             ledger.forget_unseen()
-            return Audit(scope, ledger, self._ring, there, questions)
+            return Audit(scope, ledger, self._ring, questions)
         except BaseException:
             ledger.close()
             raise
@@ -209,7 +212,7 @@ class Inspection(Copies):
         yield f"{policy.strict_iv} {policy.unbound_names}"
         # A ring that reads its keys when they are needed names them; those of others are there.
         yield "" if type(self._ring) is KeyRing else repr(self._ring)
-        yield from (text for pair in sorted(ring_of(self._ring)) for text in pair)
+        yield from (text for pair in sorted(ids_and_descriptions(self._ring)) for text in pair)
 
     def _read(self, reading: Reading, version_id: str | None, halt: Halt | None) -> ObjectInfo:
         fetch = fetch_from(self._store, reading.name, None, version_id)

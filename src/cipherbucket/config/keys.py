@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import combinations
 
-from cipherbucket.audit.audited_object import kind_of
+from cipherbucket.audit.key_labels import kind_of
 from cipherbucket.config import toml_lines
 from cipherbucket.config.document import Document, suggestion
 from cipherbucket.config.entries import AES, KMS, KeyEntry

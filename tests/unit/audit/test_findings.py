@@ -72,7 +72,7 @@ def test_every_kind_of_object_is_told(store: cb.MemoryStore, key: cb.RsaKey) -> 
         assert audit.summary.verified == 2
     (recipient,) = told["a-oss"].recipients
     assert recipient.label == ("rsa", '{"desc":"tests"}')
-    assert (recipient.bits, recipient.key, recipient.algorithm) == (
+    assert (recipient.bits, recipient.key_id, recipient.algorithm) == (
         2048, key.id, "RSA/NONE/PKCS1Padding",
     )  # fmt: skip
     assert told["c-sealed"].recipients[0].bits is None
@@ -126,7 +126,7 @@ def test_a_public_half_proves_nothing(store: cb.MemoryStore, key: cb.RsaKey) -> 
     cb.Bucket(store, cb.KeyRing(key)).put("o", b"x")
     with cb.Bucket(store, cb.KeyRing(public_half(key))).audit() as audit:
         (found,) = audit.objects()
-        assert found.recipients[0].key == key.id
+        assert found.recipients[0].key_id == key.id
         assert found.verified is None
 
 
@@ -159,9 +159,9 @@ def test_an_rsa_key_for_both_formats_is_told_once(store: cb.MemoryStore, key: cb
     sealed(store, key).put("s", b"x")
     sealed(store, aes("tests")).put("t", b"x")  # of the same description, and another kind
     with cb.Bucket(store, cb.KeyRing(key)).audit() as audit:
-        (both,) = audit.summary.both_formats()
+        (both,) = audit.summary.keys_in_both_formats()
         assert (both.label, both.objects) == (("rsa", '{"desc":"tests"}'), 2)
-        assert audit.summary.found()["both-formats"] == (2, ["o", "s"])
+        assert audit.summary.findings["both-formats"] == (2, ["o", "s"])
 
 
 def test_removed_recipients_are_found_in_footers_only_when_asked(
@@ -266,7 +266,7 @@ def test_objects_that_vanish_or_are_refused_stop_nothing(key: cb.RsaKey) -> None
             ("a", "oss"), ("gone", "gone"), ("refused", "failed"), ("z", "oss"),
         ]  # fmt: skip
         assert audit.summary.objects == 3
-        assert audit.summary.found() == {"failed": (1, ["refused"])}
+        assert audit.summary.findings == {"failed": (1, ["refused"])}
         (asked,) = audit.answers
         assert (asked.answer, asked.reasons) == ("unknown", ["1 object could not be looked at"])
         (refused,) = (each for each in audit.objects() if each.name == "refused")
@@ -293,7 +293,7 @@ def test_wrap_algorithms_are_counted_and_bounded(store: cb.MemoryStore, key: cb.
     with cb.Bucket(store, cb.KeyRing()).audit() as audit:
         told = {
             name: {kind: tally["objects"] for kind, tally in formats.items()}
-            for name, formats in audit.whole()["algorithms"].items()
+            for name, formats in audit.report()["algorithms"].items()
         }
     assert told == {
         "AES-256-KWP": {"sealed": 1},

@@ -10,8 +10,9 @@ from tests.support.envelopes import v1, v2
 from tests.support.sealed_buckets import aes, body_of, public_half, sealed
 
 import cipherbucket as cb
-from cipherbucket.audit.audited_object import AuditedObject, AuditedRecipient, KeyLabel
-from cipherbucket.audit.retirement import question_of
+from cipherbucket.audit.audited_object import AuditedObject, AuditedRecipient
+from cipherbucket.audit.key_labels import KeyLabel
+from cipherbucket.audit.retirement import Question
 from cipherbucket.audit.summary import Summary
 from cipherbucket.bulk import ledger as ledgers
 from cipherbucket.stores.records import Page, Upload, Version
@@ -42,8 +43,8 @@ def recipient(
 
 
 def summed(key: cb.MasterKey | str, *found: AuditedObject) -> tuple[str, list[str]]:
-    question = question_of(key)
-    summary = Summary(NOW, [question.among([question])])
+    question = Question.about(key)
+    summary = Summary(NOW, [question.knowing([question])])
     for each in found:
         summary.add(each)
     (answer,) = summary.answers([])
@@ -71,7 +72,7 @@ def test_a_description_that_holds_the_one_asked_about_is_no_yes(
     store.put("o", b"x", metadata=v2(matdesc=there))
     assert asked(bare, '{"desc":"2024"}') == (
         "unknown",
-        ["1 object of keys that are not at hand, whose description is nearly this one"],
+        ["1 object of keys that were not given, whose description is nearly this one"],
     )
 
 
@@ -129,7 +130,7 @@ def test_what_a_footer_alone_names_is_not_misspelled(store: cb.MemoryStore) -> N
     assert asked(bare, '{"desc":"gone"}', spelled=False, footers=True)[0] == "yes"
 
 
-def test_a_key_at_hand_is_known_to_be_another(store: cb.MemoryStore) -> None:
+def test_a_given_key_is_known_to_be_another(store: cb.MemoryStore) -> None:
     pair = rsa.generate_private_key(65537, 2048)
     newer = cb.RsaKey(pair, description={"desc": "2024", "team": "billing"})
     cb.Bucket(store, cb.KeyRing(newer)).put("o", b"x")
@@ -142,7 +143,7 @@ def test_a_key_without_a_description_cannot_be_told_from_others(store: cb.Memory
     cb.Bucket(store, cb.KeyRing(cb.RsaKey(pair, description={"desc": "2024"}))).put("o", b"x")
     answer, reasons = asked(cb.Bucket(store, cb.KeyRing()), cb.RsaKey(pair))
     assert answer == "unknown"
-    assert reasons[0].startswith("1 object of keys that are not at hand, and this key has no desc")
+    assert reasons[0].startswith("1 object of keys that were not given, and this key has no desc")
 
 
 @pytest.mark.parametrize("spelled", ["RSA/NONE/PKCS1Padding", "rsa/none/pkcs1padding", "X-RSA"])
@@ -226,7 +227,7 @@ def test_unfinished_uploads_may_be_of_any_key(store: cb.MemoryStore, bare: cb.Bu
     answer, reasons = asked(bare, '{"desc":"old"}', prefix="a/")
     assert answer == "unknown"
     assert reasons == [
-        "1 unfinished upload, whose key the store does not tell: complete or abort it"
+        "1 unfinished upload, whose key the store does not report: complete or abort it"
     ]
     store.abort_upload("a/big", upload)
     assert asked(bare, '{"desc":"old"}', prefix="a/")[0] == "yes"
@@ -299,7 +300,7 @@ def test_what_the_store_does_not_let_us_see_is_unknown() -> None:
     store.put("a", b"x")
     store.refuses = True
     answer, reasons = asked(cb.Bucket(store, cb.KeyRing()), '{"desc":"old"}')
-    assert (answer, reasons) == ("unknown", ["whether uploads are unfinished could not be told"])
+    assert (answer, reasons) == ("unknown", ["whether uploads are unfinished is not known"])
 
 
 class Folding(cb.MemoryStore):

@@ -126,12 +126,12 @@ def _told(
         for line in audited.lines():
             click.echo(json.dumps(line))
     elif not (quiet and (csv_file or html_file)):
-        click.echo(text_of(audited.whole()))
+        click.echo(text_of(audited.report()))
     if not audited.summary.objects and not quiet:
         say("no object's name begins so")
     if retire:
         return 0 if all(answer.answer == "yes" for answer in audited.answers) else _FOUND
-    if audited.summary.found():
+    if audited.summary.findings:
         return _FOUND
     misspelt = bool(audited.scope.prefix) and not audited.summary.objects
     return _NO_OBJECT if misspelt else 0

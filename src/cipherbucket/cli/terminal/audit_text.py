@@ -17,7 +17,7 @@ _LISTED = 10
 
 
 def text_of(whole: dict[str, Any]) -> str:
-    """Lay out what `cipherbucket.Audit.whole` tells."""
+    """Lay out what `cipherbucket.Audit.report` returns."""
     blocks = (
         _head(whole),
         _formats(whole),

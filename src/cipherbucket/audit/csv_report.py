@@ -1,0 +1,75 @@
+"""An audit as a table (CSV), for spreadsheets: a line for each object.
+
+Rule: names are chosen by whoever may write to the store, and a spreadsheet is not to take one for a
+formula. A new column is a row of `COLUMNS`, at its end.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterable, Sequence
+
+from cipherbucket.audit.audited_object import AuditedObject, AuditedRecipient
+from cipherbucket.audit.facts import AuditFacts
+from cipherbucket.audit.report_file import report_file
+from cipherbucket.audit.retirement import Question, names_of_asked
+
+# Some spreadsheets take the wide forms of East Asian keyboards, too.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
+_Cell = str | int | Sequence[str] | None
+
+
+def write_csv(
+    path: str | os.PathLike[str], facts: AuditFacts, objects: Iterable[AuditedObject]
+) -> None:
+    """Write a line for each object.
+
+    Several keys of one object stand one a line in their field. A text that a spreadsheet would
+    take for a formula has an apostrophe before it.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    questions = [answer.question for answer in facts.summary.asked]
+    with report_file(path) as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(COLUMNS)
+        for each in objects:
+            writer.writerow([_text(value(each, questions)) for value in COLUMNS.values()])
+
+
+def _text(value: _Cell) -> str | int:
+    if value is None or isinstance(value, int):
+        return "" if value is None else value
+    text = value if isinstance(value, str) else "\n".join(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _descriptions(recipients: Iterable[AuditedRecipient]) -> list[str]:
+    return [each.label.description or "(no description)" for each in recipients]
+
+
+def _known(ids: Iterable[str | None]) -> list[str]:
+    return [each for each in ids if each is not None]
+
+
+COLUMNS: dict[str, Callable[[AuditedObject, Sequence[Question]], _Cell]] = {
+    "name": lambda each, _: each.name,
+    "version_id": lambda each, _: each.version_id,
+    "format": lambda each, _: each.format,
+    "stored_bytes": lambda each, _: each.stored_size,
+    "plaintext_bytes": lambda each, _: each.size,
+    "modified": lambda each, _: each.modified.isoformat() if each.modified is not None else None,
+    "wrap_algorithms": lambda each, _: [key.algorithm for key in each.recipients],
+    "keys": lambda each, _: _descriptions(each.recipients),
+    "rsa_bits": lambda each, _: [str(key.bits) for key in each.recipients if key.bits is not None],
+    "keys_in_ring": lambda each, _: _known(key.key_id for key in each.recipients),
+    "kms_keys": lambda each, _: _known(key.kms_id for key in each.recipients),
+    "removed_keys": lambda each, _: _descriptions(each.removed),
+    "verified": lambda each, _: {True: "yes", False: "no", None: None}[each.verified],
+    "findings": lambda each, _: each.findings,
+    "retire": names_of_asked,
+    "reason": lambda each, _: each.reason,
+}
+"""The columns by their headings, from left to right, and what stands in them."""
