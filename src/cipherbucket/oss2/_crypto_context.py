@@ -16,7 +16,7 @@ from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS_V1, SEALED
 from cipherbucket.keys.kms.key import KMS, V1_KMS
 from cipherbucket.keys.rsa import OAEP_SHA1, V1_RSA
-from cipherbucket.oss2._words import told
+from cipherbucket.oss2._messages import told
 from cipherbucket.oss2.exceptions import InconsistentError
 from cipherbucket.oss2.http import CaseInsensitiveDict
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from cipherbucket.oss2._exchange import exchange
+from cipherbucket.oss2._error_translation import exchange
 from cipherbucket.oss2._results import HeadObjectResult
 from cipherbucket.oss2.http import Response
 from cipherbucket.reading.stream import ObjectStream

@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from cipherbucket.oss2 import _xml
-from cipherbucket.oss2._face import Face
-from cipherbucket.oss2._infos import BatchDeleteObjectVersion, BatchDeleteObjectVersionList
+from cipherbucket.oss2._access import Face
+from cipherbucket.oss2._entries import BatchDeleteObjectVersion, BatchDeleteObjectVersionList
 from cipherbucket.oss2._results import (
     BatchDeleteObjectsResult,
     ListObjectsResult,

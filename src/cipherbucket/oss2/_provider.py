@@ -21,9 +21,9 @@ from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1, V1_RSA
 from cipherbucket.oss2._cipher import AESCTRCipher
 from cipherbucket.oss2._crypto_context import ContentCryptoMaterial, description_text
-from cipherbucket.oss2._exchange import Exchange, in_oss2_words
+from cipherbucket.oss2._error_translation import Exchange, in_oss2_words
+from cipherbucket.oss2._messages import translated
 from cipherbucket.oss2._streams import CipherStream
-from cipherbucket.oss2._words import translated
 from cipherbucket.oss2.exceptions import ClientError
 
 _V1_ALGORITHMS = {PKCS1: V1_RSA, OAEP_SHA1: V1_RSA, KMS: V1_KMS}

@@ -9,11 +9,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from cipherbucket.opening import open_url
-from cipherbucket.oss2._exchange import Exchange, beyond_the_end, exchange, shown
-from cipherbucket.oss2._face import Face
-from cipherbucket.oss2._get_result import GetObjectResult
-from cipherbucket.oss2._results import GetObjectMetaResult, HeadObjectResult
-from cipherbucket.oss2._sent import (
+from cipherbucket.oss2._access import Face
+from cipherbucket.oss2._arguments import (
     Bounds,
     Wanted,
     file_named,
@@ -21,6 +18,9 @@ from cipherbucket.oss2._sent import (
     sorted_headers,
     span_of,
 )
+from cipherbucket.oss2._error_translation import Exchange, beyond_the_end, exchange, shown
+from cipherbucket.oss2._get_result import GetObjectResult
+from cipherbucket.oss2._results import GetObjectMetaResult, HeadObjectResult
 from cipherbucket.oss2.exceptions import (
     ClientError,
     NoSuchBucket,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import unquote
 
-from cipherbucket.oss2._infos import (
+from cipherbucket.oss2._entries import (
     BatchDeleteObjectVersionResult,
     DeleteMarkerInfo,
     MultipartUploadInfo,

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from cipherbucket.oss2 import _xml
-from cipherbucket.oss2._exchange import exchange
-from cipherbucket.oss2._face import Face
-from cipherbucket.oss2._infos import RestoreConfiguration
+from cipherbucket.oss2._access import Face
+from cipherbucket.oss2._arguments import in_headers, query_of, sorted_headers
+from cipherbucket.oss2._entries import RestoreConfiguration
+from cipherbucket.oss2._error_translation import exchange
 from cipherbucket.oss2._results import (
     GetObjectAclResult,
     GetSymlinkResult,
     GetTaggingResult,
     RequestResult,
 )
-from cipherbucket.oss2._sent import in_headers, query_of, sorted_headers
 from cipherbucket.oss2._tagging import Tagging
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.headers import OSS_OBJECT_ACL, OSS_SYMLINK_TARGET

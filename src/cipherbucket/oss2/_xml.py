@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 from urllib.parse import unquote
 
-from cipherbucket.oss2._infos import (
+from cipherbucket.oss2._entries import (
     BatchDeleteObjectVersion,
     BatchDeleteObjectVersionResult,
     DeleteMarkerInfo,

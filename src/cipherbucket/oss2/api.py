@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NoReturn
 
 from cipherbucket.oss2._listing import Listing
-from cipherbucket.oss2._parts import Parts
+from cipherbucket.oss2._multipart import Parts
+from cipherbucket.oss2._objects import Writing
 from cipherbucket.oss2._reading import Reading
 from cipherbucket.oss2._refused import Refused
 from cipherbucket.oss2._subresources import Subresources
-from cipherbucket.oss2._writing import Writing
 
 _ELSEWHERE = "use oss2 itself, alibabacloud-oss-v2 or the console"
 

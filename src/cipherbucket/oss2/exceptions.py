@@ -26,7 +26,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from cipherbucket.oss2._errors import (
+from cipherbucket.oss2._client_errors import (
     OSS_CLIENT_ERROR_STATUS,
     OSS_FORMAT_ERROR_STATUS,
     OSS_INCONSISTENT_ERROR_STATUS,
@@ -40,7 +40,7 @@ from cipherbucket.oss2._errors import (
     RequestError,
     ServerError,
 )
-from cipherbucket.oss2._service_errors import (
+from cipherbucket.oss2._server_errors import (
     AccessDenied,
     BucketNotEmpty,
     BucketReplicationAlreadyExist,

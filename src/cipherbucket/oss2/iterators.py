@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 from cipherbucket.oss2 import defaults
-from cipherbucket.oss2._infos import MultipartUploadInfo, PartInfo, SimplifiedObjectInfo
+from cipherbucket.oss2._entries import MultipartUploadInfo, PartInfo, SimplifiedObjectInfo
 from cipherbucket.oss2.exceptions import InconsistentError, ServerError
 from cipherbucket.oss2.http import CaseInsensitiveDict
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cipherbucket.oss2._crypto_context import ContentCryptoMaterial, MultipartUploadCryptoContext
-from cipherbucket.oss2._get_result import GetObjectResult
-from cipherbucket.oss2._infos import (
+from cipherbucket.oss2._entries import (
     BatchDeleteObjectVersion,
     BatchDeleteObjectVersionList,
     BatchDeleteObjectVersionResult,
@@ -17,6 +16,7 @@ from cipherbucket.oss2._infos import (
     RestoreJobParameters,
     SimplifiedObjectInfo,
 )
+from cipherbucket.oss2._get_result import GetObjectResult
 from cipherbucket.oss2._results import (
     BatchDeleteObjectsResult,
     GetObjectAclResult,

@@ -17,13 +17,13 @@ from typing import Any
 from cipherbucket.errors import ObjectChangedError
 from cipherbucket.format.span import MAX_PART_SIZE
 from cipherbucket.oss2 import defaults
-from cipherbucket.oss2._exchange import exchange
-from cipherbucket.oss2._face import Face
+from cipherbucket.oss2._access import Face
+from cipherbucket.oss2._arguments import file_named, sorted_headers, warn_of_parts_md5
+from cipherbucket.oss2._error_translation import exchange
+from cipherbucket.oss2._messages import told
+from cipherbucket.oss2._objects import with_content_type
 from cipherbucket.oss2._reading import target_of
 from cipherbucket.oss2._results import PutObjectResult
-from cipherbucket.oss2._sent import file_named, sorted_headers, warn_of_parts_md5
-from cipherbucket.oss2._words import told
-from cipherbucket.oss2._writing import with_content_type
 from cipherbucket.oss2.exceptions import ClientError, PreconditionFailed
 from cipherbucket.oss2.utils import md5_string
 

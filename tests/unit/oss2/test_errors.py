@@ -14,7 +14,7 @@ from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_
 import cipherbucket as cb
 from cipherbucket.keys.encodings import PASSPHRASE_VARIABLE
 from cipherbucket.oss2 import EncryptionMaterials, resumable_download, resumable_upload
-from cipherbucket.oss2._words import _WORDS
+from cipherbucket.oss2._messages import _WORDS
 from cipherbucket.oss2.crypto import AliKMSProvider, RsaProvider
 from cipherbucket.oss2.exceptions import (
     ClientError,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cipherbucket.oss2 import defaults
-from cipherbucket.oss2._infos import MultipartUploadInfo, PartInfo, SimplifiedObjectInfo
+from cipherbucket.oss2._entries import MultipartUploadInfo, PartInfo, SimplifiedObjectInfo
 from cipherbucket.oss2.exceptions import InconsistentError, ServerError
 from cipherbucket.oss2.iterators import (
     MultipartUploadIterator,

@@ -15,10 +15,12 @@ from cipherbucket.envelopes.policy import Policy
 from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.format.span import PLAIN, PartPlan
 from cipherbucket.oss2 import _xml
+from cipherbucket.oss2._access import Face
+from cipherbucket.oss2._arguments import Sent, body_of, check_md5, sorted_headers, warn_of_parts_md5
 from cipherbucket.oss2._crypto_context import ContentCryptoMaterial, MultipartUploadCryptoContext
-from cipherbucket.oss2._exchange import shown
-from cipherbucket.oss2._face import Face
-from cipherbucket.oss2._infos import PartInfo
+from cipherbucket.oss2._entries import PartInfo
+from cipherbucket.oss2._error_translation import shown
+from cipherbucket.oss2._objects import with_content_type
 from cipherbucket.oss2._results import (
     InitMultipartUploadResult,
     ListMultipartUploadsResult,
@@ -26,8 +28,6 @@ from cipherbucket.oss2._results import (
     PutObjectResult,
     RequestResult,
 )
-from cipherbucket.oss2._sent import Sent, body_of, check_md5, sorted_headers, warn_of_parts_md5
-from cipherbucket.oss2._writing import with_content_type
 from cipherbucket.oss2.exceptions import ClientError, InconsistentError
 from cipherbucket.oss2.http import Response
 from cipherbucket.oss2.utils import calc_obj_crc_from_parts, check_crc

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cipherbucket.oss2._errors import ServerError
+from cipherbucket.oss2._client_errors import ServerError
 
 
 class NotFound(ServerError):  # noqa: N818  a name of oss2

@@ -27,7 +27,7 @@ from cipherbucket.errors import (
     UsageError,
     WrongKeyError,
 )
-from cipherbucket.oss2._words import told
+from cipherbucket.oss2._messages import told
 from cipherbucket.oss2.exceptions import (
     ClientError,
     InconsistentError,

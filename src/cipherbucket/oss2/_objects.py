@@ -12,12 +12,8 @@ from urllib.parse import quote
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS_V1
 from cipherbucket.objects.metadata import beside, refuse_reserved
-from cipherbucket.oss2._connection import Connection, checked_bucket_name
-from cipherbucket.oss2._content_types import content_type_by_name
-from cipherbucket.oss2._exchange import exchange
-from cipherbucket.oss2._face import Face
-from cipherbucket.oss2._results import PutObjectResult
-from cipherbucket.oss2._sent import (
+from cipherbucket.oss2._access import Face
+from cipherbucket.oss2._arguments import (
     Sent,
     body_of,
     file_named,
@@ -25,6 +21,10 @@ from cipherbucket.oss2._sent import (
     sorted_headers,
     warn_of_md5,
 )
+from cipherbucket.oss2._connection import Connection, checked_bucket_name
+from cipherbucket.oss2._content_types import content_type_by_name
+from cipherbucket.oss2._error_translation import exchange
+from cipherbucket.oss2._results import PutObjectResult
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.headers import OSS_COPY_OBJECT_SOURCE, OSS_METADATA_DIRECTIVE
 from cipherbucket.stores.records import StoredObject

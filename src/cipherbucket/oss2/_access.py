@@ -15,15 +15,15 @@ from typing import Any
 from cipherbucket.bucket import Bucket
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.oss2 import defaults
+from cipherbucket.oss2._arguments import in_headers, query_of, sorted_headers
 from cipherbucket.oss2._connection import (
     Connection,
     Place,
     checked_bucket_name,
     checked_endpoint,
 )
-from cipherbucket.oss2._exchange import Exchange, exchange, shown
+from cipherbucket.oss2._error_translation import Exchange, exchange, shown
 from cipherbucket.oss2._provider import BaseCryptoProvider
-from cipherbucket.oss2._sent import in_headers, query_of, sorted_headers
 from cipherbucket.oss2.auth import AuthBase
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.headers import OSS_ENCRYPTION_CLIENT
