@@ -4,8 +4,11 @@ A program that was written for oss2 says ``from cipherbucket import oss2`` inste
 oss2``, and ``from cipherbucket.oss2.crypto import RsaProvider`` instead of ``from oss2.crypto``.
 What is the same, what is better and what is not offered is listed in ``docs/oss2.md``.
 
-Law: a face. Names, arguments, results and exceptions are oss2's; what is done is done by
-`cipherbucket.Bucket` and its transfers. SDKs are imported when a bucket or a KMS key is made.
+Rule: a compatibility layer. Names, arguments, results and exceptions are oss2's; encryption,
+checks and transfers are those of `cipherbucket.Bucket`. It may import every package but ``server``
+and ``cli``; SDKs are imported when a bucket or a KMS key is made. A further verb of oss2 goes into
+`api`, what its answer holds into `_xml` and `_results`, and its row into ``docs/oss2.md``. Modules
+without an underscore are oss2's own names.
 """
 
 from __future__ import annotations
@@ -16,9 +19,7 @@ from typing import NoReturn
 from cipherbucket.oss2 import api, defaults, exceptions, models
 from cipherbucket.oss2 import crypto_bucket as crypto_bucket
 from cipherbucket.oss2._logging import set_file_logger, set_stream_logger
-from cipherbucket.oss2.api import (
-    CryptoBucket,
-)
+from cipherbucket.oss2.api import CryptoBucket
 from cipherbucket.oss2.auth import (
     AUTH_VERSION_1,
     AUTH_VERSION_2,

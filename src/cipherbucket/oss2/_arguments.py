@@ -1,4 +1,4 @@
-"""What a program hands over, sorted: headers of a request, bodies, ranges."""
+"""What a program hands over, checked and sorted: names, headers, parameters, bodies, ranges."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,11 @@ from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.stores.records import CONTENT_HEADERS, OSS_HEADERS
 from cipherbucket.writing.source import PutBody
 
+ProgressCallback = Callable[[int, int | None], None]
+FileName = str | bytes | os.PathLike[str]
+
 _META = "x-oss-meta-"
+_FORBID_OVERWRITE = "x-oss-forbid-overwrite"
 _OURS = frozenset(
     {
         "accept-encoding",  # ciphertext does not compress
@@ -36,7 +40,7 @@ _RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
 
 
 @dataclass
-class Sent:
+class RequestHeaders:
     """The headers of a request, by what they are for.
 
     Attributes:
@@ -57,20 +61,41 @@ class Sent:
     range: str | None = None
     if_absent: bool = False
 
+    def as_sent(self) -> dict[str, str]:
+        """Return them as one mapping again, for a request that needs no key."""
+        metadata = {_META + name: text for name, text in self.metadata.items()}
+        return metadata | self.kept | self.added | self.forbidding
 
-def sorted_headers(headers: Mapping[str, Any] | None) -> Sent:
+    @property
+    def forbidding(self) -> dict[str, str]:
+        """The header that keeps an object from being replaced, where that is asked for."""
+        return {_FORBID_OVERWRITE: "true"} if self.if_absent else {}
+
+
+def object_name(key: str | bytes | None) -> str:
+    """Return the name of an object as text.
+
+    Raises:
+        ClientError: It is empty.
+    """
+    if not key:
+        raise ClientError("key should not be null or empty.")
+    return key.decode() if isinstance(key, bytes) else key
+
+
+def sorted_headers(headers: Mapping[str, Any] | None) -> RequestHeaders:
     """Sort the headers of a request; one that is None is none.
 
     Raises:
         ClientError: ``Content-Length`` is no number.
     """
-    sent = Sent()
+    sent = RequestHeaders()
     for name, text in _texts(headers or {}):
         if name.startswith(_META):
             sent.metadata[name.removeprefix(_META)] = text
         elif name in CONTENT_HEADERS or name in OSS_HEADERS:
             sent.kept[name] = text
-        elif name == "x-oss-forbid-overwrite":
+        elif name == _FORBID_OVERWRITE:
             sent.if_absent = text.lower() == "true"
         elif name not in _OURS:
             sent.added[name] = text
@@ -137,7 +162,7 @@ def body_of(data: Any) -> tuple[PutBody, int | None]:
 
 
 @contextmanager
-def file_named(filename: str | bytes | os.PathLike[str], *, target: bool = False) -> Iterator[None]:
+def file_named(filename: FileName, *, target: bool = False) -> Iterator[None]:
     """Let errors about a file name it as the program does.
 
     Args:
@@ -147,9 +172,9 @@ def file_named(filename: str | bytes | os.PathLike[str], *, target: bool = False
     try:
         yield
     except OSError as error:
-        told, path = error.filename, os.path.realpath(os.fsdecode(filename))
-        if isinstance(told, str | bytes | os.PathLike):
-            at = os.path.realpath(os.fsdecode(told))
+        path = os.path.realpath(os.fsdecode(filename))
+        if isinstance(error.filename, str | bytes | os.PathLike):
+            at = os.path.realpath(os.fsdecode(error.filename))
             if at == path or (target and Path(at).parent == Path(path).parent):
                 error.filename, error.filename2 = os.fspath(filename), None
         raise
@@ -187,11 +212,6 @@ def span_of(byte_range: Bounds | None, header: str | None = None) -> Wanted:
     if first < 0 or (last is not None and last < first):
         raise ClientError(f"byte_range {byte_range} is none: first and last byte, from 0")
     return first, None if last is None else last - first + 1
-
-
-def in_headers(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return user metadata as the headers of a request."""
-    return {_META + name: text for name, text in metadata.items()}
 
 
 def _texts(headers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""From oss2's arguments to the store that a bucket talks to.
+"""From oss2's arguments to the store that a bucket talks to, and the requests that need no key.
 
 The store is made at the first request, as oss2 finds out then what cannot be done, and anew when
 the bucket is given an `Auth` of another signature version, another timeout or other proxies.
@@ -12,13 +12,17 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cipherbucket.credentials import ANONYMOUS, Credentials, CredentialsProvider
 from cipherbucket.errors import MissingExtraError
+from cipherbucket.oss2._answers import response_of
+from cipherbucket.oss2._arguments import object_name, query_of, sorted_headers
+from cipherbucket.oss2._error_translation import oss2_errors
 from cipherbucket.oss2.auth import UNSIGNED, AuthBase
 from cipherbucket.oss2.exceptions import ClientError
+from cipherbucket.oss2.http import Response
 from cipherbucket.stores.oss.settings import OssSettings
 
 if TYPE_CHECKING:
@@ -140,6 +144,69 @@ class Connection:
             if self._store is None or wanted != self._made_for:
                 self._store, self._made_for = self._new_store(*wanted), wanted
             return self._store
+
+    def ask_bucket(
+        self,
+        operation: str,
+        method: str,
+        *,
+        params: Mapping[str, Any],
+        headers: Mapping[str, Any] | None,
+        body: bytes = b"",
+    ) -> Response:
+        """Send a request to the bucket and return the answer; arguments as in `ask_object`."""
+        return self._ask(operation, method, None, query_of(params), headers, body)
+
+    def ask_object(
+        self,
+        operation: str,
+        method: str,
+        key: str | bytes,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, Any] | None = None,
+        body: bytes = b"",
+        subresource: str | None = None,
+    ) -> Response:
+        """Send a request to an object and return the answer.
+
+        Args:
+            operation: Its name in the documents, such as ``PutObjectTagging``.
+            method: GET, PUT ...
+            key: The object's name.
+            params: Parameters.
+            headers: Request headers.
+            body: What is sent.
+            subresource: A parameter without a value, such as ``tagging``.
+
+        Raises:
+            ClientError: No name.
+            ServerError: The service refused or failed.
+            RequestError: No answer came.
+        """
+        name, query = object_name(key), query_of(params)
+        if subresource is not None:
+            query.setdefault(subresource, "")
+        return self._ask(operation, method, name, query, headers, body)
+
+    def _ask(
+        self,
+        operation: str,
+        method: str,
+        name: str | None,
+        query: Mapping[str, str],
+        headers: Mapping[str, Any] | None,
+        body: bytes,
+    ) -> Response:
+        with oss2_errors():
+            sent = sorted_headers(headers)
+            texts = sent.as_sent()
+            if body and sent.md5 is not None:
+                texts["content-md5"] = sent.md5
+            answer = self.store().request(
+                operation, method, name, headers=texts, query=query, body=body
+            )
+            return response_of(answer)
 
     def _new_store(self, signature: str, place: Place) -> OssRequests:
         try:

@@ -1,7 +1,7 @@
 """What a program holds of an object's envelope, and of an upload in parts.
 
-Law: of the secrets only the wrapped ones are here, which stand on the object for everyone to see. A
-context may be pickled and handed to another process.
+Rule: of the secrets only the wrapped ones are here, which stand on the object for everyone to see.
+A context may be pickled and handed to another process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS_V1, SEALED
 from cipherbucket.keys.kms.key import KMS, V1_KMS
 from cipherbucket.keys.rsa import OAEP_SHA1, V1_RSA
-from cipherbucket.oss2._messages import told
+from cipherbucket.oss2._messages import message_of
 from cipherbucket.oss2.exceptions import InconsistentError
 from cipherbucket.oss2.http import CaseInsensitiveDict
 
@@ -81,7 +81,9 @@ class ContentCryptoMaterial:
                 part_size=sized.part_size if sized else None,
             )
         except CipherbucketError as error:
-            raise InconsistentError(f"no envelope can be made of this: {told(error)}") from None
+            raise InconsistentError(
+                f"no envelope can be made of this: {message_of(error)}"
+            ) from None
 
     def to_object_meta(
         self,
@@ -97,14 +99,15 @@ class ContentCryptoMaterial:
             headers: Of the request; a `CaseInsensitiveDict` is changed itself.
             multipart_upload_context: See `envelope`.
         """
-        told = headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
+        result = headers
+        if not isinstance(result, CaseInsensitiveDict):
+            result = CaseInsensitiveDict(headers)
         for name, moved in (("content-md5", _MD5), ("content-length", _LENGTH)):
-            if name in told:
-                told[moved] = told[name]
-                del told[name]
+            if name in result:
+                result[moved] = result.pop(name)
         for name, text in self.envelope(multipart_upload_context).to_metadata().items():
-            told[_META + name] = text
-        return told
+            result[_META + name] = text
+        return result
 
     def from_object_meta(self, headers: Mapping[str, str]) -> None:
         """Take over what the headers of an object tell.
@@ -121,7 +124,9 @@ class ContentCryptoMaterial:
             envelope = Envelope.parse(metadata)
             description = dict(envelope.recipients[0].description) if envelope else {}
         except CipherbucketError as error:
-            raise InconsistentError(f"the envelope cannot be understood: {told(error)}") from None
+            raise InconsistentError(
+                f"the envelope cannot be understood: {message_of(error)}"
+            ) from None
         if envelope is None:
             self.cek_alg = self.wrap_alg = None
             return

@@ -1,7 +1,6 @@
-"""The library's words in those of oss2, for whoever reads a message beside a program for oss2.
+"""The library's messages in oss2's terms, for readers who have a program for oss2 before them.
 
-Law: only how things are called is translated here, in one table: what happened and what to do are
-the library's to say.
+Rule: only terms are translated here, in one table; the library says what happened and what to do.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from cipherbucket.errors import CipherbucketError
 _ADD = "crypto_provider.add_encryption_materials(EncryptionMaterials(desc, ...))"
 
 # The longer ones first.
-_WORDS = (
+_TERMS = (
     (
         "if it should be plaintext, open with policy=Policy(plaintext=True);",
         (
@@ -89,13 +88,13 @@ _DESCRIBED = re.compile(r"the object's key is described as (.*?) (?=\([^()]*\), 
 _NONE = re.compile(r"\bno description\b")
 
 
-def translated(text: str) -> str:
-    """Return what the library says in oss2's words."""
-    for ours, theirs in _WORDS:
+def in_oss2_terms(text: str) -> str:
+    """Return a text of the library in oss2's terms."""
+    for ours, theirs in _TERMS:
         text = text.replace(ours, theirs)
     return _NONE.sub("no mat_desc", _DESCRIBED.sub(r"the object has mat_desc \1 ", text))
 
 
-def told(error: CipherbucketError) -> str:
-    """Return what happened and what to do next, in oss2's words."""
-    return translated(f"{error} ({error.hint})" if error.hint else str(error))
+def message_of(error: CipherbucketError) -> str:
+    """Return what happened and what to do next, in oss2's terms."""
+    return in_oss2_terms(f"{error} ({error.hint})" if error.hint else str(error))

@@ -5,14 +5,12 @@ from __future__ import annotations
 import abc
 import base64
 import copy
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from cipherbucket.envelopes.seal import seal
-from cipherbucket.errors import CipherbucketError, warn_caller
+from cipherbucket.errors import warn_caller
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
@@ -21,8 +19,8 @@ from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1, V1_RSA
 from cipherbucket.oss2._cipher import AESCTRCipher
 from cipherbucket.oss2._crypto_context import ContentCryptoMaterial, description_text
-from cipherbucket.oss2._error_translation import Exchange, in_oss2_words
-from cipherbucket.oss2._messages import translated
+from cipherbucket.oss2._error_translation import key_errors
+from cipherbucket.oss2._messages import in_oss2_terms
 from cipherbucket.oss2._streams import CipherStream
 from cipherbucket.oss2.exceptions import ClientError
 
@@ -30,10 +28,10 @@ _V1_ALGORITHMS = {PKCS1: V1_RSA, OAEP_SHA1: V1_RSA, KMS: V1_KMS}
 
 
 class _Ring(KeyRing):
-    """A ring that warns in oss2's words."""
+    """A ring that warns in oss2's terms."""
 
     def _warn(self, text: str) -> None:
-        warn_caller(translated(text))
+        warn_caller(in_oss2_terms(text))
 
 
 class EncryptionMaterials:
@@ -238,16 +236,6 @@ class BaseCryptoProvider(abc.ABC):
     def __repr__(self) -> str:
         """Show no key."""
         return f"<{type(self).__name__} {description_text(self.mat_desc)}>"
-
-
-@contextmanager
-def key_errors() -> Iterator[None]:
-    """Turn what a master key says into an exception of oss2's."""
-    outer = sys.exception()
-    try:
-        yield
-    except CipherbucketError as error:
-        raise in_oss2_words(error, Exchange([], outer)) from None
 
 
 def _does_not_open() -> ClientError:

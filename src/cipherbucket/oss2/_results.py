@@ -6,8 +6,9 @@ an encrypted object has the length of the plaintext.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Self, TypeVar
 from urllib.parse import unquote
 
 from cipherbucket.oss2._entries import (
@@ -18,6 +19,7 @@ from cipherbucket.oss2._entries import (
     PartInfo,
     SimplifiedObjectInfo,
 )
+from cipherbucket.oss2._error_translation import oss2_errors
 from cipherbucket.oss2._tagging import Tagging
 from cipherbucket.oss2._times import http_to_unixtime
 from cipherbucket.oss2.headers import (
@@ -26,6 +28,7 @@ from cipherbucket.oss2.headers import (
     OSS_SYMLINK_TARGET,
 )
 from cipherbucket.oss2.http import Response
+from cipherbucket.reading.stream import ObjectStream
 
 T = TypeVar("T")
 
@@ -48,7 +51,7 @@ class RequestResult:
         self.headers = resp.headers
         self.request_id = resp.request_id
         self.versionid = self.headers.get("x-oss-version-id")
-        self.delete_marker = told(self.headers, "x-oss-delete-marker", bool)
+        self.delete_marker = read_header(self.headers, "x-oss-delete-marker", bool)
 
 
 class HeadObjectResult(RequestResult):
@@ -66,11 +69,11 @@ class HeadObjectResult(RequestResult):
     def __init__(self, resp: Response) -> None:
         super().__init__(resp)
         self.object_type = self.headers.get(OSS_OBJECT_TYPE)
-        self.last_modified = told(self.headers, "last-modified", http_to_unixtime)
+        self.last_modified = read_header(self.headers, "last-modified", http_to_unixtime)
         self.content_type = self.headers.get("content-type")
-        self.content_length = told(self.headers, "content-length", int)
-        self.etag = told(self.headers, "etag", unquoted)
-        self.server_crc = told(self.headers, OSS_HASH_CRC64_ECMA, int)
+        self.content_length = read_header(self.headers, "content-length", int)
+        self.etag = read_header(self.headers, "etag", unquoted)
+        self.server_crc = read_header(self.headers, OSS_HASH_CRC64_ECMA, int)
 
 
 class GetObjectMetaResult(RequestResult):
@@ -78,9 +81,94 @@ class GetObjectMetaResult(RequestResult):
 
     def __init__(self, resp: Response) -> None:
         super().__init__(resp)
-        self.last_modified = told(self.headers, "last-modified", http_to_unixtime)
-        self.content_length = told(self.headers, "content-length", int)
-        self.etag = told(self.headers, "etag", unquoted)
+        self.last_modified = read_header(self.headers, "last-modified", http_to_unixtime)
+        self.content_length = read_header(self.headers, "content-length", int)
+        self.etag = read_header(self.headers, "etag", unquoted)
+
+
+class GetObjectResult(HeadObjectResult):
+    """The plaintext of an object or a range of it, and what is known of the object.
+
+    Lengths and ranges are those of the plaintext that comes. A whole object is good only when its
+    end was reached: then its length, and its CRC-64 if the service keeps one, were compared.
+
+    Attributes:
+        content_range: Of a range, such as ``bytes 5-9/100``; None for a whole object.
+        server_crc: CRC-64 of the whole stored object.
+    """
+
+    def __init__(
+        self, resp: Response, source: ObjectStream, first: int | None, *, crc_enabled: bool
+    ) -> None:
+        size = source.info.size
+        headers = dict(resp.headers)
+        headers["Content-Length"] = str(source.length)
+        status = resp.status
+        if first is not None and source.length:  # a range, whatever the service made of it
+            headers["Content-Range"] = f"bytes {first}-{first + source.length - 1}/{size}"
+            status = 206
+        super().__init__(Response(status, headers, _Translated(source)))
+        self.content_range = self.headers.get("Content-Range")
+        self._source = source
+        self._crc_enabled = crc_enabled
+        if crc_enabled:
+            source.count_crc64()
+
+    @property
+    def stream(self) -> Self:
+        """This result, which is what one reads from."""
+        return self
+
+    @property
+    def client_crc(self) -> int | None:
+        """CRC-64 of the stored bytes that were read; None where CRC is off."""
+        return self._source.crc64 if self._crc_enabled else None
+
+    @property
+    def source(self) -> ObjectStream:
+        """The stream behind it."""
+        return self._source
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Read ``amt`` bytes, or all that are left; ``b""`` at the end.
+
+        Raises:
+            InconsistentError: The object is not what was stored.
+            RequestError: The connection broke, and could not be taken up again.
+        """
+        return self.resp.read(amt)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.resp)
+
+    def close(self) -> None:
+        """Release the connection; what was not read stays unread."""
+        self.resp.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Translated:
+    """A stream whose errors are oss2's."""
+
+    def __init__(self, source: ObjectStream) -> None:
+        self._source = source
+
+    def read(self, size: int = -1, /) -> bytes:
+        with oss2_errors():
+            return self._source.read(size)
+
+    def close(self) -> None:
+        self._source.close()
 
 
 class GetSymlinkResult(RequestResult):
@@ -96,8 +184,8 @@ class PutObjectResult(RequestResult):
 
     def __init__(self, resp: Response) -> None:
         super().__init__(resp)
-        self.etag = told(self.headers, "etag", unquoted)
-        self.crc = told(self.headers, OSS_HASH_CRC64_ECMA, int)
+        self.etag = read_header(self.headers, "etag", unquoted)
+        self.crc = read_header(self.headers, OSS_HASH_CRC64_ECMA, int)
 
 
 class InitMultipartUploadResult(RequestResult):
@@ -212,7 +300,7 @@ class GetTaggingResult(RequestResult, Tagging):
         Tagging.__init__(self)
 
 
-def told(headers: Mapping[str, str], name: str, read: Callable[[str], T]) -> T | None:
+def read_header(headers: Mapping[str, str], name: str, read: Callable[[str], T]) -> T | None:
     """Return what a header says; None where it is not there or says nothing of the kind."""
     text = headers.get(name)
     if text is None:

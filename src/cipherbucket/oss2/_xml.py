@@ -1,6 +1,6 @@
 """The XML of OSS: what its answers say, and what is sent to it.
 
-Law: an answer is input. What is missing or of another type is an `InconsistentError`, whatever the
+Rule: an answer is input. What is missing or of another type is an `InconsistentError`, whatever the
 answer holds besides.
 """
 
@@ -57,6 +57,9 @@ class _Node:
     def all(self, path: str) -> Iterator[_Node]:
         return (_Node(element, encoded=self._encoded) for element in self._element.findall(path))
 
+    def prefixes(self) -> Iterator[str]:
+        return (node.name("Prefix") for node in self.all("CommonPrefixes"))
+
     def has(self, path: str) -> bool:
         return self._element.find(path) is not None
 
@@ -97,11 +100,7 @@ def list_objects(resp: Response) -> ListObjectsResult:
     """Read a page of objects."""
     result = ListObjectsResult(resp)
     with _understood(resp) as root:
-        result.is_truncated = root.flag("IsTruncated")
-        if result.is_truncated:
-            result.next_marker = root.name("NextMarker")
-        result.object_list += map(_object, root.all("Contents"))
-        result.prefix_list += (node.name("Prefix") for node in root.all("CommonPrefixes"))
+        result.next_marker = _read_objects(result, root, "NextMarker")
     return result
 
 
@@ -109,12 +108,16 @@ def list_objects_v2(resp: Response) -> ListObjectsV2Result:
     """Read a page of objects."""
     result = ListObjectsV2Result(resp)
     with _understood(resp) as root:
-        result.is_truncated = root.flag("IsTruncated")
-        if result.is_truncated:
-            result.next_continuation_token = root.name("NextContinuationToken")
-        result.object_list += map(_object, root.all("Contents"))
-        result.prefix_list += (node.name("Prefix") for node in root.all("CommonPrefixes"))
+        result.next_continuation_token = _read_objects(result, root, "NextContinuationToken")
     return result
+
+
+def _read_objects(result: ListObjectsResult | ListObjectsV2Result, root: _Node, next_: str) -> str:
+    """Read what both calls say alike; return where the next page begins, or an empty text."""
+    result.is_truncated = root.flag("IsTruncated")
+    result.object_list += map(_object, root.all("Contents"))
+    result.prefix_list += root.prefixes()
+    return root.name(next_) if result.is_truncated else ""
 
 
 def _object(node: _Node) -> SimplifiedObjectInfo:
@@ -145,7 +148,7 @@ def list_uploads(resp: Response) -> ListMultipartUploadsResult:
             MultipartUploadInfo(node.name("Key"), node.text("UploadId"), node.time("Initiated"))
             for node in root.all("Upload")
         )
-        result.prefix_list += (node.name("Prefix") for node in root.all("CommonPrefixes"))
+        result.prefix_list += root.prefixes()
     return result
 
 
@@ -192,7 +195,7 @@ def list_versions(resp: Response) -> ListObjectVersionsResult:
             version.etag = unquoted(node.text("ETag"))
             version.restore_info = node.text("RestoreInfo") if node.has("RestoreInfo") else None
             result.versions.append(version)
-        result.common_prefix += (node.name("Prefix") for node in root.all("CommonPrefixes"))
+        result.common_prefix += root.prefixes()
     return result
 
 
@@ -262,8 +265,10 @@ def delete_request(objects: Iterable[BatchDeleteObjectVersion]) -> bytes:
     return ET.tostring(root)
 
 
-def tagging_request(tags: Tagging) -> bytes:
-    """Write tags."""
+def tagging_request(tags: Tagging | str | bytes) -> bytes:
+    """Write tags, or return what the program wrote."""
+    if not isinstance(tags, Tagging):
+        return _as_written(tags)
     root = ET.Element("Tagging")
     tag_set = ET.SubElement(root, "TagSet")
     for key, value in tags.tag_set.tagging_rule.items():
@@ -273,11 +278,17 @@ def tagging_request(tags: Tagging) -> bytes:
     return ET.tostring(root)
 
 
-def restore_request(configuration: RestoreConfiguration) -> bytes:
-    """Write how an archived object is to be restored."""
+def restore_request(configuration: RestoreConfiguration | str | bytes) -> bytes:
+    """Write how an archived object is to be restored, or return what the program wrote."""
+    if not isinstance(configuration, RestoreConfiguration):
+        return _as_written(configuration)
     root = ET.Element("RestoreRequest")
     ET.SubElement(root, "Days").text = str(configuration.days)
     if configuration.job_parameters is not None and configuration.job_parameters.tier is not None:
         parameters = ET.SubElement(root, "JobParameters")
         ET.SubElement(parameters, "Tier").text = configuration.job_parameters.tier
     return ET.tostring(root)
+
+
+def _as_written(xml: str | bytes) -> bytes:
+    return xml.encode() if isinstance(xml, str) else xml

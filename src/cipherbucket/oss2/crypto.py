@@ -26,7 +26,8 @@ from cipherbucket.keys.local_rsa import local_rsa_key
 from cipherbucket.keys.rsa import MIN_BITS, RsaKey
 from cipherbucket.oss2._cipher import AESCTRCipher
 from cipherbucket.oss2._crypto_context import description_text
-from cipherbucket.oss2._provider import BaseCryptoProvider, EncryptionMaterials, key_errors
+from cipherbucket.oss2._error_translation import key_errors
+from cipherbucket.oss2._provider import BaseCryptoProvider, EncryptionMaterials
 from cipherbucket.oss2.exceptions import ClientError
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Lists that come in pages, as one iterable: objects, unfinished uploads, parts.
 
-Law: a page is asked for when the one before is used up, and asked for again where the service
+Rule: a page is asked for when the one before is used up, and asked for again where the service
 failed (5xx), ``max_retries`` times in all. An iterator can be gone through once.
 """
 
@@ -22,14 +22,20 @@ class _Pages(Iterator[Entry], abc.ABC):
     """A list in pages.
 
     Attributes:
+        bucket: The `CryptoBucket` that is asked.
         is_truncated: Whether there are further pages.
         next_marker: Where the next one begins.
         entries: What of this page was not handed out yet.
     """
 
     def __init__(
-        self, marker: str, max_retries: int | None, headers: Mapping[str, str] | None
+        self,
+        bucket: Any,
+        marker: str,
+        max_retries: int | None,
+        headers: Mapping[str, str] | None,
     ) -> None:
+        self.bucket = bucket
         self.is_truncated = True
         self.next_marker = marker
         self.max_retries = max(defaults.get(max_retries, defaults.request_retries), 1)
@@ -104,8 +110,7 @@ class ObjectIterator(_Pages[SimplifiedObjectInfo]):
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(marker, max_retries, headers)
-        self.bucket = bucket
+        super().__init__(bucket, marker, max_retries, headers)
         self.prefix = prefix
         self.delimiter = delimiter
         self.max_keys = max_keys
@@ -151,8 +156,7 @@ class ObjectIteratorV2(_Pages[SimplifiedObjectInfo]):
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(continuation_token, max_retries, headers)
-        self.bucket = bucket
+        super().__init__(bucket, continuation_token, max_retries, headers)
         self.prefix = prefix
         self.delimiter = delimiter
         self.start_after = start_after
@@ -200,8 +204,7 @@ class MultipartUploadIterator(_Pages[MultipartUploadInfo]):
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(key_marker, max_retries, headers)
-        self.bucket = bucket
+        super().__init__(bucket, key_marker, max_retries, headers)
         self.prefix = prefix
         self.delimiter = delimiter
         self.next_upload_id_marker = upload_id_marker
@@ -241,8 +244,7 @@ class ObjectUploadIterator(_Pages[MultipartUploadInfo]):
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__("", max_retries, headers)
-        self.bucket = bucket
+        super().__init__(bucket, "", max_retries, headers)
         self.key = key
         self.next_upload_id_marker = ""
         self.max_uploads = max_uploads
@@ -285,8 +287,7 @@ class PartIterator(_Pages[PartInfo]):
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(marker, max_retries, headers)
-        self.bucket = bucket
+        super().__init__(bucket, marker, max_retries, headers)
         self.key = key
         self.upload_id = upload_id
         self.max_parts = max_parts

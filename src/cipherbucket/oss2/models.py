@@ -16,11 +16,11 @@ from cipherbucket.oss2._entries import (
     RestoreJobParameters,
     SimplifiedObjectInfo,
 )
-from cipherbucket.oss2._get_result import GetObjectResult
 from cipherbucket.oss2._results import (
     BatchDeleteObjectsResult,
     GetObjectAclResult,
     GetObjectMetaResult,
+    GetObjectResult,
     GetSymlinkResult,
     GetTaggingResult,
     HeadObjectResult,

@@ -1,33 +1,37 @@
-"""Files to objects and back, going on where an earlier call was interrupted.
+"""Files to objects and back, continued where an earlier call was interrupted.
 
-Law: oss2 decides what goes in parts and how large they are, this library does the rest: its journal
-remembers what left, and a file or an object that changed meanwhile is begun anew, under a new data
-key. What oss2 itself left unfinished is not gone on with: its records do not tell which plaintext
-was sent under the key that they name.
+Rule: oss2 decides what goes in parts and how large they are, this library does the rest: its
+journal records what was sent, and a file or an object that changed meanwhile is begun anew, under a
+new data key. What oss2 itself left unfinished is not continued: its records do not say which
+plaintext was sent under the key that they name.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cipherbucket.errors import ObjectChangedError
 from cipherbucket.format.span import MAX_PART_SIZE
 from cipherbucket.oss2 import defaults
-from cipherbucket.oss2._access import Face
-from cipherbucket.oss2._arguments import file_named, sorted_headers, warn_of_parts_md5
-from cipherbucket.oss2._error_translation import exchange
-from cipherbucket.oss2._messages import told
-from cipherbucket.oss2._objects import with_content_type
-from cipherbucket.oss2._reading import target_of
+from cipherbucket.oss2._arguments import (
+    FileName,
+    ProgressCallback,
+    file_named,
+    sorted_headers,
+    warn_of_parts_md5,
+)
+from cipherbucket.oss2._error_translation import oss2_errors
+from cipherbucket.oss2._messages import message_of
+from cipherbucket.oss2._objects import target_path, with_content_type
 from cipherbucket.oss2._results import PutObjectResult
+from cipherbucket.oss2.api import CryptoBucket
 from cipherbucket.oss2.exceptions import ClientError, PreconditionFailed
 from cipherbucket.oss2.utils import md5_string
 
-ProgressCallback = Callable[[int, int | None], None]
 _UPLOADS = ".py-oss-upload"
 _DOWNLOADS = ".py-oss-download"
 _BLOCK = 16
@@ -37,7 +41,7 @@ _PASSED_ON = ("x-oss-request-payer", "x-oss-traffic-limit")
 def resumable_upload(
     bucket: Any,
     key: str,
-    filename: str | bytes | os.PathLike[str],
+    filename: FileName,
     store: ResumableStore | None = None,
     headers: Mapping[str, str] | None = None,
     multipart_threshold: int | None = None,
@@ -68,7 +72,7 @@ def resumable_upload(
         ClientError: It changed while it was read, or another process uploads it.
         And the exceptions of `CryptoBucket.put_object`. What was sent stays, for the next call.
     """
-    face, path, state = _face(bucket), Path(os.fsdecode(filename)), _folder(store)
+    ours, path, state = _ours(bucket), Path(os.fsdecode(filename)), _journal_folder(store)
     size = os.stat(filename).st_size  # noqa: PTH116  an error names the file as it was given
     threshold = defaults.get(multipart_threshold, defaults.multipart_threshold)
     if size < max(threshold, 1):
@@ -80,8 +84,8 @@ def resumable_upload(
     sent = with_content_type(sorted_headers(headers), key)
     if sent.md5 is not None:
         warn_of_parts_md5()
-    with file_named(filename), exchange() as call:
-        face.as_cipherbucket(sent.added).upload(
+    with file_named(filename), oss2_errors() as answers:
+        ours.access.bucket(sent.added).upload(
             path,
             key,
             metadata=sent.metadata,
@@ -94,14 +98,14 @@ def resumable_upload(
             progress=progress_callback,
         )
         # An upload that was interrupted after its last request is only looked at.
-        completed = any(answer.method == "POST" for answer in call.seen)
-        return PutObjectResult(call.answer("POST" if completed else "HEAD"))
+        completed = any(answer.method == "POST" for answer in answers.seen)
+        return PutObjectResult(answers.newest("POST" if completed else "HEAD"))
 
 
 def resumable_download(
     bucket: Any,
     key: str,
-    filename: str | bytes | os.PathLike[str],
+    filename: FileName,
     multiget_threshold: int | None = None,
     part_size: int | None = None,
     progress_callback: ProgressCallback | None = None,
@@ -133,7 +137,7 @@ def resumable_download(
         ClientError: Another process downloads to it.
         And the exceptions of `CryptoBucket.get_object`. What came stays, for the next call.
     """
-    face, path, state = _face(bucket), target_of(filename), _folder(store)
+    ours, path, state = _ours(bucket), target_path(filename), _journal_folder(store)
     passed_on = {name: text for name, text in (headers or {}).items() if name.lower() in _PASSED_ON}
     size = bucket.head_object(key, params=params, headers=passed_on).content_length
     threshold = defaults.get(multiget_threshold, defaults.multiget_threshold)
@@ -146,9 +150,9 @@ def resumable_download(
             headers=passed_on,
         )
         return
-    with file_named(filename, target=True), exchange():
+    with file_named(filename, target=True), oss2_errors():
         try:
-            face.as_cipherbucket(passed_on).download(
+            ours.access.bucket(passed_on).download(
                 key,
                 path,
                 version_id=(params or {}).get("versionId"),
@@ -159,7 +163,7 @@ def resumable_download(
                 progress=progress_callback,
             )
         except ObjectChangedError as error:  # a range asked with If-Match, as in oss2
-            details = {"Code": PreconditionFailed.code, "Message": told(error)}
+            details = {"Code": PreconditionFailed.code, "Message": message_of(error)}
             raise PreconditionFailed(412, {}, b"", details) from None
 
 
@@ -265,15 +269,15 @@ def make_download_store(root: str | None = None, dir: str | None = None) -> Resu
     return ResumableDownloadStore(root, dir)
 
 
-def _face(bucket: object) -> Face:
-    if not isinstance(bucket, Face):
+def _ours(bucket: object) -> CryptoBucket:
+    if not isinstance(bucket, CryptoBucket):
         raise ClientError(
             f"a {type(bucket).__name__} is no CryptoBucket of cipherbucket.oss2's, which this takes"
         )
     return bucket
 
 
-def _folder(store: object) -> str | None:
+def _journal_folder(store: object) -> str | None:
     """Return where a journal is to lie."""
     if store is None or isinstance(store, _Folder):
         return None if store is None else store.dir

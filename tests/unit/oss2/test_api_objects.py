@@ -101,9 +101,16 @@ def test_headers_go_where_they_belong(opened: Any, face: Scene) -> None:
 
 def test_an_object_that_is_there_is_not_replaced(opened: Any) -> None:
     opened.put_object("o", CONTENT)
-    with pytest.raises(ServerError) as caught:
-        opened.put_object("o", b"", headers={"x-oss-forbid-overwrite": "true"})
-    assert (caught.value.status, caught.value.code) == (409, "FileAlreadyExists")
+    opened.put_object("other", b"")
+    headers = {"x-oss-forbid-overwrite": "true"}
+    for replace, source in (
+        (opened.put_object, ("o", b"")),
+        (opened.copy_object, (opened.bucket_name, "other", "o")),
+    ):
+        with pytest.raises(ServerError) as caught:
+            replace(*source, headers=headers)
+        assert (caught.value.status, caught.value.code) == (409, "FileAlreadyExists")
+    assert opened.get_object("o").read() == CONTENT
 
 
 @pytest.mark.parametrize("header", ["bytes=5-9", "BYTES=5-9", "bytes=-5", "bytes=1-2,4-5"])
