@@ -7,7 +7,7 @@ from tests.cli.runs import invoke, succeed
 from tests.docs.test_docs import ROOT, blocks, oss_environment
 
 import cipherbucket as cb
-from cipherbucket.config import entries
+from cipherbucket.config import rules
 from cipherbucket.server import Endpoint
 from cipherbucket.server.kms import KmsEndpoint
 
@@ -65,12 +65,12 @@ def test_the_example_works_on_the_command_line_and_in_python(
 def test_the_page_names_everything_that_the_file_can_say() -> None:
     page = PAGE.read_text()
     tables = (
-        entries._STORE,
-        *entries._KEYS_OF.values(),
-        entries._RULE,
+        rules._STORE,
+        *rules._KEYS_OF.values(),
+        rules._RULE,
     )
     for table in tables:
         for name in table:
             assert f"`{name}`" in page, name
-    for name in entries._RESERVED:
+    for name in rules._RESERVED:
         assert f"`{name}`" in page

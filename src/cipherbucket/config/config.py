@@ -15,7 +15,9 @@ from pathlib import Path
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.config.document import Document, find_config, read_document, suggestion
-from cipherbucket.config.entries import (
+from cipherbucket.config.guard import Place, RuledBucket
+from cipherbucket.config.named_keys import Ask, GivenRing, Keys, NamedRing
+from cipherbucket.config.rules import (
     KeyEntry,
     Rule,
     StoreEntry,
@@ -24,8 +26,6 @@ from cipherbucket.config.entries import (
     rules_in,
     stores_in,
 )
-from cipherbucket.config.guard import Place, RuledBucket
-from cipherbucket.config.keys import Ask, GivenRing, Keys, NamedRing
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import UsageError
 from cipherbucket.format.metadata_names import OSS, SEALED

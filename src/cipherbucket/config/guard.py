@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.config.entries import Rule
+from cipherbucket.config.rules import Rule
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import UsageError
 from cipherbucket.format.envelope import Envelope

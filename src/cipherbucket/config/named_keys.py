@@ -16,7 +16,7 @@ from itertools import combinations
 from cipherbucket.audit.key_labels import kind_of
 from cipherbucket.config import toml_lines
 from cipherbucket.config.document import Document, suggestion
-from cipherbucket.config.entries import AES, KMS, KeyEntry
+from cipherbucket.config.rules import AES, KMS, KeyEntry
 from cipherbucket.errors import (
     MasterKeyError,
     MissingExtraError,
