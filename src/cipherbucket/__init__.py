@@ -20,7 +20,9 @@ from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.verification import Verification, VerifiedObject
 from cipherbucket.config.config import Config, load_config
 from cipherbucket.config.document import find_config
-from cipherbucket.config.rules import KeyEntry, Rule, StoreEntry
+from cipherbucket.config.keys import KeyEntry
+from cipherbucket.config.rules import Rule
+from cipherbucket.config.stores import StoreEntry
 from cipherbucket.credentials import Credentials
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (

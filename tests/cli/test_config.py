@@ -99,7 +99,7 @@ def test_a_rule_for_sealed_is_not_written_around(team: dict[str, cb.Bucket]) -> 
     assert told(team["records"], "ledger/y")[0] == "sealed"  # -k goes before the key alone
     refused = invoke("cp", "-k", "recovery", "--format", "oss", "-", "records://z", stdin=b"1")
     assert refused.exit_code == 4
-    assert "does not serve format oss" in error_of(refused)
+    assert "is not for format oss" in error_of(refused)
 
 
 @pytest.mark.parametrize(

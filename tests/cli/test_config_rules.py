@@ -111,7 +111,7 @@ def test_a_key_opens_nothing_new_of_a_format_that_it_does_not_serve(folder: Path
     result = invoke("cp", "--recipient", "sdk", "-", "records://sealed/a", stdin=b"1")
     assert result.exit_code == 4
     assert "key sdk of " in error_of(result)
-    assert "does not serve format sealed (it serves oss)" in result.stderr
+    assert "is not for format sealed (it is for oss)" in result.stderr
     listed = {
         each["name"]: each["writes"]
         for each in map(json.loads, succeed("keys", "--json").stdout.splitlines())

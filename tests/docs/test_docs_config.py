@@ -7,7 +7,7 @@ from tests.cli.runs import invoke, succeed
 from tests.docs.test_docs import ROOT, blocks, oss_environment
 
 import cipherbucket as cb
-from cipherbucket.config import rules
+from cipherbucket.config import keys, rules, stores
 from cipherbucket.server import Endpoint
 from cipherbucket.server.kms import KmsEndpoint
 
@@ -65,12 +65,12 @@ def test_the_example_works_on_the_command_line_and_in_python(
 def test_the_page_names_everything_that_the_file_can_say() -> None:
     page = PAGE.read_text()
     tables = (
-        rules._STORE,
-        *rules._KEYS_OF.values(),
-        rules._RULE,
+        stores.SETTINGS,
+        *keys.SETTINGS.values(),
+        rules.SETTINGS,
     )
     for table in tables:
         for name in table:
             assert f"`{name}`" in page, name
-    for name in rules._RESERVED:
+    for name in stores.RESERVED:
         assert f"`{name}`" in page

@@ -1,8 +1,9 @@
 """``cipherbucket.toml``: stores and keys by name, and which keys write and read where.
 
-Law: the rule is chosen by the name of each object, the longest match counts, and nothing is written
-under a key that its rule does not name. A bucket that was opened for one rule refuses the names of
-another; what is done to all that lies below a prefix is refused where rules differ below it.
+Rule: the name of each object decides which of ``[[rules]]`` holds for it, the longest match counts,
+and nothing is written under a key that its rule does not name. A bucket that was opened for one
+rule refuses the names of another; what is done to all that lies below a prefix is refused where
+rules differ below it.
 """
 
 from __future__ import annotations
@@ -16,16 +17,12 @@ from pathlib import Path
 from cipherbucket.bucket import Bucket
 from cipherbucket.config.document import Document, find_config, read_document, suggestion
 from cipherbucket.config.guard import Place, RuledBucket
-from cipherbucket.config.named_keys import Ask, GivenRing, Keys, NamedRing
-from cipherbucket.config.rules import (
-    KeyEntry,
-    Rule,
-    StoreEntry,
-    as_named,
-    keys_in,
-    rules_in,
-    stores_in,
-)
+from cipherbucket.config.keys import KeyEntry, keys_in
+from cipherbucket.config.loading import Ask
+from cipherbucket.config.named_keys import NamedKeys
+from cipherbucket.config.rings import GivenRing, NamedRing
+from cipherbucket.config.rules import Rule, rules_in
+from cipherbucket.config.stores import StoreEntry, canonical_url, split_name, stores_in
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import UsageError
 from cipherbucket.format.metadata_names import OSS, SEALED
@@ -76,12 +73,12 @@ class Config:
     """
 
     def __init__(self, document: Document, passphrase: Ask | None = None) -> None:
-        document.refuse_unknown((), document.tables, ("stores", "keys", "rules"))
+        document.place().refuse_unknown(document.tables, ("stores", "keys", "rules"))
         self._document = document
         self._stores = stores_in(document)
         entries = keys_in(document)
         self._rules = rules_in(document, self._stores, entries)
-        self._keys = Keys(document, entries, passphrase)
+        self._keys = NamedKeys(document, entries, passphrase)
 
     @property
     def path(self) -> Path:
@@ -132,7 +129,7 @@ class Config:
             named: Its name, its file, or ``kms:`` and its id; a key that is not here passes.
 
         Raises:
-            MasterKeyError: It does not serve format ``sealed``.
+            MasterKeyError: It is not for format ``sealed``.
         """
         self._keys.refuse_named(named, SEALED, as_recipient=True)
 
@@ -142,7 +139,7 @@ class Config:
         Args:
             keys: The first writes, all read; or one ring.
             named: Name, file or ``kms:ID`` of the first. The file knows it by its id as well, but
-                that of an encrypted key file cannot be told without its passphrase.
+                that of an encrypted key file cannot be found without its passphrase.
 
         Raises:
             MasterKeyError: The keys make no ring.
@@ -165,17 +162,15 @@ class Config:
         Raises:
             UsageError: There is no such store.
         """
-        name, separator, rest = place.partition("://")
-        if not separator:
-            name, _, rest = place.partition("/")
+        name, rest = split_name(place)
         if name in self._stores:
             return self._stores[name].url, rest
-        if separator and name in {"oss", "file", "memory"}:
+        if "://" in place and name in {"oss", "file", "memory"}:
             for store in sorted(self._stores.values(), key=lambda each: -len(each.url)):
                 if f"{place}/".startswith(f"{store.url}/"):
                     return store.url, place[len(store.url) + 1 :]
             store_url, rest = split_url(place)
-            return as_named(store_url, self._stores.values()), rest
+            return canonical_url(store_url, self._stores.values()), rest
         raise UsageError(
             f"{self.path}: there is no store {name!r}", hint=suggestion(name, self._stores)
         )
@@ -253,8 +248,8 @@ class Config:
             try:
                 return OssSettings(**values)
             except UsageError as error:
-                at = ("stores", store.name)
-                raise self._document.error(at, error.message, error.hint) from None
+                place = self._document.place("stores", store.name)
+                raise place.error(error.message, error.hint) from None
         return None
 
     def open(

@@ -1,10 +1,10 @@
-"""``cipherbucket.toml`` on disk: where it is looked for, whom it is believed, what is wrong in it.
+"""``cipherbucket.toml`` on disk: where it is found, who may have written it, what is wrong in it.
 
-Law: who can write this file decides under which keys data is written and where it goes. A file that
-other users could have written is refused; one that was only found, not named, must also belong to
-who runs this, or to root.
+Rule: who can write this file decides under which keys data is written and where it goes. A file
+that other users could have written is refused; one that was only found, not named, must also
+belong to the user who runs this, or to root.
 
-Law: no secret may stand in it. What looks like one is refused, and no value is repeated in an
+Rule: no secret may stand in it. What looks like one is refused, and no value is repeated in an
 error: it may be what should not have been there. Every error carries the file and the line.
 """
 
@@ -58,35 +58,9 @@ class Document:
     tables: Mapping[str, Any]
     lines: Mapping[toml_lines.Path, int]
 
-    def where(self, path: toml_lines.Path) -> str:
-        """Return the file and the line of a name."""
-        return f"{self.path}:{toml_lines.line_of(dict(self.lines), path)}"
-
-    def error(self, path: toml_lines.Path, message: str, hint: str | None = None) -> UsageError:
-        """Return what is wrong at a name."""
-        return UsageError(f"{self.where(path)}: {label(path)}: {message}", hint=hint)
-
-    def key_error(
-        self, path: toml_lines.Path, message: str, hint: str | None = None
-    ) -> MasterKeyError:
-        """Return what is wrong with a key that a name stands for."""
-        return MasterKeyError(f"{self.where(path)}: {label(path)}: {message}", hint=hint)
-
-    def refuse_unknown(
-        self, path: toml_lines.Path, table: Mapping[str, Any], known: Iterable[str]
-    ) -> None:
-        """Refuse names that mean nothing.
-
-        Raises:
-            UsageError: There is one.
-        """
-        known = tuple(known)
-        for name in table:
-            if name in known:
-                continue
-            if _SECRET_NAME.search(name):
-                raise self.error((*path, name), "no secret may be in this file", _NO_SECRETS)
-            raise self.error((*path, name), "unknown name", suggestion(name, known))
+    def place(self, *names: str | int) -> Place:
+        """Return a place in the file."""
+        return Place(self, names)
 
     def relative(self, text: str) -> Path:
         """Return a path of the file: absolute, below ``~``, or relative to the file."""
@@ -98,12 +72,59 @@ class Document:
         return self.path.parent / path
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place in a file, where something may be wrong.
+
+    Attributes:
+        document: The file.
+        path: The names from the root.
+    """
+
+    document: Document
+    path: toml_lines.Path
+
+    @property
+    def line(self) -> int:
+        """Its line, or that of the nearest table around it."""
+        return toml_lines.line_of(self.document.lines, self.path)
+
+    def at(self, *names: str | int) -> Place:
+        """Return a place below this one."""
+        return Place(self.document, (*self.path, *names))
+
+    def error(self, message: str, hint: str | None = None) -> UsageError:
+        """Return what is wrong here."""
+        return UsageError(self._located(message), hint=hint)
+
+    def key_error(self, message: str, hint: str | None = None) -> MasterKeyError:
+        """Return what is wrong with the key of this place."""
+        return MasterKeyError(self._located(message), hint=hint)
+
+    def _located(self, message: str) -> str:
+        return f"{self.document.path}:{self.line}: {_label(self.path)}: {message}"
+
+    def refuse_unknown(self, table: Iterable[str], known: Iterable[str]) -> None:
+        """Refuse names that mean nothing.
+
+        Raises:
+            UsageError: There is one.
+        """
+        known = tuple(known)
+        for name in table:
+            if name in known:
+                continue
+            if _SECRET_NAME.search(name):
+                raise self.at(name).error("no secret may be in this file", _NO_SECRETS)
+            raise self.at(name).error("unknown name", suggestion(name, known))
+
+
 def _is_secret(text: str) -> bool:
-    """Tell whether a text is an access key, or is as long as a bare AES key."""
+    """Return whether a text is an access key, or is as long as a bare AES key."""
     return bool(_SECRET.search(text) or _BARE_KEY.fullmatch(text.strip()))
 
 
-def label(path: toml_lines.Path) -> str:
+def _label(path: toml_lines.Path) -> str:
     """Return a name as the file writes it: ``[keys.cmk] rsa``, ``[[rules]] at``."""
     parts = ["..." if isinstance(each, str) and _is_secret(each) else each for each in path]
     if parts[:1] == ["rules"]:
@@ -169,8 +190,8 @@ def read_document(path: Path, *, found: bool) -> Document:
         tables = tomllib.loads(text)
         lines, texts = toml_lines.lines_of(text), list(_texts_in((), tables))
     except tomllib.TOMLDecodeError as error:
-        told = _SYNTAX_LINE.search(str(error))
-        line = int(told[1]) if told else text.count("\n") + 1
+        position = _SYNTAX_LINE.search(str(error))
+        line = int(position[1]) if position else text.count("\n") + 1
         what = (
             _SYNTAX_LINE.sub("", str(error)).strip().replace("(at end of document)", "at its end")
         )
@@ -182,7 +203,7 @@ def read_document(path: Path, *, found: bool) -> Document:
     for at, value in texts:
         is_label = any(part in _LABELS for part in at)
         if _SECRET.search(value) or (not is_label and _is_secret(value)):
-            raise document.error(at, "this looks like a key or an access key", _NO_SECRETS)
+            raise document.place(*at).error("this looks like a key or an access key", _NO_SECRETS)
     return document
 
 

@@ -1,6 +1,6 @@
 """On which line of a TOML document each name stands.
 
-``tomllib`` tells what a document says and not where. This walks over a document that ``tomllib``
+``tomllib`` returns what a document says and not where. This walks over a document that ``tomllib``
 has read, so it knows the text to be well formed: it looks for where names and values end, and
 judges neither.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from collections.abc import Mapping
 
 Path = tuple[str | int, ...]
 """Names from the root; a number is the place in an array."""
@@ -35,7 +36,7 @@ def lines_of(text: str) -> dict[Path, int]:
     return walk.lines
 
 
-def line_of(lines: dict[Path, int], path: Path) -> int:
+def line_of(lines: Mapping[Path, int], path: Path) -> int:
     """Return the line of a name, or of the nearest table around it; 1 if there is none."""
     while path and path not in lines:
         path = path[:-1]

@@ -114,7 +114,7 @@ def test_a_key_that_cannot_be_read_is_known_by_its_description(folder: Path) -> 
 def test_what_a_key_does_not_serve_its_copy_does_not_write(folder: Path) -> None:
     copy = cb.load_key(copied(folder, "sdk.pem"), description={"desc": "other"})
     config = config_of(folder)
-    with pytest.raises(cb.MasterKeyError, match=r"key sdk of .* does not serve format sealed"):
+    with pytest.raises(cb.MasterKeyError, match=r"key sdk of .* is not for format sealed"):
         config.open("records", copy).put("a", b"1")
     config.open("records", copy, format="oss").put("a", b"1")
 

@@ -69,7 +69,7 @@ def refused(tmp_path: Path, text: str) -> cb.UsageError:
         (f'{STORE}{KEYS}[[rules]]\nat = "r"\nwrite = "o"\n', "12: [[rules]] write: key o is", ""),
         (
             f'{STORE}{KEYS}[[rules]]\nat = "r"\nwrite = "v"\nformat = "oss"\n',
-            "12: [[rules]] write: key v does not serve format oss",
+            "12: [[rules]] write: key v is not for format oss",
             "",
         ),
         (
