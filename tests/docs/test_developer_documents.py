@@ -1,0 +1,49 @@
+"""CONTRIBUTING.md and the glossary are true: commands, folders, files, public names, words."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import cipherbucket as cb
+
+ROOT = Path(__file__).parents[2]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+
+
+def test_every_command_of_a_developer_exists() -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert set(re.findall(r"\bmake ([a-z]+)\b", CONTRIBUTING)) - {"us"} <= set(targets)
+    programs = re.findall(r"`(?:\.venv/bin/python -m pytest )?([\w./]+/[\w.]+)`", CONTRIBUTING)
+    assert {".ci/run", "src/cipherbucket", "tests/unit"} <= set(programs)
+    assert [name for name in programs if not (ROOT / name).exists()] == []
+
+
+def test_every_folder_of_tests_is_explained() -> None:
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/*.py")} | {"vectors"}
+    named = CONTRIBUTING.partition("## Where things are")[2].partition("## ")[0]
+    assert {folder for folder in folders if not re.search(rf"`(tests/)?{folder}`", named)} == set()
+
+
+def rows() -> list[list[str]]:
+    lines = [line for line in GLOSSARY.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells if row[0] != "word"]
+
+
+def test_every_word_of_the_glossary_has_one_meaning_and_a_source() -> None:
+    words = [word for row in rows() for word in row[0].split(", ")]
+    assert len(words) == len(set(words))
+    assert [row for row in rows() if len(row) != 3 or not all(row)] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([A-Z]\w+)(?:\.\w+)?`", GLOSSARY))))
+def test_every_class_of_the_glossary_exists(name: str) -> None:
+    sources = (ROOT / "src" / "cipherbucket").rglob("*.py")
+    assert name in cb.__all__ or any(f"class {name}" in path.read_text("utf-8") for path in sources)
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([a-z_]+/[a-z_]+\.py)`", GLOSSARY))))
+def test_every_file_of_the_glossary_exists(path: str) -> None:
+    assert (ROOT / "src" / "cipherbucket" / path).is_file()
