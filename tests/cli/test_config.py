@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import contents, error_of, invoke, succeed
+from tests.support.config_scenes import write_config
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -19,6 +20,7 @@ url = "file://{folder}/copies"
 
 [keys.mine]
 rsa = "mine.pem"
+description = { desc = "mine" }
 
 [keys.vault]
 aes = "vault.key"
@@ -26,7 +28,7 @@ aes = "vault.key"
 [keys.recovery]
 rsa = "mine.pem.pub"
 formats = ["sealed"]
-description = {{ desc = "recovery" }}
+description = { desc = "recovery" }
 
 [[rules]]
 at = "records"
@@ -50,11 +52,7 @@ def team(tmp_path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch) -> dic
         (tmp_path / f"mine.pem{suffix}").write_bytes(Path(f"{key_file}{suffix}").read_bytes())
         (tmp_path / f"mine.pem{suffix}").chmod(0o600)
     cb.create_aes_key_file(tmp_path / "vault.key", description={"desc": "vault"})
-    text = RULES.format(folder=tmp_path).replace(
-        'rsa = "mine.pem"\n', 'rsa = "mine.pem"\ndescription = { desc = "mine" }\n'
-    )
-    (tmp_path / "cipherbucket.toml").write_text(text)
-    (tmp_path / "cipherbucket.toml").chmod(0o644)
+    write_config(tmp_path, RULES)
     for name in ("records", "copies"):
         cb.make_bucket(f"file://{tmp_path}/{name}")
     monkeypatch.chdir(tmp_path)

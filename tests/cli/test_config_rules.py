@@ -6,68 +6,14 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import error_of, invoke, succeed
+from tests.support.config_scenes import make_rules, make_weak_key
 
 import cipherbucket as cb
-
-RULES = """
-[stores.records]
-url = "file://{folder}/records"
-
-[stores.copies]
-url = "file://{folder}/copies"
-
-[stores.gone]
-url = "file://{folder}/gone"
-
-[keys.mine]
-rsa = "mine.pem"
-
-[keys.old]
-rsa = "old.pem"
-read_only = true
-
-[keys.vault]
-aes = "vault.key"
-
-[keys.sdk]
-rsa = "sdk.pem"
-formats = ["oss"]
-
-[[rules]]
-at = "records"
-write = "mine"
-
-[[rules]]
-at = "records/other"
-write = "mine"
-read = ["old"]
-
-[[rules]]
-at = "records/vault"
-write = "vault"
-unbound_names = false
-
-[[rules]]
-at = "records/sealed"
-write = "mine"
-format = "sealed"
-
-[[rules]]
-at = "copies"
-write = "mine"
-format = "sealed"
-"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("mine", "old", "sdk"):
-        cb.create_rsa_key_file(tmp_path / f"{name}.pem", description={"desc": name}, bits=2048)
-    cb.create_aes_key_file(tmp_path / "vault.key", description={"desc": "vault"})
-    (tmp_path / "cipherbucket.toml").write_text(RULES.format(folder=tmp_path))
-    (tmp_path / "cipherbucket.toml").chmod(0o644)
-    for name in ("records", "copies"):
-        cb.make_bucket(f"file://{tmp_path}/{name}")
+    make_rules(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
     return tmp_path
@@ -171,19 +117,9 @@ def test_what_is_verified_of_a_format_is_verified_by_its_rule(folder: Path) -> N
 
 
 def test_a_weak_key_of_a_rule_writes_if_that_is_said(folder: Path) -> None:
-    from cryptography.hazmat.primitives.asymmetric import rsa
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
-
-    weak = rsa.generate_private_key(65537, 1024)
-    pem = weak.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     for suffix in ("", ".pub", ".json"):
         (folder / f"mine.pem{suffix}").unlink()
-    (folder / "mine.pem").write_bytes(pem)
-    (folder / "mine.pem").chmod(0o600)
+    make_weak_key(folder / "mine.pem")
     refused = invoke("cp", "-", "records://a", stdin=b"1")
     assert refused.exit_code == 4
     assert "--allow-weak-key" in refused.stderr

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import error_of, invoke, succeed
+from tests.support.config_scenes import make_weak_key, write_config
 
 import cipherbucket as cb
 from cipherbucket.server.kms import KmsEndpoint
@@ -14,12 +15,6 @@ from cipherbucket.server.kms import KmsEndpoint
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def written(folder: Path, text: str) -> None:
-    path = folder / "cipherbucket.toml"
-    path.write_text(text)
-    path.chmod(0o644)
 
 
 def listed(*args: object, code: int = 0) -> dict[str, dict[str, object]]:
@@ -37,7 +32,7 @@ def test_every_kind_of_key_is_tried(folder: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("OSS_ACCESS_KEY_SECRET", kms.access_key_secret)
         monkeypatch.setenv("OLD", "x y")
         monkeypatch.delenv("KMS_ENDPOINT", raising=False)
-        written(
+        write_config(
             folder,
             '[keys.public]\nrsa = "cmk.pem.pub"\n'
             '[keys.old]\nrsa = "old.pem"\npassphrase_env = "OLD"\nread_only = true\n'
@@ -87,24 +82,14 @@ def test_the_keys_of_the_command_line_need_no_file(key_file: Path, tmp_path: Pat
 
 
 def test_a_key_that_cannot_write_is_said_to_read(folder: Path) -> None:
-    from cryptography.hazmat.primitives.asymmetric import rsa
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
-
-    weak = rsa.generate_private_key(65537, 1024)
-    pem = weak.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "weak.pem").write_bytes(pem)
-    (folder / "weak.pem").chmod(0o600)
+    make_weak_key(folder / "weak.pem")
     assert "reads only: it is too short to write" in succeed("keys", "-k", "weak.pem").stdout
 
 
 def test_keys_that_cannot_be_told_apart_fail_the_list(folder: Path) -> None:
     for name in ("a.pem", "b.pem"):
         cb.create_rsa_key_file(name, description={"desc": "same"}, bits=2048)
-    written(folder, '[keys.a]\nrsa = "a.pem"\n[keys.b]\nrsa = "b.pem"\n')
+    write_config(folder, '[keys.a]\nrsa = "a.pem"\n[keys.b]\nrsa = "b.pem"\n')
     result = invoke("keys")
     assert result.exit_code == 4
     assert "cipherbucket.toml:3: [keys.b]: it and key a could not be told apart" in result.stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import base, error_of, invoke, succeed
+from tests.support.config_scenes import write_config
 
 import cipherbucket as cb
 
@@ -17,12 +18,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
     return tmp_path
-
-
-def written(text: str) -> None:
-    path = Path("cipherbucket.toml")
-    path.write_text(text)
-    path.chmod(0o644)
 
 
 def test_a_store_by_name_without_a_file_that_names_it(folder: Path) -> None:
@@ -42,17 +37,18 @@ def test_a_writing_key_without_a_description_is_warned_of(folder: Path) -> None:
         cb.create_rsa_key_file(f"{name}.pem", description={"desc": name}, bits=2048)
     Path("bare.pem.json").unlink()
     Path("old.pem.json").unlink()
-    written(
+    write_config(
+        folder,
         '[keys.bare]\nrsa = "bare.pem"\nformats = ["oss"]\n[keys.mine]\nrsa = "mine.pem"\n'
         '[keys.old]\nrsa = "old.pem"\nformats = ["sealed"]\nread_only = true\n'
-        "[[rules]]\nat = 'memory://a'\nwrite = 'mine'\nread = []\n"
+        "[[rules]]\nat = 'memory://a'\nwrite = 'mine'\nread = []\n",
     )
     for options in ((), ("--json",)):
         result = invoke("keys", *options)
         warned = [line for line in result.stderr.splitlines() if "warning" in line]
         assert len(warned) == 1
         assert "warning: key bare writes without a description" in warned[0]
-    written('[keys.bare]\nrsa = "bare.pem"\n')
+    write_config(folder, '[keys.bare]\nrsa = "bare.pem"\n')
     assert "without a description" in succeed("keys").stderr
 
 
@@ -65,10 +61,11 @@ def test_check_tells_that_the_rule_does_not_let_it_be_read(folder: Path) -> None
     for name in ("mine", "old"):
         with cb.open_bucket(url, cb.load_key(f"{name}.pem"), format="sealed") as bucket:
             bucket.put(name, b"1")
-    written(
+    write_config(
+        folder,
         f'[stores.records]\nurl = "{url}"\n[keys.mine]\nrsa = "mine.pem"\n'
         '[keys.old]\nrsa = "old.pem"\n'
-        '[[rules]]\nat = "records"\nwrite = "mine"\nread = []\nformat = "sealed"\n'
+        '[[rules]]\nat = "records"\nwrite = "mine"\nread = []\nformat = "sealed"\n',
     )
     assert succeed("keys", "check", "records://mine").stdout.count("\n") == 1
     for name, why in (("oss", "this bucket accepts sealed"), ("old", "these read here: mine")):

@@ -5,56 +5,14 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import invoke, succeed
+from tests.support.config_scenes import make_rules
 
 import cipherbucket as cb
-
-RULES = """
-[stores.records]
-url = "file://{folder}/records"
-
-[keys.mine]
-rsa = "mine.pem"
-
-[keys.old]
-rsa = "old.pem"
-read_only = true
-
-[keys.vault]
-aes = "vault.key"
-
-[keys.sdk]
-rsa = "sdk.pem"
-formats = ["oss"]
-
-[[rules]]
-at = "records"
-write = "mine"
-
-[[rules]]
-at = "records/other"
-write = "mine"
-read = ["old"]
-
-[[rules]]
-at = "records/vault"
-write = "vault"
-unbound_names = false
-
-[[rules]]
-at = "records/sealed"
-write = "mine"
-format = "sealed"
-"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("mine", "old", "sdk"):
-        cb.create_rsa_key_file(tmp_path / f"{name}.pem", description={"desc": name}, bits=2048)
-    cb.create_aes_key_file(tmp_path / "vault.key", description={"desc": "vault"})
-    (tmp_path / "cipherbucket.toml").write_text(RULES.format(folder=tmp_path))
-    (tmp_path / "cipherbucket.toml").chmod(0o644)
-    cb.make_bucket(f"file://{tmp_path}/records")
+    make_rules(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
     return tmp_path

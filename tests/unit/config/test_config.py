@@ -3,9 +3,11 @@
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.support.config_scenes import write_config
 
 import cipherbucket as cb
 from cipherbucket.server.kms import KmsEndpoint
@@ -24,7 +26,7 @@ rsa = "keys/2026.pem"
 
 [keys.cmk-2024]
 rsa = "keys/2024.pem"
-description = {{ desc = "2024" }}
+description = { desc = "2024" }
 passphrase_env = "OLD_PASSPHRASE"
 read_only = true
 
@@ -73,13 +75,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write(tmp_path: Path, keys: Path) -> Write:
     (tmp_path / "keys").symlink_to(keys)
 
-    def written(text: str) -> Path:
-        path = tmp_path / "cipherbucket.toml"
-        path.write_text(text.format(folder=tmp_path) if "{folder}" in text else text)
-        path.chmod(0o644)
-        return path
-
-    return written
+    return partial(write_config, tmp_path)
 
 
 @pytest.fixture

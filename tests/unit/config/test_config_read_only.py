@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from tests.support.config_scenes import make_keys, write_config
 
 import cipherbucket as cb
 
@@ -18,7 +19,7 @@ rsa = "new.pem"
 
 [keys.old]
 rsa = "old.pem"
-description = {{ desc = "old" }}
+description = { desc = "old" }
 read_only = true
 
 [keys.vault]
@@ -39,17 +40,9 @@ accept = ["oss"]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("new", "old", "sdk"):
-        cb.create_rsa_key_file(
-            tmp_path / f"{name}.pem",
-            description={"desc": name},
-            bits=2048,
-            passphrase="open sesame" if name == "old" else None,
-        )
-    cb.create_aes_key_file(tmp_path / "vault.key", description={"desc": "vault"})
+    make_keys(tmp_path, "new", "old", "sdk", passphrases={"old": "open sesame"})
     cb.make_bucket(f"file://{tmp_path}/records")
-    (tmp_path / "cipherbucket.toml").write_text(TOML.format(folder=tmp_path))
-    (tmp_path / "cipherbucket.toml").chmod(0o644)
+    write_config(tmp_path, TOML)
     (tmp_path / "elsewhere").mkdir()
     return tmp_path
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.config_scenes import write_config
 
 import cipherbucket as cb
 
@@ -37,10 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def loaded(folder: Path, text: str = RULES) -> cb.Config:
-    path = folder / "cipherbucket.toml"
-    path.write_text(text.format(folder=folder))
-    path.chmod(0o644)
-    return cb.load_config(path)
+    return cb.load_config(write_config(folder, text))
 
 
 def test_nothing_is_written_anew_or_moved_where_another_rule_holds(folder: Path) -> None:
