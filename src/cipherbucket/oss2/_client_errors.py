@@ -1,4 +1,4 @@
-"""The roots of the exceptions; `cipherbucket.oss2.exceptions` draws the tree."""
+"""`OssError`, and its kinds that are not made of an answer of OSS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class OssError(Exception):
         status: The HTTP status; negative where there was no answer.
         headers: Headers of the answer.
         body: What it said, cut.
-        details: The same as pairs.
+        details: The same by name.
         request_id: What the service's support asks for.
         code: The service's code, such as ``NoSuchKey``.
         message: Its words.
@@ -30,7 +30,7 @@ class OssError(Exception):
 
     status: int = 0
     code: str = ""
-    _in_words = False  # no answer is behind it: told by its body
+    _in_words = False  # no answer is behind it: its text is its body
 
     def __init__(
         self,
@@ -119,7 +119,3 @@ class OpenApiServerError(OssError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.status, self.request_id, self.message, self.code)
-
-
-class ServerError(OssError):
-    """The service refused or failed."""

@@ -1,43 +1,102 @@
-"""What OSS refuses or fails with, one exception a status and code.
+"""What OSS refuses or fails with: `ServerError`, and its kinds by HTTP status and code.
 
-One without a code is for answers that bring none, and the root of its kind.
+A kind without a code is for answers that bring none, and the root of its kinds.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
+import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from typing import Protocol
 
-from cipherbucket.oss2._client_errors import ServerError
+from cipherbucket.oss2._client_errors import OssError
+
+_ERROR = "x-oss-err"
+"""Where an answer to HEAD, which has no body, says what went wrong."""
+_KEPT = 4096
+"""Most bytes of an error's body that are kept."""
+_KINDS: dict[tuple[int, str], type[ServerError]] = {}
 
 
-class NotFound(ServerError):  # noqa: N818  a name of oss2
+class ServerError(OssError):
+    """The service refused or failed."""
+
+    def __init_subclass__(cls, status: int | None = None, code: str | None = None) -> None:
+        """Register a kind by its status and code; None takes the class's name as the code.
+
+        A class of a program's own has no status, and is not registered.
+        """
+        super().__init_subclass__()
+        if status is not None:
+            cls.status, cls.code = status, cls.__name__ if code is None else code
+            _KINDS[cls.status, cls.code] = cls
+
+
+class Answer(Protocol):
+    """What an exception is made of."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers."""
+
+    def read(self, amt: int, /) -> bytes:
+        """Read some of the body."""
+
+
+def make_exception(resp: Answer) -> ServerError:
+    """Return the exception that an answer of the service means."""
+    body = resp.read(_KEPT)
+    text = body
+    if not body and (encoded := resp.headers.get(_ERROR)) is not None:
+        try:
+            text = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError):
+            text = b""
+    details = _details(text)
+    kind = _KINDS.get((resp.status, details.get("Code", "")), ServerError)
+    return kind(resp.status, resp.headers, body, details)
+
+
+def _details(text: bytes) -> dict[str, str]:
+    try:
+        root = ET.fromstring(text)  # noqa: S314  at most a few KiB, and expat expands no bombs
+    except ET.ParseError:
+        raw = text.decode("utf-8", "replace")
+        if "<Error>" not in raw:
+            return {}
+        found = {name: re.search(f"<{name}>(.*?)</{name}>", raw) for name in ("Code", "Message")}
+        return {name: match.group(1) for name, match in found.items() if match is not None}
+    if root.tag != "Error":
+        return {}
+    return {child.tag: child.text or "" for child in root}
+
+
+class NotFound(ServerError, status=404, code=""):
     """Something of this name is not there."""
 
-    status = 404
 
-
-class Conflict(ServerError):  # noqa: N818
+class Conflict(ServerError, status=409, code=""):
     """Something else is there."""
 
-    status = 409
 
-
-class NotModified(ServerError):  # noqa: N818
+class NotModified(ServerError, status=304, code=""):
     """A condition on the time or ETag did not hold."""
 
-    status = 304
 
-
-class InvalidArgument(ServerError):  # noqa: N818
+class InvalidArgument(ServerError, status=400):
     """A header or parameter that cannot be.
 
     Attributes:
         name: Which one.
         value: What it was.
     """
-
-    status = 400
-    code = "InvalidArgument"
 
     def __init__(
         self,
@@ -51,14 +110,12 @@ class InvalidArgument(ServerError):  # noqa: N818
         self.value = details.get("ArgumentValue")
 
 
-class PositionNotEqualToLength(Conflict):
+class PositionNotEqualToLength(Conflict, status=409):
     """Something was appended at a place that is not the end.
 
     Attributes:
         next_position: Where the end is.
     """
-
-    code = "PositionNotEqualToLength"
 
     def __init__(
         self,
@@ -71,239 +128,137 @@ class PositionNotEqualToLength(Conflict):
         self.next_position = int(headers.get("x-oss-next-append-position", "0"))
 
 
-class MalformedXml(ServerError):  # noqa: N818
+class MalformedXml(ServerError, status=400, code="MalformedXML"):
     """400 MalformedXML."""
 
-    status = 400
-    code = "MalformedXML"
 
-
-class InvalidRequest(ServerError):  # noqa: N818
+class InvalidRequest(ServerError, status=400):
     """400 InvalidRequest."""
 
-    status = 400
-    code = "InvalidRequest"
 
-
-class OperationNotSupported(ServerError):  # noqa: N818
+class OperationNotSupported(ServerError, status=400):
     """400 OperationNotSupported."""
 
-    status = 400
-    code = "OperationNotSupported"
 
-
-class InvalidDigest(ServerError):  # noqa: N818
+class InvalidDigest(ServerError, status=400):
     """400 InvalidDigest."""
 
-    status = 400
-    code = "InvalidDigest"
 
-
-class InvalidObjectName(ServerError):  # noqa: N818
+class InvalidObjectName(ServerError, status=400):
     """400 InvalidObjectName."""
 
-    status = 400
-    code = "InvalidObjectName"
 
-
-class NotImplemented(ServerError):  # noqa: A001, N818
+class NotImplemented(ServerError, status=400):  # noqa: A001
     """400 NotImplemented."""
 
-    status = 400
-    code = "NotImplemented"
 
-
-class InvalidEncryptionRequest(ServerError):  # noqa: N818
+class InvalidEncryptionRequest(ServerError, status=400):
     """400 InvalidEncryptionRequest."""
 
-    status = 400
-    code = "InvalidEncryptionRequest"
 
-
-class BucketReplicationAlreadyExist(ServerError):  # noqa: N818
+class BucketReplicationAlreadyExist(ServerError, status=400):
     """400 BucketReplicationAlreadyExist."""
 
-    status = 400
-    code = "BucketReplicationAlreadyExist"
 
-
-class InvalidEncryptionAlgorithmError(ServerError):
+class InvalidEncryptionAlgorithmError(ServerError, status=400):
     """400 InvalidEncryptionAlgorithmError."""
 
-    status = 400
-    code = "InvalidEncryptionAlgorithmError"
 
-
-class ObjectAlreadyExists(ServerError):  # noqa: N818
+class ObjectAlreadyExists(ServerError, status=400):
     """400 ObjectAlreadyExists."""
 
-    status = 400
-    code = "ObjectAlreadyExists"
 
-
-class PartNotSequential(ServerError):  # noqa: N818
+class PartNotSequential(ServerError, status=400):
     """400 PartNotSequential."""
 
-    status = 400
-    code = "PartNotSequential"
 
-
-class InvalidWORMConfiguration(ServerError):  # noqa: N818
+class InvalidWORMConfiguration(ServerError, status=400):
     """400 InvalidWORMConfiguration."""
 
-    status = 400
-    code = "InvalidWORMConfiguration"
 
-
-class AccessDenied(ServerError):  # noqa: N818
+class AccessDenied(ServerError, status=403):
     """403 AccessDenied."""
 
-    status = 403
-    code = "AccessDenied"
 
-
-class SignatureDoesNotMatch(ServerError):  # noqa: N818
+class SignatureDoesNotMatch(ServerError, status=403):
     """403 SignatureDoesNotMatch."""
 
-    status = 403
-    code = "SignatureDoesNotMatch"
 
-
-class WORMConfigurationLocked(ServerError):  # noqa: N818
+class WORMConfigurationLocked(ServerError, status=403):
     """403 WORMConfigurationLocked."""
 
-    status = 403
-    code = "WORMConfigurationLocked"
 
-
-class NoSuchWORMConfiguration(ServerError):  # noqa: N818
+class NoSuchWORMConfiguration(ServerError, status=404):
     """404 NoSuchWORMConfiguration."""
 
-    status = 404
-    code = "NoSuchWORMConfiguration"
 
-
-class NoSuchTransferAccelerationConfiguration(ServerError):  # noqa: N818
+class NoSuchTransferAccelerationConfiguration(ServerError, status=404):
     """404 NoSuchTransferAccelerationConfiguration."""
 
-    status = 404
-    code = "NoSuchTransferAccelerationConfiguration"
 
-
-class RestoreAlreadyInProgress(ServerError):  # noqa: N818
+class RestoreAlreadyInProgress(ServerError, status=409):
     """409 RestoreAlreadyInProgress."""
 
-    status = 409
-    code = "RestoreAlreadyInProgress"
 
-
-class PreconditionFailed(ServerError):  # noqa: N818
+class PreconditionFailed(ServerError, status=412):
     """412 PreconditionFailed."""
 
-    status = 412
-    code = "PreconditionFailed"
 
-
-class NoSuchBucket(NotFound):
+class NoSuchBucket(NotFound, status=404):
     """404 NoSuchBucket."""
 
-    status = 404
-    code = "NoSuchBucket"
 
-
-class NoSuchKey(NotFound):
+class NoSuchKey(NotFound, status=404):
     """404 NoSuchKey."""
 
-    status = 404
-    code = "NoSuchKey"
 
-
-class NoSuchUpload(NotFound):
+class NoSuchUpload(NotFound, status=404):
     """404 NoSuchUpload."""
 
-    status = 404
-    code = "NoSuchUpload"
 
-
-class NoSuchWebsite(NotFound):
+class NoSuchWebsite(NotFound, status=404, code="NoSuchWebsiteConfiguration"):
     """404 NoSuchWebsiteConfiguration."""
 
-    status = 404
-    code = "NoSuchWebsiteConfiguration"
 
-
-class NoSuchLifecycle(NotFound):
+class NoSuchLifecycle(NotFound, status=404):
     """404 NoSuchLifecycle."""
 
-    status = 404
-    code = "NoSuchLifecycle"
 
-
-class NoSuchCors(NotFound):
+class NoSuchCors(NotFound, status=404, code="NoSuchCORSConfiguration"):
     """404 NoSuchCORSConfiguration."""
 
-    status = 404
-    code = "NoSuchCORSConfiguration"
 
-
-class NoSuchLiveChannel(NotFound):
+class NoSuchLiveChannel(NotFound, status=404):
     """404 NoSuchLiveChannel."""
 
-    status = 404
-    code = "NoSuchLiveChannel"
 
-
-class NoSuchBucketPolicy(NotFound):
+class NoSuchBucketPolicy(NotFound, status=404):
     """404 NoSuchBucketPolicy."""
 
-    status = 404
-    code = "NoSuchBucketPolicy"
 
-
-class NoSuchInventory(NotFound):
+class NoSuchInventory(NotFound, status=404):
     """404 NoSuchInventory."""
 
-    status = 404
-    code = "NoSuchInventory"
 
-
-class NoSuchReplicationRule(NotFound):
+class NoSuchReplicationRule(NotFound, status=404):
     """404 NoSuchReplicationRule."""
 
-    status = 404
-    code = "NoSuchReplicationRule"
 
-
-class NoSuchServerSideEncryptionRule(NotFound):
+class NoSuchServerSideEncryptionRule(NotFound, status=404):
     """404 NoSuchServerSideEncryptionRule."""
 
-    status = 404
-    code = "NoSuchServerSideEncryptionRule"
 
-
-class BucketNotEmpty(Conflict):
+class BucketNotEmpty(Conflict, status=409):
     """409 BucketNotEmpty."""
 
-    status = 409
-    code = "BucketNotEmpty"
 
-
-class ObjectNotAppendable(Conflict):
+class ObjectNotAppendable(Conflict, status=409):
     """409 ObjectNotAppendable."""
 
-    status = 409
-    code = "ObjectNotAppendable"
 
-
-class ChannelStillLive(Conflict):
+class ChannelStillLive(Conflict, status=409):
     """409 ChannelStillLive."""
 
-    status = 409
-    code = "ChannelStillLive"
 
-
-class LiveChannelDisabled(Conflict):
+class LiveChannelDisabled(Conflict, status=409):
     """409 LiveChannelDisabled."""
-
-    status = 409
-    code = "LiveChannelDisabled"

@@ -19,13 +19,6 @@ message of the exception.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
-from typing import Protocol
-
 from cipherbucket.oss2._client_errors import (
     OSS_CLIENT_ERROR_STATUS,
     OSS_FORMAT_ERROR_STATUS,
@@ -38,7 +31,6 @@ from cipherbucket.oss2._client_errors import (
     OpenApiServerError,
     OssError,
     RequestError,
-    ServerError,
 )
 from cipherbucket.oss2._server_errors import (
     AccessDenied,
@@ -78,8 +70,10 @@ from cipherbucket.oss2._server_errors import (
     PositionNotEqualToLength,
     PreconditionFailed,
     RestoreAlreadyInProgress,
+    ServerError,
     SignatureDoesNotMatch,
     WORMConfigurationLocked,
+    make_exception,
 )
 
 __all__ = [
@@ -136,62 +130,3 @@ __all__ = [
     "WORMConfigurationLocked",
     "make_exception",
 ]
-
-_ERROR = "x-oss-err"
-"""Where an answer to HEAD, which has no body, says what went wrong."""
-_KEPT = 4096
-"""Most bytes of an error's body that are kept."""
-
-
-class Answer(Protocol):
-    """What an exception is made of."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers."""
-
-    def read(self, amt: int, /) -> bytes:
-        """Read some of the body."""
-
-
-def make_exception(resp: Answer) -> ServerError:
-    """Return the exception that an answer of the service means."""
-    body = resp.read(_KEPT)
-    text = body
-    if not body and (told := resp.headers.get(_ERROR)) is not None:
-        try:
-            text = base64.b64decode(told, validate=True)
-        except (binascii.Error, ValueError):
-            text = b""
-    details = _details(text)
-    kind = _kinds().get((resp.status, details.get("Code", "")), ServerError)
-    return kind(resp.status, resp.headers, body, details)
-
-
-def _kinds() -> dict[tuple[int, str], type[ServerError]]:
-    """Return the exceptions by status and code; one without a code is for answers without one."""
-    return {(kind.status, kind.code): kind for kind in _below(ServerError)}
-
-
-def _below(kind: type[ServerError]) -> Iterator[type[ServerError]]:
-    for sub in kind.__subclasses__():
-        yield sub
-        yield from _below(sub)
-
-
-def _details(text: bytes) -> dict[str, str]:
-    try:
-        root = ET.fromstring(text)  # noqa: S314  at most a few KiB, and expat expands no bombs
-    except ET.ParseError:
-        words = text.decode("utf-8", "replace")
-        if "<Error>" not in words:
-            return {}
-        found = {name: re.search(f"<{name}>(.*?)</{name}>", words) for name in ("Code", "Message")}
-        return {name: match.group(1) for name, match in found.items() if match is not None}
-    if root.tag != "Error":
-        return {}
-    return {child.tag: child.text or "" for child in root}
