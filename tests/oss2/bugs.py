@@ -21,7 +21,7 @@ from tests.oss2.programs import kms_key, ours, rsa_key
 from tests.oss2.scene import BUCKET, Scene, key_pair, program_environment
 from tests.oss2.script_objects import DATA, LARGE
 
-from cipherbucket.server import policing
+from cipherbucket.server.operations import client_encryption
 
 PART = 102_400
 ROOT = Path(__file__).parent.parent.parent
@@ -239,7 +239,7 @@ def _destroys(there: Scene, deed: Callable[[Any], Any]) -> bool:
     bucket = with_data(there)
     with pytest.MonkeyPatch.context() as patch:
         # OSS refuses to take the headers away; a store that does not know them obeys.
-        patch.setattr(policing, "check_copy", lambda *_, **__: None)
+        patch.setattr(client_encryption, "check_copy", lambda *_, **__: None)
         error = raised(lambda: deed(bucket))
     if "client-side-encryption-key" not in there.metadata("o"):
         return True

@@ -8,8 +8,8 @@ from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
 
 from cipherbucket.server import Endpoint
-from cipherbucket.server.ranges import http_time
-from cipherbucket.server.signing import SignedRequest, sign_v1, string_to_sign_v1
+from cipherbucket.server.http_api.string_to_sign import SignedRequest, sign_v1, string_to_sign_v1
+from cipherbucket.server.operations.ranges import http_time
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,18 @@
-"""A local OSS endpoint: a real HTTP server over a folder or memory, without an account.
+"""Local endpoints of OSS and of KMS: real HTTP servers, without an account.
 
-For development, tests and demonstrations; for those who encrypt nothing, too. It verifies
-signatures, keeps versions, restores archives, polices client-side encryption headers and fails on
-request. See `Endpoint`; the KMS that can stand beside it is `cipherbucket.server.kms`.
+Rule: for development, tests and demonstrations. An endpoint verifies signatures, holds what the
+services document, fails on request, and knows nothing of encryption by this library: it may import
+errors, stores and CRC-64 only. See `Endpoint` and `KmsEndpoint`.
 
 ::
 
-    HTTP      endpoint -> app -> routes          local, listening, hosts, faults, signature
-    verbs     objects copying multipart listing histories properties buckets
-    rules     policing signing ranges attributes versions errors xml
-    state     service -> catalog (SQLite), bodies (one of our stores), streams
+    both        local_endpoint -> listening     faults, identity, database, errors, xml, numbers
+    OSS         endpoint -> http_api -> operations -> service -> catalog (SQLite), bodies (a store)
+    KMS         kms
+
+A further operation of OSS is a function in `cipherbucket.server.operations` and a row in
+``http_api.routes``; a further action of KMS, a function and a row in ``kms.actions``; a further
+fault, a kind in `faults`.
 """
 
 from cipherbucket.errors import MissingExtraError

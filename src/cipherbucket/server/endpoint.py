@@ -1,6 +1,6 @@
 """Starting and stopping the endpoint: in tests, in programs, from the command line.
 
-Law: that of every local endpoint; see `cipherbucket.server.local`.
+Law: that of every local endpoint; see `cipherbucket.server.local_endpoint`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cipherbucket.errors import UsageError
-from cipherbucket.server.app import create_app
-from cipherbucket.server.buckets import check_bucket_name
 from cipherbucket.server.errors import OssError
 from cipherbucket.server.faults import FaultPlan, Faults
+from cipherbucket.server.http_api.app import create_app
+from cipherbucket.server.identity import DEFAULT_ACCESS_KEY_ID, identity
 from cipherbucket.server.kms.endpoint import KmsEndpoint
 from cipherbucket.server.listening import Listener
-from cipherbucket.server.local import DEFAULT_ACCESS_KEY_ID, LocalEndpoint, identity
+from cipherbucket.server.local_endpoint import LocalEndpoint
+from cipherbucket.server.operations.buckets import check_bucket_name
 from cipherbucket.server.service import Service, Settings
 
 _THREADS = 64

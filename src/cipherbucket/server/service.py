@@ -22,8 +22,8 @@ from cipherbucket.errors import UsageError
 from cipherbucket.server.bodies import Bodies, BodyReader, SavedBody
 from cipherbucket.server.catalog import Bucket, Catalog, find_bucket, save_bucket
 from cipherbucket.server.errors import OssError, malformed_xml, no_such_bucket
-from cipherbucket.server.signature import Credentials
-from cipherbucket.server.streams import RequestBody, SizedBody, spooled
+from cipherbucket.server.identity import Credentials
+from cipherbucket.server.request_body import RequestBody, SizedBody, spooled
 from cipherbucket.server.xml import MAX_DOCUMENT
 from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore

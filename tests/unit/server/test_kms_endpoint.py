@@ -19,8 +19,8 @@ from cipherbucket.server.faults import HEADER
 from cipherbucket.server.kms import KmsEndpoint, certificate
 from cipherbucket.server.kms.actions import Parameters, find_action
 from cipherbucket.server.kms.ciphertext import Blob, decrypt, encrypt, read_blob
-from cipherbucket.server.kms.signature import KmsRequest
 from cipherbucket.server.kms.vault import Vault
+from cipherbucket.server.kms.verification import KmsRequest
 
 ALIAS = "alias/example"
 TEXT = "c2VjcmV0"

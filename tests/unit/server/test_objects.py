@@ -14,11 +14,11 @@ from tests.support.wire_client import WireClient
 
 from cipherbucket.format.crc64 import crc64
 from cipherbucket.server import Endpoint, service
-from cipherbucket.server.attributes import ARCHIVED, META
-from cipherbucket.server.ranges import http_time
+from cipherbucket.server.identity import Credentials
+from cipherbucket.server.operations.object_headers import ARCHIVED, META
+from cipherbucket.server.operations.ranges import http_time
+from cipherbucket.server.request_body import spooled
 from cipherbucket.server.service import Settings
-from cipherbucket.server.signature import Credentials
-from cipherbucket.server.streams import spooled
 
 
 def md5(body: bytes) -> str:

@@ -4,7 +4,7 @@ import pytest
 from tests.support.wire_client import WireClient
 
 from cipherbucket.format.crc64 import crc64
-from cipherbucket.server.multipart import MIN_PART
+from cipherbucket.server.operations.multipart import MIN_PART
 
 BODY = bytes(range(256)) * 800  # two parts: 100 KiB and the rest
 

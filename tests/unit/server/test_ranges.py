@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cipherbucket.server.errors import OssError
-from cipherbucket.server.ranges import check_conditions, find_range, http_time
+from cipherbucket.server.operations.ranges import check_conditions, find_range, http_time
 
 WHOLE = None
 NOT_SATISFIABLE = 416

@@ -13,11 +13,11 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cipherbucket.server.amounts import whole_number
 from cipherbucket.server.kms import errors
 from cipherbucket.server.kms.ciphertext import decrypt, encrypt, parse_context, read_blob
-from cipherbucket.server.kms.signature import KmsRequest
 from cipherbucket.server.kms.vault import ALIAS, DISABLED, ENABLED, Key, Vault
+from cipherbucket.server.kms.verification import KmsRequest
+from cipherbucket.server.numbers import whole_number
 
 Elements = dict[str, Any]
 Action = Callable[[Vault, "Parameters"], Elements]

@@ -12,7 +12,7 @@ from typing import Any
 
 from cipherbucket.server.kms import errors
 from cipherbucket.server.kms.errors import KmsApiError
-from cipherbucket.server.kms.signature import KmsRequest
+from cipherbucket.server.kms.verification import KmsRequest
 from cipherbucket.server.xml import Node, document
 
 JSON = "application/json;charset=utf-8"

@@ -17,16 +17,16 @@ from starlette.applications import Starlette
 from cipherbucket.errors import UsageError
 from cipherbucket.server.errors import BrokenRequestError
 from cipherbucket.server.faults import HEADER, Faults
+from cipherbucket.server.identity import Credentials
 from cipherbucket.server.kms import errors
 from cipherbucket.server.kms.actions import Parameters, find_action
 from cipherbucket.server.kms.answers import XML, content_type, failure, success
 from cipherbucket.server.kms.errors import KmsApiError
-from cipherbucket.server.kms.signature import KmsRequest, Nonces, verify
-from cipherbucket.server.kms.signing import Pairs
+from cipherbucket.server.kms.string_to_sign import Pairs
 from cipherbucket.server.kms.vault import Vault
+from cipherbucket.server.kms.verification import KmsRequest, Nonces, verify
 from cipherbucket.server.listening import TRANSPORT, break_connection
 from cipherbucket.server.service import Clock
-from cipherbucket.server.signature import Credentials
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -1,6 +1,6 @@
 """Starting and stopping the KMS endpoint: in tests, in programs, from the command line.
 
-Law: that of every local endpoint; see `cipherbucket.server.local`.
+Law: that of every local endpoint; see `cipherbucket.server.local_endpoint`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from pathlib import Path
 
 from cipherbucket.errors import UsageError
 from cipherbucket.server.faults import KMS_KINDS, FaultPlan, Faults
+from cipherbucket.server.identity import DEFAULT_ACCESS_KEY_ID, identity
 from cipherbucket.server.kms.actions import ACCOUNT
 from cipherbucket.server.kms.app import create_app
 from cipherbucket.server.kms.certificate import certificate_in
 from cipherbucket.server.kms.errors import KmsApiError
 from cipherbucket.server.kms.vault import ALIAS, Vault
 from cipherbucket.server.listening import Certificate, Listener
-from cipherbucket.server.local import DEFAULT_ACCESS_KEY_ID, LocalEndpoint, identity
+from cipherbucket.server.local_endpoint import LocalEndpoint
 from cipherbucket.server.service import Clock, system_clock
 
 REGION = "cn-hangzhou"

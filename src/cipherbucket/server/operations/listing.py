@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from cipherbucket.server.amounts import number_given
-from cipherbucket.server.attributes import restore_header
 from cipherbucket.server.catalog import (
     DELETE_MARKER,
     VERSION_COLUMNS,
@@ -23,7 +21,9 @@ from cipherbucket.server.catalog import (
     version_of,
 )
 from cipherbucket.server.errors import invalid_argument
-from cipherbucket.server.objects import encoded, xml_answer
+from cipherbucket.server.numbers import number_given
+from cipherbucket.server.operations.object_headers import restore_header
+from cipherbucket.server.operations.objects import encoded, xml_answer
 from cipherbucket.server.service import Answer, Call, Service
 from cipherbucket.server.xml import Node, document, iso_time
 

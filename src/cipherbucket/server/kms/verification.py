@@ -1,6 +1,6 @@
 """Signatures of calls, verified: RPC version 1.0 and ACS3, with and without an STS token.
 
-Law: what was signed is computed anew and compared in constant time; nobody is anonymous. A clock
+Rule: what was signed is computed anew and compared in constant time; nobody is anonymous. A clock
 may be off by 15 minutes, and for that long a nonce passes once. Nonces of requests whose signature
 is wrong are not kept: nobody else can use them up.
 """
@@ -8,16 +8,16 @@ is wrong are not kept: nobody else can use them up.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from cipherbucket.server.identity import MAX_SKEW, Credentials, same
 from cipherbucket.server.kms import errors
-from cipherbucket.server.kms.signing import (
+from cipherbucket.server.kms.string_to_sign import (
     ACS3,
     Pairs,
     acs3_string_to_sign,
@@ -25,9 +25,7 @@ from cipherbucket.server.kms.signing import (
     sign_acs3,
     sign_rpc,
 )
-from cipherbucket.server.signature import Credentials
 
-MAX_SKEW = timedelta(minutes=15)
 _FIELD = re.compile(r"\s*(Credential|SignedHeaders|Signature)=([^,\s]+)\s*")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -157,13 +155,13 @@ def _verify_acs3(request: KmsRequest, credentials: Credentials, now: datetime) -
 
 
 def _check_key(key_id: str, token: str, credentials: Credentials) -> None:
-    if not hmac.compare_digest(key_id.encode(), credentials.access_key_id.encode()):
+    if not same(credentials.access_key_id, key_id):
         raise errors.access_key_not_found()
     if credentials.security_token is None:
         return
     if not token:
         raise errors.access_key_not_found()
-    if not hmac.compare_digest(token.encode(), credentials.security_token.encode()):
+    if not same(credentials.security_token, token):
         raise errors.malformed_token()
 
 
@@ -179,5 +177,5 @@ def _check_clock(text: str, now: datetime) -> None:
 
 
 def _compare(expected: str, provided: str, text: str) -> None:
-    if not hmac.compare_digest(expected.encode(), provided.encode()):
+    if not same(provided, expected):
         raise errors.signature_does_not_match(text)

@@ -10,14 +10,15 @@ import pytest
 from tests.support.peer_sdks import REGION, import_oss2, import_oss_v2
 
 from cipherbucket.server.errors import OssError
-from cipherbucket.server.signature import Credentials, verify
-from cipherbucket.server.signing import (
+from cipherbucket.server.http_api.string_to_sign import (
     SignedRequest,
     parse_query,
     sign_v1,
     sign_v4,
     string_to_sign_v1,
 )
+from cipherbucket.server.http_api.verification import verify
+from cipherbucket.server.identity import Credentials
 
 IDENTITY = Credentials("key-id", "key-secret")
 BUCKET, KEY = "examplebucket", "folder/ä b+c%41~(1).txt"

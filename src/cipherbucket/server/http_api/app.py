@@ -19,7 +19,6 @@ from urllib.parse import unquote_to_bytes
 from starlette.applications import Starlette
 
 from cipherbucket.errors import CipherbucketError, SourceError, UsageError
-from cipherbucket.server.amounts import number_given
 from cipherbucket.server.bodies import BodyReader
 from cipherbucket.server.errors import (
     BrokenRequestError,
@@ -28,13 +27,14 @@ from cipherbucket.server.errors import (
     invalid_argument,
 )
 from cipherbucket.server.faults import HEADER, Faults
-from cipherbucket.server.hosts import Address, address_of
+from cipherbucket.server.http_api.addressing import Address, address_of
+from cipherbucket.server.http_api.routes import Verb, authorize, find_verb
+from cipherbucket.server.http_api.string_to_sign import SignedRequest, parse_query
+from cipherbucket.server.http_api.verification import verify
 from cipherbucket.server.listening import TRANSPORT, break_connection
-from cipherbucket.server.routes import Verb, authorize, find_verb
+from cipherbucket.server.numbers import number_given
+from cipherbucket.server.request_body import RequestBody
 from cipherbucket.server.service import Answer, Call, Service
-from cipherbucket.server.signature import verify
-from cipherbucket.server.signing import SignedRequest, parse_query
-from cipherbucket.server.streams import RequestBody
 from cipherbucket.server.xml import error_document
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from cipherbucket.server.catalog import DELETE_MARKER, SYMLINK, Attributes, Bucket, Version
 from cipherbucket.server.errors import OssError, invalid_argument
-from cipherbucket.server.ranges import http_time
+from cipherbucket.server.operations.ranges import http_time
 from cipherbucket.server.versions import version_headers
 from cipherbucket.stores.records import CONTENT_HEADERS, MAX_METADATA, MAX_NAME
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cipherbucket.server.amounts import whole_number
 from cipherbucket.server.errors import OssError, invalid_argument
+from cipherbucket.server.numbers import whole_number
 
 PREFIX = "client-side-encryption-"
 # Suffix -> number when it is missing.

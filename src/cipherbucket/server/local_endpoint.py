@@ -6,23 +6,12 @@ thread, socket or file behind but those that were asked for.
 
 from __future__ import annotations
 
-import secrets
 from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
+from cipherbucket.server.identity import Credentials
 from cipherbucket.server.listening import Listener
-from cipherbucket.server.signature import Credentials
-
-DEFAULT_ACCESS_KEY_ID = "cipherbucket-local"
-
-
-def identity(
-    access_key_id: str, access_key_secret: str | None, security_token: str | None
-) -> Credentials:
-    """Return the one identity of an endpoint, with a random secret where none is given."""
-    secret = access_key_secret or secrets.token_urlsafe(24)
-    return Credentials(access_key_id, secret, security_token)
 
 
 class LocalEndpoint(ABC):

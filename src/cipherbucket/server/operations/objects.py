@@ -13,14 +13,6 @@ from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
 from cipherbucket.format.crc64 import crc64_combine
-from cipherbucket.server import policing
-from cipherbucket.server.amounts import number_given
-from cipherbucket.server.attributes import (
-    attributes_of,
-    check_key,
-    check_readable,
-    object_headers,
-)
 from cipherbucket.server.catalog import (
     DELETE_MARKER,
     SYMLINK,
@@ -29,7 +21,15 @@ from cipherbucket.server.catalog import (
     Version,
 )
 from cipherbucket.server.errors import OssError, access_denied
-from cipherbucket.server.ranges import check_conditions, find_range, http_time
+from cipherbucket.server.numbers import number_given
+from cipherbucket.server.operations import client_encryption
+from cipherbucket.server.operations.object_headers import (
+    attributes_of,
+    check_key,
+    check_readable,
+    object_headers,
+)
+from cipherbucket.server.operations.ranges import check_conditions, find_range, http_time
 from cipherbucket.server.service import Answer, Arrived, Call, Service
 from cipherbucket.server.versions import (
     add_version,
@@ -54,7 +54,7 @@ def put_object(service: Service, call: Call) -> Answer:
     check_key(call.key)
     with service.reading(call.bucket) as (db, bucket):
         attributes = attributes_of(call.headers, bucket)
-        policing.check_put(attributes.metadata)
+        client_encryption.check_put(attributes.metadata)
         check_overwrite(db, bucket, call)
     with service.arriving(call) as arrived:
         attributes.md5 = _base64(arrived.md5)
@@ -79,7 +79,7 @@ def append_object(service: Service, call: Call) -> Answer:
     position = number_given("position", call.query.get("position", ""))
     with service.reading(call.bucket) as (db, bucket):
         attributes = attributes_of(call.headers, bucket)
-        policing.check_put(attributes.metadata)
+        client_encryption.check_put(attributes.metadata)
         _find_appendable(db, bucket, call.key, position)
     with (
         service.arriving(call) as arrived,

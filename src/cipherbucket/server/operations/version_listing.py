@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from cipherbucket.server.attributes import restore_header
 from cipherbucket.server.catalog import (
     DELETE_MARKER,
     VERSION_COLUMNS,
@@ -18,8 +17,9 @@ from cipherbucket.server.catalog import (
     upload_of,
     version_of,
 )
-from cipherbucket.server.listing import Scan, encoding_of, fold, limit_of, owner_node
-from cipherbucket.server.objects import xml_answer
+from cipherbucket.server.operations.listing import Scan, encoding_of, fold, limit_of, owner_node
+from cipherbucket.server.operations.object_headers import restore_header
+from cipherbucket.server.operations.objects import xml_answer
 from cipherbucket.server.service import Answer, Call, Service
 from cipherbucket.server.xml import Node, document, iso_time
 

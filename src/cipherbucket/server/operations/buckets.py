@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cipherbucket.server.amounts import number_given
-from cipherbucket.server.attributes import STORAGE_CLASSES, check_acl
 from cipherbucket.server.catalog import Bucket, find_bucket, list_buckets, save_bucket
 from cipherbucket.server.errors import OssError, invalid_argument, malformed_xml
-from cipherbucket.server.listing import owner_node
-from cipherbucket.server.objects import xml_answer
+from cipherbucket.server.numbers import number_given
+from cipherbucket.server.operations.listing import owner_node
+from cipherbucket.server.operations.object_headers import STORAGE_CLASSES, check_acl
+from cipherbucket.server.operations.objects import xml_answer
 from cipherbucket.server.service import Answer, Call, Service
 from cipherbucket.server.xml import Node, document, iso_time, parse, text_of
 

@@ -11,12 +11,12 @@ import sqlite3
 from dataclasses import replace
 from urllib.parse import unquote
 
-from cipherbucket.server import policing
-from cipherbucket.server.attributes import attributes_of, check_key, check_readable
 from cipherbucket.server.catalog import SYMLINK, Attributes, Bucket, Version
 from cipherbucket.server.errors import invalid_argument
-from cipherbucket.server.objects import check_overwrite, resolve, xml_answer
-from cipherbucket.server.ranges import check_conditions
+from cipherbucket.server.operations import client_encryption
+from cipherbucket.server.operations.object_headers import attributes_of, check_key, check_readable
+from cipherbucket.server.operations.objects import check_overwrite, resolve, xml_answer
+from cipherbucket.server.operations.ranges import check_conditions
 from cipherbucket.server.service import Answer, Call, Service, get_bucket
 from cipherbucket.server.versions import (
     add_version,
@@ -41,7 +41,9 @@ def copy_object(service: Service, call: Call) -> Answer:
         check_overwrite(db, bucket, call)
         replaced = _replaces_metadata(call, source_bucket, source)
         attributes = _copied_attributes(call, bucket, source, replaced=replaced)
-        policing.check_copy(source.attributes.metadata, attributes.metadata, replace=replaced)
+        client_encryption.check_copy(
+            source.attributes.metadata, attributes.metadata, replace=replaced
+        )
         version = Version(
             name=call.key,
             version_id=new_version_id(bucket),

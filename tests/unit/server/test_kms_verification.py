@@ -9,7 +9,7 @@ import pytest
 from tests.support.kms_client import KmsClient, timestamp
 
 from cipherbucket.server.kms import KmsEndpoint
-from cipherbucket.server.kms.signing import (
+from cipherbucket.server.kms.string_to_sign import (
     acs3_string_to_sign,
     rpc_string_to_sign,
     sign_acs3,

@@ -15,15 +15,6 @@ from functools import reduce
 from itertools import pairwise
 
 from cipherbucket.format.crc64 import crc64_combine
-from cipherbucket.server import policing
-from cipherbucket.server.amounts import number_given
-from cipherbucket.server.attributes import (
-    attributes_of,
-    check_acl,
-    check_key,
-    check_readable,
-    metadata_of,
-)
 from cipherbucket.server.catalog import (
     Bucket,
     Piece,
@@ -36,11 +27,20 @@ from cipherbucket.server.catalog import (
     save_part,
     save_upload,
 )
-from cipherbucket.server.copying import find_source
 from cipherbucket.server.errors import OssError, invalid_argument, malformed_xml, no_such_upload
-from cipherbucket.server.objects import check_overwrite, encoded, xml_answer
+from cipherbucket.server.numbers import number_given
+from cipherbucket.server.operations import client_encryption
+from cipherbucket.server.operations.copying import find_source
+from cipherbucket.server.operations.object_headers import (
+    attributes_of,
+    check_acl,
+    check_key,
+    check_readable,
+    metadata_of,
+)
+from cipherbucket.server.operations.objects import check_overwrite, encoded, xml_answer
+from cipherbucket.server.request_body import SizedBody
 from cipherbucket.server.service import Answer, Call, Service
-from cipherbucket.server.streams import SizedBody
 from cipherbucket.server.versions import add_version, get_pieces, new_version_id, version_headers
 from cipherbucket.server.xml import Node, document, iso_time, parse, text_of
 from cipherbucket.stores.records import MAX_PARTS
@@ -63,7 +63,7 @@ def initiate(service: Service, call: Call) -> Answer:
     check_key(call.key)
     with service.writing(call.bucket) as (db, bucket, _):
         attributes = attributes_of(call.headers, bucket)
-        policing.check_initiate(attributes.metadata)
+        client_encryption.check_initiate(attributes.metadata)
         check_overwrite(db, bucket, call)
         upload = Upload(secrets.token_hex(16).upper(), call.key, service.now(), attributes)
         save_upload(db, call.bucket, upload)
@@ -87,7 +87,7 @@ def upload_part(service: Service, call: Call) -> Answer:
     number = _part_number(call)
     with service.reading(call.bucket) as (db, _):
         upload = _get_upload(db, call)
-    policing.check_part(upload.attributes.metadata, metadata_of(call.headers))
+    client_encryption.check_part(upload.attributes.metadata, metadata_of(call.headers))
     with service.arriving(call) as arrived:
         part = UploadedPart(
             number,
@@ -116,7 +116,7 @@ def upload_part_copy(service: Service, call: Call) -> Answer:
         upload = _get_upload(db, call)
         source, version = find_source(db, call)
         check_readable(version, int(service.now().timestamp()))
-        policing.check_part_copy(version.attributes.metadata)
+        client_encryption.check_part_copy(version.attributes.metadata)
         start, stop = _copy_range(call, version.size)
         reader = service.bodies.open(get_pieces(db, version), start, stop)
     try:
@@ -151,7 +151,7 @@ def complete(service: Service, call: Call) -> Answer:
     with service.writing(call.bucket) as (db, bucket, freed):
         upload = _get_upload(db, call)
         parts = _chosen_parts(list_parts(db, upload.upload_id), named)
-        policing.check_complete(upload.attributes.metadata, [part.size for part in parts])
+        client_encryption.check_complete(upload.attributes.metadata, [part.size for part in parts])
         check_overwrite(db, bucket, call)
         version = _completed(service, bucket, upload, parts, acl)
         pieces = [Piece(part.body, part.size) for part in parts]
@@ -196,7 +196,7 @@ def list_uploaded_parts(service: Service, call: Call) -> Answer:
     url = call.query.get("encoding-type") == "url"
     truncated = len(parts) > limit
     parts = parts[:limit]
-    found = policing.encryption_of(upload.attributes.metadata)
+    found = client_encryption.encryption_of(upload.attributes.metadata)
     return xml_answer(
         document(
             "ListPartsResult",

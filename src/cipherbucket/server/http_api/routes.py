@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cipherbucket.server import (
+from cipherbucket.server.catalog import find_acl
+from cipherbucket.server.errors import OssError, access_denied, not_implemented
+from cipherbucket.server.http_api.string_to_sign import SIGNED_IN_V1
+from cipherbucket.server.operations import (
     buckets,
     copying,
-    histories,
     listing,
     multipart,
     objects,
-    properties,
+    subresources,
+    version_listing,
 )
-from cipherbucket.server.catalog import find_acl
-from cipherbucket.server.errors import OssError, access_denied, not_implemented
 from cipherbucket.server.service import Answer, Call, Service
-from cipherbucket.server.signing import SIGNED_IN_V1
 
 Verb = Callable[[Service, Call], Answer]
 
 _BUCKET: dict[tuple[str, str], Verb] = {
     ("GET", ""): listing.list_objects,
     ("GET", "list-type"): listing.list_objects_v2,
-    ("GET", "versions"): histories.list_object_versions,
-    ("GET", "uploads"): histories.list_uploads,
+    ("GET", "versions"): version_listing.list_object_versions,
+    ("GET", "uploads"): version_listing.list_uploads,
     ("GET", "bucketInfo"): buckets.get_info,
     ("GET", "stat"): buckets.get_stat,
     ("GET", "location"): buckets.get_location,
@@ -53,14 +53,14 @@ _OBJECT: dict[tuple[str, str], Verb] = {
     ("PUT", "x-oss-copy-source"): copying.copy_object,
     ("DELETE", ""): objects.delete,
     ("POST", "append"): objects.append_object,
-    ("GET", "acl"): properties.get_acl,
-    ("PUT", "acl"): properties.put_acl,
-    ("GET", "tagging"): properties.get_tagging,
-    ("PUT", "tagging"): properties.put_tagging,
-    ("DELETE", "tagging"): properties.delete_tagging,
-    ("GET", "symlink"): properties.get_symlink,
-    ("PUT", "symlink"): properties.put_symlink,
-    ("POST", "restore"): properties.restore,
+    ("GET", "acl"): subresources.get_acl,
+    ("PUT", "acl"): subresources.put_acl,
+    ("GET", "tagging"): subresources.get_tagging,
+    ("PUT", "tagging"): subresources.put_tagging,
+    ("DELETE", "tagging"): subresources.delete_tagging,
+    ("GET", "symlink"): subresources.get_symlink,
+    ("PUT", "symlink"): subresources.put_symlink,
+    ("POST", "restore"): subresources.restore,
     ("POST", "uploads"): multipart.initiate,
     ("PUT", "uploadId"): multipart.upload_part,
     ("PUT", "uploadId+copy"): multipart.upload_part_copy,

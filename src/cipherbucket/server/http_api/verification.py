@@ -1,6 +1,6 @@
 """Signatures in headers and URLs, verified.
 
-Law: what was signed is computed anew and compared in constant time. A request without a signature
+Rule: what was signed is computed anew and compared in constant time. A request without a signature
 is anonymous, which is for ACLs to judge; one with a signature that is not right is refused,
 whatever the ACLs allow.
 """
@@ -8,42 +8,25 @@ whatever the ACLs allow.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from cipherbucket.server.amounts import number_given, whole_number
 from cipherbucket.server.errors import OssError, access_denied, invalid_argument
-from cipherbucket.server.signing import (
+from cipherbucket.server.http_api.string_to_sign import (
     SignedRequest,
     canonical_request_v4,
     sign_v1,
     sign_v4,
     string_to_sign_v1,
 )
+from cipherbucket.server.identity import MAX_SKEW, Credentials, same
+from cipherbucket.server.numbers import number_given, whole_number
 
-MAX_SKEW = timedelta(minutes=15)
 MAX_EXPIRES = 7 * 24 * 3600
 """Longest life of a URL signed with version 4, in seconds."""
 V4 = "OSS4-HMAC-SHA256"
 _V4_FIELD = re.compile(r"\s*(Credential|AdditionalHeaders|Signature)\s*=\s*([^,\s]+)\s*")
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The one identity that the endpoint knows.
-
-    Attributes:
-        access_key_id: Public half.
-        access_key_secret: Secret half.
-        security_token: What requests must bring as their STS token; None: any, or none.
-    """
-
-    access_key_id: str
-    access_key_secret: str = field(repr=False)
-    security_token: str | None = field(default=None, repr=False)
 
 
 def verify(request: SignedRequest, credentials: Credentials, now: datetime) -> bool:
@@ -178,7 +161,7 @@ def _split_credential(credential: str) -> tuple[str, str]:
 def _compare(
     expected: str, provided: str, key_id: str, text: str, canonical: str | None = None
 ) -> None:
-    if not hmac.compare_digest(expected.encode(), provided.encode()):
+    if not same(provided, expected):
         details = {"OSSAccessKeyId": key_id, "SignatureProvided": provided, "StringToSign": text}
         if canonical is not None:
             details["CanonicalRequest"] = canonical
@@ -193,7 +176,7 @@ def _compare(
 
 
 def _check_key_id(key_id: str, credentials: Credentials) -> None:
-    if not hmac.compare_digest(key_id.encode(), credentials.access_key_id.encode()):
+    if not same(credentials.access_key_id, key_id):
         raise OssError(
             403,
             "InvalidAccessKeyId",
@@ -218,7 +201,7 @@ def _check_token(request: SignedRequest, credentials: Credentials) -> None:
         ),
         "",
     )
-    if not hmac.compare_digest(token.encode(), credentials.security_token.encode()):
+    if not same(credentials.security_token, token):
         raise OssError(
             403,
             "InvalidAccessKeyId",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from cipherbucket.server.amounts import number_given
-from cipherbucket.server.attributes import (
+from cipherbucket.server.catalog import SYMLINK, Version, update_attributes
+from cipherbucket.server.errors import OssError, invalid_argument
+from cipherbucket.server.numbers import number_given
+from cipherbucket.server.operations.buckets import acl_answer
+from cipherbucket.server.operations.object_headers import (
     ARCHIVED,
     attributes_of,
     check_acl,
@@ -13,11 +16,8 @@ from cipherbucket.server.attributes import (
     check_tags,
     restore_header,
 )
-from cipherbucket.server.buckets import acl_answer
-from cipherbucket.server.catalog import SYMLINK, Version, update_attributes
-from cipherbucket.server.errors import OssError, invalid_argument
-from cipherbucket.server.objects import check_overwrite, xml_answer
-from cipherbucket.server.ranges import http_time
+from cipherbucket.server.operations.objects import check_overwrite, xml_answer
+from cipherbucket.server.operations.ranges import http_time
 from cipherbucket.server.service import Answer, Call, Service
 from cipherbucket.server.versions import (
     add_version,
