@@ -117,7 +117,7 @@ class _Counted:
 
     def __init__(self, bucket: cb.Bucket) -> None:
         http: Any = bucket._store  # noqa: SLF001  there is no other place to count at
-        http = http._http  # noqa: SLF001
+        http = http.client.http
         original, lock = http.request, threading.Lock()
         self.count = 0
 

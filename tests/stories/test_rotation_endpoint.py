@@ -36,7 +36,7 @@ BROKEN = "reset=0.04,truncate=0.04,500=0.04,503=0.04,crc=0.02,seed=3"
 def endpoint() -> Iterator[Endpoint]:
     with Endpoint(buckets=["plain", "versioned"]) as running:
         with opened(running, "versioned") as store:
-            store._client.put_bucket_versioning(
+            store.client.sdk.put_bucket_versioning(
                 sdk.PutBucketVersioningRequest(
                     bucket="versioned",
                     versioning_configuration=sdk.VersioningConfiguration(status="Enabled"),
@@ -185,15 +185,15 @@ def _until(do: Callable[[], Any]) -> Any:
 
 
 def _private(store: OssStore, name: str) -> None:
-    store._client.put_object_acl(
-        sdk.PutObjectAclRequest(bucket=store._bucket, key=name, acl="private")
+    store.client.sdk.put_object_acl(
+        sdk.PutObjectAclRequest(bucket=store.client.bucket, key=name, acl="private")
     )
 
 
 def _tagged(store: OssStore, name: str) -> None:
     tags = sdk.Tagging(tag_set=sdk.TagSet(tags=[sdk.Tag(key="by", value="them")]))
-    store._client.put_object_tagging(
-        sdk.PutObjectTaggingRequest(bucket=store._bucket, key=name, tagging=tags)
+    store.client.sdk.put_object_tagging(
+        sdk.PutObjectTaggingRequest(bucket=store.client.bucket, key=name, tagging=tags)
     )
 
 

@@ -19,6 +19,7 @@ from cipherbucket.format.sealed import sealed_layout
 from cipherbucket.format.span import MAX_PART_SIZE, PartPlan, good_part_size
 from cipherbucket.format.span import PLAIN as ONE_TO_ONE
 from cipherbucket.server import Endpoint
+from cipherbucket.stores.requests import NewObject
 from cipherbucket.transfers.journal import Journal, state_folder
 
 NUMBERS = [*range(1, COUNT + 1)]
@@ -179,13 +180,13 @@ class Liar:
         assert self.envelope is not None
         metadata = self.envelope.to_metadata()
 
-        def begin_upload(name: str, ours: dict[str, str], headers: dict[str, str]) -> str:
-            begun = str(self.begin(name, metadata, headers))
+        def begin_upload(new: NewObject) -> str:
+            begun = str(self.begin(replace(new, metadata=metadata)))
             if begun not in self.scene.wire._identities:
                 self.scene.wire._identities[begun] = b"sealed:the store's own"
             return begun
 
-        self.store._begin_upload = begin_upload  # type: ignore[method-assign,assignment]
+        self.store._begin_upload = begin_upload  # type: ignore[method-assign]
 
     def own_metadata(self) -> None:
         assert self.envelope is not None

@@ -1,6 +1,7 @@
 """A memory store that writes down what it was asked for."""
 
-from cipherbucket.stores.bodies import RawBody
+from cipherbucket.format.span import Span
+from cipherbucket.stores.bodies import Opened
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.records import StoredObject
 
@@ -26,17 +27,9 @@ class CountingStore(MemoryStore):
         self.heads = 0
         self.sent = 0
 
-    def _get(
-        self,
-        name: str,
-        start: int,
-        length: int | None,
-        tail: int | None,
-        if_match: str | None,
-        version_id: str | None,
-    ) -> tuple[StoredObject, int, int, RawBody]:
-        self.gets.append((start, length, tail))
-        answer = super()._get(name, start, length, tail, if_match, version_id)
+    def _get(self, name: str, span: Span, if_match: str | None, version_id: str | None) -> Opened:
+        self.gets.append((span.start, span.length, span.tail))
+        answer = super()._get(name, span, if_match, version_id)
         self.sent += answer[2] - answer[1]
         return answer
 

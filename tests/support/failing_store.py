@@ -2,7 +2,8 @@
 
 from cipherbucket import MemoryStore, TransientStoreError
 from cipherbucket.stores.bodies import Outgoing
-from cipherbucket.stores.records import Match, StoredObject
+from cipherbucket.stores.records import StoredObject
+from cipherbucket.stores.requests import Condition, NewObject
 
 
 class FailingStore(MemoryStore):
@@ -22,15 +23,7 @@ class FailingStore(MemoryStore):
         self.resend = resend
         self.arrived: list[bytes] = []
 
-    def _put(
-        self,
-        name: str,
-        body: Outgoing,
-        metadata: dict[str, str],
-        headers: dict[str, str],
-        if_absent: bool,
-        if_match: Match | None,
-    ) -> StoredObject:
+    def _put(self, new: NewObject, body: Outgoing, condition: Condition) -> StoredObject:
         if self.failures:
             self.failures -= 1
             received = b""
@@ -41,4 +34,4 @@ class FailingStore(MemoryStore):
             self.arrived.append(received)
             if not self.resend:
                 raise TransientStoreError("the connection broke")
-        return super()._put(name, body, metadata, headers, if_absent, if_match)
+        return super()._put(new, body, condition)

@@ -50,7 +50,7 @@ def opened_twin(store: OssStore) -> OssStore:
 def watched(store: OssStore, monkeypatch: pytest.MonkeyPatch, meddle: Meddle | None = None) -> Any:
     """Write down what each request is; ``meddle`` may do something before it is sent."""
     sent: list[str] = []
-    request = store._http.request
+    request = store.client.http.request
 
     def noted(method: str, url: str, headers: Any, *rest: Any, **more: Any) -> Any:
         query = parse_qs(urlsplit(url).query, keep_blank_values=True)
@@ -62,7 +62,7 @@ def watched(store: OssStore, monkeypatch: pytest.MonkeyPatch, meddle: Meddle | N
             meddle(name)
         return request(method, url, headers, *rest, **more)
 
-    monkeypatch.setattr(store._http, "request", noted)
+    monkeypatch.setattr(store.client.http, "request", noted)
     return sent
 
 

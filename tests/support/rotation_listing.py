@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import cipherbucket as cb
 from cipherbucket.stores.records import Page, StoredObject
+from cipherbucket.stores.requests import MetadataChange
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -43,15 +43,8 @@ class Endless(cb.MemoryStore):
     def _head(self, name: str, version_id: str | None) -> StoredObject:
         return replace(self._like, name=name)
 
-    def _replace_metadata(
-        self,
-        name: str,
-        metadata: dict[str, str],
-        headers: dict[str, str] | None,
-        if_match: str | None,
-        if_metadata: Mapping[str, str] | None,
-    ) -> StoredObject:
-        raise cb.StoreError("none of these can be changed", name=name)
+    def _replace_metadata(self, change: MetadataChange) -> StoredObject:
+        raise cb.StoreError("none of these can be changed", name=change.name)
 
 
 def main() -> None:

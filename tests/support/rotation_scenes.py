@@ -161,7 +161,7 @@ class Requests:
         self._breaking_in = threading.local()
         self._lock = threading.Lock()
         if http and isinstance(store, OssStore):
-            client: Any = store._http
+            client: Any = store.client.http
             client.request = self._watched(client.request, http_name)
             return
         for hook in _HOOKS:

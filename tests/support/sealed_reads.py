@@ -16,6 +16,7 @@ from cipherbucket.keys.base import MasterKey
 from cipherbucket.reading.stream import ObjectStream
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Outgoing
+from cipherbucket.stores.requests import Condition, NewObject
 
 SIZE = len(PLAIN)
 SPANS = [
@@ -31,7 +32,7 @@ def serve(store: Store, stored: Stored, name: str = NAME) -> None:
     """Put what the store is to serve; into memory whatever no writer could."""
     if isinstance(store, cb.MemoryStore):
         body, metadata = Outgoing(stored.body), dict(stored.metadata)
-        store._put(name, body, metadata, {}, if_absent=False, if_match=None)
+        store._put(NewObject(name, metadata, {}), body, Condition())
     else:
         store.put(name, stored.body, metadata=stored.metadata)
 

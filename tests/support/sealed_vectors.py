@@ -19,6 +19,7 @@ from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.memory import MemoryStore
+from cipherbucket.stores.requests import Condition, NewObject
 
 Case = Mapping[str, Any]
 
@@ -85,7 +86,6 @@ def bucket_of(
     """
     store = MemoryStore() if store is None else store
     told = dict(case["metadata"] if metadata is None else metadata)
-    store._put(
-        case["asked_name"], Outgoing(body_of(case)), told, {}, if_absent=False, if_match=None
-    )
+    new = NewObject(case["asked_name"], told, {})
+    store._put(new, Outgoing(body_of(case)), Condition())
     return Bucket(store, ring_of(case) if ring is None else ring, format="sealed")

@@ -26,7 +26,7 @@ from cipherbucket.oss2.http import Response
 from cipherbucket.stores.oss.settings import OssSettings
 
 if TYPE_CHECKING:
-    from cipherbucket.stores.oss.requests import OssRequests
+    from cipherbucket.stores.oss.store import OssStore
 
 _ENDPOINT = re.compile(r"([a-zA-Z]+://)?[\w.-]+(:\d+)?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
@@ -129,9 +129,9 @@ class Connection:
         self.place = place
         self._lock = threading.Lock()
         self._made_for: tuple[str, Place] | None = None
-        self._store: OssRequests | None = None
+        self._store: OssStore | None = None
 
-    def store(self) -> OssRequests:
+    def store(self) -> OssStore:
         """Return the store.
 
         Raises:
@@ -203,14 +203,14 @@ class Connection:
             texts = sent.as_sent()
             if body and sent.md5 is not None:
                 texts["content-md5"] = sent.md5
-            answer = self.store().request(
+            answer = self.store().client.request(
                 operation, method, name, headers=texts, query=query, body=body
             )
             return response_of(answer)
 
-    def _new_store(self, signature: str, place: Place) -> OssRequests:
+    def _new_store(self, signature: str, place: Place) -> OssStore:
         try:
-            from cipherbucket.stores.oss.requests import OssRequests  # noqa: PLC0415  the extra
+            from cipherbucket.stores.oss.store import OssStore  # noqa: PLC0415  the extra
         except ImportError as error:
             raise MissingExtraError(
                 "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"
@@ -219,7 +219,7 @@ class Connection:
             raise ClientError("The region should not be None in signature version 4.")
         who = ANONYMOUS if signature == UNSIGNED else self._credentials
         settings = place.settings(who, "v1" if signature == UNSIGNED else signature)
-        return OssRequests(place.bucket_name, settings)
+        return OssStore(place.bucket_name, settings, log_requests=True)
 
     def settings(self) -> OssSettings:
         """Return how the store is reached, without anybody's credentials.

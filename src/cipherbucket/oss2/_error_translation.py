@@ -42,7 +42,7 @@ from cipherbucket.oss2.headers import OSS_REQUEST_ID
 from cipherbucket.oss2.http import Response
 
 if TYPE_CHECKING:
-    from cipherbucket.stores.oss.requests import Response as StoreResponse
+    from cipherbucket.stores.oss.http import Response as StoreResponse
 
 
 _OF_KEYS = (NoMatchingKeyError, WrongKeyError)
@@ -74,7 +74,7 @@ def key_errors() -> Iterator[None]:
 @contextmanager
 def _answers_seen() -> Iterator[list[StoreResponse]]:
     try:
-        from cipherbucket.stores.oss.requests import answers_seen  # noqa: PLC0415  the extra
+        from cipherbucket.stores.oss.http import answers_seen  # noqa: PLC0415  the extra
     except ImportError as error:
         raise MissingExtraError(
             "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"

@@ -137,7 +137,7 @@ def complete(
             upload.through(store.adding(added, {})).complete(if_absent=sent.if_absent)
             result = PutObjectResult(answers.newest("POST"))
         else:
-            answer = store.request(
+            answer = store.client.request(
                 "CompleteMultipartUpload",
                 "POST",
                 name,

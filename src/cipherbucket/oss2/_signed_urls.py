@@ -31,8 +31,8 @@ def sign(
     if sent.md5 is not None:
         signed["content-md5"] = sent.md5
     with oss2_errors():
-        store = connection.store()
-        url = store.presign(method, key, int(expires), headers=signed, query=query_of(params))
+        client = connection.store().client
+        url = client.presign(method, key, int(expires), headers=signed, query=query_of(params))
     return url if slash_safe is True else _slashes_escaped(url, key)
 
 

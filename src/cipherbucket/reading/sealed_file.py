@@ -19,7 +19,8 @@ from cipherbucket.errors import CipherbucketError, ObjectChangedError, SourceErr
 from cipherbucket.format.span import StoredSpan
 from cipherbucket.reading.unlock import Fetch
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.records import StoredObject, clip
+from cipherbucket.stores.checks import clip
+from cipherbucket.stores.records import StoredObject
 
 
 class _Slice:
@@ -55,7 +56,7 @@ def fetch_from_file(path: str | os.PathLike[str] | BinaryIO) -> tuple[Fetch, Sto
     stored = _stored(name, status.st_size)
 
     def fetch(span: StoredSpan, _: StoredObject | None) -> Incoming:
-        first, stop = clip(name, stored.size, span.start, span.length, span.tail)
+        first, stop = clip(name, stored.size, span)
         file = _opened(Path(path))
         if _identity(os.fstat(file.fileno())) != _identity(status):
             file.close()
@@ -78,7 +79,7 @@ def _fetch_from_object(file: BinaryIO) -> tuple[Fetch, StoredObject]:
         stored = _stored(name, file.seek(0, os.SEEK_END))
 
     def fetch(span: StoredSpan, _: StoredObject | None) -> Incoming:
-        first, stop = clip(name, stored.size, span.start, span.length, span.tail)
+        first, stop = clip(name, stored.size, span)
         return Incoming(stored, first, stop, _Slice(file, first, owned=False), _errors_of)
 
     return fetch, stored

@@ -1,45 +1,54 @@
 """What every store offers, and the checks that every store gets.
 
-Law: a store knows bytes, names and metadata, and nothing of encryption. Each public verb stands
+Rule: a store knows bytes, names and metadata, and nothing of encryption. Each public verb stands
 here once: it checks names, ranges and metadata before anything is sent, counts and checksums the
-bytes that pass, and turns every foreign exception into one of ours. A store implements the few
-methods of `Hooks`.
+bytes that pass, and turns every foreign exception into one of ours. A store implements
+`StoreMethods`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
-from types import TracebackType
-from typing import ClassVar, Self
+from contextlib import contextmanager
+from typing import Self
 
-from cipherbucket.errors import IntegrityError, UsageError
+from cipherbucket.errors import CipherbucketError, UsageError
+from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing
-from cipherbucket.stores.hooks import Hooks
-from cipherbucket.stores.records import (
-    NOTHING,
-    Match,
-    Page,
-    Part,
-    StoredObject,
-    Upload,
-    Version,
-    check_metadata,
+from cipherbucket.stores.checks import (
     check_name,
     check_part_number,
+    check_part_order,
 )
+from cipherbucket.stores.methods import StoreMethods
+from cipherbucket.stores.records import NOTHING, Match, Page, Part, StoredObject, Upload, Version
+from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
 
 
-class Store(Hooks):
+class Store(StoreMethods):
     """A bucket of objects: named immutable bodies with metadata.
 
     All verbs may be called from several threads at once.
     """
 
-    conditional: ClassVar[bool] = True
-    """Whether ``if_match`` and ``if_metadata`` hold at the very moment of the write."""
-    fixed_metadata: ClassVar[str | None] = None
-    """How metadata names begin that no object can be given without its body."""
+    @contextmanager
+    def errors_translated(
+        self, name: str | None, outgoing: Outgoing | None = None
+    ) -> Iterator[None]:
+        """Turn whatever a store's library raises inside into errors of ours.
+
+        An exception that the caller's own body raised passes unchanged.
+        """
+        try:
+            yield
+        except CipherbucketError as error:
+            error.name = error.name or name
+            raise
+        except Exception as error:
+            foreign = outgoing is None or outgoing.failure is not error
+            if foreign and (translated := self.translate(error, name)) is not None:
+                raise translated from error
+            raise
 
     def put(
         self,
@@ -70,14 +79,11 @@ class Store(Hooks):
             IntegrityError: The store computed another CRC-64 than we did.
             StoreError: The store failed.
         """
-        check_name(name)
-        check_metadata(metadata, headers, name)
-        if if_absent and if_match is not None:
-            raise UsageError("if_absent and if_match exclude each other", name=name)
+        new = NewObject.checked(name, metadata, headers)
         outgoing = Outgoing(body)
         with self.errors_translated(name, outgoing):
-            stored = self._put(name, outgoing, dict(metadata), dict(headers), if_absent, if_match)
-        _compare_crc64(name, stored.crc64, outgoing)
+            stored = self._put(new, outgoing, Condition(if_absent, if_match))
+        outgoing.check_arrived(name, stored.crc64)
         return stored
 
     def get(
@@ -106,16 +112,13 @@ class Store(Hooks):
             PreconditionFailedError: ``if_match`` did not hold.
         """
         check_name(name)
-        if start < 0 or (length or 0) < 0 or (tail or 0) < 0:
-            raise UsageError("start, length and tail cannot be negative", name=name)
-        if tail is not None and (start or length is not None):
-            raise UsageError("tail excludes start and length", name=name)
         with self.errors_translated(name):
-            stored, first, stop, raw = self._get(name, start, length, tail, if_match, version_id)
+            span = Span(start, length, tail)
+            stored, first, stop, raw = self._get(name, span, if_match, version_id)
         return Incoming(stored, first, stop, raw, self.errors_translated)
 
     def head(self, name: str, *, version_id: str | None = None) -> StoredObject:
-        """Tell size, metadata and headers of an object.
+        """Return size, metadata and headers of an object.
 
         Raises:
             ObjectNotFoundError: No such object or version.
@@ -125,7 +128,7 @@ class Store(Hooks):
             return self._head(name, version_id)
 
     def attributes(self, name: str, *, version_id: str | None = None) -> dict[str, str]:
-        """Tell the headers that a new object must be given to keep what this one has.
+        """Return the headers that a new object must be given to keep what this one has.
 
         Content headers, and in OSS also ACL, tags, storage class and encryption at rest: `put`,
         `begin_upload` and `replace_metadata` take them as they are. User metadata are not among
@@ -212,11 +215,9 @@ class Store(Hooks):
             ObjectNotFoundError: No such object.
             PreconditionFailedError: A condition did not hold; nothing was changed.
         """
-        check_name(name)
-        check_metadata(metadata, headers or NOTHING, name)
-        given = None if headers is None else dict(headers)
+        change = MetadataChange.checked(name, metadata, headers, if_match, if_metadata)
         with self.errors_translated(name):
-            return self._replace_metadata(name, dict(metadata), given, if_match, if_metadata)
+            return self._replace_metadata(change)
 
     def begin_upload(
         self,
@@ -226,10 +227,9 @@ class Store(Hooks):
         headers: Mapping[str, str] = NOTHING,
     ) -> str:
         """Begin a multipart upload and return its id. Nothing is visible until it completes."""
-        check_name(name)
-        check_metadata(metadata, headers, name)
+        new = NewObject.checked(name, metadata, headers)
         with self.errors_translated(name):
-            return self._begin_upload(name, dict(metadata), dict(headers))
+            return self._begin_upload(new)
 
     def upload_part(
         self,
@@ -258,7 +258,7 @@ class Store(Hooks):
         outgoing = Outgoing(body, metadata)
         with self.errors_translated(name, outgoing):
             part = self._upload_part(name, upload_id, number, outgoing)
-        _compare_crc64(name, part.crc64, outgoing)
+        outgoing.check_arrived(name, part.crc64)
         return part
 
     def list_parts(self, name: str, upload_id: str) -> Sequence[Part]:
@@ -272,7 +272,7 @@ class Store(Hooks):
             return self._list_parts(name, upload_id)
 
     def upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
-        """Tell what of an unfinished upload's metadata the store repeats; perhaps nothing.
+        """Return what of an unfinished upload's metadata the store repeats; perhaps nothing.
 
         Raises:
             UploadNotFoundError: No such upload.
@@ -325,13 +325,9 @@ class Store(Hooks):
                 did not hold.
         """
         check_name(name)
-        if if_absent and if_match is not None:
-            raise UsageError("if_absent and if_match exclude each other", name=name)
-        numbers = [part.number for part in parts]
-        if not numbers or any(a >= b for a, b in pairwise(numbers)):
-            raise UsageError("parts must be one or more, in ascending order", name=name)
+        check_part_order(parts, name)
         with self.errors_translated(name):
-            return self._complete_upload(name, upload_id, parts, if_absent, if_match)
+            return self._complete_upload(name, upload_id, parts, Condition(if_absent, if_match))
 
     def abort_upload(self, name: str, upload_id: str) -> None:
         """Abort an upload and free its parts. Aborting what is not there is no error."""
@@ -344,25 +340,8 @@ class Store(Hooks):
         with self.errors_translated(None):
             return self._list_uploads(prefix)
 
-    def close(self) -> None:
-        """Release connections and files. The store must not be used afterwards."""
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _compare_crc64(name: str, theirs: int | None, outgoing: Outgoing) -> None:
-    if theirs is not None and theirs != outgoing.crc64:
-        raise IntegrityError(
-            "the store's CRC-64 of what arrived differs from that of what was sent",
-            name=name,
-            hint="the bytes were damaged on the way; put the object again",
-        )

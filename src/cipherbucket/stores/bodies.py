@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Protocol, Self
 
 from cipherbucket.errors import IntegrityError, SourceError, UsageError
@@ -37,6 +36,10 @@ class RawBody(Protocol):
 
     def close(self) -> None:
         """Release the file or connection."""
+
+
+Opened = tuple[StoredObject, int, int, RawBody]
+"""An object, the range of it that comes as offsets (start, stop), and its bytes."""
 
 
 class Outgoing:
@@ -82,6 +85,19 @@ class Outgoing:
         except BaseException as error:
             self.failure = error
             raise
+
+    def check_arrived(self, name: str, crc64: int | None) -> None:
+        """Compare the CRC-64 that a store computed of what arrived, if it did, with ours.
+
+        Raises:
+            IntegrityError: They differ.
+        """
+        if crc64 is not None and crc64 != self.crc64:
+            raise IntegrityError(
+                "the store's CRC-64 of what arrived differs from that of what was sent",
+                name=name,
+                hint="the bytes were damaged on the way; put the object again",
+            )
 
 
 class Incoming:
@@ -186,10 +202,5 @@ class Incoming:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

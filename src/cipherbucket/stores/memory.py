@@ -1,6 +1,6 @@
 """A store in the memory of this process: for tests, for trying things out, for short-lived data.
 
-Law: exactly what `LocalStore` does, minus the disk. Everything that changes the store happens in
+Rule: exactly what `LocalStore` does, minus the disk. Everything that changes the store happens in
 one step under one lock; bodies are immutable ``bytes``, so that a reader keeps the body it began
 with. Bodies on their way in are read outside the lock, and a write becomes visible when the body
 has arrived whole.
@@ -14,29 +14,17 @@ from bisect import bisect_left, insort
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import reduce
 from io import BytesIO
-from types import MappingProxyType
 from typing import ClassVar
 
 from cipherbucket.errors import ObjectNotFoundError, UploadNotFoundError
-from cipherbucket.format.crc64 import crc64_combine
+from cipherbucket.format.span import Span
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.bodies import Outgoing, RawBody
+from cipherbucket.stores.bodies import Opened, Outgoing
+from cipherbucket.stores.checks import check_match, check_parts, check_unversioned, clip
 from cipherbucket.stores.listing import list_page
-from cipherbucket.stores.records import (
-    Entry,
-    Match,
-    Page,
-    Part,
-    StoredObject,
-    Upload,
-    check_conditions,
-    check_parts,
-    check_there,
-    check_unversioned,
-    clip,
-)
+from cipherbucket.stores.records import Entry, Page, Part, StoredObject, Upload, crc64_of_parts
+from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +36,12 @@ class _Held:
 @dataclass(slots=True)
 class _Unfinished:
     upload: Upload
-    metadata: dict[str, str]
-    headers: dict[str, str]
+    new: NewObject
     parts: dict[int, tuple[Part, bytes]] = field(default_factory=dict)
 
 
 class MemoryStore(Store):
-    """A store that lives as long as this object, or with `named` as long as the process.
-
-    Closing it changes nothing: what it holds stays usable.
-    """
+    """A store that lives as long as this object, or with `named` as long as the process."""
 
     _shared: ClassVar[dict[str, MemoryStore]] = {}
     _shared_lock: ClassVar[threading.Lock] = threading.Lock()
@@ -82,39 +66,26 @@ class MemoryStore(Store):
         """``memory://name``."""
         return f"memory://{self._name}"
 
-    def _put(
-        self,
-        name: str,
-        body: Outgoing,
-        metadata: dict[str, str],
-        headers: dict[str, str],
-        if_absent: bool,
-        if_match: Match | None,
-    ) -> StoredObject:
-        if if_absent or if_match is not None:  # what cannot succeed is not read first
+    def close(self) -> None:
+        """Do nothing: what the store holds stays usable."""
+
+    def _put(self, new: NewObject, body: Outgoing, condition: Condition) -> StoredObject:
+        if condition:  # what cannot succeed is not read first
             with self._lock:
-                check_conditions(self._find(name), if_absent, if_match, name)
+                condition.check(self._find(new.name), new.name)
         data = _joined(body)
-        stored = _new(name, data, body.crc64, metadata, headers)
+        stored = new.stored(size=len(data), etag=secrets.token_hex(16), crc64=body.crc64)
         with self._lock:
-            check_conditions(self._find(name), if_absent, if_match, name)
+            condition.check(self._find(new.name), new.name)
             self._hold(stored, data)
         return stored
 
-    def _get(
-        self,
-        name: str,
-        start: int,
-        length: int | None,
-        tail: int | None,
-        if_match: str | None,
-        version_id: str | None,
-    ) -> tuple[StoredObject, int, int, RawBody]:
+    def _get(self, name: str, span: Span, if_match: str | None, version_id: str | None) -> Opened:
         check_unversioned(version_id, name)
         with self._lock:
             held = self._held(name)
-        check_conditions(held.stored, if_absent=False, if_match=if_match, name=name)
-        first, stop = clip(name, len(held.body), start, length, tail)
+        check_match(held.stored, if_match, name)
+        first, stop = clip(name, len(held.body), span)
         raw = BytesIO(held.body)  # shares the bytes, does not copy them
         raw.seek(first)
         return held.stored, first, stop, raw
@@ -148,38 +119,24 @@ class MemoryStore(Store):
         check_unversioned(version_id, source)
         with self._lock:
             held = self._held(source)
-            check_conditions(self._find(target), if_absent, None, target)
+            Condition(if_absent).check(self._find(target), target)
             stored = replace(
                 held.stored, name=target, etag=secrets.token_hex(16), modified=datetime.now(UTC)
             )
             self._hold(stored, held.body)
         return stored
 
-    def _replace_metadata(
-        self,
-        name: str,
-        metadata: dict[str, str],
-        headers: dict[str, str] | None,
-        if_match: str | None,
-        if_metadata: Mapping[str, str] | None,
-    ) -> StoredObject:
+    def _replace_metadata(self, change: MetadataChange) -> StoredObject:
         with self._lock:
-            held = self._held(name)
-            check_conditions(held.stored, if_absent=False, if_match=if_match, name=name)
-            check_there(held.stored, if_metadata)
-            stored = replace(
-                held.stored,
-                modified=datetime.now(UTC),
-                metadata=MappingProxyType(metadata),
-                headers=held.stored.headers if headers is None else MappingProxyType(headers),
-            )
+            held = self._held(change.name)
+            stored = change.applied_to(held.stored)
             self._hold(stored, held.body)
         return stored
 
-    def _begin_upload(self, name: str, metadata: dict[str, str], headers: dict[str, str]) -> str:
-        upload = Upload(name, secrets.token_hex(16), datetime.now(UTC))
+    def _begin_upload(self, new: NewObject) -> str:
+        upload = Upload(new.name, secrets.token_hex(16), datetime.now(UTC))
         with self._lock:
-            self._uploads[upload.upload_id] = _Unfinished(upload, metadata, headers)
+            self._uploads[upload.upload_id] = _Unfinished(upload, new)
         return upload.upload_id
 
     def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
@@ -198,29 +155,22 @@ class MemoryStore(Store):
 
     def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
         with self._lock:
-            return dict(self._unfinished(name, upload_id).metadata)
+            return dict(self._unfinished(name, upload_id).new.metadata)
 
     def _complete_upload(
-        self,
-        name: str,
-        upload_id: str,
-        parts: Sequence[Part],
-        if_absent: bool,
-        if_match: Match | None,
+        self, name: str, upload_id: str, parts: Sequence[Part], condition: Condition
     ) -> StoredObject:
         with self._lock:
             unfinished = self._unfinished(name, upload_id)
             there = {number: part for number, (part, _) in unfinished.parts.items()}
             check_parts(there, parts, name)
-            check_conditions(self._find(name), if_absent, if_match, name)
-            pieces = [unfinished.parts[part.number] for part in parts]
-            data = b"".join(piece for _, piece in pieces)
-            crc = reduce(
-                lambda sofar, part: crc64_combine(sofar, part.crc64 or 0, part.size),
-                (part for part, _ in pieces),
-                0,
+            condition.check(self._find(name), name)
+            data = b"".join(unfinished.parts[part.number][1] for part in parts)
+            stored = unfinished.new.stored(
+                size=len(data),
+                etag=secrets.token_hex(16),
+                crc64=crc64_of_parts(there[part.number] for part in parts),
             )
-            stored = _new(name, data, crc, unfinished.metadata, unfinished.headers)
             self._hold(stored, data)
             del self._uploads[upload_id]
         return stored
@@ -267,17 +217,3 @@ def _joined(body: Outgoing) -> bytes:
     for block in body:
         data.write(block)
     return data.getvalue()
-
-
-def _new(
-    name: str, data: bytes, crc: int, metadata: dict[str, str], headers: dict[str, str]
-) -> StoredObject:
-    return StoredObject(
-        name=name,
-        size=len(data),
-        etag=secrets.token_hex(16),
-        modified=datetime.now(UTC),
-        crc64=crc,
-        metadata=MappingProxyType(metadata),
-        headers=MappingProxyType(headers),
-    )

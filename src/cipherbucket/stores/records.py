@@ -1,14 +1,17 @@
-"""What stores tell about objects, and the bounds of names, metadata, ranges and conditions."""
+"""What stores report: objects, listings, parts, uploads, versions; and the bounds they all keep.
+
+The records are values: they say how things were when the store answered.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 from types import MappingProxyType
 
-from cipherbucket.errors import PreconditionFailedError, RangeError, UsageError
+from cipherbucket.format.crc64 import crc64_combine
 
 MAX_NAME = 1023
 """Longest object name, in bytes of UTF-8 (OSS, "Object naming conventions")."""
@@ -41,13 +44,11 @@ OSS_HEADERS = frozenset(
 keep them."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-_METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredObject:
-    """What a store tells about one object.
+    """What a store reports of one object.
 
     Attributes:
         name: The object's name.
@@ -130,148 +131,6 @@ class Version:
     modified: datetime
 
 
-def check_name(name: str) -> None:
-    """Refuse what is no object name: 1 to `MAX_NAME` bytes of UTF-8.
-
-    Raises:
-        UsageError: Empty, too long, or not encodable.
-    """
-    if not isinstance(name, str):
-        raise UsageError(f"an object name is a str, not {type(name).__name__}")
-    try:
-        length = len(name.encode())
-    except UnicodeEncodeError:
-        raise UsageError("an object name must be encodable as UTF-8", name=name) from None
-    if not 1 <= length <= MAX_NAME:
-        raise UsageError(f"an object name has 1 to {MAX_NAME:,} bytes of UTF-8, not {length:,}")
-
-
-def check_metadata(
-    metadata: Mapping[str, str], headers: Mapping[str, str], name: str | None = None
-) -> None:
-    """Refuse metadata and content headers that a store could not carry.
-
-    Raises:
-        UsageError: A name or value with characters that HTTP headers cannot carry, a content
-            header that is none, or more than `MAX_METADATA` bytes in all.
-    """
-    for key in metadata:
-        if not _METADATA_NAME.fullmatch(key):
-            raise UsageError(
-                f"metadata name {key!r}: only a-z, 0-9 and hyphen are allowed", name=name
-            )
-    for key in headers.keys() - CONTENT_HEADERS - OSS_HEADERS:
-        raise UsageError(
-            f"{key!r} is no header that is kept with an object",
-            name=name,
-            hint=", ".join(sorted(CONTENT_HEADERS | OSS_HEADERS)),
-        )
-    for key, value in (*metadata.items(), *headers.items()):
-        if _CONTROL.search(value) or value != value.strip(" "):
-            raise UsageError(
-                f"value of {key!r}: no control characters, no spaces at either end", name=name
-            )
-    try:
-        total = sum(len(key) + len(value.encode()) for key, value in metadata.items())
-        for value in headers.values():
-            value.encode()
-    except UnicodeEncodeError:
-        raise UsageError("metadata and headers must be encodable as UTF-8", name=name) from None
-    if total > MAX_METADATA:
-        raise UsageError(
-            f"{total:,} bytes of metadata; a store keeps at most {MAX_METADATA:,}", name=name
-        )
-
-
-def clip(name: str, size: int, start: int, length: int | None, tail: int | None) -> tuple[int, int]:
-    """Turn a range as `Store.get` takes it into offsets (start, stop) of an object of ``size``.
-
-    Raises:
-        RangeError: ``start`` lies after the end.
-    """
-    if tail is not None:
-        return max(0, size - tail), size
-    if start > size:
-        raise RangeError(
-            f"the range begins at byte {start:,} of an object of {size:,} bytes", name=name
-        )
-    return start, size if length is None else min(size, start + length)
-
-
-def check_conditions(
-    there: StoredObject | None, if_absent: bool, if_match: Match | None, name: str
-) -> None:
-    """Hold the conditions of a write against what is there; for stores that decide themselves.
-
-    Raises:
-        PreconditionFailedError: One does not hold.
-    """
-    if if_absent and there is not None:
-        raise PreconditionFailedError("there is an object of this name already", name=name)
-    etag = if_match.etag if isinstance(if_match, StoredObject) else if_match
-    if etag is not None and (there is None or there.etag != etag):
-        now = "no object" if there is None else f"an object with ETag {there.etag!r}"
-        raise PreconditionFailedError(
-            f"the condition was ETag {etag!r}; there is {now}",
-            name=name,
-            hint="the object was changed meanwhile; look at it again before you write",
-        )
-    if isinstance(if_match, StoredObject) and there is not None:
-        same = there.metadata == if_match.metadata and there.headers == if_match.headers
-        if not same:
-            raise PreconditionFailedError(
-                "the object's metadata are not those that it had",
-                name=name,
-                hint="the object was changed meanwhile; look at it again before you write",
-            )
-
-
-def check_there(there: StoredObject, if_metadata: Mapping[str, str] | None) -> None:
-    """Hold what the user metadata of an object should be against what they are.
-
-    Raises:
-        PreconditionFailedError: They are others.
-    """
-    if if_metadata is not None and dict(there.metadata) != dict(if_metadata):
-        raise PreconditionFailedError(
-            "the object's metadata are not those that were expected",
-            name=there.name,
-            hint="they were changed meanwhile; look at the object again before you write",
-        )
-
-
-def check_parts(there: Mapping[int, Part], named: Sequence[Part], name: str) -> None:
-    """Hold the parts that a completion names against those that have arrived.
-
-    Raises:
-        PreconditionFailedError: One is not there, or was replaced by another.
-    """
-    for part in named:
-        held = there.get(part.number)
-        if held is None or held.etag != part.etag:
-            now = "is not there" if held is None else f"has ETag {held.etag!r}"
-            raise PreconditionFailedError(
-                f"part {part.number} with ETag {part.etag!r} was named; it {now}",
-                name=name,
-                hint="list the parts and upload again those that are missing",
-            )
-
-
-def check_unversioned(version_id: str | None, name: str) -> None:
-    """Refuse a version in a store that keeps none.
-
-    Raises:
-        UsageError: A version was asked for.
-    """
-    if version_id is not None:
-        raise UsageError("this store keeps no versions", name=name)
-
-
-def check_part_number(number: int, name: str) -> None:
-    """Refuse what is no part number.
-
-    Raises:
-        UsageError: Not from 1 to `MAX_PARTS`.
-    """
-    if not 1 <= number <= MAX_PARTS:
-        raise UsageError(f"part numbers are 1 to {MAX_PARTS:,}, not {number}", name=name)
+def crc64_of_parts(parts: Iterable[Part]) -> int:
+    """Return the CRC-64 of a body made of parts that all have theirs."""
+    return reduce(lambda sofar, part: crc64_combine(sofar, part.crc64 or 0, part.size), parts, 0)

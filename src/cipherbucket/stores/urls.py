@@ -1,8 +1,8 @@
 """URLs of stores and objects.
 
-Law: a URL is taken as it is written. Nothing is percent-decoded and no path is normalised, because
+Rule: a URL is taken as it is written. Nothing is percent-decoded and no path is normalised, because
 object names may hold ``%41``, ``..`` and ``//``. Where the store ends and the name begins in
-``file:///data/store/a/b`` is told by the disk: the store is the first folder from the left that
+``file:///data/store/a/b`` the disk says: the store is the first folder from the left that
 holds an index.
 """
 

@@ -11,7 +11,8 @@ from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.metadata import content_headers, refuse_reserved
 from cipherbucket.reading.bound_object import BoundObject
 from cipherbucket.reading.file import ObjectFile
-from cipherbucket.stores.records import NOTHING, check_metadata, check_name
+from cipherbucket.stores.checks import check_metadata, check_name
+from cipherbucket.stores.records import NOTHING
 from cipherbucket.transfers.verbs import Transfers
 from cipherbucket.writing.file import ObjectWriter
 from cipherbucket.writing.part_requests import Destination

@@ -23,9 +23,8 @@ from cipherbucket.format.metadata_names import OSS, OSS_V1
 from cipherbucket.format.span import Span
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
-from cipherbucket.stores.bodies import RawBody
+from cipherbucket.stores.bodies import Opened, RawBody
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.records import StoredObject
 
 RANGES = 30
 FEEDS = (1, 15, 16, 17, 4096)
@@ -64,22 +63,14 @@ class DrippingStore(MemoryStore):
     feed = 1 << 20
     mistreats = "nothing"
 
-    def _get(
-        self,
-        name: str,
-        start: int,
-        length: int | None,
-        tail: int | None,
-        if_match: str | None,
-        version_id: str | None,
-    ) -> tuple[StoredObject, int, int, RawBody]:
-        stored, first, stop, raw = super()._get(name, start, length, tail, if_match, version_id)
+    def _get(self, name: str, span: Span, if_match: str | None, version_id: str | None) -> Opened:
+        stored, first, stop, raw = super()._get(name, span, if_match, version_id)
         if self.mistreats == "ignores":
-            stored, first, stop, raw = super()._get(name, 0, None, None, if_match, version_id)
+            stored, first, stop, raw = super()._get(name, Span(), if_match, version_id)
         elif self.mistreats == "aligns":
-            size = stop - first // 16 * 16
             start = first // 16 * 16
-            stored, first, stop, raw = super()._get(name, start, size, None, if_match, version_id)
+            whole = Span(start, stop - start)
+            stored, first, stop, raw = super()._get(name, whole, if_match, version_id)
         return stored, first, stop, DrippingBody(raw, self.feed)
 
 

@@ -347,7 +347,7 @@ def test_an_older_version_is_copied(new_oss_store: Callable[[], Store]) -> None:
     with new_oss_store() as store:
         assert isinstance(store, OssStore)
         enabled = sdk.VersioningConfiguration(status="Enabled")
-        store._client.put_bucket_versioning(
+        store.client.sdk.put_bucket_versioning(
             sdk.PutBucketVersioningRequest(
                 bucket=store.url.removeprefix("oss://"), versioning_configuration=enabled
             )

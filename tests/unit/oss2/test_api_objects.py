@@ -20,7 +20,7 @@ from cipherbucket.oss2.exceptions import (
     RequestError,
     ServerError,
 )
-from cipherbucket.stores.oss.requests import OssRequests
+from cipherbucket.stores.oss.store import OssStore
 from cipherbucket.stores.records import StoredObject
 
 CONTENT = bytes(range(256)) * 5
@@ -257,14 +257,14 @@ def test_new_metadata_are_for_the_object_that_was_looked_at(
     opened: Any, face: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     face.store().put("o", b"plaintext")
-    head = OssRequests.head
+    head = OssStore.head
 
-    def looked_too_early(store: OssRequests, name: str, **options: Any) -> StoredObject:
+    def looked_too_early(store: OssStore, name: str, **options: Any) -> StoredObject:
         told = head(store, name, **options)
         face.store().put("o", CONTENT, metadata=v1())
         return told
 
-    monkeypatch.setattr(OssRequests, "head", looked_too_early)
+    monkeypatch.setattr(OssStore, "head", looked_too_early)
     with pytest.raises(PreconditionFailed):
         opened.copy_object(BUCKET, "o", "o", {"x-oss-meta-a": "b"})
     assert face.metadata("o") == v1()

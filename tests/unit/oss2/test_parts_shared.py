@@ -11,7 +11,7 @@ from tests.oss2.scene import Scene
 import cipherbucket as cb
 from cipherbucket.oss2.exceptions import ClientError, NoSuchUpload, RequestError
 from cipherbucket.oss2.models import MultipartUploadCryptoContext, PartInfo
-from cipherbucket.stores.oss.requests import OssRequests
+from cipherbucket.stores.oss.store import OssStore
 from cipherbucket.writing.multipart import Multipart
 
 PART = 102_400
@@ -159,7 +159,7 @@ def test_the_very_same_part_may_come_again_and_is_not_sent(
     for bucket in (opened, another(face)):
         context = passed_on(filled)
         with monkeypatch.context() as patch:
-            patch.setattr(OssRequests, "upload_part", None)  # nothing leaves
+            patch.setattr(OssStore, "upload_part", None)  # nothing leaves
             again = [sent(bucket, upload_id, number, context) for number in (1, 2, 3)]
         assert [(part.etag, part.part_crc) for part in again] == [
             (part.etag, part.part_crc) for part in parts

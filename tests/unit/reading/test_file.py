@@ -6,7 +6,7 @@ import random
 import secrets
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -27,11 +27,13 @@ from cipherbucket.errors import (
     UsageError,
 )
 from cipherbucket.format.sealed import CHUNK, HEADER
+from cipherbucket.format.span import Span
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.stores.bodies import Outgoing, RawBody
+from cipherbucket.stores.bodies import Opened, Outgoing, RawBody
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.records import StoredObject
+from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
 
 KEY = AesKey(bytes(range(32)), description={"desc": "a"})
 OTHER = AesKey(bytes(32), description={"desc": "b"})
@@ -52,7 +54,7 @@ def overwrite(store: MemoryStore, change: Callable[[bytearray], object]) -> None
         incoming.readinto(body)
     change(body)
     metadata = dict(store.head("name").metadata)
-    store._put("name", Outgoing(body), metadata, {}, if_absent=False, if_match=None)
+    store._put(NewObject("name", metadata, {}), Outgoing(body), Condition())
 
 
 def flip(at: int) -> Callable[[bytearray], None]:
@@ -460,17 +462,10 @@ def test_another_object_of_the_same_name_is_no_mixture() -> None:
 class Renewing(CountingStore):
     """Gives an object another ETag with new metadata, as a store may."""
 
-    def _replace_metadata(
-        self,
-        name: str,
-        metadata: dict[str, str],
-        headers: dict[str, str] | None,
-        if_match: str | None,
-        if_metadata: Mapping[str, str] | None,
-    ) -> StoredObject:
-        super()._replace_metadata(name, metadata, headers, if_match, if_metadata)
+    def _replace_metadata(self, change: MetadataChange) -> StoredObject:
+        super()._replace_metadata(change)
         with self._lock:
-            held = self._held(name)
+            held = self._held(change.name)
             stored = replace(held.stored, etag=secrets.token_hex(16))
             self._hold(stored, held.body)
         return stored
@@ -510,18 +505,10 @@ class Denying(MemoryStore):
 
     denies = False
 
-    def _get(
-        self,
-        name: str,
-        start: int,
-        length: int | None,
-        tail: int | None,
-        if_match: str | None,
-        version_id: str | None,
-    ) -> tuple[StoredObject, int, int, RawBody]:
+    def _get(self, name: str, span: Span, if_match: str | None, version_id: str | None) -> Opened:
         if self.denies:
             raise RangeError("the range begins after the end")
-        return super()._get(name, start, length, tail, if_match, version_id)
+        return super()._get(name, span, if_match, version_id)
 
 
 def test_a_range_that_the_store_denies_is_not_taken_for_the_end() -> None:

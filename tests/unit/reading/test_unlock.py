@@ -19,12 +19,13 @@ from cipherbucket.errors import (
 )
 from cipherbucket.format.footer import MAC_FIELD, SEAL_FIELD
 from cipherbucket.format.sealed import CHUNK, HEADER
+from cipherbucket.format.span import Span
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.reading.unlock import USUAL_FOOTER
-from cipherbucket.stores.bodies import Outgoing, RawBody
+from cipherbucket.stores.bodies import Opened, Outgoing
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.records import StoredObject
+from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
 
 KEY = AesKey(bytes(range(32)), description={"desc": "a"})
 OTHER = AesKey(bytes(32), description={"desc": "b"})
@@ -71,7 +72,7 @@ def replace(
     if body is None:
         body = raw(store, name)
     told = dict(stored.metadata) if metadata is None else metadata
-    store._put(name, Outgoing(body), told, {}, if_absent=False, if_match=None)
+    store._put(NewObject(name, told, {}), Outgoing(body), Condition())
 
 
 def raw(store: MemoryStore, name: str = "name") -> bytes:
@@ -148,19 +149,11 @@ def test_a_range_holds_little_more_than_it_must() -> None:
 class Lying(CountingStore):
     """Says that every range but one from the beginning or of the end goes beyond it."""
 
-    def _get(
-        self,
-        name: str,
-        start: int,
-        length: int | None,
-        tail: int | None,
-        if_match: str | None,
-        version_id: str | None,
-    ) -> tuple[StoredObject, int, int, RawBody]:
-        if start:
-            self.gets.append((start, length, tail))
+    def _get(self, name: str, span: Span, if_match: str | None, version_id: str | None) -> Opened:
+        if span.start:
+            self.gets.append((span.start, span.length, span.tail))
             raise RangeError("the range begins after the end")
-        return super()._get(name, start, length, tail, if_match, version_id)
+        return super()._get(name, span, if_match, version_id)
 
 
 def test_the_end_of_an_object_is_not_told_before_it_was_read() -> None:
@@ -361,9 +354,8 @@ def test_a_footer_that_says_it_is_longer_than_the_body_is_refused() -> None:
 def test_of_the_other_format_no_footer_is_read() -> None:
     store = MemoryStore()
     key = FakeKey(bytes(32), bytes(16))
-    store._put(
-        "name", Outgoing(TEXT), key.envelope().to_metadata(), {}, if_absent=False, if_match=None
-    )
+    new = NewObject("name", key.envelope().to_metadata(), {})
+    store._put(new, Outgoing(TEXT), Condition())
 
     with pytest.raises(SecurityError):
         bucket_in(store).get("name", footer_recipients=True)
@@ -403,18 +395,10 @@ class Replacing(CountingStore):
         super().__init__()
         self.later = metadata
 
-    def _get(
-        self,
-        name: str,
-        start: int,
-        length: int | None,
-        tail: int | None,
-        if_match: str | None,
-        version_id: str | None,
-    ) -> tuple[StoredObject, int, int, RawBody]:
-        answer = super()._get(name, start, length, tail, if_match, version_id)
+    def _get(self, name: str, span: Span, if_match: str | None, version_id: str | None) -> Opened:
+        answer = super()._get(name, span, if_match, version_id)
         if self.later:
-            self._replace_metadata(name, self.later, {}, None, None)
+            self._replace_metadata(MetadataChange(name, self.later, {}, None, None))
         return answer
 
 

@@ -50,7 +50,7 @@ class Timed(cb.MemoryStore):
             (self.clock.now - 100, count + (self.passed[-1][1] if self.passed else 0))
         )
 
-    def _put(self, name: str, body: Any, *args: Any) -> StoredObject:
+    def _put(self, new: Any, body: Any, *args: Any) -> StoredObject:
         inner = body._body
 
         def blocks() -> Iterator[bytes]:
@@ -59,7 +59,7 @@ class Timed(cb.MemoryStore):
                 yield block
 
         body._body = blocks()
-        return super()._put(name, body, *args)
+        return super()._put(new, body, *args)
 
     def _get(self, *args: Any) -> tuple[StoredObject, int, int, RawBody]:
         stored, start, stop, raw = super()._get(*args)

@@ -12,6 +12,7 @@ from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.format.span import PartPlan, good_part_size
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.records import StoredObject
+from cipherbucket.stores.requests import NewObject
 from cipherbucket.writing.multipart import Multipart
 
 PART = 100 << 10
@@ -258,7 +259,7 @@ def test_lost_answers_leave_no_upload_behind_and_do_not_fail_the_caller(key: cb.
     store = Lossy()
     bucket = cb.Bucket(store, cb.KeyRing(key))
     envelope_of_others = {PREFIX + "key": "c29tZWJvZHkgZWxzZQ=="}
-    others = cb.MemoryStore._begin_upload(store, "a", envelope_of_others, {})
+    others = cb.MemoryStore._begin_upload(store, NewObject("a", envelope_of_others, {}))
     with bucket.multipart("a", data_size=5, part_size=16) as upload:
         assert {entry.upload_id for entry in bucket.list_uploads()} == {others, upload.upload_id}
         upload.upload_part(1, b"12345")

@@ -19,7 +19,8 @@ from cipherbucket.errors import (
 from cipherbucket.format.sealed import CHUNK, HEADER
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.records import Match, Part, StoredObject
+from cipherbucket.stores.records import Part, StoredObject
+from cipherbucket.stores.requests import Condition, NewObject
 from cipherbucket.writing import unknown_length
 from cipherbucket.writing.one_request import ATTEMPTS
 
@@ -70,12 +71,12 @@ class Watched(MemoryStore):
         self.failing[step] = max(0, left - 1)
         return bool(left)
 
-    def _begin_upload(self, name: str, metadata: dict[str, str], headers: dict[str, str]) -> str:
+    def _begin_upload(self, new: NewObject) -> str:
         self.steps.append("begin")
         fails = self._fails("begin")
         if fails and not self.late:
             raise TransientStoreError("the connection broke")
-        upload_id = super()._begin_upload(name, metadata, headers)
+        upload_id = super()._begin_upload(new)
         if fails:
             raise TransientStoreError("the connection broke")
         return upload_id
@@ -93,18 +94,13 @@ class Watched(MemoryStore):
         return part
 
     def _complete_upload(
-        self,
-        name: str,
-        upload_id: str,
-        parts: Sequence[Part],
-        if_absent: bool,
-        if_match: Match | None,
+        self, name: str, upload_id: str, parts: Sequence[Part], condition: Condition
     ) -> StoredObject:
         self.steps.append("complete")
         fails = self._fails("complete")
         if fails and not self.late:
             raise TransientStoreError("the connection broke")
-        stored = super()._complete_upload(name, upload_id, parts, if_absent, if_match)
+        stored = super()._complete_upload(name, upload_id, parts, condition)
         if fails:
             raise TransientStoreError("the connection broke")
         return stored
@@ -238,16 +234,11 @@ class Swapping(Watched):
         self.kind = kind
 
     def _complete_upload(
-        self,
-        name: str,
-        upload_id: str,
-        parts: Sequence[Part],
-        if_absent: bool,
-        if_match: Match | None,
+        self, name: str, upload_id: str, parts: Sequence[Part], condition: Condition
     ) -> StoredObject:
         if self.kind == "gone":
             raise UploadNotFoundError("no such upload")
-        stored = super()._complete_upload(name, upload_id, parts, if_absent, if_match)
+        stored = super()._complete_upload(name, upload_id, parts, condition)
         match self.kind:
             case "size":
                 return replace(stored, size=stored.size - 1)

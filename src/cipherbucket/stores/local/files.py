@@ -1,15 +1,15 @@
 """The files of a directory store: bodies, the sidecars beside them, parts of uploads.
 
-Law: a body is written once, under a random id that no other body ever has, and never changed. The
+Rule: a body is written once, under a random id that no other body ever has, and never changed. The
 sidecar beside it repeats what the index says of the object. What is written is synced before the
 index speaks of it. Whoever writes either holds the marker of the id.
 
 ::
 
-    index.sqlite                    see local_index
+    index.sqlite                    see index.py
     bodies/<2 hex>/<32 hex>         a body, 0600
     bodies/<2 hex>/<32 hex>.json    its sidecar
-    staging/<32 hex>                a marker, see local_markers
+    staging/<32 hex>                a marker, see locks.py
     uploads/<upload id>/<32 hex>    a part of an unfinished upload
 """
 
@@ -32,8 +32,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cipherbucket.stores.bodies import Buffer
+from cipherbucket.stores.checks import check_metadata, check_name
 from cipherbucket.stores.local.locks import ID, Markers
-from cipherbucket.stores.records import StoredObject, check_metadata, check_name
+from cipherbucket.stores.records import StoredObject
 
 SIDECAR_VERSION = 1
 _SHARDS = tuple(f"{number:02x}" for number in range(256))

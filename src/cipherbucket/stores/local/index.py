@@ -27,7 +27,7 @@ from cipherbucket.errors import StoreError, TransientStoreError, UsageError
 from cipherbucket.stores.records import Entry, StoredObject
 
 APPLICATION_ID = 0x63627374
-"""``cbst``: tells an index from any other SQLite database."""
+"""``cbst``: sets an index apart from any other SQLite database."""
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 60.0
 """How long to wait for other processes that write, in seconds."""

@@ -1,8 +1,8 @@
 """Locks of a directory store: on the store, and on what is under way in it.
 
-Law: whoever makes a body, or replaces a sidecar, holds the marker of that id from before the first
+Rule: whoever makes a body, or replaces a sidecar, holds the marker of that id from before the first
 byte until after the commit: a file, and the lock on it. The system gives up the lock of a process
-that dies, however it dies, and leaves the file. So a marker whose lock can be had tells that a
+that dies, however it dies, and leaves the file. So a marker whose lock can be had shows that a
 process died, and which id to look after. Only the holder of the lock removes the marker.
 Whoever uses the store shares a lock on its folder; a repair has it alone.
 """
@@ -18,7 +18,6 @@ import os
 import re
 import secrets
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from cipherbucket.errors import TransientStoreError
@@ -66,12 +65,7 @@ class Marker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._fd)
 
 

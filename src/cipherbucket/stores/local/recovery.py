@@ -1,6 +1,6 @@
 """Making a directory store, and sweeping what processes leave behind when they die.
 
-Law: the index decides. A marked id that an object has keeps its body and gets the sidecar that
+Rule: the index decides. A marked id that an object has keeps its body and gets the sidecar that
 its row asks for; a marked id that no object has loses body and sidecar. Bodies that objects lost
 are noted in the table ``garbage`` by the very transaction that took them away, so any process can
 remove them; a note is struck out only when the removal has reached the disk, because a body that

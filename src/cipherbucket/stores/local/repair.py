@@ -1,6 +1,6 @@
 """Rebuilding the index of a directory store from the sidecars beside its bodies.
 
-Law: a repair has the store alone, destroys no index and removes only what is known to be nobody's:
+Rule: a repair has the store alone, destroys no index and removes only what is known to be nobody's:
 bodies noted as garbage, bodies whose writer died before it had written the sidecar, bodies that a
 later one of the same name replaces, parts of uploads that no index holds. What it cannot judge it
 reports and leaves where it is. A sound index has the first word: what was under way is settled by

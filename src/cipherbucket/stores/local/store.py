@@ -1,6 +1,6 @@
 """A directory on one host as a store: the server of none, for real data, tests and examples.
 
-Law: `index.sqlite` says what there is; bodies are immutable files. A put writes and syncs a body
+Rule: `index.sqlite` says what there is; bodies are immutable files. A put writes and syncs a body
 and its sidecar under a new id, then moves the name to it in one transaction, so that whoever
 looks finds the old object or the new one, whole, whatever process dies when. The body that no
 name has any more is noted in that same transaction and removed after it; a reader that has it
@@ -20,7 +20,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
 
 from cipherbucket.errors import (
@@ -30,8 +29,10 @@ from cipherbucket.errors import (
     TransientStoreError,
     UsageError,
 )
+from cipherbucket.format.span import Span
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.bodies import Outgoing, RawBody
+from cipherbucket.stores.bodies import Opened, Outgoing
+from cipherbucket.stores.checks import check_match, check_parts, check_unversioned, clip
 from cipherbucket.stores.listing import list_page
 from cipherbucket.stores.local.files import Files
 from cipherbucket.stores.local.index import (
@@ -53,18 +54,8 @@ from cipherbucket.stores.local.recovery import (
     settle,
 )
 from cipherbucket.stores.local.uploads import Uploads, find_upload
-from cipherbucket.stores.records import (
-    Match,
-    Page,
-    Part,
-    StoredObject,
-    Upload,
-    check_conditions,
-    check_parts,
-    check_there,
-    check_unversioned,
-    clip,
-)
+from cipherbucket.stores.records import Page, Part, StoredObject, Upload
+from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
 
 T = TypeVar("T")
 
@@ -138,46 +129,22 @@ class LocalStore(Store):
                 translated.hint = "the store's folder and all in it must be writable"
         return translated
 
-    def _put(
-        self,
-        name: str,
-        body: Outgoing,
-        metadata: dict[str, str],
-        headers: dict[str, str],
-        if_absent: bool,
-        if_match: Match | None,
-    ) -> StoredObject:
-        if if_absent or if_match is not None:  # what cannot succeed is not written first
-            check_conditions(self._index.find(name), if_absent, if_match, name)
+    def _put(self, new: NewObject, body: Outgoing, condition: Condition) -> StoredObject:
+        if condition:  # what cannot succeed is not written first
+            condition.check(self._index.find(new.name), new.name)
         with self._new_body() as etag:
             self._files.save_body(etag, body)
-            stored = StoredObject(
-                name=name,
-                size=body.sent,
-                etag=etag,
-                modified=datetime.now(UTC),
-                crc64=body.crc64,
-                metadata=MappingProxyType(metadata),
-                headers=MappingProxyType(headers),
-            )
-            old = self._publish(stored, if_absent, if_match)
+            stored = new.stored(size=body.sent, etag=etag, crc64=body.crc64)
+            old = self._publish(stored, condition)
         self._sweeper.discard(old)
         return stored
 
-    def _get(
-        self,
-        name: str,
-        start: int,
-        length: int | None,
-        tail: int | None,
-        if_match: str | None,
-        version_id: str | None,
-    ) -> tuple[StoredObject, int, int, RawBody]:
+    def _get(self, name: str, span: Span, if_match: str | None, version_id: str | None) -> Opened:
         check_unversioned(version_id, name)
 
-        def opened(stored: StoredObject) -> tuple[StoredObject, int, int, RawBody]:
-            check_conditions(stored, if_absent=False, if_match=if_match, name=name)
-            first, stop = clip(name, stored.size, start, length, tail)
+        def opened(stored: StoredObject) -> Opened:
+            check_match(stored, if_match, name)
+            first, stop = clip(name, stored.size, span)
             raw = self._files.open_body(stored.etag)
             raw.seek(first)
             return stored, first, stop, raw
@@ -204,52 +171,39 @@ class LocalStore(Store):
         self, source: str, target: str, if_absent: bool, version_id: str | None
     ) -> StoredObject:
         check_unversioned(version_id, source)
+        condition = Condition(if_absent)
 
         def copied(found: StoredObject) -> StoredObject:
-            check_conditions(self._index.find(target), if_absent, None, target)
+            condition.check(self._index.find(target), target)
             with self._new_body() as etag:
                 self._files.link_body(found.etag, etag)
                 stored = replace(found, name=target, etag=etag, modified=datetime.now(UTC))
-                old = self._publish(stored, if_absent, None)
+                old = self._publish(stored, condition)
             self._sweeper.discard(old)
             return stored
 
         return self._with_body(source, copied)
 
-    def _replace_metadata(
-        self,
-        name: str,
-        metadata: dict[str, str],
-        headers: dict[str, str] | None,
-        if_match: str | None,
-        if_metadata: Mapping[str, str] | None,
-    ) -> StoredObject:
+    def _replace_metadata(self, change: MetadataChange) -> StoredObject:
         give_up = time.monotonic() + BUSY_SECONDS
         while time.monotonic() < give_up:
-            found = _there(self._index.find(name), name)
+            found = _there(self._index.find(change.name), change.name)
             marker = self._files.markers.take(found.etag)
             if marker is None:  # who put this body is about to remove it, or another replaces
                 time.sleep(_RETRY_SECONDS)
                 continue
             with self._settled(marker), self._index.writing() as db:
-                before = _there(find_object(db, name), name)
-                check_conditions(before, if_absent=False, if_match=if_match, name=name)
-                check_there(before, if_metadata)
+                before = _there(find_object(db, change.name), change.name)
+                stored = change.applied_to(before)
                 if before.etag != found.etag:  # another body, another marker
                     continue
-                stored = replace(
-                    before,
-                    modified=datetime.now(UTC),
-                    metadata=MappingProxyType(metadata),
-                    headers=before.headers if headers is None else MappingProxyType(headers),
-                )
                 self._files.save_sidecar(stored, replace=True)
                 save_object(db, stored)
             return stored
-        raise TransientStoreError("another process keeps this object marked", name=name)
+        raise TransientStoreError("another process keeps this object marked", name=change.name)
 
-    def _begin_upload(self, name: str, metadata: dict[str, str], headers: dict[str, str]) -> str:
-        return self._uploads.begin(name, metadata, headers)
+    def _begin_upload(self, new: NewObject) -> str:
+        return self._uploads.begin(new)
 
     def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
         return self._uploads.save_part(name, upload_id, number, body)
@@ -258,36 +212,23 @@ class LocalStore(Store):
         return list(self._uploads.find(name, upload_id).parts.values())
 
     def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
-        return self._uploads.find(name, upload_id).metadata
+        return self._uploads.find(name, upload_id).new.metadata
 
     def _complete_upload(
-        self,
-        name: str,
-        upload_id: str,
-        parts: Sequence[Part],
-        if_absent: bool,
-        if_match: Match | None,
+        self, name: str, upload_id: str, parts: Sequence[Part], condition: Condition
     ) -> StoredObject:
         upload = self._uploads.find(name, upload_id)
         check_parts(upload.parts, parts, name)
-        check_conditions(self._index.find(name), if_absent, if_match, name)
+        condition.check(self._index.find(name), name)
         with self._new_body() as etag:
             size, crc64 = self._uploads.join(name, upload_id, parts, self._files.body(etag))
-            stored = StoredObject(
-                name=name,
-                size=size,
-                etag=etag,
-                modified=datetime.now(UTC),
-                crc64=crc64,
-                metadata=MappingProxyType(upload.metadata),
-                headers=MappingProxyType(upload.headers),
-            )
+            stored = upload.new.stored(size=size, etag=etag, crc64=crc64)
 
             def end_upload(db: sqlite3.Connection) -> None:
                 check_parts(find_upload(db, name, upload_id).parts, parts, name)
                 self._uploads.end(db, upload_id)
 
-            old = self._publish(stored, if_absent, if_match, end_upload)
+            old = self._publish(stored, condition, end_upload)
         self._files.remove_parts(upload_id)
         self._sweeper.discard(old)
         return stored
@@ -328,8 +269,7 @@ class LocalStore(Store):
     def _publish(
         self,
         stored: StoredObject,
-        if_absent: bool,
-        if_match: Match | None,
+        condition: Condition,
         also: Callable[[sqlite3.Connection], None] | None = None,
     ) -> str | None:
         """Give a new body its sidecar and its name, and return the body that it replaces."""
@@ -337,8 +277,8 @@ class LocalStore(Store):
         with self._index.writing() as db:
             if also is not None:
                 also(db)
-            if if_absent or if_match is not None:
-                check_conditions(find_object(db, stored.name), if_absent, if_match, stored.name)
+            if condition:
+                condition.check(find_object(db, stored.name), stored.name)
             return save_object(db, stored)
 
     def _with_body(self, name: str, use: Callable[[StoredObject], T]) -> T:

@@ -1,6 +1,6 @@
 """Unfinished multipart uploads of a directory store.
 
-Law: a part is an immutable file under a random id, its ETag; a part that is uploaded again is
+Rule: a part is an immutable file under a random id, its ETag; a part that is uploaded again is
 another file, and the table says which one counts. Ending an upload, by completion or abortion, is
 one transaction that strikes out its rows; its folder is removed after that, by whoever gets there
 first. A part that arrives too late finds no row, or no folder, and leaves nothing.
@@ -15,22 +15,21 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import reduce
 
 from cipherbucket.errors import CipherbucketError, IntegrityError, UploadNotFoundError
-from cipherbucket.format.crc64 import crc64_combine
 from cipherbucket.stores.bodies import Outgoing
+from cipherbucket.stores.checks import check_parts
 from cipherbucket.stores.local.files import Files, join_files, sync_folder, write_file
 from cipherbucket.stores.local.index import Index
-from cipherbucket.stores.records import Part, Upload, check_parts
+from cipherbucket.stores.records import Part, Upload, crc64_of_parts
+from cipherbucket.stores.requests import NewObject
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An upload as the index holds it: what its object will have, and the parts so far."""
+    """An upload as the index holds it: the object it will make, and the parts so far."""
 
-    metadata: dict[str, str]
-    headers: dict[str, str]
+    new: NewObject
     parts: Mapping[int, Part]
 
 
@@ -41,7 +40,7 @@ class Uploads:
         self._index = index
         self._files = files
 
-    def begin(self, name: str, metadata: dict[str, str], headers: dict[str, str]) -> str:
+    def begin(self, new: NewObject) -> str:
         """Begin an upload and return its id."""
         upload_id = secrets.token_hex(16)
         started = datetime.now(UTC).isoformat(timespec="microseconds")
@@ -50,7 +49,13 @@ class Uploads:
             self._files.create_parts(upload_id)
             db.execute(
                 "INSERT INTO uploads (id, name, started, metadata, headers) VALUES (?, ?, ?, ?, ?)",
-                (upload_id, name.encode(), started, json.dumps(metadata), json.dumps(headers)),
+                (
+                    upload_id,
+                    new.name.encode(),
+                    started,
+                    json.dumps(new.metadata),
+                    json.dumps(new.headers),
+                ),
             )
         return upload_id
 
@@ -115,10 +120,7 @@ class Uploads:
                 name=name,
                 hint="abort this upload and begin it again",
             )
-        crc = reduce(
-            lambda sofar, part: crc64_combine(sofar, part.crc64 or 0, part.size), counted, 0
-        )
-        return size, crc
+        return size, crc64_of_parts(counted)
 
     def end(self, db: sqlite3.Connection, upload_id: str) -> None:
         """Strike out an upload and its parts; remove its folder after the commit."""
@@ -207,7 +209,7 @@ def find_upload(db: sqlite3.Connection, name: str, upload_id: str) -> Unfinished
         "SELECT number, size, etag, crc64 FROM parts WHERE upload = ? ORDER BY number", (upload_id,)
     )
     parts = {number: Part(number, size, etag, int(crc64, 16)) for number, size, etag, crc64 in rows}
-    return Unfinished(json.loads(metadata), json.loads(headers), parts)
+    return Unfinished(NewObject(name, json.loads(metadata), json.loads(headers)), parts)
 
 
 def _not_found(name: str) -> UploadNotFoundError:

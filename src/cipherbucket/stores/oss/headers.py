@@ -1,6 +1,6 @@
-"""What the headers of an OSS answer say, checked: the server is hostile, its headers are input.
+"""Headers of OSS: what those of an answer say, and how metadata and ranges are asked for.
 
-Beside them, how a range is asked for.
+Rule: the server is hostile. The headers of its answers are input, and are checked here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from cipherbucket.errors import IntegrityError
+from cipherbucket.format.span import Span
 from cipherbucket.stores.records import CONTENT_HEADERS, OSS_HEADERS, StoredObject
 
 META = "x-oss-meta-"
@@ -60,17 +61,22 @@ def content_length(name: str, headers: Mapping[str, str]) -> int:
     return int(text)
 
 
-def range_header(start: int, length: int | None, tail: int | None) -> str | None:
-    """Return the ``Range`` header of a range as `Store.get` takes it; None for the whole."""
-    if tail is not None:
-        return f"bytes=-{tail}"
-    if length is not None:
-        return f"bytes={start}-{start + length - 1}"
-    return f"bytes={start}-" if start else None
+def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return user metadata as headers."""
+    return {META + key: text for key, text in metadata.items()}
+
+
+def range_header(span: Span) -> str | None:
+    """Return the ``Range`` header of a range; None for the whole."""
+    if span.tail is not None:
+        return f"bytes=-{span.tail}"
+    if span.length is not None:
+        return f"bytes={span.start}-{span.start + span.length - 1}"
+    return f"bytes={span.start}-" if span.start else None
 
 
 def received_range(name: str, status: int, headers: Mapping[str, str]) -> tuple[int, int, int]:
-    """Tell which bytes an answer to GET holds.
+    """Return which bytes an answer to GET holds.
 
     Returns:
         Offset of the first byte, offset after the last, and the size of the whole object. A 200

@@ -14,19 +14,21 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import cast
+from typing import Self, cast
 from urllib.parse import unquote, urlsplit
 
 import urllib3
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
-from cipherbucket.stores.oss.settings import CONNECT_TIMEOUT, READ_TIMEOUT
+from cipherbucket.stores.oss.settings import CONNECT_TIMEOUT, READ_TIMEOUT, OssSettings
 
 _UNREACHED = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.ProxyError,
 )
+TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+"""Answers after which the same request may go well the next time."""
 _CONNECTIONS = 32
 _MAX_ANSWER = 16 << 20
 """Most bytes of an answer that is read whole: a page of a listing has 4 MiB at most."""
@@ -79,7 +81,7 @@ class Response:
             self._response.close()
             raise StoreError(f"{self.url}: an answer of more than 16 MiB")
         if self._response.length_remaining:
-            # urllib3 tells this only of reads without a bound.
+            # urllib3 reports this only of reads without a bound.
             self._response.close()
             raise TransientStoreError(f"{self.url}: the answer ended early")
         self._response.release_conn()
@@ -140,6 +142,17 @@ class Http:
         self._lock = threading.Lock()
         self._pools: dict[str | None, urllib3.PoolManager] = {}
         _alive.add(self)
+
+    @classmethod
+    def for_settings(cls, settings: OssSettings) -> Self:
+        """Return a pool with the proxy, certificates and timeouts of these settings."""
+        return cls(
+            proxy=settings.proxy,
+            ca_file=settings.ca_file,
+            verify=settings.verify,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+        )
 
     def request(
         self,

@@ -19,14 +19,12 @@ from cipherbucket.errors import (
     UsageError,
     named,
 )
+from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.oss.headers import range_header, received_range, stored_object
-from cipherbucket.stores.oss.http import Http, Response
-from cipherbucket.stores.oss.resuming_body import ResumingBody
+from cipherbucket.stores.oss.http import TRANSIENT_STATUSES, Http, Response
+from cipherbucket.stores.oss.resuming_body import open_body
 from cipherbucket.stores.oss.settings import OssSettings
-from cipherbucket.stores.records import NOTHING, clip
-
-_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+from cipherbucket.stores.records import NOTHING
 
 
 def fetch_url(
@@ -57,39 +55,14 @@ def fetch_url(
     if length == 0 or tail == 0:
         raise UsageError("a URL is asked for 1 byte or more")
     name = name_in_url(url)
-    http = Http(
-        proxy=settings.proxy,
-        ca_file=settings.ca_file,
-        verify=settings.verify,
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-    )
+    http = Http.for_settings(settings)
     given = {key.lower(): text for key, text in headers.items()}
     given.pop("range", None)
-    asked = dict(given)
-    if (span := range_header(start, length, tail)) is not None:
-        asked["range"] = span
-    response = _fetched(http, url, name, asked)
-    try:
-        first, stop, size = received_range(name, response.status, response.headers)
-        stored = stored_object(name, response.headers, size)
-        clip(name, size, start, length, tail)
-    except BaseException:
-        response.close()
-        raise
 
-    def reopen(position: int, end: int) -> tuple[Response, int, int, str]:
-        rest = {**given, "range": f"bytes={position}-{end - 1}"}
-        again = _fetched(http, url, name, rest)
-        try:
-            begin, behind, _ = received_range(name, again.status, again.headers)
-            return again, begin, behind, stored_object(name, again.headers, size).etag
-        except BaseException:
-            again.close()
-            raise
+    def fetch(wanted: str | None, _: str | None) -> Response:
+        return _fetched(http, url, name, given if wanted is None else {**given, "range": wanted})
 
-    body = ResumingBody(name, response, first, stop, stored.etag, reopen)
-    return Incoming(stored, first, stop, body, named)
+    return Incoming(*open_body(name, Span(start, length, tail), None, fetch), named)
 
 
 def name_in_url(url: str) -> str:
@@ -128,7 +101,7 @@ def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Respon
         raise ObjectNotFoundError(f"no such object {details}", name=name)
     if response.status == 416:
         raise RangeError(f"the range begins after the end of the object {details}", name=name)
-    if response.status in _TRANSIENT:
+    if response.status in TRANSIENT_STATUSES:
         raise TransientStoreError(f"the store failed {details}", name=name)
     error = StoreError(
         f"the store refused {details}",

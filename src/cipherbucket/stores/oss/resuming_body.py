@@ -1,6 +1,6 @@
 """A body over HTTP that goes on where the connection broke.
 
-Law: what goes on is the same object, or it is an error: the second request names the ETag of the
+Rule: what goes on is the same object, or it is an error: the second request names the ETag of the
 first answer, and must be answered with just the bytes that are missing.
 """
 
@@ -12,7 +12,12 @@ import time
 from collections.abc import Callable
 
 from cipherbucket.errors import ObjectChangedError, PreconditionFailedError, TransientStoreError
+from cipherbucket.format.span import Span
+from cipherbucket.stores.bodies import Opened
+from cipherbucket.stores.checks import clip
+from cipherbucket.stores.oss.headers import range_header, received_range, stored_object
 from cipherbucket.stores.oss.http import Response
+from cipherbucket.stores.records import StoredObject
 
 _log = logging.getLogger("cipherbucket")
 
@@ -20,32 +25,55 @@ ATTEMPTS = 4
 """How often in a row a read may break without a byte having come."""
 _FIRST_DELAY = 0.2
 
-Reopen = Callable[[int, int], tuple[Response, int, int, str]]
-"""Fetches bytes (start, stop) again: the answer, the range it holds, and its ETag."""
+Fetch = Callable[[str | None, str | None], Response]
+"""Sends a GET: with a ``Range`` header, and for the object that has an ETag, where there are."""
+
+
+def open_body(name: str, span: Span, if_match: str | None, fetch: Fetch) -> Opened:
+    """Fetch an object or a range of it, which is not empty.
+
+    Args:
+        name: The object's name.
+        span: What is asked for.
+        if_match: The ETag it must have, or None.
+        fetch: Sends the request, and those for the rest of a body that broke off.
+
+    Raises:
+        RangeError: The range begins after the end.
+        IntegrityError: The answer says nothing sensible of what it holds.
+    """
+    response = fetch(range_header(span), if_match)
+    try:
+        first, stop, size = received_range(name, response.status, response.headers)
+        stored = stored_object(name, response.headers, size)
+        clip(name, size, span)
+    except BaseException:
+        response.close()
+        raise
+    return stored, first, stop, ResumingBody(stored, response, first, stop, fetch)
 
 
 class ResumingBody:
     """The bytes from ``start`` to ``stop`` of one object.
 
     Args:
-        name: The object's name, for errors.
+        stored: The object. Its ETag binds later answers to the first; where the store names
+            none, a broken read is not continued.
         response: The first answer.
         start: Offset of its first byte.
         stop: Offset after its last byte.
-        etag: What binds later answers to the first; "" if the store names none: then a broken
-            read is not continued.
-        reopen: Fetches the rest.
+        fetch: Fetches the rest.
     """
 
     def __init__(
-        self, name: str, response: Response, start: int, stop: int, etag: str, reopen: Reopen
+        self, stored: StoredObject, response: Response, start: int, stop: int, fetch: Fetch
     ) -> None:
-        self._name = name
+        self._name = stored.name
+        self._etag = stored.etag
         self._response = response
         self._position = start
         self._stop = stop
-        self._etag = etag
-        self._reopen = reopen
+        self._fetch = fetch
         self._failures = 0
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -78,16 +106,24 @@ class ResumingBody:
         time.sleep(delay)
         self._response.close()
         try:
-            response, first, stop, etag = self._reopen(self._position, self._stop)
+            self._response = self._rest()
         except TransientStoreError as again:
             self._go_on_after(again)
-            return
         except PreconditionFailedError as changed:
             raise self._changed() from changed
-        if (first, stop, etag) != (self._position, self._stop, self._etag):
+
+    def _rest(self) -> Response:
+        """Fetch the bytes that are missing, just these and of the same object."""
+        response = self._fetch(f"bytes={self._position}-{self._stop - 1}", self._etag)
+        try:
+            first, stop, size = received_range(self._name, response.status, response.headers)
+            etag = stored_object(self._name, response.headers, size).etag
+            if (first, stop, etag) != (self._position, self._stop, self._etag):
+                raise self._changed()
+        except BaseException:
             response.close()
-            raise self._changed()
-        self._response = response
+            raise
+        return response
 
     def _changed(self) -> ObjectChangedError:
         return ObjectChangedError(

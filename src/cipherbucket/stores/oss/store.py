@@ -1,36 +1,46 @@
 """Alibaba Cloud OSS.
 
 What OSS adds to the common verbs is added here: versions, restoring archived objects, storage
-classes and the like as ``x-oss-`` headers. Requests with a body are sent once: whether the same
-bytes can be sent again is not for a transport to decide (`cipherbucket.writing.one_request`).
-Reads that break off go on where they broke, bound to the same object by its ETag.
+classes and the like as ``x-oss-`` headers. Reads that break off go on where they broke, bound to
+the same object by its ETag.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Self
 
-from alibabacloud_oss_v2.types import OperationInput
+import alibabacloud_oss_v2 as sdk
 
-from cipherbucket.errors import CipherbucketError, RangeError, UploadNotFoundError
-from cipherbucket.stores.bodies import Outgoing, RawBody
-from cipherbucket.stores.oss.copying import POLICED, OssCopying, with_prefix
-from cipherbucket.stores.oss.headers import range_header, received_range, stored_object
-from cipherbucket.stores.oss.http import Http, Response
-from cipherbucket.stores.oss.resuming_body import ResumingBody
-from cipherbucket.stores.oss.sdk import new_client, service_errors
+from cipherbucket.errors import RangeError, UsageError
+from cipherbucket.format.span import Span
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.bodies import Opened, Outgoing
+from cipherbucket.stores.checks import check_match, clip
+from cipherbucket.stores.oss import copying, listing, multipart
+from cipherbucket.stores.oss.attributes import OBJECT_ACL, all_attributes, look, written
+from cipherbucket.stores.oss.client import OssClient
+from cipherbucket.stores.oss.errors import service_errors
+from cipherbucket.stores.oss.headers import metadata_headers, stored_object
+from cipherbucket.stores.oss.http import Response
+from cipherbucket.stores.oss.resuming_body import open_body
 from cipherbucket.stores.oss.settings import OssSettings
-from cipherbucket.stores.oss.xml_verbs import refuse_if_match
-from cipherbucket.stores.records import Match, Part, StoredObject, check_conditions, clip
+from cipherbucket.stores.records import Page, Part, StoredObject, Upload, Version
+from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
 
 
-class OssStore(OssCopying):
+class OssStore(Store):
     """A bucket in Alibaba Cloud OSS.
 
     Args:
         bucket: Its name.
         settings: Region, endpoint, credentials and the like.
+        log_requests: Whether requests are lines in the log, at DEBUG.
+
+    Attributes:
+        client: Sends requests that the verbs of a store do not know.
 
     Raises:
         UsageError: The settings lead to no endpoint.
@@ -38,166 +48,139 @@ class OssStore(OssCopying):
     """
 
     conditional = False
-    fixed_metadata = POLICED
+    fixed_metadata = copying.POLICED
 
-    def __init__(self, bucket: str, settings: OssSettings) -> None:
-        self._bucket = bucket
-        self._acls = {}
-        self._http = Http(
-            proxy=settings.proxy,
-            ca_file=settings.ca_file,
-            verify=settings.verify,
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-        )
-        self._client = new_client(settings, self._http)
+    def __init__(self, bucket: str, settings: OssSettings, *, log_requests: bool = False) -> None:
+        self.client = OssClient(bucket, settings, log_requests=log_requests)
+        self._acls: dict[str, str] = {}  # of unfinished uploads: a header of their completion
 
     @property
     def url(self) -> str:
         """``oss://bucket``."""
-        return f"oss://{self._bucket}"
+        return f"oss://{self.client.bucket}"
 
-    def _send(
-        self,
-        operation: str,
-        method: str,
-        name: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
-        body: Outgoing | None = None,
-        stream: bool = False,
-    ) -> Response:
-        request = OperationInput(
-            op_name=operation,
-            method=method,
-            headers=dict(headers or {}),
-            parameters=dict(query or {}),
-            body=body,
-            bucket=self._bucket,
-            key=name,
-            op_metadata={"response-stream": stream},
-        )
-        # A condition that held when the request was done would not hold the second time.
-        once = body is not None or "x-oss-forbid-overwrite" in request.headers
-        attempts = {"retry_max_attempts": 1} if once else {}
-        if body is not None and len(body) == 0:
-            for _ in body:  # nothing is sent, but at its end a body checks itself
-                pass
-        try:
-            with service_errors(name):
-                output = self._client.invoke_operation(request, **attempts)
-        except CipherbucketError:
-            if body is not None and body.failure is not None:
-                raise body.failure from None  # the caller's body broke, not the store
-            raise
-        response: Response = output.http_response.raw
-        return response
+    def adding(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Self:
+        """Return this store for one call: what it gets, puts and uploads is asked for with these.
 
-    def _put(
-        self,
-        name: str,
-        body: Outgoing,
-        metadata: dict[str, str],
-        headers: dict[str, str],
-        if_absent: bool,
-        if_match: Match | None,
-    ) -> StoredObject:
-        refuse_if_match(if_match, name)
-        sent = _with_metadata(metadata, headers)
-        if if_absent:
+        Args:
+            headers: Request headers beside those that the verb sends.
+            query: Parameters beside those that the verb sends.
+        """
+        view = copy.copy(self)
+        view.client = self.client.adding(headers, query)
+        return view
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+
+    def _put(self, new: NewObject, body: Outgoing, condition: Condition) -> StoredObject:
+        _refuse_if_match(condition, new.name)
+        sent = {**new.headers, **metadata_headers(new.metadata)}
+        if condition.if_absent:
             sent["x-oss-forbid-overwrite"] = "true"
-        response = self._send("PutObject", "PUT", name, headers=sent, body=body)
-        return _as_written(stored_object(name, response.headers, len(body)), metadata, headers)
+        response = self.client.send("PutObject", "PUT", new.name, headers=sent, body=body)
+        stored = stored_object(new.name, response.headers, len(body))
+        # The answer repeats neither metadata nor headers.
+        return replace(stored, metadata=new.metadata, headers=new.headers)
 
-    def _get(
-        self,
-        name: str,
-        start: int,
-        length: int | None,
-        tail: int | None,
-        if_match: str | None,
-        version_id: str | None,
-    ) -> tuple[StoredObject, int, int, RawBody]:
-        headers = {} if if_match is None else {"if-match": f'"{if_match}"'}
-        if (span := range_header(start, length, tail)) is not None:
-            if length == 0 or tail == 0:
-                return self._nothing_of(name, start, length, tail, if_match, version_id)
-            # Without it OSS answers a range that leaves the object with the whole object.
-            headers |= {"range": span, "x-oss-range-behavior": "standard"}
+    def _get(self, name: str, span: Span, if_match: str | None, version_id: str | None) -> Opened:
+        if span.length == 0 or span.tail == 0:
+            return self._nothing_of(name, span, if_match, version_id)
         query = {} if version_id is None else {"versionId": version_id}
-        try:
-            response = self._send(
+
+        def fetch(wanted: str | None, etag: str | None) -> Response:
+            headers = {} if etag is None else {"if-match": f'"{etag}"'}
+            if wanted is not None:
+                # Without it OSS answers a range that leaves the object with the whole object.
+                headers |= {"range": wanted, "x-oss-range-behavior": "standard"}
+            return self.client.send(
                 "GetObject", "GET", name, headers=headers, query=query, stream=True
             )
-        except RangeError:
-            return self._nothing_of(name, start, length, tail, if_match, version_id)
+
         try:
-            first, stop, size = received_range(name, response.status, response.headers)
-            stored = stored_object(name, response.headers, size)
-            clip(name, size, start, length, tail)
-        except BaseException:
-            response.close()
-            raise
-
-        def reopen(position: int, end: int) -> tuple[Response, int, int, str]:
-            rest = {
-                "range": f"bytes={position}-{end - 1}",
-                "x-oss-range-behavior": "standard",
-                "if-match": f'"{stored.etag}"',
-            }
-            again = self._send("GetObject", "GET", name, headers=rest, query=query, stream=True)
-            try:
-                begin, behind, _ = received_range(name, again.status, again.headers)
-                return again, begin, behind, stored_object(name, again.headers, size).etag
-            except BaseException:
-                again.close()
-                raise
-
-        body = ResumingBody(name, response, first, stop, stored.etag, reopen)
-        return stored, first, stop, body
+            return open_body(name, span, if_match, fetch)
+        except RangeError:
+            return self._nothing_of(name, span, if_match, version_id)
 
     def _nothing_of(
-        self,
-        name: str,
-        start: int,
-        length: int | None,
-        tail: int | None,
-        if_match: str | None,
-        version_id: str | None,
-    ) -> tuple[StoredObject, int, int, RawBody]:
+        self, name: str, span: Span, if_match: str | None, version_id: str | None
+    ) -> Opened:
         """Answer a range of no bytes, which HTTP cannot ask for; refuse one after the end."""
         stored = self._head(name, version_id)
-        check_conditions(stored, if_absent=False, if_match=if_match, name=name)
-        first, stop = clip(name, stored.size, start, length, tail)
+        check_match(stored, if_match, name)
+        first, stop = clip(name, stored.size, span)
         if first != stop:
             raise RangeError("the store refused a range that lies in the object", name=name)
         return stored, first, stop, _Nothing()
 
+    def _head(self, name: str, version_id: str | None) -> StoredObject:
+        return look(self.client, name, version_id)[0]
+
+    def _attributes(self, name: str, version_id: str | None) -> dict[str, str]:
+        return all_attributes(self.client, name, version_id)
+
+    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
+        return listing.list_page(self.client, prefix, delimiter, token, limit)
+
     def _delete(self, name: str, version_id: str | None) -> None:
         query = {} if version_id is None else {"versionId": version_id}
-        self._send("DeleteObject", "DELETE", name, query=query)
+        self.client.send("DeleteObject", "DELETE", name, query=query)
+
+    def _copy(
+        self, source: str, target: str, if_absent: bool, version_id: str | None
+    ) -> StoredObject:
+        return copying.copy_object(self.client, source, target, if_absent, version_id)
+
+    def _replace_metadata(self, change: MetadataChange) -> StoredObject:
+        return copying.replace_metadata(self.client, change)
+
+    def _begin_upload(self, new: NewObject) -> str:
+        upload_id = multipart.begin_upload(self.client, new)
+        if OBJECT_ACL in new.headers:
+            self._acls[upload_id] = new.headers[OBJECT_ACL]
+        return upload_id
 
     def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
-        response = self._send(
-            "UploadPart",
-            "PUT",
-            name,
-            headers=_with_metadata(body.metadata, {}),
-            query={"partNumber": str(number), "uploadId": upload_id},
-            body=body,
+        return multipart.upload_part(self.client, name, upload_id, number, body)
+
+    def _list_parts(self, name: str, upload_id: str) -> Sequence[Part]:
+        return multipart.list_parts(self.client, name, upload_id)
+
+    def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
+        return multipart.upload_metadata(self.client, name, upload_id)
+
+    def _complete_upload(
+        self, name: str, upload_id: str, parts: Sequence[Part], condition: Condition
+    ) -> StoredObject:
+        _refuse_if_match(condition, name)
+        acl = self._acls.get(upload_id)
+        version = multipart.complete_upload(
+            self.client, name, upload_id, parts, if_absent=condition.if_absent, acl=acl
         )
-        answer = stored_object(name, response.headers, len(body))
-        return Part(number, len(body), answer.etag, answer.crc64)
+        self._acls.pop(upload_id, None)
+        return written(self.client, name, version)
 
     def _abort_upload(self, name: str, upload_id: str) -> None:
-        with suppress(UploadNotFoundError):
-            self._send("AbortMultipartUpload", "DELETE", name, query={"uploadId": upload_id})
+        multipart.abort_upload(self.client, name, upload_id)
         self._acls.pop(upload_id, None)
 
-    def close(self) -> None:
-        """Close all connections."""
-        self._http.close()
+    def _list_uploads(self, prefix: str) -> Sequence[Upload]:
+        return listing.list_uploads(self.client, prefix)
+
+    def _list_versions(self, prefix: str) -> Iterator[Version]:
+        return listing.list_versions(self.client, prefix)
+
+    def _restore(self, name: str, days: int, version_id: str | None) -> None:
+        with service_errors(name):
+            self.client.sdk.restore_object(
+                sdk.RestoreObjectRequest(
+                    bucket=self.client.bucket,
+                    key=name,
+                    version_id=version_id,
+                    restore_request=sdk.RestoreRequest(days=days),
+                )
+            )
 
 
 class _Nothing:
@@ -210,21 +193,15 @@ class _Nothing:
         """Nothing to release."""
 
 
-def _with_metadata(metadata: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, str]:
-    return {**headers, **with_prefix(metadata)}
+def _refuse_if_match(condition: Condition, name: str) -> None:
+    """Refuse a condition that OSS has not.
 
-
-def _as_written(
-    stored: StoredObject, metadata: Mapping[str, str], headers: Mapping[str, str]
-) -> StoredObject:
-    """Complete a PUT's answer, which repeats neither metadata nor headers."""
-    return StoredObject(
-        name=stored.name,
-        size=stored.size,
-        etag=stored.etag,
-        modified=stored.modified,
-        crc64=stored.crc64,
-        metadata=dict(metadata),
-        headers=dict(headers),
-        version_id=stored.version_id,
-    )
+    Raises:
+        UsageError: A write was to depend on an ETag.
+    """
+    if condition.if_match is not None:
+        raise UsageError(
+            "OSS has no put that depends on an ETag",
+            name=name,
+            hint="use if_absent, or none",
+        )

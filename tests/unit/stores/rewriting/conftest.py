@@ -14,7 +14,7 @@ from cipherbucket.stores.oss.store import OssStore
 def endpoint() -> Iterator[Endpoint]:
     with Endpoint(buckets=["plain", "versioned"]) as running:
         with opened(running, "versioned") as store:
-            store._client.put_bucket_versioning(
+            store.client.sdk.put_bucket_versioning(
                 sdk.PutBucketVersioningRequest(
                     bucket="versioned",
                     versioning_configuration=sdk.VersioningConfiguration(status="Enabled"),

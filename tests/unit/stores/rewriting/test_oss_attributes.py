@@ -9,6 +9,7 @@ from tests.support.oss_rewriting import BODY, HEADERS, METADATA, opened, read, w
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
+from cipherbucket.stores.oss import attributes, copying
 from cipherbucket.stores.oss.store import OssStore
 from cipherbucket.stores.records import StoredObject
 
@@ -119,13 +120,12 @@ def test_the_version_told_is_ours_though_a_newer_one_lies_over_it(
 ) -> None:
     versioned.put("b", BODY, metadata={"k": "1"})
     with opened(endpoint, "versioned") as other:
-        written = versioned._written
 
         def overtaken(*args: Any) -> StoredObject:
             other.put("b", b"newer")
-            return written(*args)
+            return attributes.written(*args)
 
-        monkeypatch.setattr(versioned, "_written", overtaken)
+        monkeypatch.setattr(copying, "written", overtaken)
         replaced = versioned.replace_metadata("b", metadata={"k": "2"}, headers={})
     assert replaced.metadata == {"k": "2"}
     assert replaced.version_id != versioned.head("b").version_id
@@ -137,8 +137,8 @@ def test_links_and_appendable_objects_are_not_rewritten(
 ) -> None:
     store.put("target", b"x")
     leads = {"x-oss-symlink-target": "target"}
-    store._send("PutSymlink", "PUT", "link", query={"symlink": ""}, headers=leads)
-    store._client.append_object(
+    store.client.send("PutSymlink", "PUT", "link", query={"symlink": ""}, headers=leads)
+    store.client.sdk.append_object(
         sdk.AppendObjectRequest(bucket="plain", key="log", position=0, body=b"line")
     )
     for verb in (

@@ -16,6 +16,7 @@ from tests.support.oss_rewriting import (
 )
 
 import cipherbucket as cb
+from cipherbucket.stores.oss import copying, multipart
 from cipherbucket.stores.oss.store import OssStore
 
 
@@ -108,7 +109,7 @@ def test_an_answer_to_the_completion_that_was_lost_is_looked_for(
     store: OssStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put("a", BODY, metadata={"k": "old"})
-    request = store._http.request
+    request = store.client.http.request
     lost: list[str] = []
 
     def losing(method: str, url: str, *rest: Any, **more: Any) -> Any:
@@ -118,7 +119,7 @@ def test_an_answer_to_the_completion_that_was_lost_is_looked_for(
             raise cb.TransientStoreError("the answer was lost")
         return answer
 
-    monkeypatch.setattr(store._http, "request", losing)
+    monkeypatch.setattr(store.client.http, "request", losing)
 
     replaced = store.replace_metadata("a", metadata={"k": "new"}, headers={})
 
@@ -130,14 +131,13 @@ def test_an_answer_to_the_completion_that_was_lost_is_looked_for(
 @pytest.mark.usefixtures("in_parts")
 def test_a_damaged_copy_gets_no_name(store: OssStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.put("a", BODY)
-    copy_part = store._copy_part
 
     def damaged(*args: Any) -> Any:
-        part = copy_part(*args)
+        part = multipart.copy_part(*args)
         assert part.crc64 is not None
         return replace(part, crc64=part.crc64 ^ 1)
 
-    monkeypatch.setattr(store, "_copy_part", damaged)
+    monkeypatch.setattr(copying, "copy_part", damaged)
     with pytest.raises(cb.IntegrityError, match="CRC-64"):
         store.copy("a", "b")
     assert [entry.name for entry in store.list().entries] == ["a"]

@@ -9,8 +9,9 @@ import cipherbucket as cb
 from cipherbucket.credentials import ANONYMOUS
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.bodies import Incoming
+from cipherbucket.stores.oss.http import answers_seen
 from cipherbucket.stores.oss.presigned import fetch_url
-from cipherbucket.stores.oss.requests import OssRequests, answers_seen
+from cipherbucket.stores.oss.store import OssStore
 
 NAME = "folder/a name?"
 
@@ -32,8 +33,8 @@ def settings(endpoint: Endpoint, signature: str, **options: object) -> cb.OssSet
 
 
 @pytest.fixture(params=["v1", "v4"])
-def store(endpoint: Endpoint, request: pytest.FixtureRequest) -> Iterator[OssRequests]:
-    with OssRequests("requests", settings(endpoint, request.param)) as opened:
+def store(endpoint: Endpoint, request: pytest.FixtureRequest) -> Iterator[OssStore]:
+    with OssStore("requests", settings(endpoint, request.param)) as opened:
         yield opened
 
 
@@ -44,23 +45,23 @@ def drained(incoming: Incoming) -> bytes:
         return bytes(data)
 
 
-def test_any_operation_can_be_asked_for(store: OssRequests) -> None:
+def test_any_operation_can_be_asked_for(store: OssStore) -> None:
     store.put(NAME, b"body")
-    answer = store.request("GetObjectAcl", "GET", NAME, query={"acl": ""})
+    answer = store.client.request("GetObjectAcl", "GET", NAME, query={"acl": ""})
     assert (answer.status, answer.method) == (200, "GET")
     assert b"<Grant>default</Grant>" in answer.data
-    listed = store.request("ListObjects", "GET", query={"prefix": "folder/"})
+    listed = store.client.request("ListObjects", "GET", query={"prefix": "folder/"})
     assert NAME.encode() in listed.data
 
 
-def test_an_error_keeps_the_answer(store: OssRequests) -> None:
+def test_an_error_keeps_the_answer(store: OssStore) -> None:
     with answers_seen() as seen, pytest.raises(cb.ObjectNotFoundError):
         store.get("nothing")
     assert seen[-1].status == 404
     assert b"<Code>NoSuchKey</Code>" in seen[-1].data
 
 
-def test_answers_are_seen_where_one_looks_and_only_there(store: OssRequests) -> None:
+def test_answers_are_seen_where_one_looks_and_only_there(store: OssStore) -> None:
     with answers_seen() as outer:
         store.put(NAME, b"body")
         with answers_seen() as inner:
@@ -70,7 +71,7 @@ def test_answers_are_seen_where_one_looks_and_only_there(store: OssRequests) -> 
     assert [answer.method for answer in inner] == ["HEAD"]
 
 
-def test_headers_are_added_to_what_was_asked_for(store: OssRequests) -> None:
+def test_headers_are_added_to_what_was_asked_for(store: OssStore) -> None:
     put = store.put(NAME, b"body")
     with pytest.raises(cb.PreconditionFailedError):
         store.adding({"If-Match": '"another"'}, {}).get(NAME)
@@ -78,14 +79,14 @@ def test_headers_are_added_to_what_was_asked_for(store: OssRequests) -> None:
     assert drained(store.get(NAME)) == b"body", "the store itself is as it was"
 
 
-def test_parameters_are_added_and_signed(store: OssRequests) -> None:
+def test_parameters_are_added_and_signed(store: OssStore) -> None:
     store.put(NAME, b"body")
     with answers_seen() as seen:
         drained(store.adding({}, {"response-content-type": "text/x"}).get(NAME))
     assert seen[-1].headers["content-type"] == "text/x"
 
 
-def test_headers_are_added_to_an_upload_from_end_to_end(store: OssRequests) -> None:
+def test_headers_are_added_to_an_upload_from_end_to_end(store: OssStore) -> None:
     view = store.adding({"x-oss-forbid-overwrite": "true"}, {})
     store.put("there", b"first")
     with pytest.raises(cb.PreconditionFailedError):
@@ -97,10 +98,10 @@ def test_headers_are_added_to_an_upload_from_end_to_end(store: OssRequests) -> N
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 3600])
-def test_a_presigned_url_is_good_for_what_it_was_signed(store: OssRequests, seconds: int) -> None:
+def test_a_presigned_url_is_good_for_what_it_was_signed(store: OssStore, seconds: int) -> None:
     store.put(NAME, b"body")
     query = {"response-content-type": "text/x"}
-    url = store.presign("GET", NAME, seconds, query=query)
+    url = store.client.presign("GET", NAME, seconds, query=query)
     fetched = fetch_url(url, cb.OssSettings())
     assert drained(fetched) == b"body"
     assert fetched.stored.headers["content-type"] == "text/x"
@@ -110,12 +111,12 @@ def test_a_presigned_url_is_good_for_what_it_was_signed(store: OssRequests, seco
         fetch_url(url.replace("text%2Fx", "text%2Fy"), cb.OssSettings())
 
 
-def test_nobody_signs_nothing(endpoint: Endpoint, store: OssRequests) -> None:
+def test_nobody_signs_nothing(endpoint: Endpoint, store: OssStore) -> None:
     store.put(NAME, b"body")
-    with OssRequests("requests", settings(endpoint, "v4", credentials=ANONYMOUS)) as anonymous:
+    with OssStore("requests", settings(endpoint, "v4", credentials=ANONYMOUS)) as anonymous:
         with pytest.raises(cb.StoreError, match="denied"):
             anonymous.get(NAME)
-        store.request(
+        store.client.request(
             "PutObjectAcl",
             "PUT",
             NAME,
@@ -123,14 +124,14 @@ def test_nobody_signs_nothing(endpoint: Endpoint, store: OssRequests) -> None:
             headers={"x-oss-object-acl": "public-read"},
         )
         assert drained(anonymous.get(NAME)) == b"body"
-        assert "ignature" not in anonymous.presign("GET", NAME, 60)
+        assert "ignature" not in anonymous.client.presign("GET", NAME, 60)
 
 
-def test_an_empty_key_is_not_nobody(endpoint: Endpoint, store: OssRequests) -> None:
+def test_an_empty_key_is_not_nobody(endpoint: Endpoint, store: OssStore) -> None:
     store.put(NAME, b"body", headers={"x-oss-object-acl": "public-read"})
     forgotten = settings(endpoint, "v4", credentials=cb.Credentials("", ""))
     with (
-        OssRequests("requests", forgotten) as unsigned,
+        OssStore("requests", forgotten) as unsigned,
         pytest.raises(cb.StoreError, match="no usable credentials"),
     ):
         unsigned.get(NAME)

@@ -1,0 +1,168 @@
+"""What every store refuses: bounds of names, metadata, ranges and parts, and conditions not met.
+
+Rule: a check says what was wrong in terms of the caller, before anything is sent or changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from cipherbucket.errors import PreconditionFailedError, RangeError, UsageError
+from cipherbucket.format.span import Span, StoredSpan
+from cipherbucket.stores.records import (
+    CONTENT_HEADERS,
+    MAX_METADATA,
+    MAX_NAME,
+    MAX_PARTS,
+    OSS_HEADERS,
+    Match,
+    Part,
+    StoredObject,
+)
+
+_METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LOOK_AGAIN = "the object was changed meanwhile; look at it again before you write"
+
+
+def check_name(name: str) -> None:
+    """Refuse what is no object name: 1 to `MAX_NAME` bytes of UTF-8.
+
+    Raises:
+        UsageError: Empty, too long, or not encodable.
+    """
+    if not isinstance(name, str):
+        raise UsageError(f"an object name is a str, not {type(name).__name__}")
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        raise UsageError("an object name must be encodable as UTF-8", name=name) from None
+    if not 1 <= length <= MAX_NAME:
+        raise UsageError(f"an object name has 1 to {MAX_NAME:,} bytes of UTF-8, not {length:,}")
+
+
+def check_metadata(
+    metadata: Mapping[str, str], headers: Mapping[str, str], name: str | None = None
+) -> None:
+    """Refuse metadata and content headers that a store could not carry.
+
+    Raises:
+        UsageError: A name or value with characters that HTTP headers cannot carry, a content
+            header that is none, or more than `MAX_METADATA` bytes in all.
+    """
+    for key in metadata:
+        if not _METADATA_NAME.fullmatch(key):
+            raise UsageError(
+                f"metadata name {key!r}: only a-z, 0-9 and hyphen are allowed", name=name
+            )
+    for key in headers.keys() - CONTENT_HEADERS - OSS_HEADERS:
+        raise UsageError(
+            f"{key!r} is no header that is kept with an object",
+            name=name,
+            hint=", ".join(sorted(CONTENT_HEADERS | OSS_HEADERS)),
+        )
+    for key, value in (*metadata.items(), *headers.items()):
+        if _CONTROL.search(value) or value != value.strip(" "):
+            raise UsageError(
+                f"value of {key!r}: no control characters, no spaces at either end", name=name
+            )
+    try:
+        total = sum(len(key) + len(value.encode()) for key, value in metadata.items())
+        for value in headers.values():
+            value.encode()
+    except UnicodeEncodeError:
+        raise UsageError("metadata and headers must be encodable as UTF-8", name=name) from None
+    if total > MAX_METADATA:
+        raise UsageError(
+            f"{total:,} bytes of metadata; a store keeps at most {MAX_METADATA:,}", name=name
+        )
+
+
+def clip(name: str, size: int, span: Span | StoredSpan) -> tuple[int, int]:
+    """Return where a range lies in an object of ``size`` bytes, as offsets (start, stop).
+
+    Raises:
+        RangeError: The range begins after the end.
+    """
+    if span.tail is not None:
+        return max(0, size - span.tail), size
+    if span.start > size:
+        raise RangeError(
+            f"the range begins at byte {span.start:,} of an object of {size:,} bytes", name=name
+        )
+    return span.start, size if span.length is None else min(size, span.start + span.length)
+
+
+def check_match(there: StoredObject | None, if_match: Match | None, name: str) -> None:
+    """Refuse to go on unless the object there is the one expected.
+
+    Raises:
+        PreconditionFailedError: It is another, or there is none.
+    """
+    if if_match is None:
+        return
+    etag = if_match.etag if isinstance(if_match, StoredObject) else if_match
+    if there is None or there.etag != etag:
+        now = "no object" if there is None else f"an object with ETag {there.etag!r}"
+        raise PreconditionFailedError(
+            f"the condition was ETag {etag!r}; there is {now}",
+            name=name,
+            hint=_LOOK_AGAIN,
+        )
+    if isinstance(if_match, StoredObject) and (
+        there.metadata != if_match.metadata or there.headers != if_match.headers
+    ):
+        raise PreconditionFailedError(
+            "the object's metadata are not those that it had",
+            name=name,
+            hint=_LOOK_AGAIN,
+        )
+
+
+def check_part_order(parts: Sequence[Part], name: str) -> None:
+    """Refuse parts of which no object can be made.
+
+    Raises:
+        UsageError: There are none, or their numbers do not ascend.
+    """
+    if not parts or any(a.number >= b.number for a, b in pairwise(parts)):
+        raise UsageError("parts must be one or more, in ascending order", name=name)
+
+
+def check_parts(there: Mapping[int, Part], named: Sequence[Part], name: str) -> None:
+    """Hold the parts that a completion names against those that have arrived.
+
+    Raises:
+        PreconditionFailedError: One is not there, or was replaced by another.
+    """
+    for part in named:
+        held = there.get(part.number)
+        if held is None or held.etag != part.etag:
+            now = "is not there" if held is None else f"has ETag {held.etag!r}"
+            raise PreconditionFailedError(
+                f"part {part.number} with ETag {part.etag!r} was named; it {now}",
+                name=name,
+                hint="list the parts and upload again those that are missing",
+            )
+
+
+def check_unversioned(version_id: str | None, name: str) -> None:
+    """Refuse a version in a store that keeps none.
+
+    Raises:
+        UsageError: A version was asked for.
+    """
+    if version_id is not None:
+        raise UsageError("this store keeps no versions", name=name)
+
+
+def check_part_number(number: int, name: str) -> None:
+    """Refuse what is no part number.
+
+    Raises:
+        UsageError: Not from 1 to `MAX_PARTS`.
+    """
+    if not 1 <= number <= MAX_PARTS:
+        raise UsageError(f"part numbers are 1 to {MAX_PARTS:,}, not {number}", name=name)

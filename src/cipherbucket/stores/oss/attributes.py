@@ -1,0 +1,135 @@
+"""What an object in OSS has beside its body and user metadata: headers, ACL, tags, encryption.
+
+Rule: what is rewritten keeps all it had. CopyObject drops ACL, storage class and encryption at rest
+unless they are named again; what cannot be kept is refused before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import alibabacloud_oss_v2 as sdk
+
+from cipherbucket.errors import UsageError
+from cipherbucket.stores.oss.client import OssClient
+from cipherbucket.stores.oss.errors import service_errors
+from cipherbucket.stores.oss.headers import content_length, stored_object
+from cipherbucket.stores.oss.listing import present
+from cipherbucket.stores.records import CONTENT_HEADERS, StoredObject
+
+OBJECT_ACL, TAGGING = "x-oss-object-acl", "x-oss-tagging"
+SYMLINK = "Symlink"
+_APPENDABLE = "Appendable"
+_STORAGE_CLASS = "x-oss-storage-class"
+_AT_REST = "x-oss-server-side-encryption"
+
+
+def look(
+    client: OssClient, name: str, version_id: str | None = None
+) -> tuple[StoredObject, Mapping[str, str]]:
+    """Return what a HEAD says of an object, and all headers of its answer."""
+    query = {} if version_id is None else {"versionId": version_id}
+    headers = client.send("HeadObject", "HEAD", name, query=query).headers
+    return stored_object(name, headers, content_length(name, headers)), headers
+
+
+def written(client: OssClient, name: str, version_id: str | None) -> StoredObject:
+    """Look at what has just been written, also where a newer version lies over it already."""
+    stored, _ = look(client, name)
+    if version_id is None or stored.version_id == version_id:
+        return stored
+    return look(client, name, version_id)[0]
+
+
+def all_attributes(client: OssClient, name: str, version_id: str | None) -> dict[str, str]:
+    """Return the headers that a PUT must be given to keep what an object has.
+
+    Raises:
+        UsageError: A symlink or an appendable object.
+    """
+    stored, answer = look(client, name, version_id)
+    check_rewritable(name, answer)
+    return {
+        **content_headers(stored),
+        **dropped_by_a_copy(client, stored, version_id),
+        **tagging(client, name, version_id, answer),
+    }
+
+
+def content_headers(stored: StoredObject) -> dict[str, str]:
+    """Return the headers that any store keeps."""
+    return {key: text for key, text in stored.headers.items() if key in CONTENT_HEADERS}
+
+
+def dropped_by_a_copy(
+    client: OssClient, stored: StoredObject, version_id: str | None
+) -> dict[str, str]:
+    """Return what CopyObject drops unless it is named: ACL, storage class, encryption at rest."""
+    kept = {
+        key: text
+        for key, text in stored.headers.items()
+        if key.startswith((_STORAGE_CLASS, "x-oss-server-side"))
+    }
+    with service_errors(stored.name):
+        result = client.sdk.get_object_acl(
+            sdk.GetObjectAclRequest(bucket=client.bucket, key=stored.name, version_id=version_id)
+        )
+        acl = str(result.acl or "default")
+    if acl != "default":
+        kept[OBJECT_ACL] = acl
+    return accepted(kept)
+
+
+def tagging(
+    client: OssClient, name: str, version_id: str | None, answer: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the tags as a PUT takes them; nothing is asked where a HEAD says there are none."""
+    if answer.get("x-oss-tagging-count", "0") == "0":
+        return {}
+    with service_errors(name):
+        result = client.sdk.get_object_tagging(
+            sdk.GetObjectTaggingRequest(bucket=client.bucket, key=name, version_id=version_id)
+        )
+        tags = [(present(tag.key), tag.value or "") for tag in result.tag_set.tags or ()]
+    return {
+        TAGGING: "&".join(f"{quote(key, safe='')}={quote(text, safe='')}" for key, text in tags)
+    }
+
+
+def accepted(headers: dict[str, str]) -> dict[str, str]:
+    """Leave out what a HEAD says of encryption at rest and a PUT does not take.
+
+    A key and a data algorithm go with KMS alone, and the only data algorithm to ask for is SM4.
+    """
+    kms = headers.get(_AT_REST) == "KMS"
+    data = "x-oss-server-side-data-encryption"
+    return {
+        key: text
+        for key, text in headers.items()
+        if not (
+            (key == f"{_AT_REST}-key-id" and not kms)
+            or (key == data and not (kms and text == "SM4"))
+        )
+    }
+
+
+def check_rewritable(name: str, answer: Mapping[str, str]) -> None:
+    """Refuse objects that would become something else.
+
+    Raises:
+        UsageError: A symlink or an appendable object.
+    """
+    kind = answer.get("x-oss-object-type")
+    if kind == SYMLINK:
+        raise UsageError(
+            "the object is a symlink, which a rewritten object would replace",
+            name=name,
+            hint="name the object that it leads to",
+        )
+    if kind == _APPENDABLE:
+        raise UsageError(
+            "the object is appendable, and would not be any more when it is rewritten",
+            name=name,
+            hint="copy it to another name first; the copy is an ordinary object",
+        )

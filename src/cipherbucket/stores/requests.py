@@ -1,0 +1,161 @@
+"""What the verbs of a store hand to its methods where it is more than a few words.
+
+Rule: `checked` makes them, so a store's methods get nothing that was not looked at. They say once,
+for the stores that decide themselves, what a condition means and what a change leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Self
+
+from cipherbucket.errors import PreconditionFailedError, UsageError
+from cipherbucket.stores.checks import check_match, check_metadata, check_name
+from cipherbucket.stores.records import NOTHING, Match, StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """An object to be made, at once or in parts: all but its body.
+
+    Attributes:
+        name: What it will be called.
+        metadata: Its user metadata.
+        headers: Its content headers, and in OSS those of `OSS_HEADERS`.
+    """
+
+    name: str
+    metadata: dict[str, str]
+    headers: dict[str, str]
+
+    @classmethod
+    def checked(cls, name: str, metadata: Mapping[str, str], headers: Mapping[str, str]) -> Self:
+        """Check what was given, and keep a copy.
+
+        Raises:
+            UsageError: No store could carry it.
+        """
+        check_name(name)
+        check_metadata(metadata, headers, name)
+        return cls(name, dict(metadata), dict(headers))
+
+    def stored(self, *, size: int, etag: str, crc64: int) -> StoredObject:
+        """Return the object as it is from now on.
+
+        Args:
+            size: Of its body in bytes.
+            etag: Never used before.
+            crc64: Of its body.
+        """
+        return StoredObject(
+            name=self.name,
+            size=size,
+            etag=etag,
+            modified=datetime.now(UTC),
+            crc64=crc64,
+            metadata=MappingProxyType(self.metadata),
+            headers=MappingProxyType(self.headers),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold at the moment when an object gets its name.
+
+    Attributes:
+        if_absent: There is no object of this name.
+        if_match: The object there has this ETag; or, of a whole `StoredObject`, this ETag and
+            these metadata and headers.
+
+    Raises:
+        UsageError: Both at once.
+    """
+
+    if_absent: bool = False
+    if_match: Match | None = None
+
+    def __post_init__(self) -> None:
+        if self.if_absent and self.if_match is not None:
+            raise UsageError("if_absent and if_match exclude each other")
+
+    def __bool__(self) -> bool:
+        return self.if_absent or self.if_match is not None
+
+    def check(self, there: StoredObject | None, name: str) -> None:
+        """Hold the condition against what is there.
+
+        Raises:
+            PreconditionFailedError: It does not hold.
+        """
+        if self.if_absent and there is not None:
+            raise PreconditionFailedError("there is an object of this name already", name=name)
+        check_match(there, self.if_match, name)
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataChange:
+    """New metadata for an object whose body stays.
+
+    Attributes:
+        name: The object's name.
+        metadata: All its user metadata from now on.
+        headers: All its headers from now on; None keeps those that it has.
+        if_match: The ETag it must have, or None.
+        if_metadata: The user metadata it must have, exactly, or None.
+    """
+
+    name: str
+    metadata: dict[str, str]
+    headers: dict[str, str] | None
+    if_match: str | None
+    if_metadata: Mapping[str, str] | None
+
+    @classmethod
+    def checked(
+        cls,
+        name: str,
+        metadata: Mapping[str, str],
+        headers: Mapping[str, str] | None,
+        if_match: str | None,
+        if_metadata: Mapping[str, str] | None,
+    ) -> Self:
+        """Check what was given, and keep a copy.
+
+        Raises:
+            UsageError: No store could carry it.
+        """
+        check_name(name)
+        check_metadata(metadata, headers or NOTHING, name)
+        given = None if headers is None else dict(headers)
+        return cls(name, dict(metadata), given, if_match, if_metadata)
+
+    def check(self, there: StoredObject) -> None:
+        """Hold the conditions against what is there.
+
+        Raises:
+            PreconditionFailedError: One does not hold.
+        """
+        check_match(there, self.if_match, self.name)
+        if self.if_metadata is not None and dict(there.metadata) != dict(self.if_metadata):
+            raise PreconditionFailedError(
+                "the object's metadata are not those that were expected",
+                name=self.name,
+                hint="they were changed meanwhile; look at the object again before you write",
+            )
+
+    def applied_to(self, there: StoredObject) -> StoredObject:
+        """Return the object as it is from now on, if the conditions hold.
+
+        Raises:
+            PreconditionFailedError: One does not hold.
+        """
+        self.check(there)
+        return replace(
+            there,
+            modified=datetime.now(UTC),
+            metadata=MappingProxyType(self.metadata),
+            headers=there.headers if self.headers is None else MappingProxyType(self.headers),
+        )
