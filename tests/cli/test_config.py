@@ -60,7 +60,7 @@ def team(tmp_path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch) -> dic
     return {name: config.open(name) for name in ("records", "records/ledger/", "copies")}
 
 
-def told(bucket: cb.Bucket, name: str) -> tuple[str | None, list[str]]:
+def written_as(bucket: cb.Bucket, name: str) -> tuple[str | None, list[str]]:
     info = bucket.head(name)
     assert info.envelope is not None
     return info.format, [each.description["desc"] for each in info.envelope.recipients]
@@ -72,9 +72,9 @@ def test_a_store_by_name_is_written_and_read_as_its_rule_says(
     succeed("cp", "-", "records://a", stdin=b"1")
     succeed("cp", "-", "records://ledger/b", stdin=b"2")
     succeed("cp", "-", f"file://{tmp_path}/records/ledger/c", stdin=b"3")
-    assert told(team["records"], "a") == ("oss", ["mine"])
+    assert written_as(team["records"], "a") == ("oss", ["mine"])
     for name in ("ledger/b", "ledger/c"):
-        assert told(team["records"], name) == ("sealed", ["vault", "recovery"])
+        assert written_as(team["records"], name) == ("sealed", ["vault", "recovery"])
     for name, data in (("a", "1"), ("ledger/b", "2"), ("ledger/c", "3")):
         assert succeed("cat", f"records://{name}").stdout == data
         assert "opens with" in succeed("stat", f"records://{name}").stdout
@@ -94,7 +94,7 @@ def test_a_rule_for_sealed_is_not_written_around(team: dict[str, cb.Bucket]) -> 
         store.put("ledger/x", b"plain")
     assert invoke("cat", "records://ledger/x").exit_code == 5
     succeed("cp", "-k", "mine", "-", "records://ledger/y", stdin=b"1")
-    assert told(team["records"], "ledger/y")[0] == "sealed"  # -k goes before the key alone
+    assert written_as(team["records"], "ledger/y")[0] == "sealed"  # -k goes before the key alone
     refused = invoke("cp", "-k", "recovery", "--format", "oss", "-", "records://z", stdin=b"1")
     assert refused.exit_code == 4
     assert "is not for format oss" in error_of(refused)
@@ -125,9 +125,12 @@ def test_what_spans_several_rules_is_refused_before_anything_is_done(
 def test_below_one_rule_trees_go(team: dict[str, cb.Bucket], old_tree: Path) -> None:
     succeed("cp", "-r", "tree", "records://ledger/tree")
     succeed("sync", "tree", "records://ledger/tree/")
-    assert told(team["records"], "ledger/tree/a.txt") == ("sealed", ["vault", "recovery"])
+    assert written_as(team["records"], "ledger/tree/a.txt") == (
+        "sealed",
+        ["vault", "recovery"],
+    )
     succeed("cp", "tree/a.txt", "records://")
-    assert told(team["records"], "a.txt") == ("oss", ["mine"])
+    assert written_as(team["records"], "a.txt") == ("oss", ["mine"])
     succeed("cp", "-r", "records://ledger/tree", "back")
     assert contents(Path("back")) == contents(old_tree)
 
@@ -139,11 +142,11 @@ def test_a_copy_under_another_rule_is_encrypted_for_its_key(
     team["records"].put("a", b"1")
     succeed("cp", "records://a", target)
     bucket, name = (team["copies"], "a") if "copies" in target else (team["records"], "ledger/a")
-    assert told(bucket, name)[0] == "sealed"
-    assert told(bucket, name)[1][0] == "vault"
+    assert written_as(bucket, name)[0] == "sealed"
+    assert written_as(bucket, name)[1][0] == "vault"
     assert succeed("cat", target).stdout == "1"
     succeed("cp", "copies://a" if "copies" in target else target, "records://again")
-    assert told(team["records"], "again") == ("oss", ["mine"])
+    assert written_as(team["records"], "again") == ("oss", ["mine"])
 
 
 def test_a_key_and_a_file_of_one_name_are_ambiguous(
@@ -266,13 +269,13 @@ def test_rotation_and_audit_go_by_the_rules_too(team: dict[str, cb.Bucket]) -> N
     vault = team["records/ledger/"].ring.writer("sealed")
     old = cb.open_bucket(team["records"].url, mine, vault, format="sealed")
     old.put("ledger/a", b"1")
-    assert told(old, "ledger/a") == ("sealed", ["mine"])
+    assert written_as(old, "ledger/a") == ("sealed", ["mine"])
     audited = succeed("audit", "--json", "records://ledger/").stdout
     assert '"desc": "mine"' in audited.replace('\\"', '"').replace('":"', '": "')
     succeed("rotate", "records://ledger/a")
-    assert told(old, "ledger/a")[1][0] == "vault"
+    assert written_as(old, "ledger/a")[1][0] == "vault"
     old.put("ledger/a", b"1")
     succeed("rotate", "-r", "records://ledger/")
-    assert told(old, "ledger/a")[1][0] == "vault"
+    assert written_as(old, "ledger/a")[1][0] == "vault"
     assert invoke("rotate", "-r", "records://").exit_code == 2
     assert succeed("verify", "-r", "records://ledger/").exit_code == 0

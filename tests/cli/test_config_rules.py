@@ -19,7 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(url: str) -> tuple[str, list[str]]:
+def written_as(url: str) -> tuple[str, list[str]]:
     store_url, name = cb.load_config().split(url)
     info = cb.open_bucket(store_url).head(name)
     assert info.envelope is not None
@@ -48,12 +48,12 @@ def test_a_key_that_is_read_only_writes_nothing(
     assert result.exit_code in {1, 4}
     assert "key old of " in result.stderr
     assert "is read_only (name another first)" in result.stderr
-    assert told("records://sealed/a")[1] == ["mine"]
+    assert written_as("records://sealed/a")[1] == ["mine"]
     for url in ("records://b", "records://sealed/b", "copies://b"):
         assert invoke("stat", url).exit_code == 3
 
 
-def test_a_key_opens_nothing_new_of_a_format_that_it_does_not_serve(folder: Path) -> None:
+def test_a_key_is_no_recipient_of_a_format_that_it_is_not_for(folder: Path) -> None:
     result = invoke("cp", "--recipient", "sdk", "-", "records://sealed/a", stdin=b"1")
     assert result.exit_code == 4
     assert "key sdk of " in error_of(result)
@@ -71,7 +71,7 @@ def test_rules_of_one_store_that_only_read_otherwise_are_no_obstacle_to_a_copy(
     succeed("cp", "-", "records://a", stdin=b"1")
     succeed("cp", "records://a", "records://other/a")
     assert succeed("cat", "records://other/a").stdout == "1"
-    assert told("records://other/a") == ("oss", ["mine"])
+    assert written_as("records://other/a") == ("oss", ["mine"])
 
 
 def test_a_folder_that_is_not_there_is_not_made_a_store(folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_folder_that_is_not_there_is_not_made_a_store(folder: Path) -> None:
 def test_another_way_to_a_store_is_not_one_around_its_rules(folder: Path) -> None:
     (folder / "link").symlink_to(folder / "records")
     succeed("cp", "-k", "mine", "-", f"file://{folder}/link/sealed/a", stdin=b"1")
-    assert told("records://sealed/a") == ("sealed", ["mine"])
+    assert written_as("records://sealed/a") == ("sealed", ["mine"])
     with cb.open_store(f"file://{folder}/records") as store:
         store.put("sealed/x", b"plain")
     succeed("cp", "-", "records://x", stdin=b"1")
@@ -96,7 +96,7 @@ def test_another_way_to_a_store_is_not_one_around_its_rules(folder: Path) -> Non
     assert "the object has format oss, this bucket accepts sealed" in error_of(result)
 
 
-def test_a_format_that_is_told_is_read_with_its_keys(folder: Path) -> None:
+def test_a_named_format_is_read_with_its_keys(folder: Path) -> None:
     with cb.load_config().open("records/vault/") as bucket:
         bucket.put("vault/a", b"1", bind_name=False)
     with cb.open_store(f"file://{folder}/records") as store:
@@ -136,5 +136,5 @@ def test_what_the_target_would_not_read_is_not_copied_as_it_is(folder: Path) -> 
     cb.open_bucket(f"file://{folder}/records", cb.load_key("mine.pem")).put("mixed/oss", b"1")
     succeed("cp", "-r", "records://mixed/", "copies://")
     for name, data in (("oss", "1"), ("plain", "2")):
-        assert told(f"copies://{name}") == ("sealed", ["mine"])
+        assert written_as(f"copies://{name}") == ("sealed", ["mine"])
         assert succeed("cat", f"copies://{name}").stdout == data

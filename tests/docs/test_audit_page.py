@@ -2,54 +2,41 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.support.audit_scenes import audit_of
+from tests.support.documents import ROOT, blocks, run
 
 from cipherbucket.audit.audited_object import FORMATS
 from cipherbucket.audit.findings import FINDINGS
 
-TEXT = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
-BIN = Path(sys.executable).parent
+PAGE = ROOT / "docs" / "audit.md"
+TEXT = PAGE.read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-
-
-def run(command: str, folder: Path, *codes: int) -> str:
-    process = subprocess.run(
-        ["bash", "-c", command.replace("/data/store", f"{folder}/store")],
-        cwd=folder,
-        env={"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode in (codes or (0,)), f"{command}\n{process.stdout}{process.stderr}"
-    return process.stdout
+def run_in(command: str, folder: Path) -> str:
+    """Run a command on a store in this folder instead of the page's."""
+    return run(command.replace("/data/store", f"{folder}/store"), folder)
 
 
 def test_every_command_works(tmp_path: Path) -> None:
-    run("cipherbucket keygen cmk.pem --description desc=2026", tmp_path)
-    run("cipherbucket keygen old.pem --description desc=2024", tmp_path)
-    run("cipherbucket mb file:///data/store && mkdir r && echo Q3 > r/q3.txt", tmp_path)
-    run("cipherbucket cp -r -q -k cmk.pem r file:///data/store/reports/", tmp_path)
-    audits, retire, verify = blocks("sh")
-    assert "no findings" in run(f"set -e\n{audits}", tmp_path)
+    run_in("cipherbucket keygen cmk.pem --description desc=2026", tmp_path)
+    run_in("cipherbucket keygen old.pem --description desc=2024", tmp_path)
+    run_in("cipherbucket mb file:///data/store && mkdir r && echo Q3 > r/q3.txt", tmp_path)
+    run_in("cipherbucket cp -r -q -k cmk.pem r file:///data/store/reports/", tmp_path)
+    audits, retire, verify = blocks(PAGE, "sh")
+    assert "no findings" in run_in(audits, tmp_path)
     assert (tmp_path / "audit.html").exists()
     assert "q3.txt" in (tmp_path / "audit.csv").read_text()
-    assert "be retired? yes" in run(f"set -e\n{retire}", tmp_path)
-    assert "1 object verified" in run(f"set -e\n{verify}", tmp_path)
+    assert "be retired? yes" in run_in(retire, tmp_path)
+    assert "1 object verified" in run_in(verify, tmp_path)
 
 
 def test_the_program_works(tmp_path: Path) -> None:
-    (program,) = blocks("python")
+    (program,) = blocks(PAGE, "python")
     (tmp_path / "program.py").write_text(program)
-    told = run("python program.py", tmp_path)
-    assert told == "{} ['yes']\n[('exampleobject.txt', 'sealed', True)]\n10\n"
+    output = run_in("python program.py", tmp_path)
+    assert output == "{} ['yes']\n[('exampleobject.txt', 'sealed', True)]\n10\n"
 
 
 def test_the_tables_name_all_there_is() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import invoke, succeed
-from tests.docs.test_pages import ROOT, blocks, oss_environment
+from tests.support.documents import ROOT, blocks, oss_environment
 
 import cipherbucket as cb
 from cipherbucket.config import keys, rules, stores

@@ -8,16 +8,13 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from tests.support.documents import ROOT, blocks
 
 import cipherbucket as cb
 from cipherbucket.server.kms import KmsEndpoint
 from cipherbucket.server.kms.certificate import certificate_in
 
-TEXT = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
-
-
-def blocks(label: str) -> list[str]:
-    return re.findall(rf"^```{label}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PAGE = ROOT / "docs" / "keys.md"
 
 
 class Device:
@@ -37,7 +34,7 @@ class Device:
 
 def test_the_key_of_ones_own_passes_the_kit_and_seals_objects() -> None:
     scope: dict[str, Any] = {"device": Device()}
-    for block in blocks("python own"):
+    for block in blocks(PAGE, "python own"):
         exec(block, scope)
     scope["test_device_key"]()
     bucket = cb.Bucket(
@@ -50,7 +47,7 @@ def test_the_key_of_ones_own_passes_the_kit_and_seals_objects() -> None:
 def test_the_kms_key_works(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    first, settings = blocks("python")
+    first, settings = blocks(PAGE, "python")
     with KmsEndpoint(aliases=["alias/example"]) as kms:
         for name, text in {
             "KMS_ENDPOINT": kms.url,
@@ -66,7 +63,9 @@ def test_the_kms_key_works(
 
 
 def test_the_table_is_that_of_the_keys() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|", TEXT, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|", PAGE.read_text(), re.MULTILINE
+    )
     keys: dict[str, cb.MasterKey] = {
         "AesKey": cb.AesKey(bytes(32)),
         "AliKmsKey": cb.AliKmsKey("key", cb.KmsSettings(region="cn-hangzhou")),

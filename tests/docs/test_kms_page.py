@@ -1,20 +1,19 @@
 """What docs/kms.md shows is run."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.support.documents import ROOT, blocks, run
 
 from cipherbucket.server.kms import actions
 
-PAGE = Path(__file__).parents[2] / "docs" / "kms.md"
+PAGE = ROOT / "docs" / "kms.md"
 
 
 def test_the_program_works(tmp_path: Path) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == "Hello KMS!\n"
+    (program,) = blocks(PAGE, "python")
+    (tmp_path / "program.py").write_text(program)
+    assert run("python program.py", tmp_path) == "Hello KMS!\n"
 
 
 def test_the_actions_are_those_that_there_are() -> None:

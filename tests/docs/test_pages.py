@@ -2,41 +2,15 @@
 
 import builtins
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.support.documents import ROOT, blocks, oss_environment, run
 
 from cipherbucket.server import Endpoint
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-BIN = Path(sys.executable).parent
-
-
-def blocks(document: Path, language: str) -> list[str]:
-    return re.findall(
-        rf"^```{language}\n(.*?)^```", document.read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
-
-
-def run(command: str, folder: Path, **environment: str) -> str:
-    process = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        cwd=folder,
-        env={
-            "PATH": f"{BIN}:/usr/bin:/bin",
-            "HOME": str(folder),
-            "LC_ALL": "C.UTF-8",
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, f"{command}\n{process.stdout}\n{process.stderr}"
-    return process.stdout
 
 
 def test_every_command_of_the_readme_works(tmp_path: Path) -> None:
@@ -80,8 +54,8 @@ def test_the_python_of_the_readme_works(tmp_path: Path) -> None:
     first, sealed, face = blocks(ROOT / "README.md", "python")
     assert face.startswith("from cipherbucket import oss2  # instead of: import oss2")
     program = tmp_path / "program.py"
-    told = 'print(len(vault.head("ledger.csv").envelope.recipients), "recipients")\n'
-    program.write_text(f"folder = {str(tmp_path / 'store')!r}\n{first}\n{sealed}\n{told}")
+    count = 'print(len(vault.head("ledger.csv").envelope.recipients), "recipients")\n'
+    program.write_text(f"folder = {str(tmp_path / 'store')!r}\n{first}\n{sealed}\n{count}")
     output = run(f"{sys.executable} program.py", tmp_path)
     assert output == "exampleobject.txt 10\n2 recipients\n"
 
@@ -119,8 +93,8 @@ def test_documents_name_only_metadata_and_errors_that_exist(document: Path) -> N
     import cipherbucket
     from cipherbucket import oss2
 
-    told = re.sub(r"^.*\| not offered \|.*$", "", document.read_text("utf-8"), flags=re.MULTILINE)
-    for name in re.findall(r"`(?:cb\.)?([A-Z][A-Za-z]+(?:Error|Warning))`", told):
+    text = re.sub(r"^.*\| not offered \|.*$", "", document.read_text("utf-8"), flags=re.MULTILINE)
+    for name in re.findall(r"`(?:cb\.)?([A-Z][A-Za-z]+(?:Error|Warning))`", text):
         faces = (builtins, oss2, oss2.exceptions) if "oss2" in document.name else (builtins,)
         known = name in cipherbucket.__all__ or any(hasattr(face, name) for face in faces)
         assert known, f"{document.name}: {name}"
@@ -139,13 +113,3 @@ def test_the_python_of_the_oss_page_works(tmp_path: Path) -> None:
         program.write_text(f"import cipherbucket as cb\n{settings}")
         run(f"{sys.executable} program.py", tmp_path, **environment)
     compile(url, "oss.md", "exec")
-
-
-def oss_environment(endpoint: Endpoint) -> dict[str, str]:
-    """Point at the endpoint, as the README points at OSS."""
-    return {
-        "OSS_REGION": endpoint.region,
-        "OSS_ENDPOINT": endpoint.url,
-        "OSS_ACCESS_KEY_ID": endpoint.access_key_id,
-        "OSS_ACCESS_KEY_SECRET": endpoint.access_key_secret,
-    }

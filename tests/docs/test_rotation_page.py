@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.docs.test_pages import ROOT, blocks, run
+from tests.support.documents import ROOT, blocks, run
 
 import cipherbucket as cb
 

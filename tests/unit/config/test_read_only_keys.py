@@ -104,7 +104,7 @@ def test_a_key_that_cannot_be_read_is_known_by_its_description(folder: Path) -> 
         config_of(folder).open("records", half).put("a", b"1")
 
 
-def test_what_a_key_does_not_serve_its_copy_does_not_write(folder: Path) -> None:
+def test_a_copy_of_a_key_does_not_write_other_formats_either(folder: Path) -> None:
     copy = cb.load_key(copied(folder, "sdk.pem"), description={"desc": "other"})
     config = config_of(folder)
     with pytest.raises(cb.MasterKeyError, match=r"key sdk of .* is not for format sealed"):

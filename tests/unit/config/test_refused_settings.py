@@ -92,7 +92,7 @@ def refused(tmp_path: Path, text: str) -> cb.UsageError:
         ("a = '''\n\n", "3: no TOML: ", ""),
     ],
 )
-def test_it_is_told_where_and_what_is_allowed(
+def test_an_error_says_where_and_what_is_allowed(
     tmp_path: Path, text: str, message: str, hint: str
 ) -> None:
     error = refused(tmp_path, text)
@@ -130,53 +130,3 @@ def test_a_fingerprint_may_be_a_description(tmp_path: Path) -> None:
     path.write_text(f'[keys.k]\nrsa = "k.pem"\ndescription = {{ sha256 = "{SECRET}" }}\n')
     path.chmod(0o600)
     assert cb.load_config(path).keys["k"].description == {"sha256": SECRET}
-
-
-def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "c.toml"
-    for data, words in ((b"a = 1\n\n\xff", r"c\.toml:3: no UTF-8"), (b"#" * (1 << 21), "bytes")):
-        path.write_bytes(data)
-        path.chmod(0o600)
-        with pytest.raises(cb.UsageError, match=words):
-            cb.load_config(path)
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("a = " + "[" * 100_000, ""),
-        ("\n" + "a." * 200_000 + "a = 1", ":2"),  # in whose square tomllib takes its time
-        ("[" + '"a" . ' * 100_000 + "a]", ":1"),
-        ("a = " + ("{" + "a." * 30 + "a = ") * 60 + "1" + "}" * 60, ""),
-    ],
-)
-def test_what_is_nested_deeply_keeps_nobody_waiting(tmp_path: Path, text: str, line: str) -> None:
-    path = tmp_path / "c.toml"
-    path.write_text(text)
-    path.chmod(0o600)
-    with pytest.raises(cb.UsageError, match=rf"c\.toml{line}:.*(nested too deeply|no TOML)"):
-        cb.load_config(path)
-
-
-def test_what_windows_puts_before_a_text_is_no_mistake(tmp_path: Path) -> None:
-    path = tmp_path / "c.toml"
-    path.write_bytes(b"\xef\xbb\xbf[stores.r]\r\nurl = 'memory://r'\r\nregoin = 1\r\n")
-    path.chmod(0o600)
-    with pytest.raises(cb.UsageError, match=r"c\.toml:3: \[stores\.r\] regoin"):
-        cb.load_config(path)
-
-
-def test_without_a_home_or_a_working_folder_there_is_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def homeless(_: Path) -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    for name in ("CIPHERBUCKET_CONFIG", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    folder.rmdir()
-    monkeypatch.setattr(Path, "expanduser", homeless)
-    assert cb.find_config() is None

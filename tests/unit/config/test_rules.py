@@ -119,7 +119,7 @@ def test_who_lacks_what_the_writing_key_takes_can_still_ask_for_the_keys(folder:
         ring.writer("sealed")
 
 
-def test_a_key_is_given_no_objects_of_a_format_that_it_does_not_serve(folder: Path) -> None:
+def test_a_key_gets_no_objects_of_a_format_that_it_is_not_for(folder: Path) -> None:
     text = RULES.replace('"mine.pem"\n', '"mine.pem"\nformats = ["oss"]\n')
     text += '[[rules]]\nat = "records/both"\nwrite = "mine"\naccept = ["sealed"]\n'
     config = loaded(folder, text)
@@ -134,7 +134,7 @@ def test_a_key_is_given_no_objects_of_a_format_that_it_does_not_serve(folder: Pa
         assert bucket.get("both/a").read() == b"1"
 
 
-def test_of_a_key_that_lost_its_description_that_is_told(folder: Path) -> None:
+def test_an_error_names_the_key_that_lost_its_description(folder: Path) -> None:
     config = loaded(folder, RULES[: RULES.index("[[rules]]")] + '[[rules]]\nat = "records"\n')
     url = config.stores["records"].url
     cb.open_bucket(url, config.key("mine")).put("a", b"1")
