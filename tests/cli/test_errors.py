@@ -12,7 +12,7 @@ from tests.cli.runs import error_of, invoke, program, succeed
 import cipherbucket as cb
 from cipherbucket.cli import errors
 from cipherbucket.cli.errors import exit_code, one_line
-from cipherbucket.cli.terminal.text import amount, printable
+from cipherbucket.text import amount, printable
 
 CODES = {
     "BindingError": 5,

@@ -32,7 +32,7 @@ import click
 from click.exceptions import Exit, NoArgsIsHelpError
 
 import cipherbucket as cb
-from cipherbucket.cli.terminal.text import printable
+from cipherbucket.text import printable
 
 EXIT_CODES = {
     0: "done",

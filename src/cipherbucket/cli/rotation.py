@@ -16,9 +16,9 @@ from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.access import Access
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.rotation import RotationOptions
-from cipherbucket.cli.terminal.counter import counted
-from cipherbucket.cli.terminal.pass_report import tell_report
-from cipherbucket.cli.terminal.text import printable
+from cipherbucket.cli.terminal.progress import object_count
+from cipherbucket.cli.terminal.rotation_report import tell_report
+from cipherbucket.text import printable
 
 _GOES_ON = "interrupted; what is done is done, and the same command goes on where it was"
 
@@ -51,7 +51,7 @@ def change(
     store_url, prefix = split_tree_url(url)
     with access.at(store_url, prefix).open_to_write(store_url) as bucket:
         try:
-            with counted("looked at", shown=not options.quiet) as progress:
+            with object_count("looked at", shown=not options.quiet) as progress:
                 report = every(
                     bucket,
                     prefix,

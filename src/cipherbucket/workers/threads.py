@@ -1,9 +1,10 @@
 """Work done by a few threads, that stops at the first failure and within a second of an interrupt.
 
-Law: the caller's thread does no work of its own, so that it hears of everything at once. When one
-task fails no other is begun; what is under way is told to stop, waited for a moment, and left
-behind if it does not heed, blocked in a system call. The threads are daemons: a process that ends
-does not wait for them.
+Rule: the caller's thread does no work of its own, so that it hears of everything at once. Tasks are
+drawn one at a time, by whichever thread is free, so that a listing is never ahead of the work and
+never in memory. When one task fails no other is begun; what is under way is asked to stop, waited
+for a moment, and left behind if it does not heed, blocked in a system call. The threads are
+daemons: a process that ends does not wait for them, as it would for a `ThreadPoolExecutor`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from cipherbucket.errors import CipherbucketError
-
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -24,11 +23,14 @@ MEMORY = 256 << 20
 """Most bytes of parts that are in memory at once; beyond, fewer threads work."""
 _TICK = 0.1
 _GRACE = 0.8
-"""Seconds that are waited for threads to stop."""
+"""Seconds that are waited for threads to stop, usually."""
 
 
-class StoppedError(CipherbucketError):
-    """Raised in a thread whose work is not wanted any more; never seen by a caller."""
+class StoppedError(BaseException):
+    """Raised in a thread whose work is not wanted any more; never seen by a caller.
+
+    It is no `Exception`, so that nothing on the way takes it for a failure of the work.
+    """
 
 
 class Halt:
@@ -46,6 +48,8 @@ class Halt:
         self._done = 0
         self.done = 0
         """Bytes done so far, by all threads; what has to be done again is not subtracted."""
+        self.left_behind = False
+        """Whether threads did not stop when they were asked: nothing is known of their work."""
 
     def slice_of(self, most: int) -> int:
         """Return how many bytes to move at a time, so that a rate makes no long pauses."""
@@ -69,7 +73,7 @@ class Halt:
                 self._free_at = max(now, self._free_at) + count / self._rate
                 wait = self._free_at - now
         if self._event.is_set() or (wait > 0 and self._event.wait(wait)):
-            raise StoppedError("stopped")
+            raise StoppedError
 
     def skipped(self, count: int) -> None:
         """Count bytes that need not be moved; a negative number for those that must be again."""
@@ -90,6 +94,7 @@ def run(
     workers: int,
     halt: Halt,
     tick: Callable[[], None] = lambda: None,
+    grace: float = _GRACE,
 ) -> None:
     """Do all tasks, in order of their beginning, in ``workers`` threads.
 
@@ -99,6 +104,8 @@ def run(
         workers: 1 or more.
         halt: Set when all have to stop; ``work`` heeds it by calling `Halt.passed`.
         tick: Called in this thread some ten times a second.
+        grace: Seconds that are waited for threads to stop. One whose work runs threads of its own
+            needs more than they do.
 
     Raises:
         The first thing that a task raised; or KeyboardInterrupt.
@@ -128,9 +135,10 @@ def run(
                 raise error
     except BaseException:
         halt.set()
-        deadline = time.monotonic() + _GRACE
+        deadline = time.monotonic() + grace
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        halt.left_behind = any(thread.is_alive() for thread in threads)
         raise
     tick()
 

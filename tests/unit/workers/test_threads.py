@@ -158,6 +158,7 @@ def test_an_interrupt_is_heard_within_a_second(*, heeding: bool) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(range(9), work, workers=3, halt=halt)
     assert time.monotonic() - told[0] < 3  # a second, and what a busy machine adds
+    assert halt.left_behind is not heeding
     free.set()
     with pytest.raises(StoppedError):
         halt.passed(1)

@@ -18,8 +18,8 @@ from cipherbucket.cli.options.config import current_config, split_url
 from cipherbucket.cli.options.key_labels import label_in
 from cipherbucket.cli.options.passes import JSON_LINES, workers_option
 from cipherbucket.cli.terminal.audit_text import text_of
-from cipherbucket.cli.terminal.counter import counted
 from cipherbucket.cli.terminal.help import Command
+from cipherbucket.cli.terminal.progress import object_count
 
 _FOUND = 7
 _NO_OBJECT = 3
@@ -39,7 +39,7 @@ _GOES_ON = "interrupted; the same command goes on where it was"
 @KEY_OPTION
 @click.option(
     "--retire",
-    "asked",
+    "retiring",
     multiple=True,
     metavar="KEY",
     help="Tell whether this key can be retired: NAME=VALUE or the JSON of its description, or its"
@@ -65,7 +65,7 @@ _GOES_ON = "interrupted; the same command goes on where it was"
 def audit(
     url: str,
     key_files: tuple[str, ...],
-    asked: tuple[str, ...],
+    retiring: tuple[str, ...],
     versions: bool,
     footers: bool,
     ask_kms: bool,
@@ -86,11 +86,11 @@ def audit(
     access = Access(tuple(file for file in key_files if file), config=current_config())
     if access.config is not None and not access.key_files:
         _read_all(access.config)
-    retire = [_key_in(text) for text in asked]
+    retire = [_key_in(text) for text in retiring]
     kms = cb.AliKmsKey("alias/none", description={}) if ask_kms else None  # its settings count
     with access.open_to_look(store_url) as bucket:
         try:
-            with counted("looked at", shown=not quiet) as progress:
+            with object_count("looked at", shown=not quiet) as progress:
                 audited = bucket.audit(
                     prefix,
                     versions=versions,

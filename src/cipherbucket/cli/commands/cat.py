@@ -85,14 +85,14 @@ def _opened(url: str, part: _Range, access: Access) -> Iterator[cb.ObjectStream]
                     access.ring,
                     format=access.format,
                     policy=access.policy,
-                    **access.asked,
+                    **access.reading,
                     **part,
                 )
             )
         else:
             store_url, name = split_object_url(url)
             bucket = stack.enter_context(access.at(store_url, name).open(store_url))
-            yield stack.enter_context(bucket.get(name, **access.asked, **part))
+            yield stack.enter_context(bucket.get(name, **access.reading, **part))
 
 
 @contextmanager

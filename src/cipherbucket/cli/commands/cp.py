@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.one_object import PIPE, Copying
-from cipherbucket.cli.copying.tree import TreeCopying
+from cipherbucket.cli.copying.one_object import PIPE, ObjectCopy
+from cipherbucket.cli.copying.tree import TreeCopy
 from cipherbucket.cli.options.access import Access, key_options
-from cipherbucket.cli.options.copying import Manner, manner_options
+from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.parsing import amount_of_bytes, files, is_url
-from cipherbucket.cli.options.writing import Writing, writing_options
+from cipherbucket.cli.options.writing import WriteOptions, write_options
 from cipherbucket.cli.terminal.help import Command
 
 
@@ -39,17 +39,17 @@ from cipherbucket.cli.terminal.help import Command
     callback=amount_of_bytes,
     help="How many bytes come from stdin, exactly: then format oss needs no temporary file.",
 )
-@manner_options
+@copy_options
 @key_options(reads=True, writes=True)
-@writing_options
+@write_options
 def cp(
     source: str,
     target: str,
     recursive: bool,
     size: int | None,
     access: Access,
-    writing: Writing,
-    manner: Manner,
+    writing: WriteOptions,
+    options: CopyOptions,
 ) -> int:
     """Copy SOURCE to TARGET, one of which is a URL; '-' is stdin or stdout.
 
@@ -84,10 +84,10 @@ def cp(
         raise cb.UsageError("--size is for what comes from stdin", hint="leave it away")
     if access.as_name is not None and (recursive or not down):
         raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
-    how = TreeCopying if recursive else Copying
-    copying = how(access, writing, manner)
+    how = TreeCopy if recursive else ObjectCopy
+    copying = how(access, writing, options)
     if up and down:
         return copying.between(source, target)
-    if isinstance(copying, Copying) and source == PIPE:
+    if isinstance(copying, ObjectCopy) and source == PIPE:
         return copying.up(source, target, size)
     return copying.up(source, target) if up else copying.down(source, target)

@@ -23,7 +23,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.cli.terminal.text import amount, printable
+from cipherbucket.text import amount, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -16,7 +16,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.passphrases import PASSPHRASE, ask_secret, has_terminal
-from cipherbucket.cli.terminal.text import printable
+from cipherbucket.text import printable
 
 _BITS = 3072
 _SERVES_BOTH = (

@@ -15,13 +15,13 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
+from cipherbucket.cli.key_match import KeyMatch, failure_to_open, forced, found
 from cipherbucket.cli.options.access import KEY_OPTION, Access, key_options
 from cipherbucket.cli.options.config import current_config, load_key
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.cli.terminal.help import Group
-from cipherbucket.cli.terminal.key_match import Opening, failure_to_open, forced, found
-from cipherbucket.cli.terminal.text import printable
+from cipherbucket.text import printable
 
 _FAILED = 4
 _NO_DESCRIPTION = (
@@ -85,11 +85,11 @@ def check(url: str, access: Access) -> int:
             raise cb.PolicyError("the object is not encrypted: no key is needed", name=name)
         failure = None
         if access.key_files or access.config is not None:
-            failure = failure_to_open(bucket, name, access.asked_with(None))
+            failure = failure_to_open(bucket, name, access.reading_with(None))
             if failure is None:
                 return _said(_yes(found(access, envelope), envelope), access, url, None)
         for file, key in _candidates(access):
-            why = failure_to_open(bucket, name, access.asked_with(key))
+            why = failure_to_open(bucket, name, access.reading_with(key))
             if why is None:
                 return _said(_yes(forced(file, key, envelope), envelope), access, url, key)
             failure = failure or why
@@ -108,7 +108,7 @@ def _said(yes: str, access: Access, url: str, key: cb.MasterKey | None) -> int:
         try:
             with (
                 access.at(store_url, name).open(store_url) as bucket,
-                bucket.open(name, **access.asked_with(key)) as file,
+                bucket.open(name, **access.reading_with(key)) as file,
             ):
                 _ = file.info
         except (cb.SecurityError, cb.UsageError) as error:
@@ -124,7 +124,7 @@ def _candidates(access: Access) -> Iterator[tuple[str, cb.MasterKey]]:
         yield access.force_key, access.forced
 
 
-def _yes(opening: Opening, envelope: cb.Envelope) -> str:
+def _yes(opening: KeyMatch, envelope: cb.Envelope) -> str:
     file, recipient = printable(opening.file), opening.recipient
     several = len(envelope.recipients)
     place = envelope.recipients.index(recipient) + 1 if recipient is not None else 0

@@ -17,7 +17,7 @@ from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.options.config import open_without_keys, split_url
 from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.cli.terminal.text import moment, printable
+from cipherbucket.text import moment, printable
 
 
 @click.command(

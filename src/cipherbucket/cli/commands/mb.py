@@ -6,7 +6,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.cli.terminal.text import printable
+from cipherbucket.text import printable
 
 
 @click.command(

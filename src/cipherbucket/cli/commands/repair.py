@@ -17,7 +17,7 @@ from cipherbucket.cli.options.access import Access, key_options
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
-from cipherbucket.cli.terminal.text import count, printable
+from cipherbucket.text import count, printable
 
 
 @click.command(

@@ -16,7 +16,7 @@ from cipherbucket.cli.options.config import open_without_keys
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import RECURSIVE
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.cli.terminal.text import count, printable
+from cipherbucket.text import count, printable
 
 
 @click.command(

@@ -16,17 +16,17 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line
+from cipherbucket.cli.key_match import failure_to_open, forced, found
 from cipherbucket.cli.options.access import Access, key_options
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.cli.terminal.key_match import failure_to_open, forced, found
 from cipherbucket.cli.terminal.recipients import (
     description_in,
     facts_of_recipient,
     facts_of_sealed,
     lines_of_sealed,
 )
-from cipherbucket.cli.terminal.text import count, printable
+from cipherbucket.text import count, printable
 
 _ORIGIN = (
     "anyone who holds the public half of the key, or may use it in its KMS, and may write to the"
@@ -120,7 +120,7 @@ def _opened(
     if not access.reads:
         return None
     try:
-        failure = failure_to_open(bucket, info.name, access.asked)
+        failure = failure_to_open(bucket, info.name, access.reading)
     except (cb.BindingError, cb.IntegrityError) as error:
         if envelope.seal is None:
             raise

@@ -18,21 +18,18 @@ from typing import Self
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.crew import do_all
 from cipherbucket.cli.copying.folders import Tally, refuse_missing
 from cipherbucket.cli.copying.listings import Item, Pair, paired
-from cipherbucket.cli.copying.object_transfers import Between
-from cipherbucket.cli.copying.resume_notes import resumable
-from cipherbucket.cli.copying.shared_limits import Steering
+from cipherbucket.cli.copying.object_transfers import StoreToStore
+from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.sync_directions import NOT_THERE, Across, Direction, Down, Up
 from cipherbucket.cli.copying.tree import refuse_useless_key
 from cipherbucket.cli.options.access import Access, key_options
-from cipherbucket.cli.options.copying import Manner, manner_options
+from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.parsing import files, is_url, split_tree_url
-from cipherbucket.cli.options.writing import Writing, writing_options
-from cipherbucket.cli.terminal.progress import metered
-from cipherbucket.cli.terminal.text import printable
+from cipherbucket.cli.options.writing import WriteOptions, write_options
+from cipherbucket.text import printable
 
 
 def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -77,9 +74,9 @@ def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Only print what would be done, a line each.")
 @glob_options
-@manner_options
+@copy_options
 @key_options(reads=True, writes=True)
-@writing_options
+@write_options
 def sync(
     source: str,
     target: str,
@@ -87,8 +84,8 @@ def sync(
     delete: bool,
     dry_run: bool,
     access: Access,
-    writing: Writing,
-    manner: Manner,
+    writing: WriteOptions,
+    options: CopyOptions,
 ) -> int:
     """Copy from SOURCE to TARGET what is missing there, or differs in size or time.
 
@@ -120,13 +117,13 @@ def sync(
     with ExitStack() as stack:
         chosen = _Chosen(source, target, access, writing, tally, checksum)
         direction = chosen.opened(stack, dry_run=dry_run)
-        run = _Run(direction, Globs.given(), tally, manner, delete, dry_run)
+        run = _Run(direction, Globs.given(), tally, options, delete, dry_run)
         try:
             run.carry_out()
         except cb.CipherbucketError:
-            tally.report(quiet=manner.quiet or dry_run)
+            tally.report(quiet=options.quiet or dry_run)
             raise
-    return tally.report(quiet=manner.quiet or dry_run)
+    return tally.report(quiet=options.quiet or dry_run)
 
 
 @dataclass(frozen=True)
@@ -136,13 +133,13 @@ class _Chosen:
     source: str
     target: str
     access: Access
-    writing: Writing
+    writing: WriteOptions
     tally: Tally
     checksum: bool
 
     def opened(self, stack: ExitStack, *, dry_run: bool) -> Direction:
         """Open what takes part."""
-        access, asked = self.access, self.access.asked
+        access, reading = self.access, self.access.reading
         checksum = self.checksum
         if is_url(self.source) and is_url(self.target):
             return self._across(stack)
@@ -159,7 +156,7 @@ class _Chosen:
             if not dry_run:
                 refuse_useless_key(bucket)
             return Up(
-                *(folder, bucket, prefix, asked, self.writing, self.tally, policy),
+                *(folder, bucket, prefix, reading, self.writing, self.tally, policy),
                 checksum=checksum,
             )
         folder = Path(self.target)
@@ -170,7 +167,7 @@ class _Chosen:
         access = access.at(store_url, prefix)
         bucket = stack.enter_context(access.open(store_url))
         refuse_missing(bucket, prefix)
-        return Down(bucket, prefix, folder, asked, self.tally, access.policy, checksum=checksum)
+        return Down(bucket, prefix, folder, reading, self.tally, access.policy, checksum=checksum)
 
     def _across(self, stack: ExitStack) -> Across:
         store_url, prefix = split_tree_url(self.source)
@@ -179,7 +176,7 @@ class _Chosen:
         if store_url == target_store and self.access.origin is None and nested:
             raise cb.UsageError("one of source and target is in the other", hint="use cp -r")
         places = (store_url, prefix), (target_store, target_prefix)
-        stores = stack.enter_context(Between(self.access, self.writing, *places))
+        stores = stack.enter_context(StoreToStore(self.access, self.writing, *places))
         if self.checksum and not stores.unchanged:
             raise cb.UsageError(
                 "what is encrypted anew has another checksum", hint="leave --checksum away"
@@ -195,27 +192,25 @@ class _Run:
     direction: Direction
     globs: Globs
     tally: Tally
-    manner: Manner
+    options: CopyOptions
     delete: bool
     dry_run: bool
 
     def carry_out(self) -> None:
         """Copy what has to be, then delete."""
-        manner = self.manner
-        shown = not (manner.quiet or self.dry_run)
+        is_resumable = not self.dry_run
         with (
             _Names() as doomed,
-            resumable(lambda: not self.dry_run, quiet=manner.quiet),
-            metered(shown=shown, lines=manner.progress, many=True) as meter,
+            shared_limits(
+                self.options, lambda: is_resumable, shown=not self.dry_run, many=True
+            ) as limits,
         ):
-            steering = Steering(manner, meter)
 
             def work(pair: Pair) -> None:
                 with self.tally.attempt(pair.relative):
-                    self._settle(pair, steering)
+                    self._settle(pair, limits)
 
-            pairs = self._pairs(doomed, steering)
-            do_all(pairs, work, workers=manner.files_at_once, stop=steering.stop)
+            limits.do_all(self._pairs(doomed, limits), work)
             if not any(True for _ in self._superfluous(doomed)):
                 return
             if self.tally.failed:
@@ -226,10 +221,9 @@ class _Run:
                     "the source is empty, so --delete would delete all that is in the target",
                     hint="see that the source is there and mounted; if it is meant, use rm -r",
                 )
-            workers, stop = manner.files_at_once, steering.stop
-            do_all(self._superfluous(doomed), self._delete, workers=workers, stop=stop)
+            limits.do_all(self._superfluous(doomed), self._delete)
 
-    def _pairs(self, doomed: _Names, steering: Steering) -> Iterator[Pair]:
+    def _pairs(self, doomed: _Names, limits: SharedLimits) -> Iterator[Pair]:
         for pair in paired(self.direction.sources(), self.direction.targets()):
             if pair.source is not None:
                 doomed.source_is_empty = False
@@ -239,13 +233,13 @@ class _Run:
                 yield pair
             elif self.delete:
                 doomed.add(pair.relative)
-        steering.meter.expect_no_more()
+        limits.progress.expect_no_more()
 
     def _superfluous(self, doomed: _Names) -> Iterator[str]:
         """Give what is only in the target, now that all is known that the source left out."""
         return (name for name in doomed.names() if not self.tally.has_left_out(name))
 
-    def _settle(self, pair: Pair, steering: Steering) -> None:
+    def _settle(self, pair: Pair, limits: SharedLimits) -> None:
         source = pair.source
         assert source is not None
         reason = self._reason(source, pair.target)
@@ -254,9 +248,9 @@ class _Run:
         elif self.dry_run:
             click.echo(f"would copy {printable(pair.relative)} ({reason})")
         else:
-            steering.meter.expect(source.size)
-            with steering.lane(source.size):
-                self.tally.add(self.direction.copy(source, steering))
+            limits.progress.expect(source.size)
+            with limits.lane(source.size):
+                self.tally.add(self.direction.copy(source, limits))
 
     def _reason(self, source: Item, target: Item | None) -> str | None:
         if target is None:

@@ -20,8 +20,7 @@ from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.config import open_without_keys, split_url
 from cipherbucket.cli.options.parsing import files
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.cli.terminal.progress import duration
-from cipherbucket.cli.terminal.text import count, printable
+from cipherbucket.text import count, duration, printable
 
 _TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
 

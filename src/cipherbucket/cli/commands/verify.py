@@ -16,8 +16,8 @@ from cipherbucket.cli.options.config import settings_of
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.cli.terminal.progress import metered
-from cipherbucket.cli.terminal.text import amount, count, printable
+from cipherbucket.cli.terminal.progress import transfer_progress
+from cipherbucket.text import amount, count, printable
 
 _GOES_ON = "interrupted; the same command goes on where it was"
 _WORDS = {
@@ -77,8 +77,8 @@ def verify(
         }
         try:
             with (
-                metered(shown=not quiet) as meter,
-                meter.running(printable(f"{store_url}/{prefix}")) as report,
+                transfer_progress(shown=not quiet) as progress,
+                progress.running(printable(f"{store_url}/{prefix}")) as report,
             ):
                 came = bucket.verify_all(
                     prefix,
@@ -98,7 +98,7 @@ def verify(
 def _verify_one(url: str, access: Access, *, as_json: bool) -> int:
     store_url, name = split_object_url(url)
     with _opened(store_url, name, access) as bucket:
-        info = bucket.verify(name, **access.asked)
+        info = bucket.verify(name, **access.reading)
     status = "verified" if info.envelope is not None else "plaintext"
     if as_json:
         facts: dict[str, Any] = {
@@ -146,7 +146,7 @@ def _opened(store_url: str, name: str, access: Access) -> cb.Bucket:
     # Of any name below, a folder's own rule holds; that of a folder is refused where others do.
     within = name if name and not name.endswith("/") else f"{name}-"
     rule = access.config.rule(f"{store_url}/{within}") if access.config is not None else None
-    told = access.told_format is not None or access.accept
+    told = access.chosen_format is not None or access.accept
     if told or (rule is not None and rule.line):
         return replace(access, rule=rule, place=f"{store_url}/{within}").open(store_url)
     return cb.open_bucket(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
-from cipherbucket.cli.terminal.text import amount, count, printable
+from cipherbucket.text import amount, count, printable
 
 _NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import BinaryIO, Self, TypedDict
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.shared_limits import Steering
-from cipherbucket.cli.options.access import SEALED, Access, Asked
+from cipherbucket.cli.copying.shared_limits import SharedLimits
+from cipherbucket.cli.options.access import SEALED, Access, ReadArguments
 from cipherbucket.cli.options.copying import LARGE
 from cipherbucket.cli.options.parsing import is_special
-from cipherbucket.cli.options.writing import Writing
+from cipherbucket.cli.options.writing import WriteOptions
 
 
 class _Kept(TypedDict):
@@ -36,12 +36,12 @@ def upload(
     bucket: cb.Bucket,
     body: Path | BinaryIO,
     name: str,
-    writing: Writing,
-    steering: Steering,
+    writing: WriteOptions,
+    limits: SharedLimits,
     size: int | None = None,
 ) -> cb.ObjectInfo:
     """Encrypt a file, or what comes from an open one, and store it."""
-    manner = steering.manner
+    options = limits.options
     kept = _Kept(
         metadata=writing.metadata,
         content_type=writing.content_type,
@@ -50,56 +50,56 @@ def upload(
         bind_name=writing.bind_name,
         if_absent=writing.if_absent,
     )
-    with steering.running(name, in_parts=isinstance(body, Path)) as progress:
+    with limits.running(name, in_parts=isinstance(body, Path)) as progress:
         if not isinstance(body, Path):
             return bucket.put(name, body, **kept, size=size, progress=progress)
         return bucket.upload(
             body,
             name,
             **kept,
-            part_size=manner.part_size,
-            workers=manner.workers,
-            limit_rate=manner.rate,
-            resume=manner.resume,
+            part_size=options.part_size,
+            workers=options.workers,
+            limit_rate=options.rate,
+            resume=options.resume,
             progress=progress,
         )
 
 
 def download(
-    bucket: cb.Bucket, name: str, path: Path, asked: Asked, steering: Steering
+    bucket: cb.Bucket, name: str, path: Path, reading: ReadArguments, limits: SharedLimits
 ) -> cb.ObjectInfo:
     """Decrypt an object into a file, a device or a pipe."""
     if is_special(path):
         with path.open("wb") as file:
-            return stream(bucket, name, file, asked, steering)
-    manner = steering.manner
-    with steering.running(name, in_parts=True) as progress:
+            return stream(bucket, name, file, reading, limits)
+    options = limits.options
+    with limits.running(name, in_parts=True) as progress:
         return bucket.download(
             name,
             path,
-            **asked,
-            part_size=manner.part_size,
-            workers=manner.workers,
-            limit_rate=manner.rate,
-            resume=manner.resume,
+            **reading,
+            part_size=options.part_size,
+            workers=options.workers,
+            limit_rate=options.rate,
+            resume=options.resume,
             progress=progress,
         )
 
 
 def stream(
-    bucket: cb.Bucket, name: str, file: BinaryIO, asked: Asked, steering: Steering
+    bucket: cb.Bucket, name: str, file: BinaryIO, reading: ReadArguments, limits: SharedLimits
 ) -> cb.ObjectInfo:
     """Decrypt an object into an open file, block by block."""
     with (
-        steering.running(name, in_parts=False) as progress,
-        bucket.get(name, **asked, progress=progress) as source,
+        limits.running(name, in_parts=False) as progress,
+        bucket.get(name, **reading, progress=progress) as source,
     ):
         file.writelines(source)  # a block at a time
         file.flush()
         return source.info
 
 
-class Between:
+class StoreToStore:
     """Two stores, or one, that objects are copied between.
 
     Args:
@@ -115,18 +115,22 @@ class Between:
     """
 
     def __init__(
-        self, access: Access, writing: Writing, origin: tuple[str, str], target: tuple[str, str]
+        self,
+        access: Access,
+        writing: WriteOptions,
+        origin: tuple[str, str],
+        target: tuple[str, str],
     ) -> None:
         self._writing = writing
         self._urls = origin[0], target[0]
         self._accesses = access.at(*origin), access.at(*target)
         self._stack = ExitStack()
         self._origin_settings = access.origin
-        self._asked = access.asked
+        self._asked = access.reading
         self.same_store = origin[0] == target[0] and access.origin is None
         asked_anew = access.force_key is not None or access.as_name is not None
         other_format = not self.same_store and (
-            access.told_format is not None or bool(access.context)
+            access.chosen_format is not None or bool(access.context)
         )
         self.unchanged = not (
             writing.renews
@@ -146,14 +150,14 @@ class Between:
         self._stack.close()
 
     def copy(
-        self, name: str, target: str, steering: Steering, size: int | None = None
+        self, name: str, target: str, limits: SharedLimits, size: int | None = None
     ) -> cb.ObjectInfo:
         """Copy an object.
 
         Args:
             name: Its name.
             target: The copy's.
-            steering: What it shares with others.
+            limits: What it shares with others.
             size: Its stored size, where it is known and others are copied beside it.
 
         Raises:
@@ -162,23 +166,23 @@ class Between:
         if self.same_store and name == target:
             raise cb.UsageError("source and target are the same object", name=name)
         if not self.unchanged:
-            return self._renewed(self.origin, self.target, name, target, self._asked, steering)
+            return self._renewed(self.origin, self.target, name, target, self._asked, limits)
         if self.same_store:
             context, if_absent = self._asked["context"], self._writing.if_absent
             return self.origin.copy(name, target, context=context, if_absent=if_absent)
         if name != target and _is_bound(self.origin.head(name)):
             origin, bucket = self._resealing(name, target)
-            return self._renewed(origin, bucket, name, target, self._asked, steering)
-        manner = steering.manner
-        with steering.running(name, in_parts=True) as progress:
+            return self._renewed(origin, bucket, name, target, self._asked, limits)
+        options = limits.options
+        with limits.running(name, in_parts=True) as progress:
             small = size is not None and size <= LARGE
             return self.origin.copy_to(
                 self.target,
                 name,
                 target,
                 if_absent=self._writing.if_absent,
-                workers=manner.workers,
-                limit_rate=None if small else manner.rate,
+                workers=options.workers,
+                limit_rate=None if small else options.rate,
                 progress=progress,
             )
 
@@ -196,7 +200,7 @@ class Between:
     def _sealed(self) -> tuple[cb.Bucket, cb.Bucket]:
         origin, target = (
             self._stack.enter_context(
-                replace(access, told_format=SEALED, accept=()).open(url, settings)
+                replace(access, chosen_format=SEALED, accept=()).open(url, settings)
             )
             for access, url, settings in zip(
                 self._accesses, self._urls, (self._origin_settings, None), strict=True
@@ -210,14 +214,14 @@ class Between:
         bucket: cb.Bucket,
         name: str,
         target: str,
-        asked: Asked,
-        steering: Steering,
+        reading: ReadArguments,
+        limits: SharedLimits,
     ) -> cb.ObjectInfo:
         """Decrypt an object and encrypt it anew."""
         writing = self._writing
         with (
-            steering.running(name, in_parts=False) as progress,
-            origin.get(name, **_fitting(origin, name, asked), progress=progress) as source,
+            limits.running(name, in_parts=False) as progress,
+            origin.get(name, **_fitting(origin, name, reading), progress=progress) as source,
         ):
             headers = dict(source.info.headers)
             if writing.content_type is not None:
@@ -263,11 +267,11 @@ def _is_bound(info: cb.ObjectInfo) -> bool:
     return seal is not None and seal.binds_name
 
 
-def _fitting(origin: cb.Bucket, name: str, asked: Asked) -> Asked:
+def _fitting(origin: cb.Bucket, name: str, reading: ReadArguments) -> ReadArguments:
     """Leave the context, which is the copy's as well, away for an object that can have none."""
-    if asked["context"] and origin.head(name).format != SEALED:
-        return {**asked, "context": {}}
-    return asked
+    if reading["context"] and origin.head(name).format != SEALED:
+        return {**reading, "context": {}}
+    return reading
 
 
 def _warn_of_lost(info: cb.ObjectInfo, keys: tuple[cb.MasterKey, ...]) -> None:

@@ -7,32 +7,32 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
-from cipherbucket.cli.copying.object_transfers import Between
-from cipherbucket.cli.copying.resume_notes import is_abandoned, resumable
-from cipherbucket.cli.copying.shared_limits import Steering
+from cipherbucket.cli.copying.object_transfers import StoreToStore
+from cipherbucket.cli.copying.resume_notes import is_abandoned
+from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.target_folder import safe_parts
 from cipherbucket.cli.options.access import Access
 from cipherbucket.cli.options.config import split_url
-from cipherbucket.cli.options.copying import Manner
+from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.parsing import descriptor_of, split_object_url
-from cipherbucket.cli.options.writing import Writing
-from cipherbucket.cli.terminal.progress import metered
+from cipherbucket.cli.options.writing import WriteOptions
 
 PIPE = "-"
 
 
 @dataclass(frozen=True)
-class Copying:
+class ObjectCopy:
     """The directions."""
 
     access: Access
-    writing: Writing
-    manner: Manner
+    writing: WriteOptions
+    options: CopyOptions
 
     def up(self, source: str, url: str, size: int | None = None) -> int:
         """Store a file, or what comes from stdin."""
@@ -50,22 +50,24 @@ class Copying:
                 raise cb.UsageError(f"{source} is a folder", hint="add -r to copy all in it")
         with (
             self.access.at(store_url, name).open_to_write(store_url) as bucket,
-            self._going_on(bucket, name),
-            self._steered(shown=not (piped and sys.stdin.isatty())) as steering,
+            self._limits(bucket, name, shown=not (piped and sys.stdin.isatty())) as limits,
         ):
-            object_transfers.upload(bucket, body, name, self.writing, steering, size)
+            object_transfers.upload(bucket, body, name, self.writing, limits, size)
         return 0
 
     def down(self, url: str, target: str) -> int:
         """Read an object into a file, a pipe or what is open already."""
         store_url, name = split_object_url(url)
         with self.access.at(store_url, name).open(store_url) as bucket:
-            asked = self.access.asked
+            reading = self.access.reading
             descriptor = descriptor_of(target)
             if descriptor is not None:
                 shown = not os.isatty(descriptor)
-                with self._steered(shown=shown) as steering, _opened(descriptor) as file:
-                    object_transfers.stream(bucket, name, file, asked, steering)
+                with (
+                    shared_limits(self.options, shown=shown) as limits,
+                    _opened(descriptor) as file,
+                ):
+                    object_transfers.stream(bucket, name, file, reading, limits)
                 return 0
             path = Path(target)
             if path.is_dir() or target.endswith("/"):
@@ -73,8 +75,8 @@ class Copying:
             refuse_present(path, self.writing)
             if path.is_symlink():  # what it leads to is meant
                 path = path.resolve()
-            with self._going_on(bucket, name), self._steered() as steering:
-                object_transfers.download(bucket, name, path, asked, steering)
+            with self._limits(bucket, name) as limits:
+                object_transfers.download(bucket, name, path, reading, limits)
         return 0
 
     def between(self, url: str, target_url: str) -> int:
@@ -84,28 +86,24 @@ class Copying:
         if not target or target.endswith("/"):
             target += name.rpartition("/")[2]
         with (
-            Between(
+            StoreToStore(
                 self.access, self.writing, (store_url, name), (target_store, target)
             ) as between,
-            self._steered() as steering,
+            shared_limits(self.options) as limits,
         ):
-            between.copy(name, target, steering)
+            between.copy(name, target, limits)
         return 0
 
     @contextmanager
-    def _steered(self, *, shown: bool = True) -> Iterator[Steering]:
-        wanted = shown and not self.manner.quiet
-        with metered(shown=wanted, lines=self.manner.progress) as meter:
-            yield Steering(self.manner, meter)
-
-    @contextmanager
-    def _going_on(self, bucket: cb.Bucket, name: str) -> Iterator[None]:
-        left = lambda: is_abandoned(bucket.url, name)  # noqa: E731  two words
-        with resumable(left, quiet=self.manner.quiet):
-            yield
+    def _limits(
+        self, bucket: cb.Bucket, name: str, *, shown: bool = True
+    ) -> Iterator[SharedLimits]:
+        is_resumable = partial(is_abandoned, bucket.url, name)
+        with shared_limits(self.options, is_resumable, shown=shown) as limits:
+            yield limits
 
 
-def refuse_present(path: Path, writing: Writing) -> None:
+def refuse_present(path: Path, writing: WriteOptions) -> None:
     """Refuse to replace a file where that was not wanted.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What was interrupted: how to go on is told when it stops, and that it goes on when it does."""
+"""Says how to go on with what was interrupted, and that it goes on when it does."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.crew import left_behind
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.terminal.text import printable
+from cipherbucket.text import printable
+from cipherbucket.workers.threads import Halt
 
 _AGAIN = "run the same command again to go on"
 _AGAIN_PERHAPS = "run the same command again, it goes on with what it can"
@@ -17,45 +17,46 @@ _log = logging.getLogger("cipherbucket")
 
 
 @contextmanager
-def resumable(left: Callable[[], bool], *, quiet: bool) -> Iterator[None]:
-    """Do what can be gone on with, and tell of it.
+def resumable(is_resumable: Callable[[], bool], halt: Halt, *, quiet: bool) -> Iterator[None]:
+    """Say how to go on with what is done here, if it breaks off.
 
     Args:
-        left: Tells, after it broke off, whether there is something to go on with.
+        is_resumable: Whether, after it broke off, there is something to go on with.
+        halt: Knows of threads that were left behind.
         quiet: Do not say that an earlier transfer goes on.
     """
     try:
-        with _said(shown=not quiet):
+        with _resumptions_said(shown=not quiet):
             yield
-    except KeyboardInterrupt as error:
-        if again := _again(left, error):
+    except KeyboardInterrupt:
+        if again := _again(is_resumable, halt):
             raise KeyboardInterrupt(f"interrupted; {again}") from None
         raise
-    except SystemExit as error:  # of a signal
-        if again := _again(left, error):
+    except SystemExit:  # of a signal
+        if again := _again(is_resumable, halt):
             with suppress(OSError):  # the terminal may be what went away
                 say(f"terminated; {again}")
         raise
     except cb.CipherbucketError as error:
-        if left():
+        if is_resumable():
             error.hint = f"{error.hint}; {_AGAIN}" if error.hint else _AGAIN
         raise
 
 
-def _again(left: Callable[[], bool], error: BaseException) -> str | None:
+def _again(is_resumable: Callable[[], bool], halt: Halt) -> str | None:
     """Say how to go on; a journal that a thread is at still is not found among those left."""
-    if left():
+    if is_resumable():
         return _AGAIN
-    return _AGAIN_PERHAPS if left_behind(error) else None
+    return _AGAIN_PERHAPS if halt.left_behind else None
 
 
 def is_abandoned(store_url: str, name: str) -> bool:
-    """Tell whether there is an interrupted transfer of this object."""
+    """Return whether there is an interrupted transfer of this object."""
     return any((each.store, each.name) == (store_url, name) for each in cb.abandoned())
 
 
-class _GoingOn(logging.Handler):
-    """Says those lines of the library's log that tell of transfers that go on."""
+class _ResumptionHandler(logging.Handler):
+    """Says those lines of the library's log that are about transfers that go on."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.INFO and "going on with" in str(record.msg):
@@ -63,12 +64,12 @@ class _GoingOn(logging.Handler):
 
 
 @contextmanager
-def _said(*, shown: bool) -> Iterator[None]:
+def _resumptions_said(*, shown: bool) -> Iterator[None]:
     before = _log.level
     if not shown or _log.isEnabledFor(logging.INFO):  # the whole log is shown already
         yield
         return
-    handler = _GoingOn(logging.INFO)
+    handler = _ResumptionHandler(logging.INFO)
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)
     try:

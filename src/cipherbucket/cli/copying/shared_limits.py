@@ -1,4 +1,4 @@
-"""What several transfers share: the rate, the room for large ones, and the word to stop.
+"""What several transfers share: the rate, the room for large ones, and the request to stop.
 
 The library keeps a rate by itself where it moves a large file in parts. What is small, or goes
 through a pipe, is held back here, in the calls by which the library reports progress; in the same
@@ -8,39 +8,67 @@ calls a thread hears that its work is not wanted any more.
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TypeVar
 
-from cipherbucket.cli.copying.crew import StoppedError
-from cipherbucket.cli.options.copying import LARGE, Manner
-from cipherbucket.cli.terminal.meter import Meter, Report
+from cipherbucket.cli.copying.resume_notes import resumable
+from cipherbucket.cli.options.copying import LARGE, CopyOptions
+from cipherbucket.cli.terminal.progress import Progress, Report, total_found, transfer_progress
+from cipherbucket.workers.threads import Halt, run
+
+Task = TypeVar("Task")
+
+_GRACE = 1.0
+"""Seconds that are waited for threads to stop: more than the library waits for its own."""
 
 
-class Steering:
-    """Holds transfers back, stops them, and lets a meter follow them.
+class SharedLimits:
+    """Holds transfers back, stops them, and lets their progress be followed.
 
     Args:
-        manner: The rate.
-        meter: What follows them.
+        options: The rate.
+        progress: What follows them.
+        halt: Keeps the rate, and is set when all have to stop.
 
     Attributes:
-        manner: How transfers are made.
-        meter: What follows them.
-        stop: Set when all have to stop.
+        options: How transfers are made.
+        progress: What follows them.
     """
 
-    def __init__(self, manner: Manner, meter: Meter) -> None:
-        self.manner = manner
-        self.meter = meter
-        self.stop = threading.Event()
-        self._rate = manner.rate
-        self._free_at = time.monotonic()
-        self._lock = threading.Lock()
+    def __init__(self, options: CopyOptions, progress: Progress, halt: Halt) -> None:
+        self.options = options
+        self.progress = progress
+        self._halt = halt
         self._lanes = threading.Condition()
         self._small = 0
         self._large = False
         self._large_waiting = 0
+
+    def do_all(self, tasks: Iterable[Task], work: Callable[[Task], None]) -> None:
+        """Do all tasks, several at once.
+
+        A listing that fails ends the tasks; what is under way is finished.
+
+        Args:
+            tasks: Drawn from by the threads, one at a time.
+            work: Does one; it reports its own failures.
+
+        Raises:
+            What drawing or working raised; or what a signal raises.
+        """
+        broken: list[Exception] = []
+
+        def listed() -> Iterator[Task]:
+            try:
+                yield from tasks
+            except Exception as error:  # noqa: BLE001  raised below
+                broken.append(error)
+
+        workers = self.options.files_at_once
+        run(listed(), work, workers=workers, halt=self._halt, grace=_GRACE)
+        for error in broken:
+            raise error
 
     @contextmanager
     def running(self, label: str, *, in_parts: bool) -> Iterator[Report]:
@@ -51,15 +79,12 @@ class Steering:
             in_parts: Whether the library moves it in parts, and keeps the rate, if it is large.
         """
         passed = 0
-        with self.meter.running(label) as show:
+        with self.progress.running(label) as show:
 
             def report(done: int, total: int | None) -> None:
                 nonlocal passed
-                if self.stop.is_set():
-                    raise StoppedError
                 kept_there = in_parts and total is not None and total > LARGE
-                if self._rate is not None and not kept_there:
-                    self._hold_back(done - passed)
+                self._halt.passed(0 if kept_there else done - passed)
                 passed = max(passed, done)
                 show(done, total)
 
@@ -76,12 +101,12 @@ class Steering:
         with self._lanes:
             self._large_waiting += large
             try:
-                while not self.stop.is_set() and not self._is_free(large=large):
+                while not self._is_free(large=large):
+                    self._halt.passed(0)
                     self._lanes.wait(0.1)
+                self._halt.passed(0)
             finally:
                 self._large_waiting -= large
-            if self.stop.is_set():
-                raise StoppedError
             self._large = self._large or large
             self._small += not large
         try:
@@ -95,16 +120,35 @@ class Steering:
                 self._lanes.notify_all()
 
     def _is_free(self, *, large: bool) -> bool:
+        limited = self.options.rate is not None
         if large:
-            return not self._large and not (self._rate is not None and self._small)
-        return self._rate is None or not (self._large or self._large_waiting)
+            return not self._large and not (limited and self._small)
+        return not limited or not (self._large or self._large_waiting)
 
-    def _hold_back(self, count: int) -> None:
-        if self._rate is None or count <= 0:
-            return
-        with self._lock:
-            now = time.monotonic()
-            self._free_at = max(now, self._free_at) + count / self._rate
-            wait = self._free_at - now
-        if self.stop.wait(wait):
-            raise StoppedError
+
+@contextmanager
+def shared_limits(
+    options: CopyOptions,
+    is_resumable: Callable[[], bool] = lambda: False,
+    *,
+    shown: bool = True,
+    many: bool = False,
+    sizes: Callable[[], Iterable[int]] | None = None,
+) -> Iterator[SharedLimits]:
+    """Give transfers what they share, show their progress, and say how to go on if they break off.
+
+    Args:
+        options: How they are made.
+        is_resumable: Whether, after they broke off, there is something to go on with.
+        shown: Whether bars may be shown.
+        many: Whether they are several.
+        sizes: Gives the bytes of each; called in a thread of its own.
+    """
+    halt = Halt(options.rate)
+    shown = shown and not options.quiet
+    with (
+        resumable(is_resumable, halt, quiet=options.quiet),
+        transfer_progress(shown=shown, lines=options.progress, many=many) as progress,
+        total_found(progress, sizes) if sizes is not None else nullcontext(),
+    ):
+        yield SharedLimits(options, progress, halt)

@@ -11,11 +11,11 @@ import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
 from cipherbucket.cli.copying.folders import Tally
 from cipherbucket.cli.copying.listings import Item, files_of, nanoseconds, objects_of
-from cipherbucket.cli.copying.object_transfers import Between
-from cipherbucket.cli.copying.shared_limits import Steering
+from cipherbucket.cli.copying.object_transfers import StoreToStore
+from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.target_folder import TargetFolder
-from cipherbucket.cli.options.access import SEALED, Asked
-from cipherbucket.cli.options.writing import Writing
+from cipherbucket.cli.options.access import SEALED, ReadArguments
+from cipherbucket.cli.options.writing import WriteOptions
 
 _SECOND = 1_000_000_000
 _TIMES = 2
@@ -35,7 +35,7 @@ class Direction(Protocol):
     def difference(self, source: Item, target: Item) -> str | None:
         """Say why something has to be copied; None if it need not be."""
 
-    def copy(self, source: Item, steering: Steering) -> int:
+    def copy(self, source: Item, limits: SharedLimits) -> int:
         """Copy, and return the bytes."""
 
     def delete(self, relative: str) -> None:
@@ -46,11 +46,17 @@ class _Encrypted:
     """Files on one side, encrypted objects on the other."""
 
     def __init__(
-        self, bucket: cb.Bucket, prefix: str, asked: Asked, policy: cb.Policy, *, checksum: bool
+        self,
+        bucket: cb.Bucket,
+        prefix: str,
+        reading: ReadArguments,
+        policy: cb.Policy,
+        *,
+        checksum: bool,
     ) -> None:
         self._bucket = bucket
         self._prefix = prefix
-        self._asked = asked
+        self._asked = reading
         self._policy = policy
         self._checksum = checksum
 
@@ -81,14 +87,14 @@ class Up(_Encrypted):
         folder: Path,
         bucket: cb.Bucket,
         prefix: str,
-        asked: Asked,
-        writing: Writing,
+        reading: ReadArguments,
+        writing: WriteOptions,
         tally: Tally,
         policy: cb.Policy,
         *,
         checksum: bool,
     ) -> None:
-        super().__init__(bucket, prefix, asked, policy, checksum=checksum)
+        super().__init__(bucket, prefix, reading, policy, checksum=checksum)
         self._folder = folder
         self._writing = writing
         self._tally = tally
@@ -105,7 +111,7 @@ class Up(_Encrypted):
         """Compare: a file that was written after the object was stored goes up."""
         return self._differs(source, target, newer=source.modified > target.modified)
 
-    def copy(self, source: Item, steering: Steering) -> int:
+    def copy(self, source: Item, limits: SharedLimits) -> int:
         """Upload, once more if the file is not what was listed any more.
 
         The object is younger than the change then, so that no later run would see it by the time.
@@ -117,7 +123,7 @@ class Up(_Encrypted):
         name = self._prefix + source.relative
         state = source.size, source.modified
         for _ in range(_TIMES):
-            info = object_transfers.upload(self._bucket, source.path, name, self._writing, steering)
+            info = object_transfers.upload(self._bucket, source.path, name, self._writing, limits)
             before, status = state, source.path.stat()
             state = status.st_size, status.st_mtime_ns
             if state == before:
@@ -141,13 +147,13 @@ class Down(_Encrypted):
         bucket: cb.Bucket,
         prefix: str,
         folder: Path,
-        asked: Asked,
+        reading: ReadArguments,
         tally: Tally,
         policy: cb.Policy,
         *,
         checksum: bool,
     ) -> None:
-        super().__init__(bucket, prefix, asked, policy, checksum=checksum)
+        super().__init__(bucket, prefix, reading, policy, checksum=checksum)
         self._folder = folder
         self._target = TargetFolder(folder)
         self._tally = tally
@@ -170,11 +176,11 @@ class Down(_Encrypted):
         newer = source.modified // _SECOND > target.modified // _SECOND
         return self._differs(target, source, newer=newer)
 
-    def copy(self, source: Item, steering: Steering) -> int:
+    def copy(self, source: Item, limits: SharedLimits) -> int:
         """Download, and give the file the object's time."""
         name = self._prefix + source.relative
         with self._target.claimed(source.relative) as path:
-            info = object_transfers.download(self._bucket, name, path, self._asked, steering)
+            info = object_transfers.download(self._bucket, name, path, self._asked, limits)
             modified = nanoseconds(info.modified)
             os.utime(path, ns=(modified, modified), follow_symlinks=False)
             self._target.remember(path)
@@ -190,7 +196,9 @@ class Down(_Encrypted):
 class Across:
     """From a store to a store, or within one."""
 
-    def __init__(self, stores: Between, prefix: str, target_prefix: str, *, checksum: bool) -> None:
+    def __init__(
+        self, stores: StoreToStore, prefix: str, target_prefix: str, *, checksum: bool
+    ) -> None:
         self._stores = stores
         self._prefix = prefix
         self._target_prefix = target_prefix
@@ -220,10 +228,10 @@ class Across:
         same = (here.crc64, here.stored_size) == (there.crc64, there.stored_size)
         return None if same else OTHER_CONTENT
 
-    def copy(self, source: Item, steering: Steering) -> int:
+    def copy(self, source: Item, limits: SharedLimits) -> int:
         """Copy as ``cp`` does."""
         name, target = self._prefix + source.relative, self._target_prefix + source.relative
-        return self._stores.copy(name, target, steering, source.size).size
+        return self._stores.copy(name, target, limits, source.size).size
 
     def delete(self, relative: str) -> None:
         """Delete an object there."""

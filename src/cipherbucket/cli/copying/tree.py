@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
-from cipherbucket.cli.copying.crew import do_all
 from cipherbucket.cli.copying.folders import (
     FileBelow,
     Tally,
@@ -19,27 +18,25 @@ from cipherbucket.cli.copying.folders import (
     is_folder_marker,
     refuse_missing,
 )
-from cipherbucket.cli.copying.object_transfers import Between
+from cipherbucket.cli.copying.object_transfers import StoreToStore
 from cipherbucket.cli.copying.one_object import refuse_present
-from cipherbucket.cli.copying.resume_notes import resumable
-from cipherbucket.cli.copying.shared_limits import Steering
+from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.target_folder import TargetFolder
 from cipherbucket.cli.options.access import Access
-from cipherbucket.cli.options.copying import Manner
+from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.parsing import split_tree_url
-from cipherbucket.cli.options.writing import Writing
-from cipherbucket.cli.terminal.progress import metered, summed
+from cipherbucket.cli.options.writing import WriteOptions
 
 Task = TypeVar("Task")
 
 
 @dataclass(frozen=True)
-class TreeCopying:
+class TreeCopy:
     """The directions."""
 
     access: Access
-    writing: Writing
-    manner: Manner
+    writing: WriteOptions
+    options: CopyOptions
     tally: Tally = field(default_factory=Tally)
 
     def up(self, source: str, url: str) -> int:
@@ -54,18 +51,18 @@ class TreeCopying:
 
         with self.access.at(store_url, prefix).open_to_write(store_url) as bucket:
             refuse_useless_key(bucket)
-            with self._steered(sizes, partial(_is_left, bucket.url, prefix)) as steering:
+            with self._limits(sizes, partial(_is_left, bucket.url, prefix)) as limits:
 
                 def upload(file: FileBelow) -> None:
                     name = prefix + file.relative
-                    with self.tally.attempt(name), steering.lane(file.size):
+                    with self.tally.attempt(name), limits.lane(file.size):
                         info = object_transfers.upload(
-                            bucket, file.path, name, self.writing, steering
+                            bucket, file.path, name, self.writing, limits
                         )
                         self.tally.add(info.size)
 
-                self._do_all(files_below(folder, [store_url], self.tally), upload, steering)
-        return self.tally.report(quiet=self.manner.quiet)
+                self._do_all(files_below(folder, [store_url], self.tally), upload, limits)
+        return self.tally.report(quiet=self.options.quiet)
 
     def down(self, url: str, target: str) -> int:
         """Read the objects below a prefix into files."""
@@ -75,9 +72,9 @@ class TreeCopying:
             raise cb.UsageError(f"{target} is no folder", hint="leave -r away to copy one object")
         with self.access.at(store_url, prefix).open(store_url) as bucket:
             refuse_missing(bucket, prefix)
-            asked = self.access.asked
+            reading = self.access.reading
             left = partial(_is_left, bucket.url, prefix)
-            with self._steered(lambda: _sizes(bucket, prefix), left) as steering:
+            with self._limits(lambda: _sizes(bucket, prefix), left) as limits:
 
                 def download(entry: cb.Entry) -> None:
                     relative = entry.name.removeprefix(prefix)
@@ -87,22 +84,22 @@ class TreeCopying:
                     with (
                         self.tally.attempt(entry.name),
                         folder.claimed(relative) as path,
-                        steering.lane(entry.size),
+                        limits.lane(entry.size),
                     ):
                         refuse_present(path, self.writing)
-                        info = object_transfers.download(bucket, entry.name, path, asked, steering)
+                        info = object_transfers.download(bucket, entry.name, path, reading, limits)
                         self.tally.add(info.size)
                         folder.remember(path)
 
-                self._do_all(bucket.list(prefix), download, steering)
-        return self.tally.report(quiet=self.manner.quiet)
+                self._do_all(bucket.list(prefix), download, limits)
+        return self.tally.report(quiet=self.options.quiet)
 
     def between(self, url: str, target_url: str) -> int:
         """Copy the objects below a prefix to another store, or within one."""
         store_url, prefix = split_tree_url(url)
         target_store, target_prefix = split_tree_url(target_url)
         places = (store_url, prefix), (target_store, target_prefix)
-        with Between(self.access, self.writing, *places) as stores:
+        with StoreToStore(self.access, self.writing, *places) as stores:
             refuse_missing(stores.origin, prefix)
             entries: Iterable[cb.Entry] = stores.origin.list(prefix)
             if stores.same_store and target_prefix.startswith(prefix):
@@ -111,36 +108,33 @@ class TreeCopying:
             def sizes() -> Iterator[int]:
                 return _sizes(stores.origin, prefix)
 
-            with self._steered(sizes) as steering:
+            with self._limits(sizes) as limits:
 
                 def copy(entry: cb.Entry) -> None:
                     target = target_prefix + entry.name.removeprefix(prefix)
-                    with self.tally.attempt(entry.name), steering.lane(entry.size):
-                        info = stores.copy(entry.name, target, steering, entry.size)
+                    with self.tally.attempt(entry.name), limits.lane(entry.size):
+                        info = stores.copy(entry.name, target, limits, entry.size)
                         self.tally.add(info.size)
 
-                self._do_all(entries, copy, steering)
-        return self.tally.report(quiet=self.manner.quiet)
+                self._do_all(entries, copy, limits)
+        return self.tally.report(quiet=self.options.quiet)
 
     @contextmanager
-    def _steered(
-        self, sizes: Callable[[], Iterable[int]], left: Callable[[], bool] = lambda: False
-    ) -> Iterator[Steering]:
-        manner = self.manner
-        with (
-            resumable(left, quiet=manner.quiet),
-            metered(shown=not manner.quiet, lines=manner.progress, many=True) as meter,
-            summed(meter, sizes),
-        ):
-            yield Steering(manner, meter)
+    def _limits(
+        self,
+        sizes: Callable[[], Iterable[int]],
+        is_resumable: Callable[[], bool] = lambda: False,
+    ) -> Iterator[SharedLimits]:
+        with shared_limits(self.options, is_resumable, many=True, sizes=sizes) as limits:
+            yield limits
 
     def _do_all(
-        self, tasks: Iterable[Task], work: Callable[[Task], None], steering: Steering
+        self, tasks: Iterable[Task], work: Callable[[Task], None], limits: SharedLimits
     ) -> None:
         try:
-            do_all(tasks, work, workers=self.manner.files_at_once, stop=steering.stop)
+            limits.do_all(tasks, work)
         except cb.CipherbucketError:
-            self.tally.report(quiet=self.manner.quiet)  # a listing broke off; what was done is told
+            self.tally.report(quiet=self.options.quiet)  # a listing broke off; say what was done
             raise
 
 

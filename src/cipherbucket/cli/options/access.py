@@ -26,7 +26,7 @@ SEALED = "sealed"
 FORMATS = (OSS, "oss-v1", SEALED)
 
 
-class Asked(TypedDict):
+class ReadArguments(TypedDict):
     """How an object is opened: the arguments that all verbs of reading share."""
 
     key: cb.MasterKey | None
@@ -43,7 +43,7 @@ class Access:
         force_key: That of a key that reads whatever a description says.
         plaintext: Whether plaintext objects are accepted.
         allow_weak: Whether a key of less than 2,048 bits may write.
-        told_format: What ``--format`` says.
+        chosen_format: What ``--format`` says.
         accept: Formats that are read beside it.
         context: The user's pairs that sealed objects are bound to.
         as_name: The name that a sealed object was sealed under, if it is another.
@@ -57,7 +57,7 @@ class Access:
     force_key: str | None = None
     plaintext: bool = False
     allow_weak: bool = False
-    told_format: str | None = None
+    chosen_format: str | None = None
     accept: tuple[str, ...] = ()
     context: Mapping[str, str] = field(default_factory=dict)
     as_name: str | None = None
@@ -126,8 +126,8 @@ class Access:
 
         That of ``--format``, or of the rule; else ``oss``, unless the first key serves only sealed.
         """
-        if self.told_format is not None:
-            return self.told_format
+        if self.chosen_format is not None:
+            return self.chosen_format
         if self.rule is not None and (self.rule.line or not self.key_files):
             return self.rule.format
         first = self.keys[0] if self.keys else self.forced
@@ -140,7 +140,7 @@ class Access:
         if self.rule is None:
             return cb.Policy(formats, plaintext=self.plaintext)
         ruled = self.rule.policy
-        if self.told_format is None and self.format == self.rule.format:
+        if self.chosen_format is None and self.format == self.rule.format:
             formats |= ruled.formats
         return cb.Policy(
             formats,
@@ -151,11 +151,11 @@ class Access:
         )
 
     @property
-    def asked(self) -> Asked:
+    def reading(self) -> ReadArguments:
         """How an object is opened."""
-        return self.asked_with(self.forced)
+        return self.reading_with(self.forced)
 
-    def asked_with(self, key: cb.MasterKey | None) -> Asked:
+    def reading_with(self, key: cb.MasterKey | None) -> ReadArguments:
         """Say how an object is opened with this key, or None for one of the ring."""
         return {"key": key, "context": self.context, "as_name": self.as_name}
 
@@ -204,7 +204,7 @@ class Access:
 
         All keys of the file read, whatever its rules say.
         """
-        policy = cb.Policy(FORMATS) if self.told_format is None else self.policy
+        policy = cb.Policy(FORMATS) if self.chosen_format is None else self.policy
         settings = self.config.settings(store_url) if self.config is not None else None
         return cb.open_bucket(
             store_url, self.ring, format=self.format, policy=policy, settings=settings
@@ -260,7 +260,7 @@ _FORCE_KEY = click.option(
 )
 _FORMAT = click.option(
     "--format",
-    "told_format",
+    "chosen_format",
     type=click.Choice([OSS, SEALED]),
     help="Format of the objects, on writing and on reading: oss is that of the OSS SDKs; sealed"
     " detects tampering, and cipherbucket alone reads it. Default: oss, or sealed where the"
@@ -325,7 +325,7 @@ def key_options(
                 force_key=kwargs.pop("force_key"),
                 plaintext=kwargs.pop("plaintext", False),
                 allow_weak=kwargs.pop("allow_weak_key", False),
-                told_format=SEALED if sealed_alone else kwargs.pop("told_format"),
+                chosen_format=SEALED if sealed_alone else kwargs.pop("chosen_format"),
                 accept=kwargs.pop("accept", ()),
                 context=kwargs.pop("context"),
                 as_name=kwargs.pop("as_name", None),

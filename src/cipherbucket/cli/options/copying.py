@@ -19,7 +19,7 @@ FILES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Manner:
+class CopyOptions:
     """How transfers are made.
 
     Attributes:
@@ -69,12 +69,12 @@ _OPTIONS = (
 )
 
 
-def manner_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command these options; it gets them as ``manner``."""
+def copy_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command these options; it gets them as ``options``."""
 
     @wraps(function)
-    def with_manner(*args: Any, **kwargs: Any) -> Any:
-        manner = Manner(
+    def with_options(*args: Any, **kwargs: Any) -> Any:
+        options = CopyOptions(
             workers=kwargs.pop("workers"),
             rate=kwargs.pop("limit_rate"),
             part_size=kwargs.pop("part_size"),
@@ -82,11 +82,11 @@ def manner_options(function: Callable[..., Any]) -> Callable[..., Any]:
             quiet=kwargs.pop("quiet"),
             progress=kwargs.pop("progress"),
         )
-        if manner.quiet and manner.progress:
+        if options.quiet and options.progress:
             raise cb.UsageError("--quiet and --progress contradict each other")
-        return function(*args, manner=manner, **kwargs)
+        return function(*args, options=options, **kwargs)
 
-    command: Callable[..., Any] = with_manner
+    command: Callable[..., Any] = with_options
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -17,7 +17,7 @@ from cipherbucket.cli.options.parsing import assignments, is_url
 
 
 @dataclass(frozen=True)
-class Writing:
+class WriteOptions:
     """How objects are written.
 
     Attributes:
@@ -76,7 +76,7 @@ _OPTIONS = (
 )
 
 
-def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command with SOURCE and TARGET these options; it gets them as ``writing``.
 
     What is said of the SOURCE's region goes into ``access``.
@@ -111,7 +111,7 @@ def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
         access = _bound(access, source, target, recursive=kwargs.get("recursive", True))
         given = {"--recipient": bool(files), "--no-bind-name": no_bind_name}
         _refuse_misplaced(access, given, up=up, down=down)
-        writing = Writing(
+        writing = WriteOptions(
             content_type,
             metadata,
             if_absent=kwargs.pop("if_absent", False),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cipherbucket.cli.errors import in_options
-from cipherbucket.cli.terminal.text import amount, count, printable
+from cipherbucket.text import amount, count, printable
 
 _NAMED = 3
 """Names that stand behind a finding."""

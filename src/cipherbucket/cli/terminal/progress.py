@@ -1,7 +1,7 @@
 """Progress on stderr: bars where it is a terminal, lines where they are asked for, else nothing.
 
-Law: stdout is never touched. Bytes of plaintext are counted, of objects that are copied unchanged
-those that are stored.
+Rule: stdout is never touched. Bytes of plaintext are counted, of objects that are copied unchanged
+those that are stored. What needs rich is in `bars`, which is imported only where it is shown.
 """
 
 from __future__ import annotations
@@ -10,19 +10,96 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
 
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.terminal.meter import Meter, Report
-from cipherbucket.cli.terminal.text import amount, count, printable
+from cipherbucket.text import amount, count, duration, printable
 
+Report = Callable[[int, int | None], None]
+"""Called with (done, in all or None), as the library calls it."""
 _EVERY = 3.0
 """Seconds between two lines."""
 
 
+class Display(Protocol):
+    """What shows the progress of transfers; called by one thread at a time but for `transfer`."""
+
+    def transfer(self, label: str) -> AbstractContextManager[Report]:
+        """Show one transfer."""
+
+    def total(self, done: int, objects: int, size: int | None) -> None:
+        """Show bytes done, objects done, and bytes in all where they are known."""
+
+
+class Progress:
+    """Follows transfers, also several at once, and sums them up.
+
+    Args:
+        display: Shows them; None where nobody looks.
+    """
+
+    def __init__(self, display: Display | None = None) -> None:
+        self._display = display
+        self._lock = threading.Lock()
+        self._running: dict[object, int] = {}
+        self._ended_bytes = 0
+        self._ended = 0
+        self._expected = 0
+        self._all_known = False
+
+    @property
+    def shows(self) -> bool:
+        """Whether anybody sees it."""
+        return self._display is not None
+
+    @contextmanager
+    def running(self, label: str) -> Iterator[Report]:
+        """Follow the transfer of one object."""
+        if self._display is None:
+            yield lambda _done, _total: None
+            return
+        this = object()
+        with self._display.transfer(label) as show:
+
+            def report(done: int, total: int | None) -> None:
+                show(done, total)
+                with self._lock:
+                    self._running[this] = done
+                    self._show_total()
+
+            try:
+                yield report
+            finally:
+                with self._lock:
+                    self._ended_bytes += self._running.pop(this, 0)
+                    self._ended += 1
+                    self._show_total()
+
+    def expect(self, size: int) -> None:
+        """Count bytes that are to be transferred."""
+        with self._lock:
+            self._expected += size
+            if self._all_known:
+                self._show_total()
+
+    def expect_no_more(self) -> None:
+        """Show the total from now on, and so the time that is left."""
+        with self._lock:
+            self._all_known = True
+            self._show_total()
+
+    def _show_total(self) -> None:
+        if self._display is not None:
+            done = self._ended_bytes + sum(self._running.values())
+            self._display.total(done, self._ended, self._expected if self._all_known else None)
+
+
 @contextmanager
-def metered(*, shown: bool, lines: bool = False, many: bool = False) -> Iterator[Meter]:
-    """Give a meter.
+def transfer_progress(
+    *, shown: bool, lines: bool = False, many: bool = False
+) -> Iterator[Progress]:
+    """Show the progress of transfers.
 
     Args:
         shown: Whether bars are wanted; they are shown if stderr is a terminal.
@@ -30,25 +107,39 @@ def metered(*, shown: bool, lines: bool = False, many: bool = False) -> Iterator
         many: Whether several transfers are followed, and summed up.
     """
     if shown and sys.stderr.isatty():
-        from cipherbucket.cli.terminal.bar import bar  # noqa: PLC0415  brings rich
+        from cipherbucket.cli.terminal.bars import transfer_bars  # noqa: PLC0415  brings rich
 
-        with bar(many=many) as meter:
-            yield meter
+        with transfer_bars(many=many) as bars:
+            yield Progress(bars)
     elif lines and not sys.stderr.isatty():
-        line = LineMeter(many=many)
-        yield line
-        line.end()
+        display = _Lines(many=many)
+        yield Progress(display)
+        display.end()
     else:
-        yield Meter()
+        yield Progress()
+
+
+def object_count(what: str, *, shown: bool) -> AbstractContextManager[Report | None]:
+    """Show on a terminal how many objects were gone through; None where nobody sees it.
+
+    Args:
+        what: What happens to the objects.
+        shown: Whether it is wanted; it is shown if stderr is a terminal.
+    """
+    if not shown or not sys.stderr.isatty():
+        return nullcontext()
+    from cipherbucket.cli.terminal.bars import object_counter  # noqa: PLC0415  brings rich
+
+    return object_counter(what)
 
 
 @contextmanager
-def summed(meter: Meter, sizes: Callable[[], Iterable[int]]) -> Iterator[None]:
-    """Let a meter know how many bytes there are in all, found out beside the transfers.
+def total_found(progress: Progress, sizes: Callable[[], Iterable[int]]) -> Iterator[None]:
+    """Find out, beside the transfers, how many bytes there are in all.
 
-    It is only for show: what fails here fails there, too, and is told there.
+    It is only for show: what fails here fails there, too, and is reported there.
     """
-    if not meter.shows:
+    if not progress.shows:
         yield
         return
     over = threading.Event()
@@ -58,10 +149,10 @@ def summed(meter: Meter, sizes: Callable[[], Iterable[int]]) -> Iterator[None]:
             for size in sizes():
                 if over.is_set():
                     return
-                meter.expect(size)
-        except Exception:  # noqa: BLE001  told by the transfers themselves
+                progress.expect(size)
+        except Exception:  # noqa: BLE001  reported by the transfers themselves
             return
-        meter.expect_no_more()
+        progress.expect_no_more()
 
     thread = threading.Thread(target=add, daemon=True)
     thread.start()
@@ -72,82 +163,42 @@ def summed(meter: Meter, sizes: Callable[[], Iterable[int]]) -> Iterator[None]:
         thread.join(0.5)
 
 
-class LineMeter(Meter):
+class _Lines:
     """Writes a line every few seconds, and one at the end."""
-
-    shows = True
 
     def __init__(self, *, many: bool) -> None:
         self._many = many
+        self._label = ""
+        self._done, self._objects = 0, 0
+        self._size: int | None = None
         self._begun = time.monotonic()
         self._next = self._begun + _EVERY
-        self._lock = threading.Lock()
-        self._label = ""
-        self._before = 0
-        self._now: dict[object, int] = {}
-        self._ended = 0
-        self._expected = 0
-        self._total: int | None = None
 
     @contextmanager
-    def running(self, label: str) -> Iterator[Report]:
-        """Follow the transfer of one object."""
-        mine = object()
+    def transfer(self, label: str) -> Iterator[Report]:
         self._label = label
 
-        def report(done: int, total: int | None) -> None:
-            with self._lock:
-                self._now[mine] = done
-                if not self._many:
-                    self._total = total
-                now = time.monotonic()
-                if now < self._next:
-                    return
-                self._next = now + _EVERY
-                text = self._text(now)
-            say(text)
+        def report(_: int, size: int | None) -> None:
+            if not self._many:
+                self._size = size
 
-        try:
-            yield report
-        finally:
-            with self._lock:
-                self._before += self._now.pop(mine, 0)
-                self._ended += 1
+        yield report
 
-    def expect(self, size: int) -> None:
-        """Count what is to come."""
-        with self._lock:
-            self._expected += size
-            if self._total is not None:
-                self._total = self._expected
-
-    def expect_no_more(self) -> None:
-        """Know the total."""
-        with self._lock:
-            self._total = self._expected
+    def total(self, done: int, objects: int, size: int | None) -> None:
+        self._done, self._objects = done, objects
+        if self._many:
+            self._size = size
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _EVERY
+            self.end()
 
     def end(self) -> None:
-        """Write the last line."""
-        say(self._text(time.monotonic()))
-
-    def _text(self, now: float) -> str:
-        done = self._before + sum(self._now.values())
-        rate = done / max(now - self._begun, 1e-3)
-        of_all = f" of {amount(self._total)}" if self._total is not None else ""
+        """Write how far it got."""
+        rate = self._done / max(time.monotonic() - self._begun, 1e-3)
+        size = self._size
+        of_all = f" of {amount(size)}" if size is not None else ""
         left = ""
-        if self._total is not None and rate > 0 and done < self._total:
-            left = f", {duration((self._total - done) / rate)} left"
-        what = count(self._ended, "object") if self._many else printable(self._label)
-        return f"{what}: {amount(done)}{of_all}, {amount(rate)}/s{left}"
-
-
-def duration(seconds: float) -> str:
-    """Write a span of time: ``42 s``, ``5:07 min``, ``3:20 h``, ``12 days``."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    if whole < 48 * 3600:
-        return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
-    return f"{whole // 86400:,} days"
+        if size is not None and rate > 0 and self._done < size:
+            left = f", {duration((size - self._done) / rate)} left"
+        what = count(self._objects, "object") if self._many else printable(self._label)
+        say(f"{what}: {amount(self._done)}{of_all}, {amount(rate)}/s{left}")

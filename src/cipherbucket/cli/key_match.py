@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import cipherbucket as cb
-from cipherbucket.cli.options.access import Access, Asked
+from cipherbucket.cli.options.access import Access, ReadArguments
 
 
 @dataclass(frozen=True)
-class Opening:
+class KeyMatch:
     """A key that opens an object.
 
     Attributes:
@@ -27,7 +27,9 @@ class Opening:
     forced: bool
 
 
-def failure_to_open(bucket: cb.Bucket, name: str, asked: Asked) -> cb.CipherbucketError | None:
+def failure_to_open(
+    bucket: cb.Bucket, name: str, reading: ReadArguments
+) -> cb.CipherbucketError | None:
     """Unwrap an object's data key; return what is wrong with key or envelope, or None.
 
     Raises:
@@ -35,28 +37,28 @@ def failure_to_open(bucket: cb.Bucket, name: str, asked: Asked) -> cb.Cipherbuck
         StoreError: The store failed.
     """
     try:
-        with bucket.open(name, **asked) as file:
+        with bucket.open(name, **reading) as file:
             _ = file.info
     except (cb.MasterKeyError, cb.NoMatchingKeyError, cb.WrongKeyError, cb.EnvelopeError) as error:
         return error
     return None
 
 
-def found(access: Access, envelope: cb.Envelope) -> Opening:
+def found(access: Access, envelope: cb.Envelope) -> KeyMatch:
     """Tell which key of the ring it was that opened an object, and as whom."""
     pairs = list(_matches(access.ring, envelope))
     # A public half writes; it is taken only where there is nothing better.
     key, recipient = next(
         (pair for pair in pairs if getattr(pair[0], "can_unwrap", True)), pairs[0]
     )
-    return Opening(access.file_of(key), key, recipient, forced=False)
+    return KeyMatch(access.file_of(key), key, recipient, forced=False)
 
 
-def forced(file: str, key: cb.MasterKey, envelope: cb.Envelope) -> Opening:
+def forced(file: str, key: cb.MasterKey, envelope: cb.Envelope) -> KeyMatch:
     """Tell as whom a key opens an object whatever the descriptions say, if that can be told."""
     own = {algorithm.casefold() for algorithm in key.algorithms}
     fitting = [each for each in envelope.recipients if each.algorithm.casefold() in own]
-    return Opening(file, key, fitting[0] if len(fitting) == 1 else None, forced=True)
+    return KeyMatch(file, key, fitting[0] if len(fitting) == 1 else None, forced=True)
 
 
 def _matches(

@@ -1,6 +1,6 @@
-"""How things are written for people.
+"""How names, sizes, counts and times are written for people.
 
-Law: what comes from a store or a disk is never written raw, because a name can hold escape
+Rule: what comes from a store or a disk is never written raw, because a name can hold escape
 sequences of terminals, line breaks and marks that turn the direction of text.
 """
 
@@ -36,3 +36,15 @@ def count(number: int, thing: str) -> str:
 def moment(when: datetime | None) -> str:
     """Write a time in UTC, to the second."""
     return when.strftime("%Y-%m-%d %H:%M:%SZ") if when is not None else ""
+
+
+def duration(seconds: float) -> str:
+    """Write a span of time: ``42 s``, ``5:07 min``, ``3:20 h``, ``12 days``."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+    return f"{whole // 86400:,} days"

@@ -14,7 +14,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import in_options, say
-from cipherbucket.cli.terminal.text import amount, count, printable
+from cipherbucket.text import amount, count, printable
 
 _NO_OBJECT = 3
 _PASSING = (cb.StoreError, cb.KmsError, cb.ObjectChangedError)
