@@ -13,6 +13,7 @@ from html import escape
 
 from cipherbucket.audit.audited_object import FORMATS
 from cipherbucket.audit.summary import FormatCounts
+from cipherbucket.text import amount, printable
 
 FORMAT_NAMES = {
     "oss": "OSS format (V2)",
@@ -24,7 +25,6 @@ FORMAT_NAMES = {
     "gone": "gone meanwhile",
 }
 """The formats, for people."""
-_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
 _LABEL, _BAR, _NUMBER, _ROW, _HEAD = 214, 168, 92, 26, 40
 """Widths of a label, of the longest bar and of the number behind it; heights. All in pixels."""
@@ -117,18 +117,6 @@ def _number(value: int, which: int) -> str:
     return amount(value) if which else f"{value:,}"
 
 
-def amount(size: float) -> str:
-    """Write a number of bytes with a unit: ``1 byte``, ``3.4 MiB``."""
-    if size < 1024:
-        return "1 byte" if size == 1 else f"{size:,.0f} bytes"
-    power = 0
-    while size >= 1024 and power < len(_UNITS):
-        size, power = size / 1024, power + 1
-    return f"{size:,.1f} {_UNITS[power - 1]}"
-
-
 def shown(text: str) -> str:
     """Write a text into a page: nothing in it is taken for HTML, and all of it can be seen."""
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-    return escape(text, quote=True)
+    return escape(printable(text), quote=True)

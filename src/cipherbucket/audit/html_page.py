@@ -13,13 +13,14 @@ import re
 from collections.abc import Sequence
 
 from cipherbucket.audit.audited_object import FORMATS
-from cipherbucket.audit.charts import FORMAT_NAMES, Bar, amount, chart, shown
+from cipherbucket.audit.charts import FORMAT_NAMES, Bar, chart, shown
 from cipherbucket.audit.facts import TOOL, AuditFacts
 from cipherbucket.audit.findings import FINDINGS
 from cipherbucket.audit.html_style import STYLE
 from cipherbucket.audit.key_labels import readable
 from cipherbucket.audit.retirement import MOST_NAMES, Retirement, objects_text
 from cipherbucket.audit.summary import AGES, FormatCounts, KeyUse
+from cipherbucket.text import amount
 
 _CHARTED = 10
 """Keys that have a bar of their own."""
