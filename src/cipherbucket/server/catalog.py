@@ -1,6 +1,6 @@
 """What the endpoint knows of buckets, versions and uploads: a small SQLite database.
 
-Law: bodies are immutable and lie in a store under random names; the catalogue says which of them,
+Rule: bodies are immutable and lie in a store under random names; the catalogue says which of them,
 end to end, are the body of which version. So copying, completing an upload and appending move no
 bytes. Every change is one transaction; a body that nothing names any more is removed after it.
 
@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from cipherbucket.server.database import Database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS buckets (
@@ -164,41 +164,18 @@ class UploadedPart:
     modified: datetime
 
 
-class Catalog:
-    """The database. One connection serves all threads, one at a time."""
+def open_catalog(path: str) -> Database:
+    """Open a catalogue, made if it is not there.
 
-    def __init__(self, path: str) -> None:
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, 0, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # NORMAL would let a power cut take back a commit whose old bodies have been removed.
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._db.executescript(_SCHEMA)
+    Raises:
+        sqlite3.Error: It cannot be opened, or is none.
+    """
+    return Database(path, _prepare)
 
-    def close(self) -> None:
-        """Close the database."""
-        with self._lock:
-            self._db.close()
 
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection for one transaction, which an exception undoes."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # SQLite itself undoes what it cannot commit
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection for some reads that see one state."""
-        with self._lock:
-            yield self._db
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    db.executescript(_SCHEMA)
 
 
 def find_bucket(db: sqlite3.Connection, name: str) -> Bucket | None:

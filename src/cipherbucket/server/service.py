@@ -1,6 +1,6 @@
 """What all requests share: settings, catalogue and bodies; and the shape of a call and its answer.
 
-Law: a verb is a plain function from a `Call` to an `Answer`. It runs in a thread, reads the body
+Rule: a verb is a plain function from a `Call` to an `Answer`. It runs in a thread, reads the body
 if it wants it, and raises `OssError`; it knows nothing of HTTP servers.
 """
 
@@ -20,7 +20,8 @@ from typing import Protocol
 
 from cipherbucket.errors import UsageError
 from cipherbucket.server.bodies import Bodies, BodyReader, SavedBody
-from cipherbucket.server.catalog import Bucket, Catalog, find_bucket, save_bucket
+from cipherbucket.server.catalog import Bucket, find_bucket, open_catalog, save_bucket
+from cipherbucket.server.database import MEMORY
 from cipherbucket.server.errors import OssError, malformed_xml, no_such_bucket
 from cipherbucket.server.identity import Credentials
 from cipherbucket.server.request_body import RequestBody, SizedBody, spooled
@@ -169,11 +170,11 @@ class Service:
         self.settings = settings
         if data is None:
             self.bodies = Bodies(MemoryStore())
-            self.catalog = Catalog(":memory:")
+            self.catalog = open_catalog(MEMORY)
             return
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            self.catalog = Catalog(str(data / "catalog.sqlite"))
+            self.catalog = open_catalog(str(data / "catalog.sqlite"))
         except sqlite3.OperationalError as error:
             raise UsageError(
                 f"the data folder cannot be opened: {error}",

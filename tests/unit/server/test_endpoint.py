@@ -13,7 +13,7 @@ from tests.support.wire_client import WireClient
 
 from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.server import Endpoint
-from cipherbucket.server.catalog import Catalog
+from cipherbucket.server.catalog import open_catalog
 
 SERVER = """
 import sys
@@ -104,7 +104,7 @@ def test_one_folder_serves_one_endpoint(tmp_path: Path) -> None:
 
 
 def test_a_change_is_on_the_disk_before_what_it_replaces_is_removed(tmp_path: Path) -> None:
-    catalog = Catalog(str(tmp_path / "catalog.sqlite"))
+    catalog = open_catalog(str(tmp_path / "catalog.sqlite"))
     with closing(catalog), catalog.reading() as db:
         assert db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 

@@ -13,8 +13,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cipherbucket.server.kms import errors
 from cipherbucket.server.kms.ciphertext import decrypt, encrypt, parse_context, read_blob
+from cipherbucket.server.kms.errors import KmsApiError, Refusal
 from cipherbucket.server.kms.vault import ALIAS, DISABLED, ENABLED, Key, Vault
 from cipherbucket.server.kms.verification import KmsRequest
 from cipherbucket.server.numbers import whole_number
@@ -57,7 +57,7 @@ class Parameters:
         """
         value = self.get(name)
         if not value:
-            raise errors.missing_parameter(name)
+            raise KmsApiError(Refusal.MISSING_PARAMETER, name)
         return value
 
     def number(self, name: str, default: int, most: int) -> int:
@@ -69,7 +69,7 @@ class Parameters:
         value = self.get(name)
         number = whole_number(value, 1, most) if value else default
         if number is None:
-            raise errors.invalid_parameter(name)
+            raise KmsApiError(Refusal.INVALID_PARAMETER, name)
         return number
 
     def context(self, name: str = "EncryptionContext") -> dict[str, str]:
@@ -97,7 +97,7 @@ def find_action(name: str) -> Action:
     """
     action = _ACTIONS.get(name)
     if action is None:
-        raise errors.action_not_found()
+        raise KmsApiError(Refusal.ACTION_NOT_FOUND)
     return action
 
 
@@ -106,7 +106,7 @@ def _encrypt(vault: Vault, parameters: Parameters) -> Elements:
     key = _usable(vault, parameters.need("KeyId"))
     plaintext = parameters.need("Plaintext")
     if len(plaintext) > MAX_PLAINTEXT:
-        raise errors.invalid_parameter("Plaintext")
+        raise KmsApiError(Refusal.INVALID_PARAMETER, "Plaintext")
     return _encrypted(vault, key, plaintext, parameters.context())
 
 
@@ -129,7 +129,7 @@ def _generate_data_key(vault: Vault, parameters: Parameters) -> Elements:
     key = _usable(vault, parameters.need("KeyId"))
     spec = parameters.get("KeySpec") or "AES_256"
     if spec not in _DATA_KEYS:
-        raise errors.invalid_parameter("KeySpec")
+        raise KmsApiError(Refusal.INVALID_PARAMETER, "KeySpec")
     # Where both are given, as oss2 does, the number counts.
     length = parameters.number("NumberOfBytes", _DATA_KEYS[spec], _MAX_DATA_KEY)
     plaintext = base64.b64encode(secrets.token_bytes(length)).decode()
@@ -146,10 +146,10 @@ def _generate_data_key_without_plaintext(vault: Vault, parameters: Parameters) -
 def _create_key(vault: Vault, parameters: Parameters) -> Elements:
     for name, values in _ONLY.items():
         if parameters.get(name) and parameters.get(name) not in values:
-            raise errors.invalid_parameter(name)
+            raise KmsApiError(Refusal.INVALID_PARAMETER, name)
     description = parameters.get("Description")
     if len(description) > _MAX_DESCRIPTION:
-        raise errors.invalid_parameter("Description")
+        raise KmsApiError(Refusal.INVALID_PARAMETER, "Description")
     return {"KeyMetadata": _metadata(vault, vault.create_key(description))}
 
 
@@ -168,7 +168,7 @@ def _create_alias(vault: Vault, parameters: Parameters) -> Elements:
     name = parameters.need("AliasName")
     # alias/acs/... are the service's own.
     if not _ALIAS_NAME.fullmatch(name) or name.startswith(f"{ALIAS}acs/"):
-        raise errors.invalid_parameter("AliasName")
+        raise KmsApiError(Refusal.INVALID_PARAMETER, "AliasName")
     vault.create_alias(name, vault.find(parameters.need("KeyId")))
     return {}
 
@@ -210,15 +210,15 @@ _ACTIONS: Mapping[str, Action] = {
 
 def _refuse_special(parameters: Parameters) -> None:
     if parameters.get("DryRun").lower() not in {"", "false"}:
-        raise errors.invalid_parameter("DryRun")
+        raise KmsApiError(Refusal.INVALID_PARAMETER, "DryRun")
     if parameters.get("Recipient"):  # answers for enclaves
-        raise errors.invalid_parameter("Recipient")
+        raise KmsApiError(Refusal.INVALID_PARAMETER, "Recipient")
 
 
 def _usable(vault: Vault, name: str) -> Key:
     key = vault.find(name)
     if key.state != ENABLED:
-        raise errors.key_disabled()
+        raise KmsApiError(Refusal.KEY_DISABLED)
     return key
 
 

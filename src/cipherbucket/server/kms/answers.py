@@ -10,8 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cipherbucket.server.kms import errors
-from cipherbucket.server.kms.errors import KmsApiError
+from cipherbucket.server.kms.errors import KmsApiError, Refusal
 from cipherbucket.server.kms.verification import KmsRequest
 from cipherbucket.server.xml import Node, document
 
@@ -30,7 +29,7 @@ def content_type(request: KmsRequest) -> str:
         xml = "xml" in request.headers.get("accept", "") if request.is_acs3 else True
         return XML if xml else JSON
     if wanted not in {"JSON", "XML"}:
-        raise errors.invalid_parameter("Format")
+        raise KmsApiError(Refusal.INVALID_PARAMETER, "Format")
     return JSON if wanted == "JSON" else XML
 
 

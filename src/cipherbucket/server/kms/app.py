@@ -18,10 +18,9 @@ from cipherbucket.errors import UsageError
 from cipherbucket.server.errors import BrokenRequestError
 from cipherbucket.server.faults import HEADER, Faults
 from cipherbucket.server.identity import Credentials
-from cipherbucket.server.kms import errors
 from cipherbucket.server.kms.actions import Parameters, find_action
 from cipherbucket.server.kms.answers import XML, content_type, failure, success
-from cipherbucket.server.kms.errors import KmsApiError
+from cipherbucket.server.kms.errors import KmsApiError, Refusal
 from cipherbucket.server.kms.string_to_sign import Pairs
 from cipherbucket.server.kms.vault import Vault
 from cipherbucket.server.kms.verification import KmsRequest, Nonces, verify
@@ -82,13 +81,13 @@ class _Front:
                 request.method, "kms", request.action, {}, request.headers.get(HEADER)
             )
         except UsageError as error:
-            raise errors.invalid_parameter(HEADER) from error
+            raise KmsApiError(Refusal.INVALID_PARAMETER, HEADER) from error
         if fault == "429":
-            raise errors.throttled()
+            raise KmsApiError(Refusal.THROTTLED)
         if fault == "500":
-            raise errors.internal_failure()
+            raise KmsApiError(Refusal.INTERNAL_FAILURE)
         if fault == "503":
-            raise errors.unavailable()
+            raise KmsApiError(Refusal.UNAVAILABLE)
         if fault == "slow":
             await asyncio.sleep(delay)
         return fault
@@ -101,19 +100,19 @@ class _Front:
         """
         try:
             if request.method not in {"GET", "POST"}:
-                raise errors.unsupported_method()
+                raise KmsApiError(Refusal.UNSUPPORTED_METHOD)
             if not request.action:
-                raise errors.missing_parameter("Action")
+                raise KmsApiError(Refusal.MISSING_PARAMETER, "Action")
             action = find_action(request.action if request.path == "/" else "")
             if request.version != VERSION:
-                raise errors.invalid_version()
+                raise KmsApiError(Refusal.INVALID_VERSION)
             verify(request, self._credentials, self._nonces, self._clock())
             elements = action(self._vault, Parameters(request))
         except KmsApiError:
             raise
         except Exception as error:
             logger.exception("request %s", answer.request_id)
-            raise errors.internal_failure() from error
+            raise KmsApiError(Refusal.INTERNAL_FAILURE) from error
         if lie and "KeyId" in elements:
             elements["KeyId"] = str(uuid.uuid4())
         return success(answer.kind, request.action, elements, answer.request_id)
@@ -171,7 +170,7 @@ async def _read(scope: Scope, receive: Receive) -> KmsRequest:
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > _MAX_BODY:
-            raise errors.unreadable_parameters()
+            raise KmsApiError(Refusal.UNREADABLE_PARAMETERS)
     is_form = headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
     return KmsRequest(
         method=scope["method"].upper(),
@@ -187,4 +186,4 @@ def _pairs(raw: bytes) -> Pairs:
     try:
         return tuple(parse_qsl(raw.decode(), keep_blank_values=True, errors="strict"))
     except ValueError as error:
-        raise errors.unreadable_parameters() from error
+        raise KmsApiError(Refusal.UNREADABLE_PARAMETERS) from error

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from cipherbucket.server.kms import errors
+from cipherbucket.server.kms.errors import KmsApiError, Refusal
 
 KEY_LENGTH = 32
 MAX_CONTEXT = 8192
@@ -72,11 +72,11 @@ def read_blob(text: str, name: str = "CiphertextBlob") -> Blob:
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise errors.invalid_parameter(name) from error
+        raise KmsApiError(Refusal.INVALID_PARAMETER, name) from error
     key_id, version_id = raw[:_ID], raw[_ID : 2 * _ID]
     named = _UUID.fullmatch(key_id) and _UUID.fullmatch(version_id)
     if not named or len(raw) < 2 * _ID + _NONCE + _TAG:
-        raise errors.invalid_parameter(name)
+        raise KmsApiError(Refusal.INVALID_PARAMETER, name)
     start = 2 * _ID + _NONCE
     return Blob(key_id.decode(), version_id.decode(), raw[2 * _ID : start], raw[start:])
 
@@ -91,7 +91,7 @@ def decrypt(secret: bytes, blob: Blob, context: Mapping[str, str]) -> bytes:
     try:
         return AESGCM(secret).decrypt(blob.nonce, blob.body, bound)
     except InvalidTag as error:
-        raise errors.invalid_parameter("CiphertextBlob") from error
+        raise KmsApiError(Refusal.INVALID_PARAMETER, "CiphertextBlob") from error
 
 
 def parse_context(text: str, name: str = "EncryptionContext") -> dict[str, str]:
@@ -105,10 +105,10 @@ def parse_context(text: str, name: str = "EncryptionContext") -> dict[str, str]:
     try:
         context = json.loads(text, object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as error:
-        raise errors.invalid_parameter(name) from error
+        raise KmsApiError(Refusal.INVALID_PARAMETER, name) from error
     strings = isinstance(context, dict) and all(isinstance(v, str) for v in context.values())
     if not strings or len(text) > MAX_CONTEXT:
-        raise errors.invalid_parameter(name)
+        raise KmsApiError(Refusal.INVALID_PARAMETER, name)
     return dict(context)
 
 

@@ -1,6 +1,6 @@
 """The keys of the KMS endpoint: a small SQLite database, in memory or in a file of mode 0600.
 
-Law: a file is made only where there is none, with the mode that it keeps; one that is no key file,
+Rule: a file is made only where there is none, with the mode that it keeps; one that is no key file,
 or that others may read, is refused and stays as it is. One endpoint at a time has it open. Keys and
 versions are added, never changed or removed: what they encrypted can be decrypted for good.
 """
@@ -11,17 +11,15 @@ import os
 import secrets
 import sqlite3
 import stat
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cipherbucket.errors import UsageError
-from cipherbucket.server.kms import errors
+from cipherbucket.server.database import MEMORY, Database
 from cipherbucket.server.kms.ciphertext import KEY_LENGTH
+from cipherbucket.server.kms.errors import KmsApiError, Refusal
 
 ENABLED = "Enabled"
 DISABLED = "Disabled"
@@ -75,40 +73,21 @@ class Vault:
 
     def __init__(self, path: Path | None, arn: str) -> None:
         self.arn = arn
-        self._lock = threading.RLock()
         if path is not None:
             _make_or_check(path)
-        where = ":memory:" if path is None else str(path)
-        self._db = sqlite3.connect(where, 0, check_same_thread=False, isolation_level=None)
         try:
-            self._open()
+            self._database = Database(MEMORY if path is None else str(path), _prepare)
         except sqlite3.Error as error:
-            self._db.close()
             raise UsageError(
                 f"{path} cannot be opened: {error}",
                 hint="another endpoint may have it open, or it is no file of KMS keys",
             ) from error
         except UsageError as error:
-            self._db.close()
             raise UsageError(f"{path}: {error.message}") from error
-
-    def _open(self) -> None:
-        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("BEGIN IMMEDIATE")
-        (mark,) = self._db.execute("PRAGMA application_id").fetchone()
-        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables and mark != _MARK:
-            raise UsageError("this is a database, but not one of KMS keys")
-        self._db.execute(f"PRAGMA application_id = {_MARK}")
-        for statement in filter(str.strip, _SCHEMA.split(";")):
-            self._db.execute(statement)
-        self._db.execute("COMMIT")
 
     def close(self) -> None:
         """Close it; keys in memory are gone."""
-        with self._lock:
-            self._db.close()
+        self._database.close()
 
     def create_key(self, description: str = "") -> Key:
         """Make a key.
@@ -117,9 +96,9 @@ class Vault:
             KmsApiError: There are too many.
         """
         key = Key(str(uuid.uuid4()), ENABLED, description, _now(), str(uuid.uuid4()))
-        with self._writing() as db:
+        with self._database.writing() as db:
             if _count(db, "keys") >= MAX_KEYS:
-                raise errors.limit_exceeded()
+                raise KmsApiError(Refusal.LIMIT_EXCEEDED)
             db.execute(
                 "INSERT INTO keys (id, state, description, created) VALUES (?, ?, ?, ?)",
                 (key.id, key.state, description, int(key.created.timestamp())),
@@ -136,16 +115,16 @@ class Vault:
         Raises:
             KmsApiError: A key has it already, or there are too many.
         """
-        with self._writing() as db:
+        with self._database.writing() as db:
             if db.execute("SELECT 1 FROM aliases WHERE name = ?", (name,)).fetchone():
-                raise errors.alias_exists()
+                raise KmsApiError(Refusal.ALIAS_EXISTS)
             if _count(db, "aliases") >= MAX_ALIASES:
-                raise errors.limit_exceeded()
+                raise KmsApiError(Refusal.LIMIT_EXCEEDED)
             db.execute("INSERT INTO aliases VALUES (?, ?)", (name, key.id))
 
     def set_state(self, key: Key, state: str) -> None:
         """Enable or disable a key."""
-        with self._writing() as db:
+        with self._database.writing() as db:
             db.execute("UPDATE keys SET state = ? WHERE id = ?", (state, key.id))
 
     def find(self, name: str) -> Key:
@@ -156,17 +135,17 @@ class Vault:
         """
         if name.startswith(self.arn):
             name = name.removeprefix(self.arn).removeprefix("key/")
-        with self._lock:
+        with self._database.reading() as db:
             if name.startswith(ALIAS):
                 query = "SELECT key FROM aliases WHERE name = ?"
-                alias = self._db.execute(query, (name,)).fetchone()
+                alias = db.execute(query, (name,)).fetchone()
                 if alias is None:
-                    raise errors.alias_not_found()
+                    raise KmsApiError(Refusal.ALIAS_NOT_FOUND)
                 (name,) = alias
             query = f"{_KEYS} WHERE id = ?"
-            row = self._db.execute(query, (name,)).fetchone()
+            row = db.execute(query, (name,)).fetchone()
         if row is None:
-            raise errors.key_not_found()
+            raise KmsApiError(Refusal.KEY_NOT_FOUND)
         return _key(row)
 
     def secret(self, key: Key, version_id: str) -> bytes:
@@ -176,38 +155,43 @@ class Vault:
             KmsApiError: The key has no such version.
         """
         query = "SELECT secret FROM versions WHERE id = ? AND key = ?"
-        with self._lock:
-            row = self._db.execute(query, (version_id, key.id)).fetchone()
+        with self._database.reading() as db:
+            row = db.execute(query, (version_id, key.id)).fetchone()
         if row is None:
-            raise errors.key_version_not_found()
+            raise KmsApiError(Refusal.KEY_VERSION_NOT_FOUND)
         return bytes(row[0])
 
     def keys(self, offset: int = 0, limit: int = MAX_KEYS) -> tuple[list[Key], int]:
         """List keys, the oldest first; return also how many there are."""
-        with self._lock:
-            rows = self._db.execute(f"{_KEYS} ORDER BY number LIMIT ? OFFSET ?", (limit, offset))
-            return [_key(row) for row in rows], _count(self._db, "keys")
+        with self._database.reading() as db:
+            rows = db.execute(f"{_KEYS} ORDER BY number LIMIT ? OFFSET ?", (limit, offset))
+            return [_key(row) for row in rows], _count(db, "keys")
 
     def aliases(
         self, offset: int = 0, limit: int = MAX_ALIASES
     ) -> tuple[list[tuple[str, str]], int]:
         """List aliases and the ids of their keys by name; return also how many there are."""
         query = "SELECT name, key FROM aliases ORDER BY name LIMIT ? OFFSET ?"
-        with self._lock:
-            rows = self._db.execute(query, (limit, offset)).fetchall()
-            return [(name, key) for name, key in rows], _count(self._db, "aliases")
+        with self._database.reading() as db:
+            rows = db.execute(query, (limit, offset)).fetchall()
+            return [(name, key) for name, key in rows], _count(db, "aliases")
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+
+def _prepare(db: sqlite3.Connection) -> None:
+    """Make the tables where there are none.
+
+    Raises:
+        UsageError: It is a database of something else.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    (mark,) = db.execute("PRAGMA application_id").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and mark != _MARK:
+        raise UsageError("this is a database, but not one of KMS keys")
+    db.execute(f"PRAGMA application_id = {_MARK}")
+    for statement in filter(str.strip, _SCHEMA.split(";")):
+        db.execute(statement)
+    db.execute("COMMIT")
 
 
 def _make_or_check(path: Path) -> None:

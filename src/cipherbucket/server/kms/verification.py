@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cipherbucket.server.identity import MAX_SKEW, Credentials, same
-from cipherbucket.server.kms import errors
+from cipherbucket.server.kms.errors import KmsApiError, Refusal
 from cipherbucket.server.kms.string_to_sign import (
     ACS3,
     Pairs,
@@ -95,7 +95,7 @@ class Nonces:
             while self._order and now - self._order[0][0] > 2 * MAX_SKEW:
                 self._seen.discard(self._order.popleft()[1])
             if nonce in self._seen:
-                raise errors.nonce_used()
+                raise KmsApiError(Refusal.NONCE_USED)
             self._seen.add(nonce)
             self._order.append((now, nonce))
 
@@ -114,12 +114,12 @@ def verify(request: KmsRequest, credentials: Credentials, nonces: Nonces, now: d
 def _verify_rpc(request: KmsRequest, credentials: Credentials, now: datetime) -> str:
     for name in ("AccessKeyId", "Signature", "SignatureNonce"):
         if not request.parameter(name):
-            raise errors.missing_parameter(name)
+            raise KmsApiError(Refusal.MISSING_PARAMETER, name)
     for name, only in (("SignatureMethod", "HMAC-SHA1"), ("SignatureVersion", "1.0")):
         if request.parameter(name) != only:
-            raise errors.invalid_parameter(name)
+            raise KmsApiError(Refusal.INVALID_PARAMETER, name)
     if request.parameter("SignatureType"):  # of other schemes: bearer tokens, RSA keys
-        raise errors.invalid_parameter("SignatureType")
+        raise KmsApiError(Refusal.INVALID_PARAMETER, "SignatureType")
     _check_key(request.parameter("AccessKeyId"), request.parameter("SecurityToken"), credentials)
     _check_clock(request.parameter("Timestamp"), now)
     text = rpc_string_to_sign(request.method, request.parameters)
@@ -134,17 +134,17 @@ def _verify_acs3(request: KmsRequest, credentials: Credentials, now: datetime) -
     fields = [_FIELD.fullmatch(part) for part in rest.split(",")]
     given = {field[1]: field[2] for field in fields if field}
     if scheme != ACS3 or len(given) != 3 or len(fields) != 3:
-        raise errors.incomplete_signature()
+        raise KmsApiError(Refusal.INCOMPLETE_SIGNATURE)
     names = given["SignedHeaders"].lower().split(";")
     # A header that says what is done, for whom or with which body is of no worth unsigned. Without
     # the type of the body, its parameters could be taken away, such as a context.
     needed = {"host", "x-acs-content-sha256", "x-acs-date", "x-acs-signature-nonce"}
     needed |= {name for name in headers if name.startswith("x-acs-") or name == "content-type"}
     if not needed <= set(names) <= set(headers) or len(set(names)) != len(names):
-        raise errors.incomplete_signature()
+        raise KmsApiError(Refusal.INCOMPLETE_SIGNATURE)
     body_hash = headers["x-acs-content-sha256"]
     if not _HEX.fullmatch(body_hash) or body_hash != hashlib.sha256(request.body).hexdigest():
-        raise errors.incomplete_signature()
+        raise KmsApiError(Refusal.INCOMPLETE_SIGNATURE)
     _check_key(given["Credential"], headers.get("x-acs-security-token", ""), credentials)
     _check_clock(headers["x-acs-date"], now)
     text = acs3_string_to_sign(
@@ -156,26 +156,26 @@ def _verify_acs3(request: KmsRequest, credentials: Credentials, now: datetime) -
 
 def _check_key(key_id: str, token: str, credentials: Credentials) -> None:
     if not same(credentials.access_key_id, key_id):
-        raise errors.access_key_not_found()
+        raise KmsApiError(Refusal.ACCESS_KEY_NOT_FOUND)
     if credentials.security_token is None:
         return
     if not token:
-        raise errors.access_key_not_found()
+        raise KmsApiError(Refusal.ACCESS_KEY_NOT_FOUND)
     if not same(credentials.security_token, token):
-        raise errors.malformed_token()
+        raise KmsApiError(Refusal.MALFORMED_TOKEN)
 
 
 def _check_clock(text: str, now: datetime) -> None:
     if not text:
-        raise errors.illegal_timestamp()
+        raise KmsApiError(Refusal.ILLEGAL_TIMESTAMP)
     try:
         moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError as error:
-        raise errors.malformed_timestamp() from error
+        raise KmsApiError(Refusal.MALFORMED_TIMESTAMP) from error
     if abs(moment - now) > MAX_SKEW:
-        raise errors.illegal_timestamp()
+        raise KmsApiError(Refusal.ILLEGAL_TIMESTAMP)
 
 
 def _compare(expected: str, provided: str, text: str) -> None:
     if not same(provided, expected):
-        raise errors.signature_does_not_match(text)
+        raise KmsApiError(Refusal.SIGNATURE_DOES_NOT_MATCH, text)
