@@ -18,7 +18,6 @@ fault, a kind in `faults`.
 from cipherbucket.errors import MissingExtraError
 
 try:
-    import starlette  # noqa: F401
     import uvicorn  # noqa: F401
 except ImportError as error:
     raise MissingExtraError(

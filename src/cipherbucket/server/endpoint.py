@@ -1,6 +1,6 @@
 """Starting and stopping the endpoint: in tests, in programs, from the command line.
 
-Law: that of every local endpoint; see `cipherbucket.server.local_endpoint`.
+Rule: that of every local endpoint; see `cipherbucket.server.local_endpoint`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from cipherbucket.errors import UsageError
 from cipherbucket.server.errors import OssError
 from cipherbucket.server.faults import FaultPlan, Faults
-from cipherbucket.server.http_api.app import create_app
+from cipherbucket.server.http_api.app import OssApp
 from cipherbucket.server.identity import DEFAULT_ACCESS_KEY_ID, identity
 from cipherbucket.server.kms.endpoint import KmsEndpoint
 from cipherbucket.server.listening import Listener
@@ -81,7 +81,7 @@ class Endpoint(LocalEndpoint):
 
     @property
     def region(self) -> str:
-        """The region that buckets tell; any may be signed for."""
+        """The region that buckets name; any may be signed for."""
         return self._settings.region
 
     def _open(self) -> None:
@@ -89,7 +89,7 @@ class Endpoint(LocalEndpoint):
         for name in self._buckets:
             service.create_bucket(name)
         self._workers = ThreadPoolExecutor(_THREADS, "cipherbucket-worker")
-        self._listener.serve(create_app(service, Faults(self._plan), self._workers))
+        self._listener.serve(OssApp(service, Faults(self._plan), self._workers))
 
     def _close(self) -> None:
         if self._workers is not None:
@@ -105,16 +105,10 @@ class Endpoint(LocalEndpoint):
 
     def describe(self, *, with_secret: bool) -> str:
         """Say where it is and how to point the SDKs at it."""
-        secret = self.access_key_secret if with_secret else "the one in OSS_ACCESS_KEY_SECRET"
-        bucket = self._buckets[0] if self._buckets else "examplebucket"
-        where = f"folder {self._data.absolute()}" if self._data else "memory, gone at the end"
         return _DESCRIPTION.format(
-            url=self.url,
-            where=where,
-            key_id=self.access_key_id,
-            secret=secret,
-            exported=secret if with_secret else "...",
-            bucket=bucket,
+            **self._summary("folder", self._data, with_secret=with_secret),
+            exported=self.access_key_secret if with_secret else "...",
+            bucket=self._buckets[0] if self._buckets else "examplebucket",
             region=self.region,
         )
 
@@ -148,12 +142,12 @@ def serve_forever(
     *,
     kms: KmsEndpoint | None = None,
     with_secret: bool,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
-    """Serve until interrupted; ``tell`` first where, and how to point the SDKs at it."""
+    """Serve until interrupted; ``report`` first gets where, and how to point the SDKs at it."""
     # The folder that both may keep their files in is made by the first.
     with endpoint, kms or contextlib.nullcontext(), contextlib.suppress(KeyboardInterrupt):
-        tell(endpoint.describe(with_secret=with_secret))
+        report(endpoint.describe(with_secret=with_secret))
         if kms is not None:
-            tell(kms.describe(with_secret=with_secret))
+            report(kms.describe(with_secret=with_secret))
         endpoint.wait()

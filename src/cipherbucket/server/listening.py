@@ -1,7 +1,7 @@
 """An HTTP server in a thread of its own, and how its connections are broken on request.
 
-Law: a socket is bound before anything else is made, so that a port that is taken costs nothing; the
-server is ready when `Listener.serve` returns, and nothing of it is left after `Listener.stop`.
+Rule: a socket is bound before anything else is made, so that a port that is taken costs nothing;
+the server is ready when `Listener.serve` returns, and nothing of it is left after `Listener.stop`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,14 @@ import struct
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cipherbucket.errors import StoreError, UsageError
+from cipherbucket.server.asgi import App, with_transport
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-TRANSPORT = "cipherbucket.transport"
-"""Extension of the scope under which the server hands over the connection."""
 _STOP_SECONDS = 2
 _MAX_HEAD = 64 << 10  # 8 KiB of metadata and what else a request's head may hold
 
@@ -45,13 +41,7 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        inner: ASGIApp = self.app
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("extensions", {})[TRANSPORT] = transport
-            await inner(scope, receive, send)
-
-        self.app = app
+        self.app = with_transport(self.app, transport)
 
     def shutdown(self) -> None:
         idle = self.cycle is None or self.cycle.response_complete
@@ -98,7 +88,7 @@ class Listener:
         self._sock = _bound(self.host, self.port)
         self.port = self._sock.getsockname()[1]
 
-    def serve(self, app: ASGIApp) -> None:
+    def serve(self, app: App) -> None:
         """Serve, after `bind`; return when it does.
 
         Raises:

@@ -1,12 +1,13 @@
 """What the local endpoints have in common: an address, one identity, and a life in a ``with``.
 
-Law: each binds to loopback unless told otherwise, is ready when the block begins, and leaves no
-thread, socket or file behind but those that were asked for.
+Rule: each binds to loopback unless another address is given, is ready when the block begins, and
+leaves no thread, socket or file behind but those that were asked for.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -55,6 +56,17 @@ class LocalEndpoint(ABC):
         """Stop serving, break off what is under way, close everything."""
         self._listener.stop()
         self._close()
+
+    def _summary(self, kind: str, path: Path | None, *, with_secret: bool) -> dict[str, str]:
+        """Return what `describe` says of both: where it is, what it keeps, who may call."""
+        return {
+            "url": self.url,
+            "where": f"{kind} {path.absolute()}" if path else "memory, gone at the end",
+            "key_id": self.access_key_id,
+            "secret": (
+                self.access_key_secret if with_secret else "the one in OSS_ACCESS_KEY_SECRET"
+            ),
+        }
 
     @abstractmethod
     def _open(self) -> None:

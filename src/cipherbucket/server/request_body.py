@@ -12,13 +12,11 @@ import hashlib
 import tempfile
 import threading
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
+from cipherbucket.server.asgi import Receive
 from cipherbucket.server.errors import BrokenRequestError
 from cipherbucket.stores.bodies import Buffer
-
-if TYPE_CHECKING:
-    from starlette.types import Receive
 
 HIGH_WATER = 1 << 20
 """Bytes of one request that wait in memory for its thread before receiving pauses."""

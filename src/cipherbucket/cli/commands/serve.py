@@ -154,4 +154,4 @@ def serve(
             security_token=endpoint.security_token,
             faults=kms_faults or "",
         )
-    serve_forever(endpoint, kms=keys, with_secret=secret is None, tell=click.echo)
+    serve_forever(endpoint, kms=keys, with_secret=secret is None, report=click.echo)

@@ -13,12 +13,10 @@ import logging
 import secrets
 from concurrent.futures import Executor
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
-from starlette.applications import Starlette
-
 from cipherbucket.errors import CipherbucketError, SourceError, UsageError
+from cipherbucket.server.asgi import SERVER, Receive, Scope, Send, headers_of, transport_of
 from cipherbucket.server.bodies import BodyReader
 from cipherbucket.server.errors import (
     BrokenRequestError,
@@ -31,37 +29,34 @@ from cipherbucket.server.http_api.addressing import Address, address_of
 from cipherbucket.server.http_api.routes import Verb, authorize, find_verb
 from cipherbucket.server.http_api.string_to_sign import SignedRequest, parse_query
 from cipherbucket.server.http_api.verification import verify
-from cipherbucket.server.listening import TRANSPORT, break_connection
+from cipherbucket.server.listening import break_connection
 from cipherbucket.server.numbers import number_given
 from cipherbucket.server.request_body import RequestBody
 from cipherbucket.server.service import Answer, Call, Service
 from cipherbucket.server.xml import error_document
 
-if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
-
 _SMALL_BODY = 256 << 10
-_SERVER = (b"Server", b"cipherbucket")
 _UNSENT = dict.fromkeys([*range(32), 127])
 
 logger = logging.getLogger(__name__)
 
 
-def create_app(service: Service, faults: Faults, threads: Executor) -> Starlette:
-    """Make the ASGI application over a service, whose verbs run in ``threads``."""
-    application = Starlette()
-    # Not a route: those are patterns that do not match a newline, which a name may hold.
-    application.router.default = _Front(service, faults, threads)
-    return application
+class OssApp:
+    """The ASGI application of an OSS endpoint.
 
+    Args:
+        service: What is served.
+        faults: Which requests fail on purpose.
+        threads: Where operations run.
+    """
 
-class _Front:
     def __init__(self, service: Service, faults: Faults, threads: Executor) -> None:
         self._service = service
         self._faults = faults
         self._threads = threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         exchange = _Exchange(scope, receive, send)
         feeding: asyncio.Task[None] | None = None
         answer: Answer | None = None
@@ -185,9 +180,7 @@ class _Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._transport = cast(
-            "asyncio.Transport | None", scope.get("extensions", {}).get(TRANSPORT)
-        )
+        self._transport = transport_of(scope)
         self._sent = 0
         self.request_id = secrets.token_hex(12).upper()
         self.method: str = scope["method"].upper()
@@ -209,10 +202,7 @@ class _Exchange:
         Raises:
             OssError: It cannot be understood.
         """
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in self._scope["headers"]:
-            name, value = raw_name.decode("latin-1").lower(), _decoded(raw_value)
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        headers = headers_of(self._scope, _decoded)
         self.host = headers.get("host", self.host)
         raw_path: bytes = self._scope["raw_path"]
         try:
@@ -242,7 +232,7 @@ class _Exchange:
         raw = [
             (name.encode(), value.translate(_UNSENT).encode()) for name, value in headers.items()
         ]
-        raw += [_SERVER, (b"x-oss-request-id", self.request_id.encode())]
+        raw += [SERVER, (b"x-oss-request-id", self.request_id.encode())]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
     async def send_body(self, block: bytes, *, last: bool) -> None:

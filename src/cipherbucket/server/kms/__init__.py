@@ -6,7 +6,7 @@ action is a function and a row in `actions`. See `KmsEndpoint`.
 
 ::
 
-    HTTP      endpoint -> app                starlette and uvicorn, faults
+    HTTP      endpoint -> app                uvicorn, faults
     rules     verification string_to_sign errors answers
     actions   actions -> parameters
     keys      vault (SQLite) -> ciphertext   where the cryptography is

@@ -1,7 +1,7 @@
 """The HTTP side of the KMS endpoint: from an ASGI request to an action, and its answer back.
 
-Law: nothing is done for a request whose signature is wrong, and no parameter is logged. Actions are
-short, so they run where the sockets are read.
+Rule: nothing is done for a request whose signature is wrong, and no parameter is logged. Actions
+are short, so they run where the sockets are read.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl
 
-from starlette.applications import Starlette
-
 from cipherbucket.errors import UsageError
+from cipherbucket.server.asgi import SERVER, Receive, Scope, Send, headers_of, transport_of
 from cipherbucket.server.errors import BrokenRequestError
 from cipherbucket.server.faults import HEADER, Faults
 from cipherbucket.server.identity import Credentials
@@ -24,11 +22,8 @@ from cipherbucket.server.kms.errors import KmsApiError, Refusal
 from cipherbucket.server.kms.string_to_sign import Pairs
 from cipherbucket.server.kms.vault import Vault
 from cipherbucket.server.kms.verification import KmsRequest, Nonces, verify
-from cipherbucket.server.listening import TRANSPORT, break_connection
+from cipherbucket.server.listening import break_connection
 from cipherbucket.server.service import Clock
-
-if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
 
 VERSION = "2016-01-20"
 _MAX_BODY = 64 << 10
@@ -38,14 +33,16 @@ _GARBAGE = b"<html><body>Some other server answers here.</body></html>"
 logger = logging.getLogger(__name__)
 
 
-def create_app(vault: Vault, credentials: Credentials, faults: Faults, clock: Clock) -> Starlette:
-    """Make the ASGI application over a vault."""
-    application = Starlette()
-    application.router.default = _Front(vault, credentials, faults, clock)
-    return application
+class KmsApp:
+    """The ASGI application of a KMS endpoint.
 
+    Args:
+        vault: The keys.
+        credentials: Who may call.
+        faults: Which requests fail on purpose.
+        clock: Tells the time.
+    """
 
-class _Front:
     def __init__(
         self, vault: Vault, credentials: Credentials, faults: Faults, clock: Clock
     ) -> None:
@@ -56,6 +53,7 @@ class _Front:
         self._nonces = Nonces()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         answer = _Answer(scope, send)
         try:
             request = await _read(scope, receive)
@@ -123,9 +121,7 @@ class _Answer:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
-        self._transport = cast(
-            "asyncio.Transport | None", scope.get("extensions", {}).get(TRANSPORT)
-        )
+        self._transport = transport_of(scope)
         self.request_id = str(uuid.uuid4()).upper()
         self.kind = XML
         self.host = ""
@@ -135,7 +131,7 @@ class _Answer:
         headers = [
             (b"Content-Type", self.kind.encode()),
             (b"Content-Length", str(len(body)).encode()),
-            (b"Server", b"cipherbucket"),
+            SERVER,
             (b"x-acs-request-id", self.request_id.encode()),
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
@@ -157,10 +153,7 @@ async def _read(scope: Scope, receive: Receive) -> KmsRequest:
         KmsApiError: It is too long, or not understood.
         BrokenRequestError: The client is gone.
     """
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    headers = headers_of(scope, lambda value: value.decode("latin-1"))
     body = bytearray()
     more = True
     while more:

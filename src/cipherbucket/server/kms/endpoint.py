@@ -1,6 +1,6 @@
 """Starting and stopping the KMS endpoint: in tests, in programs, from the command line.
 
-Law: that of every local endpoint; see `cipherbucket.server.local_endpoint`.
+Rule: that of every local endpoint; see `cipherbucket.server.local_endpoint`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from cipherbucket.errors import UsageError
 from cipherbucket.server.faults import KMS_KINDS, FaultPlan, Faults
 from cipherbucket.server.identity import DEFAULT_ACCESS_KEY_ID, identity
 from cipherbucket.server.kms.actions import ACCOUNT
-from cipherbucket.server.kms.app import create_app
+from cipherbucket.server.kms.app import KmsApp
 from cipherbucket.server.kms.certificate import certificate_in
 from cipherbucket.server.kms.errors import KmsApiError
 from cipherbucket.server.kms.vault import ALIAS, Vault
@@ -107,7 +107,7 @@ class KmsEndpoint(LocalEndpoint):
             if alias not in there:
                 vault.create_alias(alias, vault.create_key())
         faults = Faults(self._plan, KMS_KINDS)
-        self._listener.serve(create_app(vault, self._credentials, faults, self._clock))
+        self._listener.serve(KmsApp(vault, self._credentials, faults, self._clock))
 
     def _close(self) -> None:
         if self._vault is not None:
@@ -126,10 +126,7 @@ class KmsEndpoint(LocalEndpoint):
         named = {key_id: name for name, key_id in vault.aliases()[0]}
         keys = [f"{key.id}  {named.get(key.id, '')}".rstrip() for key in vault.keys()[0]]
         text = _DESCRIPTION.format(
-            url=self.url,
-            where=f"file {self._keys.absolute()}" if self._keys else "memory, gone at the end",
-            key_id=self.access_key_id,
-            secret=self.access_key_secret if with_secret else "the one in OSS_ACCESS_KEY_SECRET",
+            **self._summary("file", self._keys, with_secret=with_secret),
             keys="\n            ".join(keys) or "none yet; CreateKey makes them",
             address=self.address,
             region=self.region,
