@@ -101,12 +101,12 @@ def work(step: str, kind: str, count: int, folder: Path) -> dict[str, float]:
                 for _ in pool.map(lambda name: bucket.put(name, BODY), names):
                     pass
         elif step == "audit":
-            with bucket.audit(f"{kind}/", workers=16) as audit:
+            with cb.audit.run(bucket, f"{kind}/", workers=16) as audit:
                 seconds = time.perf_counter() - began
                 assert sum(1 for _ in audit.objects()) == count
                 return {"seconds": seconds, "requests": requests.count}
         else:
-            with bucket.rewrap_all(f"{kind}/") as report:
+            with cb.rotation.rewrap_all(bucket, f"{kind}/") as report:
                 done = report.done if step == "rotate" else report.skipped
                 assert done.objects == count, report.failed
         return {"seconds": time.perf_counter() - began, "requests": requests.count}
@@ -116,8 +116,8 @@ class _Counted:
     """Counts the requests of a bucket."""
 
     def __init__(self, bucket: cb.Bucket) -> None:
-        http: Any = bucket._store  # noqa: SLF001  there is no other place to count at
-        http = http.client.http
+        store: Any = bucket.access.store
+        http = store.client.http
         original, lock = http.request, threading.Lock()
         self.count = 0
 

@@ -24,7 +24,7 @@ with cb.open_bucket(store_url, recovery_key, format="sealed") as recovery:
     )
 
 # The day of loss is over: take the recovery key from this object. Its body is not touched.
-vault.remove_recipient("ledger/2026.csv", recovery_key, context=context)
+cb.recipients.remove(vault, "ledger/2026.csv", recovery_key, context=context)
 print("vault key:", vault.get("ledger/2026.csv", start=450_015, length=5, context=context).read())
 
 # Somebody with access to the store puts it in another object's place.

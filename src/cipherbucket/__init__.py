@@ -12,12 +12,14 @@ byte: Java, Go, C++, PHP and Python programs read them and are read.
     b'Hello OSS!'
 """
 
+from cipherbucket import audit, recipients, rotation
 from cipherbucket._version import __version__
 from cipherbucket.audit.audited_object import AuditedObject
 from cipherbucket.audit.result import Audit
 from cipherbucket.audit.retirement import Retirement
 from cipherbucket.bucket import Bucket
-from cipherbucket.bulk.verification import Verification, VerifiedObject
+from cipherbucket.bulk.report import ObjectOutcome, Tally
+from cipherbucket.bulk.verification import Verification, verify, verify_all
 from cipherbucket.config.config import Config, load_config
 from cipherbucket.config.document import find_config
 from cipherbucket.config.keys import KeyEntry
@@ -65,7 +67,7 @@ from cipherbucket.opening import open_bucket, open_sealed_file, open_url
 from cipherbucket.reading.file import ObjectFile
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream
-from cipherbucket.rotation.report import RotatedObject, RotationReport, Tally
+from cipherbucket.rotation.report import RotationReport
 from cipherbucket.stores.local.repair import RepairReport, repair_index
 from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
@@ -110,6 +112,7 @@ __all__ = [
     "ObjectFile",
     "ObjectInfo",
     "ObjectNotFoundError",
+    "ObjectOutcome",
     "ObjectStream",
     "ObjectWriter",
     "OssSettings",
@@ -121,7 +124,6 @@ __all__ = [
     "Recipient",
     "RepairReport",
     "Retirement",
-    "RotatedObject",
     "RotationReport",
     "RsaKey",
     "Rule",
@@ -137,11 +139,11 @@ __all__ = [
     "UploadNotFoundError",
     "UsageError",
     "Verification",
-    "VerifiedObject",
     "Version",
     "WrongKeyError",
     "__version__",
     "abandoned",
+    "audit",
     "create_aes_key_file",
     "create_rsa_key_file",
     "find_config",
@@ -152,7 +154,11 @@ __all__ = [
     "open_sealed_file",
     "open_store",
     "open_url",
+    "recipients",
     "repair_index",
+    "rotation",
     "split_url",
     "try_key",
+    "verify",
+    "verify_all",
 ]

@@ -1,5 +1,9 @@
 """A bucket: a store seen through master keys. What is put is encrypted, what is got is decrypted.
 
+Rule: each verb stands here once, with its documentation, and calls a function of the package that
+does it with one frozen value, `Access`. What concerns keys or many objects are functions over a
+bucket: `cipherbucket.recipients`, `cipherbucket.rotation`, `cipherbucket.audit`, `verify`.
+
 Write:  ``put -> seal -> ring.wrap -> Envelope -> encrypt -> store.put``
 Read:   ``get -> store.get(span) -> Envelope.parse -> unseal -> ring.unwrap -> decrypt -> bytes``
 
@@ -9,85 +13,90 @@ response says it holds. What the store returns is input: everything is checked b
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import NoReturn
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import IO, BinaryIO, Literal, NoReturn, Self, overload
 
-from cipherbucket.audit.run import Inspection
+from cipherbucket.envelopes.access import Access, Guard
 from cipherbucket.envelopes.policy import Policy
-from cipherbucket.errors import UsageError, named
-from cipherbucket.format.metadata_names import FORMATS, OSS, OSS_V1, SEALED
+from cipherbucket.errors import CipherbucketError, ObjectNotFoundError, UsageError
+from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.format.span import Span
-from cipherbucket.format.texts import is_md5
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.objects.metadata import content_headers, refuse_reserved
-from cipherbucket.objects.refused import Refused
+from cipherbucket.objects import copy as copying
+from cipherbucket.objects import listing
+from cipherbucket.objects.metadata import update_metadata
+from cipherbucket.reading.bound_object import BoundObject
+from cipherbucket.reading.file import ObjectFile
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream, open_stream
-from cipherbucket.reading.unlock import fetch_from
+from cipherbucket.reading.unlock import Reading, fetch_from
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.records import NOTHING
-from cipherbucket.transfers.open_file import Files
+from cipherbucket.stores.checks import check_name
+from cipherbucket.stores.records import NOTHING, Entry, Upload, Version
+from cipherbucket.transfers import comparison, files
+from cipherbucket.transfers.files import TransferOptions
 from cipherbucket.workers.progress import Progress
-from cipherbucket.writing.multipart import Multipart
-from cipherbucket.writing.part_requests import Destination, begin_upload
-from cipherbucket.writing.put import store_source
-from cipherbucket.writing.source import PutBody, Source
+from cipherbucket.writing.destination import Destination
+from cipherbucket.writing.file import ObjectWriter, check_mode, open_writer
+from cipherbucket.writing.multipart import Multipart, begin_multipart, part_plan
+from cipherbucket.writing.put import put
+from cipherbucket.writing.source import PutBody
 
-_log = logging.getLogger("cipherbucket")
 
-
-class Bucket(Files, Inspection, Refused):
+class Bucket:
     """Encrypted objects in a store. All verbs may be called from several threads at once.
 
     Args:
         store: Where the bytes live.
-        ring: The first key writes, every key reads.
+        ring: The first key writes, every key reads. A bare master key is a ring of one.
         format: The format new objects get: ``oss`` or ``sealed``.
         policy: What is accepted on reading; by default the format that is written, with
             ``oss-v1`` beside ``oss``, its successor.
         recipients: Format ``sealed``: further master keys that every new object is wrapped for,
             such as a recovery key's public half.
+        guard: What a configuration allows in the bucket; `Config.open` gives one.
 
     Raises:
-        UsageError: An unknown format, or recipients in a format that has one.
+        UsageError: What is given is no store or no ring; an unknown format; recipients in a format
+            that has one; or a policy that does not read what is written.
     """
 
     def __init__(
         self,
         store: Store,
-        ring: KeyRing,
+        ring: KeyRing | MasterKey,
         *,
         format: str = OSS,  # noqa: A002  the word of the documents
         policy: Policy | None = None,
         recipients: Sequence[MasterKey] = (),
+        guard: Guard | None = None,
     ) -> None:
-        if format not in FORMATS or format == OSS_V1:
-            raise UsageError(f"objects are written in format {OSS!r} or {SEALED!r}, not {format!r}")
-        super().__init__(store)
-        self._ring = ring
-        self._format = format
-        self._recipients = tuple(recipients)
-        if self._recipients:
-            self._sealing("", (), NOTHING, bind_name=True)
-        self._policy = (policy or Policy()).in_bucket(format)
-        if format not in self._policy.formats:
-            raise UsageError(
-                f"the bucket writes format {format!r} and its policy does not read it",
-                hint=f"policy=Policy([{format!r}, ...]), or Policy() without formats",
-            )
+        self._access = Access.of(
+            store, ring, format=format, policy=policy, recipients=recipients, guard=guard
+        )
+
+    @property
+    def access(self) -> Access:
+        """Store, ring, format, policy and recipients in one value, for functions over a bucket."""
+        return self._access
+
+    @property
+    def url(self) -> str:
+        """The URL of the store."""
+        return self._access.store.url
 
     @property
     def ring(self) -> KeyRing:
         """The master keys."""
-        return self._ring
+        return self._access.ring
 
     @property
     def format(self) -> str:
         """The format new objects get."""
-        return self._format
+        return self._access.format
 
     def put(
         self,
@@ -121,7 +130,7 @@ class Bucket(Files, Inspection, Refused):
             content_type: Of the plaintext; stored in the clear.
             headers: Further content headers, such as ``cache-control``.
             content_md5: Base64 MD5 of the plaintext, to be checked and recorded with the object
-                in the clear, where it tells the store whether it holds a known file. In format
+                in the clear, where it shows the store whether it holds a known file. In format
                 ``sealed`` it is checked and recorded nowhere.
             recipients: Format ``sealed``: further master keys that are to open this object.
             context: Format ``sealed``: pairs that a reader has to give too. They are stored
@@ -130,8 +139,8 @@ class Bucket(Files, Inspection, Refused):
                 and served under any name.
             if_absent: Only if there is no object of this name.
             if_match: Only if the object there has this ETag.
-            size: How many bytes come, where the body does not tell it itself, such as a pipe: then
-                it needs no temporary file. Another number is a `SourceError`.
+            size: How many bytes come, where the body does not have a length itself, such as a pipe:
+                then it needs no temporary file. Another number is a `SourceError`.
             progress: Called with (bytes done, bytes in all or None).
 
         Raises:
@@ -141,29 +150,20 @@ class Bucket(Files, Inspection, Refused):
             SourceError: The body changed while it was read, or cannot be read.
             StoreError: The store failed.
         """
-        refuse_reserved(metadata, name)
-        if content_md5 is not None and not is_md5(content_md5):
-            raise UsageError(
-                "content_md5 is no base64 of the 16 bytes of an MD5",
-                name=name,
-                hint="base64.b64encode(hashlib.md5(body).digest()).decode()",
-            )
-        to = Destination(
-            store=self._store,
-            name=name,
-            metadata=metadata,
-            headers=content_headers(headers, content_type),
-            if_absent=if_absent,
-            if_match=if_match,
+        to = Destination.of(
+            self._access, name, metadata, headers, content_type, if_absent, if_match
         )
-        with named(name), Source(body, progress=progress) as source:
-            if size is not None:
-                source.tell_size(size)
-            sealing = self._sealing(name, recipients, context, bind_name=bind_name)
-            streamed = self._format == SEALED
-            stored = store_source(to, source, sealing, streamed=streamed, content_md5=content_md5)
-        _log.info("put %r: %d bytes", name, stored.size)
-        return ObjectInfo.of(stored)
+        sealing = self._access.sealing(name, recipients, context, bind_name=bind_name)
+        streamed = self._access.format == SEALED
+        return put(
+            body,
+            to,
+            sealing,
+            streamed=streamed,
+            content_md5=content_md5,
+            size=size,
+            progress=progress,
+        )
 
     def get(
         self,
@@ -213,12 +213,207 @@ class Bucket(Files, Inspection, Refused):
             IntegrityError: It is not what was stored.
             PreconditionFailedError: ``if_match`` did not hold.
         """
-        span = Span(start, length, tail)
-        reading = self._reading(
-            name, key=key, context=context, as_name=as_name, footer_recipients=footer_recipients
+        reading = Reading.of(self._access, name, key, context, as_name, footer_recipients)
+        fetch = fetch_from(self._access.store, name, if_match, version_id)
+        return open_stream(fetch, Span(start, length, tail), reading, progress=progress)
+
+    @overload
+    def open(
+        self,
+        name: str,
+        mode: Literal["rb"] = "rb",
+        *,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
+        version_id: str | None = None,
+    ) -> ObjectFile: ...
+
+    @overload
+    def open(
+        self,
+        name: str,
+        mode: Literal["wb"],
+        *,
+        metadata: Mapping[str, str] = NOTHING,
+        content_type: str | None = None,
+        headers: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] = (),
+        context: Mapping[str, str] = NOTHING,
+        bind_name: bool = True,
+        if_absent: bool = False,
+    ) -> ObjectWriter: ...
+
+    def open(
+        self,
+        name: str,
+        mode: str = "rb",
+        *,
+        key: MasterKey | None = None,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
+        version_id: str | None = None,
+        context: Mapping[str, str] = NOTHING,
+        metadata: Mapping[str, str] = NOTHING,
+        content_type: str | None = None,
+        headers: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] = (),
+        bind_name: bool = True,
+        if_absent: bool = False,
+    ) -> ObjectFile | ObjectWriter:
+        """Open an object as a binary file, for `zipfile`, `pyarrow` and their like.
+
+        Mode ``rb``: a seekable file, whose first read fetches and unlocks the object in one
+        request. Until then nothing is asked of the store, so a missing object is an error of the
+        first read, or of ``info``. Each fetch is bound to the object of the first; reads raise
+        `ObjectChangedError` when it was replaced. Arguments and errors as `get`.
+
+        Mode ``wb``: a file to write to, in order. The object appears when it is closed; if the
+        ``with`` block is left by an exception, nothing does. Arguments and errors as `put`;
+        ``if_absent`` is looked at by the store at the end.
+
+        Args:
+            name: The object's name.
+            mode: ``rb`` or ``wb``.
+            key: Reading: use this key, whatever the object's description says or lacks.
+            as_name: Reading: the name it was sealed under.
+            footer_recipients: Reading: by the body alone.
+            version_id: Reading: this version rather than the newest.
+            context: Format ``sealed``: pairs that a writer and its readers give.
+            metadata: Writing: stored beside it in the clear.
+            content_type: Writing: of the plaintext.
+            headers: Writing: further content headers.
+            recipients: Writing: further master keys.
+            bind_name: Writing: whether the name is bound.
+            if_absent: Writing: only if there is no object of this name.
+
+        Raises:
+            UsageError: Another mode, or an argument of the other one.
+        """
+        check_name(name)
+        check_mode(
+            name,
+            mode,
+            reading=(key, as_name, footer_recipients, version_id),
+            writing=(metadata, content_type, headers, recipients, not bind_name, if_absent),
         )
-        fetch = fetch_from(self._store, name, if_match, version_id)
-        return open_stream(fetch, span, reading, progress=progress)
+        if mode == "rb":
+            reading = Reading.of(self._access, name, key, context, as_name, footer_recipients)
+            return ObjectFile(BoundObject(self._access.store, reading, version_id))
+        to = Destination.of(self._access, name, metadata, headers, content_type, if_absent)
+        sealing = self._access.sealing(name, recipients, context, bind_name=bind_name)
+        return open_writer(to, sealing, streamed=self._access.format == SEALED)
+
+    def upload(
+        self,
+        path: str | os.PathLike[str] | BinaryIO | IO[bytes],
+        name: str,
+        *,
+        metadata: Mapping[str, str] = NOTHING,
+        content_type: str | None = None,
+        headers: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] = (),
+        context: Mapping[str, str] = NOTHING,
+        bind_name: bool = True,
+        if_absent: bool = False,
+        part_size: int | None = None,
+        workers: int | None = None,
+        limit_rate: float | None = None,
+        threshold: int | None = None,
+        state: str | os.PathLike[str] | None = None,
+        resume: bool = True,
+        progress: Progress | None = None,
+    ) -> ObjectInfo:
+        """Encrypt a file and store it: above 16 MiB in parts, in parallel, resumable.
+
+        An upload that was interrupted, also by the end of the process, goes on when the same file
+        is uploaded to the same name again. What was sent is compared with the file as it is now;
+        if a part of it changed, the upload begins anew, under a new data key. With only the public
+        half of a key it always begins anew.
+
+        Args:
+            path: A file. A pipe, or a binary file object, is put as `put` does it.
+            name: The object's name.
+            metadata: As in `put`, like those not described here.
+            content_type: Of the plaintext.
+            headers: Further content headers.
+            recipients: Further master keys.
+            context: Pairs that a reader has to give too.
+            bind_name: Whether the name is bound.
+            if_absent: Only if there is no object of this name.
+            part_size: Bytes of plaintext in a part, as in `multipart`. None takes 16 MiB, or more
+                where 10,000 parts would not suffice.
+            workers: Parts at once, 1 or more. None takes 4, or one for each core if these are
+                fewer. Large parts are sent by fewer: 256 MiB of parts are in memory at most,
+                unless one has more.
+            limit_rate: Most bytes a second, 1 or more.
+            threshold: Files of more bytes go in parts. None takes 16 MiB.
+            state: Folder of the journal, which only you may be able to write. None takes
+                ``CIPHERBUCKET_STATE``, or the user's state directory.
+            resume: Go on with what an earlier call began; False aborts that and begins anew.
+            progress: Called with (bytes done, bytes in all).
+
+        Raises:
+            UsageError: Another process uploads this file to this name; or the path is none, as
+                bytes are.
+            SourceError: The file cannot be read, or changed meanwhile.
+            And the errors of `put`.
+        """
+        options = TransferOptions(
+            part_size, workers, limit_rate, threshold, state, resume, progress
+        )
+        to = Destination.of(self._access, name, metadata, headers, content_type, if_absent)
+        return files.upload(self._access, path, to, options, recipients, context, bind_name)
+
+    def download(
+        self,
+        name: str,
+        path: str | os.PathLike[str],
+        *,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
+        version_id: str | None = None,
+        part_size: int | None = None,
+        workers: int | None = None,
+        limit_rate: float | None = None,
+        threshold: int | None = None,
+        state: str | os.PathLike[str] | None = None,
+        resume: bool = True,
+        progress: Progress | None = None,
+    ) -> ObjectInfo:
+        """Fetch an object, decrypt it and write it to a file, wholly or not at all.
+
+        The file appears (or is replaced) only after the whole object was found good. A new file
+        is readable by its owner alone. Above 16 MiB ranges are fetched in parallel, and what an
+        interrupted call fetched is not fetched again. Further arguments and errors as `get`.
+
+        Args:
+            name: The object's name.
+            path: The file to write.
+            key: Use this key, whatever the object's description says or lacks.
+            context: Format ``sealed``: the pairs that the object was written with.
+            as_name: Format ``sealed``: the name it was sealed under.
+            footer_recipients: Format ``sealed``: read by the body alone.
+            version_id: This version rather than the newest.
+            part_size: Bytes of plaintext in a range; None takes 16 MiB.
+            workers: Ranges at once, as in `upload`.
+            limit_rate: Most bytes a second, 1 or more.
+            threshold: Objects of more bytes are fetched in ranges. None takes 16 MiB.
+            state: Folder of the journal, as in `upload`.
+            resume: Go on with what an earlier call began.
+            progress: Called with (bytes done, bytes in all).
+
+        Raises:
+            UsageError: The file cannot be written, or another process downloads to it.
+        """
+        options = TransferOptions(
+            part_size, workers, limit_rate, threshold, state, resume, progress
+        )
+        reading = Reading.of(self._access, name, key, context, as_name, footer_recipients)
+        return files.download(self._access, reading, path, options, version_id)
 
     def multipart(
         self,
@@ -255,20 +450,246 @@ class Bucket(Files, Inspection, Refused):
             UsageError: Sizes that cannot be done; the hint names one that can.
             MasterKeyError: The ring has no key that can write.
         """
-        refuse_reserved(metadata, name)
-        with named(name):
-            sealing = self._sealing(name, recipients, context, bind_name=bind_name)
-            plan = self._plan(part_size, data_size)
-            envelope, cipher = sealing(data_size=plan.data_size, part_size=plan.part_size)
-            plan = replace(plan, layout=cipher.layout)
-            upload_id = begin_upload(
-                self._store,
-                name,
-                envelope,
-                metadata=metadata,
-                headers=content_headers(headers, content_type),
-            )
-            return Multipart(self._store, name, upload_id, plan, envelope, cipher)
+        to = Destination.of(self._access, name, metadata, headers, content_type)
+        sealing = self._access.sealing(name, recipients, context, bind_name=bind_name)
+        return begin_multipart(to, sealing, part_plan(self.format, part_size, data_size))
+
+    def matches(
+        self,
+        name: str,
+        path: str | os.PathLike[str],
+        *,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        version_id: str | None = None,
+    ) -> bool:
+        """Return whether a file has the content of an object, without fetching the object.
+
+        The file is encrypted with the object's own key, in memory, and the CRC-64 of that is
+        compared with the store's. This finds changes, not attackers, who can make a CRC fit.
+
+        Args:
+            name: The object's name.
+            path: A regular file.
+            key: Use this key, whatever the object's description says or lacks.
+            context: Format ``sealed``: the pairs that the object was written with.
+            version_id: This version rather than the newest.
+
+        Raises:
+            SourceError: The file cannot be read.
+            UsageError: The store keeps no CRC-64.
+            And the errors of `get`.
+        """
+        reading = Reading.of(self._access, name, key=key, context=context)
+        return comparison.matches(self._access.store, reading, path, version_id)
+
+    def head(self, name: str, *, version_id: str | None = None) -> ObjectInfo:
+        """Return what is known of an object without its key; of plaintext objects too.
+
+        Raises:
+            ObjectNotFoundError: No such object.
+            EnvelopeError: Its envelope cannot be understood.
+        """
+        return ObjectInfo.head(self._access.store, name, version_id)
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is an object of this name, whatever its kind."""
+        try:
+            self._access.store.head(name)
+        except ObjectNotFoundError:
+            return False
+        return True
+
+    def list(self, prefix: str = "", *, delimiter: str = "") -> Iterator[Entry]:
+        """List objects in byte order of their names; sizes are stored sizes.
+
+        Args:
+            prefix: Only names that begin with this.
+            delimiter: Fold names that go on with it after the prefix into one entry each, whose
+                ``is_prefix`` is set.
+        """
+        return listing.list_objects(self._access.store, prefix, delimiter=delimiter)
+
+    def versions(self, prefix: str = "") -> Iterator[Version]:
+        """List all versions and delete markers, by name and then the newest first.
+
+        Raises:
+            UsageError: The store keeps no versions.
+        """
+        return self._access.store.list_versions(prefix)
+
+    def uploads(self, prefix: str = "") -> Sequence[Upload]:
+        """List unfinished uploads, by name and then start; each takes up room until aborted."""
+        return self._access.store.list_uploads(prefix)
+
+    def abort_upload(self, name: str, upload_id: str) -> None:
+        """Abort an unfinished upload. Aborting what is not there is no error."""
+        self._access.store.abort_upload(name, upload_id)
+
+    def delete(self, name: str, *, version_id: str | None = None) -> None:
+        """Delete an object. Deleting what is not there is no error (as in OSS)."""
+        self._access.store.delete(name, version_id=version_id)
+
+    def delete_many(self, names: Iterable[str]) -> dict[str, CipherbucketError]:
+        """Delete many objects; one that fails does not stop the others.
+
+        Returns:
+            The failures by name; empty when all are gone.
+        """
+        return listing.delete_many(self._access.store, names)
+
+    def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        if_absent: bool = False,
+        version_id: str | None = None,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] | None = None,
+    ) -> ObjectInfo:
+        """Copy an object; in the store, as it is, unless it is a sealed one bound to its name.
+
+        That one is read, verified and sealed anew under the new name, with a new data key, for the
+        ring's first key, for the recipients it has and for those that the bucket adds to every
+        new object. It gets the user's metadata and content headers of the source; ACL and tags are
+        those of a new object. Where the ring's first key is none of its recipients, it takes the
+        place of the one by which the object was opened.
+
+        Args:
+            source: An object's name.
+            target: The copy's name.
+            if_absent: Only if there is no object of the target's name.
+            version_id: This version of the source rather than the newest.
+            key: To open what must be sealed anew, whatever descriptions say.
+            context: Its context, also of the copy.
+            recipients: Instead of the other recipients that it has.
+
+        Raises:
+            ObjectNotFoundError: No such source.
+            UsageError: ``recipients`` for an object that is copied as it is.
+            ObjectChangedError: The source was replaced meanwhile; nothing was written.
+            PreconditionFailedError: ``if_absent`` did not hold.
+            MasterKeyError: There is no key to seal it with, or the key of a recipient is missing.
+            And the errors of `Bucket.get`, for an object that must be sealed anew.
+        """
+        return copying.copy(
+            self._access, source, target, if_absent, version_id, key, context, recipients
+        )
+
+    def copy_to(
+        self,
+        target: Bucket,
+        name: str,
+        target_name: str | None = None,
+        *,
+        if_absent: bool = False,
+        version_id: str | None = None,
+        workers: int | None = None,
+        limit_rate: float | None = None,
+        progress: Progress | None = None,
+    ) -> ObjectInfo:
+        """Copy an object to another store: ciphertext, envelope and all metadata unchanged.
+
+        Args:
+            target: The bucket there; neither needs a key.
+            name: An object's name here.
+            target_name: Its name there; None for the same.
+            if_absent: Only if there is no object of that name.
+            version_id: This version rather than the newest.
+            workers: Parts at once, for a large object.
+            limit_rate: Most bytes a second.
+            progress: Called with (bytes done, bytes in all), of stored bytes.
+
+        Raises:
+            UsageError: A sealed object that is bound to its name would get another.
+            ObjectChangedError: It was replaced meanwhile; nothing is left behind.
+            IntegrityError: What arrived is not what is stored here.
+            And the errors of `put` and `get`.
+        """
+        return copying.copy_to(
+            self._access,
+            target.access,
+            name,
+            target_name,
+            if_absent,
+            version_id,
+            workers,
+            limit_rate,
+            progress,
+        )
+
+    def rename(
+        self,
+        source: str,
+        target: str,
+        *,
+        if_absent: bool = False,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] | None = None,
+    ) -> ObjectInfo:
+        """Copy an object to a new name and delete the old one; not atomic.
+
+        Raises:
+            UsageError: Source and target are one name.
+            ObjectChangedError: The source was replaced meanwhile; both are left.
+            And the errors of `copy`.
+        """
+        return copying.rename(self._access, source, target, if_absent, key, context, recipients)
+
+    def update_metadata(
+        self,
+        name: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+    ) -> ObjectInfo:
+        """Replace an object's own metadata; its envelope is carried over unchanged.
+
+        Args:
+            name: The object's name.
+            metadata: All the user's metadata from now on; None keeps what is there.
+            headers: All content headers from now on; None keeps what is there.
+            content_type: This content type, beside the other headers.
+
+        Raises:
+            ObjectNotFoundError: No such object.
+            UsageError: A metadata name that belongs to envelopes.
+            PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
+            ObjectChangedError: Somebody else changed its metadata at the same time.
+        """
+        return update_metadata(self._access.store, name, metadata, headers, content_type)
+
+    def restore(self, name: str, *, days: int = 1, version_id: str | None = None) -> None:
+        """Ask for an archived object to be made readable; it takes minutes to hours.
+
+        Args:
+            name: The object's name.
+            days: How long it stays readable.
+            version_id: This version rather than the newest.
+
+        Raises:
+            UsageError: The store has no archive.
+        """
+        self._access.store.restore(name, days=days, version_id=version_id)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._access.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __reduce__(self) -> NoReturn:
         raise UsageError(
@@ -277,4 +698,4 @@ class Bucket(Files, Inspection, Refused):
         )
 
     def __repr__(self) -> str:
-        return f"Bucket({self.url!r}, {self._ring!r})"
+        return f"Bucket({self.url!r}, {self.ring!r})"

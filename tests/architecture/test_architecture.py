@@ -9,8 +9,8 @@ MODULES = sorted(SOURCES.rglob("*.py"))
 MEANINGLESS = {"utils", "helpers", "common", "misc"}
 UTILS_OF_OSS2 = Path("cipherbucket/oss2/utils.py")
 """Programs written for oss2 import this name."""
-API_OF_OSS2 = Path("cipherbucket/oss2/api.py")
-"""The signatures and docstrings of every verb of oss2's one class."""
+LONGEST = {Path("cipherbucket/bucket.py"): 700, Path("cipherbucket/oss2/api.py"): 1600}
+"""The signatures and docstrings of every verb of a bucket, and of oss2's one class."""
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCES)))
@@ -18,5 +18,4 @@ def test_a_module_has_a_name_that_says_something_and_can_be_read_whole(path: Pat
     relative = path.relative_to(SOURCES)
     if relative != UTILS_OF_OSS2:
         assert not MEANINGLESS & set(relative.with_suffix("").parts)
-    if relative != API_OF_OSS2:
-        assert len(path.read_text("utf-8").splitlines()) <= 450
+    assert len(path.read_text("utf-8").splitlines()) <= LONGEST.get(relative, 400)

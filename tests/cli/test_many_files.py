@@ -124,7 +124,7 @@ def test_a_signal_stops_a_tree_and_tells_how_to_go_on(
     assert again.returncode == 0
     assert (b"going on with an upload" in again.stderr) is large
     assert len(list(bucket.list())) == 20 + large
-    assert list(bucket.list_uploads()) == []
+    assert list(bucket.uploads()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

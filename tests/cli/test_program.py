@@ -210,13 +210,13 @@ def test_an_upload_goes_on_after_a_signal(
         told = process.stderr.read()
     assert (b"run the same command again to go on" in told) is (number != signal.SIGKILL)
     assert not bucket.exists("huge")
-    assert len(bucket.list_uploads()) == 1
+    assert len(bucket.uploads()) == 1
     again = program(*command)
     assert (again.returncode, again.stdout) == (0, b"")
     assert again.stderr.startswith(b"cipherbucket: 'huge': going on with an upload, ")
     assert again.stderr.count(b"\n") == 1
     assert read(bucket, "huge") == data
-    assert list(bucket.list_uploads()) == []
+    assert list(bucket.uploads()) == []
 
 
 def test_no_resume_begins_anew_and_quiet_says_nothing(
@@ -233,7 +233,7 @@ def test_no_resume_begins_anew_and_quiet_says_nothing(
             process.kill()
         again = program(*command, option)
         assert (again.returncode, again.stderr) == (0, b"")
-        assert list(bucket.list_uploads()) == []
+        assert list(bucket.uploads()) == []
 
 
 def journal_lines() -> int:

@@ -121,7 +121,7 @@ def test_what_may_pass_is_tried_again(
     def fails(*_: object, **__: object) -> None:
         raise error("down")
 
-    monkeypatch.setattr(cb.Bucket, "_renewed", fails)
+    monkeypatch.setattr("cipherbucket.rotation.passes.reencrypted_object", fails)
     monkeypatch.setattr("cipherbucket.writing.one_request.time.sleep", lambda _: None)
     result = invoke("reencrypt", "-r", "-k", keys / "mine.pem", url)
     assert told(result.stdout)[1] == "failed 1 object 3 bytes; the same command tries these again"

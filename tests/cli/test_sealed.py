@@ -311,8 +311,8 @@ def test_stat_shows_recipients_of_the_first_day_where_they_differ(
     url: str, sealed: cb.Bucket, key_file: Path, other_key_file: Path, aes_file: Path
 ) -> None:
     sealed.put("a", BODY, recipients=[cb.load_key(other_key_file)])
-    sealed.remove_recipient("a", cb.load_key(other_key_file))
-    sealed.add_recipient("a", cb.load_key(aes_file))
+    cb.recipients.remove(sealed, "a", cb.load_key(other_key_file))
+    cb.recipients.add(sealed, "a", cb.load_key(aes_file))
     output = succeed("stat", "-k", key_file, f"{url}/a").stdout
     assert line(output, "recipient 2").startswith('{"desc":"vault"}')
     assert "those of the day it was sealed" in line(output, "footer")
@@ -340,7 +340,7 @@ def test_stat_shows_what_was_moved_altered_or_damaged(
     with cb.open_store(url) as store:
         ours, theirs = (dict(store.head(name).metadata) for name in ("a", "other"))
         store.put("c", b"?" * 1000, metadata=theirs)
-        sealed.add_recipient("a", cb.load_key(other_key_file))
+        cb.recipients.add(sealed, "a", cb.load_key(other_key_file))
         added = store.head("a").metadata["cipherbucket-recipients"]
         altered = {**ours, "cipherbucket-recipients": added}
         store.replace_metadata("a", metadata=altered, headers={})

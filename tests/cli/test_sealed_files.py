@@ -189,9 +189,9 @@ def test_repair_asks_on_a_terminal(
 def test_repair_shows_whom_it_lets_in_and_whom_it_shuts_out(
     url: str, sealed: cb.Bucket, key_file: Path, other_key_file: Path, tmp_path: Path
 ) -> None:
-    sealed.remove_recipient("dir/a", cb.load_key(other_key_file))
+    cb.recipients.remove(sealed, "dir/a", cb.load_key(other_key_file))
     new = cb.create_aes_key_file(tmp_path / "new.key", description={"desc": "new"})
-    sealed.add_recipient("dir/a", new)
+    cb.recipients.add(sealed, "dir/a", new)
     sound = succeed("repair", "-k", key_file, "-f", f"{url}/dir/a").stdout
     assert sound == "nothing to repair: the metadata of 'dir/a' is authentic\n"
     with cb.open_store(url) as store:  # somebody spoils the MAC

@@ -82,14 +82,14 @@ def test_clearing_asks_first(url: str, bucket: cb.Bucket, left: Path) -> None:
 
 def test_clearing_leaves_nothing(url: str, bucket: cb.Bucket, left: Path) -> None:
     assert len(list(left.glob(".cipherbucket-*"))) == 1
-    assert len(bucket.list_uploads()) == 2
+    assert len(bucket.uploads()) == 2
     result = succeed("transfers", "--clear", "-f")
     assert result.stderr == "cipherbucket: cleared 2 transfers\n"
     assert [path.name for path in left.iterdir()] == ["file"]
-    assert [each.name for each in bucket.list_uploads()] == ["theirs"]
+    assert [each.name for each in bucket.uploads()] == ["theirs"]
     result = succeed("transfers", "--clear", "-f", f"{url}/th")
     assert result.stderr == "cipherbucket: cleared 1 transfer\n"
-    assert list(bucket.list_uploads()) == []
+    assert list(bucket.uploads()) == []
     assert read(bucket, "stored") == BIG
     assert list(cb.abandoned()) == []
 

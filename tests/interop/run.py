@@ -136,5 +136,5 @@ class Run:
 
     def _oldest(self, name: str) -> str:
         with open_ours(self.client) as bucket:
-            versions = [version for version in bucket.list_versions(name) if version.name == name]
+            versions = [version for version in bucket.versions(name) if version.name == name]
         return versions[-1].version_id

@@ -39,9 +39,9 @@ def rotated(client: Client, name: str, old: Key, new: Key) -> None:
     """Rewrap under the new key, which takes the old one's description in two steps."""
     with open_ours(replace(client, keys=(old,))) as bucket, in_parts():
         temporary = cb.RsaKey.from_pem(new.private, description={"desc": "between"})
-        bucket.rewrap(name, temporary)
+        cb.rotation.rewrap(bucket, name, temporary)
     with open_ours(replace(client, keys=(new,))) as bucket, in_parts():
-        now = bucket.rewrap(name, key=temporary)
+        now = cb.rotation.rewrap(bucket, name, key=temporary)
     assert now.envelope is not None
     assert now.envelope.recipients[0].description == LABEL
 
@@ -67,7 +67,7 @@ def test_all_read_it_with_the_new_key_and_none_with_the_old(
     else:
         key = cb.RsaKey.from_pem(old.private, description=LABEL)
         with open_ours(replace(writing, keys=(new,))) as bucket:
-            bucket.reencrypt(name, key=key)
+            cb.rotation.reencrypt(bucket, name, key=key)
 
     for reader in READERS:
         need(reader)

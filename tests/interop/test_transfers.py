@@ -10,14 +10,14 @@ from tests.interop.matrix import OURS, PART_SIZE, READERS, WRITERS
 from tests.interop.peers import open_ours
 from tests.interop.run import Run
 
-from cipherbucket.transfers import verbs
+from cipherbucket.transfers import files
 
 DATA = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(11_000))[:351_234]
 
 
 @pytest.fixture(autouse=True)
 def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verbs, "THRESHOLD", PART_SIZE)
+    monkeypatch.setattr(files, "THRESHOLD", PART_SIZE)
 
 
 @pytest.mark.parametrize("reader", [name for name in READERS if name != OURS])
@@ -28,7 +28,7 @@ def test_a_file_that_we_upload_in_parts_is_read(run: Run, reader: str, tmp_path:
     path.write_bytes(DATA)
     with open_ours(client) as bucket:
         bucket.upload(path, "transfers/ours", part_size=PART_SIZE, workers=3)
-        assert not bucket.list_uploads("transfers/")
+        assert not bucket.uploads("transfers/")
 
     assert run.peers[reader].get(client, "transfers/ours") == DATA
     assert (

@@ -173,7 +173,7 @@ def test_what_is_stored_is_the_plaintext_under_the_keystream_and_nothing_more(
     buffer = bytearray(size)
     store.get("name").readinto(buffer)
     assert size < 16 or buffer != data
-    cipher: Ctr = open_oss(info.envelope, bucket.ring, bucket._policy)
+    cipher: Ctr = open_oss(info.envelope, bucket.ring, bucket.access.policy)
     cipher.stream().apply(buffer)
 
     assert buffer == data

@@ -90,7 +90,7 @@ def moving(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[transfer_scenes.Scene]:
     """Return a file and a bucket where small files go in parts; check the law at the end."""
-    monkeypatch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 64 << 10)
+    monkeypatch.setattr("cipherbucket.transfers.files.THRESHOLD", 64 << 10)
     aes = cb.AesKey(transfer_scenes.AES, description={"desc": "tests"})
     scene = transfer_scenes.Scene(
         transfer_scenes.Wire(any_store),

@@ -80,7 +80,7 @@ def test_what_is_killed_goes_on(
     assert ledger.stat().st_mode & 0o777 == 0o600
     if verb == "audit":
         with cb.open_bucket("oss://audited", settings=settings_of(slow)) as bucket:
-            audit = bucket.audit()
+            audit = cb.audit.run(bucket)
             assert 0 < audit._ledger.resumed < OBJECTS
             names = [each.name for each in audit.objects()]
             assert names == [f"{number:06}" for number in range(OBJECTS)]
@@ -95,7 +95,7 @@ def test_a_store_that_fails_now_and_then_is_asked_again(key: cb.RsaKey) -> None:
     ):
         for number in range(40):
             bucket.put(f"{number:02}", b"x")
-        with bucket.audit() as audit:
+        with cb.audit.run(bucket) as audit:
             assert audit.summary.objects == 40
             answered = [each for each in audit.objects() if each.format == "oss"]
             assert all(each.verified for each in answered)
@@ -124,13 +124,13 @@ def versioned(key: cb.RsaKey) -> Iterator[cb.Bucket]:
 
 def test_old_versions_name_old_keys(versioned: cb.Bucket) -> None:
     vault = aes("old")
-    sealed(versioned._store, vault).put("a", b"old")
+    sealed(versioned.access.store, vault).put("a", b"old")
     versioned.put("a", b"new")
-    with versioned.audit(retire=[vault]) as audit:
+    with cb.audit.run(versioned, retire=[vault]) as audit:
         (asked,) = audit.answers
         assert (asked.answer, audit.facts.versions) == ("unknown", "not looked at")
         assert asked.reasons == ["old versions were not looked at, and the store keeps them"]
-    with versioned.audit(versions=True, retire=[vault]) as audit:
+    with cb.audit.run(versioned, versions=True, retire=[vault]) as audit:
         (asked,) = audit.answers
         assert (asked.answer, asked.first) == ("no", ["a"])
         assert [each.format for each in audit.objects()] != ["oss"]
@@ -141,9 +141,9 @@ def test_what_was_deleted_is_there_still(versioned: cb.Bucket) -> None:
     versioned.put("a", b"x")
     versioned.delete("a")
     (key,) = versioned.ring.keys
-    with versioned.audit(retire=[key]) as audit:  # nothing is listed, and yet
+    with cb.audit.run(versioned, retire=[key]) as audit:  # nothing is listed, and yet
         assert [each.answer for each in audit.answers] == ["unknown"]
-    with versioned.audit(versions=True, retire=[key]) as audit:
+    with cb.audit.run(versioned, versions=True, retire=[key]) as audit:
         assert [each.answer for each in audit.answers] == ["no"]
 
 
@@ -154,7 +154,7 @@ def test_an_unversioned_bucket_has_no_old_versions(key: cb.RsaKey) -> None:
     ):
         bucket.put("a", b"x")
         for versions in (False, True):
-            with bucket.audit(versions=versions, retire=[aes("old")]) as audit:
+            with cb.audit.run(bucket, versions=versions, retire=[aes("old")]) as audit:
                 assert [each.answer for each in audit.answers] == ["yes"]
 
 
@@ -170,14 +170,14 @@ def test_the_kms_tells_which_key_it_is(format: str, store: cb.MemoryStore) -> No
         for name, key in (("honest", honest), ("lying", lying), ("nameless", nameless)):
             cb.Bucket(store, cb.KeyRing(key), format=format).put(name, b"x")
         bucket = cb.Bucket(store, cb.KeyRing())
-        with bucket.audit(retire=[two], known=[{"kms": two}]) as audit:
+        with cb.audit.run(bucket, retire=[two], known=[{"kms": two}]) as audit:
             assert [each.findings for each in audit.objects()] == [(), (), ()]
             (asked,) = audit.answers  # a description names no key of a KMS, but by its id
             assert asked.answer == "unknown"
             assert asked.reasons == ["1 object of KMS keys whose ids are not known (--ask-kms)"]
-        with bucket.audit(prefix="honest", retire=[two], known=[{"kms": two}]) as audit:
+        with cb.audit.run(bucket, prefix="honest", retire=[two], known=[{"kms": two}]) as audit:
             assert [each.answer for each in audit.answers] == ["yes"]
-        with bucket.audit(ask_kms=honest, retire=[two, one]) as audit:
+        with cb.audit.run(bucket, ask_kms=honest, retire=[two, one]) as audit:
             told = {each.name: each for each in audit.objects()}
             assert {name: each.recipients[0].kms_id for name, each in told.items()} == {
                 "honest": one,
@@ -204,7 +204,7 @@ def test_what_the_kms_does_not_know_is_unknown(store: cb.MemoryStore, key: cb.Rs
             for kms in (first, other)
         ]
         cb.Bucket(store, cb.KeyRing(keys[0])).put("elsewhere", b"x")
-        with cb.Bucket(store, cb.KeyRing()).audit(ask_kms=keys[1], retire=[key]) as audit:
+        with cb.audit.run(cb.Bucket(store, cb.KeyRing()), ask_kms=keys[1], retire=[key]) as audit:
             (found,) = audit.objects()
             assert found.findings == ("kms",)
             (asked,) = audit.answers
@@ -222,7 +222,9 @@ def test_a_kms_that_is_down_takes_nothing_else_away(store: cb.MemoryStore) -> No
     down = cb.KmsSettings(endpoint="http://127.0.0.1:9", credentials=credentials, attempts=1)
     asking = cb.AliKmsKey(one, down)
     asked: list[cb.MasterKey | str] = [one, aes("unused")]
-    with cb.Bucket(store, cb.KeyRing()).audit(ask_kms=asking, retire=asked, workers=2) as audit:
+    with cb.audit.run(
+        cb.Bucket(store, cb.KeyRing()), ask_kms=asking, retire=asked, workers=2
+    ) as audit:
         assert {each.format for each in audit.objects()} == {"oss"}
         assert {each.recipients[0].label.kms_id for each in audit.objects()} == {one}
         assert audit.summary.formats["oss"][0] == 130
@@ -232,7 +234,9 @@ def test_a_kms_that_is_down_takes_nothing_else_away(store: cb.MemoryStore) -> No
         assert number == 130
         assert [each.answer for each in audit.answers] == ["no", "yes"]
     other = cb.AliKmsKey("1234abcd", down)
-    with cb.Bucket(store, cb.KeyRing()).audit("00", ask_kms=asking, retire=[other]) as audit:
+    with cb.audit.run(
+        cb.Bucket(store, cb.KeyRing()), "00", ask_kms=asking, retire=[other]
+    ) as audit:
         (answer,) = audit.answers
         assert answer.answer == "unknown"
         assert answer.reasons == ["10 objects of KMS keys, and the KMS could not be asked which"]
@@ -251,9 +255,9 @@ def test_what_the_kms_was_not_asked_is_asked_by_the_run_that_goes_on(
         bucket = cb.Bucket(store, cb.KeyRing())
         with (
             pytest.raises(cb.UsageError),
-            bucket.audit(ask_kms=cb.AliKmsKey(one, down)) as audit,
+            cb.audit.run(bucket, ask_kms=cb.AliKmsKey(one, down)) as audit,
         ):
             audit.write_csv("/nowhere/at/all.csv")  # which leaves the ledger behind
-        with bucket.audit(ask_kms=cb.AliKmsKey(one, up)) as audit:
+        with cb.audit.run(bucket, ask_kms=cb.AliKmsKey(one, up)) as audit:
             assert [each.recipients[0].kms_id for each in audit.objects()] == [one]
             assert audit.summary.findings == {}

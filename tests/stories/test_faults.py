@@ -191,7 +191,7 @@ def test_what_succeeds_is_right_and_what_fails_leaves_nothing(
                 story.step()
             assert story.succeeded > 0.9 * operations
             # Left alone, the endpoint tells what is really there.
-            assert bucket.list_uploads() == []
+            assert bucket.uploads() == []
             for name in NAMES:
                 story.get(name)
     leftovers = {path.name for path in tmp_path.iterdir()} - {"body", "target"}

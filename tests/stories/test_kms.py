@@ -80,8 +80,8 @@ def test_recipients_come_and_go(kms: KmsEndpoint) -> None:
     for key in (old, recovery):
         assert bucket_of(key, store, "sealed").get("name").read() == BODY
 
-    vault.add_recipient("name", new)
-    vault.remove_recipient("name", old)
+    cb.recipients.add(vault, "name", new)
+    cb.recipients.remove(vault, "name", old)
 
     with pytest.raises(cb.NoMatchingKeyError):
         vault.get("name")

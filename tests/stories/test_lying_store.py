@@ -234,7 +234,9 @@ def test_a_change_of_recipients_between_two_reads_is_none_of_the_object(
 ) -> None:
     reader = Reopened(raw, scene)
     before = raw.head(NAME).metadata
-    sealed_bucket(raw, scene).add_recipient(NAME, cb.AesKey(bytes(32), description={"desc": "b"}))
+    cb.recipients.add(
+        sealed_bucket(raw, scene), NAME, cb.AesKey(bytes(32), description={"desc": "b"})
+    )
 
     assert raw.head(NAME).metadata != before
     assert reader.read() == PLAIN[CHUNK + 5 : CHUNK + 10]

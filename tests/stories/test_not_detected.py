@@ -132,7 +132,7 @@ def test_an_older_set_of_recipients_that_is_put_back_is_read(scene: Scene, raw: 
     theirs = cb.Bucket(raw, cb.KeyRing(leaver), format="sealed")
     bucket.put(NAME, PLAIN, recipients=[leaver])
     before = raw_of(raw, NAME)
-    bucket.remove_recipient(NAME, leaver)
+    cb.recipients.remove(bucket, NAME, leaver)
     with pytest.raises(cb.NoMatchingKeyError):
         theirs.get(NAME)
     serve(raw, replace(raw_of(raw, NAME), metadata=before.metadata))

@@ -50,7 +50,7 @@ def test_in_the_right_order(scene: Scene, plain: bytes) -> None:
 
     both = scene.bucket(scene.new, scene.old)
     assert both.get(scene.name).read() == plain
-    rewrapped = both.rewrap(scene.name)
+    rewrapped = cb.rotation.rewrap(both, scene.name)
 
     assert labels(rewrapped) == ["new"]
     assert scene.bucket(scene.new).get(scene.name).read() == plain
@@ -65,7 +65,7 @@ def test_in_the_right_order(scene: Scene, plain: bytes) -> None:
 def test_again_changes_nothing_and_asks_once(scene: Scene) -> None:
     scene.rotated()
     requests = Requests(scene.store)
-    again = scene.bucket(scene.new, scene.old).rewrap(scene.name)
+    again = cb.rotation.rewrap(scene.bucket(scene.new, scene.old), scene.name)
     assert requests.names in (["HEAD"], ["head"])
     assert labels(again) == ["new"]
 
@@ -135,7 +135,7 @@ def test_a_new_key_with_the_label_of_another_is_refused_before_any_request(scene
     with pytest.raises(cb.MasterKeyError, match="could not be told apart"):
         scene.rotated(to=namesake)
     with pytest.raises(cb.MasterKeyError, match="could not be told apart"):
-        scene.bucket().rewrap_all("", namesake)
+        cb.rotation.rewrap_all(scene.bucket(), "", namesake)
     assert requests.names == []
 
 
@@ -160,7 +160,7 @@ def test_the_same_key_is_given_a_description(scene: Scene) -> None:
 
 def test_key_opens_whatever_the_description_says(scene: Scene) -> None:
     mislabelled = _labelled(scene, "old", {"desc": "forgotten"})
-    rewrapped = scene.bucket(scene.new).rewrap(scene.name, key=mislabelled)
+    rewrapped = cb.rotation.rewrap(scene.bucket(scene.new), scene.name, key=mislabelled)
     assert labels(rewrapped) == ["new"]
     scene.assert_law()
 
@@ -245,11 +245,13 @@ def test_a_second_rotator_between_any_two_requests_of_the_first(
         def other(now: int, _: str, number: int = number) -> None:
             if now == number:
                 ring = scene.new if to_same else third
-                scene.bucket(ring, scene.old, *([scene.new] * (not to_same))).rewrap(scene.name)
+                cb.rotation.rewrap(
+                    scene.bucket(ring, scene.old, *([scene.new] * (not to_same))), scene.name
+                )
 
         requests.before = other
         with contextlib.suppress(cb.ObjectChangedError, cb.PreconditionFailedError):
-            scene.bucket(scene.new, scene.old, third).rewrap(scene.name, workers=1)
+            cb.rotation.rewrap(scene.bucket(scene.new, scene.old, third), scene.name, workers=1)
         came = len(requests.names) >= number
         requests.forget()
         assert scene.read(scene.new, third, scene.old) == LARGE

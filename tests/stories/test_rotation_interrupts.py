@@ -70,7 +70,7 @@ def test_nothing_is_written_after_an_interrupt(
         requests.before = hang
         bucket = scene.bucket(scene.new, scene.old)
         try:
-            getattr(bucket, verb)(workers=1, progress=interrupt).close()
+            getattr(cb.rotation, verb)(bucket, workers=1, progress=interrupt).close()
         except KeyboardInterrupt:
             written = [name for name in requests.names if name in WRITES]
             released.set()

@@ -89,7 +89,7 @@ def assert_whole(bucket: cb.Bucket, name: str, plain: bytes) -> str:
 
 def clear(bucket: cb.Bucket) -> int:
     """Abort what a killed process left of a large object; return how much that was."""
-    left = [upload for upload in bucket.list_uploads() if upload.name.startswith("killed/")]
+    left = [upload for upload in bucket.uploads() if upload.name.startswith("killed/")]
     for upload in left:
         bucket.abort_upload(upload.name, upload.upload_id)
     return len(left)
@@ -134,7 +134,7 @@ def test_a_pass_killed_on_its_way_goes_on_where_it_was(
         died = nursery.died(going)
         with errand.bucket() as bucket:
             before = {entry.name: entry for entry in bucket.list("killed/many/")}
-            with getattr(bucket, verb)("killed/many/", workers=2) as report:
+            with getattr(cb.rotation, verb)(bucket, "killed/many/", workers=2) as report:
                 assert report.failed.objects == 0
                 assert report.done.objects + report.skipped.objects == MANY
                 done_before = report.resumed
@@ -148,7 +148,7 @@ def test_a_pass_killed_on_its_way_goes_on_where_it_was(
             for number in range(MANY):
                 plain = SMALL + bytes([number])
                 assert assert_whole(bucket, f"killed/many/{number:02}", plain) == "new"
-            assert list(bucket.list_uploads()) == []
+            assert list(bucket.uploads()) == []
         assert list(state_folder().glob("*.ledger*")) == []
         if not died:
             break

@@ -36,7 +36,7 @@ def test_from_a_file_to_the_kms_to_another_of_its_keys_and_back(
 ) -> None:
     one, two = kms_key(kms, "alias/one"), kms_key(kms, "alias/two")
     for writes, reads in ((one, scene.old), (two, one), (scene.new, two)):
-        now = getattr(scene.bucket(writes, reads), verb)(scene.name)
+        now = getattr(cb.rotation, verb)(scene.bucket(writes, reads), scene.name)
         assert labels(now) == [writes.description["desc"]]
         assert scene.bucket(writes).get(scene.name).read() == SMALL
         with pytest.raises(cb.NoMatchingKeyError):
@@ -49,12 +49,12 @@ def test_with_a_forced_key_of_the_kms_what_is_done_is_found_done(
 ) -> None:
     """A KMS opens what any of its keys wrapped, so that this cannot tell whose an object is."""
     one, two = kms_key(kms, "alias/one"), kms_key(kms, "alias/two")
-    scene.bucket(one, scene.old).rewrap(scene.name)
+    cb.rotation.rewrap(scene.bucket(one, scene.old), scene.name)
     bucket = scene.bucket(two)
-    with bucket.rewrap_all(key=one) as report:
+    with cb.rotation.rewrap_all(bucket, key=one) as report:
         assert report.done.objects == 1
     before = scene.store.head(scene.name)
-    with bucket.rewrap_all(key=one) as report:
+    with cb.rotation.rewrap_all(bucket, key=one) as report:
         assert dict(report.reasons) == {"has the new key": 1}
     assert scene.store.head(scene.name) == before
 
@@ -65,13 +65,13 @@ def test_an_alias_that_leads_to_another_key_is_rotated_away_from_by_that_keys_id
     """docs/rotation.md: the alias is all that the objects tell."""
     old, new = (kms_key(kms, f"alias/{which}") for which in ("one", "two"))
     under_alias = cb.AliKmsKey(old.id, old._settings, description={"kms": "alias/any"})
-    scene.bucket(under_alias, scene.old).rewrap(scene.name)
+    cb.rotation.rewrap(scene.bucket(under_alias, scene.old), scene.name)
     moved = cb.AliKmsKey(new.id, new._settings, description={"kms": "alias/any"})
     by_id = cb.AliKmsKey(new.id, new._settings)
-    with scene.bucket(moved).rewrap_all() as report:
+    with cb.rotation.rewrap_all(scene.bucket(moved)) as report:
         assert dict(report.reasons) == {"has the new key": 1}
     reads = cb.AliKmsKey("alias/one", old._settings, description={"kms": "alias/any"})
-    with scene.bucket(by_id, reads).rewrap_all() as report:
+    with cb.rotation.rewrap_all(scene.bucket(by_id, reads)) as report:
         assert report.done.objects == 1
     only_new = cb.AliKmsKey(new.id, new._settings, allowed=[])
     assert scene.bucket(only_new).get(scene.name).read() == SMALL
@@ -86,9 +86,9 @@ def test_a_key_that_is_disabled_changes_nothing(kms: KmsEndpoint, scene: Scene, 
     off._client._call("DisableKey", "", KeyId=off.id)
     before = [scene.store.head(name) for name in (scene.name, "under it")]
     with pytest.raises(cb.KmsError):
-        getattr(scene.bucket(off, scene.old), verb)(scene.name)
+        getattr(cb.rotation, verb)(scene.bucket(off, scene.old), scene.name)
     with pytest.raises(cb.KmsError):
-        getattr(scene.bucket(scene.new, off), verb)("under it")
+        getattr(cb.rotation, verb)(scene.bucket(scene.new, off), "under it")
     assert [scene.store.head(name) for name in (scene.name, "under it")] == before
     assert scene.store.list_uploads() == []
 
@@ -102,9 +102,9 @@ def test_a_pass_under_a_disabled_key_ends_and_goes_on_later(kms: KmsEndpoint, sc
     off._client._call("DisableKey", "", KeyId=off.id)
     bucket = scene.bucket(off, scene.old)
     with pytest.raises(cb.KmsError):
-        bucket.rewrap_all("many/", workers=2)
+        cb.rotation.rewrap_all(bucket, "many/", workers=2)
     assert scene.label("many/000") == "old"
     off._client._call("EnableKey", "", KeyId=off.id)
-    with bucket.rewrap_all("many/", workers=4) as report:
+    with cb.rotation.rewrap_all(bucket, "many/", workers=4) as report:
         assert (report.done.objects, report.failed.objects) == (110, 0)
     assert {scene.label(entry.name) for entry in bucket.list("many/")} == {"alias/off"}

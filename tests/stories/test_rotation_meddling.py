@@ -92,7 +92,7 @@ def retyped(scene: Scene) -> None:
 
 
 def joined(scene: Scene) -> None:
-    scene.bucket(scene.old, scene.new).add_recipient(scene.name, key_for("sealed", "third"))
+    cb.recipients.add(scene.bucket(scene.old, scene.new), scene.name, key_for("sealed", "third"))
 
 
 def theirs_stayed(scene: Scene, change: Callable[[Scene], None]) -> bool:
@@ -142,9 +142,9 @@ def test_their_change_stays_whenever_it_comes(
         try:
             bucket = scene.bucket(*keys)
             if verb == "rewrap":
-                bucket.rewrap(scene.name, workers=1)
+                cb.rotation.rewrap(bucket, scene.name, workers=1)
             else:
-                bucket.reencrypt(scene.name)
+                cb.rotation.reencrypt(bucket, scene.name)
             failed = False
         except MEANWHILE:
             failed = True

@@ -47,7 +47,7 @@ def test_a_leaked_key_opens_nothing_any_more(scene: Scene, plain: bytes) -> None
     """Not even with the envelope that somebody kept."""
     before = scene.put(plain)
     kept = dict(scene.store.head(scene.name).metadata)
-    fixed = scene.bucket(scene.new, scene.old).reencrypt(scene.name)
+    fixed = cb.rotation.reencrypt(scene.bucket(scene.new, scene.old), scene.name)
 
     assert labels(fixed) == ["new"]
     assert scene.bucket(scene.new).get(scene.name).read() == plain
@@ -69,19 +69,19 @@ def test_a_removed_recipient_is_shut_out(any_store: Store) -> None:
     scene = Scene(any_store, "sealed")
     third = key_for("sealed", "third")
     scene.put()
-    scene.bucket().add_recipient(scene.name, third)
+    cb.recipients.add(scene.bucket(), scene.name, third)
     kept = dict(scene.store.head(scene.name).metadata)
-    scene.bucket().remove_recipient(scene.name, third)
+    cb.recipients.remove(scene.bucket(), scene.name, third)
     scene.store.replace_metadata(scene.name, metadata=kept, headers=None)
     assert scene.bucket(third).get(scene.name).read() == SMALL, "so far it still does"
-    scene.bucket().remove_recipient(scene.name, third)
+    cb.recipients.remove(scene.bucket(), scene.name, third)
 
-    scene.bucket().reencrypt(scene.name)
+    cb.rotation.reencrypt(scene.bucket(), scene.name)
 
     scene.store.replace_metadata(scene.name, metadata=kept, headers=None)
     with pytest.raises(cb.SecurityError):
         scene.bucket(third).get(scene.name).read()
-    footer = scene.bucket().footer(scene.name)
+    footer = cb.recipients.footer(scene.bucket(), scene.name)
     assert [each.description["desc"] for each in footer.recipients] == ["old"]
 
 
@@ -89,13 +89,13 @@ def test_the_other_recipients_stay(any_store: Store) -> None:
     scene = Scene(any_store, "sealed")
     third, fourth = key_for("sealed", "third"), key_for("sealed", "fourth")
     scene.bucket(recipients=[third]).put(scene.name, SMALL)
-    fixed = scene.bucket(scene.new, scene.old, third).reencrypt(scene.name)
+    fixed = cb.rotation.reencrypt(scene.bucket(scene.new, scene.old, third), scene.name)
     assert labels(fixed) == ["new", "third"]
     assert scene.bucket(third).get(scene.name).read() == SMALL
 
-    fixed = scene.bucket(scene.new).reencrypt(scene.name, recipients=[fourth])
+    fixed = cb.rotation.reencrypt(scene.bucket(scene.new), scene.name, recipients=[fourth])
     assert labels(fixed) == ["new", "fourth"]
-    fixed = scene.bucket(scene.new).reencrypt(scene.name, recipients=[])
+    fixed = cb.rotation.reencrypt(scene.bucket(scene.new), scene.name, recipients=[])
     assert labels(fixed) == ["new"]
 
 
@@ -104,7 +104,7 @@ def test_a_recipient_whose_key_is_not_at_hand_is_not_dropped_quietly(any_store: 
     scene.bucket(recipients=[key_for("sealed", "third")]).put(scene.name, SMALL)
     before = scene.store.head(scene.name)
     with pytest.raises(cb.MasterKeyError, match="is not in the ring"):
-        scene.bucket(scene.new, scene.old).reencrypt(scene.name)
+        cb.rotation.reencrypt(scene.bucket(scene.new, scene.old), scene.name)
     assert scene.store.head(scene.name) == before
 
 
@@ -117,8 +117,8 @@ def test_name_and_context_stay_bound_as_they_were(
     scene.bucket().put(scene.name, SMALL, bind_name=bind_name, context=context)
     if context:
         with pytest.raises(cb.BindingError):
-            scene.bucket(scene.new, scene.old).reencrypt(scene.name)
-    fixed = scene.bucket(scene.new, scene.old).reencrypt(scene.name, context=context)
+            cb.rotation.reencrypt(scene.bucket(scene.new, scene.old), scene.name)
+    fixed = cb.rotation.reencrypt(scene.bucket(scene.new, scene.old), scene.name, context=context)
     assert fixed.envelope is not None
     assert fixed.envelope.seal is not None
     assert fixed.envelope.seal.binds_name == bind_name
@@ -136,8 +136,8 @@ def test_oss_becomes_sealed_by_name_alone(any_store: Store, plain: bytes) -> Non
     scene.put()
     bucket = to_sealed(any_store, scene.old)
     with pytest.raises(cb.PolicyError, match="of another kind: oss"):
-        bucket.reencrypt(scene.name)
-    sealed = bucket.reencrypt(scene.name, kinds=["oss"])
+        cb.rotation.reencrypt(bucket, scene.name)
+    sealed = cb.rotation.reencrypt(bucket, scene.name, kinds=["oss"])
     assert (sealed.format, sealed.size) == ("sealed", len(plain))
     assert bucket.get(scene.name).read() == plain
     assert dict(sealed.metadata) == METADATA
@@ -149,8 +149,8 @@ def test_plaintext_is_encrypted_by_name_alone(scene: Scene, plain: bytes) -> Non
     scene.plain = plain
     scene.store.put(scene.name, plain, metadata=METADATA, headers=HEADERS)
     with pytest.raises(cb.PolicyError, match="of another kind: plaintext"):
-        scene.bucket(scene.new).reencrypt(scene.name)
-    scene.bucket(scene.new).reencrypt(scene.name, kinds=["plaintext"])
+        cb.rotation.reencrypt(scene.bucket(scene.new), scene.name)
+    cb.rotation.reencrypt(scene.bucket(scene.new), scene.name, kinds=["plaintext"])
     assert scene.label() == "new"
     scene.assert_law()
 
@@ -163,12 +163,12 @@ def test_v1_objects_of_oss2_become_what_is_written_today(vector: Vector, to: str
     new = key_for(to, "new")
     bucket = cb.Bucket(store, cb.KeyRing(new, *ring_for(vector).keys), format=to)
     with pytest.raises(cb.PolicyError):
-        bucket.reencrypt("object")
-    fixed = bucket.reencrypt("object", kinds=["oss-v1"])
+        cb.rotation.reencrypt(bucket, "object")
+    fixed = cb.rotation.reencrypt(bucket, "object", kinds=["oss-v1"])
     assert fixed.format == to
     assert bucket.get("object").read() == vector.plaintext()
     assert not any(name.startswith("oss-") for name in store.head("object").metadata)
-    again = bucket.rewrap("object", key_for(to, "third"))
+    again = cb.rotation.rewrap(bucket, "object", key_for(to, "third"))
     assert labels(again) == ["third"]
 
 
@@ -180,7 +180,7 @@ def test_objects_of_every_sdk_get_another_key(vector: Vector, verb: str) -> None
     store.put("object", vector.ciphertext, metadata=vector.metadata)
     new = key_for("oss", "new")
     bucket = cb.Bucket(store, cb.KeyRing(new, *ring_for(vector).keys))
-    fixed = getattr(bucket, verb)("object")
+    fixed = getattr(cb.rotation, verb)(bucket, "object")
     assert labels(fixed) == ["new"]
     assert cb.Bucket(store, cb.KeyRing(new)).get("object").read() == vector.plaintext()
     changed = {"key", "start", "wrap-alg", "matdesc"}
@@ -214,7 +214,7 @@ def test_metadata_that_would_become_part_of_an_envelope_never_does(
         return
     scene.store.put(scene.name, SMALL, metadata=hostile)
     try:
-        scene.bucket(scene.new).reencrypt(scene.name, kinds=["plaintext"])
+        cb.rotation.reencrypt(scene.bucket(scene.new), scene.name, kinds=["plaintext"])
     except (cb.SecurityError, cb.UsageError):
         assert dict(scene.store.head(scene.name).metadata) == hostile
         return
@@ -237,7 +237,7 @@ def test_what_cannot_be_verified_is_not_written_anew(any_store: Store) -> None:
     scene.store.put(scene.name, body, metadata=stored.metadata)
     before = scene.store.head(scene.name)
     with pytest.raises(cb.IntegrityError):
-        scene.bucket(scene.new, scene.old).reencrypt(scene.name)
+        cb.rotation.reencrypt(scene.bucket(scene.new, scene.old), scene.name)
     assert scene.store.head(scene.name) == before
     assert scene.store.list_uploads() == []
 
@@ -256,7 +256,7 @@ def test_a_lost_answer_is_no_failure(scene: Scene, plain: bytes) -> None:
             raise cb.TransientStoreError("the answer was lost")
 
     requests.after = lose
-    fixed = scene.bucket(scene.new, scene.old).reencrypt(scene.name)
+    fixed = cb.rotation.reencrypt(scene.bucket(scene.new, scene.old), scene.name)
     requests.forget()
     assert labels(fixed) == ["new"]
     assert len(failing) <= 3
@@ -275,13 +275,13 @@ def test_an_object_of_another_right_after_is_not_taken_for_ours(scene: Scene) ->
 
     requests.after = replace
     with pytest.raises(cb.ObjectChangedError, match="as soon as it was written anew"):
-        scene.bucket(scene.new, scene.old).reencrypt(scene.name)
+        cb.rotation.reencrypt(scene.bucket(scene.new, scene.old), scene.name)
     requests.forget()
     assert scene.read() == bytes(len(SMALL))
 
 
 def _audited(bucket: cb.Bucket) -> dict[str, int]:
-    with bucket.audit() as audit:
+    with cb.audit.run(bucket) as audit:
         kinds = [each.format for each in audit.objects()]
     return {kind: kinds.count(kind) for kind in set(kinds)}
 
@@ -296,9 +296,9 @@ def test_a_plaintext_bucket_moves_into_encryption_while_it_is_used(tmp_path: Pat
         read: Callable[[int], bytes] = lambda n: both.get(f"plain/{n}").read()  # noqa: E731
         assert read(3) == bytes([3]) * 100
         both.put("plain/5", bytes([5]) * 100)
-        with both.reencrypt_all("plain/", kinds=["plaintext"], dry_run=True) as due:
+        with cb.rotation.reencrypt_all(both, "plain/", kinds=["plaintext"], dry_run=True) as due:
             assert (due.due.objects, due.skipped.objects) == (5, 1)
-        with both.reencrypt_all("plain/", kinds=["plaintext"]) as report:
+        with cb.rotation.reencrypt_all(both, "plain/", kinds=["plaintext"]) as report:
             assert (report.done.objects, dict(report.reasons)) == (5, {"of kind oss": 1})
         assert [read(number) for number in range(6)] == [bytes([n]) * 100 for n in range(6)]
         assert _audited(both) == {"oss": 6}

@@ -16,6 +16,7 @@ from tests.support.counts import count
 from tests.support.oss_rewriting import opened
 from tests.support.rotation_scenes import FORMATS, Requests, Scene
 
+import cipherbucket as cb
 from cipherbucket.bulk.ledger import Ledger
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.oss.store import OssStore
@@ -44,7 +45,7 @@ def test_many_objects_rotated_and_audited(store: OssStore, kind: str) -> None:
     requests = Requests(store)
     pages = -(-MANY // PAGE)
 
-    with bucket.rewrap_all("many/", workers=WORKERS) as report:
+    with cb.rotation.rewrap_all(bucket, "many/", workers=WORKERS) as report:
         assert (report.done.objects, report.failed.objects) == (MANY, 0)
         moved = report.moved
     made = Counter(requests.names)
@@ -59,11 +60,11 @@ def test_many_objects_rotated_and_audited(store: OssStore, kind: str) -> None:
     assert {name: made[name] / MANY for name in made} == each
 
     requests.forget()
-    with bucket.rewrap_all("many/", workers=WORKERS) as again:
+    with cb.rotation.rewrap_all(bucket, "many/", workers=WORKERS) as again:
         assert dict(again.reasons) == {"has the new key": MANY}
     assert Counter(requests.names) == {"HEAD": MANY, "GET": pages}, "one look each"
 
-    with bucket.audit("many/", workers=WORKERS, retire=[scene.old]) as audit:
+    with cb.audit.run(bucket, "many/", workers=WORKERS, retire=[scene.old]) as audit:
         told = Counter(each.recipients[0].label.description for each in audit.objects())
         assert told == {'{"desc":"new"}': MANY}
         (answer,) = audit.answers
@@ -81,7 +82,7 @@ def test_a_pass_that_goes_on_does_not_repeat(store: OssStore) -> None:
     broken = names[70]
     bucket = scene.bucket(scene.new, scene.old)
     scene.store.put(broken, b"", metadata={"cipherbucket-seal": "damaged"})
-    with bucket.rewrap_all("many/", workers=4) as first:
+    with cb.rotation.rewrap_all(bucket, "many/", workers=4) as first:
         assert (first.done.objects, first.failed.objects) == (99, 1)
         (failure,) = first.failures()
         assert failure.name == broken
@@ -90,7 +91,7 @@ def test_a_pass_that_goes_on_does_not_repeat(store: OssStore) -> None:
     scene.bucket().delete(broken)
     scene.put(b"new", broken)
     requests.forget()
-    with bucket.rewrap_all("many/", workers=4) as second:
+    with cb.rotation.rewrap_all(bucket, "many/", workers=4) as second:
         assert (second.resumed, second.done.objects, second.failed.objects) == (99, 100, 0)
     assert Counter(requests.names)["PUT copy"] == 1
     assert len(requests.names) == 6  # a page of the listing, and five for the one
@@ -100,10 +101,10 @@ def test_a_failure_whose_object_is_gone_is_forgotten(store: OssStore) -> None:
     scene = Scene(store, "sealed")
     store.put("many/broken", b"", metadata={"cipherbucket-seal": "damaged"})
     bucket = scene.bucket(scene.new, scene.old)
-    with bucket.rewrap_all("many/") as first:
+    with cb.rotation.rewrap_all(bucket, "many/") as first:
         assert first.failed.objects == 1
     store.delete("many/broken")
-    with bucket.rewrap_all("many/") as second:
+    with cb.rotation.rewrap_all(bucket, "many/") as second:
         assert second.failed.objects == 0
     with Ledger.open("rotate", "any other") as ledger:
         left = [path.name for path in ledger.path.parent.iterdir()]

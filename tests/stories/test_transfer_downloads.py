@@ -128,7 +128,7 @@ def test_another_object_to_the_same_file_is_fetched_anew(moving: Scene) -> None:
 def test_another_object_while_the_versions_stay_is_read_to_its_end(
     key: cb.RsaKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 64 << 10)
+    monkeypatch.setattr("cipherbucket.transfers.files.THRESHOLD", 64 << 10)
     with Endpoint(buckets=["versions"]) as endpoint:
         config = sdk.config.load_default()
         config.region, config.endpoint = endpoint.region, endpoint.url
@@ -253,7 +253,7 @@ def test_no_room_is_told_before_a_byte_of_the_object_came(
         patch.setattr("os.posix_fallocate", full)
         with pytest.raises(cb.UsageError, match="No space left"):
             moving.download()
-        patch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 1 << 30)
+        patch.setattr("cipherbucket.transfers.files.THRESHOLD", 1 << 30)
         with pytest.raises(cb.UsageError, match="No space left"):
             moving.download()
     assert moving.wire.fetched in {0, 56}  # the header of what is fetched at once

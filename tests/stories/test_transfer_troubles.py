@@ -262,7 +262,7 @@ FAULTS += ["500=0.01,503=0.01,reset=0.01,truncate=0.01,crc=0.01,slow=0.01"]
 def test_transfers_over_a_network_that_fails(
     faults: str, format_: str, key: cb.RsaKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 64 << 10)
+    monkeypatch.setattr("cipherbucket.transfers.files.THRESHOLD", 64 << 10)
     master = key if format_ == "oss" else cb.AesKey(AES, description={"desc": "tests"})
     with Endpoint(buckets=["faults"], faults=f"{faults},seed=3,delay=0.001") as endpoint:
         settings = cb.OssSettings(
@@ -308,7 +308,7 @@ def test_ten_thousand_parts_suffice_for_all_that_a_store_holds(layout: Any) -> N
 def test_as_many_parts_as_an_upload_may_have(
     key: cb.RsaKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 64 << 10)
+    monkeypatch.setattr("cipherbucket.transfers.files.THRESHOLD", 64 << 10)
     parts = count(10_000, 50)
     path, size = tmp_path / "file", (100 << 10) * parts
     with path.open("wb") as file:

@@ -71,7 +71,7 @@ class Errand:
         with pytest.MonkeyPatch.context() as monkeypatch, self.bucket() as bucket:
             monkeypatch.setenv("CIPHERBUCKET_STATE", self.state)
             small_parts(monkeypatch)
-            requests = Requests(bucket._store)
+            requests = Requests(bucket.access.store)
 
             def perhaps_die(number: int, _: str) -> None:
                 if number == self.at:
@@ -79,13 +79,15 @@ class Errand:
 
             setattr(requests, self.die, perhaps_die)
             if self.verb == "rewrap":
-                bucket.rewrap(self.name)
+                cb.rotation.rewrap(bucket, self.name)
             elif self.verb == "reencrypt":
-                bucket.reencrypt(self.name, kinds=self.kinds or None)
+                cb.rotation.reencrypt(bucket, self.name, kinds=self.kinds or None)
             elif self.verb == "rewrap_all":
-                bucket.rewrap_all(self.name, workers=2).close()
+                cb.rotation.rewrap_all(bucket, self.name, workers=2).close()
             else:
-                bucket.reencrypt_all(self.name, kinds=self.kinds or None, workers=2).close()
+                cb.rotation.reencrypt_all(
+                    bucket, self.name, kinds=self.kinds or None, workers=2
+                ).close()
             return len(requests.names)
 
 

@@ -56,7 +56,7 @@ def main() -> None:
     cb.Bucket(real, cb.KeyRing(old), format="sealed", recipients=()).put("like", bytes(900))
     store = Endless(count, real.head("like"))
     bucket = cb.Bucket(store, cb.KeyRing(new, old), format="sealed")
-    with bucket.rewrap_all("many/", dry_run=True) as report:
+    with cb.rotation.rewrap_all(bucket, "many/", dry_run=True) as report:
         due = report.due.objects
         walked = sum(1 for _ in report.objects())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

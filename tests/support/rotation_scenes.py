@@ -106,7 +106,7 @@ class Scene:
 
     def rotated(self, *keys: MasterKey, to: MasterKey | None = None, **how: Any) -> cb.ObjectInfo:
         """Rewrap it, with a bucket over the old key unless told otherwise."""
-        return self.bucket(*keys).rewrap(self.name, to or self.new, **how)
+        return cb.rotation.rewrap(self.bucket(*keys), self.name, to or self.new, **how)
 
     def read(self, *keys: MasterKey, name: str | None = None) -> bytes:
         return self.bucket(*(keys or (self.new, self.old))).get(name or self.name).read()
@@ -137,7 +137,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is larger than `PART` go in parts of it, or of what a store takes."""
     monkeypatch.setattr("cipherbucket.objects.store_to_store.THRESHOLD", PART)
     monkeypatch.setattr("cipherbucket.objects.store_to_store.good_part_size", lambda _: PART)
-    monkeypatch.setattr("cipherbucket.rotation.reencrypt.LARGE", PART)
+    monkeypatch.setattr("cipherbucket.rotation.new_data_key.LARGE", PART)
     monkeypatch.setattr("cipherbucket.writing.put.good_part_size", lambda *_: PART)
     monkeypatch.setattr("cipherbucket.writing.unknown_length.growing_part_size", lambda _: PART)
 

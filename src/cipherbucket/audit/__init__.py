@@ -18,3 +18,7 @@ Where the next one goes:
   mappings in ``json_report.py``, and docs/audit.md.
 - A chart: an entry in ``_charts`` of ``html_page.py``, drawn by ``charts.py``.
 """
+
+from cipherbucket.audit.audit_pass import run
+
+__all__ = ["run"]

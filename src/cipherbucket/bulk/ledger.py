@@ -99,7 +99,7 @@ class Ledger:
 
     def __init__(self, path: Path, *, temporary: bool = False, looks: bool = False) -> None:
         self.path = path
-        self._looks = looks
+        self.looks = looks
         self._temporary = temporary
         self._finished = False
         self._lock = threading.Lock()
@@ -112,7 +112,7 @@ class Ledger:
         db.execute("DELETE FROM outcomes WHERE status = ?", (FAILED,))
         begun = db.execute("SELECT begun FROM pass").fetchone()[0]
         self.begun, now = datetime.fromisoformat(begun), datetime.now(UTC)
-        if self._looks and not timedelta(0) <= now - self.begun <= LASTING:
+        if self.looks and not timedelta(0) <= now - self.begun <= LASTING:
             db.execute("DELETE FROM outcomes")
         sql = "SELECT count(*), coalesce(max(run), 0) FROM outcomes"
         self.resumed, last = db.execute(sql).fetchone()

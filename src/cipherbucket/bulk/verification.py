@@ -1,137 +1,190 @@
 """Reading objects through, to know that they can be read.
 
-Law: an object is verified when all of it was read, decrypted with its key and compared with all
+Rule: an object is verified when all of it was read, decrypted with its key and compared with all
 that is recorded of it, as `Bucket.get` does. What is read is thrown away, a block at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
 
-from cipherbucket._version import __version__
+from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
+from cipherbucket.bulk.report import PassReport
+from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
+from cipherbucket.envelopes.access import Access
 from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.errors import ObjectNotFoundError
+from cipherbucket.format.description import Description
+from cipherbucket.format.span import Span
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.ring import KeyRing
+from cipherbucket.objects.listing import every_object
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.info import ObjectInfo
-from cipherbucket.reading.stream import ObjectStream
-from cipherbucket.stores.records import Entry
-from cipherbucket.workers.threads import Halt
+from cipherbucket.reading.stream import ObjectStream, open_stream
+from cipherbucket.reading.unlock import Reading, fetch_from
+from cipherbucket.stores.records import NOTHING, Entry
+from cipherbucket.workers.threads import Halt, usual_workers
 
 VERIFIED, GONE = "verified", "gone"
 STATUSES = (VERIFIED, PLAINTEXT, FAILED, GONE)
+NO_OTHERS: Mapping[str, Bucket] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedObject:
-    """What became of one object.
-
-    Attributes:
-        name: The object's name.
-        status: ``verified``; ``plaintext``, of which only the store's own checksum was compared;
-            ``failed``; or ``gone``, deleted since it was listed.
-        stored_size: Stored bytes.
-        reason: Why it failed.
-        error: The class of the error it failed with.
-        format: Its format, where it was read.
-    """
-
-    name: str
-    status: str
-    stored_size: int
-    reason: str = ""
-    error: str = ""
-    format: str = ""
-
-    @classmethod
-    def of(cls, outcome: Outcome) -> VerifiedObject:
-        """Read what a ledger keeps."""
-        detail = outcome.detail
-        texts = (str(detail.get(name, "")) for name in ("reason", "error", "format"))
-        return cls(outcome.name, outcome.status, outcome.size, *texts)
-
-
-class Verification:
+class Verification(PassReport):
     """What reading all objects under a prefix came to. Use it in a ``with`` statement.
 
+    The status of an object is ``verified``; ``plaintext``, of which only the store's own checksum
+    was compared; ``failed``; or ``gone``, deleted since it was listed.
+
     Attributes:
-        url: URL of the store.
-        prefix: Of the names.
-        counts: For each status: how many objects, and their stored bytes.
-        resumed: How many of them an earlier run has read, and this one has not.
+        resumed: How many objects an earlier run has read, and this one has not.
         begun: When that run began, UTC; else this one.
     """
 
-    def __init__(self, url: str, prefix: str, ledger: Ledger) -> None:
-        self.url = url
-        self.prefix = prefix
-        self.counts = ledger.counts()
+    def __init__(self, ledger: Ledger, url: str, prefix: str) -> None:
+        super().__init__(ledger, url, prefix)
         self.resumed = ledger.kept
         self.begun = ledger.begun
-        self._finished = datetime.now(UTC)
-        self._ledger = ledger
-
-    @property
-    def failed(self) -> int:
-        """How many objects failed."""
-        return self.counts.get(FAILED, (0, 0))[0]
-
-    def failures(self) -> Iterator[VerifiedObject]:
-        """Go through the objects that failed, in byte order of names."""
-        return map(VerifiedObject.of, self._ledger.outcomes(FAILED))
-
-    def objects(self) -> Iterator[VerifiedObject]:
-        """Go through all objects, in byte order of names."""
-        return map(VerifiedObject.of, self._ledger.outcomes())
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield one JSON object for each object, and a last one for the whole (docs/audit.md)."""
         for each in self.objects():
-            yield {
-                "type": "object",
-                "name": each.name,
-                "status": each.status,
-                "format": each.format or None,
-                "stored_size": each.stored_size,
-                "error": each.error or None,
-                "reason": each.reason or None,
-            }
-        yield {
-            "type": "verify",
-            "schema": 1,
-            "url": self.url,
-            "prefix": self.prefix,
-            "tool": f"cipherbucket {__version__}",
+            yield each.line() | {"format": each.format or None}
+        yield self.summary("verify") | {
             "resumed": self.resumed,
             "started": self.begun.isoformat(),
-            "finished": self._finished.isoformat(),
             "counts": {
-                status: {"objects": self.counts[status][0], "stored_bytes": self.counts[status][1]}
+                status: {
+                    "objects": self.counts[status].objects,
+                    "stored_bytes": self.counts[status].stored_size,
+                }
                 for status in STATUSES
                 if status in self.counts
             },
         }
 
-    def close(self) -> None:
-        """Forget it; where objects failed, keep what was done, so that these are tried again."""
-        if not self.failed:
-            self._ledger.finish()
-        self._ledger.close()
 
-    def __enter__(self) -> Self:
-        return self
+def verify(
+    bucket: Bucket,
+    name: str,
+    *,
+    key: MasterKey | None = None,
+    context: Mapping[str, str] = NOTHING,
+    as_name: str | None = None,
+    footer_recipients: bool = False,
+    version_id: str | None = None,
+) -> ObjectInfo:
+    """Read all of an object, decrypt it, and compare all that is recorded of it.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.close()
+    Nothing of it is kept. Arguments and errors as `Bucket.get`, and those of reading: what
+    returns can be read. Of plaintext, where the policy accepts it, the store's CRC-64 is
+    compared and nothing else is known.
+
+    Returns:
+        What is known of the object; its size is certain.
+    """
+    reading = Reading.of(
+        bucket.access,
+        name,
+        key=key,
+        context=context,
+        as_name=as_name,
+        footer_recipients=footer_recipients,
+    )
+    return _read(bucket.access, reading, version_id, None)
+
+
+def verify_all(
+    bucket: Bucket,
+    prefix: str = "",
+    *,
+    key: MasterKey | None = None,
+    context: Mapping[str, str] = NOTHING,
+    below: Mapping[str, Bucket] = NO_OTHERS,
+    workers: int | None = None,
+    limit_rate: float | None = None,
+    progress: PassProgress | None = None,
+) -> Verification:
+    """Read all objects under a prefix, as `verify` does; one that fails stops no other.
+
+    Called again with the same arguments and keys after an interrupt, or after failures, and
+    within a week, it reads what was not verified, or was written since.
+
+    Args:
+        bucket: Where they lie.
+        prefix: Only names that begin with this.
+        key: Open all of them with this key, whatever descriptions say.
+        context: The pairs that they were written with.
+        below: Other buckets of the same store, by prefixes: whatever lies below one of these is
+            read with the keys, and by the policy, of its bucket; the longest prefix counts.
+        workers: Objects at once; None for four, or one a core.
+        limit_rate: Most plaintext bytes a second.
+        progress: Called with (bytes of plaintext read, None).
+
+    Returns:
+        What came of it, best used in a ``with`` statement: it holds a file open.
+
+    Raises:
+        UsageError: Another process is at the same.
+        StoreError, KmsError: The listing failed, or a hundred objects in a row.
+    """
+    halt = Halt(limit_rate)
+    others = sorted(below.items(), key=lambda each: -len(each[0]))
+
+    def work(entry: Entry) -> Outcome:
+        there = (each for start, each in others if entry.name.startswith(start))
+        return _verified(next(there, bucket).access, entry, key, context, halt)
+
+    # What was verified by other rules was not verified by these.
+    what = [key.id if key is not None else "", *_rules_of(bucket.access)]
+    for start, each in others:
+        what += ["", start, *_rules_of(each.access)]
+    bound = (text for pair in sorted(context.items()) for text in pair)
+    ledger = Ledger.open("verify", bucket.url, prefix, *what, "", *bound, looks=True)
+    run_pass(
+        every_object(bucket.access.store, prefix),
+        work,
+        ledger,
+        workers=workers or usual_workers(),
+        halt=halt,
+        tick=reporting(progress, lambda _: halt.done),
+    )
+    return Verification(ledger, bucket.url, prefix)
+
+
+def _verified(
+    access: Access, entry: Entry, key: MasterKey | None, context: Mapping[str, str], halt: Halt
+) -> Outcome:
+    reading = Reading.of(access, entry.name, key=key, context=context)
+    try:
+        info = _read(access, reading, None, halt)
+    except ObjectNotFoundError as error:  # deleted since it was listed
+        return Outcome(entry.name, GONE, entry.size, {"reason": error.message})
+    status = VERIFIED if info.envelope is not None else PLAINTEXT
+    return Outcome(entry.name, status, info.stored_size, {"format": info.format})
+
+
+def _rules_of(access: Access) -> Iterator[str]:
+    """Yield what decides which objects can be read; the same in every process."""
+    policy = access.policy
+    yield f"{access.format} {sorted(policy.formats)} {policy.plaintext} {policy.min_rsa_bits}"
+    yield f"{policy.strict_iv} {policy.unbound_names}"
+    # A ring that reads its keys when they are needed names them; those of others are there.
+    yield "" if type(access.ring) is KeyRing else repr(access.ring)
+    keys = access.ring.keys
+    for each in sorted((key.id, Description(dict(key.description)).text) for key in keys):
+        yield from each
+
+
+def _read(
+    access: Access, reading: Reading, version_id: str | None, halt: Halt | None
+) -> ObjectInfo:
+    fetch = fetch_from(access.store, reading.name, None, version_id)
+    return read_through(open_stream(fetch, Span(), reading), halt)
 
 
 def read_through(stream: ObjectStream, halt: Halt | None = None) -> ObjectInfo:
@@ -147,14 +200,3 @@ def read_through(stream: ObjectStream, halt: Halt | None = None) -> ObjectInfo:
             if halt is not None:
                 halt.passed(count)
     return stream.info
-
-
-def verified(entry: Entry, info: ObjectInfo) -> Outcome:
-    """Return what a ledger keeps of an object that was read."""
-    status = VERIFIED if info.envelope is not None else PLAINTEXT
-    return Outcome(entry.name, status, info.stored_size, {"format": info.format})
-
-
-def gone(entry: Entry, error: ObjectNotFoundError) -> Outcome:
-    """Return what a ledger keeps of an object that was deleted since it was listed."""
-    return Outcome(entry.name, GONE, entry.size, {"reason": error.message})

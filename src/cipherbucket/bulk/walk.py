@@ -1,6 +1,6 @@
 """One pass over many objects: listed ahead, worked on by several threads, resumable.
 
-Law: the listing runs ahead of the work by a bounded number of entries, so that neither waits for
+Rule: the listing runs ahead of the work by a bounded number of entries, so that neither waits for
 the other and memory stays flat whatever the number of objects; a listing that goes back, and so
 might never end, stops the pass. One object's failure is written down and stops nothing; a store or
 KMS that fails for a hundred objects in a row does stop the pass, which then goes on from there when
@@ -28,8 +28,8 @@ _IN_A_ROW = 100
 _MOMENT = 0.1
 
 Item = TypeVar("Item", bound=Entry | Version)
-Told = Callable[[int, int | None], None]
-"""Told (what is done so far, None: how much there is shows only at the end)."""
+PassProgress = Callable[[int, int | None], None]
+"""Called with (what is done so far, None: how much there is shows only at the end)."""
 
 
 def walk(
@@ -82,6 +82,39 @@ def walk(
         run(fresh, done, workers=workers, halt=halt, tick=lambda: tick(looked))
     finally:
         halt.set()  # the listing's thread, too
+
+
+def run_pass(
+    entries: Iterable[Item],
+    work: Callable[[Item], Outcome],
+    ledger: Ledger,
+    *,
+    workers: int,
+    halt: Halt,
+    tick: Callable[[int], None],
+) -> None:
+    """Walk over a whole listing; the ledger stays open for a report, and is closed by an error.
+
+    Arguments and errors as `walk`. The ledger of a pass that changes nothing drops what the listing
+    does not show any more.
+    """
+    try:
+        walk(entries, work, ledger, workers=workers, halt=halt, tick=tick)
+        if ledger.looks:
+            ledger.forget_unseen()
+    except BaseException:
+        ledger.close()
+        raise
+
+
+def reporting(progress: PassProgress | None, done: Callable[[int], int]) -> Callable[[int], None]:
+    """Return a ``tick`` that reports what ``done`` makes of the number of objects so far."""
+
+    def tick(looked: int) -> None:
+        if progress is not None:
+            progress(done(looked), None)
+
+    return tick
 
 
 def _failed(entry: Entry | Version, error: CipherbucketError) -> Outcome:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.config.document import Document, find_config, read_document, suggestion
-from cipherbucket.config.guard import Place, RuledBucket
+from cipherbucket.config.guard import RuleGuard
 from cipherbucket.config.keys import KeyEntry, keys_in
 from cipherbucket.config.loading import Ask
 from cipherbucket.config.named_keys import NamedKeys
@@ -288,17 +288,14 @@ class Config:
             )
         limits = (policy or limits).in_bucket(chosen)
         ring = self.given_ring(*keys) if keys else self.ring(replace(rule, policy=limits))
-        return RuledBucket(
-            open_store(store_url, settings or self.settings(store_url)),
-            ring,
-            Place(
-                self.path,
-                store_url,
-                rule,
-                lambda name: self._rule_of(store_url, name),
-                self.key,
-                self._keys.refuse_to_write,
-            ),
-            format=chosen,
-            policy=limits,
+        guard = RuleGuard(
+            self.path,
+            store_url,
+            rule,
+            chosen,
+            lambda name: self._rule_of(store_url, name),
+            self.key,
+            self._keys.refuse_to_write,
         )
+        store = open_store(store_url, settings or self.settings(store_url))
+        return Bucket(store, ring, format=chosen, policy=limits, guard=guard)

@@ -214,8 +214,10 @@ def _match(envelope: Envelope, ring: KeyRing) -> tuple[MasterKey, Recipient]:
     return _fetched_match(envelope, ring)
 
 
-def is_recipient(recipient: Recipient, key: MasterKey) -> bool:
-    """Tell whether a recipient has a key's algorithm and description."""
+def is_recipient(recipient: Recipient, key: MasterKey | Recipient) -> bool:
+    """Return whether a recipient has a key's algorithm and description, or is this very one."""
+    if isinstance(key, Recipient):
+        return (recipient.algorithm, recipient.wrapped_key) == (key.algorithm, key.wrapped_key)
     if recipient.algorithm not in key.algorithms or recipient.algorithm.casefold() in _OF_OSS:
         return False
     with suppress(EnvelopeError):  # a damaged description is no key's

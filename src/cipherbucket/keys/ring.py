@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import combinations
 
-from cipherbucket.errors import MasterKeyError, NoMatchingKeyError, warn_caller
+from cipherbucket.errors import MasterKeyError, NoMatchingKeyError, UsageError, warn_caller
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
 
@@ -132,6 +132,22 @@ def check_key(key: object) -> None:
             f"{type(key).__name__} is no master key",
             hint="load_key(file) makes one of a key file",
         )
+
+
+def ring_of(keys: object) -> KeyRing:
+    """Return a ring as it is, or the ring of one bare master key.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if isinstance(keys, KeyRing):
+        return keys
+    if isinstance(keys, MasterKey):
+        return KeyRing(keys)
+    raise UsageError(
+        f"a KeyRing or a master key is wanted, not {type(keys).__name__}",
+        hint="KeyRing(key, ...): the first writes, all read; KeyRing() has no key",
+    )
 
 
 def spelling(key: MasterKey, algorithm: str) -> str | None:

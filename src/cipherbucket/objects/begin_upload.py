@@ -13,8 +13,9 @@ from contextlib import suppress
 from cipherbucket.errors import CipherbucketError, TransientStoreError, UploadNotFoundError
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.stores.base import Store
+from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.one_request import persist
-from cipherbucket.writing.part_requests import Destination, abort_quietly
+from cipherbucket.writing.part_requests import abort_quietly
 
 _log = logging.getLogger("cipherbucket")
 

@@ -1,17 +1,16 @@
-"""Objects under another name: copied in the store, or sealed anew.
+"""Objects under another name: copied in the store, copied to another store, or sealed anew.
 
-Law: a name is part of what is sealed. An object that is bound to its name gets another one by being
-read, verified and sealed anew, under a new data key, for whom it was sealed before.
+Rule: a name is part of what is sealed. An object that is bound to its name gets another one by
+being read, verified and sealed anew, under a new data key, for the recipients it had before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
-from cipherbucket.envelopes.policy import Policy
+from cipherbucket.envelopes.access import Access
 from cipherbucket.envelopes.seal import seal
-from cipherbucket.envelopes.unseal import Opened, open_sealed
+from cipherbucket.envelopes.unseal import Opened, is_recipient, open_sealed
 from cipherbucket.errors import (
     EnvelopeError,
     MasterKeyError,
@@ -20,7 +19,6 @@ from cipherbucket.errors import (
     UsageError,
     named,
 )
-from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.recipient_fields import Recipient
@@ -28,164 +26,156 @@ from cipherbucket.format.sealed import Binding
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.objects.metadata import Keyless
+from cipherbucket.objects.store_to_store import copy_between
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import open_stream
 from cipherbucket.reading.unlock import Reading, fetch_from
-from cipherbucket.stores.records import NOTHING
-from cipherbucket.writing.part_requests import Destination
+from cipherbucket.workers.progress import Progress
+from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.source import Source
 from cipherbucket.writing.unknown_length import StreamUpload, upload_stream
 
 
-class Copies(Keyless):
-    """The verbs of a bucket that give an object another name."""
-
-    _recipients: tuple[MasterKey, ...]
-    _ring: KeyRing
-    _policy: Policy
-    _format: str
-
-    def _reading(
-        self,
-        name: str,
-        *,
-        key: MasterKey | None,
-        context: Mapping[str, str],
-        as_name: str | None = None,
-        footer_recipients: bool = False,
-    ) -> Reading:
-        return Reading(
-            name=name,
-            ring=self._ring,
-            policy=self._policy,
-            format=self._format,
-            key=key,
-            context=context,
-            as_name=as_name,
-            footer_recipients=footer_recipients,
-        )
-
-    def copy(
-        self,
-        source: str,
-        target: str,
-        *,
-        if_absent: bool = False,
-        version_id: str | None = None,
-        key: MasterKey | None = None,
-        context: Mapping[str, str] = NOTHING,
-        recipients: Sequence[MasterKey] | None = None,
-    ) -> ObjectInfo:
-        """Copy an object; in the store, as it is, unless it is a sealed one bound to its name.
-
-        That one is read, verified and sealed anew under the new name, with a new data key, for the
-        ring's first key, for the recipients it has and for those that the bucket adds to every
-        new object. It gets the user's metadata and content headers of the source; ACL and tags are
-        those of a new object. Where the ring's first key is none of its recipients, it takes the
-        place of the one by which the object was opened.
-
-        Args:
-            source: An object's name.
-            target: The copy's name.
-            if_absent: Only if there is no object of the target's name.
-            version_id: This version of the source rather than the newest.
-            key: To open what must be sealed anew, whatever descriptions say.
-            context: Its context, also of the copy.
-            recipients: Instead of the other recipients that it has.
-
-        Raises:
-            ObjectNotFoundError: No such source.
-            UsageError: ``recipients`` for an object that is copied as it is.
-            ObjectChangedError: The source was replaced meanwhile; nothing was written.
-            PreconditionFailedError: ``if_absent`` did not hold.
-            MasterKeyError: There is no key to seal it with, or the key of a recipient is missing.
-            And the errors of `Bucket.get`, for an object that must be sealed anew.
-        """
-        info = self.head(source, version_id=version_id)
-        if info.envelope is not None and info.envelope.seal is not None:
-            reading = self._reading(source, key=key, context=context)
-            if info.envelope.seal.binds_name:
-                others = self._others(info, reading) if recipients is None else recipients
-                to = Destination(
-                    store=self._store,
-                    name=target,
-                    metadata=info.metadata,
-                    headers=info.headers,
-                    if_absent=if_absent,
-                )
-                return self._sealed_anew(info, reading, to, others, version_id)
-            if recipients is None and self._ring.keys:
-                # That it is bound to no name is the store's word until it was opened.
-                with named(source):
-                    _opened(info.envelope, reading)
-        if recipients is not None:
-            raise UsageError(
-                "the object is copied as it is, for the recipients it has",
-                name=source,
-                hint="leave recipients= away; add_recipient changes those of sealed objects",
-            )
-        return super().copy(source, target, if_absent=if_absent, version_id=version_id)
-
-    def _sealed_anew(
-        self,
-        info: ObjectInfo,
-        reading: Reading,
-        to: Destination,
-        others: Sequence[MasterKey],
-        version_id: str | None,
-    ) -> ObjectInfo:
-        there = {each.id for each in others}
-        envelope, cipher = seal(
-            reading.ring,
-            SEALED,
-            binding=Binding(to.name, reading.context),
-            recipients=(*others, *(each for each in self._recipients if each.id not in there)),
-        )
-        fetch = fetch_from(self._store, info.name, None, version_id)
-        with open_stream(fetch, Span(), reading) as stream, Source(stream) as body:
-            if stream.info.envelope != info.envelope:
-                raise ObjectChangedError(
-                    "the object was replaced while it was copied", name=info.name
-                )
-            return ObjectInfo.of(upload_stream(StreamUpload(to, envelope, cipher), body))
-
-    def rename(
-        self,
-        source: str,
-        target: str,
-        *,
-        if_absent: bool = False,
-        key: MasterKey | None = None,
-        context: Mapping[str, str] = NOTHING,
-        recipients: Sequence[MasterKey] | None = None,
-    ) -> ObjectInfo:
-        """Copy an object to a new name and delete the old one; not atomic.
-
-        Raises:
-            UsageError: Source and target are one name.
-            ObjectChangedError: The source was replaced meanwhile; both are left.
-            And the errors of `copy`.
-        """
-        return self._moved(
-            source,
-            target,
-            lambda: self.copy(
-                source,
-                target,
+def copy(
+    access: Access,
+    source: str,
+    target: str,
+    if_absent: bool,
+    version_id: str | None,
+    key: MasterKey | None,
+    context: Mapping[str, str],
+    recipients: Sequence[MasterKey] | None,
+) -> ObjectInfo:
+    """Copy an object in its store; see `Bucket.copy`."""
+    for name in (source, target):
+        access.check_name(name)
+    info = ObjectInfo.head(access.store, source, version_id)
+    if info.envelope is not None and info.envelope.seal is not None:
+        reading = Reading.of(access, source, key=key, context=context)
+        if info.envelope.seal.binds_name:
+            to = Destination(
+                store=access.store,
+                name=target,
+                metadata=info.metadata,
+                headers=info.headers,
                 if_absent=if_absent,
-                key=key,
-                context=context,
-                recipients=recipients,
-            ),
+            )
+            others = other_recipients(access, info, reading) if recipients is None else recipients
+            return _sealed_anew(access, info, reading, to, others, version_id)
+        if recipients is None and access.ring.keys:
+            # That it is bound to no name is the store's word until it was opened.
+            with named(source):
+                _opened(info.envelope, reading)
+    if recipients is not None:
+        raise UsageError(
+            "the object is copied as it is, for the recipients it has",
+            name=source,
+            hint="leave recipients= away; recipients.add changes those of sealed objects",
         )
+    return ObjectInfo.of(
+        access.store.copy(source, target, if_absent=if_absent, version_id=version_id)
+    )
 
-    def _others(self, info: ObjectInfo, reading: Reading) -> tuple[MasterKey, ...]:
-        """Find the keys that a sealed object is to be sealed for anew, beside the first."""
-        assert info.envelope is not None
-        with named(info.name):
-            opened = _opened(info.envelope, reading)
-            return carried_over(info.envelope, opened.recipient, reading.ring, self._recipients)
+
+def rename(
+    access: Access,
+    source: str,
+    target: str,
+    if_absent: bool,
+    key: MasterKey | None,
+    context: Mapping[str, str],
+    recipients: Sequence[MasterKey] | None,
+) -> ObjectInfo:
+    """Copy an object and delete the old one; see `Bucket.rename`."""
+    if source == target:
+        raise UsageError("source and target are the same name", name=source)
+    before = access.store.head(source)
+    renamed = copy(access, source, target, if_absent, None, key, context, recipients)
+    if access.store.head(source).etag != before.etag:
+        raise ObjectChangedError(
+            f"the object was replaced while it was renamed to {target!r}",
+            name=source,
+            hint="both are left; look at them and delete one",
+        )
+    access.store.delete(source)
+    return renamed
+
+
+def copy_to(
+    access: Access,
+    target: Access,
+    name: str,
+    target_name: str | None,
+    if_absent: bool,
+    version_id: str | None,
+    workers: int | None,
+    limit_rate: float | None,
+    progress: Progress | None,
+) -> ObjectInfo:
+    """Copy an object to another store, unchanged; see `Bucket.copy_to`."""
+    access.check_name(name)
+    target.check_name(target_name or name)
+    if target_name is not None and target_name != name:
+        envelope = ObjectInfo.head(access.store, name, version_id).envelope
+        if envelope is not None and envelope.seal is not None and envelope.seal.binds_name:
+            raise UsageError(
+                f"the object is sealed under its name and would not open as {target_name!r}",
+                name=name,
+                hint="keep the name, or read it and put it anew with its keys",
+            )
+    return ObjectInfo.of(
+        copy_between(
+            access.store,
+            name,
+            target.store,
+            target_name or name,
+            if_absent=if_absent,
+            version_id=version_id,
+            workers=workers,
+            limit_rate=limit_rate,
+            progress=progress,
+        )
+    )
+
+
+def other_recipients(access: Access, info: ObjectInfo, reading: Reading) -> tuple[MasterKey, ...]:
+    """Return the keys that a sealed object is to be sealed for anew, beside the first.
+
+    Raises:
+        MasterKeyError: The key of a recipient is missing, or the ring is empty.
+        And the errors of `Bucket.get`, for what the envelope says.
+    """
+    assert info.envelope is not None
+    with named(info.name):
+        opened = _opened(info.envelope, reading)
+        return carried_over(info.envelope, opened.recipient, reading.ring, access.recipients)
+
+
+def with_further(access: Access, others: Sequence[MasterKey]) -> tuple[MasterKey, ...]:
+    """Return these keys, and those that the bucket adds to every new object."""
+    there = {each.id for each in others}
+    return (*others, *(each for each in access.recipients if each.id not in there))
+
+
+def _sealed_anew(
+    access: Access,
+    info: ObjectInfo,
+    reading: Reading,
+    to: Destination,
+    others: Sequence[MasterKey],
+    version_id: str | None,
+) -> ObjectInfo:
+    envelope, cipher = seal(
+        reading.ring,
+        SEALED,
+        binding=Binding(to.name, reading.context),
+        recipients=with_further(access, others),
+    )
+    fetch = fetch_from(access.store, info.name, None, version_id)
+    with open_stream(fetch, Span(), reading) as stream, Source(stream) as body:
+        if stream.info.envelope != info.envelope:
+            raise ObjectChangedError("the object was replaced while it was copied", name=info.name)
+        return ObjectInfo.of(upload_stream(StreamUpload(to, envelope, cipher), body))
 
 
 def _opened(envelope: Envelope, reading: Reading) -> Opened:
@@ -197,17 +187,17 @@ def _opened(envelope: Envelope, reading: Reading) -> Opened:
 def carried_over(
     envelope: Envelope, opened: Recipient, ring: KeyRing, further: Sequence[MasterKey]
 ) -> tuple[MasterKey, ...]:
-    """Find the keys of an object's other recipients, to seal it for them anew.
+    """Return the keys of an object's other recipients, to seal it for them anew.
 
     Args:
         envelope: The object's.
         opened: The recipient it was opened as; the key that writes takes its place, unless that
             is a recipient itself.
         ring: Its first key writes.
-        further: Keys at hand beside the ring's.
+        further: Keys beside the ring's.
 
     Raises:
-        MasterKeyError: The key of a recipient is not at hand, or the ring is empty.
+        MasterKeyError: The key of a recipient is missing, or the ring is empty.
     """
     writer = ring.writer(SEALED)
     written = next((each for each in envelope.recipients if is_recipient(each, writer)), opened)
@@ -226,13 +216,3 @@ def _key_of(recipient: Recipient, ring: KeyRing, further: Sequence[MasterKey]) -
             " the ring, so the copy could not be sealed for it",
             hint="add its public half to the keys, or say whom it is for: recipients=[...]",
         ) from None
-
-
-def is_recipient(recipient: Recipient, key: MasterKey | Recipient) -> bool:
-    """Tell whether a recipient is of this key, by its label, or is this one of a listing."""
-    if isinstance(key, Recipient):
-        return (recipient.algorithm, recipient.wrapped_key) == (key.algorithm, key.wrapped_key)
-    with suppress(EnvelopeError):  # a damaged description is no key's
-        labels = recipient.description == Description(key.description)
-        return labels and recipient.algorithm in key.algorithms
-    return False

@@ -39,8 +39,9 @@ from cipherbucket.stores.records import Part, StoredObject
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt, run, usual_workers
+from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.one_request import persist
-from cipherbucket.writing.part_requests import Destination, abort_quietly
+from cipherbucket.writing.part_requests import abort_quietly
 from cipherbucket.writing.replacing import Seen
 
 _log = logging.getLogger("cipherbucket")

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS_V1
-from cipherbucket.objects.metadata import beside, refuse_reserved
+from cipherbucket.objects.metadata import beside
 from cipherbucket.opening import open_url
 from cipherbucket.oss2 import _xml
 from cipherbucket.oss2._access import OssAccess
@@ -50,6 +50,7 @@ from cipherbucket.oss2.utils import content_md5
 from cipherbucket.reading.stream import ObjectStream
 from cipherbucket.stores.records import StoredObject
 from cipherbucket.transfers.target_file import save
+from cipherbucket.writing.destination import refuse_reserved
 
 _PROCESS = "x-oss-process"
 _VERSION = "versionId"

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cipherbucket.envelopes.policy import PLAINTEXT
-from cipherbucket.errors import IntegrityError
+from cipherbucket.errors import IntegrityError, named
 from cipherbucket.format.envelope import Envelope, without_envelope
 from cipherbucket.format.sealed import MAX_STORED
 from cipherbucket.format.span import PLAIN
+from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import NOTHING, StoredObject
 
 
@@ -77,6 +78,17 @@ class ObjectInfo:
             crc64=stored.crc64,
             version_id=stored.version_id,
         )
+
+    @classmethod
+    def head(cls, store: Store, name: str, version_id: str | None = None) -> ObjectInfo:
+        """Ask a store what it knows of an object.
+
+        Raises:
+            ObjectNotFoundError: No such object.
+            And the errors of `of`.
+        """
+        with named(name):
+            return cls.of(store.head(name, version_id=version_id))
 
     def stored_metadata(self) -> dict[str, str]:
         """Return the metadata as they were stored: the user's own, and the envelope's."""

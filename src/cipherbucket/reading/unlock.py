@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from cipherbucket.envelopes.access import Access
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.errors import (
@@ -36,7 +37,7 @@ from cipherbucket.keys.ring import KeyRing
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.records import StoredObject
+from cipherbucket.stores.records import NOTHING, StoredObject
 
 USUAL_FOOTER = 4096
 """What is fetched for a footer before its length is known; most are shorter."""
@@ -68,6 +69,34 @@ class Reading:
     context: Mapping[str, str] = field(default_factory=dict)
     as_name: str | None = None
     footer_recipients: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        access: Access,
+        name: str,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
+    ) -> Reading:
+        """Return how a bucket reads one of its objects.
+
+        Raises:
+            UsageError: The configuration keeps the name from this bucket; or what is given is no
+                name or context.
+        """
+        access.check_name(name)
+        return cls(
+            name=name,
+            ring=access.ring,
+            policy=access.policy,
+            format=access.format,
+            key=key,
+            context=context,
+            as_name=as_name,
+            footer_recipients=footer_recipients,
+        )
 
     def __post_init__(self) -> None:
         _ = self.binding  # what is no name or context is refused before anything is fetched

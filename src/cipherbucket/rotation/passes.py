@@ -1,6 +1,6 @@
 """Another master key, or another data key, for all objects under a prefix.
 
-Law: a pass may be killed and run again at any moment. What is done is in a ledger on disk; an
+Rule: a pass may be killed and run again at any moment. What is done is in a ledger on disk; an
 object that was rewrapped without its line is found done, and one that was reencrypted is at worst
 written anew once more. Nothing is touched but what was asked for: each object is looked at right
 before, and the report says of every one that was not done why.
@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Ledger, Outcome, mark_of
-from cipherbucket.bulk.walk import Told, walk
+from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
+from cipherbucket.objects.listing import every_object
 from cipherbucket.reading.info import ObjectInfo
-from cipherbucket.rotation.reencrypt import Renewal, Renewing
+from cipherbucket.rotation.new_data_key import Renewal, foresee, reencrypted_object
+from cipherbucket.rotation.new_master_key import Change, Label, is_of, rewrappable, rewrapped_object
 from cipherbucket.rotation.report import DONE, DUE, SKIPPED, RotationReport
-from cipherbucket.rotation.rewrap import Change, Label, is_of
+from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import NOTHING, Entry, StoredObject
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt
@@ -31,168 +34,162 @@ RENEWING_WORKERS = 4
 """So many where all bytes go through here."""
 
 
-class Rotating(Renewing):
-    """The verbs of a bucket that change the keys of many objects."""
+def rewrap_all(
+    bucket: Bucket,
+    prefix: str = "",
+    to: MasterKey | None = None,
+    *,
+    only: Label | None = None,
+    key: MasterKey | None = None,
+    context: Mapping[str, str] = NOTHING,
+    dry_run: bool = False,
+    workers: int | None = None,
+    limit_rate: float | None = None,
+    progress: PassProgress | None = None,
+) -> RotationReport:
+    """Give all encrypted objects under a prefix another master key, as `rewrap` does for one.
 
-    def rewrap_all(
-        self,
-        prefix: str = "",
-        to: MasterKey | None = None,
-        *,
-        only: Label | None = None,
-        key: MasterKey | None = None,
-        context: Mapping[str, str] = NOTHING,
-        dry_run: bool = False,
-        workers: int | None = None,
-        limit_rate: float | None = None,
-        progress: Told | None = None,
-    ) -> RotationReport:
-        """Give all encrypted objects under a prefix another master key, as `rewrap` does for one.
+    A pass that was interrupted goes on where it was when it is run again.
 
-        A pass that was interrupted goes on where it was when it is run again.
+    Args:
+        bucket: Where they lie.
+        prefix: Only names that begin with this.
+        to: The new master key; None for the ring's first.
+        only: Only objects of this key, a `MasterKey` or a description; it is the recipient
+            that is replaced.
+        key: Open all objects with this key, whatever their descriptions say.
+        context: The pairs that sealed objects were written with.
+        dry_run: Change nothing; report what would be done.
+        workers: Objects at once; None for 16.
+        limit_rate: Most bytes a second in all, where ciphertext has to be uploaded again.
+        progress: Called with (objects looked at, None), some ten times a second.
 
-        Args:
-            prefix: Only names that begin with this.
-            to: The new master key; None for the ring's first.
-            only: Only objects of this key, a `MasterKey` or a description; it is the recipient
-                that is replaced.
-            key: Open all objects with this key, whatever their descriptions say.
-            context: The pairs that sealed objects were written with.
-            dry_run: Change nothing; tell what would be done.
-            workers: Objects at once; None for 16.
-            limit_rate: Most bytes a second in all, where ciphertext has to be uploaded again.
-            progress: Called with (objects looked at, None), some ten times a second.
+    Raises:
+        MasterKeyError: The new key could not be told from another.
+        UsageError: Another process is at the same pass.
+        StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
+            done stays done; run it again.
+    """
+    check_speed(workers, limit_rate)
+    access = bucket.access
+    new, at_once = to or access.ring.writer(access.format), workers or WORKERS
+    change = Change(new, key, only, context, workers=1, memory=MEMORY // at_once)
+    change.check(access.ring)
+    halt = Halt(limit_rate)
 
-        Raises:
-            MasterKeyError: The new key could not be told from another.
-            UsageError: Another process is at the same pass.
-            StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
-                done stays done; run it again.
-        """
-        check_speed(workers, limit_rate)
-        new, at_once = to or self._ring.writer(self._format), workers or WORKERS
-        change = Change(new, key, only, context, workers=1, memory=MEMORY // at_once)
-        change.check(self._ring)
-        halt = Halt(limit_rate)
+    def work(seen: StoredObject, info: ObjectInfo) -> Outcome:
+        if (reason := _not_rewrapped(info, change)) is not None:
+            return _skipped(info, reason)
+        moved = 2 * seen.size * _is_fixed(access.store, info)
+        if dry_run:
+            rewrappable(access, info)
+            return Outcome(info.name, DUE, seen.size, {"moved": moved})
+        now = rewrapped_object(access, seen, change, halt)
+        if now.envelope == info.envelope:
+            return _skipped(info, _HAS_NEW)
+        return _done(seen, now, moved)
 
-        def work(seen: StoredObject, info: ObjectInfo) -> Outcome:
-            if (reason := _not_rewrapped(info, change)) is not None:
-                return _skipped(info, reason)
-            moved = 2 * seen.size * self._is_fixed(info)
-            if dry_run:
-                self._rewrappable(info)
-                return Outcome(info.name, DUE, seen.size, {"moved": moved})
-            now = self._rewrapped(seen, change, halt)
-            if now.envelope == info.envelope:
-                return _skipped(info, _HAS_NEW)
-            return _done(seen, now, moved)
+    what = (change.to.id, _text(change.to), _text(only), key.id if key else "", str(dry_run))
+    return _pass(bucket, "rotate", prefix, what, work, workers, halt, progress, looks=dry_run)
 
-        what = (change.to.id, _text(change.to), _text(only), key.id if key else "", str(dry_run))
-        return self._pass("rotate", prefix, what, work, workers, halt, progress, looks=dry_run)
 
-    def reencrypt_all(
-        self,
-        prefix: str = "",
-        *,
-        only: Label | None = None,
-        key: MasterKey | None = None,
-        context: Mapping[str, str] = NOTHING,
-        kinds: Collection[str] | None = None,
-        recipients: Sequence[MasterKey] | None = None,
-        dry_run: bool = False,
-        workers: int | None = None,
-        limit_rate: float | None = None,
-        progress: Told | None = None,
-    ) -> RotationReport:
-        """Write all objects under a prefix anew, as `reencrypt` does with one.
+def reencrypt_all(
+    bucket: Bucket,
+    prefix: str = "",
+    *,
+    only: Label | None = None,
+    key: MasterKey | None = None,
+    context: Mapping[str, str] = NOTHING,
+    kinds: Collection[str] | None = None,
+    recipients: Sequence[MasterKey] | None = None,
+    dry_run: bool = False,
+    workers: int | None = None,
+    limit_rate: float | None = None,
+    progress: PassProgress | None = None,
+) -> RotationReport:
+    """Write all objects under a prefix anew, as `reencrypt` does with one.
 
-        Args:
-            prefix: Only names that begin with this.
-            only: Only objects of this key, a `MasterKey` or a description.
-            key: Open all objects with this key, whatever their descriptions say.
-            context: The pairs that sealed objects were written with; also those of the new ones.
-            kinds: Which kinds of objects; None for the bucket's own format alone.
-            recipients: Format ``sealed``: instead of the recipients that objects have.
-            dry_run: Change nothing; tell what would be done.
-            workers: Objects at once; None for 4.
-            limit_rate: Most bytes of plaintext a second in all.
-            progress: Called with (objects looked at, None), some ten times a second.
+    Args:
+        bucket: Where they lie.
+        prefix: Only names that begin with this.
+        only: Only objects of this key, a `MasterKey` or a description.
+        key: Open all objects with this key, whatever their descriptions say.
+        context: The pairs that sealed objects were written with; also those of the new ones.
+        kinds: Which kinds of objects; None for the bucket's own format alone.
+        recipients: Format ``sealed``: instead of the recipients that objects have.
+        dry_run: Change nothing; report what would be done.
+        workers: Objects at once; None for 4.
+        limit_rate: Most bytes of plaintext a second in all.
+        progress: Called with (objects looked at, None), some ten times a second.
 
-        Raises:
-            UsageError: Another process is at the same pass, or an unknown kind.
-            StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
-                done stays done; run it again.
-        """
-        check_speed(workers, limit_rate)
-        renewal = Renewal(key, context, tuple(kinds or (self._format,)), recipients)
-        renewal.check(self._format)
-        writer = self._ring.writer(self._format)
-        halt = Halt(limit_rate)
+    Raises:
+        UsageError: Another process is at the same pass, or an unknown kind.
+        StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
+            done stays done; run it again.
+    """
+    check_speed(workers, limit_rate)
+    access = bucket.access
+    renewal = Renewal(key, context, tuple(kinds or (access.format,)), recipients)
+    renewal.check(access.format)
+    writer = access.ring.writer(access.format)
+    halt = Halt(limit_rate)
 
-        def work(seen: StoredObject, info: ObjectInfo) -> Outcome:
-            if info.format not in renewal.kinds:
-                return _skipped(info, f"of kind {info.format}")
-            if only is not None and not _has(info, only):
-                return _skipped(info, "of another key")
-            if dry_run:
-                self._foresee(info, renewal)
-                return Outcome(info.name, DUE, seen.size, {"moved": 2 * seen.size})
-            return _done(seen, self._renewed(seen, renewal, halt), 2 * seen.size)
+    def work(seen: StoredObject, info: ObjectInfo) -> Outcome:
+        if info.format not in renewal.kinds:
+            return _skipped(info, f"of kind {info.format}")
+        if only is not None and not _has(info, only):
+            return _skipped(info, "of another key")
+        if dry_run:
+            foresee(access, info, renewal)
+            return Outcome(info.name, DUE, seen.size, {"moved": 2 * seen.size})
+        return _done(seen, reencrypted_object(access, seen, renewal, halt), 2 * seen.size)
 
-        whom = ["-"] if recipients is None else [each.id for each in recipients]
-        by = (writer.id, _text(writer), _text(only), key.id if key else "", str(dry_run))
-        further = (each.id for each in self._recipients)
-        what = (*by, self._format, *sorted(renewal.kinds), *whom, "and", *further)
-        at_once = workers or RENEWING_WORKERS
-        return self._pass("reencrypt", prefix, what, work, at_once, halt, progress, looks=dry_run)
+    whom = ["-"] if recipients is None else [each.id for each in recipients]
+    by = (writer.id, _text(writer), _text(only), key.id if key else "", str(dry_run))
+    further = (each.id for each in access.recipients)
+    what = (*by, access.format, *sorted(renewal.kinds), *whom, "and", *further)
+    at_once = workers or RENEWING_WORKERS
+    return _pass(bucket, "reencrypt", prefix, what, work, at_once, halt, progress, looks=dry_run)
 
-    def _pass(
-        self,
-        purpose: str,
-        prefix: str,
-        what: tuple[str, ...],
-        work: Callable[[StoredObject, ObjectInfo], Outcome],
-        workers: int | None,
-        halt: Halt,
-        progress: Told | None,
-        *,
-        looks: bool,
-    ) -> RotationReport:
-        def one(entry: Entry) -> Outcome:
-            if not entry.name.startswith(prefix):
-                raise StoreError("the store lists what was not asked for", name=entry.name)
-            try:
-                seen = self._store.head(entry.name)
-            except ObjectNotFoundError:
-                return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
-            return work(seen, ObjectInfo.of(seen))
 
-        def tick(looked: int) -> None:
-            if progress is not None:
-                progress(looked, None)
-
-        ledger = Ledger.open(purpose, self.url, prefix, *what, looks=looks)
+def _pass(
+    bucket: Bucket,
+    purpose: str,
+    prefix: str,
+    what: tuple[str, ...],
+    work: Callable[[StoredObject, ObjectInfo], Outcome],
+    workers: int | None,
+    halt: Halt,
+    progress: PassProgress | None,
+    *,
+    looks: bool,
+) -> RotationReport:
+    def one(entry: Entry) -> Outcome:
+        if not entry.name.startswith(prefix):
+            raise StoreError("the store lists what was not asked for", name=entry.name)
         try:
-            walk(
-                self.list(prefix),
-                lambda entry: persist(lambda _: one(entry)),
-                ledger,
-                workers=workers or WORKERS,
-                halt=halt,
-                tick=tick,
-            )
-            if looks:
-                ledger.forget_unseen()
-            return RotationReport(ledger, purpose, self.url, prefix, dry_run=looks)
-        except BaseException:
-            ledger.close()
-            raise
+            seen = bucket.access.store.head(entry.name)
+        except ObjectNotFoundError:
+            return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
+        return work(seen, ObjectInfo.of(seen))
 
-    def _is_fixed(self, info: ObjectInfo) -> bool:
-        """Tell whether a new envelope takes the body with it."""
-        fixed = self._store.fixed_metadata
-        texts = info.envelope.to_metadata() if info.envelope is not None else {}
-        return fixed is not None and any(name.startswith(fixed) for name in texts)
+    ledger = Ledger.open(purpose, bucket.url, prefix, *what, looks=looks)
+    run_pass(
+        every_object(bucket.access.store, prefix),
+        lambda entry: persist(lambda _: one(entry)),
+        ledger,
+        workers=workers or WORKERS,
+        halt=halt,
+        tick=reporting(progress, lambda looked: looked),
+    )
+    return RotationReport(ledger, purpose, bucket.url, prefix, dry_run=looks)
+
+
+def _is_fixed(store: Store, info: ObjectInfo) -> bool:
+    """Return whether a new envelope takes the body with it."""
+    fixed = store.fixed_metadata
+    texts = info.envelope.to_metadata() if info.envelope is not None else {}
+    return fixed is not None and any(name.startswith(fixed) for name in texts)
 
 
 def _not_rewrapped(info: ObjectInfo, change: Change) -> str | None:

@@ -14,35 +14,34 @@ import os
 from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.crc64 import crc64
-from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.sealed import Sealed
-from cipherbucket.reading.info import ObjectInfo
-from cipherbucket.reading.unlock import Fetch, fetch_footer
-from cipherbucket.stores.records import StoredObject
+from cipherbucket.reading.unlock import Reading, fetch_footer, fetch_from, unlock
+from cipherbucket.stores.base import Store
 from cipherbucket.transfers.file_at import FileAt
 from cipherbucket.writing.ciphertext import BLOCK, encrypt_part
+from cipherbucket.writing.source import local_path
 
 
-def same_content(
-    path: str | os.PathLike[str],
-    stored: StoredObject,
-    info: ObjectInfo,
-    cipher: Ctr | Sealed | None,
-    fetch: Fetch,
+def matches(
+    store: Store, reading: Reading, path: str | os.PathLike[str], version_id: str | None
 ) -> bool:
-    """Tell whether a file has the plaintext of an object.
+    """Return whether a file has the plaintext of an object; see `Bucket.matches`.
 
     Args:
+        store: Where the object lies.
+        reading: How it is read.
         path: A regular file.
-        stored: What the store tells of the object.
-        info: The object, unlocked.
-        cipher: Its cipher; None for plaintext.
-        fetch: Fetches the footer of a sealed object.
+        version_id: This version rather than the newest.
 
     Raises:
         SourceError: The file cannot be read.
         UsageError: The store keeps no CRC-64.
+        And the errors of `unlock`.
     """
+    local_path(path)
+    fetch = fetch_from(store, reading.name, None, version_id)
+    stored = store.head(reading.name, version_id=version_id)
+    info, cipher = unlock(stored, reading, fetch)
     if stored.crc64 is None:
         raise UsageError(
             "the store keeps no CRC-64 to compare with", name=info.name, hint="read the object"

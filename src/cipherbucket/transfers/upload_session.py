@@ -36,9 +36,9 @@ from cipherbucket.transfers.journal import Journal
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.threads import MEMORY, Halt, run
 from cipherbucket.writing.ciphertext import encrypt_part
+from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.one_request import persist
 from cipherbucket.writing.part_requests import (
-    Destination,
     abort_quietly,
     complete_upload,
     send_part,

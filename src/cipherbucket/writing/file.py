@@ -11,15 +11,28 @@ import io
 import os
 import threading
 import warnings
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from cipherbucket.envelopes.access import Sealing
 from cipherbucket.errors import UsageError, named
 from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.stores.checks import check_metadata
+from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.unknown_length import SpooledUpload, StreamUpload
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+
+def open_writer(to: Destination, sealing: Sealing, *, streamed: bool) -> ObjectWriter:
+    """Open an object to write to; see `Bucket.open`."""
+    check_metadata(to.metadata, to.headers, to.name)
+    with named(to.name):
+        envelope, cipher = sealing()
+        kind = StreamUpload if streamed else SpooledUpload
+        return ObjectWriter(to.name, kind(to, envelope, cipher))
 
 
 class ObjectWriter(io.BufferedIOBase):
@@ -173,3 +186,27 @@ class ObjectWriter(io.BufferedIOBase):
                 source=self,
             )
         self.abort()
+
+
+def check_mode(
+    name: str, mode: str, *, reading: Sequence[object], writing: Sequence[object]
+) -> None:
+    """Refuse a mode that is none, and arguments of the other one.
+
+    Raises:
+        UsageError: It is so.
+    """
+    other = {"rb": writing, "wb": reading}.get(mode)
+    if other is None:
+        raise UsageError(
+            f"mode {mode!r}: an object is opened 'rb' or 'wb'",
+            name=name,
+            hint="text: io.TextIOWrapper(file); an object is never changed in its middle",
+        )
+    if any(argument or isinstance(argument, str) for argument in other):
+        verb = "get" if mode == "rb" else "put"
+        raise UsageError(
+            f"an argument that mode {mode!r} does not have",
+            name=name,
+            hint=f"mode 'rb' takes those of get, 'wb' those of put; see bucket.{verb}",
+        )

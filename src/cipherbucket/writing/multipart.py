@@ -14,9 +14,11 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from cipherbucket.envelopes.access import Sealing
 from cipherbucket.errors import (
     CipherbucketError,
     EnvelopeError,
@@ -27,15 +29,41 @@ from cipherbucket.errors import (
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.crc64 import crc64 as crc64_of
 from cipherbucket.format.envelope import Envelope
-from cipherbucket.format.span import PartPlan
+from cipherbucket.format.metadata_names import SEALED
+from cipherbucket.format.sealed import sealed_layout
+from cipherbucket.format.span import PLAIN, PartPlan, good_part_size
 from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.reading.unlock import USUAL_FOOTER
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Part
 from cipherbucket.writing.ciphertext import encrypt_part, refuse_fork
-from cipherbucket.writing.part_requests import complete_upload, send_part
+from cipherbucket.writing.destination import Destination
+from cipherbucket.writing.part_requests import begin_upload, complete_upload, send_part
 from cipherbucket.writing.source import PutBody, Source
 
 _log = logging.getLogger("cipherbucket")
+
+
+def begin_multipart(to: Destination, sealing: Sealing, plan: PartPlan) -> Multipart:
+    """Begin an upload whose parts the caller hands over; see `Bucket.multipart`."""
+    with named(to.name):
+        envelope, cipher = sealing(data_size=plan.data_size, part_size=plan.part_size)
+        plan = replace(plan, layout=cipher.layout)
+        upload_id = begin_upload(
+            to.store, to.name, envelope, metadata=to.metadata, headers=to.headers
+        )
+        return Multipart(to.store, to.name, upload_id, plan, envelope, cipher)
+
+
+def part_plan(format: str, part_size: int | None, data_size: int) -> PartPlan:  # noqa: A002
+    """Return how a plaintext of so many bytes is cut into parts in a format.
+
+    Raises:
+        UsageError: Sizes that cannot be done; the hint names one that can.
+    """
+    # A longer footer than is usual changes nothing but the very largest part.
+    layout = sealed_layout(USUAL_FOOTER) if format == SEALED else PLAIN
+    return PartPlan(data_size, part_size or good_part_size(data_size, layout), layout)
 
 
 class Multipart:

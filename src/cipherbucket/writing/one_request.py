@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from cipherbucket.envelopes.access import Sealing
 from cipherbucket.errors import (
     EnvelopeError,
     ObjectNotFoundError,
     PreconditionFailedError,
     TransientStoreError,
 )
-from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.stores.bodies import Body
 from cipherbucket.stores.records import StoredObject
@@ -36,12 +36,10 @@ _FIRST_DELAY = 0.2
 Result = TypeVar("Result")
 Send = Callable[[Envelope, Body], StoredObject]
 Find = Callable[[], StoredObject]
-Seal = Callable[..., tuple[Envelope, ContentCipher]]
-"""`cipherbucket.envelopes.seal.seal`, but for what is known only when a body is read."""
 
 
 def write(
-    seal: Seal, source: Source, content_md5: str | None, send: Send, find: Find
+    seal: Sealing, source: Source, content_md5: str | None, send: Send, find: Find
 ) -> StoredObject:
     """Seal a source and send it; try again while the store's failure may pass.
 

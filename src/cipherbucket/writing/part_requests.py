@@ -11,7 +11,6 @@ import base64
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from cipherbucket.errors import (
     CipherbucketError,
@@ -26,8 +25,8 @@ from cipherbucket.format.crc64 import crc64_combine
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body
-from cipherbucket.stores.records import Match, Part, StoredObject
-from cipherbucket.writing.one_request import ATTEMPTS, persist, write_kept
+from cipherbucket.stores.records import Part, StoredObject
+from cipherbucket.writing.one_request import ATTEMPTS, persist
 from cipherbucket.writing.replacing import Seen
 
 _log = logging.getLogger("cipherbucket")
@@ -120,56 +119,6 @@ def complete_upload(
         )
     _log.info("put %r in %d parts: %d bytes", name, len(parts), stored.size)
     return stored
-
-
-@dataclass(frozen=True, kw_only=True)
-class Destination:
-    """Where an object goes to, and what goes with it.
-
-    Attributes:
-        store: The store.
-        name: The object's name.
-        metadata: The user's own.
-        headers: Content headers.
-        if_absent: Only if there is no object of this name.
-        if_match: Only if the object there has this ETag.
-        replacing: Only in the place of this one.
-    """
-
-    store: Store
-    name: str
-    metadata: Mapping[str, str]
-    headers: Mapping[str, str]
-    if_absent: bool = False
-    if_match: str | None = None
-    replacing: Seen | None = None
-
-    @property
-    def match(self) -> Match | None:
-        """What `Store.put` and `Store.complete_upload` are told that must be there."""
-        return self.if_match if self.replacing is None else self.replacing.if_match
-
-    def put(self, envelope: Envelope, ciphertext: Body) -> StoredObject:
-        """Put ciphertext that is kept until it has arrived."""
-        return write_kept(envelope, ciphertext, self.send, lambda: self.store.head(self.name))
-
-    def send(self, envelope: Envelope, ciphertext: Body) -> StoredObject:
-        """Put a ciphertext, once.
-
-        Raises:
-            ObjectChangedError: What was to be replaced is another by now.
-            And the errors of `Store.put`.
-        """
-        if self.replacing is not None and (there := self.replacing.check(envelope)) is not None:
-            return there
-        return self.store.put(
-            self.name,
-            ciphertext,
-            metadata={**self.metadata, **envelope.to_metadata()},
-            headers=self.headers,
-            if_absent=self.if_absent,
-            if_match=self.match,
-        )
 
 
 def abort_quietly(store: Store, name: str, upload_id: str) -> None:

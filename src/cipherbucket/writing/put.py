@@ -7,30 +7,63 @@ failure costs a part and not the body.
 
 from __future__ import annotations
 
-from cipherbucket.errors import SourceError
+import logging
+
+from cipherbucket.envelopes.access import Sealing
+from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.sealed import sealed_layout
 from cipherbucket.format.span import PartPlan, good_part_size
+from cipherbucket.format.texts import is_md5
+from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.stores.records import Part, StoredObject
+from cipherbucket.workers.progress import Progress
 from cipherbucket.writing.ciphertext import encrypt_part
-from cipherbucket.writing.one_request import Seal, write
+from cipherbucket.writing.destination import Destination
+from cipherbucket.writing.one_request import write
 from cipherbucket.writing.part_requests import (
-    Destination,
     abort_quietly,
     begin_upload,
     complete_upload,
     send_part,
 )
-from cipherbucket.writing.source import Source
+from cipherbucket.writing.source import PutBody, Source
 from cipherbucket.writing.unknown_length import StreamUpload, upload_stream
+
+_log = logging.getLogger("cipherbucket")
 
 LARGE = 16 << 20
 """A body of more bytes, known beforehand, that can be read only once goes in parts."""
 
 
+def put(
+    body: PutBody,
+    to: Destination,
+    sealing: Sealing,
+    *,
+    streamed: bool,
+    content_md5: str | None,
+    size: int | None,
+    progress: Progress | None,
+) -> ObjectInfo:
+    """Encrypt a body and store it, wholly or not at all; see `Bucket.put`."""
+    if content_md5 is not None and not is_md5(content_md5):
+        raise UsageError(
+            "content_md5 is no base64 of the 16 bytes of an MD5",
+            name=to.name,
+            hint="base64.b64encode(hashlib.md5(body).digest()).decode()",
+        )
+    with named(to.name), Source(body, progress=progress) as source:
+        if size is not None:
+            source.tell_size(size)
+        stored = store_source(to, source, sealing, streamed=streamed, content_md5=content_md5)
+    _log.info("put %r: %d bytes", to.name, stored.size)
+    return ObjectInfo.of(stored)
+
+
 def store_source(
     to: Destination,
     source: Source,
-    seal: Seal,
+    seal: Sealing,
     *,
     streamed: bool,
     content_md5: str | None = None,
@@ -55,7 +88,7 @@ def store_source(
     return write(seal, source, content_md5, to.send, lambda: to.store.head(to.name))
 
 
-def upload_sized(to: Destination, source: Source, seal: Seal) -> StoredObject:
+def upload_sized(to: Destination, source: Source, seal: Sealing) -> StoredObject:
     """Send a body whose length was told part by part, in order.
 
     Raises:

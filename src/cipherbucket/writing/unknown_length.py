@@ -15,8 +15,8 @@ from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.span import MAX_PARTS, growing_part_size
 from cipherbucket.stores.records import Part, StoredObject
 from cipherbucket.writing.ciphertext import BLOCK, Blocks, Spool
+from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.part_requests import (
-    Destination,
     abort_quietly,
     begin_upload,
     complete_upload,

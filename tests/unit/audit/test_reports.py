@@ -75,7 +75,7 @@ def page_of(audit: cb.Audit, tmp_path: Path) -> str:
 
 def test_a_page_holds_hostile_names_as_text_alone(tmp_path: Path) -> None:
     asked = [json.dumps({"desc": name}) for name in HOSTILE]
-    with hostile_bucket().audit(retire=asked) as audit:
+    with cb.audit.run(hostile_bucket(), retire=asked) as audit:
         text = page_of(audit, tmp_path)
     page = Page(text)
     assert page.tags <= TAGS
@@ -122,14 +122,14 @@ def test_a_page_tells_findings_answers_keys_and_charts(tmp_path: Path) -> None:
 
 
 def test_an_empty_bucket_makes_a_page(tmp_path: Path) -> None:
-    with cb.Bucket(cb.MemoryStore(), cb.KeyRing()).audit() as audit:
+    with cb.audit.run(cb.Bucket(cb.MemoryStore(), cb.KeyRing())) as audit:
         page = Page(page_of(audit, tmp_path))
         assert audit.report()["formats"] == {}
     assert "FindingsNone." in page.text.replace("\n", "")
 
 
 def test_a_table_holds_no_formulas_and_comes_back_as_it_was(tmp_path: Path) -> None:
-    with hostile_bucket().audit(retire=['{"desc":"+1"}']) as audit:
+    with cb.audit.run(hostile_bucket(), retire=['{"desc":"+1"}']) as audit:
         audit.write_csv(tmp_path / "audit.csv")
     with (tmp_path / "audit.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -149,12 +149,12 @@ def test_a_report_that_cannot_be_written_keeps_what_was_found(
     there = tmp_path / "audit.csv"
     there.write_text("the last one")
     (tmp_path / "no").write_text("")
-    audit = bucket.audit()
+    audit = cb.audit.run(bucket)
     ledger = audit._ledger.path
     with pytest.raises(cb.UsageError, match="cannot be written"), audit:
         audit.write_html(tmp_path / "no" / "page.html")
     assert ledger.exists()
-    with bucket.audit() as audit:
+    with cb.audit.run(bucket) as audit:
         assert audit._ledger.resumed == len(HOSTILE)
         audit.write_csv(there)
     assert there.read_text().startswith("name,")
@@ -166,14 +166,17 @@ def test_a_report_takes_no_place_but_a_files(tmp_path: Path) -> None:
     aim, link = tmp_path / "aim.csv", tmp_path / "link.csv"
     aim.write_text("somebody's")
     link.symlink_to(aim)
-    with hostile_bucket().audit() as audit:
+    with cb.audit.run(hostile_bucket()) as audit:
         audit.write_csv(link)
     assert not link.is_symlink()
     assert (aim.read_text(), link.stat().st_mode & 0o777) == ("somebody's", 0o600)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for place in (pipe, tmp_path):
-        with pytest.raises(cb.UsageError, match="is not a file"), hostile_bucket().audit() as audit:
+        with (
+            pytest.raises(cb.UsageError, match="is not a file"),
+            cb.audit.run(hostile_bucket()) as audit,
+        ):
             audit.write_html(place)
     assert pipe.is_fifo()
 
@@ -182,7 +185,7 @@ def test_a_description_is_shown_as_people_read_it_and_as_it_is(tmp_path: Path) -
     store = cb.MemoryStore()
     for text in ("\u5bc6\u94a5", "\u0441m\u043a", "\u202eabc"):
         store.put(text, b"x", metadata=v2(matdesc=json.dumps({"desc": text})))
-    with cb.Bucket(store, cb.KeyRing()).audit(retire=['{"desc":"\u5bc6\u94a5"}']) as audit:
+    with cb.audit.run(cb.Bucket(store, cb.KeyRing()), retire=['{"desc":"\u5bc6\u94a5"}']) as audit:
         page = Page(page_of(audit, tmp_path))
     assert page.text.count('{"desc":"\u5bc6\u94a5"}') >= 3
     assert page.text.count('{"desc":"\\u5bc6\\u94a5"}') == 2

@@ -27,7 +27,7 @@ def asked(
 ) -> tuple[str, list[str]]:
     """Ask about a key that there is, unless its description is misspelled."""
     known = [json.loads(key)] if spelled and isinstance(key, str) else []
-    with bucket.audit(retire=[key], known=known, **how) as audit:  # type: ignore[arg-type]
+    with cb.audit.run(bucket, retire=[key], known=known, **how) as audit:  # type: ignore[arg-type]
         return audit.answers[0].answer, audit.answers[0].reasons
 
 
@@ -111,7 +111,9 @@ def test_a_name_that_nothing_goes_by_gets_no_yes(store: cb.MemoryStore, bare: cb
     store.put("o", b"x")
     assert asked(bare, '{"desc":"2072"}', spelled=False) == ("unknown", [UNHEARD])
     assert asked(bare, KMS_ID, spelled=False) == ("unknown", [UNHEARD])
-    with bare.audit(retire=[KMS_ID], known=[{"kms": f"acs:kms:cn-hangzhou:1:key/{KMS_ID}"}]) as it:
+    with cb.audit.run(
+        bare, retire=[KMS_ID], known=[{"kms": f"acs:kms:cn-hangzhou:1:key/{KMS_ID}"}]
+    ) as it:
         assert [each.answer for each in it.answers] == ["yes"]
     ringed = cb.Bucket(store, cb.KeyRing(old))
     for bucket, key in ((bare, old), (ringed, '{"desc":"2027"}'), (ringed, '{ "desc": "2027"}')):
@@ -124,7 +126,7 @@ def test_what_a_footer_alone_names_is_not_misspelled(store: cb.MemoryStore) -> N
     vault, gone = aes("vault"), aes("gone")
     bucket = sealed(store, vault, gone)
     bucket.put("o", b"x", recipients=[gone])
-    bucket.remove_recipient("o", gone)
+    cb.recipients.remove(bucket, "o", gone)
     bare = cb.Bucket(store, cb.KeyRing())
     assert asked(bare, '{"desc":"gone"}', spelled=False)[0] == "unknown"
     assert asked(bare, '{"desc":"gone"}', spelled=False, footers=True)[0] == "yes"
@@ -316,14 +318,14 @@ def test_a_listing_that_is_folded_is_no_listing(key: cb.RsaKey) -> None:
     bucket.put("a", b"x")
     bucket.put("below/b", b"x")
     with pytest.raises(cb.StoreError, match="folds its listing"):
-        bucket.audit()
+        cb.audit.run(bucket)
     with pytest.raises(cb.StoreError, match="folds its listing"):
-        bucket.verify_all()
+        cb.verify_all(bucket)
 
 
 def interrupted(bucket: cb.Bucket) -> None:
     """Leave an audit's ledger behind, as a report that cannot be written does."""
-    with pytest.raises(cb.UsageError), bucket.audit() as audit:
+    with pytest.raises(cb.UsageError), cb.audit.run(bucket) as audit:
         audit.write_csv("/nowhere/at/all.csv")
 
 
@@ -335,7 +337,7 @@ def test_a_ledger_that_was_left_behind_is_not_believed_of_the_same_second(
     bucket.put("o", b"x")
     interrupted(bucket)
     kept = store.head("o")
-    bucket.add_recipient("o", public_half(key))
+    cb.recipients.add(bucket, "o", public_half(key))
     assert store.head("o").etag == kept.etag
     assert asked(bucket, key)[0] == "no"
 
@@ -349,7 +351,7 @@ def test_a_ledger_that_was_left_behind_tells_nothing_of_what_is_gone(
     store.put("there", b"x")
     interrupted(bucket)
     bucket.delete("gone")
-    with bucket.audit(retire=[key]) as audit:
+    with cb.audit.run(bucket, retire=[key]) as audit:
         assert [each.name for each in audit.objects()] == ["there"]
         assert [each.answer for each in audit.answers] == ["yes"]
         assert audit.facts.resumed == 1
@@ -365,5 +367,5 @@ def test_a_ledger_is_not_believed_after_a_week(
     for lasting, resumed in ((timedelta(days=7), 1), (timedelta(0), 0)):
         interrupted(bucket)
         monkeypatch.setattr(ledgers, "LASTING", lasting)
-        with bucket.audit() as audit:
+        with cb.audit.run(bucket) as audit:
             assert audit.facts.resumed == resumed

@@ -74,9 +74,9 @@ def test_the_public_half_of_a_key_that_is_read_only_does_not_write(
     config.open("records").put("a", b"1")
     for verb in ("rewrap", "reencrypt"):
         with pytest.raises(cb.MasterKeyError, match=r"key old of .* is read_only"):
-            getattr(config.open("records", half, config.key("new")), verb)("a")
+            getattr(cb.rotation, verb)(config.open("records", half, config.key("new")), "a")
     with pytest.raises(cb.MasterKeyError, match=r"key old of .* is read_only"):
-        config.open("records").rewrap("a", half)
+        cb.rotation.rewrap(config.open("records"), "a", half)
     assert config.open("records").get("a").read() == b"1"
 
 

@@ -49,8 +49,8 @@ def test_nothing_is_written_anew_or_moved_where_another_rule_holds(folder: Path)
     elsewhere = cb.open_bucket("memory://config-rules")
     before = lower.head("ledger/a").etag
     refusals: list[Callable[[], object]] = [
-        lambda: upper.reencrypt("ledger/a", kinds=["sealed"]),
-        lambda: upper.rewrap("ledger/a"),
+        lambda: cb.rotation.reencrypt(upper, "ledger/a", kinds=["sealed"]),
+        lambda: cb.rotation.rewrap(upper, "ledger/a"),
         lambda: upper.copy_to(elsewhere, "ledger/a"),
         lambda: upper.copy_to(lower, "a"),
         lambda: upper.rename("ledger/a", "b"),
@@ -58,9 +58,9 @@ def test_nothing_is_written_anew_or_moved_where_another_rule_holds(folder: Path)
     for refused in refusals:
         with pytest.raises(cb.UsageError, match="the bucket was opened by rule"):
             refused()
-    with upper.rewrap_all(dry_run=True) as report:
+    with cb.rotation.rewrap_all(upper, dry_run=True) as report:
         assert [each.name for each in report.failures()] == ["ledger/a"]
-    with upper.reencrypt_all(kinds=["oss", "sealed"]) as report:
+    with cb.rotation.reencrypt_all(upper, kinds=["oss", "sealed"]) as report:
         assert [each.name for each in report.failures()] == ["ledger/a"]
         assert report.done.objects == 1
     assert lower.head("ledger/a").etag == before
@@ -128,8 +128,8 @@ def test_a_key_gets_no_objects_of_a_format_that_it_is_not_for(folder: Path) -> N
         bucket.put("both/a", b"1")
     with config.open("records/both/") as bucket:
         with pytest.raises(cb.MasterKeyError, match="is not for format sealed"):
-            bucket.rewrap("both/a")
-        with bucket.rewrap_all("both/") as report:
+            cb.rotation.rewrap(bucket, "both/a")
+        with cb.rotation.rewrap_all(bucket, "both/") as report:
             assert report.failed.objects == 1
         assert bucket.get("both/a").read() == b"1"
 

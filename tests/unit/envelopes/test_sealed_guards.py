@@ -107,12 +107,12 @@ def test_a_recipient_that_was_removed_meanwhile_does_not_come_back(verb: str) ->
     store = Interrupting()
     sealed = cb.Bucket(store, cb.KeyRing(OWNER), format="sealed")
     sealed.put("a", b"text", recipients=[PARTNER])
-    store.first = lambda: sealed.remove_recipient("a", PARTNER)
+    store.first = lambda: cb.recipients.remove(sealed, "a", PARTNER)
 
     third = cb.AesKey(bytes(32), description={"desc": "third"})
     change: Callable[[], object] = {
         "update_metadata": lambda: sealed.update_metadata("a", metadata={"x": "y"}),
-        "add_recipient": lambda: sealed.add_recipient("a", third),
+        "add_recipient": lambda: cb.recipients.add(sealed, "a", third),
     }[verb]
 
     with pytest.raises(cb.ObjectChangedError, match="at the same time"):

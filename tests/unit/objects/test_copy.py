@@ -231,7 +231,7 @@ def test_a_large_object_is_copied_in_parts(size: int, bucket: cb.Bucket, any_sto
     assert (copy.size, copy.metadata, copy.content_type) == (size, {"owner": "me"}, "text/x")
     assert bucket.get("b").read() == plain
     assert bucket.get("b", start=PART - 2, length=3).read() == plain[PART - 2 : PART + 1]
-    assert list(bucket.list_uploads()) == []
+    assert list(bucket.uploads()) == []
 
 
 def damaged(store: Store, at: int) -> Callable[[], None]:
@@ -255,7 +255,7 @@ def test_a_source_that_is_damaged_gives_no_copy_and_stays(
         with pytest.raises(cb.IntegrityError, match="'a'"):
             verb("a", "b", recipients=())
     assert [entry.name for entry in bucket.list()] == ["a"]
-    assert list(bucket.list_uploads()) == []
+    assert list(bucket.uploads()) == []
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -273,7 +273,7 @@ def test_a_store_that_fails_leaves_the_source_and_no_upload(
     with pytest.raises(cb.TransientStoreError):
         quick.rename("a", "b")
     assert [entry.name for entry in quick.list()] == ["a"]
-    assert list(quick.list_uploads()) == []
+    assert list(quick.uploads()) == []
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -359,7 +359,7 @@ def test_an_older_version_is_copied(new_oss_store: Callable[[], Store]) -> None:
         copy = bucket.copy("a", "b", version_id=first.version_id)
         assert copy.size == len(PLAIN)
         assert bucket.get("b").read() == PLAIN
-        assert bucket.footer("a", version_id=first.version_id).name == "a"
+        assert cb.recipients.footer(bucket, "a", version_id=first.version_id).name == "a"
 
 
 def test_recipients_for_what_is_copied_as_it_is_are_refused(

@@ -17,6 +17,7 @@ import pytest
 from tests.support.counting_store import CountingStore
 from tests.support.sdk_vectors import rsa_key
 
+import cipherbucket as cb
 from cipherbucket.bucket import Bucket
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (
@@ -476,7 +477,7 @@ def test_an_object_whose_recipients_change_stays_itself(store: type[MemoryStore]
     bucket = bucket_in(store())
     file = bucket.open("name")
     assert file.read(10) == TEXT[:10]
-    bucket.add_recipient("name", OTHER)
+    cb.recipients.add(bucket, "name", OTHER)
 
     for start in (30 * CHUNK, 35 * CHUNK):
         file.seek(start)

@@ -36,7 +36,7 @@ def scene(request: pytest.FixtureRequest) -> Scene:
 
 def test_all_below_a_prefix_and_nothing_else(scene: Scene) -> None:
     scene.put(name="other")
-    with scene.bucket(scene.new, scene.old).rewrap_all("many/") as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old), "many/") as report:
         assert report.done.objects == 5
         assert [each.name for each in report.objects()] == FIVE
     assert {scene.label(name) for name in FIVE} == {"new"}
@@ -48,7 +48,9 @@ def test_all_below_a_prefix_and_nothing_else(scene: Scene) -> None:
 def test_a_dry_run_changes_nothing_and_tells_what_it_would(scene: Scene, verb: str) -> None:
     before = [scene.store.head(name) for name in FIVE]
     requests = Requests(scene.store)
-    with getattr(scene.bucket(scene.new, scene.old), verb)("many/", dry_run=True) as report:
+    with getattr(cb.rotation, verb)(
+        scene.bucket(scene.new, scene.old), "many/", dry_run=True
+    ) as report:
         stored = sum(each.size for each in before)
         assert (report.due.objects, report.due.stored_size, report.done.objects) == (5, stored, 0)
         assert report.moved == (0 if verb == "rewrap_all" else 2 * stored)
@@ -59,19 +61,19 @@ def test_a_dry_run_changes_nothing_and_tells_what_it_would(scene: Scene, verb: s
 def test_a_dry_run_that_goes_on_tells_nothing_of_what_is_gone(scene: Scene) -> None:
     scene.store.put("many/7", b"damaged", metadata={"client-side-encryption-key": "?"})
     bucket = scene.bucket(scene.new, scene.old)
-    with bucket.rewrap_all("many/", dry_run=True) as report:
+    with cb.rotation.rewrap_all(bucket, "many/", dry_run=True) as report:
         assert (report.due.objects, report.failed.objects) == (5, 1)
     scene.store.delete(FIVE[0])
-    with bucket.rewrap_all("many/", dry_run=True) as report:
+    with cb.rotation.rewrap_all(bucket, "many/", dry_run=True) as report:
         assert (report.due.objects, report.failed.objects) == (4, 1)
 
 
 def test_what_has_to_be_uploaded_again_is_told() -> None:
     scene = Scene(LikeOss(), "oss")
     scene.put()
-    with scene.bucket(scene.new, scene.old).rewrap_all(dry_run=True) as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old), dry_run=True) as report:
         assert report.moved == 2 * len(SMALL)
-    with scene.bucket(scene.new, scene.old).rewrap_all() as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old)) as report:
         assert report.moved == 2 * len(SMALL)
 
 
@@ -98,7 +100,7 @@ def test_large_parts_of_many_objects_at_once_do_not_fill_memory(
         return original(*args, **more)
 
     scene.store.upload_part = noted  # type: ignore[method-assign]
-    with scene.bucket(scene.new, scene.old).rewrap_all() as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old)) as report:
         assert report.done.objects == 1
     assert max(sizes) == PART
     envelope = scene.bucket().head(scene.name).envelope
@@ -116,7 +118,7 @@ def test_recipients_of_the_bucket_make_a_pass_another() -> None:
     scene.bucket(imposter.described({"desc": "old"})).put("b", SMALL)
     for label in ("third", "fourth"):
         bucket = scene.bucket(scene.new, scene.old, recipients=[key_for("sealed", label)])
-        with bucket.reencrypt_all(recipients=[]) as report:
+        with cb.rotation.reencrypt_all(bucket, recipients=[]) as report:
             assert (report.resumed, report.done.objects, report.failed.objects) == (0, 1, 1)
         assert labels(scene.bucket().head("a")) == ["new", label]
 
@@ -127,10 +129,12 @@ def test_others_are_left_with_their_reasons(scene: Scene) -> None:
     scene.store.put("many/plain", b"plain")
     scene.bucket(scene.new).put("many/new", SMALL)
     scene.store.put("many/v1", b"body", metadata=v1())
-    with scene.bucket(scene.new, scene.old).rewrap_all("many/", only=scene.old) as report:
+    with cb.rotation.rewrap_all(
+        scene.bucket(scene.new, scene.old), "many/", only=scene.old
+    ) as report:
         assert report.done.objects == 5
         assert dict(report.reasons) == {"not encrypted": 1, "of another key": 3}
-    with scene.bucket(scene.new, scene.old).rewrap_all("many/") as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old), "many/") as report:
         assert dict(report.reasons) == {"not encrypted": 1, "has the new key": 6}
         reasons = {each.name: each.error for each in report.failures()}
         assert reasons == {"many/third": "NoMatchingKeyError", "many/v1": "PolicyError"}
@@ -143,13 +147,13 @@ def test_one_that_fails_stops_no_other_and_is_tried_again(scene: Scene, verb: st
     assert isinstance(imposter, cb.AesKey | cb.RsaKey)
     scene.bucket(imposter.described({"desc": "old"})).put(FIVE[2], SMALL)
     bucket = scene.bucket(scene.new, scene.old)
-    with getattr(bucket, verb)("many/") as report:
+    with getattr(cb.rotation, verb)(bucket, "many/") as report:
         assert (report.done.objects, report.failed.objects) == (4, 1)
         (failure,) = report.failures()
         assert (failure.name, failure.error) == (FIVE[2], "WrongKeyError")
     scene.put(name=FIVE[2])
     requests = Requests(scene.store)
-    with getattr(bucket, verb)("many/") as report:
+    with getattr(cb.rotation, verb)(bucket, "many/") as report:
         assert (report.resumed, report.done.objects, report.failed.objects) == (4, 5, 0)
     assert requests.names[0] == "head"
     assert len([name for name in requests.names if name in {"put", "replace_metadata"}]) == 1
@@ -163,7 +167,7 @@ def test_an_object_that_goes_away_meanwhile_has_not_failed(scene: Scene) -> None
             scene.bucket().delete(FIVE[4])
 
     requests.before = delete
-    with scene.bucket(scene.new, scene.old).rewrap_all("many/", workers=1) as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old), "many/", workers=1) as report:
         assert (report.done.objects, report.failed.objects) == (4, 0)
         assert dict(report.reasons) == {"deleted meanwhile": 1}
 
@@ -181,17 +185,17 @@ def test_an_answer_that_was_lost_is_done_all_the_same(
             raise cb.TransientStoreError("the answer was lost")
 
     requests.after = lose
-    with scene.bucket(scene.new, scene.old).rewrap_all("many/", workers=1) as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old), "many/", workers=1) as report:
         assert (report.done.objects, report.skipped.objects) == (5, 0)
     assert failing == []
 
 
 def test_two_processes_at_the_same_pass(scene: Scene) -> None:
     bucket = scene.bucket(scene.new, scene.old)
-    with bucket.rewrap_all("many/", dry_run=True):
+    with cb.rotation.rewrap_all(bucket, "many/", dry_run=True):
         with pytest.raises(cb.UsageError, match="another process"):
-            bucket.rewrap_all("many/", dry_run=True)
-        with bucket.rewrap_all("many/") as report:  # another pass
+            cb.rotation.rewrap_all(bucket, "many/", dry_run=True)
+        with cb.rotation.rewrap_all(bucket, "many/") as report:  # another pass
             assert report.done.objects == 5
 
 
@@ -216,9 +220,9 @@ def test_what_makes_a_pass_another(
     how: dict[str, Any] = {"prefix": "many/"} | other
     if "to" in how:
         how["to"] = key_for(scene.format, how["to"])
-    bucket.rewrap_all("many/").close()
-    bucket.rewrap_all(**how).close()
-    bucket.rewrap_all("many/").close()
+    cb.rotation.rewrap_all(bucket, "many/").close()
+    cb.rotation.rewrap_all(bucket, **how).close()
+    cb.rotation.rewrap_all(bucket, "many/").close()
     assert opened[0] == opened[2] != opened[1]
 
 
@@ -229,7 +233,7 @@ def test_no_key_is_in_the_ledger_or_told(scene: Scene, caplog: pytest.LogCapture
         envelope = scene.bucket().head(name).envelope
         assert envelope is not None
         wrapped += [text for key, text in envelope.to_metadata().items() if len(text) > 40]
-    with scene.bucket(scene.new, scene.old).rewrap_all("many/") as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old), "many/") as report:
         files = b"".join(path.read_bytes() for path in state_folder().iterdir())
         assert FIVE[0].encode() in files
         for text in wrapped:
@@ -242,5 +246,7 @@ def test_no_key_is_in_the_ledger_or_told(scene: Scene, caplog: pytest.LogCapture
 def test_progress_counts_objects(scene: Scene, verb: str) -> None:
     told: list[int] = []
     bucket = scene.bucket(scene.new, scene.old)
-    getattr(bucket, verb)("many/", progress=lambda looked, _: told.append(looked)).close()
+    getattr(cb.rotation, verb)(
+        bucket, "many/", progress=lambda looked, _: told.append(looked)
+    ).close()
     assert told[-1] == 5

@@ -43,9 +43,9 @@ def test_an_object_that_is_wrongly_described_as_of_the_new_key(scene: Scene, ver
     mislabelled(scene)
     bucket = scene.bucket(scene.new)
     if verb == "rewrap":
-        bucket.rewrap(scene.name, key=scene.old)
+        cb.rotation.rewrap(bucket, scene.name, key=scene.old)
     else:
-        with bucket.rewrap_all(key=scene.old) as report:
+        with cb.rotation.rewrap_all(bucket, key=scene.old) as report:
             assert (report.done.objects, report.skipped.objects) == (1, 0)
     assert scene.read(scene.new) == SMALL
     assert not scene.opens(scene.old)
@@ -54,10 +54,10 @@ def test_an_object_that_is_wrongly_described_as_of_the_new_key(scene: Scene, ver
 def test_with_a_forced_key_what_is_done_is_found_done(scene: Scene) -> None:
     scene.put()
     bucket = scene.bucket(scene.new)
-    bucket.rewrap(scene.name, key=scene.old)
+    cb.rotation.rewrap(bucket, scene.name, key=scene.old)
     before = scene.store.head(scene.name)
-    assert labels(bucket.rewrap(scene.name, key=scene.old)) == ["new"]
-    with bucket.rewrap_all(key=scene.old) as report:
+    assert labels(cb.rotation.rewrap(bucket, scene.name, key=scene.old)) == ["new"]
+    with cb.rotation.rewrap_all(bucket, key=scene.old) as report:
         assert dict(report.reasons) == {"has the new key": 1}
         assert report.failed.objects == 0
     assert scene.store.head(scene.name) == before
@@ -66,7 +66,7 @@ def test_with_a_forced_key_what_is_done_is_found_done(scene: Scene) -> None:
 def test_a_pass_takes_the_named_key_from_objects_that_have_the_new_one() -> None:
     scene = Scene(cb.MemoryStore(), "sealed")
     scene.bucket(recipients=[scene.new]).put(scene.name, SMALL)
-    with scene.bucket(scene.new).rewrap_all(key=scene.old) as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new), key=scene.old) as report:
         assert (report.done.objects, report.skipped.objects) == (1, 0)
     assert labels(scene.bucket().head(scene.name)) == ["new"]
 
@@ -75,7 +75,7 @@ def test_all_recipients_of_a_description_are_replaced_at_once() -> None:
     """An RSA key and an AES key may share it."""
     scene = Scene(cb.MemoryStore(), "sealed")
     scene.bucket(recipients=[public_half("old"), key_for("sealed", "third")]).put(scene.name, SMALL)
-    with scene.bucket(scene.new, scene.old).rewrap_all(only={"desc": "old"}) as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old), only={"desc": "old"}) as report:
         assert report.done.objects == 1
     assert labels(scene.bucket().head(scene.name)) == ["new", "third"]
     namesake = cb.RsaKey(rsa_pair("old"), description={"desc": "old"})
@@ -87,7 +87,7 @@ def test_all_recipients_of_a_description_are_replaced_at_once() -> None:
 def test_nothing_to_do_is_not_told_as_done(scene: Scene) -> None:
     scene.bucket(scene.new).put(scene.name, SMALL)
     before = scene.store.head(scene.name)
-    with scene.bucket(scene.new).rewrap_all(only={"desc": "new"}) as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new), only={"desc": "new"}) as report:
         assert (report.done.objects, dict(report.reasons)) == (0, {"has the new key": 1})
         assert report.moved == 0
     assert scene.store.head(scene.name) == before
@@ -100,7 +100,7 @@ def test_a_damaged_description_is_told_and_not_taken_for_another_keys(verb: str)
     damaged = {**scene.store.head(scene.name).metadata, "client-side-encryption-matdesc": '{"desc"'}
     scene.store.replace_metadata(scene.name, metadata=damaged, headers=None)
     bucket = scene.bucket(scene.new, scene.old)
-    with getattr(bucket, verb)(only={"desc": "old"}) as report:
+    with getattr(cb.rotation, verb)(bucket, only={"desc": "old"}) as report:
         assert (report.skipped.objects, report.failed.objects) == (0, 1)
         (failure,) = report.failures()
         assert failure.error == "EnvelopeError"
@@ -112,7 +112,7 @@ def test_a_dry_run_tells_what_could_not_be_done(key: cb.RsaKey) -> None:
     store.put("v1", b"body", metadata=v1())
     bucket.put("cut", bytes(100))
     store.put("cut", bytes(99), metadata=store.head("cut").metadata)
-    with bucket.rewrap_all(to=key_for("oss", "new"), dry_run=True) as report:
+    with cb.rotation.rewrap_all(bucket, to=key_for("oss", "new"), dry_run=True) as report:
         assert (report.due.objects, report.moved) == (0, 0)
         errors = {each.name: each.error for each in report.failures()}
     assert errors == {"cut": "IntegrityError", "v1": "PolicyError"}
@@ -126,7 +126,7 @@ def test_nothing_is_wrapped_that_the_bucket_would_not_read() -> None:
     cb.Bucket(scene.store, cb.KeyRing(long)).put(scene.name, SMALL)
     before = scene.store.head(scene.name)
     with pytest.raises(cb.PolicyError, match="3072 bits or more"):
-        strict.rewrap(scene.name, scene.new, key=long)
+        cb.rotation.rewrap(strict, scene.name, scene.new, key=long)
     assert scene.store.head(scene.name) == before
 
 
@@ -136,7 +136,7 @@ def test_a_store_that_lists_other_names_has_them_left_alone(scene: Scene) -> Non
     requests = Requests(scene.store)
     listed = scene.store.list
     scene.store.list = lambda *_, **__: listed()  # type: ignore[method-assign]
-    with scene.bucket(scene.new, scene.old).rewrap_all("folder/") as report:
+    with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old), "folder/") as report:
         assert (report.done.objects, report.failed.objects) == (1, 1)
         (failure,) = report.failures()
         assert "not asked for" in failure.reason

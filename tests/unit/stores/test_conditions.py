@@ -90,7 +90,7 @@ def test_recipients_that_are_told_as_added_are_there(store: Store) -> None:
     bucket.put("a", b"text")
     partners = [cb.AesKey(bytes([n + 1] * 32), description={"n": str(n)}) for n in range(RACERS)]
 
-    winners = raced(lambda number: bucket.add_recipient("a", partners[number]))
+    winners = raced(lambda number: cb.recipients.add(bucket, "a", partners[number]))
 
     envelope = bucket.head("a").envelope
     assert envelope is not None
@@ -163,7 +163,7 @@ def test_a_lost_answer_is_no_change_of_somebody_else(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(store, "replace_metadata", repeated)
     partner = cb.AesKey(bytes([1] * 32), description={"desc": "partner"})
 
-    assert bucket.add_recipient("a", partner).envelope == bucket.head("a").envelope
+    assert cb.recipients.add(bucket, "a", partner).envelope == bucket.head("a").envelope
     assert cb.Bucket(store, cb.KeyRing(partner), format="sealed").get("a").read() == b"text"
 
 

@@ -150,7 +150,7 @@ def test_versions_are_read_copied_listed_and_deleted(versioned: cb.Bucket) -> No
     assert versioned.get("w").read() == b"first"
     versioned.delete("v")
     assert not versioned.exists("v")
-    listed = list(versioned.list_versions("v"))
+    listed = list(versioned.versions("v"))
     assert [(v.version_id, v.is_latest, v.is_delete_marker) for v in listed[1:]] == [
         (second.version_id, False, False),
         (first.version_id, False, False),
@@ -189,7 +189,7 @@ def test_what_cannot_be_done_with_ciphertext_is_refused_with_the_way_out(
     bucket: cb.Bucket, verb: str
 ) -> None:
     with pytest.raises(cb.UsageError) as caught:
-        getattr(bucket, verb)("a", b"more")
+        getattr(cb.rotation, verb)(bucket, "a", b"more")
     assert caught.value.name == "a"
     assert caught.value.hint
 

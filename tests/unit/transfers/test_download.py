@@ -26,7 +26,7 @@ def scene(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Scene:
-    monkeypatch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 64 << 10)
+    monkeypatch.setattr("cipherbucket.transfers.files.THRESHOLD", 64 << 10)
     monkeypatch.setattr("cipherbucket.writing.one_request._FIRST_DELAY", 0.001)
     master = key if request.param == "oss" else cb.AesKey(AES, description={"desc": "tests"})
     made = Scene(Wire(cb.MemoryStore()), request.param, master, "a", tmp_path)
@@ -312,6 +312,6 @@ def stored_body(scene: Scene) -> bytes:
 @pytest.mark.parametrize("scene", ["sealed"], indirect=True)
 def test_two_recipients_one_of_whom_was_added_meanwhile(scene: Scene) -> None:
     friend = cb.AesKey(random.Random(8).randbytes(32), description={"desc": "friend"})
-    scene.wire.at = once("get 2", lambda: scene.bucket().add_recipient("a", friend))
+    scene.wire.at = once("get 2", lambda: cb.recipients.add(scene.bucket(), "a", friend))
     scene.download()
     scene.assert_downloaded()

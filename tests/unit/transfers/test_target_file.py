@@ -197,10 +197,10 @@ def test_small_transfers_need_no_state(
         raise error
 
     if place == "forget_upload":
-        monkeypatch.setattr("cipherbucket.transfers.verbs.forget_upload", fail)
-        monkeypatch.setattr("cipherbucket.transfers.verbs.forget_download", fail)
+        monkeypatch.setattr("cipherbucket.transfers.files.forget_upload", fail)
+        monkeypatch.setattr("cipherbucket.transfers.files.forget_download", fail)
     else:
-        monkeypatch.setattr("cipherbucket.transfers.verbs.state_folder", fail)
+        monkeypatch.setattr("cipherbucket.transfers.files.state_folder", fail)
     (tmp_path / "in").write_bytes(b"x")
     bucket.upload(tmp_path / "in", "a")
     bucket.download("a", tmp_path / "out")
@@ -217,8 +217,8 @@ def test_large_transfers_without_a_home_keep_no_journal(
     def fail() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 1 << 20)
-    monkeypatch.setattr("cipherbucket.transfers.verbs.state_folder", fail)
+    monkeypatch.setattr("cipherbucket.transfers.files.THRESHOLD", 1 << 20)
+    monkeypatch.setattr("cipherbucket.transfers.files.state_folder", fail)
     (tmp_path / "in").write_bytes(PLAIN)
     bucket.upload(tmp_path / "in", "a")
     bucket.download("a", tmp_path / "out")
@@ -255,7 +255,7 @@ def test_where_parts_begin_is_told_by_the_caller(
         ranges.append(told)
         download_file(*told)
 
-    monkeypatch.setattr("cipherbucket.transfers.verbs.download_file", watched)
+    monkeypatch.setattr("cipherbucket.transfers.files.download_file", watched)
     bucket.download("name", tmp_path / "out", threshold=threshold, part_size=102_400)
     assert bool(ranges) == bool(parts)
     assert (tmp_path / "out").read_bytes() == PLAIN[:size]

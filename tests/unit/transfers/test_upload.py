@@ -31,7 +31,7 @@ def scene(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Scene]:
-    monkeypatch.setattr("cipherbucket.transfers.verbs.THRESHOLD", 64 << 10)
+    monkeypatch.setattr("cipherbucket.transfers.files.THRESHOLD", 64 << 10)
     monkeypatch.setattr("cipherbucket.writing.one_request._FIRST_DELAY", 0.001)
     master = key if request.param == "oss" else cb.AesKey(AES, description={"desc": "tests"})
     made = Scene(Wire(cb.MemoryStore()), request.param, master, "a", tmp_path)

@@ -46,7 +46,7 @@ def test_parts_in_any_order_and_in_parallel_make_the_object(
     metadata = store.head("a").metadata
     assert metadata[PREFIX + "data-size"] == str(len(PLAIN))
     assert metadata[PREFIX + "part-size"] == str(PART)
-    assert bucket.list_uploads() == []
+    assert bucket.uploads() == []
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_sizes_that_cannot_be_done_are_refused_before_anything_is_sent(
     with pytest.raises(cb.UsageError, match=fault) as caught:
         bucket.multipart("a", data_size=data_size, part_size=part_size)
     assert caught.value.hint
-    assert bucket.list_uploads() == []
+    assert bucket.uploads() == []
 
 
 @pytest.mark.parametrize("data_size", [1, 99, PART, 16 << 20, 200 << 30, (48 << 40) + 12345])
@@ -173,7 +173,7 @@ def test_completing_names_the_missing_parts_and_nothing_is_visible(bucket: cb.Bu
         with pytest.raises(cb.UsageError, match="3 parts have not arrived: 1, 3, 4"):
             upload.complete()
     assert not bucket.exists("a")
-    assert bucket.list_uploads() == []
+    assert bucket.uploads() == []
     with pytest.raises(cb.UsageError, match="was aborted"):
         upload.upload_part(1, pieces()[1])
 
@@ -186,12 +186,12 @@ def test_leaving_by_an_exception_aborts(bucket: cb.Bucket) -> None:
 
     with pytest.raises(KeyError):
         leave()
-    assert bucket.list_uploads() == []
+    assert bucket.uploads() == []
 
 
 def test_an_unfinished_upload_is_listed_and_can_be_aborted_by_name(bucket: cb.Bucket) -> None:
     upload = bucket.multipart("a", data_size=len(PLAIN), part_size=PART)
-    listed = bucket.list_uploads()
+    listed = bucket.uploads()
     assert [(entry.name, entry.upload_id) for entry in listed] == [("a", upload.upload_id)]
     bucket.abort_upload("a", upload.upload_id)
     with pytest.raises(cb.UploadNotFoundError):
@@ -261,11 +261,11 @@ def test_lost_answers_leave_no_upload_behind_and_do_not_fail_the_caller(key: cb.
     envelope_of_others = {PREFIX + "key": "c29tZWJvZHkgZWxzZQ=="}
     others = cb.MemoryStore._begin_upload(store, NewObject("a", envelope_of_others, {}))
     with bucket.multipart("a", data_size=5, part_size=16) as upload:
-        assert {entry.upload_id for entry in bucket.list_uploads()} == {others, upload.upload_id}
+        assert {entry.upload_id for entry in bucket.uploads()} == {others, upload.upload_id}
         upload.upload_part(1, b"12345")
         assert upload.complete(if_absent=True).size == 5
     assert store.lost == {"begin", "complete"}
-    assert [entry.upload_id for entry in bucket.list_uploads()] == [others]
+    assert [entry.upload_id for entry in bucket.uploads()] == [others]
     assert bucket.get("a").read() == b"12345"
 
 
@@ -327,7 +327,7 @@ def test_an_upload_whose_answer_was_lost_is_aborted_whatever_metadata_it_has(
 ) -> None:
     bucket = cb.Bucket(LosesBegin(), cb.KeyRing(key))
     upload = bucket.multipart("a", data_size=PART, part_size=PART, metadata={"owner": "me"})
-    assert [each.upload_id for each in bucket.list_uploads()] == [upload.upload_id]
+    assert [each.upload_id for each in bucket.uploads()] == [upload.upload_id]
 
 
 def test_an_upload_that_does_not_tell_our_wrapped_key_is_left_alone(key: cb.RsaKey) -> None:
@@ -335,7 +335,7 @@ def test_an_upload_that_does_not_tell_our_wrapped_key_is_left_alone(key: cb.RsaK
     store.told = (PREFIX + "cek-alg", PREFIX + "wrap-alg")
     bucket = cb.Bucket(store, cb.KeyRing(key))
     bucket.multipart("a", data_size=PART, part_size=PART)
-    assert len(bucket.list_uploads()) == 2
+    assert len(bucket.uploads()) == 2
 
 
 def test_an_object_that_replaced_a_completed_upload_is_not_called_damaged(key: cb.RsaKey) -> None:

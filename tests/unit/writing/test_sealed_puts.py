@@ -97,7 +97,7 @@ def test_a_body_of_unknown_length_keeps_to_its_conditions_over_every_store(
         bucket.put("a", pieces(plain), if_absent=True)
     assert bucket.get("a").read() == plain
     assert seal_of(bucket.head("a")) == seal_of(put)
-    assert list(bucket.list_uploads()) == []
+    assert list(bucket.uploads()) == []
 
 
 @pytest.mark.parametrize("kind", ["bytes", "path", "file"])
@@ -241,7 +241,7 @@ def test_lost_answers_of_an_upload_are_recovered_too(store: cb.MemoryStore) -> N
     assert not lost
     assert info.size == len(PLAIN)
     assert bucket.get("a").read() == PLAIN
-    assert list(bucket.list_uploads()) == []
+    assert list(bucket.uploads()) == []
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -259,4 +259,4 @@ def test_a_source_that_fails_leaves_neither_object_nor_upload(
     with pytest.raises(RuntimeError, match="the source broke"):
         bucket.put("a", failing())
     assert bucket.get("a").read() == b"before"
-    assert list(bucket.list_uploads()) == []
+    assert list(bucket.uploads()) == []

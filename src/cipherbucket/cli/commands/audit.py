@@ -91,7 +91,8 @@ def audit(
     with access.open_to_look(store_url) as bucket:
         try:
             with object_count("looked at", shown=not quiet) as progress:
-                audited = bucket.audit(
+                audited = cb.audit.run(
+                    bucket,
                     prefix,
                     versions=versions,
                     footers=footers,

@@ -79,7 +79,7 @@ def reencrypt(
         "reencrypted",
         options,
         access,
-        one=cb.Bucket.reencrypt,
-        every=cb.Bucket.reencrypt_all,
+        one=cb.rotation.reencrypt,
+        every=cb.rotation.reencrypt_all,
         **further,
     )

@@ -66,7 +66,7 @@ def _repair_object(url: str, access: Access, *, yes: bool) -> int:
         if now and _is_sound(bucket, name, access):
             click.echo(f"nothing to repair: the metadata of {printable(repr(name))} is authentic")
             return 0
-        footer = bucket.footer(name)
+        footer = cb.recipients.footer(bucket, name)
         if footer.name not in {None, name}:
             raise cb.BindingError(
                 f"its footer says that it was sealed under the name {footer.name!r}",
@@ -78,7 +78,7 @@ def _repair_object(url: str, access: Access, *, yes: bool) -> int:
         if not yes and not _agreed(name):
             say("nothing was changed")
             return 1
-        bucket.repair(name, key=access.forced, context=access.context)
+        cb.recipients.repair(bucket, name, key=access.forced, context=access.context)
     click.echo(f"repaired: {printable(repr(name))} has the recipients of the day it was sealed")
     return 0
 

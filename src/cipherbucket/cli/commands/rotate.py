@@ -34,4 +34,6 @@ def rotate(url: str, options: RotationOptions, access: Access) -> int:
 
     With -r the exit code is 1 if an object failed, and 3 if no name begins with URL.
     """
-    return change(url, "rotated", options, access, one=cb.Bucket.rewrap, every=cb.Bucket.rewrap_all)
+    return change(
+        url, "rotated", options, access, one=cb.rotation.rewrap, every=cb.rotation.rewrap_all
+    )

@@ -107,7 +107,7 @@ def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: Access) -> dict[str, 
 def _ends_as_sealed(bucket: cb.Bucket, info: cb.ObjectInfo) -> bool:
     """Tell whether an object without an envelope has the end of a sealed one."""
     try:
-        bucket.footer(info.name, version_id=info.version_id)
+        cb.recipients.footer(bucket, info.name, version_id=info.version_id)
     except (cb.SecurityError, cb.StoreError):  # archived bodies can be told of, and not be read
         return False
     return True

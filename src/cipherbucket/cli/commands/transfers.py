@@ -59,7 +59,7 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
     if url is not None:
         store_url, prefix = split_url(url)
         with open_without_keys(store_url) as bucket:
-            uploads = [each for each in bucket.list_uploads(prefix) if each.upload_id not in ours]
+            uploads = [each for each in bucket.uploads(prefix) if each.upload_id not in ours]
     for _, line in listed:
         click.echo(line)
     for upload in uploads:

@@ -80,7 +80,8 @@ def verify(
                 transfer_progress(shown=not quiet) as progress,
                 progress.running(printable(f"{store_url}/{prefix}")) as report,
             ):
-                came = bucket.verify_all(
+                came = cb.verify_all(
+                    bucket,
                     prefix,
                     key=access.forced,
                     context=access.context,
@@ -98,7 +99,7 @@ def verify(
 def _verify_one(url: str, access: Access, *, as_json: bool) -> int:
     store_url, name = split_object_url(url)
     with _opened(store_url, name, access) as bucket:
-        info = bucket.verify(name, **access.reading)
+        info = cb.verify(bucket, name, **access.reading)
     status = "verified" if info.envelope is not None else "plaintext"
     if as_json:
         facts: dict[str, Any] = {
@@ -123,7 +124,7 @@ def _told(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
         for line in came.lines():
             reason = line.get("reason")
             click.echo(json.dumps(line | {"reason": in_options(reason)} if reason else line))
-        return 1 if came.failed else nothing
+        return 1 if came.failed.objects else nothing
     for each in came.failures():
         reason = in_options(each.reason.removeprefix(f"{each.name!r}: "))
         say(printable(f"{each.name}: {reason}"))
@@ -134,7 +135,7 @@ def _told(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
         click.echo(f"{earlier}, begun {came.begun:%Y-%m-%d %H:%M} UTC, and not again")
     if not came.counts:
         say("no objects there")
-    return 1 if came.failed else nothing
+    return 1 if came.failed.objects else nothing
 
 
 def _opened(store_url: str, name: str, access: Access) -> cb.Bucket:

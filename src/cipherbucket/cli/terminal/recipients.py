@@ -65,7 +65,7 @@ def facts_of_sealed(
         "origin": _origin(info.envelope, opened),
     }
     try:
-        footer = bucket.footer(info.name, version_id=info.version_id)
+        footer = cb.recipients.footer(bucket, info.name, version_id=info.version_id)
     except cb.SecurityError as error:
         return {**facts, "footer_error": error.message}
     if footer.object_id != seal.object_id:

@@ -85,7 +85,7 @@ def _all_in(report: cb.RotationReport) -> int:
     return sum(tally.objects for tally in tallies)
 
 
-def _may_pass(failure: cb.RotatedObject) -> bool:
+def _may_pass(failure: cb.ObjectOutcome) -> bool:
     """Tell whether it was store, KMS or another writer that an object failed for."""
     kind = getattr(cb, failure.error, None)
     return isinstance(kind, type) and issubclass(kind, _PASSING)

@@ -131,7 +131,7 @@ def test_a_child_gets_connections_and_a_lock_of_its_own(
     bucket: cb.Bucket, served: Scripted
 ) -> None:
     bucket.put("a", b"1")
-    http = bucket._store.client.http  # type: ignore[attr-defined]
+    http = bucket.access.store.client.http  # type: ignore[attr-defined]
     http._lock.acquire()
     if (child := os.fork()) == 0:
         try:

@@ -1,6 +1,6 @@
 """Another master key for an object: its data key unwrapped with the old one, wrapped with the new.
 
-Law: the ciphertext never changes and is never decrypted. An object has its old envelope until it
+Rule: the ciphertext never changes and is never decrypted. An object has its old envelope until it
 has its new one, which was seen to open before anything was written. Where the store lets metadata
 be changed no body moves; OSS forbids that for its own format's envelope, so that there the same
 ciphertext is uploaded again. A leaked master key is not mended by this: whoever kept the old
@@ -14,8 +14,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from cipherbucket.bucket import Bucket
+from cipherbucket.envelopes.access import Access
 from cipherbucket.envelopes.seal import check_opens, resealed, rewrapped, wrapped_for
-from cipherbucket.envelopes.unseal import Opened, open_sealed, unseal, unwrap_oss
+from cipherbucket.envelopes.unseal import Opened, is_recipient, open_sealed, unseal, unwrap_oss
 from cipherbucket.errors import (
     EnvelopeError,
     NoMatchingKeyError,
@@ -30,12 +32,11 @@ from cipherbucket.format.metadata_names import OSS_V1
 from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, check_key, spelling
-from cipherbucket.objects.copy import is_recipient
 from cipherbucket.objects.metadata import replace_around
 from cipherbucket.objects.store_to_store import rewrite
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.unlock import Reading
-from cipherbucket.recipients.recipients import Custody
+from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import NOTHING, StoredObject
 from cipherbucket.workers.progress import Progress
 from cipherbucket.workers.rate_limit import check_speed
@@ -101,132 +102,141 @@ class Change:
             KeyRing(self.to, other)
 
 
-class Rewrapping(Custody):
-    """The verb of a bucket that gives an object another master key."""
+def rewrap(
+    bucket: Bucket,
+    name: str,
+    to: MasterKey | None = None,
+    *,
+    key: MasterKey | None = None,
+    context: Mapping[str, str] = NOTHING,
+    workers: int | None = None,
+    limit_rate: float | None = None,
+    progress: Progress | None = None,
+) -> ObjectInfo:
+    """Wrap an object's data key with another master key; the ciphertext stays as it is.
 
-    def rewrap(
-        self,
-        name: str,
-        to: MasterKey | None = None,
-        *,
-        key: MasterKey | None = None,
-        context: Mapping[str, str] = NOTHING,
-        workers: int | None = None,
-        limit_rate: float | None = None,
-        progress: Progress | None = None,
-    ) -> ObjectInfo:
-        """Wrap an object's data key with another master key; the ciphertext stays as it is.
+    Of a sealed object's recipients the one that opens it, or that of ``key``, is replaced and
+    the others stay. An object that has the new key already, by its description, is left as it
+    is; with ``key``, only where that one does not open it. Metadata, content headers, tags,
+    ACL, storage class and encryption at rest are kept. Old versions keep their old key, and so
+    does the footer of a sealed object: whoever has the old key and an old envelope still opens
+    it. If that must not be, see `reencrypt`.
 
-        Of a sealed object's recipients the one that opens it, or that of ``key``, is replaced and
-        the others stay. An object that has the new key already, by its description, is left as it
-        is; with ``key``, only where that one does not open it. Metadata, content headers, tags,
-        ACL, storage class and encryption at rest are kept. Old versions keep their old key, and so
-        does the footer of a sealed object: whoever has the old key and an old envelope still opens
-        it. If that must not be, see `reencrypt`.
+    Args:
+        bucket: Where it lies.
+        name: The object's name.
+        to: The new master key; None for the ring's first. Its public half does.
+        key: Open the object with this key, whatever its description says or lacks.
+        context: The pairs that a sealed object was written with.
+        workers: Parts at once, where the ciphertext has to be uploaded again.
+        limit_rate: Most bytes a second, there.
+        progress: Called with (bytes done, bytes in all), there.
 
-        Args:
-            name: The object's name.
-            to: The new master key; None for the ring's first. Its public half does.
-            key: Open the object with this key, whatever its description says or lacks.
-            context: The pairs that a sealed object was written with.
-            workers: Parts at once, where the ciphertext has to be uploaded again.
-            limit_rate: Most bytes a second, there.
-            progress: Called with (bytes done, bytes in all), there.
+    Returns:
+        What is there now.
 
-        Returns:
-            What is there now.
+    Raises:
+        MasterKeyError: The new key cannot write the object's format, does not open what it
+            wrapped, or could not be told from another.
+        PolicyError: The object is not encrypted, or in format ``oss-v1``.
+        ObjectChangedError, PreconditionFailedError: Somebody else changed it meanwhile; their
+            change stays.
+        And the errors of `Bucket.get`.
+    """
+    check_speed(workers, limit_rate)
+    access = bucket.access
+    change = Change(to or access.ring.writer(access.format), key, None, context, workers)
+    change.check(access.ring)
+    with named(name):
+        seen = access.store.head(name)
+        return rewrapped_object(access, seen, change, Halt(limit_rate), progress)
 
-        Raises:
-            MasterKeyError: The new key cannot write the object's format, does not open what it
-                wrapped, or could not be told from another.
-            PolicyError: The object is not encrypted, or in format ``oss-v1``.
-            ObjectChangedError, PreconditionFailedError: Somebody else changed it meanwhile; their
-                change stays.
-            And the errors of `Bucket.get`.
-        """
-        check_speed(workers, limit_rate)
-        change = Change(to or self._ring.writer(self._format), key, None, context, workers)
-        change.check(self._ring)
-        with named(name):
-            seen = self._store.head(name)
-            return self._rewrapped(seen, change, Halt(limit_rate), progress)
 
-    def _rewrapped(
-        self, seen: StoredObject, change: Change, halt: Halt, progress: Progress | None = None
-    ) -> ObjectInfo:
-        info = ObjectInfo.of(seen)
-        envelope = self._rewrappable(info)
-        reading = self._reading(info.name, key=change.key, context=change.context)
-        if change.is_made(envelope.recipients) or _is_made(envelope, reading, change):
-            return info
-        try:
-            renewed = _renewed(envelope, reading, change)
-        except (WrongKeyError, NoMatchingKeyError):
-            if change.is_forced and change.has_new(envelope.recipients):
-                return info  # the new key's private half is elsewhere, and this one opens nothing
-            raise
-        reading.policy.admit(renewed)  # what this bucket would not read it does not write
-        written = self._with_envelope(seen, info, renewed, change, halt, progress)
-        _log.info("rewrapped %r for key %s", info.name, change.to.id)
-        return written
+def rewrapped_object(
+    access: Access,
+    seen: StoredObject,
+    change: Change,
+    halt: Halt,
+    progress: Progress | None = None,
+) -> ObjectInfo:
+    """Give an object that was just looked at another master key; see `rewrap`."""
+    info = ObjectInfo.of(seen)
+    access.check_writer(change.to, info.format)
+    envelope = rewrappable(access, info)
+    reading = Reading.of(access, info.name, key=change.key, context=change.context)
+    if change.is_made(envelope.recipients) or _is_made(envelope, reading, change):
+        return info
+    try:
+        renewed = _renewed(envelope, reading, change)
+    except (WrongKeyError, NoMatchingKeyError):
+        if change.is_forced and change.has_new(envelope.recipients):
+            return info  # the new key's private half is elsewhere, and this one opens nothing
+        raise
+    reading.policy.admit(renewed)  # what this bucket would not read it does not write
+    written = _with_envelope(access.store, seen, info, renewed, change, halt, progress)
+    _log.info("rewrapped %r for key %s", info.name, change.to.id)
+    return written
 
-    def _rewrappable(self, info: ObjectInfo) -> Envelope:
-        """Return an object's envelope, if it is one that can be wrapped anew.
 
-        Raises:
-            PolicyError: It is not encrypted, in format ``oss-v1``, or not read by this bucket.
-            IntegrityError: It has another length than its envelope says.
-        """
-        if (envelope := info.envelope) is None:
-            raise PolicyError(
-                "the object is not encrypted, so it has no key to change",
-                hint="reencrypt with kinds=['plaintext'] encrypts it",
-            )
-        if envelope.format == OSS_V1:
-            raise PolicyError(
-                "objects of format oss-v1 keep their envelope",
-                hint="reencrypt with kinds=['oss-v1'] writes it anew",
-            )
-        self._policy.admit(envelope)
-        info.check_lengths()
-        return envelope
+def rewrappable(access: Access, info: ObjectInfo) -> Envelope:
+    """Return an object's envelope, if it is one that can be wrapped anew.
 
-    def _with_envelope(
-        self,
-        seen: StoredObject,
-        info: ObjectInfo,
-        envelope: Envelope,
-        change: Change,
-        halt: Halt,
-        progress: Progress | None,
-    ) -> ObjectInfo:
-        """Give an object another envelope, and see that it has it."""
-        texts = envelope.to_metadata()
-        metadata = {**info.metadata, **texts}
-        fixed = self._store.fixed_metadata
-        if fixed is None or not any(name.startswith(fixed) for name in texts):
-
-            def replaced(_: int) -> StoredObject:
-                halt.passed(0)  # a pass that was stopped changes nothing any more
-                return replace_around(self._store, info, metadata)
-
-            # Tried again right here, it knows its own change if an answer was lost.
-            return ObjectInfo.of(persist(replaced))
-        written = rewrite(
-            Seen(self._store, seen, self._store.attributes(info.name), halt),
-            metadata=metadata,
-            workers=change.workers,
-            progress=progress,
-            memory=change.memory,
+    Raises:
+        PolicyError: It is not encrypted, in format ``oss-v1``, or not read by this bucket.
+        IntegrityError: It has another length than its envelope says.
+    """
+    access.check_name(info.name)
+    if (envelope := info.envelope) is None:
+        raise PolicyError(
+            "the object is not encrypted, so it has no key to change",
+            hint="reencrypt with kinds=['plaintext'] encrypts it",
         )
-        there = ObjectInfo.of(self._store.head(info.name))
-        ours = ObjectInfo.of(written).envelope
-        if there.envelope != ours or (there.crc64, there.size) != (info.crc64, info.size):
-            raise ObjectChangedError(
-                "the object was replaced as soon as it was rewrapped",
-                hint="look at what is there now; another writer put it",
-            )
-        return there
+    if envelope.format == OSS_V1:
+        raise PolicyError(
+            "objects of format oss-v1 keep their envelope",
+            hint="reencrypt with kinds=['oss-v1'] writes it anew",
+        )
+    access.policy.admit(envelope)
+    info.check_lengths()
+    return envelope
+
+
+def _with_envelope(
+    store: Store,
+    seen: StoredObject,
+    info: ObjectInfo,
+    envelope: Envelope,
+    change: Change,
+    halt: Halt,
+    progress: Progress | None,
+) -> ObjectInfo:
+    """Give an object another envelope, and see that it has it."""
+    texts = envelope.to_metadata()
+    metadata = {**info.metadata, **texts}
+    fixed = store.fixed_metadata
+    if fixed is None or not any(name.startswith(fixed) for name in texts):
+
+        def replaced(_: int) -> StoredObject:
+            halt.passed(0)  # a pass that was stopped changes nothing any more
+            return replace_around(store, info, metadata)
+
+        # Tried again right here, it knows its own change if an answer was lost.
+        return ObjectInfo.of(persist(replaced))
+    written = rewrite(
+        Seen(store, seen, store.attributes(info.name), halt),
+        metadata=metadata,
+        workers=change.workers,
+        progress=progress,
+        memory=change.memory,
+    )
+    there = ObjectInfo.of(store.head(info.name))
+    ours = ObjectInfo.of(written).envelope
+    if there.envelope != ours or (there.crc64, there.size) != (info.crc64, info.size):
+        raise ObjectChangedError(
+            "the object was replaced as soon as it was rewrapped",
+            hint="look at what is there now; another writer put it",
+        )
+    return there
 
 
 def _is_made(envelope: Envelope, reading: Reading, change: Change) -> bool:

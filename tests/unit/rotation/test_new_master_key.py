@@ -28,7 +28,7 @@ import cipherbucket as cb
 from cipherbucket.errors import CipherbucketError
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.sealed import Sealed
-from cipherbucket.rotation.rewrap import is_of
+from cipherbucket.rotation.new_master_key import is_of
 from cipherbucket.stores.records import StoredObject
 
 KEYS = {label: key_for("sealed", label) for label in ("old", "new", "third", "fourth")}
@@ -48,26 +48,26 @@ def test_the_recipient_that_opens_it_is_replaced_in_its_place(scene: Scene) -> N
 
 
 def test_key_says_which_is_replaced(scene: Scene) -> None:
-    now = scene.bucket(KEYS["old"]).rewrap(scene.name, KEYS["new"], key=KEYS["third"])
+    now = cb.rotation.rewrap(scene.bucket(KEYS["old"]), scene.name, KEYS["new"], key=KEYS["third"])
     assert labels(now) == ["old", "new", "fourth"]
 
 
 def test_one_that_has_the_new_key_is_left_alone(scene: Scene) -> None:
     before = scene.store.head(scene.name)
-    now = scene.bucket(KEYS["old"]).rewrap(scene.name, KEYS["third"])
+    now = cb.rotation.rewrap(scene.bucket(KEYS["old"]), scene.name, KEYS["third"])
     assert labels(now) == ["old", "third", "fourth"]
     assert scene.store.head(scene.name) == before
 
 
 def test_one_that_has_the_new_key_loses_the_old_one_by_name(scene: Scene) -> None:
-    now = scene.bucket(KEYS["old"]).rewrap(scene.name, KEYS["third"], key=KEYS["old"])
+    now = cb.rotation.rewrap(scene.bucket(KEYS["old"]), scene.name, KEYS["third"], key=KEYS["old"])
     assert labels(now) == ["third", "fourth"]
 
 
 @pytest.mark.parametrize("label", [KEYS["third"], {"desc": "third"}], ids=["key", "description"])
 def test_only_says_which_is_replaced(scene: Scene, label: Any) -> None:
     scene.bucket(recipients=[]).put("other", b"of old alone")
-    with scene.bucket(KEYS["old"]).rewrap_all("", KEYS["new"], only=label) as report:
+    with cb.rotation.rewrap_all(scene.bucket(KEYS["old"]), "", KEYS["new"], only=label) as report:
         assert report.done.objects == 1
         assert dict(report.reasons) == {"of another key": 1}
     assert scene.label("other") == "old"
@@ -92,7 +92,9 @@ def test_recipients_that_no_owner_wrote_are_not_carried_on(scene: Scene, field: 
     )
     before = scene.store.head(scene.name)
     with pytest.raises(cb.SecurityError):
-        scene.bucket(KEYS["old"], KEYS["new"]).rewrap(scene.name, KEYS["fourth"], key=KEYS["old"])
+        cb.rotation.rewrap(
+            scene.bucket(KEYS["old"], KEYS["new"]), scene.name, KEYS["fourth"], key=KEYS["old"]
+        )
     assert scene.store.head(scene.name) == before
 
 
@@ -101,7 +103,7 @@ def test_objects_of_the_v1_format_keep_their_envelope(key: cb.RsaKey) -> None:
     store.put("v1", b"body", metadata=v1())
     before = store.head("v1")
     with pytest.raises(cb.PolicyError, match="oss-v1 keep their envelope") as refused:
-        cb.Bucket(store, cb.KeyRing(key)).rewrap("v1")
+        cb.rotation.rewrap(cb.Bucket(store, cb.KeyRing(key)), "v1")
     assert refused.value.hint is not None
     assert "reencrypt" in refused.value.hint
     assert store.head("v1") == before
@@ -114,7 +116,7 @@ def test_a_truncated_object_is_not_given_a_new_envelope(key: cb.RsaKey) -> None:
     metadata = store.head("cut").metadata
     store.put("cut", bytes(99), metadata=metadata)
     with pytest.raises(cb.IntegrityError, match="99 bytes are stored of 100"):
-        bucket.rewrap("cut", key_for("oss", "new"))
+        cb.rotation.rewrap(bucket, "cut", key_for("oss", "new"))
 
 
 def test_a_foreign_iv_does_not_tell_a_wrong_key_and_is_left(key: cb.RsaKey) -> None:
@@ -132,7 +134,7 @@ def test_a_foreign_iv_does_not_tell_a_wrong_key_and_is_left(key: cb.RsaKey) -> N
     assert len(bucket.get("foreign").read()) == 4
     before = store.head("foreign")
     with pytest.raises(cb.PolicyError, match="lock the object for ever"):
-        bucket.rewrap("foreign", key_for("oss", "new"))
+        cb.rotation.rewrap(bucket, "foreign", key_for("oss", "new"))
     assert store.head("foreign") == before
 
 
@@ -148,11 +150,11 @@ def test_an_envelope_of_another_object_is_handed_on_in_format_oss_alone(kind: st
     scene.store.put("theirs", body, metadata=envelope_of(secret))
     before = scene.store.head("theirs")
     if kind == "oss":
-        scene.bucket().rewrap("theirs", scene.new)
+        cb.rotation.rewrap(scene.bucket(), "theirs", scene.new)
         assert scene.read(scene.new, name="theirs") == SMALL
     else:
         with pytest.raises(cb.BindingError):
-            scene.bucket().rewrap("theirs", scene.new)
+            cb.rotation.rewrap(scene.bucket(), "theirs", scene.new)
         assert scene.store.head("theirs") == before
 
 
@@ -233,7 +235,7 @@ def test_after_any_interleaving_it_opens_with_one_of_the_keys(
             labelled = [key_for(kind, each) for each in ("new", "third", "old") if each != label]
             bucket = scene.bucket(key_for(kind, label), *labelled)
             with suppress(CipherbucketError):  # the law holds all the same
-                getattr(bucket, verb)(scene.name)
+                getattr(cb.rotation, verb)(bucket, scene.name)
 
         def break_in(when: str) -> Any:
             def broken(number: int, _: str) -> None:

@@ -1,0 +1,90 @@
+"""Running an audit over a bucket. It changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from cipherbucket.audit.inspector import Inspector
+from cipherbucket.audit.kms_lookup import KmsLookup
+from cipherbucket.audit.result import Audit
+from cipherbucket.audit.retirement import Question
+from cipherbucket.audit.scope import AuditScope, ids_and_descriptions, open_ledger, with_unlisted
+from cipherbucket.bucket import Bucket
+from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.kms.key import AliKmsKey
+from cipherbucket.objects.listing import every_object, every_version
+from cipherbucket.workers.threads import Halt
+
+WORKERS = 16
+"""Threads, which mostly wait: an answer has a few hundred bytes, and comes after a round trip."""
+
+
+def run(
+    bucket: Bucket,
+    prefix: str = "",
+    *,
+    versions: bool = False,
+    footers: bool = False,
+    ask_kms: AliKmsKey | None = None,
+    retire: Sequence[MasterKey | str] = (),
+    known: Iterable[Mapping[str, str]] = (),
+    workers: int | None = None,
+    progress: PassProgress | None = None,
+) -> Audit:
+    """Look at every object, and report which are encrypted, and with which key.
+
+    One HEAD an object, 16 at once. No key is needed: keys are told by their descriptions,
+    which are the store's word. With keys in the ring, each envelope that names one of them is
+    opened, unless the key is one of a KMS. An audit that was interrupted goes on when it is
+    called again with the same arguments and keys within a week; what was looked at before is
+    told as it was then, unless the object has been written since.
+
+    Args:
+        bucket: What is audited.
+        prefix: Only names that begin with this.
+        versions: Look at all versions; old ones name old keys.
+        footers: Read the footers of sealed objects too, one request more for each: they name
+            recipients that were removed since.
+        ask_kms: For each envelope of a KMS key, have the KMS tell which key it is, through
+            this key's settings or those of the ring's key with the description. One call each.
+            Where it fails, objects are told as without it, and that it could not be asked.
+        retire: Keys that are to be retired, or descriptions of them as JSON, or ids of KMS
+            keys; `Audit.answers` says whether they can be.
+        known: Descriptions of keys that there are, beside those of the ring. A description
+            that neither a key nor an object has may be misspelled, and gets no yes.
+        workers: Requests at once.
+        progress: Called with (objects looked at, None).
+
+    Returns:
+        What was found, best used in a ``with`` statement: it holds a file open.
+
+    Raises:
+        UsageError: Versions of a store that keeps none; or another process is at this audit.
+        StoreError: The listing failed, or a hundred objects in a row.
+    """
+    access = bucket.access
+    store, ring, strict = access.store, access.ring, access.policy.strict_iv
+    asks = ask_kms is not None
+    keys = ids_and_descriptions(ring)
+    scope = AuditScope(store.url, prefix, versions, footers, asks, datetime.now(UTC), keys)
+    known_keys = [*map(Question.about, ring.keys), *map(Question.by_description, known)]
+    questions = [Question.about(key).knowing(known_keys) for key in retire]
+    kms = KmsLookup(ask_kms) if ask_kms is not None else None
+    inspector = Inspector(store, ring, strict, footers, kms)
+    ledger = open_ledger(scope, strict_iv=strict)
+    try:
+        scope = with_unlisted(scope, store)
+    except BaseException:
+        ledger.close()
+        raise
+    run_pass(
+        every_version(store, prefix) if versions else every_object(store, prefix),
+        inspector.inspect,
+        ledger,
+        workers=workers or WORKERS,
+        halt=Halt(),
+        tick=reporting(progress, lambda looked: ledger.kept + looked),
+    )
+    return Audit(scope, ledger, ring, questions)

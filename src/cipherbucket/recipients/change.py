@@ -1,0 +1,229 @@
+"""Who can open a sealed object: recipients, footer, repair.
+
+Rule: recipients are changed by rewriting metadata, after its MAC was found right, and only on the
+object that was looked at; the body is not touched.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from cipherbucket.bucket import Bucket
+from cipherbucket.envelopes.access import Access
+from cipherbucket.envelopes.seal import algorithm_of, resealed, wrapped_for
+from cipherbucket.envelopes.unseal import Opened, is_recipient, open_sealed
+from cipherbucket.errors import (
+    NoMatchingKeyError,
+    PolicyError,
+    PreconditionFailedError,
+    SecurityError,
+    UsageError,
+    named,
+)
+from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.footer import Footer
+from cipherbucket.format.metadata_names import without_seal
+from cipherbucket.format.recipient_fields import Recipient
+from cipherbucket.format.span import Span
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.objects.metadata import replace_around
+from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.reading.stream import open_stream
+from cipherbucket.reading.unlock import Reading, envelope_of_body, fetch_footer, fetch_from
+from cipherbucket.stores.records import NOTHING, StoredObject
+
+_log = logging.getLogger("cipherbucket")
+
+
+def add(
+    bucket: Bucket,
+    name: str,
+    recipient: MasterKey,
+    *,
+    key: MasterKey | None = None,
+    context: Mapping[str, str] = NOTHING,
+) -> ObjectInfo:
+    """Let one more master key open a sealed object. Its body is neither read nor changed.
+
+    Of two changes at the very same moment one fails. OSS cannot make new metadata depend on the
+    old ones: there both can pass and one be lost, which a look afterwards shows.
+
+    Args:
+        bucket: Where it lies.
+        name: The object's name.
+        recipient: The key; a public half does.
+        key: Open the object with this key, whatever descriptions say.
+        context: The pairs that the object was written with.
+
+    Raises:
+        MasterKeyError: The key cannot wrap, or could not be told from one that is there.
+        UsageError: More than 16 recipients, or more than the store's metadata hold.
+        PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
+        ObjectChangedError: Somebody else changed its metadata at the same time.
+        And the errors of `Bucket.get`.
+    """
+    with named(name):
+        algorithm_of(recipient)  # refused before there is a data key
+        info, opened = _opened(bucket.access, name, key, context)
+        seal = opened.cipher.seal
+        added = wrapped_for(recipient, opened.data_key, seal.object_id)
+        return _rewritten(bucket.access, info, opened, (*_recipients_of(info), added))
+
+
+def remove(
+    bucket: Bucket,
+    name: str,
+    recipient: MasterKey | Recipient,
+    *,
+    key: MasterKey | None = None,
+    context: Mapping[str, str] = NOTHING,
+) -> ObjectInfo:
+    """Take a master key from those that open a sealed object.
+
+    Whoever holds that key and has read the object, or kept its old metadata, can still open
+    it, and the footer still names it: what is to be safe from them is sealed anew.
+
+    Args:
+        bucket: Where it lies.
+        name: The object's name.
+        recipient: The key, or one of ``bucket.head(name).envelope.recipients``.
+        key: Open the object with this key, whatever descriptions say.
+        context: The pairs that the object was written with.
+
+    Raises:
+        NoMatchingKeyError: It is no recipient.
+        UsageError: It is the only one.
+        PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
+        ObjectChangedError: Somebody else changed its metadata at the same time.
+        And the errors of `Bucket.get`.
+    """
+    with named(name):
+        info, opened = _opened(bucket.access, name, key, context)
+        there = _recipients_of(info)
+        left = tuple(each for each in there if not is_recipient(each, recipient))
+        if len(left) == len(there):
+            raise NoMatchingKeyError(
+                "this key is no recipient of the object",
+                hint="bucket.head(name).envelope.recipients lists them",
+            )
+        if not left:
+            raise UsageError(
+                "it is the only recipient; without it nobody could open the object",
+                hint="add another first, or delete the object",
+            )
+        return _rewritten(bucket.access, info, opened, left)
+
+
+def footer(bucket: Bucket, name: str, *, version_id: str | None = None) -> Footer:
+    """Fetch what the end of a sealed body says: the recipients and the name of its first day.
+
+    No key is needed; all of it is the store's word.
+
+    Raises:
+        ObjectNotFoundError: No such object.
+        EnvelopeError: The body does not end as that of a sealed object.
+    """
+    with named(name):
+        store = bucket.access.store
+        stored = store.head(name, version_id=version_id)
+        return Footer.parse(fetch_footer(stored, fetch_from(store, name, None, version_id)))
+
+
+def repair(
+    bucket: Bucket,
+    name: str,
+    *,
+    key: MasterKey | None = None,
+    context: Mapping[str, str] = NOTHING,
+    if_match: str | None = None,
+) -> ObjectInfo:
+    """Give a sealed object that lost its metadata, or has wrong ones, those of its footer.
+
+    The recipients are those of the day it was sealed, ones that were removed since among
+    them; `footer` shows them beforehand. The object's end is read and verified first. The
+    user's own metadata stay as they are. An object whose metadata are sound stays as it is:
+    nothing brings back a recipient that was removed from it.
+
+    Args:
+        bucket: Where it lies.
+        name: The object's name, under which it was sealed.
+        key: Open the object with this key, whatever descriptions say.
+        context: The pairs that the object was written with.
+        if_match: Only if the object has this ETag, as it had when its footer was looked at.
+
+    Raises:
+        EnvelopeError: The body is not that of a sealed object, or there are names of another
+            format's envelope beside it.
+        PolicyError: The bucket does not accept the format.
+        BindingError, WrongKeyError, NoMatchingKeyError, IntegrityError: As in `Bucket.get`.
+        PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
+    """
+    access = bucket.access
+    with named(name):
+        stored = access.store.head(name)
+        own = without_seal(stored.metadata)
+        reading = Reading.of(access, name, key=key, context=context, footer_recipients=True)
+        fetch = fetch_from(access.store, name, stored.etag, None)
+        if if_match is not None and if_match != stored.etag:
+            raise PreconditionFailedError(
+                f"the condition was ETag {if_match!r}; it is {stored.etag!r}",
+                hint="the object was changed meanwhile; look at it again",
+            )
+        open_stream(fetch, Span(tail=0), reading).close()
+        if _is_sound(access, stored, key, context):
+            return ObjectInfo.of(stored)
+        envelope = envelope_of_body(stored, fetch)
+        opened = open_sealed(
+            envelope, reading.ring, reading.policy, key=key, binding=reading.binding
+        )
+        assert envelope.seal is not None
+        texts = resealed(envelope.seal, envelope.recipients, opened.data_key).to_metadata()
+        repaired = access.store.replace_metadata(
+            name, metadata={**own, **texts}, headers=None, if_match=stored.etag
+        )
+    _log.info("repaired %r from its footer", name)
+    return ObjectInfo.of(repaired)
+
+
+def _is_sound(
+    access: Access, stored: StoredObject, key: MasterKey | None, context: Mapping[str, str]
+) -> bool:
+    """Return whether an object's metadata are those that its owners wrote."""
+    with suppress(SecurityError):
+        envelope = Envelope.parse(stored.metadata)
+        if envelope is not None and envelope.seal is not None:
+            reading = Reading.of(access, stored.name, key=key, context=context)
+            open_sealed(envelope, reading.ring, reading.policy, key=key, binding=reading.binding)
+            return True
+    return False
+
+
+def _opened(
+    access: Access, name: str, key: MasterKey | None, context: Mapping[str, str]
+) -> tuple[ObjectInfo, Opened]:
+    info = ObjectInfo.head(access.store, name)
+    if info.envelope is None or info.envelope.seal is None:
+        raise PolicyError(
+            f"the object has format {info.format}, in which recipients cannot be changed",
+            hint="only sealed objects have several: put it again with format='sealed'",
+        )
+    reading = Reading.of(access, name, key=key, context=context)
+    opened = open_sealed(
+        info.envelope, reading.ring, reading.policy, key=key, binding=reading.binding
+    )
+    return info, opened
+
+
+def _rewritten(
+    access: Access, info: ObjectInfo, opened: Opened, recipients: Sequence[Recipient]
+) -> ObjectInfo:
+    envelope = resealed(opened.cipher.seal, recipients, opened.data_key)
+    metadata = {**info.metadata, **envelope.to_metadata()}
+    return ObjectInfo.of(replace_around(access.store, info, metadata))
+
+
+def _recipients_of(info: ObjectInfo) -> tuple[Recipient, ...]:
+    assert info.envelope is not None
+    return info.envelope.recipients
