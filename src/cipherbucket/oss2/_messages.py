@@ -82,7 +82,7 @@ _TERMS = (
     ("the endpoint (OSS_ENDPOINT)", "the endpoint"),
     ("bucket.restore(name)", "bucket.restore_object(key)"),
     ("bucket.head(name)", "bucket.head_object(key)"),
-    ("add_recipient", "add_recipient of cipherbucket.open_bucket"),
+    ("recipients.add", "cipherbucket.recipients.add"),
 )
 _DESCRIBED = re.compile(r"the object's key is described as (.*?) (?=\([^()]*\), the keys of)")
 _NONE = re.compile(r"\bno description\b")
