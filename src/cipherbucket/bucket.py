@@ -6,9 +6,6 @@ bucket: `cipherbucket.recipients`, `cipherbucket.rotation`, `cipherbucket.audit`
 
 Write:  ``put -> seal -> ring.wrap -> Envelope -> encrypt -> store.put``
 Read:   ``get -> store.get(span) -> Envelope.parse -> unseal -> ring.unwrap -> decrypt -> bytes``
-
-The envelope comes from the same response as the body; the counter and the cut follow what the
-response says it holds. What the store returns is input: everything is checked before it is used.
 """
 
 from __future__ import annotations
