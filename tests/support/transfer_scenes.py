@@ -20,6 +20,7 @@ from cipherbucket.format.sealed import CHUNK, HEADER, TAG
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body, Buffer, Outgoing, RawBody
+from cipherbucket.stores.requests import NewObject
 from cipherbucket.transfers.journal import state_folder
 
 PART = 7 * CHUNK
@@ -154,12 +155,10 @@ class Wire:
 
         self.at = kill
 
-    def _on_begin_upload(
-        self, original: Callable[..., str], name: str, metadata: dict[str, str], headers: Any
-    ) -> str:
+    def _on_begin_upload(self, original: Callable[..., str], new: NewObject) -> str:
         self.at("begin")
-        upload_id = original(name, metadata, headers)
-        self._identities[upload_id] = identity_of(metadata)
+        upload_id = original(new)
+        self._identities[upload_id] = identity_of(new.metadata)
         self.at("begun")
         return upload_id
 
@@ -192,16 +191,16 @@ class Wire:
         return stored
 
     def _on_put(
-        self, original: Callable[..., Any], name: str, body: Outgoing, metadata: Any, *rest: Any
+        self, original: Callable[..., Any], new: NewObject, body: Outgoing, *rest: Any
     ) -> Any:
-        if any("cipherbucket" in key or "encryption" in key for key in metadata):
-            identity = identity_of(metadata)
+        if any("cipherbucket" in key or "encryption" in key for key in new.metadata):
+            identity = identity_of(new.metadata)
 
             def enter(offset: int, block: bytes) -> None:
                 self.ledger.enter(identity, offset, block)
 
             body._body = _Tee(_Sized(body), enter, lambda: None)
-        return original(name, body, metadata, *rest)
+        return original(new, body, *rest)
 
     def _on_get(self, original: Callable[..., Any], *args: Any) -> Any:
         self.gets += 1
