@@ -18,7 +18,7 @@ from cipherbucket.bucket import Bucket
 from cipherbucket.config.document import Document, find_config, read_document, suggestion
 from cipherbucket.config.guard import RuleGuard
 from cipherbucket.config.keys import KeyEntry, keys_in
-from cipherbucket.config.loading import Ask
+from cipherbucket.config.loading import AskPassphrase
 from cipherbucket.config.named_keys import NamedKeys
 from cipherbucket.config.rings import GivenRing, NamedRing
 from cipherbucket.config.rules import Rule, rules_in
@@ -35,7 +35,7 @@ _log = logging.getLogger("cipherbucket")
 
 
 def load_config(
-    path: str | os.PathLike[str] | None = None, *, passphrase: Ask | None = None
+    path: str | os.PathLike[str] | None = None, *, passphrase: AskPassphrase | None = None
 ) -> Config:
     """Read ``cipherbucket.toml``.
 
@@ -72,7 +72,7 @@ class Config:
         UsageError: Something in it cannot be.
     """
 
-    def __init__(self, document: Document, passphrase: Ask | None = None) -> None:
+    def __init__(self, document: Document, passphrase: AskPassphrase | None = None) -> None:
         document.place().refuse_unknown(document.tables, ("stores", "keys", "rules"))
         self._document = document
         self._stores = stores_in(document)

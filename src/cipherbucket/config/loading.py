@@ -19,11 +19,13 @@ from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import load_key
 from cipherbucket.keys.rsa import RsaKey
 
-Ask = Callable[[str], str]
+AskPassphrase = Callable[[str], str]
 """Returns the passphrase of a key file, by its name."""
 
 
-def load(place: Place, entry: KeyEntry, ask: Ask | None, *, allow_weak: bool) -> MasterKey:
+def load(
+    place: Place, entry: KeyEntry, ask: AskPassphrase | None, *, allow_weak: bool
+) -> MasterKey:
     """Return the key of an entry.
 
     Args:
@@ -46,7 +48,9 @@ def load(place: Place, entry: KeyEntry, ask: Ask | None, *, allow_weak: bool) ->
         raise place.key_error(error.message, error.hint) from error
 
 
-def _file_key(place: Place, entry: KeyEntry, ask: Ask | None, *, allow_weak: bool) -> MasterKey:
+def _file_key(
+    place: Place, entry: KeyEntry, ask: AskPassphrase | None, *, allow_weak: bool
+) -> MasterKey:
     assert entry.file is not None
     if entry.file.exists() and not entry.file.is_file():  # a pipe would keep all waiting
         raise place.at(entry.kind).key_error(f"{entry.file} is no regular file")
@@ -86,7 +90,7 @@ def _kms_key(place: Place, entry: KeyEntry) -> MasterKey:
     )
 
 
-def _passphrase(place: Place, entry: KeyEntry, ask: Ask | None) -> str:
+def _passphrase(place: Place, entry: KeyEntry, ask: AskPassphrase | None) -> str:
     if entry.passphrase_env is not None and entry.passphrase_env in os.environ:
         return os.environ[entry.passphrase_env]
     if entry.kind != KMS:

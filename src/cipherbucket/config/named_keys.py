@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from cipherbucket.config.document import Document, suggestion
 from cipherbucket.config.keys import AES, KeyEntry
-from cipherbucket.config.loading import Ask, load
+from cipherbucket.config.loading import AskPassphrase, load
 from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.aes import AesKey
@@ -32,7 +32,9 @@ class NamedKeys:
         ask: Called with the name of a key file, for its passphrase.
     """
 
-    def __init__(self, document: Document, entries: dict[str, KeyEntry], ask: Ask | None) -> None:
+    def __init__(
+        self, document: Document, entries: dict[str, KeyEntry], ask: AskPassphrase | None
+    ) -> None:
         self.document = document
         self.entries = entries
         self._ask = ask
