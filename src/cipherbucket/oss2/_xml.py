@@ -1,7 +1,6 @@
-"""The XML of OSS: what its answers say, and what is sent to it.
+"""From the XML of OSS's answers to results, and from arguments to the XML of requests.
 
-Rule: an answer is input. What is missing or of another type is an `InconsistentError`, whatever the
-answer holds besides.
+Rule: what an answer lacks or has of another type is an `InconsistentError`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
-from urllib.parse import unquote
 
 from cipherbucket.oss2._entries import (
     BatchDeleteObjectVersion,
@@ -32,65 +30,20 @@ from cipherbucket.oss2._results import (
     ListObjectsV2Result,
     ListObjectVersionsResult,
     ListPartsResult,
-    unquoted,
 )
 from cipherbucket.oss2._tagging import Tagging
-from cipherbucket.oss2._times import iso8601_to_unixtime
 from cipherbucket.oss2.exceptions import InconsistentError
 from cipherbucket.oss2.http import Response
+from cipherbucket.stores.oss.xml import Element
 
 V = TypeVar("V", DeleteMarkerInfo, ObjectVersionInfo)
 
 
-class _Node:
-    """An element of an answer, and whether names in it are percent-encoded."""
-
-    def __init__(self, element: ET.Element, *, encoded: bool) -> None:
-        self._element = element
-        self._encoded = encoded
-
-    @classmethod
-    def of(cls, resp: Response) -> _Node:
-        root = ET.fromstring(resp.read())  # noqa: S314  bounded, and expat expands no bombs
-        return cls(root, encoded=root.findtext("EncodingType") == "url")
-
-    def all(self, path: str) -> Iterator[_Node]:
-        return (_Node(element, encoded=self._encoded) for element in self._element.findall(path))
-
-    def prefixes(self) -> Iterator[str]:
-        return (node.name("Prefix") for node in self.all("CommonPrefixes"))
-
-    def has(self, path: str) -> bool:
-        return self._element.find(path) is not None
-
-    def text(self, path: str, default: str | None = None) -> str:
-        found = self._element.findtext(path, default)
-        if found is None:
-            raise ValueError(f"{path} is missing")
-        return found
-
-    def name(self, path: str, default: str | None = None) -> str:
-        text = self.text(path, default)
-        return unquote(text) if self._encoded else text
-
-    def number(self, path: str) -> int:
-        return int(self.text(path))
-
-    def flag(self, path: str, default: str | None = None) -> bool:
-        text = self.text(path, default)
-        if text not in {"true", "false"}:
-            raise ValueError(f"{path} is neither true nor false")
-        return text == "true"
-
-    def time(self, path: str) -> int:
-        return iso8601_to_unixtime(self.text(path))
-
-
 @contextmanager
-def _understood(resp: Response) -> Iterator[_Node]:
+def _understood(resp: Response) -> Iterator[Element]:
     try:
-        yield _Node.of(resp)
-    except (ET.ParseError, LookupError, ValueError) as error:
+        yield Element.of(resp.read())
+    except ValueError as error:
         raise InconsistentError(
             f"the answer of the service cannot be understood: {error}", resp.request_id
         ) from error
@@ -112,7 +65,9 @@ def list_objects_v2(resp: Response) -> ListObjectsV2Result:
     return result
 
 
-def _read_objects(result: ListObjectsResult | ListObjectsV2Result, root: _Node, next_: str) -> str:
+def _read_objects(
+    result: ListObjectsResult | ListObjectsV2Result, root: Element, next_: str
+) -> str:
     """Read what both calls say alike; return where the next page begins, or an empty text."""
     result.is_truncated = root.flag("IsTruncated")
     result.object_list += map(_object, root.all("Contents"))
@@ -120,11 +75,11 @@ def _read_objects(result: ListObjectsResult | ListObjectsV2Result, root: _Node, 
     return root.name(next_) if result.is_truncated else ""
 
 
-def _object(node: _Node) -> SimplifiedObjectInfo:
+def _object(node: Element) -> SimplifiedObjectInfo:
     return SimplifiedObjectInfo(
         node.name("Key"),
-        node.time("LastModified"),
-        unquoted(node.text("ETag")),
+        _seconds(node, "LastModified"),
+        node.etag(),
         node.text("Type"),
         node.number("Size"),
         node.text("StorageClass"),
@@ -133,7 +88,11 @@ def _object(node: _Node) -> SimplifiedObjectInfo:
     )
 
 
-def _owner(node: _Node) -> Owner:
+def _seconds(node: Element, path: str) -> int:
+    return int(node.time(path).timestamp())
+
+
+def _owner(node: Element) -> Owner:
     return Owner(node.text("Owner/DisplayName"), node.text("Owner/ID"))
 
 
@@ -145,7 +104,9 @@ def list_uploads(resp: Response) -> ListMultipartUploadsResult:
         result.next_key_marker = root.name("NextKeyMarker")
         result.next_upload_id_marker = root.text("NextUploadIdMarker")
         result.upload_list += (
-            MultipartUploadInfo(node.name("Key"), node.text("UploadId"), node.time("Initiated"))
+            MultipartUploadInfo(
+                node.name("Key"), node.text("UploadId"), _seconds(node, "Initiated")
+            )
             for node in root.all("Upload")
         )
         result.prefix_list += root.prefixes()
@@ -161,10 +122,10 @@ def list_parts(resp: Response) -> ListPartsResult:
         result.parts += (
             PartInfo(
                 node.number("PartNumber"),
-                unquoted(node.text("ETag")),
+                node.etag(),
                 size=node.number("Size"),
-                last_modified=node.time("LastModified"),
-                part_crc=node.number("HashCrc64ecma") if node.has("HashCrc64ecma") else None,
+                last_modified=_seconds(node, "LastModified"),
+                part_crc=node.crc64(),
             )
             for node in root.all("Part")
         )
@@ -192,18 +153,18 @@ def list_versions(resp: Response) -> ListObjectVersionsResult:
             version.type = node.text("Type")
             version.storage_class = node.text("StorageClass")
             version.size = node.number("Size")
-            version.etag = unquoted(node.text("ETag"))
+            version.etag = node.etag()
             version.restore_info = node.text("RestoreInfo") if node.has("RestoreInfo") else None
             result.versions.append(version)
         result.common_prefix += root.prefixes()
     return result
 
 
-def _version(node: _Node, info: V) -> V:
+def _version(node: Element, info: V) -> V:
     info.key = node.name("Key")
     info.versionid = node.text("VersionId")
     info.is_latest = node.flag("IsLatest")
-    info.last_modified = node.time("LastModified")
+    info.last_modified = _seconds(node, "LastModified")
     info.owner = _owner(node)
     return info
 

@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-import alibabacloud_oss_v2 as sdk
-
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.oss.client import OssClient
-from cipherbucket.stores.oss.errors import service_errors
 from cipherbucket.stores.oss.headers import content_length, stored_object
-from cipherbucket.stores.oss.listing import present
 from cipherbucket.stores.records import CONTENT_HEADERS, StoredObject
 
 OBJECT_ACL, TAGGING = "x-oss-object-acl", "x-oss-tagging"
@@ -71,11 +67,9 @@ def dropped_by_a_copy(
         for key, text in stored.headers.items()
         if key.startswith((_STORAGE_CLASS, "x-oss-server-side"))
     }
-    with service_errors(stored.name):
-        result = client.sdk.get_object_acl(
-            sdk.GetObjectAclRequest(bucket=client.bucket, key=stored.name, version_id=version_id)
-        )
-        acl = str(result.acl or "default")
+    query = {"acl": "", "versionId": version_id}
+    with client.reading("GetObjectAcl", query, stored.name) as root:
+        acl = root.text("AccessControlList/Grant", "default")
     if acl != "default":
         kept[OBJECT_ACL] = acl
     return accepted(kept)
@@ -87,11 +81,9 @@ def tagging(
     """Return the tags as a PUT takes them; nothing is asked where a HEAD says there are none."""
     if answer.get("x-oss-tagging-count", "0") == "0":
         return {}
-    with service_errors(name):
-        result = client.sdk.get_object_tagging(
-            sdk.GetObjectTaggingRequest(bucket=client.bucket, key=name, version_id=version_id)
-        )
-        tags = [(present(tag.key), tag.value or "") for tag in result.tag_set.tags or ()]
+    query = {"tagging": "", "versionId": version_id}
+    with client.reading("GetObjectTagging", query, name) as root:
+        tags = [(tag.text("Key"), tag.text("Value", "")) for tag in root.all("TagSet/Tag")]
     return {
         TAGGING: "&".join(f"{quote(key, safe='')}={quote(text, safe='')}" for key, text in tags)
     }

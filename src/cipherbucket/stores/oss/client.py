@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from cipherbucket.stores.oss.errors import service_errors
 from cipherbucket.stores.oss.http import Http, Response
 from cipherbucket.stores.oss.sdk import Unsent, new_client
 from cipherbucket.stores.oss.settings import OssSettings
+from cipherbucket.stores.oss.xml import Element
 from cipherbucket.stores.records import NOTHING
 
 _log = logging.getLogger("cipherbucket")
@@ -141,6 +143,25 @@ class OssClient:
         request = self._signed_input(operation, method, name, headers, query)
         request.body = body
         return self._invoke(request, name, _ONCE if method == "POST" else {})
+
+    @contextmanager
+    def reading(
+        self, operation: str, query: Mapping[str, Any], name: str | None = None
+    ) -> Iterator[Element]:
+        """Ask for what is answered in XML, and read it.
+
+        Args:
+            operation: Its name in the documents, such as ``ListParts``.
+            query: Parameters; one that is None is left out.
+            name: The object; None for a request to the bucket.
+
+        Raises:
+            StoreError: The store refused or failed, or its answer cannot be understood.
+        """
+        given = {key: str(value) for key, value in query.items() if value is not None}
+        answer = self.request(operation, "GET", name, query=given)
+        with service_errors(name):
+            yield Element.of(answer.data)
 
     def presign(
         self,

@@ -1,54 +1,47 @@
 """Listings of OSS: objects, unfinished uploads, versions.
 
-Rule: the SDK reads the XML, what it read is checked here. Names travel percent-encoded, so that any
-name passes; a listing that does not advance is an error, not a loop.
+Rule: names travel percent-encoded, so that any name passes; a listing that does not advance is an
+error, not a loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-import alibabacloud_oss_v2 as sdk
 
 from cipherbucket.errors import StoreError
 from cipherbucket.stores.oss.client import OssClient
 from cipherbucket.stores.oss.errors import service_errors
+from cipherbucket.stores.oss.xml import Element
 from cipherbucket.stores.records import Entry, Page, Upload, Version
-
-Markers = tuple[str | None, str | None]
 
 
 def list_page(
     client: OssClient, prefix: str, delimiter: str, token: str | None, limit: int
 ) -> Page:
     """List one page of objects, as `Store.list` promises it."""
-    with service_errors():
-        result = client.sdk.list_objects_v2(
-            sdk.ListObjectsV2Request(
-                bucket=client.bucket,
-                prefix=prefix or None,
-                delimiter=delimiter or None,
-                continuation_token=token,
-                max_keys=limit,
-                encoding_type="url",
-            )
-        )
+    query = {
+        "list-type": "2",
+        "prefix": prefix,
+        "delimiter": delimiter,
+        "continuation-token": token,
+        "max-keys": limit,
+        "encoding-type": "url",
+    }
+    with client.reading("ListObjectsV2", query) as page:
         entries = [
             Entry(
-                name=present(item.key),
-                size=present(item.size),
-                etag=bare_etag(item.etag),
-                modified=item.last_modified,
+                name=item.name("Key"),
+                size=item.number("Size"),
+                etag=item.etag(""),
+                modified=item.time("LastModified"),
             )
-            for item in result.contents or ()
+            for item in page.all("Contents")
         ]
-        entries += [
-            Entry(name=present(item.prefix), is_prefix=True)
-            for item in result.common_prefixes or ()
-        ]
+        entries += [Entry(name=name, is_prefix=True) for name in page.prefixes()]
+        more = page.flag("IsTruncated", "false")
+        following = page.name("NextContinuationToken") if more else None
     entries.sort(key=lambda entry: entry.name.encode())
-    following = result.next_continuation_token if result.is_truncated else None
     if following is not None and following == token:
         raise not_advancing()
     return Page(tuple(entries), following)
@@ -56,65 +49,29 @@ def list_page(
 
 def list_uploads(client: OssClient, prefix: str) -> list[Upload]:
     """List unfinished uploads, by name and then start."""
-
-    def ask(key_marker: str | None, id_marker: str | None) -> Any:
-        return client.sdk.list_multipart_uploads(
-            sdk.ListMultipartUploadsRequest(
-                bucket=client.bucket,
-                prefix=prefix or None,
-                key_marker=key_marker,
-                upload_id_marker=id_marker,
-                max_uploads=1000,
-                encoding_type="url",
-            )
-        )
-
+    query = {"uploads": "", "prefix": prefix, "max-uploads": 1000, "encoding-type": "url"}
     uploads: list[Upload] = []
-    for page in _pages(ask, lambda page: (page.next_key_marker, page.next_upload_id_marker)):
+    for page in _pages(client, "ListMultipartUploads", query, "upload-id", "NextUploadIdMarker"):
         with service_errors():
             uploads += [
-                Upload(present(item.key), present(item.upload_id), present(item.initiated))
-                for item in page.uploads or ()
+                Upload(item.name("Key"), item.text("UploadId"), item.time("Initiated"))
+                for item in page.all("Upload")
             ]
     return uploads
 
 
 def list_versions(client: OssClient, prefix: str) -> Iterator[Version]:
     """Yield versions and delete markers, by name and then the newest first."""
-
-    def ask(key_marker: str | None, id_marker: str | None) -> Any:
-        return client.sdk.list_object_versions(
-            sdk.ListObjectVersionsRequest(
-                bucket=client.bucket,
-                prefix=prefix or None,
-                key_marker=key_marker,
-                version_id_marker=id_marker,
-                max_keys=1000,
-                encoding_type="url",
-            )
-        )
-
-    for page in _pages(ask, lambda page: (page.next_key_marker, page.next_version_id_marker)):
+    query = {"versions": "", "prefix": prefix, "max-keys": 1000, "encoding-type": "url"}
+    for page in _pages(client, "ListObjectVersions", query, "version-id", "NextVersionIdMarker"):
         with service_errors():
-            found = [_version(item, deleted=False) for item in page.version or ()]
-            found += [_version(item, deleted=True) for item in page.delete_marker or ()]
+            found = [_version(item, deleted=False) for item in page.all("Version")]
+            found += [_version(item, deleted=True) for item in page.all("DeleteMarker")]
         # Two lists in the answer, one history: by name, the newest first. Times are in whole
         # seconds, so the latest is put first by what the store says of it.
         found.sort(key=lambda version: (version.is_latest, version.modified), reverse=True)
         found.sort(key=lambda version: version.name.encode())
         yield from found
-
-
-def present(value: Any) -> Any:
-    """Refuse a field that the store left out; `service_errors` says so."""
-    if value is None:
-        raise ValueError("a field is missing")
-    return value
-
-
-def bare_etag(text: str | None) -> str:
-    """Return an ETag without its quotes; "" for none."""
-    return (text or "").strip('"')
 
 
 def not_advancing(name: str | None = None) -> StoreError:
@@ -123,29 +80,32 @@ def not_advancing(name: str | None = None) -> StoreError:
 
 
 def _pages(
-    ask: Callable[[str | None, str | None], Any], markers_after: Callable[[Any], Markers]
-) -> Iterator[Any]:
-    markers: Markers = (None, None)
+    client: OssClient, operation: str, query: Mapping[str, Any], marked: str, next_marker: str
+) -> Iterator[Element]:
+    """Yield the pages of a list by name and, of one name, by the id that is ``marked``."""
+    markers = ("", "")
     passed = {markers}
     while True:
-        with service_errors():
-            page = ask(*markers)
+        position = {"key-marker": markers[0] or None, f"{marked}-marker": markers[1] or None}
+        with client.reading(operation, {**query, **position}) as page:
+            more = page.flag("IsTruncated", "false")
+            if more:
+                markers = page.name("NextKeyMarker"), page.name(next_marker, "")
         yield page
-        if not page.is_truncated:
+        if not more:
             return
-        markers = markers_after(page)
         if markers in passed:
             raise not_advancing()
         passed.add(markers)
 
 
-def _version(item: Any, *, deleted: bool) -> Version:
+def _version(item: Element, *, deleted: bool) -> Version:
     return Version(
-        name=present(item.key),
-        version_id=present(item.version_id),
-        is_latest=bool(item.is_latest),
+        name=item.name("Key"),
+        version_id=item.text("VersionId"),
+        is_latest=item.flag("IsLatest", "false"),
         is_delete_marker=deleted,
-        size=0 if deleted else present(item.size),
-        etag="" if deleted else bare_etag(item.etag),
-        modified=present(item.last_modified),
+        size=0 if deleted else item.number("Size"),
+        etag="" if deleted else item.etag(""),
+        modified=item.time("LastModified"),
     )

@@ -7,8 +7,7 @@ would stay behind unseen; only what is the same when repeated is retried.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import Any
+from contextlib import AbstractContextManager, suppress
 from urllib.parse import quote
 
 import alibabacloud_oss_v2 as sdk
@@ -18,17 +17,18 @@ from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.oss.client import OssClient
 from cipherbucket.stores.oss.errors import service_errors
 from cipherbucket.stores.oss.headers import CRC64, metadata_headers, stored_object
-from cipherbucket.stores.oss.listing import bare_etag, not_advancing, present
+from cipherbucket.stores.oss.listing import not_advancing
+from cipherbucket.stores.oss.xml import Element
 from cipherbucket.stores.records import MAX_PARTS, Part, StoredObject
 from cipherbucket.stores.requests import NewObject
 
 _ENVELOPE_FIELDS = {
-    "client_encryption_key": "client-side-encryption-key",
-    "client_encryption_start": "client-side-encryption-start",
-    "client_encryption_cek_alg": "client-side-encryption-cek-alg",
-    "client_encryption_wrap_alg": "client-side-encryption-wrap-alg",
-    "client_encryption_data_size": "client-side-encryption-data-size",
-    "client_encryption_part_size": "client-side-encryption-part-size",
+    "ClientEncryptionKey": "client-side-encryption-key",
+    "ClientEncryptionStart": "client-side-encryption-start",
+    "ClientEncryptionCekAlg": "client-side-encryption-cek-alg",
+    "ClientEncryptionWrapAlg": "client-side-encryption-wrap-alg",
+    "ClientEncryptionDataSize": "client-side-encryption-data-size",
+    "ClientEncryptionPartSize": "client-side-encryption-part-size",
 }
 
 
@@ -89,7 +89,7 @@ def copy_part(
             )
         )
         crc64 = result.headers.get(CRC64)
-        etag = bare_etag(present(result.etag))
+        etag = result.etag.strip('"')
         return Part(number, stop - start, etag, int(crc64) if crc64 else None)
 
 
@@ -98,20 +98,14 @@ def list_parts(client: OssClient, name: str, upload_id: str) -> list[Part]:
     parts: list[Part] = []
     marker = 0
     while True:
-        result = _page_of_parts(client, name, upload_id, marker)
-        with service_errors(name):
+        with _page_of_parts(client, name, upload_id, marker) as page:
             parts += [
-                Part(
-                    present(item.part_number),
-                    present(item.size),
-                    bare_etag(item.etag),
-                    int(item.hash_crc64) if item.hash_crc64 else None,
-                )
-                for item in result.parts or ()
+                Part(item.number("PartNumber"), item.number("Size"), item.etag(""), item.crc64())
+                for item in page.all("Part")
             ]
-        following = result.next_part_number_marker or 0
-        if not result.is_truncated:
-            return parts
+            if not page.flag("IsTruncated", "false"):
+                return parts
+            following = page.number("NextPartNumberMarker")
         if not marker < following <= MAX_PARTS:
             raise not_advancing(name)
         marker = following
@@ -119,9 +113,8 @@ def list_parts(client: OssClient, name: str, upload_id: str) -> list[Part]:
 
 def upload_metadata(client: OssClient, name: str, upload_id: str) -> Mapping[str, str]:
     """Return the envelope fields of ListParts; it leaves out the description."""
-    result = _page_of_parts(client, name, upload_id, 0)
-    texts = {field: getattr(result, name) for name, field in _ENVELOPE_FIELDS.items()}
-    return {field: str(text) for field, text in texts.items() if text is not None}
+    with _page_of_parts(client, name, upload_id, 0) as page:
+        return {field: page.text(tag) for tag, field in _ENVELOPE_FIELDS.items() if page.has(tag)}
 
 
 def complete_upload(
@@ -174,15 +167,13 @@ def abort_upload(client: OssClient, name: str, upload_id: str) -> None:
         client.send("AbortMultipartUpload", "DELETE", name, query={"uploadId": upload_id})
 
 
-def _page_of_parts(client: OssClient, name: str, upload_id: str, marker: int) -> Any:
-    with service_errors(name):
-        return client.sdk.list_parts(
-            sdk.ListPartsRequest(
-                bucket=client.bucket,
-                key=name,
-                upload_id=upload_id,
-                part_number_marker=str(marker),
-                max_parts=1000,
-                encoding_type="url",
-            )
-        )
+def _page_of_parts(
+    client: OssClient, name: str, upload_id: str, marker: int
+) -> AbstractContextManager[Element]:
+    query = {
+        "uploadId": upload_id,
+        "part-number-marker": marker,
+        "max-parts": 1000,
+        "encoding-type": "url",
+    }
+    return client.reading("ListParts", query, name)
