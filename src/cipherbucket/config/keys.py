@@ -29,7 +29,7 @@ from cipherbucket.config.checks import (
 from cipherbucket.config.document import Document
 from cipherbucket.format.description import Description
 from cipherbucket.format.metadata_names import OSS, SEALED
-from cipherbucket.keys.files import facts_beside, has_facts_beside
+from cipherbucket.keys.description_files import facts_beside, has_facts_beside
 
 RSA, AES, KMS = "rsa", "aes", "kms"
 WRITTEN = (OSS, SEALED)

@@ -34,7 +34,7 @@ class ContentCipher(Protocol):
         """
 
     def journal_mac(self, data: bytes) -> bytes:
-        """Authenticate what a journal tells of an upload under this key; never sent."""
+        """Authenticate what a journal says of an upload under this key; never sent."""
 
     def part_tag(self, number: int, stored: memoryview, *, first: bool, last: bool) -> bytes:
         """Compute what a journal keeps of a part, to know its ciphertext again.

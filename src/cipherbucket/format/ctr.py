@@ -1,6 +1,6 @@
 """AES-256 in counter mode, starting at any byte of the body.
 
-Law: the initial counter is the 16 bytes of the IV as one 128-bit big-endian integer, plus one for
+Rule: the initial counter is the 16 bytes of the IV as one 128-bit big-endian integer, plus one for
 each 16-byte block before the offset, modulo 2**128 (NIST SP 800-38A, section 6.5; docs/format.md,
 section 2). Encryption and decryption are the same operation.
 
@@ -94,7 +94,7 @@ class Ctr:
         return gmac.tag
 
     def journal_mac(self, data: bytes) -> bytes:
-        """Authenticate what a journal tells of an upload under this key; never sent."""
+        """Authenticate what a journal says of an upload under this key; never sent."""
         info = b"cipherbucket/journal/mac/v1"
         key = HKDFExpand(hashes.SHA512(), KEY_LENGTH, info).derive(self._key)
         return hmac.digest(key, data, hashlib.sha256)

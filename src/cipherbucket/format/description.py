@@ -1,6 +1,6 @@
 """The description of a master key: the label by which a reader finds the key.
 
-Law: two descriptions are the same when they are equal as mappings. Absent, empty text and ``{}``
+Rule: two descriptions are the same when they are equal as mappings. Absent, empty text and ``{}``
 are one and the same. The text is kept exactly as it was given, because several SDKs compare the
 text; a description made here is compact JSON with sorted keys, the one form that every SDK
 matched (docs/format.md, "Descriptions").
@@ -87,9 +87,9 @@ def _parse(text: str) -> dict[str, str]:
     return value
 
 
-def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    entries = dict(pairs)
-    if len(entries) != len(pairs):
+def _no_duplicates(members: list[tuple[str, object]]) -> dict[str, object]:
+    entries = dict(members)
+    if len(entries) != len(members):
         raise UsageError("description holds a name twice")
     return entries
 

@@ -1,6 +1,6 @@
 """The authenticated body: C2SP chunked encryption, chunk by chunk, from any chunk on.
 
-Law: chunk k of an object is AES-256-GCM under the object's own key with the nonce ``base nonce``
+Rule: chunk k of an object is AES-256-GCM under the object's own key with the nonce ``base nonce``
 XOR k, and is encrypted once, with one plaintext (docs/format.md, sections 14.1 and 14.3). What
 comes out of `Sealed.decrypt` was authentic as a whole, or nothing comes out: the buffer is wiped.
 Chunks know their number, the last one is shorter than the others, and the context, which the key
@@ -47,7 +47,7 @@ class Binding:
 
     Attributes:
         name: The object's whole name in its bucket.
-        context: The user's own pairs; they are stored nowhere and have to be given again.
+        context: The user's own names and texts; they are stored nowhere and have to be given again.
 
     Raises:
         UsageError: Something in it cannot be UTF-8.
@@ -67,8 +67,8 @@ class Binding:
             raise UsageError("a context is a mapping of strings to strings")
         object.__setattr__(self, "context", dict(self.context))
         try:
-            for pair in self.context.items():
-                "".join(pair).encode()
+            for entry in self.context.items():
+                "".join(entry).encode()
         except (UnicodeEncodeError, TypeError):
             raise UsageError(
                 "a context is a mapping of strings to strings, encodable as UTF-8"
@@ -78,15 +78,15 @@ class Binding:
         """Return the context of the message (section 14.3); what the flags do not bind is left."""
         name = self.name.encode() if flags & NAME_BOUND else b""
         context = self.context if flags & CONTEXT_BOUND else {}
-        pairs = sorted((key.encode(), value.encode()) for key, value in context.items())
+        entries = sorted((key.encode(), value.encode()) for key, value in context.items())
         return b"".join(
             (
                 _DOMAIN,
                 footer_hash,
                 b"\1" if flags & NAME_BOUND else b"\0",
                 _counted(name),
-                struct.pack(">I", len(pairs)),
-                *(_counted(text) for pair in pairs for text in pair),
+                struct.pack(">I", len(entries)),
+                *(_counted(text) for entry in entries for text in entry),
             )
         )
 
@@ -208,7 +208,7 @@ class Sealed:
         return digest.digest()
 
     def journal_mac(self, data: bytes) -> bytes:
-        """Authenticate what a journal tells of an upload under this key; never sent."""
+        """Authenticate what a journal says of an upload under this key; never sent."""
         return hmac.digest(self._journal, data, hashlib.sha256)
 
     def with_footer(self, footer: bytes) -> Sealed:

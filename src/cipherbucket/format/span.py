@@ -1,6 +1,6 @@
 """Ranges: what was asked for, how it lies in what is stored, and how an object is parted.
 
-Law: the counter and the cut follow the response, never the request. A store may ignore a range
+Rule: the counter and the cut follow the response, never the request. A store may ignore a range
 and send the whole object; what it says it sent is what is decrypted, and a response that does not
 hold what was needed is an error. All formats share this arithmetic: a `Layout` is what they differ
 in.
@@ -18,7 +18,7 @@ _HTTP_RANGE = re.compile(r"(?:bytes=)?([0-9]{0,20})-([0-9]{0,20})")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A range of plaintext bytes, as asked for.
+    """A range of bytes, as asked for.
 
     Attributes:
         start: First byte, from 0.
@@ -141,7 +141,7 @@ class Layout:
     def needed(self, span: Span, stored: int) -> tuple[int, int]:
         """Return which stored bytes, as offsets, a read of ``span`` takes.
 
-        Where the end of the object is told to the reader, they go to the end of what is stored.
+        Where the reader learns the end of the object, they go to the end of what is stored.
         """
         size = self.size(stored)
         start, stop = span.resolve(size)

@@ -1,6 +1,6 @@
 """Texts of metadata values: what is accepted of a hostile store, and nothing more.
 
-Law: one value has one text. What would decode but not encode to the same text again is refused, so
+Rule: one value has one text. What would decode but not encode to the same text again is refused, so
 that no two different envelopes mean the same and no reader sees more than another.
 """
 

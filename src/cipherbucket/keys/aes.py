@@ -22,9 +22,10 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
-from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
+from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.format.description import Description
-from cipherbucket.keys.encodings import bytes_of_key_file
+from cipherbucket.keys.base import check_context, does_not_open
+from cipherbucket.keys.encodings import read_key_file
 
 KWP = "AES-256-KWP"
 """AES key wrap with padding (RFC 5649; NIST SP 800-38F) under a derived key of 256 bits."""
@@ -83,7 +84,7 @@ class AesKey:
         Raises:
             MasterKeyError: The file cannot be read, or holds something else. Names the file.
         """
-        key = aes_in(bytes_of_key_file(path))
+        key = parse_aes(read_key_file(path))
         if key is None:
             raise MasterKeyError(f"key file {os.fspath(path)}: not an AES key", hint=_ACCEPTED)
         return cls(key, description=description)
@@ -149,8 +150,7 @@ class AesKey:
         """Derive the key that wraps in one context."""
         if algorithm != KWP:
             raise UsageError(f"{algorithm!r} is no wrap algorithm of AES keys")
-        if not context:
-            raise UsageError(f"{algorithm} takes a context, so that keys are bound to objects")
+        check_context(algorithm, context)
         return _expanded(self._key, _KEK_LABEL + context)
 
     def __repr__(self) -> str:
@@ -162,7 +162,7 @@ class AesKey:
         raise UsageError("a master key is not pickled")
 
 
-def aes_in(data: bytes) -> bytes | None:
+def parse_aes(data: bytes) -> bytes | None:
     """Return the 32 bytes of an AES key as a key file may hold them, or None.
 
     The length decides, and 32 bytes are the raw key whatever they look like: stripped of a byte
@@ -188,7 +188,7 @@ def unwrapped(kek: bytes, wrapped: bytes) -> bytes:
     try:
         return aes_key_unwrap_with_padding(kek, wrapped)
     except InvalidUnwrap:
-        raise WrongKeyError("the key does not open this object") from None
+        raise does_not_open() from None
 
 
 def _expanded(key: bytes, info: bytes) -> bytes:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
+from cipherbucket.errors import UsageError, WrongKeyError
+
 SEALED_CONTEXT = b"cipherbucket/sealed/v1\0"
 """What contexts of format ``sealed`` begin with; the object's id, 16 bytes, follows."""
 
@@ -78,3 +80,18 @@ class DrawsDataKeys(MasterKey, Protocol):
         Returns:
             The data key, never drawn before, and the same wrapped.
         """
+
+
+def does_not_open() -> WrongKeyError:
+    """Return the error of `MasterKey.unwrap`: in the same words, whatever it was that failed."""
+    return WrongKeyError("the key does not open this object")
+
+
+def check_context(algorithm: str, context: bytes) -> None:
+    """Refuse to wrap or unwrap for no object in particular.
+
+    Raises:
+        UsageError: There is no context.
+    """
+    if not context:
+        raise UsageError(f"{algorithm} takes a context, so that keys are bound to objects")

@@ -1,8 +1,8 @@
 """What every master key must do, as a test that its author runs.
 
-Law: a key is judged from outside, as the formats use it; each failure is an ``AssertionError`` that
-says what was expected. A key that passes can write and read the formats it says it can, opens
-nothing it should not, and tells an attacker nothing by how it fails.
+Rule: a key is judged from outside, as the formats use it; each failure is an ``AssertionError``
+that says what was expected. A key that passes can write and read the formats it says it can, opens
+nothing it should not, and gives an attacker no hint by how it fails.
 
     def test_my_key() -> None:
         check_master_key(MyKey(...), formats=("sealed",))
@@ -137,18 +137,18 @@ def _check_secrets(key: MasterKey, written: str, algorithm: str) -> None:
 def _check_damage(key: MasterKey, written: str, algorithm: str) -> None:
     secret, context = secrets.token_bytes(32), _context(written)
     wrapped = key.wrap(secret, algorithm=algorithm, context=context)
-    told = set()
+    words = set()
     for what, damaged in _damages(wrapped):
         opened, said = _tried(key, damaged, algorithm, context)
         _must(opened != secret, f"what is wrapped does not open {what}")
         # PKCS#1 v1.5, in format oss, may answer with random bytes instead.
         _must(written == "oss" or opened is None, f"unwrap raises WrongKeyError for {what}")
-        told |= {said} if opened is None else set()
+        words |= {said} if opened is None else set()
     if written == "sealed":
         opened, said = _tried(key, wrapped, algorithm, _context(written))
         _must(opened is None, "what is wrapped for one object does not open for another")
-        told.add(said)
-    _must(len(told) <= 1, "all failures to unwrap look alike, in words as well")
+        words.add(said)
+    _must(len(words) <= 1, "all failures to unwrap look alike, in words as well")
 
 
 def _check_threads(key: MasterKey, written: str, algorithm: str) -> None:

@@ -1,6 +1,6 @@
-"""Reading key files: their bytes, and the RSA keys of every encoding that the SDKs use.
+"""How files hold RSA keys: every encoding that the SDKs use is read, PEM is written.
 
-No error repeats what a file or a passphrase holds.
+Rule: no error repeats what a file or a passphrase holds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PASSPHRASE_VARIABLE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a pas
 _ACCEPTED = "PEM or DER; private PKCS#1 or PKCS#8, public X.509 (SubjectPublicKeyInfo) or PKCS#1"
 
 
-def bytes_of_key_file(path: str | os.PathLike[str]) -> bytes:
+def read_key_file(path: str | os.PathLike[str]) -> bytes:
     """Return what a key file holds.
 
     Raises:
@@ -51,10 +51,10 @@ def naming_the_file(path: str | os.PathLike[str]) -> Iterator[None]:
         raise
 
 
-def rsa_in(
+def parse_rsa(
     data: bytes, passphrase: Callable[[], str | bytes] | None = None
 ) -> RSAPrivateKey | RSAPublicKey:
-    """Read an RSA key; PEM and DER are told apart by the bytes.
+    """Read an RSA key in PEM or DER, which the bytes decide.
 
     Args:
         data: What a key file holds.
@@ -64,13 +64,13 @@ def rsa_in(
     Raises:
         MasterKeyError: No RSA key, or the passphrase is missing or wrong.
     """
-    return (rsa_in_pem if b"-----BEGIN " in data else rsa_in_der)(data, passphrase)
+    return (parse_rsa_pem if b"-----BEGIN " in data else parse_rsa_der)(data, passphrase)
 
 
-def rsa_in_pem(
+def parse_rsa_pem(
     data: bytes, passphrase: Callable[[], str | bytes] | None = None
 ) -> RSAPrivateKey | RSAPublicKey:
-    """Read PEM text; see `rsa_in`."""
+    """Read PEM text; see `parse_rsa`."""
     if b"PUBLIC KEY-----" not in data:
         return _rsa(_loaded_private(serialization.load_pem_private_key, data, passphrase))
     if b"Proc-Type:" in data:
@@ -82,15 +82,38 @@ def rsa_in_pem(
     return _rsa(_loaded(serialization.load_pem_public_key, data))
 
 
-def rsa_in_der(
+def parse_rsa_der(
     data: bytes, passphrase: Callable[[], str | bytes] | None = None
 ) -> RSAPrivateKey | RSAPublicKey:
-    """Read DER bytes; see `rsa_in`."""
+    """Read DER bytes; see `parse_rsa`."""
     try:
         key = _loaded(serialization.load_der_public_key, data)
     except MasterKeyError:
         key = _loaded_private(serialization.load_der_private_key, data, passphrase)
     return _rsa(key)
+
+
+def private_pem(key: RSAPrivateKey, passphrase: bytes | None) -> bytes:
+    """Return a private key as PKCS#8 in PEM, encrypted if there is a passphrase.
+
+    Raises:
+        ValueError: The passphrase is longer than OpenSSL takes.
+    """
+    protection = (
+        serialization.BestAvailableEncryption(passphrase)
+        if passphrase
+        else serialization.NoEncryption()
+    )
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
+    )
+
+
+def public_pem(key: RSAPrivateKey) -> bytes:
+    """Return the public half of a key as X.509 in PEM."""
+    return key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 def _loaded(load: Callable[[bytes], object], data: bytes) -> object:

@@ -1,9 +1,7 @@
 """Key files: made once, on request, never overwritten; read with the description beside them.
 
-A key file holds the key and nothing else, so that every SDK reads it. What it is called by its
-objects, the description, lies beside it in ``<key file>.json`` together with the fingerprint, so
-that a description is never taken for another key's (docs/decisions/0004). There it also says
-whether an RSA key is for the sealed format only.
+Rule: a key file holds the key and nothing else, so that every SDK reads it. What its objects call
+it, the description, lies beside it (see `description_files`).
 """
 
 from __future__ import annotations
@@ -15,16 +13,26 @@ import secrets
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
 from cipherbucket.format.description import Description
-from cipherbucket.keys.aes import KEY_LENGTH, AesKey, aes_in
-from cipherbucket.keys.encodings import bytes_of_key_file, naming_the_file, rsa_in
+from cipherbucket.keys.aes import KEY_LENGTH, AesKey, parse_aes
+from cipherbucket.keys.description_files import (
+    description_path,
+    description_path_of,
+    encode_facts,
+    read_facts,
+)
+from cipherbucket.keys.encodings import (
+    naming_the_file,
+    parse_rsa,
+    private_pem,
+    public_pem,
+    read_key_file,
+)
 from cipherbucket.keys.rsa import RsaKey
 
 RSA_BITS = (2048, 3072, 4096)
@@ -74,13 +82,7 @@ def create_rsa_key_file(
     key = RsaKey(private, description=label, sealed_only=sealed_only)
     create_all(
         (file, _private_pem(private, passphrase), 0o600),
-        (
-            public,
-            private.public_key().public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            ),
-            0o644,
-        ),
+        (public, public_pem(private), 0o644),
         (sidecar, _facts_of(key), 0o644),
     )
     return key
@@ -125,7 +127,7 @@ def load_key(
 ) -> RsaKey | AesKey:
     """Read a key file, and what lies beside it: its description, and what the key is for.
 
-    What it is, is told by its content. The length comes first: 32 bytes, or 44 characters of base64
+    Its content decides what it is. The length comes first: 32 bytes, or 44 characters of base64
     or 64 of hex, are an AES key whatever they look like. One in 256 raw keys begins as DER does,
     and no RSA key fits into so few bytes.
 
@@ -143,57 +145,42 @@ def load_key(
     Raises:
         MasterKeyError: The key cannot be read, or the file beside it is damaged or another key's.
     """
-    data = bytes_of_key_file(path)
+    data = read_key_file(path)
     file = Path(path)
-    if (secret := aes_in(data)) is not None:
+    if (secret := parse_aes(data)) is not None:
         warn_if_readable(file)
         key = AesKey(secret, description=description)
         sidecar = description_path(file)
         if description is None and os.path.lexists(sidecar):
-            return key.described(_read_facts(sidecar, key.id).description())
+            return key.described(read_facts(sidecar, key.id).description())
         return key
     with naming_the_file(file):
         if b"-----BEGIN " not in data and not data.startswith(_DER_SEQUENCE):
             raise MasterKeyError("neither an RSA key nor an AES key", hint=_ACCEPTED)
-        pair = rsa_in(data, passphrase)
-    if not isinstance(pair, rsa.RSAPublicKey):
+        rsa_key = parse_rsa(data, passphrase)
+    if not isinstance(rsa_key, rsa.RSAPublicKey):
         warn_if_readable(file)
-    sidecar = _sidecar_of(file)
+    sidecar = description_path_of(file)
     sealed_only = False
     if os.path.lexists(sidecar):
         # Also where the description is given: who overlooked the mark would use the key for what
         # it is kept from. A file that is damaged, or of another key, may have lost the mark.
-        facts = _read_facts(sidecar, RsaKey(pair).id)
+        facts = read_facts(sidecar, RsaKey(rsa_key).id)
         sealed_only = facts.sealed_only
         if description is None:
             description = facts.description()
-    return RsaKey(pair, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
-
-
-def facts_beside(path: str | os.PathLike[str]) -> tuple[Description, bool] | None:
-    """Return what lies beside a key file, without reading the key; `load_key` checks it.
-
-    Returns:
-        The description, and whether the key is for format ``sealed`` only; None if there is
-        nothing that can be understood.
-    """
-    sidecar = _sidecar_of(Path(path))
-    try:
-        facts = _read_facts(sidecar, json.loads(sidecar.read_bytes())["fingerprint"])
-        return facts.description(), facts.sealed_only
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    return RsaKey(rsa_key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
 
 def id_of_file(path: str | os.PathLike[str]) -> str | None:
-    """Return the id of the key in a file, if it can be told without a passphrase.
+    """Return the id of the key in a file, if it can be known without a passphrase.
 
     That is what lies beside it, which `load_key` checks; else what the file holds, or the public
     half beside it. Nothing is warned of.
     """
     file = Path(path)
     try:
-        stated = json.loads(_sidecar_of(file).read_bytes())["fingerprint"]
+        stated = json.loads(description_path_of(file).read_bytes())["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         stated = None
     if isinstance(stated, str):
@@ -202,85 +189,15 @@ def id_of_file(path: str | os.PathLike[str]) -> str | None:
         with suppress(MasterKeyError):
             if not each.is_file():  # a pipe would keep all waiting
                 continue
-            data = bytes_of_key_file(each)
-            secret = aes_in(data)
-            return AesKey(secret).id if secret is not None else RsaKey(rsa_in(data, str)).id
+            data = read_key_file(each)
+            secret = parse_aes(data)
+            return AesKey(secret).id if secret is not None else RsaKey(parse_rsa(data, str)).id
     return None
-
-
-def has_facts_beside(path: str | os.PathLike[str]) -> bool:
-    """Tell whether anything lies where `facts_beside` looks, understood or not."""
-    return os.path.lexists(_sidecar_of(Path(path)))
-
-
-def _sidecar_of(file: Path) -> Path:
-    return description_path(file.with_suffix("") if file.suffix == ".pub" else file)
-
-
-def description_path(path: Path) -> Path:
-    """Return where the description of a key file lies."""
-    return path.with_name(path.name + ".json")
 
 
 def public_path(path: Path) -> Path:
     """Return where the public half of a key file lies."""
     return path.with_name(path.name + ".pub")
-
-
-def _as_written(label: Description) -> dict[str, str] | str:
-    """Return the mapping, which people read; or the text, where it is another than we write."""
-    return dict(label) if Description(dict(label)).text == label.text else label.text
-
-
-def _facts_of(key: RsaKey | AesKey) -> bytes:
-    facts: dict[str, object] = {
-        "description": _as_written(key.description),
-        "fingerprint": key.id,
-    }
-    if isinstance(key, RsaKey) and key.sealed_only:
-        facts["sealed_only"] = True
-    return json.dumps(facts, indent=2).encode() + b"\n"
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What lies beside a key file; the description is parsed only where it is needed."""
-
-    sidecar: Path
-    described: object
-    sealed_only: bool
-
-    def description(self) -> Description:
-        if not isinstance(self.described, str | Mapping):
-            raise _unreadable(self.sidecar)
-        try:
-            return Description(self.described)
-        except UsageError as error:
-            raise _unreadable(self.sidecar) from error
-
-
-def _read_facts(sidecar: Path, fingerprint: str) -> _Facts:
-    try:
-        facts = json.loads(sidecar.read_bytes())
-        stated, described = facts["fingerprint"], facts["description"]
-        sealed_only = facts.get("sealed_only", False)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _unreadable(sidecar) from error
-    if stated != fingerprint:
-        raise MasterKeyError(
-            f"{sidecar} describes key {stated}, not this one ({fingerprint})",
-            hint="put the right file beside the key, or move this one away",
-        )
-    if not isinstance(sealed_only, bool):
-        raise _unreadable(sidecar)
-    return _Facts(sidecar, described, sealed_only)
-
-
-def _unreadable(sidecar: Path) -> MasterKeyError:
-    return MasterKeyError(
-        f"{sidecar}: cannot be read as the description of a key",
-        hint="repair it, or move it away and give the description yourself",
-    )
 
 
 def warn_if_readable(file: Path, stacklevel: int = 3) -> None:
@@ -314,16 +231,14 @@ def _refuse_taken(*paths: Path) -> None:
             )
 
 
+def _facts_of(key: RsaKey | AesKey) -> bytes:
+    only = isinstance(key, RsaKey) and key.sealed_only
+    return encode_facts(key.description, key.id, sealed_only=only)
+
+
 def _private_pem(private: rsa.RSAPrivateKey, passphrase: str | None) -> bytes:
     try:
-        protection = (
-            serialization.BestAvailableEncryption(passphrase.encode())
-            if passphrase is not None
-            else serialization.NoEncryption()
-        )
-        return private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-        )
+        return private_pem(private, None if passphrase is None else passphrase.encode())
     except ValueError:  # more bytes than OpenSSL takes, or no text that UTF-8 can hold
         raise UsageError("a passphrase has at most 1,023 bytes of UTF-8") from None
 

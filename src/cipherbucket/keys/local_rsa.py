@@ -1,6 +1,6 @@
 """RSA keys in the two files that oss2's ``LocalRsaProvider`` keeps, and the wrap that it writes.
 
-Law: such a key wraps with OAEP and SHA-1, which oss2's programs alone can read, and does nothing
+Rule: such a key wraps with OAEP and SHA-1, which oss2's programs alone can read, and does nothing
 else. A pair is made only where neither file is there, and never over one that is: where one of the
 two is missing, the other may be all that is left of a key.
 
@@ -14,11 +14,17 @@ import os
 import warnings
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError
-from cipherbucket.keys.encodings import bytes_of_key_file, naming_the_file, rsa_in, rsa_in_pem
+from cipherbucket.keys.encodings import (
+    naming_the_file,
+    parse_rsa,
+    parse_rsa_pem,
+    private_pem,
+    public_pem,
+    read_key_file,
+)
 from cipherbucket.keys.files import create_all, warn_if_readable
 from cipherbucket.keys.rsa import OAEP_SHA1, V1_RSA, RsaKey
 
@@ -46,7 +52,7 @@ class LocalRsaKey(RsaKey):
         return OAEP_SHA1
 
 
-def local_rsa_key(private: Path, public: Path, passphrase: bytes | None = None) -> LocalRsaKey:
+def open_local_rsa(private: Path, public: Path, passphrase: bytes | None = None) -> LocalRsaKey:
     """Read the two files of a key; make them if neither is there, with a warning.
 
     A private key that other users can read is warned of, too.
@@ -71,15 +77,15 @@ def local_rsa_key(private: Path, public: Path, passphrase: bytes | None = None) 
             " A public half is made of the private one with: openssl rsa -in FILE -pubout",
         )
     with naming_the_file(private):
-        key = rsa_in(bytes_of_key_file(private), None if passphrase is None else lambda: passphrase)
+        key = parse_rsa(read_key_file(private), None if passphrase is None else lambda: passphrase)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise MasterKeyError("a public half, where the private key should be")
     warn_if_readable(private, stacklevel=4)  # oss2 makes them so
-    data = bytes_of_key_file(public)
+    data = read_key_file(public)
     found = LocalRsaKey(key, allow_weak=True)
     if b"Proc-Type:" not in data:
         with naming_the_file(public):
-            if RsaKey(rsa_in_pem(data)).id != found.id:
+            if RsaKey(parse_rsa_pem(data)).id != found.id:
                 raise MasterKeyError(f"not the public half of {private}")
     return found
 
@@ -87,24 +93,14 @@ def local_rsa_key(private: Path, public: Path, passphrase: bytes | None = None) 
 def _made(private: Path, public: Path, passphrase: bytes | None) -> LocalRsaKey:
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
     try:
-        protection = (
-            serialization.BestAvailableEncryption(passphrase)
-            if passphrase
-            else serialization.NoEncryption()
-        )
-        private_pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-        )
+        text = private_pem(key, passphrase)
     except ValueError:
         raise MasterKeyError("a passphrase has at most 1,023 bytes") from None
-    public_pem = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
     try:
         private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise MasterKeyError(f"folder {private.parent}: {error.strerror}") from error
-    create_all((private, private_pem, 0o600), (public, public_pem, 0o600))
+    create_all((private, text, 0o600), (public, public_pem(key), 0o600))
     warnings.warn(
         f"made a new RSA key, {private}: objects encrypted under it cannot be read without it."
         " Keep a copy in a safe place",

@@ -1,6 +1,6 @@
 """Two calls to a key that is elsewhere are made at once: one round trip, not two.
 
-Law: an error waits for the other call, an interrupt does not. Whoever ends the program is not kept
+Rule: an error waits for the other call, an interrupt does not. Whoever ends the program is not kept
 by a KMS that does not answer; the call that is left behind changes nothing.
 """
 

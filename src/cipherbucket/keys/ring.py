@@ -1,6 +1,6 @@
 """The ring: the master keys a bucket works with. The first one writes, every one reads.
 
-Law: a key is found by (wrap algorithm, description), never by trying. Two keys that could not be
+Rule: a key is found by (wrap algorithm, description), never by trying. Two keys that could not be
 told apart that way are refused when the ring is made, not when an object is read. A description
 that no key has is an error that names it; a guess would hand garbage, or an attacker's choice of
 key, to the reader. An AES key and an RSA key share no algorithm and may share a description.

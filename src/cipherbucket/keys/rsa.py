@@ -6,9 +6,9 @@ unwrapping: `cipherbucket.envelopes.seal` makes them. OAEP with SHA-1 is what os
 `LocalRsaProvider` wrote. The sealed format wraps with OAEP and SHA-256, and binds the wrapped key
 to its object by the label.
 
-A key that serves both formats is as strong as PKCS#1 v1.5 is: whoever finds a program that tells
-good from bad paddings (an oracle, Bleichenbacher 1998) can run any ciphertext of that key through
-it, wrapped with OAEP or not. A key marked for the sealed format only never does PKCS#1 or SHA-1.
+A key that serves both formats is as strong as PKCS#1 v1.5 is: whoever finds a program that answers
+good and bad paddings differently (an oracle, Bleichenbacher 1998) can run any ciphertext of that key
+through it, wrapped with OAEP or not. A key marked for the sealed format only never does PKCS#1 or SHA-1.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
+from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.format.description import Description
+from cipherbucket.keys.base import check_context, does_not_open
 from cipherbucket.keys.encodings import (
-    bytes_of_key_file,
     naming_the_file,
-    rsa_in,
-    rsa_in_der,
-    rsa_in_pem,
+    parse_rsa,
+    parse_rsa_der,
+    parse_rsa_pem,
+    read_key_file,
 )
 
 PKCS1 = "RSA/NONE/PKCS1Padding"
@@ -97,7 +98,7 @@ class RsaKey:
         allow_weak: bool = False,
         sealed_only: bool = False,
     ) -> Self:
-        """Read a key file; PEM or DER is told apart by the bytes.
+        """Read a key file; PEM or DER, which the bytes decide.
 
         What lies beside the file is not looked at; `cipherbucket.load_key` does that.
 
@@ -114,9 +115,9 @@ class RsaKey:
             MasterKeyError: The file cannot be read, is no RSA key, or the passphrase is missing
                 or wrong.
         """
-        data = bytes_of_key_file(path)
+        data = read_key_file(path)
         with naming_the_file(path):
-            key = rsa_in(data, passphrase)
+            key = parse_rsa(data, passphrase)
         return cls(key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
     @classmethod
@@ -130,7 +131,7 @@ class RsaKey:
         sealed_only: bool = False,
     ) -> Self:
         """Read PEM text; see `from_pem_file` for the arguments and errors."""
-        key = rsa_in_pem(data.encode() if isinstance(data, str) else data, passphrase)
+        key = parse_rsa_pem(data.encode() if isinstance(data, str) else data, passphrase)
         return cls(key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
     @classmethod
@@ -144,7 +145,7 @@ class RsaKey:
         sealed_only: bool = False,
     ) -> Self:
         """Read DER bytes; see `from_pem_file` for the arguments and errors."""
-        key = rsa_in_der(data, passphrase)
+        key = parse_rsa_der(data, passphrase)
         return cls(key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
     @property
@@ -222,9 +223,9 @@ class RsaKey:
                 secret is too long.
             MasterKeyError: The key is kept from this algorithm.
         """
-        padding_of_it = self._padding(algorithm, context)
+        chosen = self._padding(algorithm, context)
         try:
-            return self._public.encrypt(secret, padding_of_it)
+            return self._public.encrypt(secret, chosen)
         except ValueError:
             raise UsageError(
                 f"{len(secret)} bytes are too many for a key of {self.bits:,} bits"
@@ -249,13 +250,12 @@ class RsaKey:
         try:
             return self._private.decrypt(wrapped, chosen)
         except ValueError:
-            raise WrongKeyError("the key does not open this object") from None
+            raise does_not_open() from None
 
     def _padding(self, algorithm: str, context: bytes) -> padding.AsymmetricPadding:
         """Return how an algorithm pads, after every check that needs no key."""
         if algorithm == OAEP_SHA256:
-            if not context:
-                raise UsageError(f"{algorithm} takes a context, so that keys are bound to objects")
+            check_context(algorithm, context)
             return padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), context)
         if algorithm not in _PADDINGS:
             raise UsageError(f"{algorithm!r} is no wrap algorithm of RSA keys")

@@ -48,10 +48,10 @@ def try_key(key: MasterKey) -> KeyTrial:
     for format_, algorithm in writes:
         context = SEALED_CONTEXT + secrets.token_bytes(16) if format_ == "sealed" else b""
         secret = secrets.token_bytes(32)
-        pairs = [(secret, key.wrap(secret, algorithm=algorithm, context=context))]
+        wrapped_keys = [(secret, key.wrap(secret, algorithm=algorithm, context=context))]
         if isinstance(key, DrawsDataKeys):
-            pairs.append(key.generate(32, algorithm=algorithm, context=context))
-        for plain, wrapped in pairs if reads else ():
+            wrapped_keys.append(key.generate(32, algorithm=algorithm, context=context))
+        for plain, wrapped in wrapped_keys if reads else ():
             if key.unwrap(wrapped, algorithm=algorithm, context=context) != plain:
                 raise WrongKeyError(f"key {key.id} does not unwrap what it wrapped")
     return KeyTrial(tuple(format_ for format_, _ in writes), reads)

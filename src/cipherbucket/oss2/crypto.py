@@ -19,10 +19,10 @@ from typing import Any
 from cipherbucket.credentials import Credentials
 from cipherbucket.errors import warn_caller
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.encodings import rsa_in
+from cipherbucket.keys.encodings import parse_rsa
 from cipherbucket.keys.kms.key import KMS, AliKmsKey
 from cipherbucket.keys.kms.settings import KmsSettings
-from cipherbucket.keys.local_rsa import local_rsa_key
+from cipherbucket.keys.local_rsa import open_local_rsa
 from cipherbucket.keys.rsa import MIN_BITS, RsaKey
 from cipherbucket.oss2._cipher import AESCTRCipher
 from cipherbucket.oss2._crypto_context import description_text
@@ -119,7 +119,7 @@ class LocalRsaProvider(BaseCryptoProvider):
         super().__init__(cipher)
         with key_errors():
             folder = Path(dir or Path("~/.oss-local-rsa").expanduser())
-            self._key = local_rsa_key(
+            self._key = open_local_rsa(
                 folder / (key + private_key_suffix),
                 folder / (key + pub_key_suffix),
                 _passphrase(passphrase),
@@ -234,7 +234,7 @@ def _rsa_key(
         if halves and b"Proc-Type:" in data and b"PUBLIC KEY-----" in data:
             continue  # oss2 encrypts public halves too; the private key holds the same
         halves[name] = RsaKey(
-            rsa_in(data, None if passphrase is None else lambda: passphrase),
+            parse_rsa(data, None if passphrase is None else lambda: passphrase),
             description=description_text(mat_desc),
             allow_weak=True,
         )

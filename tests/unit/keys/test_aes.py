@@ -13,7 +13,7 @@ from tests.support.key_vectors import KeyWrap, Wycheproof, key_wrap_file, wychep
 from cipherbucket.errors import MasterKeyError, UsageError, WrongKeyError
 from cipherbucket.format.description import Description
 from cipherbucket.keys import aes
-from cipherbucket.keys.aes import KWP, AesKey, aes_in, unwrapped
+from cipherbucket.keys.aes import KWP, AesKey, parse_aes, unwrapped
 from cipherbucket.keys.base import MasterKey
 
 RAW = bytes(range(0x61, 0x81))
@@ -114,7 +114,7 @@ def test_anything_else_is_refused_and_never_repeated(tmp_path: Path, data: bytes
     assert caught.value.__cause__ is caught.value.__context__ is None
     if len(data) > 8:
         assert data.decode("latin-1").strip() not in f"{caught.value} {caught.value.hint}"
-    assert aes_in(data) is None
+    assert parse_aes(data) is None
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -18,12 +18,11 @@ from tests.support.sdk_vectors import private_key
 
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
 from cipherbucket.format.description import Description
+from cipherbucket.keys.description_files import description_path, facts_beside
 from cipherbucket.keys.encodings import PASSPHRASE_VARIABLE
 from cipherbucket.keys.files import (
     create_aes_key_file,
     create_rsa_key_file,
-    description_path,
-    facts_beside,
     load_key,
     public_path,
 )

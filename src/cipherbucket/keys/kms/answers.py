@@ -1,6 +1,6 @@
 """What a KMS answers, in words of ours: its error codes, its base64, its texts.
 
-Law: the service's own messages are shown to nobody. One of them repeats what was sent.
+Rule: the service's own messages are shown to nobody. One of them repeats what was sent.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _BY_CODE: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
-def told(code: str, status: int, *, throttled: bool) -> tuple[str, str]:
+def explained(code: str, status: int, *, throttled: bool) -> tuple[str, str]:
     """Return what an error of the service comes to, and what to do next."""
     if throttled:
         return (

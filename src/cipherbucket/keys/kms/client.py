@@ -1,6 +1,6 @@
 """Four calls of the KMS API of version 2016-01-20, signed and made by the official SDK.
 
-Law: parameters travel in the body of the request. The SDK's own methods put them in the URL,
+Rule: parameters travel in the body of the request. The SDK's own methods put them in the URL,
 plaintext keys among them, where HTTP libraries and proxies write them into logs.
 
 What fails on the way is tried again, and a KMS that throttles is waited for, with growing pauses:
@@ -28,16 +28,16 @@ from cipherbucket.errors import (
     MasterKeyError,
     MissingExtraError,
     UsageError,
-    WrongKeyError,
 )
+from cipherbucket.keys.base import does_not_open
 from cipherbucket.keys.kms.answers import (
     KEY_NOT_FOUND,
     MAX_BLOB,
     NOT_THIS_CIPHERTEXT,
     NoAnswerError,
     decoded,
+    explained,
     printable,
-    told,
 )
 from cipherbucket.keys.kms.settings import KmsSettings
 
@@ -168,8 +168,8 @@ class KmsClient:
         details = f"(HTTP {status}, {code or '-'}, request {request_id or '-'}, {self._host})"
         throttled = status == 429 or "Throttling" in code
         if action == "Decrypt" and status < 500 and code.startswith(NOT_THIS_CIPHERTEXT):
-            return _Trouble(WrongKeyError("the key does not open this object"))
-        text, hint = told(code, status, throttled=throttled)
+            return _Trouble(does_not_open())
+        text, hint = explained(code, status, throttled=throttled)
         missing = status < 500 and code.startswith(KEY_NOT_FOUND)
         if missing:
             text = f"the KMS has no key {printable(parameters.get('KeyId'))!r}"

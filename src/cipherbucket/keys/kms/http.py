@@ -1,6 +1,6 @@
 """The HTTP under the KMS's SDK: one host is asked, and what it answers is small.
 
-Law: nothing is followed and nothing unbounded is read. The SDK left alone goes where an answer
+Rule: nothing is followed and nothing unbounded is read. The SDK left alone goes where an answer
 sends it, to plain HTTP even, and another host would draw the data key. What its libraries raise
 holds requests with their tokens; it ends here, in words of ours.
 
@@ -88,7 +88,7 @@ class KmsSession(requests.Session):
 def session_for(settings: KmsSettings, host: str) -> tuple[KmsSession, int]:
     """Return the session to a host, put where the SDK looks, and its number of connections.
 
-    The SDK tells sessions apart by host and number of connections alone: keys of other trust get
+    The SDK keeps sessions by host and number of connections alone: keys of other trust get
     another number, else what one trusts, the next would trust too.
     """
     with _lock:

@@ -2,11 +2,11 @@
 
 The KMS draws the data key and wraps it (GenerateDataKey), wraps the IV (Encrypt) and unwraps both
 (Decrypt). Format ``oss`` is written as the SDKs write it, and what each of them wrote is read; two
-layouts go under one algorithm and are told apart by the bytes (docs/format.md, sections 4 and 9).
+layouts go under one algorithm, and the bytes decide (docs/format.md, sections 4 and 9).
 In format ``sealed`` the encryption context binds a wrapped key to its object (section 14.4).
 
 The blob names the KMS key that opens it, and whoever writes objects chooses the blob: which key
-opened an object is told by the KMS's answer alone. ``allowed`` says which ones may.
+opened an object, only the KMS's answer says. ``allowed`` says which ones may.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NoReturn, Self
 
 from cipherbucket.errors import KmsError, MasterKeyError, UsageError, WrongKeyError
 from cipherbucket.format.description import Description
-from cipherbucket.keys.base import SEALED_CONTEXT
+from cipherbucket.keys.base import SEALED_CONTEXT, does_not_open
 from cipherbucket.keys.kms.answers import MAX_BLOB, decoded
 from cipherbucket.keys.kms.client import KmsClient
 from cipherbucket.keys.kms.settings import KmsSettings
@@ -51,8 +51,8 @@ class AliKmsKey:
             none at all: ``{}``.
         blob: How format ``oss`` stores what the KMS returns: ``single`` for readers with the Go
             and Java SDKs, ``double`` for those with oss2's ``AliKMSProvider``. Both are read.
-        encryption_context: Format ``oss``: pairs that the KMS binds to what it wraps. Of the SDKs,
-            oss2 alone can read such objects, and those of ``passphrase`` only.
+        encryption_context: Format ``oss``: names and texts that the KMS binds to what it wraps. Of
+            the SDKs, oss2 alone can read such objects, and those of ``passphrase`` only.
         passphrase: Format ``oss``: the encryption context that oss2 makes of its ``passphrase``.
         allowed: Further KMS keys that may have wrapped what this key opens: ids, aliases or ARNs;
             empty for none but ``key_id``. None: any that the account can use; see `opened_with`.
@@ -122,13 +122,13 @@ class AliKmsKey:
 
     def described(self, description: Mapping[str, str] | str | None) -> Self:
         """Return the same key under another description; see the class for None."""
-        pairs, passphrase = self._bound
+        encryption_context, passphrase = self._bound
         return type(self)(
             self._id,
             self._settings,
             description=description,
             blob=self._blob,
-            encryption_context=pairs,
+            encryption_context=encryption_context,
             passphrase=passphrase,
             allowed=self._allowed,
         )
@@ -195,12 +195,12 @@ class AliKmsKey:
             if secret is not None:
                 return secret
             break
-        raise WrongKeyError("the key does not open this object")
+        raise does_not_open()
 
     def wrapped_by(self, wrapped: bytes, *, algorithm: str, context: bytes) -> str:
         """Return the id of the KMS key that wrapped a secret, allowed or not; errors as `unwrap`.
 
-        The KMS tells it only with the secret, which is dropped: its log shows a use of that key.
+        The KMS says so only with the secret, which is dropped: its log shows a use of that key.
         """
         encryption_context = self._context_for(algorithm, context, writing=False)
         for blob in _blobs_in(wrapped, algorithm):
@@ -219,7 +219,7 @@ class AliKmsKey:
         """Count a KMS key that opened something, after asking whether it may."""
         if not self._allows(key_id):
             _log.warning("refused: KMS key %s is not among those allowed", key_id)
-            raise WrongKeyError("the key does not open this object")
+            raise does_not_open()
         with self._lock:
             seen = self._opened_with.get(key_id, 0)
             self._opened_with[key_id] = seen + 1
@@ -272,21 +272,21 @@ class AliKmsKey:
         raise UsageError("a master key is not pickled")
 
 
-def _context_text(pairs: Mapping[str, str] | None, passphrase: str | None) -> str:
+def _context_text(given: Mapping[str, str] | None, passphrase: str | None) -> str:
     if passphrase is not None:
-        if pairs is not None:
+        if given is not None:
             raise UsageError("a passphrase is an encryption context: give one of the two")
         if not isinstance(passphrase, str):
             raise UsageError("a passphrase is a text")
         # As oss2 joins it, without escaping: what it wrote must be asked for in the same text.
         return _sendable(f'{{"x-passphrase":"{passphrase}"}}') if passphrase else ""
-    if not pairs:
+    if not given:
         return ""
-    if not all(isinstance(text, str) for pair in pairs.items() for text in pair):
+    if not all(isinstance(text, str) for entry in given.items() for text in entry):
         raise UsageError("an encryption context is a mapping of strings to strings")
-    if _OURS in pairs:  # one that an object of the other format may have
+    if _OURS in given:  # one that an object of the other format may have
         raise UsageError(f"the name {_OURS!r} in an encryption context is that of format 'sealed'")
-    return _sendable(_json(pairs))
+    return _sendable(_json(given))
 
 
 def _sendable(text: str) -> str:
@@ -306,8 +306,8 @@ def _names(allowed: Iterable[str]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _json(pairs: Mapping[str, str]) -> str:
-    return json.dumps(dict(pairs), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _json(texts: Mapping[str, str]) -> str:
+    return json.dumps(dict(texts), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _blobs_in(wrapped: bytes, algorithm: str) -> list[str]:

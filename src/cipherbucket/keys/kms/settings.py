@@ -1,6 +1,6 @@
 """How a KMS is reached. What is not given is taken from the environment.
 
-Law: a data key crosses this way in the clear, inside TLS. Plain HTTP goes to this very machine
+Rule: a data key crosses this way in the clear, inside TLS. Plain HTTP goes to this very machine
 alone, for a local endpoint in development and tests.
 """
 
