@@ -6,6 +6,6 @@ error or a pickle, and all failures to unwrap look alike (`base.does_not_open`).
 
 A further kind of key implements `MasterKey` (see `base`) and passes `check_master_key` (see
 `conformance`). One that needs no service is a module here, beside `rsa` and `aes`; one that a
-service holds is a folder of its own, as `kms/` is: HashiCorp Vault would be ``vault/``. `remote_calls`
-serves any key that says it is remote.
+service holds is a folder of its own, as `kms/` is: a key in HashiCorp Vault goes to ``vault/``.
+`remote_calls` serves any key that says it is remote.
 """

@@ -7,8 +7,9 @@ unwrapping: `cipherbucket.envelopes.seal` makes them. OAEP with SHA-1 is what os
 to its object by the label.
 
 A key that serves both formats is as strong as PKCS#1 v1.5 is: whoever finds a program that answers
-good and bad paddings differently (an oracle, Bleichenbacher 1998) can run any ciphertext of that key
-through it, wrapped with OAEP or not. A key marked for the sealed format only never does PKCS#1 or SHA-1.
+good and bad paddings differently (an oracle, Bleichenbacher 1998) can run any ciphertext of that
+key through it, wrapped with OAEP or not. A key marked for the sealed format only never does PKCS#1
+or SHA-1.
 """
 
 from __future__ import annotations
