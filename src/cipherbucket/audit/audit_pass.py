@@ -35,11 +35,11 @@ def run(
 ) -> Audit:
     """Look at every object, and report which are encrypted, and with which key.
 
-    One HEAD an object, 16 at once. No key is needed: keys are told by their descriptions,
+    One HEAD an object, 16 at once. No key is needed: keys are known by their descriptions,
     which are the store's word. With keys in the ring, each envelope that names one of them is
-    opened, unless the key is one of a KMS. An audit that was interrupted goes on when it is
+    opened, unless the key is one of a KMS. An audit that was interrupted resumes when it is
     called again with the same arguments and keys within a week; what was looked at before is
-    told as it was then, unless the object has been written since.
+    reported as it was then, unless the object has been written since.
 
     Args:
         bucket: What is audited.
@@ -47,12 +47,12 @@ def run(
         versions: Look at all versions; old ones name old keys.
         footers: Read the footers of sealed objects too, one request more for each: they name
             recipients that were removed since.
-        ask_kms: For each envelope of a KMS key, have the KMS tell which key it is, through
+        ask_kms: For each envelope of a KMS key, have the KMS say which key it is, through
             this key's settings or those of the ring's key with the description. One call each.
-            Where it fails, objects are told as without it, and that it could not be asked.
+            Where it fails, objects are reported as without it, and that it could not be asked.
         retire: Keys that are to be retired, or descriptions of them as JSON, or ids of KMS
             keys; `Audit.answers` says whether they can be.
-        known: Descriptions of keys that there are, beside those of the ring. A description
+        known: Descriptions of keys that exist, beside those of the ring. A description
             that neither a key nor an object has may be misspelled, and gets no yes.
         workers: Requests at once.
         progress: Called with (objects looked at, None).
@@ -85,6 +85,6 @@ def run(
         ledger,
         workers=workers or WORKERS,
         halt=Halt(),
-        tick=reporting(progress, lambda looked: ledger.kept + looked),
+        tick=reporting(progress, lambda looked: ledger.unchanged + looked),
     )
     return Audit(scope, ledger, ring, questions)

@@ -57,9 +57,9 @@ class Audit:
         summary = Summary(self.scope.started, self._questions, self._ring.keys)
         for each in self.objects():
             summary.add(each)
-        kept = self._ledger.kept
-        scope = replace(self.scope, started=self._ledger.begun) if kept else self.scope
-        return AuditFacts(scope, summary, self._finished, kept)
+        resumed = self._ledger.unchanged
+        scope = replace(self.scope, started=self._ledger.started) if resumed else self.scope
+        return AuditFacts(scope, summary, self._finished, resumed)
 
     @property
     def summary(self) -> Summary:

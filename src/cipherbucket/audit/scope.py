@@ -58,7 +58,7 @@ def open_ledger(scope: AuditScope, *, strict_iv: bool) -> Ledger:
     """
     how = f"{scope.versions} {scope.footers} {scope.asked_kms} {strict_iv}"
     ring = (text for pair in sorted(scope.ring) for text in pair)
-    return Ledger.open("audit", scope.url, scope.prefix, how, *ring, looks=True)
+    return Ledger.open("audit", scope.url, scope.prefix, how, *ring, read_only=True)
 
 
 def with_unlisted(scope: AuditScope, store: Store) -> AuditScope:

@@ -1,12 +1,13 @@
 """What a pass over many objects has done so far: one SQLite file each, so that memory stays flat.
 
-Law: a line is written when its object is done with, and never before. A pass that was killed goes
-on where it was; what lay between the work and its line is looked at again, and every work of ours
+Rule: a line is written when its object is done, and never before. A pass that was killed resumes
+where it was; what lay between the work and its line is looked at again, and every work of ours
 finds done what is done, or does it once more.
 
-Lines that only tell what was seen are not believed of what was written in the moment before it was
-looked at. Those of a pass that changes nothing, an audit or a dry run, are not believed for long
-either, nor of what is not there any more.
+An object is known again by its validator (RFC 9110, section 8.8), so that a line holds only for
+what it was written of. Lines that only say what was seen are not believed of what was written in
+the moment before it was looked at. Those of a pass that changes nothing, an audit or a dry run, are
+not believed for long either, nor of what is not there any more.
 
 A ledger holds names and what is public of objects: no key, wrapped or not. Only its owner can read
 it (0600), and a second process is kept out while it is open.
@@ -37,19 +38,19 @@ _log = logging.getLogger("cipherbucket")
 
 FAILED = "failed"
 """The status of an object that is to be tried again by the next run."""
-LASTING = timedelta(days=7)
-"""So long a pass that only looks can be gone on with; then it begins anew."""
+MAX_AGE = timedelta(days=7)
+"""A pass that changes nothing starts again after this."""
 _MOMENT = timedelta(seconds=2)
-"""What was written so short a time ago may be written again without another ETag or second."""
-_LARGEST = 2**63 - 1
+"""What was written so short a time ago may be written again under the same validator."""
+_MAX_SIZE = 2**63 - 1
 """Bytes that SQLite can write down; no object has so many, but a store can say so."""
-_VERSION = 2
+_VERSION = 3
 _PAGE = 1000
 _SCHEMA = """
 CREATE TABLE outcomes (
     name BLOB NOT NULL,      -- UTF-8
     version_id TEXT NOT NULL,
-    mark TEXT NOT NULL,      -- what a listing says of the object that was worked on
+    validator TEXT NOT NULL, -- of the object that was worked on, as a listing shows it
     status TEXT NOT NULL,
     size INTEGER NOT NULL,
     detail TEXT NOT NULL,    -- JSON
@@ -57,8 +58,8 @@ CREATE TABLE outcomes (
     PRIMARY KEY (name, version_id)
 ) WITHOUT ROWID
 """
-_BEGUN = "CREATE TABLE pass (begun TEXT NOT NULL)"
-_SELECT = "SELECT name, version_id, mark, status, size, detail FROM outcomes"
+_STARTED = "CREATE TABLE pass (started TEXT NOT NULL)"
+_SELECT = "SELECT name, version_id, validator, status, size, detail FROM outcomes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,9 @@ class Outcome:
         name: The object's name.
         status: A word of the pass's own; ``failed`` is tried again by the next run.
         size: Stored bytes.
-        detail: What else is to be told, such as a reason; small, and fit for JSON.
-        version_id: The version, where versions are gone through.
-        mark: `mark_of` what is there now, where the work changed it; None where it did not.
+        detail: What else is known, such as a reason; small, and fit for JSON.
+        version_id: The version, where a pass is over versions.
+        validator: `validator_of` what the work left; None where it changed nothing.
     """
 
     name: str
@@ -79,10 +80,10 @@ class Outcome:
     size: int
     detail: Mapping[str, Any] = field(default_factory=dict)
     version_id: str | None = None
-    mark: str | None = None
+    validator: str | None = None
 
 
-def mark_of(etag: str, modified: datetime | None) -> str:
+def validator_of(etag: str, modified: datetime | None) -> str:
     """Return by what an object is known again in a listing: its ETag and the second of its time."""
     return f"{etag} {modified.replace(microsecond=0).isoformat() if modified else ''}"
 
@@ -92,35 +93,36 @@ class Ledger:
 
     Attributes:
         path: The file.
+        read_only: Whether the pass changes nothing.
         resumed: How many objects earlier runs of the same pass have done, as far as is known here.
-        kept: How many of these the listing has shown unchanged so far.
-        begun: When the first of these runs began, UTC.
+        unchanged: How many of these the listing has shown unchanged so far.
+        started: When the first of these runs started, UTC.
     """
 
-    def __init__(self, path: Path, *, temporary: bool = False, looks: bool = False) -> None:
+    def __init__(self, path: Path, *, temporary: bool = False, read_only: bool = False) -> None:
         self.path = path
-        self.looks = looks
+        self.read_only = read_only
         self._temporary = temporary
         self._finished = False
         self._lock = threading.Lock()
         self._connection = _opened(path)
         with self._using() as db:
-            self._begin(db)
+            self._start_run(db)
 
-    def _begin(self, db: sqlite3.Connection) -> None:
+    def _start_run(self, db: sqlite3.Connection) -> None:
         # They are tried again, if they are still there; what is gone has not failed.
         db.execute("DELETE FROM outcomes WHERE status = ?", (FAILED,))
-        begun = db.execute("SELECT begun FROM pass").fetchone()[0]
-        self.begun, now = datetime.fromisoformat(begun), datetime.now(UTC)
-        if self.looks and not timedelta(0) <= now - self.begun <= LASTING:
+        started = db.execute("SELECT started FROM pass").fetchone()[0]
+        self.started, now = datetime.fromisoformat(started), datetime.now(UTC)
+        if self.read_only and not timedelta(0) <= now - self.started <= MAX_AGE:
             db.execute("DELETE FROM outcomes")
         sql = "SELECT count(*), coalesce(max(run), 0) FROM outcomes"
         self.resumed, last = db.execute(sql).fetchone()
-        self.kept = 0
+        self.unchanged = 0
         self._run = last + 1
         if not self.resumed:
-            db.execute("UPDATE pass SET begun = ?", (now.isoformat(),))
-            self.begun = now
+            db.execute("UPDATE pass SET started = ?", (now.isoformat(),))
+            self.started = now
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
@@ -132,13 +134,13 @@ class Ledger:
                 raise _unusable(self.path, error) from error
 
     @classmethod
-    def open(cls, purpose: str, *what: str, looks: bool = False) -> Ledger:
-        """Open the ledger of a pass, or begin one.
+    def open(cls, purpose: str, *identity: str, read_only: bool = False) -> Ledger:
+        """Open the ledger of a pass, or start one.
 
         Args:
             purpose: A word for the file's name, such as ``rotate``.
-            what: All that makes this pass another: URL, prefix, keys by their ids.
-            looks: Whether the pass changes nothing, and its lines tell what it saw.
+            identity: All that makes this pass another: URL, prefix, keys by their ids.
+            read_only: Whether the pass changes nothing, and its lines say what it saw.
 
         Raises:
             UsageError: Another process is at the same pass.
@@ -146,19 +148,21 @@ class Ledger:
         folder = state_or_none(state_folder())
         if folder is None:
             path = Path(mkdtemp(prefix="cipherbucket-")) / "ledger"
-            return cls(path, temporary=True, looks=looks)
-        digest = hashlib.sha256(json.dumps([purpose, *what]).encode()).hexdigest()
-        return cls(folder / f"{purpose}-{digest[:32]}.ledger", looks=looks)
+            return cls(path, temporary=True, read_only=read_only)
+        digest = hashlib.sha256(json.dumps([purpose, *identity]).encode()).hexdigest()
+        return cls(folder / f"{purpose}-{digest[:32]}.ledger", read_only=read_only)
 
     def has(self, entry: Entry | Version) -> bool:
-        """Tell whether an object is done with, as the listing shows it now."""
+        """Return whether an object is done, as the listing shows it now."""
         key = entry.name.encode(), getattr(entry, "version_id", "")
-        row = self._row("SELECT mark, run FROM outcomes WHERE name = ? AND version_id = ?", key)
-        if row is None or row[0] != mark_of(entry.etag, entry.modified):
+        row = self._row(
+            "SELECT validator, run FROM outcomes WHERE name = ? AND version_id = ?", key
+        )
+        if row is None or row[0] != validator_of(entry.etag, entry.modified):
             return False
         if row[1] != self._run:
             with self._using() as db:
-                self.kept += 1
+                self.unchanged += 1
                 db.execute(
                     "UPDATE outcomes SET run = ? WHERE name = ? AND version_id = ?",
                     (self._run, *key),
@@ -169,7 +173,7 @@ class Ledger:
         """Drop what earlier runs wrote and this one's listing, now at its end, has not shown."""
         with self._using() as db:
             db.execute("DELETE FROM outcomes WHERE run != ?", (self._run,))
-        self.resumed = self.kept
+        self.resumed = self.unchanged
 
     def add(self, entry: Entry | Version, outcome: Outcome) -> None:
         """Write down what became of an object.
@@ -177,18 +181,18 @@ class Ledger:
         Raises:
             UsageError: It cannot be written.
         """
-        mark = outcome.mark or mark_of(entry.etag, entry.modified)
-        if outcome.status == FAILED or (outcome.mark is None and _is_fresh(entry.modified)):
-            mark = ""
+        validator = outcome.validator or validator_of(entry.etag, entry.modified)
+        if outcome.status == FAILED or (outcome.validator is None and _is_fresh(entry.modified)):
+            validator = ""
         with self._using() as db:
             db.execute(
                 "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     outcome.name.encode(),
                     outcome.version_id or "",
-                    mark,
+                    validator,
                     outcome.status,
-                    min(outcome.size, _LARGEST),
+                    min(outcome.size, _MAX_SIZE),
                     json.dumps(dict(outcome.detail)),
                     self._run,
                 ),
@@ -204,9 +208,14 @@ class Ledger:
                     " ORDER BY name, version_id LIMIT ?4",
                     (name, version, status, _PAGE),
                 ).fetchall()
-            for name, version, mark, found, size, detail in rows:
+            for name, version, validator, found, size, detail in rows:
                 yield Outcome(
-                    name.decode(), found, size, json.loads(detail), version or None, mark or None
+                    name.decode(),
+                    found,
+                    size,
+                    json.loads(detail),
+                    version or None,
+                    validator or None,
                 )
             if len(rows) < _PAGE:
                 return
@@ -234,7 +243,7 @@ class Ledger:
             return {reason or "": count for reason, count in db.execute(sql, (status,))}
 
     def finish(self) -> None:
-        """Say that the pass is complete: there is nothing to go on with, the file goes."""
+        """Say that the pass is complete: nothing is left to resume, so `close` removes the file."""
         self._finished = True
 
     def close(self) -> None:
@@ -265,7 +274,7 @@ class Ledger:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """Open a ledger; one that is damaged, or of another version, is begun anew."""
+    """Open a ledger; one that is damaged, or of another version, is replaced."""
     for last in (False, True):
         db = None
         try:
@@ -282,7 +291,7 @@ def _opened(path: Path) -> sqlite3.Connection:
                 ) from error
             if last or isinstance(error, OSError):
                 raise _unusable(path, error) from error
-            _log.warning("%s cannot be used (%s): the pass begins anew", path, error)
+            _log.warning("%s cannot be used (%s): the pass starts again", path, error)
             for each in _files(path):
                 each.unlink(missing_ok=True)
         else:
@@ -313,7 +322,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version == 0:
         db.execute(_SCHEMA)
-        db.execute(_BEGUN)
+        db.execute(_STARTED)
         db.execute("INSERT INTO pass VALUES (?)", (datetime.now(UTC).isoformat(),))
         db.execute(f"PRAGMA user_version={_VERSION}")
     elif version != _VERSION:
@@ -321,7 +330,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute("COMMIT")
     db.execute("SELECT count(*) FROM outcomes LIMIT 1")
     if db.execute("SELECT count(*) FROM pass").fetchone() != (1,):
-        raise _OtherVersionError("without its beginning")
+        raise _OtherVersionError("without its start")
 
 
 def _files(path: Path) -> tuple[Path, ...]:

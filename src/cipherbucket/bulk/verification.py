@@ -42,13 +42,13 @@ class Verification(PassReport):
 
     Attributes:
         resumed: How many objects an earlier run has read, and this one has not.
-        begun: When that run began, UTC; else this one.
+        started: When that run started, UTC; else this one.
     """
 
     def __init__(self, ledger: Ledger, url: str, prefix: str) -> None:
         super().__init__(ledger, url, prefix)
-        self.resumed = ledger.kept
-        self.begun = ledger.begun
+        self.resumed = ledger.unchanged
+        self.started = ledger.started
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield one JSON object for each object, and a last one for the whole (docs/audit.md)."""
@@ -56,7 +56,7 @@ class Verification(PassReport):
             yield each.line() | {"format": each.format or None}
         yield self.summary("verify") | {
             "resumed": self.resumed,
-            "started": self.begun.isoformat(),
+            "started": self.started.isoformat(),
             "counts": {
                 status: {
                     "objects": self.counts[status].objects,
@@ -144,7 +144,7 @@ def verify_all(
     for start, each in others:
         what += ["", start, *_rules_of(each.access)]
     bound = (text for pair in sorted(context.items()) for text in pair)
-    ledger = Ledger.open("verify", bucket.url, prefix, *what, "", *bound, looks=True)
+    ledger = Ledger.open("verify", bucket.url, prefix, *what, "", *bound, read_only=True)
     run_pass(
         every_object(bucket.access.store, prefix),
         work,

@@ -100,7 +100,7 @@ def run_pass(
     """
     try:
         walk(entries, work, ledger, workers=workers, halt=halt, tick=tick)
-        if ledger.looks:
+        if ledger.read_only:
             ledger.forget_unseen()
     except BaseException:
         ledger.close()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.bulk.ledger import Ledger, Outcome, mark_of
+from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.format.description import Description
@@ -90,7 +90,7 @@ def rewrap_all(
         return _done(seen, now, moved)
 
     what = (change.to.id, _text(change.to), _text(only), key.id if key else "", str(dry_run))
-    return _pass(bucket, "rotate", prefix, what, work, workers, halt, progress, looks=dry_run)
+    return _pass(bucket, "rotate", prefix, what, work, workers, halt, progress, dry_run=dry_run)
 
 
 def reencrypt_all(
@@ -149,7 +149,7 @@ def reencrypt_all(
     further = (each.id for each in access.recipients)
     what = (*by, access.format, *sorted(renewal.kinds), *whom, "and", *further)
     at_once = workers or RENEWING_WORKERS
-    return _pass(bucket, "reencrypt", prefix, what, work, at_once, halt, progress, looks=dry_run)
+    return _pass(bucket, "reencrypt", prefix, what, work, at_once, halt, progress, dry_run=dry_run)
 
 
 def _pass(
@@ -162,7 +162,7 @@ def _pass(
     halt: Halt,
     progress: PassProgress | None,
     *,
-    looks: bool,
+    dry_run: bool,
 ) -> RotationReport:
     def one(entry: Entry) -> Outcome:
         if not entry.name.startswith(prefix):
@@ -173,7 +173,7 @@ def _pass(
             return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
         return work(seen, ObjectInfo.of(seen))
 
-    ledger = Ledger.open(purpose, bucket.url, prefix, *what, looks=looks)
+    ledger = Ledger.open(purpose, bucket.url, prefix, *what, read_only=dry_run)
     run_pass(
         every_object(bucket.access.store, prefix),
         lambda entry: persist(lambda _: one(entry)),
@@ -182,7 +182,7 @@ def _pass(
         halt=halt,
         tick=reporting(progress, lambda looked: looked),
     )
-    return RotationReport(ledger, purpose, bucket.url, prefix, dry_run=looks)
+    return RotationReport(ledger, purpose, bucket.url, prefix, dry_run=dry_run)
 
 
 def _is_fixed(store: Store, info: ObjectInfo) -> bool:
@@ -226,7 +226,7 @@ def _done(seen: StoredObject, now: ObjectInfo, moved: int) -> Outcome:
         DONE,
         now.stored_size,
         {"moved": moved} | ({"version_left": 1} if left else {}),
-        mark=mark_of(now.etag, now.modified),
+        validator=validator_of(now.etag, now.modified),
     )
 
 

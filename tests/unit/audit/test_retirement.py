@@ -366,6 +366,6 @@ def test_a_ledger_is_not_believed_after_a_week(
     bucket.put("o", b"x")
     for lasting, resumed in ((timedelta(days=7), 1), (timedelta(0), 0)):
         interrupted(bucket)
-        monkeypatch.setattr(ledgers, "LASTING", lasting)
+        monkeypatch.setattr(ledgers, "MAX_AGE", lasting)
         with cb.audit.run(bucket) as audit:
             assert audit.facts.resumed == resumed

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.listed_entries import TIME, done, entries, names
 
-from cipherbucket.bulk.ledger import Ledger, Outcome, mark_of
+from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
 from cipherbucket.bulk.walk import walk
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.records import Entry
@@ -40,7 +40,7 @@ def test_an_object_that_the_work_changed_is_known_by_what_it_is_now() -> None:
     now = TIME + timedelta(hours=1)
     with Ledger.open("test", "changed") as ledger:
         (entry,) = entries(1)
-        ledger.add(entry, Outcome(entry.name, "done", 1, mark=mark_of("new", now)))
+        ledger.add(entry, Outcome(entry.name, "done", 1, validator=validator_of("new", now)))
         assert not ledger.has(entry)
         coarse = now.replace(microsecond=0)  # as a HEAD tells it
         assert ledger.has(Entry(name=entry.name, etag="new", modified=coarse))
@@ -73,7 +73,7 @@ def test_a_second_process_is_kept_out() -> None:
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but long enough" * 300, b"\0" * 5000])
-def test_a_damaged_ledger_is_begun_anew(content: bytes) -> None:
+def test_a_damaged_ledger_is_replaced(content: bytes) -> None:
     with Ledger.open("test", "damaged") as ledger:
         ledger.add(Entry(name="a"), Outcome("a", "done", 1))
         path = ledger.path
@@ -100,7 +100,7 @@ def test_what_was_seen_at_the_moment_it_was_written_is_looked_at_again() -> None
         ledger.add(old, Outcome("b", "skipped", 1))
         assert not ledger.has(now)
         assert ledger.has(old)
-        ledger.add(now, Outcome("a", "done", 1, mark=mark_of("f", now.modified)))
+        ledger.add(now, Outcome("a", "done", 1, validator=validator_of("f", now.modified)))
         assert ledger.has(Entry(name="a", etag="f", modified=now.modified))
 
 

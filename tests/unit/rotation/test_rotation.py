@@ -210,8 +210,8 @@ def test_what_makes_a_pass_another(
     opened: list[str] = []
     original = Ledger.open.__func__  # type: ignore[attr-defined]
 
-    def noted(cls: type[Ledger], purpose: str, *what: str, looks: bool) -> Ledger:
-        ledger: Ledger = original(cls, purpose, *what, looks=looks)
+    def noted(cls: type[Ledger], purpose: str, *identity: str, read_only: bool) -> Ledger:
+        ledger: Ledger = original(cls, purpose, *identity, read_only=read_only)
         opened.append(ledger.path.name)
         return ledger
 

@@ -132,7 +132,7 @@ def _told(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
         click.echo(f"{count(number, 'object')} {_WORDS[status]}, {amount(size)} stored")
     if came.resumed:
         earlier = f"{count(came.resumed, 'object')} of these were read by an earlier run"
-        click.echo(f"{earlier}, begun {came.begun:%Y-%m-%d %H:%M} UTC, and not again")
+        click.echo(f"{earlier}, begun {came.started:%Y-%m-%d %H:%M} UTC, and not again")
     if not came.counts:
         say("no objects there")
     return 1 if came.failed.objects else nothing
