@@ -15,6 +15,7 @@ from typing import NamedTuple
 from cipherbucket.errors import EnvelopeError
 from cipherbucket.format.description import Description
 from cipherbucket.format.recipient_fields import Recipient
+from cipherbucket.keys.base import kind_of
 
 _DAMAGED = "damaged: "
 _KMS = re.compile(r'\{"kms":"([^"\\]+)"\}')
@@ -73,16 +74,6 @@ def kms_id_of(id_or_arn: str) -> str | None:
     """Return the id of a KMS key that is named by id or ARN; None for an alias."""
     found = _KMS_ID.fullmatch(id_or_arn)
     return found[1] if found is not None else None
-
-
-def kind_of(algorithm: str) -> str:
-    """Return what kind of key a wrap algorithm, of any format, is of."""
-    folded = algorithm.casefold()
-    if folded.startswith("rsa"):
-        return "rsa"
-    if folded.startswith("kms") or folded.endswith("-kms"):
-        return "kms"
-    return "aes" if folded.startswith("aes-") else "other"
 
 
 def shortened(text: str) -> str:

@@ -16,11 +16,11 @@ from functools import lru_cache
 
 from cipherbucket.audit.audited_object import AuditedObject, AuditedRecipient
 from cipherbucket.audit.findings import UNASKED, UNREADABLE
-from cipherbucket.audit.key_labels import KeyLabel, canonical, kind_of, kms_id_of
+from cipherbucket.audit.key_labels import KeyLabel, canonical, kms_id_of
 from cipherbucket.bulk.ledger import FAILED
 from cipherbucket.errors import UsageError
 from cipherbucket.format.description import Description
-from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.base import MasterKey, kind_of
 from cipherbucket.keys.kms.key import AliKmsKey
 
 MOST_NAMES = 100

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 
 from cipherbucket.audit.audited_object import FORMATS, GONE, AuditedObject
 from cipherbucket.audit.findings import FINDINGS
-from cipherbucket.audit.key_labels import KeyLabel, canonical, kind_of
+from cipherbucket.audit.key_labels import KeyLabel, canonical
 from cipherbucket.audit.retirement import MOST_NAMES, Question, Retirement
 from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.format.footer import MIN_FOOTER
 from cipherbucket.format.sealed import HEADER, TAG
-from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.base import MasterKey, kind_of
 
 MOST_NAMES_OF_KEY = 10
 """Names of objects that are kept of a key that is not asked about, and ids that the KMS named."""

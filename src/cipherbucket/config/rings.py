@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import combinations
 
-from cipherbucket.audit.key_labels import kind_of
 from cipherbucket.config.keys import KeyEntry
 from cipherbucket.config.named_keys import NamedKeys
 from cipherbucket.errors import MasterKeyError, MissingExtraError, NoMatchingKeyError
 from cipherbucket.format.description import Description
 from cipherbucket.format.metadata_names import OSS, SEALED
-from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.base import MasterKey, kind_of
 from cipherbucket.keys.ring import KeyRing, hint_for, spelling, whose
 
 

@@ -95,3 +95,13 @@ def check_context(algorithm: str, context: bytes) -> None:
     """
     if not context:
         raise UsageError(f"{algorithm} takes a context, so that keys are bound to objects")
+
+
+def kind_of(algorithm: str) -> str:
+    """Return what kind of key a wrap algorithm, of any format, is of."""
+    folded = algorithm.casefold()
+    if folded.startswith("rsa"):
+        return "rsa"
+    if folded.startswith("kms") or folded.endswith("-kms"):
+        return "kms"
+    return "aes" if folded.startswith("aes-") else "other"

@@ -7,7 +7,6 @@ an encrypted object has the length of the plaintext.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import unquote
 
@@ -148,12 +147,7 @@ class GetObjectResult(HeadObjectResult):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 

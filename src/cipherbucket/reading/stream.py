@@ -13,7 +13,6 @@ import base64
 import hashlib
 import io
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Self
 
 from cipherbucket.errors import (
@@ -134,12 +133,7 @@ class ObjectStream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 
