@@ -48,7 +48,7 @@ def rsa_key(label: str, bits: int = 2048) -> cb.RsaKey:
     return cb.RsaKey(pair, description={"desc": label}, allow_weak=True)
 
 
-def test_every_kind_of_object_is_told(store: cb.MemoryStore, key: cb.RsaKey) -> None:
+def test_every_kind_of_object_is_reported(store: cb.MemoryStore, key: cb.RsaKey) -> None:
     vault = aes("vault")
     cb.Bucket(store, cb.KeyRing(key)).put("a-oss", b"12345")
     store.put("b-v1", b"123", metadata=v1())
@@ -56,8 +56,8 @@ def test_every_kind_of_object_is_told(store: cb.MemoryStore, key: cb.RsaKey) -> 
     store.put("d-plain", b"12")
     store.put("e-unreadable", b"1", metadata=v2(key="!"))
     with cb.audit.run(cb.Bucket(store, cb.KeyRing(key, vault))) as audit:
-        told = {each.name: each for each in audit.objects()}
-        assert [(each.format, each.size) for each in told.values()] == [
+        reported = {each.name: each for each in audit.objects()}
+        assert [(each.format, each.size) for each in reported.values()] == [
             ("oss", 5),
             ("oss-v1", 3),
             ("sealed", 7),
@@ -68,19 +68,19 @@ def test_every_kind_of_object_is_told(store: cb.MemoryStore, key: cb.RsaKey) -> 
             "oss", "oss-v1", "sealed", "plaintext", "unreadable",
         }  # fmt: skip
         assert audit.summary.objects == 5
-        assert audit.summary.stored_size == sum(each.stored_size for each in told.values())
+        assert audit.summary.stored_size == sum(each.stored_size for each in reported.values())
         assert audit.summary.verified == 2
-    (recipient,) = told["a-oss"].recipients
+    (recipient,) = reported["a-oss"].recipients
     assert recipient.label == ("rsa", '{"desc":"tests"}')
     assert (recipient.bits, recipient.key_id, recipient.algorithm) == (
         2048, key.id, "RSA/NONE/PKCS1Padding",
     )  # fmt: skip
-    assert told["c-sealed"].recipients[0].bits is None
-    assert told["a-oss"].verified is told["c-sealed"].verified is True
-    assert told["e-unreadable"].reason == "client-side-encryption-key: not canonical base64"
-    assert told["d-plain"].findings == ("plaintext",)
-    assert told["b-v1"].findings == ("unknown-key", "undescribed", "v1", "weak-rsa")
-    assert told["a-oss"].findings == told["c-sealed"].findings == ()
+    assert reported["c-sealed"].recipients[0].bits is None
+    assert reported["a-oss"].verified is reported["c-sealed"].verified is True
+    assert reported["e-unreadable"].reason == "client-side-encryption-key: not canonical base64"
+    assert reported["d-plain"].findings == ("plaintext",)
+    assert reported["b-v1"].findings == ("unknown-key", "undescribed", "v1", "weak-rsa")
+    assert reported["a-oss"].findings == reported["c-sealed"].findings == ()
 
 
 def test_one_request_an_object_and_none_for_a_body(key: cb.RsaKey) -> None:
@@ -130,7 +130,7 @@ def test_a_public_half_proves_nothing(store: cb.MemoryStore, key: cb.RsaKey) -> 
         assert found.verified is None
 
 
-def test_altered_recipients_and_moved_objects_are_told(
+def test_altered_recipients_and_moved_objects_are_found(
     store: cb.MemoryStore, key: cb.RsaKey
 ) -> None:
     vault = aes("vault")
@@ -143,7 +143,7 @@ def test_altered_recipients_and_moved_objects_are_told(
     assert findings(bucket) == {"a": (), "b": ("altered",), "moved": ("moved",)}
 
 
-def test_lengths_weak_keys_and_v1_are_told(store: cb.MemoryStore) -> None:
+def test_lengths_weak_keys_and_v1_are_found(store: cb.MemoryStore) -> None:
     weak = rsa_key("weak", 1024)
     cb.Bucket(store, cb.KeyRing(weak)).put("weak", b"xyz")
     cb.Bucket(store, cb.KeyRing(weak)).put("cut", b"xyz")
@@ -154,7 +154,7 @@ def test_lengths_weak_keys_and_v1_are_told(store: cb.MemoryStore) -> None:
     }
 
 
-def test_an_rsa_key_for_both_formats_is_told_once(store: cb.MemoryStore, key: cb.RsaKey) -> None:
+def test_an_rsa_key_for_both_formats_is_found_once(store: cb.MemoryStore, key: cb.RsaKey) -> None:
     cb.Bucket(store, cb.KeyRing(key)).put("o", b"x")
     sealed(store, key).put("s", b"x")
     sealed(store, aes("tests")).put("t", b"x")  # of the same description, and another kind
@@ -179,7 +179,7 @@ def test_removed_recipients_are_found_in_footers_only_when_asked(
     assert answer(bucket, vault).alone == 1
 
 
-def test_footers_that_are_anothers_and_stripped_bodies_are_told(store: cb.MemoryStore) -> None:
+def test_footers_that_are_anothers_and_stripped_bodies_are_found(store: cb.MemoryStore) -> None:
     bucket = sealed(store, aes("vault"))
     bucket.put("a", b"x")
     bucket.put("b", b"x")
@@ -233,8 +233,8 @@ def test_an_object_without_a_description_that_a_key_opened_is_of_that_key(
 def test_a_key_of_the_ring_that_nothing_names_can_go(store: cb.MemoryStore, key: cb.RsaKey) -> None:
     cb.Bucket(store, cb.KeyRing(key)).put("o", b"x")
     with cb.audit.run(cb.Bucket(store, cb.KeyRing(key, aes("unused")))) as audit:
-        told = {each.question.text: each.answer for each in audit.retirements}
-    assert told == {'{"desc":"tests"}': "no", '{"desc":"unused"}': "yes"}
+        reported = {each.question.text: each.answer for each in audit.retirements}
+    assert reported == {'{"desc":"tests"}': "no", '{"desc":"unused"}': "yes"}
 
 
 def test_descriptions_are_compared_as_mappings(store: cb.MemoryStore) -> None:
@@ -291,11 +291,11 @@ def test_wrap_algorithms_are_counted_and_bounded(store: cb.MemoryStore, key: cb.
     cb.Bucket(store, cb.KeyRing(key)).put("o", b"x")
     sealed(store, aes("vault")).put("s", b"1234567", recipients=[public_half(key)])
     with cb.audit.run(cb.Bucket(store, cb.KeyRing())) as audit:
-        told = {
+        reported = {
             name: {kind: tally["objects"] for kind, tally in formats.items()}
             for name, formats in audit.report()["algorithms"].items()
         }
-    assert told == {
+    assert reported == {
         "AES-256-KWP": {"sealed": 1},
         "RSA-OAEP-SHA-256": {"sealed": 1},
         "RSA/NONE/PKCS1Padding": {"oss": 1},
@@ -307,7 +307,7 @@ def test_wrap_algorithms_are_counted_and_bounded(store: cb.MemoryStore, key: cb.
         assert audit.summary.algorithms["more algorithms"]["oss"][0] == 11
 
 
-def test_no_secret_of_an_envelope_is_told(store: cb.MemoryStore, key: cb.RsaKey) -> None:
+def test_no_secret_of_an_envelope_is_reported(store: cb.MemoryStore, key: cb.RsaKey) -> None:
     cb.Bucket(store, cb.KeyRing(key)).put("o", b"x")
     sealed(store, key).put("s", b"x")
     wrapped = [
@@ -318,12 +318,12 @@ def test_no_secret_of_an_envelope_is_told(store: cb.MemoryStore, key: cb.RsaKey)
     ]
     assert len(wrapped) == 4
     with cb.audit.run(cb.Bucket(store, cb.KeyRing(key)), footers=True) as audit:
-        told = str(list(audit.lines()))
+        reported = str(list(audit.lines()))
         for suffix in ("", "-wal"):
-            told += Path(f"{audit._ledger.path}{suffix}").read_bytes().decode("latin-1")
-        assert "PKCS1Padding" in told
-        told += str([dataclasses.asdict(each) for each in audit.objects()])
-        assert not any(text[:40] in told for text in wrapped)
+            reported += Path(f"{audit._ledger.path}{suffix}").read_bytes().decode("latin-1")
+        assert "PKCS1Padding" in reported
+        reported += str([dataclasses.asdict(each) for each in audit.objects()])
+        assert not any(text[:40] in reported for text in wrapped)
 
 
 def test_only_the_prefix_is_looked_at(any_store: Store, key: cb.RsaKey) -> None:

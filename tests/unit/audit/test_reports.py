@@ -103,7 +103,7 @@ def test_a_page_needs_nothing_else_and_forbids_all_else(tmp_path: Path) -> None:
     )
 
 
-def test_a_page_tells_findings_answers_keys_and_charts(tmp_path: Path) -> None:
+def test_a_page_shows_findings_answers_keys_and_charts(tmp_path: Path) -> None:
     existing = replace(Question.by_description({"desc": "2018"}), exists=True)
     questions = (Question.by_description({"desc": "2022"}), existing)
     with audit_of(3000, *questions) as audit:
@@ -229,7 +229,7 @@ def test_memory_does_not_grow_with_the_number_of_objects(tmp_path: Path) -> None
     root = str(Path(__file__).parents[3])
     peaks = []
     for objects in (count(100_000, 2_000), count(1_000_000, 20_000)):
-        told = subprocess.run(
+        printed = subprocess.run(
             [sys.executable, "-c", MEMORY, str(objects)],
             env={"PYTHONPATH": root, "CIPHERBUCKET_STATE": str(tmp_path), "PATH": "/usr/bin:/bin"},
             cwd=tmp_path,
@@ -237,8 +237,8 @@ def test_memory_does_not_grow_with_the_number_of_objects(tmp_path: Path) -> None
             text=True,
             check=True,
         ).stdout.split()
-        assert int(told[0]) == objects + 1
-        peaks.append(int(told[1]))
+        assert int(printed[0]) == objects + 1
+        peaks.append(int(printed[1]))
     assert peaks[1] - peaks[0] < 10 * 1024  # KiB
 
 

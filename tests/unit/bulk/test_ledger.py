@@ -42,7 +42,7 @@ def test_an_object_that_the_work_changed_is_known_by_what_it_is_now() -> None:
         (entry,) = entries(1)
         ledger.add(entry, Outcome(entry.name, "done", 1, validator=validator_of("new", now)))
         assert not ledger.has(entry)
-        coarse = now.replace(microsecond=0)  # as a HEAD tells it
+        coarse = now.replace(microsecond=0)  # as a HEAD has it
         assert ledger.has(Entry(name=entry.name, etag="new", modified=coarse))
 
 

@@ -19,7 +19,7 @@ from cipherbucket.workers.threads import Halt
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_every_entry_is_worked_on_once_and_told_in_order(workers: int) -> None:
+def test_every_entry_is_worked_on_once_and_listed_in_order(workers: int) -> None:
     seen: list[str] = []
 
     def work(entry: Entry) -> Outcome:
