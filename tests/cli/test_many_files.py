@@ -13,7 +13,8 @@ import pytest
 from tests.cli.runs import PROGRAM, base, contents, invoke, program, succeed
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.folders import Tally, files_below
+from cipherbucket.cli.copying.local_files import files_below
+from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder
 from cipherbucket.cli.options.parsing import amount_of_bytes
 from cipherbucket.cli.terminal import progress

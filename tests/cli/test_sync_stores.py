@@ -7,7 +7,7 @@ import pytest
 from tests.cli.runs import contents, invoke, planned, succeed, synced
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.listings import Item, paired
+from cipherbucket.cli.copying.listings import Item, merged
 from cipherbucket.server import Endpoint
 
 FORMATS = ["oss", "sealed"]
@@ -177,7 +177,7 @@ def items(*names: str) -> Iterator[Item]:
 
 
 def test_two_listings_side_by_side() -> None:
-    pairs = list(paired(items("a", "b", "é"), items("b", "c", "z", "é")))
+    pairs = list(merged(items("a", "b", "é"), items("b", "c", "z", "é")))
     assert [(p.relative, p.source is not None, p.target is not None) for p in pairs] == [
         ("a", True, False),
         ("b", True, True),
@@ -185,7 +185,7 @@ def test_two_listings_side_by_side() -> None:
         ("z", False, True),
         ("é", True, True),
     ]
-    assert list(paired(items(), items())) == []
+    assert list(merged(items(), items())) == []
     for wrong in (("b", "a"), ("a", "a")):
         with pytest.raises(cb.StoreError, match="not in order"):
-            list(paired(items(*wrong), items()))
+            list(merged(items(*wrong), items()))

@@ -87,7 +87,7 @@ def cp(
     how = TreeCopy if recursive else ObjectCopy
     copying = how(access, writing, options)
     if up and down:
-        return copying.between(source, target)
+        return copying.store_to_store(source, target)
     if isinstance(copying, ObjectCopy) and source == PIPE:
-        return copying.up(source, target, size)
-    return copying.up(source, target) if up else copying.down(source, target)
+        return copying.upload(source, target, size)
+    return copying.upload(source, target) if up else copying.download(source, target)

@@ -1,34 +1,30 @@
-"""``sync``: make a folder or a prefix hold what another holds.
-
-Law: nothing is deleted unless everything else went well, and all of both listings came; nothing if
-the source is empty; and nothing that the source has, or has as no folder, though it was left out.
-"""
+"""``sync``: make a folder or a prefix hold what another holds."""
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.folders import Tally, refuse_missing
-from cipherbucket.cli.copying.listings import Item, Pair, paired
-from cipherbucket.cli.copying.object_transfers import StoreToStore
-from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
-from cipherbucket.cli.copying.sync_directions import NOT_THERE, Across, Direction, Down, Up
+from cipherbucket.cli.copying.listings import refuse_missing
+from cipherbucket.cli.copying.store_to_store import StoreToStore
+from cipherbucket.cli.copying.sync import Sync
+from cipherbucket.cli.copying.sync_directions import (
+    Direction,
+    DownloadSync,
+    EncryptedObjects,
+    StoreToStoreSync,
+    UploadSync,
+)
+from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.tree import refuse_useless_key
 from cipherbucket.cli.options.access import Access, key_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.parsing import files, is_url, split_tree_url
 from cipherbucket.cli.options.writing import WriteOptions, write_options
-from cipherbucket.text import printable
 
 
 def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -114,176 +110,72 @@ def sync(
         raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
     tally = Tally()
     with ExitStack() as stack:
-        chosen = _Chosen(source, target, access, writing, tally, checksum)
-        direction = chosen.opened(stack, dry_run=dry_run)
-        run = _Run(direction, Globs.given(), tally, options, delete, dry_run)
+        if is_url(source) and is_url(target):
+            direction = _store_to_store(stack, source, target, access, writing, checksum)
+        elif is_url(target):
+            objects = _objects_for(stack, Path(source), target, access, checksum, dry_run)
+            direction = UploadSync(Path(source), objects, writing, tally)
+        else:
+            objects = _objects_of(stack, source, Path(target), access, checksum)
+            direction = DownloadSync(objects, Path(target), tally)
         try:
-            run.carry_out()
+            Sync(direction, Globs.given(), tally, options, delete, dry_run).carry_out()
         except cb.CipherbucketError:
             tally.report(quiet=options.quiet or dry_run)
             raise
     return tally.report(quiet=options.quiet or dry_run)
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """What is to be synced with what."""
-
-    source: str
-    target: str
-    access: Access
-    writing: WriteOptions
-    tally: Tally
-    checksum: bool
-
-    def opened(self, stack: ExitStack, *, dry_run: bool) -> Direction:
-        """Open what takes part."""
-        access, reading = self.access, self.access.reading
-        checksum = self.checksum
-        if is_url(self.source) and is_url(self.target):
-            return self._across(stack)
-        if is_url(self.target):
-            folder = Path(self.source)
-            if not folder.is_dir():
-                raise cb.UsageError(f"{folder} is no folder", hint="cp copies a file")
-            store_url, prefix = split_tree_url(self.target)
-            _refuse_folder_of(store_url, folder)
-            access = access.at(store_url, prefix)
-            policy = access.policy
-            opened = access.open if dry_run else access.open_to_write
-            bucket = stack.enter_context(opened(store_url))
-            if not dry_run:
-                refuse_useless_key(bucket)
-            return Up(
-                *(folder, bucket, prefix, reading, self.writing, self.tally, policy),
-                checksum=checksum,
-            )
-        folder = Path(self.target)
-        if folder.exists() and not folder.is_dir():
-            raise cb.UsageError(f"{folder} is no folder", hint="cp copies one object")
-        store_url, prefix = split_tree_url(self.source)
-        _refuse_folder_of(store_url, folder)
-        access = access.at(store_url, prefix)
-        bucket = stack.enter_context(access.open(store_url))
-        refuse_missing(bucket, prefix)
-        return Down(bucket, prefix, folder, reading, self.tally, access.policy, checksum=checksum)
-
-    def _across(self, stack: ExitStack) -> Across:
-        store_url, prefix = split_tree_url(self.source)
-        target_store, target_prefix = split_tree_url(self.target)
-        nested = target_prefix.startswith(prefix) or prefix.startswith(target_prefix)
-        if store_url == target_store and self.access.origin is None and nested:
-            raise cb.UsageError("one of source and target is in the other", hint="use cp -r")
-        places = (store_url, prefix), (target_store, target_prefix)
-        stores = stack.enter_context(StoreToStore(self.access, self.writing, *places))
-        if self.checksum and not stores.unchanged:
-            raise cb.UsageError(
-                "what is encrypted anew has another checksum", hint="leave --checksum away"
-            )
-        refuse_missing(stores.origin, prefix)
-        return Across(stores, prefix, target_prefix, checksum=self.checksum)
+def _objects_for(
+    stack: ExitStack, folder: Path, url: str, access: Access, checksum: bool, dry_run: bool
+) -> EncryptedObjects:
+    """Open the objects that the files of a folder become."""
+    if not folder.is_dir():
+        raise cb.UsageError(f"{folder} is no folder", hint="cp copies a file")
+    store_url, prefix = split_tree_url(url)
+    _refuse_folder_of(store_url, folder)
+    access = access.at(store_url, prefix)
+    bucket = stack.enter_context((access.open if dry_run else access.open_to_write)(store_url))
+    if not dry_run:
+        refuse_useless_key(bucket)
+    return EncryptedObjects(bucket, prefix, access.reading, access.policy, checksum)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One run of the command."""
-
-    direction: Direction
-    globs: Globs
-    tally: Tally
-    options: CopyOptions
-    delete: bool
-    dry_run: bool
-
-    def carry_out(self) -> None:
-        """Copy what has to be, then delete."""
-        is_resumable = not self.dry_run
-        with (
-            _Names() as doomed,
-            shared_limits(
-                self.options, lambda: is_resumable, shown=not self.dry_run, many=True
-            ) as limits,
-        ):
-
-            def work(pair: Pair) -> None:
-                with self.tally.attempt(pair.relative):
-                    self._settle(pair, limits)
-
-            limits.do_all(self._pairs(doomed, limits), work)
-            if not any(True for _ in self._superfluous(doomed)):
-                return
-            if self.tally.failed:
-                self.tally.note("nothing was deleted, because not everything went well")
-                return
-            if doomed.source_is_empty:
-                raise cb.UsageError(
-                    "the source is empty, so --delete would delete all that is in the target",
-                    hint="see that the source is there and mounted; if it is meant, use rm -r",
-                )
-            limits.do_all(self._superfluous(doomed), self._delete)
-
-    def _pairs(self, doomed: _Names, limits: SharedLimits) -> Iterator[Pair]:
-        for pair in paired(self.direction.sources(), self.direction.targets()):
-            if pair.source is not None:
-                doomed.source_is_empty = False
-            if not self.globs.take(pair.relative):
-                continue
-            if pair.source is not None:
-                yield pair
-            elif self.delete:
-                doomed.add(pair.relative)
-        limits.progress.expect_no_more()
-
-    def _superfluous(self, doomed: _Names) -> Iterator[str]:
-        """Give what is only in the target, now that all is known that the source left out."""
-        return (name for name in doomed.names() if not self.tally.has_left_out(name))
-
-    def _settle(self, pair: Pair, limits: SharedLimits) -> None:
-        source = pair.source
-        assert source is not None
-        reason = self._reason(source, pair.target)
-        if reason is None:
-            self.tally.add_unchanged()
-        elif self.dry_run:
-            click.echo(f"would copy {printable(pair.relative)} ({reason})")
-        else:
-            limits.progress.expect(source.size)
-            with limits.lane(source.size):
-                self.tally.add(self.direction.copy(source, limits))
-
-    def _reason(self, source: Item, target: Item | None) -> str | None:
-        if target is None:
-            return NOT_THERE
-        return self.direction.difference(source, target)
-
-    def _delete(self, relative: str) -> None:
-        if self.dry_run:
-            click.echo(f"would delete {printable(relative)}")
-            return
-        with self.tally.attempt(relative):
-            self.direction.delete(relative)
-            self.tally.add_deleted()
+def _objects_of(
+    stack: ExitStack, url: str, folder: Path, access: Access, checksum: bool
+) -> EncryptedObjects:
+    """Open the objects that become the files of a folder."""
+    if folder.exists() and not folder.is_dir():
+        raise cb.UsageError(f"{folder} is no folder", hint="cp copies one object")
+    store_url, prefix = split_tree_url(url)
+    _refuse_folder_of(store_url, folder)
+    access = access.at(store_url, prefix)
+    bucket = stack.enter_context(access.open(store_url))
+    refuse_missing(bucket, prefix)
+    return EncryptedObjects(bucket, prefix, access.reading, access.policy, checksum)
 
 
-class _Names:
-    """Names in a temporary file, however many, that are only in the target."""
-
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed on exit
-        self.source_is_empty = True
-
-    def add(self, name: str) -> None:
-        self._file.write(json.dumps(name) + "\n")
-
-    def names(self) -> Iterator[str]:
-        self._file.seek(0)
-        return (json.loads(line) for line in self._file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
+def _store_to_store(
+    stack: ExitStack,
+    source: str,
+    target: str,
+    access: Access,
+    writing: WriteOptions,
+    checksum: bool,
+) -> Direction:
+    store_url, prefix = split_tree_url(source)
+    target_store, target_prefix = split_tree_url(target)
+    nested = target_prefix.startswith(prefix) or prefix.startswith(target_prefix)
+    if store_url == target_store and access.origin is None and nested:
+        raise cb.UsageError("one of source and target is in the other", hint="use cp -r")
+    places = (store_url, prefix), (target_store, target_prefix)
+    stores = stack.enter_context(StoreToStore(access, writing, *places))
+    if checksum and not stores.unchanged:
+        raise cb.UsageError(
+            "what is encrypted anew has another checksum", hint="leave --checksum away"
+        )
+    refuse_missing(stores.origin, prefix)
+    return StoreToStoreSync(stores, prefix, target_prefix, checksum)
 
 
 def _refuse_folder_of(store_url: str, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,14 +14,13 @@ from pathlib import Path
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.folders import Tally
+from cipherbucket.cli.copying.local_files import TEMPORARY
+from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.config import open_without_keys, split_url
 from cipherbucket.cli.options.parsing import files
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import count, duration, printable
-
-_TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
 
 
 @click.command(
@@ -130,7 +128,7 @@ def _forget(each: cb.Abandoned) -> None:
 
     An upload whose id was not noted cannot be told from others in the store: its line says so.
     """
-    if each.kind == "download" and _TEMPORARY.fullmatch(str(each.temporary)):
+    if each.kind == "download" and TEMPORARY.fullmatch(str(each.temporary)):
         Path(each.file).with_name(str(each.temporary)).unlink(missing_ok=True)
     if each.kind == "upload" and each.upload_id is not None:
         try:

@@ -1,6 +1,6 @@
 """Two listings side by side, neither of which is ever in memory.
 
-Law: both are in byte order of names. A listing that is not would make files seem missing that are
+Rule: both are in byte order of names. A listing that is not would make files seem missing that are
 there, and others superfluous that are not: it is an error.
 """
 
@@ -10,10 +10,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.folders import Tally, files_below, is_folder_marker
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,30 +24,20 @@ class Item:
         relative: With slashes.
         size: In bytes; of an object those that are stored.
         modified: In nanoseconds since 1970.
-        path: Of a file.
     """
 
     relative: str
     size: int
     modified: int
-    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class MergedItem:
     """What one name is on both sides; at least one is there."""
 
     relative: str
     source: Item | None
     target: Item | None
-
-
-def files_of(
-    folder: Path, stores: tuple[str, ...], tally: Tally, *, follow: bool
-) -> Iterator[Item]:
-    """List the files below a folder."""
-    for file in files_below(folder, stores, tally, follow=follow):
-        yield Item(file.relative, file.size, file.modified, file.path)
 
 
 def objects_of(bucket: cb.Bucket, prefix: str) -> Iterator[Item]:
@@ -60,7 +48,7 @@ def objects_of(bucket: cb.Bucket, prefix: str) -> Iterator[Item]:
             yield Item(relative, entry.size, nanoseconds(entry.modified))
 
 
-def paired(source: Iterator[Item], target: Iterator[Item]) -> Iterator[Pair]:
+def merged(source: Iterator[Item], target: Iterator[Item]) -> Iterator[MergedItem]:
     """Put two listings side by side.
 
     Raises:
@@ -71,13 +59,15 @@ def paired(source: Iterator[Item], target: Iterator[Item]) -> Iterator[Pair]:
         mine, theirs = left.key, right.key
         if theirs is None or (mine is not None and mine <= theirs):
             assert left.item is not None
-            found = Pair(left.item.relative, left.item, right.item if mine == theirs else None)
+            found = MergedItem(
+                left.item.relative, left.item, right.item if mine == theirs else None
+            )
             left.advance()
             if mine == theirs:
                 right.advance()
         else:
             assert right.item is not None
-            found = Pair(right.item.relative, None, right.item)
+            found = MergedItem(right.item.relative, None, right.item)
             right.advance()
         yield found
 
@@ -107,3 +97,18 @@ def nanoseconds(when: datetime | None) -> int:
     if when is None:
         return 0
     return (when - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def refuse_missing(bucket: cb.Bucket, prefix: str) -> None:
+    """Refuse a prefix that no name begins with: it was mistyped, or what was there is gone.
+
+    Raises:
+        ObjectNotFoundError: There is nothing below it.
+    """
+    if prefix and next(iter(bucket.list(prefix)), None) is None:
+        raise cb.ObjectNotFoundError(f"there is no object whose name begins with {prefix!r}")
+
+
+def is_folder_marker(relative: str, size: int) -> bool:
+    """Return whether an object only stands for a folder, as consoles of stores make them."""
+    return not size and (not relative or relative.endswith("/"))

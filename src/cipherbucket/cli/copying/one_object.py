@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
-from cipherbucket.cli.copying.object_transfers import StoreToStore
 from cipherbucket.cli.copying.resume_notes import is_abandoned
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
+from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.target_folder import safe_parts
 from cipherbucket.cli.options.access import Access
 from cipherbucket.cli.options.config import split_url
@@ -28,13 +28,13 @@ PIPE = "-"
 
 @dataclass(frozen=True)
 class ObjectCopy:
-    """The directions."""
+    """Copies one object, in each direction; what it returns is an exit code."""
 
     access: Access
     writing: WriteOptions
     options: CopyOptions
 
-    def up(self, source: str, url: str, size: int | None = None) -> int:
+    def upload(self, source: str, url: str, size: int | None = None) -> int:
         """Store a file, or what comes from stdin."""
         store_url, name = split_url(url)
         piped = source == PIPE
@@ -55,7 +55,7 @@ class ObjectCopy:
             object_transfers.upload(bucket, body, name, self.writing, limits, size)
         return 0
 
-    def down(self, url: str, target: str) -> int:
+    def download(self, url: str, target: str) -> int:
         """Read an object into a file, a pipe or what is open already."""
         store_url, name = split_object_url(url)
         with self.access.at(store_url, name).open(store_url) as bucket:
@@ -79,7 +79,7 @@ class ObjectCopy:
                 object_transfers.download(bucket, name, path, reading, limits)
         return 0
 
-    def between(self, url: str, target_url: str) -> int:
+    def store_to_store(self, url: str, target_url: str) -> int:
         """Copy an object to another store, or within one."""
         store_url, name = split_object_url(url)
         target_store, target = split_url(target_url)
@@ -88,10 +88,10 @@ class ObjectCopy:
         with (
             StoreToStore(
                 self.access, self.writing, (store_url, name), (target_store, target)
-            ) as between,
+            ) as stores,
             shared_limits(self.options) as limits,
         ):
-            between.copy(name, target, limits)
+            stores.copy(name, target, limits)
         return 0
 
     @contextmanager

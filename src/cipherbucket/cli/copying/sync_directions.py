@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
-from cipherbucket.cli.copying.folders import Tally
-from cipherbucket.cli.copying.listings import Item, files_of, nanoseconds, objects_of
-from cipherbucket.cli.copying.object_transfers import StoreToStore
+from cipherbucket.cli.copying.listings import Item, nanoseconds, objects_of
+from cipherbucket.cli.copying.local_files import files_below
 from cipherbucket.cli.copying.shared_limits import SharedLimits
+from cipherbucket.cli.copying.store_to_store import StoreToStore
+from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder
 from cipherbucket.cli.options.access import SEALED, ReadArguments
 from cipherbucket.cli.options.writing import WriteOptions
@@ -42,74 +44,73 @@ class Direction(Protocol):
         """Delete in the target."""
 
 
-class _Encrypted:
-    """Files on one side, encrypted objects on the other."""
+@dataclass(frozen=True)
+class EncryptedObjects:
+    """The objects below a prefix, which are compared with files.
 
-    def __init__(
-        self,
-        bucket: cb.Bucket,
-        prefix: str,
-        reading: ReadArguments,
-        policy: cb.Policy,
-        *,
-        checksum: bool,
-    ) -> None:
-        self._bucket = bucket
-        self._prefix = prefix
-        self._asked = reading
-        self._policy = policy
-        self._checksum = checksum
+    Attributes:
+        bucket: Where they are.
+        prefix: What their names begin with.
+        reading: How they are opened.
+        policy: What is accepted of them.
+        checksum: Whether contents are compared, and not times.
+    """
 
-    def _differs(self, file: Item, stored: Item, *, newer: bool) -> str | None:
-        """Compare, with as few requests as can be."""
-        name = self._prefix + stored.relative
-        if self._checksum:
-            assert file.path is not None
-            key, context = self._asked["key"], self._asked["context"]
-            same = self._bucket.matches(name, file.path, key=key, context=context)
+    bucket: cb.Bucket
+    prefix: str
+    reading: ReadArguments
+    policy: cb.Policy
+    checksum: bool
+
+    def listed(self) -> Iterator[Item]:
+        """List them."""
+        return objects_of(self.bucket, self.prefix)
+
+    def difference(self, path: Path, file: Item, stored: Item, *, newer: bool) -> str | None:
+        """Compare an object with a file, with as few requests as can be."""
+        name = self.prefix + stored.relative
+        if self.checksum:
+            key, context = self.reading["key"], self.reading["context"]
+            same = self.bucket.matches(name, path, key=key, context=context)
             return None if same else OTHER_CONTENT
         if newer:
             return NEWER
-        if SEALED not in self._policy.formats:
-            # A listing tells how much is stored: in format oss that is the plaintext's size.
+        if SEALED not in self.policy.formats:
+            # A listing says how much is stored: in format oss that is the plaintext's size.
             return OTHER_SIZE if stored.size != file.size else None
-        info = self._bucket.head(name)
-        if not _is_accepted(info, self._policy):
+        info = self.bucket.head(name)
+        if not self._accepts(info):
             return OTHER_FORMAT
         return OTHER_SIZE if info.size != file.size else None
 
+    def _accepts(self, info: cb.ObjectInfo) -> bool:
+        """Return whether an object has a format that is read: any other is no copy of a file."""
+        policy = self.policy
+        return policy.plaintext if info.envelope is None else info.format in policy.formats
 
-class Up(_Encrypted):
+
+@dataclass(frozen=True)
+class UploadSync:
     """From a folder to a store."""
 
-    def __init__(
-        self,
-        folder: Path,
-        bucket: cb.Bucket,
-        prefix: str,
-        reading: ReadArguments,
-        writing: WriteOptions,
-        tally: Tally,
-        policy: cb.Policy,
-        *,
-        checksum: bool,
-    ) -> None:
-        super().__init__(bucket, prefix, reading, policy, checksum=checksum)
-        self._folder = folder
-        self._writing = writing
-        self._tally = tally
+    folder: Path
+    objects: EncryptedObjects
+    writing: WriteOptions
+    tally: Tally
 
     def sources(self) -> Iterator[Item]:
         """List the files."""
-        return files_of(self._folder, (self._bucket.url,), self._tally, follow=True)
+        return files_below(self.folder, (self.objects.bucket.url,), self.tally)
 
     def targets(self) -> Iterator[Item]:
         """List the objects."""
-        return objects_of(self._bucket, self._prefix)
+        return self.objects.listed()
 
     def difference(self, source: Item, target: Item) -> str | None:
         """Compare: a file that was written after the object was stored goes up."""
-        return self._differs(source, target, newer=source.modified > target.modified)
+        newer = source.modified > target.modified
+        path = self.folder / source.relative
+        return self.objects.difference(path, source, target, newer=newer)
 
     def copy(self, source: Item, limits: SharedLimits) -> int:
         """Upload, once more if the file is not what was listed any more.
@@ -119,12 +120,11 @@ class Up(_Encrypted):
         Raises:
             SourceError: The file was changed both times.
         """
-        assert source.path is not None
-        name = self._prefix + source.relative
+        path, name = self.folder / source.relative, self.objects.prefix + source.relative
         state = source.size, source.modified
         for _ in range(_TIMES):
-            info = object_transfers.upload(self._bucket, source.path, name, self._writing, limits)
-            before, status = state, source.path.stat()
+            info = object_transfers.upload(self.objects.bucket, path, name, self.writing, limits)
+            before, status = state, path.stat()
             state = status.st_size, status.st_mtime_ns
             if state == before:
                 return info.size
@@ -136,51 +136,41 @@ class Up(_Encrypted):
 
     def delete(self, relative: str) -> None:
         """Delete an object."""
-        self._bucket.delete(self._prefix + relative)
+        self.objects.bucket.delete(self.objects.prefix + relative)
 
 
-class Down(_Encrypted):
+class DownloadSync:
     """From a store to a folder."""
 
-    def __init__(
-        self,
-        bucket: cb.Bucket,
-        prefix: str,
-        folder: Path,
-        reading: ReadArguments,
-        tally: Tally,
-        policy: cb.Policy,
-        *,
-        checksum: bool,
-    ) -> None:
-        super().__init__(bucket, prefix, reading, policy, checksum=checksum)
-        self._folder = folder
+    def __init__(self, objects: EncryptedObjects, folder: Path, tally: Tally) -> None:
+        self.objects = objects
+        self.folder = folder
+        self.tally = tally
         self._target = TargetFolder(folder)
-        self._tally = tally
 
     def sources(self) -> Iterator[Item]:
         """List the objects."""
-        return objects_of(self._bucket, self._prefix)
+        return self.objects.listed()
 
     def targets(self) -> Iterator[Item]:
         """List the files."""
-        if not self._folder.exists():
+        if not self.folder.exists():
             return iter(())
-        return files_of(self._folder, (self._bucket.url,), self._tally, follow=False)
+        return files_below(self.folder, (self.objects.bucket.url,), self.tally, follow=False)
 
     def difference(self, source: Item, target: Item) -> str | None:
         """Compare: an object that was stored after the file was written comes down.
 
-        A response tells the time to the second and a listing perhaps more exactly.
+        A response gives the time to the second and a listing perhaps more exactly.
         """
         newer = source.modified // _SECOND > target.modified // _SECOND
-        return self._differs(target, source, newer=newer)
+        return self.objects.difference(self.folder / target.relative, target, source, newer=newer)
 
     def copy(self, source: Item, limits: SharedLimits) -> int:
         """Download, and give the file the object's time."""
-        name = self._prefix + source.relative
+        objects, name = self.objects, self.objects.prefix + source.relative
         with self._target.claimed(source.relative) as path:
-            info = object_transfers.download(self._bucket, name, path, self._asked, limits)
+            info = object_transfers.download(objects.bucket, name, path, objects.reading, limits)
             modified = nanoseconds(info.modified)
             os.utime(path, ns=(modified, modified), follow_symlinks=False)
             self._target.remember(path)
@@ -188,40 +178,38 @@ class Down(_Encrypted):
 
     def delete(self, relative: str) -> None:
         """Delete a file, unless it was just written under a name that is the same to the disk."""
-        path = self._folder / relative
+        path = self.folder / relative
         if not self._target.has_written(path):
             path.unlink()
 
 
-class Across:
+@dataclass(frozen=True)
+class StoreToStoreSync:
     """From a store to a store, or within one."""
 
-    def __init__(
-        self, stores: StoreToStore, prefix: str, target_prefix: str, *, checksum: bool
-    ) -> None:
-        self._stores = stores
-        self._prefix = prefix
-        self._target_prefix = target_prefix
-        self._checksum = checksum
+    stores: StoreToStore
+    prefix: str
+    target_prefix: str
+    checksum: bool
 
     def sources(self) -> Iterator[Item]:
         """List the objects here."""
-        return objects_of(self._stores.origin, self._prefix)
+        return objects_of(self.stores.origin, self.prefix)
 
     def targets(self) -> Iterator[Item]:
         """List the objects there."""
-        return objects_of(self._stores.target, self._target_prefix)
+        return objects_of(self.stores.target, self.target_prefix)
 
     def difference(self, source: Item, target: Item) -> str | None:
         """Compare: what was stored here after it was stored there is copied."""
-        if not self._checksum:
+        if not self.checksum:
             if source.modified > target.modified:
                 return NEWER
             if source.size == target.size:
                 return None
-        here = self._stores.origin.head(self._prefix + source.relative)
-        there = self._stores.target.head(self._target_prefix + source.relative)
-        if not self._checksum:  # the formats, or the names, may add other lengths
+        here = self.stores.origin.head(self.prefix + source.relative)
+        there = self.stores.target.head(self.target_prefix + source.relative)
+        if not self.checksum:  # the formats, or the names, may add other lengths
             return OTHER_SIZE if here.size != there.size else None
         if here.crc64 is None or there.crc64 is None:
             raise cb.UsageError("a store keeps no CRC-64 to compare", name=here.name)
@@ -230,14 +218,9 @@ class Across:
 
     def copy(self, source: Item, limits: SharedLimits) -> int:
         """Copy as ``cp`` does."""
-        name, target = self._prefix + source.relative, self._target_prefix + source.relative
-        return self._stores.copy(name, target, limits, source.size).size
+        name, target = self.prefix + source.relative, self.target_prefix + source.relative
+        return self.stores.copy(name, target, limits, source.size).size
 
     def delete(self, relative: str) -> None:
         """Delete an object there."""
-        self._stores.target.delete(self._target_prefix + relative)
-
-
-def _is_accepted(info: cb.ObjectInfo, policy: cb.Policy) -> bool:
-    """Tell whether an object has a format that is read: what has not is no copy of a file."""
-    return policy.plaintext if info.envelope is None else info.format in policy.formats
+        self.stores.target.delete(self.target_prefix + relative)

@@ -11,16 +11,12 @@ from typing import TypeVar
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
-from cipherbucket.cli.copying.folders import (
-    FileBelow,
-    Tally,
-    files_below,
-    is_folder_marker,
-    refuse_missing,
-)
-from cipherbucket.cli.copying.object_transfers import StoreToStore
+from cipherbucket.cli.copying.listings import Item, is_folder_marker, refuse_missing
+from cipherbucket.cli.copying.local_files import files_below
 from cipherbucket.cli.copying.one_object import refuse_present
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
+from cipherbucket.cli.copying.store_to_store import StoreToStore
+from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder
 from cipherbucket.cli.options.access import Access
 from cipherbucket.cli.options.copying import CopyOptions
@@ -32,14 +28,14 @@ Task = TypeVar("Task")
 
 @dataclass(frozen=True)
 class TreeCopy:
-    """The directions."""
+    """Copies all below a folder or a prefix, in each direction; what it returns is an exit code."""
 
     access: Access
     writing: WriteOptions
     options: CopyOptions
     tally: Tally = field(default_factory=Tally)
 
-    def up(self, source: str, url: str) -> int:
+    def upload(self, source: str, url: str) -> int:
         """Store the files below a folder."""
         folder = Path(source)
         if not folder.is_dir():
@@ -51,20 +47,20 @@ class TreeCopy:
 
         with self.access.at(store_url, prefix).open_to_write(store_url) as bucket:
             refuse_useless_key(bucket)
-            with self._limits(sizes, partial(_is_left, bucket.url, prefix)) as limits:
+            with self._limits(sizes, partial(_is_abandoned_below, bucket.url, prefix)) as limits:
 
-                def upload(file: FileBelow) -> None:
+                def upload_one(file: Item) -> None:
                     name = prefix + file.relative
                     with self.tally.attempt(name), limits.lane(file.size):
                         info = object_transfers.upload(
-                            bucket, file.path, name, self.writing, limits
+                            bucket, folder / file.relative, name, self.writing, limits
                         )
                         self.tally.add(info.size)
 
-                self._do_all(files_below(folder, [store_url], self.tally), upload, limits)
+                self._do_all(files_below(folder, [store_url], self.tally), upload_one, limits)
         return self.tally.report(quiet=self.options.quiet)
 
-    def down(self, url: str, target: str) -> int:
+    def download(self, url: str, target: str) -> int:
         """Read the objects below a prefix into files."""
         store_url, prefix = split_tree_url(url)
         folder = TargetFolder(Path(target))
@@ -73,10 +69,10 @@ class TreeCopy:
         with self.access.at(store_url, prefix).open(store_url) as bucket:
             refuse_missing(bucket, prefix)
             reading = self.access.reading
-            left = partial(_is_left, bucket.url, prefix)
+            left = partial(_is_abandoned_below, bucket.url, prefix)
             with self._limits(lambda: _sizes(bucket, prefix), left) as limits:
 
-                def download(entry: cb.Entry) -> None:
+                def download_one(entry: cb.Entry) -> None:
                     relative = entry.name.removeprefix(prefix)
                     if is_folder_marker(relative, entry.size):
                         self.tally.note(f"left out {entry.name!r}: it only stands for a folder")
@@ -91,10 +87,10 @@ class TreeCopy:
                         self.tally.add(info.size)
                         folder.remember(path)
 
-                self._do_all(bucket.list(prefix), download, limits)
+                self._do_all(bucket.list(prefix), download_one, limits)
         return self.tally.report(quiet=self.options.quiet)
 
-    def between(self, url: str, target_url: str) -> int:
+    def store_to_store(self, url: str, target_url: str) -> int:
         """Copy the objects below a prefix to another store, or within one."""
         store_url, prefix = split_tree_url(url)
         target_store, target_prefix = split_tree_url(target_url)
@@ -110,13 +106,13 @@ class TreeCopy:
 
             with self._limits(sizes) as limits:
 
-                def copy(entry: cb.Entry) -> None:
+                def copy_one(entry: cb.Entry) -> None:
                     target = target_prefix + entry.name.removeprefix(prefix)
                     with self.tally.attempt(entry.name), limits.lane(entry.size):
                         info = stores.copy(entry.name, target, limits, entry.size)
                         self.tally.add(info.size)
 
-                self._do_all(entries, copy, limits)
+                self._do_all(entries, copy_one, limits)
         return self.tally.report(quiet=self.options.quiet)
 
     @contextmanager
@@ -147,6 +143,6 @@ def _sizes(bucket: cb.Bucket, prefix: str) -> Iterator[int]:
     return (entry.size for entry in bucket.list(prefix))
 
 
-def _is_left(store_url: str, prefix: str) -> bool:
-    """Tell whether a transfer below a prefix was interrupted."""
+def _is_abandoned_below(store_url: str, prefix: str) -> bool:
+    """Return whether a transfer below a prefix was interrupted."""
     return any(each.store == store_url and each.name.startswith(prefix) for each in cb.abandoned())

@@ -1,11 +1,11 @@
-"""How much at once, how fast, and what is shown: what all copying commands can be told."""
+"""Options of commands that copy: how much at once, how fast, and what is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, TypedDict
 
 import click
 
@@ -16,6 +16,15 @@ from cipherbucket.cli.options.passes import rate_option, workers_option
 LARGE = 16 << 20
 """The library moves what is larger in parts, several at once, and goes on with it later."""
 FILES_AT_ONCE = 8
+
+
+class TransferArguments(TypedDict):
+    """How the library moves a file."""
+
+    part_size: int | None
+    workers: int | None
+    limit_rate: float | None
+    resume: bool
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,16 @@ class CopyOptions:
     resume: bool = True
     quiet: bool = False
     progress: bool = False
+
+    @property
+    def transfer_arguments(self) -> TransferArguments:
+        """What the verbs of the library that move files in parts take."""
+        return {
+            "part_size": self.part_size,
+            "workers": self.workers,
+            "limit_rate": self.rate,
+            "resume": self.resume,
+        }
 
     @property
     def files_at_once(self) -> int:
