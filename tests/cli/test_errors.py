@@ -10,8 +10,8 @@ import pytest
 from tests.cli.runs import error_of, invoke, program, succeed
 
 import cipherbucket as cb
-from cipherbucket.cli import errors
-from cipherbucket.cli.errors import exit_code, one_line
+from cipherbucket.cli import hints
+from cipherbucket.cli.errors import EXIT_CODES, exit_code, one_line
 from cipherbucket.text import amount, printable
 
 CODES = {
@@ -54,7 +54,7 @@ def test_every_error_has_an_exit_code() -> None:
         kind = getattr(cb, name)
         extra = {"field": "f"} if name == "EnvelopeError" else {}
         assert exit_code(kind("text", **extra)) == code, name
-    assert set(CODES.values()) | {0, 7, 130} == set(errors.EXIT_CODES)
+    assert set(CODES.values()) | {0, 7, 130} == set(EXIT_CODES)
 
 
 def test_a_transfer_that_another_process_is_at_is_no_mistake(
@@ -115,7 +115,7 @@ def test_another_context_and_another_part_size_are_told_as_options(
 def test_every_python_hint_that_is_translated_exists() -> None:
     sources = "".join(path.read_text() for path in Path(cb.__file__).parent.rglob("*.py"))
     text = re.sub(r'"\s*f?"', "", sources)
-    for python, option in errors._OPTIONS:
+    for python, option in hints._OPTIONS:
         assert text.count(python) >= 2, python  # where it is written, and where it is translated
         assert option != python
 

@@ -1,26 +1,14 @@
 """What goes wrong, in one line on stderr and one exit code.
 
-====  =========================================================================
- 0    done
- 1    some of the work failed, or an error of no other kind
- 2    usage: an argument that cannot be done
- 3    no such object
- 4    keys: unreadable, missing, or not the one that opens the object
- 5    the object is not what it should be: envelope, policy, integrity
- 6    the store failed
- 7    audit: there are findings, or a key that cannot be retired or perhaps not
-130   interrupted (143 terminated, 141 when the reader of stdout has gone)
-====  =========================================================================
-
-Law: no traceback for what a user can cause; it is shown with ``--debug``. The library's hints
-speak of Python; here they are turned into options.
+Rule: no traceback for what a user can cause; it is shown with ``--debug``. The library's hints
+speak of Python; `cipherbucket.cli.hints` turns them into options. Beside `EXIT_CODES` there are
+143, terminated, and 141, when the reader of stdout has gone.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 import traceback
 import warnings
@@ -32,6 +20,7 @@ import click
 from click.exceptions import Exit, NoArgsIsHelpError
 
 import cipherbucket as cb
+from cipherbucket.cli.hints import in_options
 from cipherbucket.text import printable
 
 EXIT_CODES = {
@@ -62,75 +51,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
 _BUSY = "another process is at this transfer"  # no wrong argument: it may pass
 _INTERRUPTED = 130
 _READER_GONE = 141
-_ONE_FORMAT = "rotate"  # reads no format beside that which it writes
 _UNDONE = "interrupted; what was not finished has been undone"
-
-# From the library's words to the command line's, the longer ones first.
-_OPTIONS = (
-    (
-        "if it should be plaintext, open with policy=Policy(plaintext=True); if not,",
-        (
-            "if it was sealed and lost its metadata, 'cipherbucket repair URL' gives them back;"
-            " if it should be plaintext, read it with --plaintext; if neither,"
-        ),
-    ),
-    (
-        "give each key a description of its own",
-        "give each key a description of its own, in FILE.json beside it, or in cipherbucket.toml",
-    ),
-    ("or say allow_weak=True", "or say --allow-weak-key"),
-    ("give passphrase=, or set", "answer the question on a terminal, or set"),
-    ("read the object with key=", "read the object with --force-key KEY"),
-    ("read with key=", "read with --force-key KEY"),
-    (
-        "add the key with this description",
-        "add the key with this description by -k KEY; of a file, with FILE.json beside it",
-    ),
-    ("try key= with the right one", "try --force-key KEY with the right one"),
-    (
-        "give it description={...}",
-        "if FILE.json was beside the key, put it back; give new keys one with keygen",
-    ),
-    (
-        "add its public half to the keys, or say whom it is for: recipients=[...]",
-        (
-            "add its public half with -k KEY, or say whom the new one is for: --recipient KEY;"
-            " if it is to read no more, name the others so, or remove it first: cipherbucket"
-            " rotate --only KEY"
-        ),
-    ),
-    (
-        "leave context= away, or read only sealed objects: format='sealed'",
-        "if it should be sealed, someone replaced it; if not, leave --context away",
-    ),
-    ("leave context= away", "leave --context away"),
-    (
-        "give the pairs it was written with: context={...}",
-        "give the pairs it was written with: --context NAME=VALUE",
-    ),
-    (
-        "give the very pairs that it was written with: context={...}",
-        "give the very pairs that it was written with: --context NAME=VALUE",
-    ),
-    ("read it with as_name=", "read it with --as-name NAME"),
-    ("open the bucket with format='sealed'", "add --format sealed"),
-    (
-        "reencrypt with kinds=['plaintext'] encrypts it",
-        "cipherbucket reencrypt --kind plaintext encrypts it",
-    ),
-    (
-        "reencrypt with kinds=['oss-v1'] writes it anew",
-        "cipherbucket reencrypt --kind oss-v1 writes it anew",
-    ),
-    ('use format="sealed"', "use --format sealed"),
-)
-
-_KINDS = re.compile(r"\bkinds=\['([a-z0-9-]+)'\]")
-_PART_SIZE = re.compile(r"\bpart_size=(\d+) does")
-_FORMAT = re.compile(
-    r"(the object has format (\S+), this bucket accepts [^()]*) \(name the format in"
-    r" policy=Policy\(formats=\.\.\.\)\)"
-)
 
 
 def exit_code(error: Exception) -> int:
@@ -183,6 +104,20 @@ def reported(*, debug: bool) -> Iterator[None]:
 
 
 @contextmanager
+def resumed_when_repeated(done: str = "") -> Iterator[None]:
+    """Say, of what is interrupted here, that the same command goes on.
+
+    Args:
+        done: What is said of that which was done before.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        text = f"interrupted; {done}the same command goes on where it was"
+        raise KeyboardInterrupt(text) from None
+
+
+@contextmanager
 def ended() -> Iterator[None]:
     """End the process, with one line, on what was wrong with the arguments."""
     try:
@@ -208,34 +143,6 @@ def _fail(text: str, code: int, *, debug: bool) -> NoReturn:
         click.echo(err=True)  # after the terminal's ^C
     say(text)
     raise Exit(code) from None
-
-
-def in_options(text: str) -> str:
-    """Turn the hints of the library, which speak of Python, into options."""
-    for python, option in _OPTIONS:
-        text = text.replace(python, option)
-    text = _KINDS.sub(r"--kind \1", text)
-    text = _PART_SIZE.sub(r"--part-size \1 does", text)
-    return _FORMAT.sub(_naming_the_option, text)
-
-
-def _naming_the_option(refused: re.Match[str]) -> str:
-    """Say how to read an object whose format was refused, and what may be behind it."""
-    text, its = refused[1], refused[2]
-    if _running() == _ONE_FORMAT:
-        return f"{text} (a run is for one format: run it once more with --format {its})"
-    if its == "sealed":
-        return f"{text} (read it with --format sealed, or beside others with --accept sealed)"
-    return (
-        f"{text} (if it should have this format, read it with --accept {its};"
-        " if not, someone put it in a sealed object's place)"
-    )
-
-
-def _running() -> str | None:
-    """Return the name of the command that runs."""
-    context = click.get_current_context(silent=True)
-    return context.find_root().invoked_subcommand if context is not None else None
 
 
 def _drop_stdout() -> None:
@@ -274,11 +181,27 @@ def _warnings_said() -> Iterator[None]:
         yield
 
 
-class _Said(logging.Handler):
-    """Say each record in one line, as all else is said."""
+class LogLines(logging.Handler):
+    """Says each record of the log in one line, as all else is said."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Say a record."""
         say(printable(record.getMessage()))
+
+
+@contextmanager
+def log_written(handler: logging.Handler, level: int | None = None) -> Iterator[None]:
+    """Have the library's log written as well, at a level if it is another."""
+    log = logging.getLogger("cipherbucket")
+    before = log.level
+    log.addHandler(handler)
+    if level is not None:
+        log.setLevel(level)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
 
 
 @contextmanager
@@ -288,24 +211,16 @@ def _logged(*, debug: bool) -> Iterator[None]:
     The default chain of credentials logs with handlers of its own, traceback and all, what comes
     back from it as an error, too.
     """
-    chain, log = logging.getLogger("credentials"), logging.getLogger("cipherbucket")
-    if not debug:
-        before_us, chain.disabled = chain.disabled, True
-        warned = _Said(logging.WARNING)
-        log.addHandler(warned)
-        try:
+    if debug:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        with log_written(handler, logging.DEBUG):
             yield
-        finally:
-            log.removeHandler(warned)
-            chain.disabled = before_us
         return
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-    before = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG)
+    chain = logging.getLogger("credentials")
+    before, chain.disabled = chain.disabled, True
     try:
-        yield
+        with log_written(LogLines(logging.WARNING)):
+            yield
     finally:
-        log.removeHandler(handler)
-        log.setLevel(before)
+        chain.disabled = before

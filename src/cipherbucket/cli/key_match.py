@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import cipherbucket as cb
-from cipherbucket.cli.options.access import Access, ReadArguments
+from cipherbucket.cli.options.access import AccessOptions, ReadArguments
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,18 @@ def failure_to_open(
     return None
 
 
-def found(access: Access, envelope: cb.Envelope) -> KeyMatch:
-    """Tell which key of the ring it was that opened an object, and as whom."""
-    pairs = list(_matches(access.ring, envelope))
+def match_by_description(access: AccessOptions, envelope: cb.Envelope) -> KeyMatch:
+    """Return which key of the ring opened an object, and as whom."""
+    matches = list(_matches(access.ring, envelope))
     # A public half writes; it is taken only where there is nothing better.
     key, recipient = next(
-        (pair for pair in pairs if getattr(pair[0], "can_unwrap", True)), pairs[0]
+        (each for each in matches if getattr(each[0], "can_unwrap", True)), matches[0]
     )
     return KeyMatch(access.file_of(key), key, recipient, forced=False)
 
 
-def forced(file: str, key: cb.MasterKey, envelope: cb.Envelope) -> KeyMatch:
-    """Tell as whom a key opens an object whatever the descriptions say, if that can be told."""
+def match_forced(file: str, key: cb.MasterKey, envelope: cb.Envelope) -> KeyMatch:
+    """Return as whom, if that is clear, a key opens an object whatever the descriptions say."""
     own = {algorithm.casefold() for algorithm in key.algorithms}
     fitting = [each for each in envelope.recipients if each.algorithm.casefold() in own]
     return KeyMatch(file, key, fitting[0] if len(fitting) == 1 else None, forced=True)

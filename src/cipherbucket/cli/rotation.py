@@ -12,22 +12,20 @@ from typing import Any
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.errors import say
-from cipherbucket.cli.options.access import Access
+from cipherbucket.cli.errors import resumed_when_repeated, say
+from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.rotation import RotationOptions
 from cipherbucket.cli.terminal.progress import object_count
-from cipherbucket.cli.terminal.rotation_report import tell_report
+from cipherbucket.cli.terminal.rotation_report import write_report
 from cipherbucket.text import printable
-
-_GOES_ON = "interrupted; what is done is done, and the same command goes on where it was"
 
 
 def change(
     url: str,
     done: str,
     options: RotationOptions,
-    access: Access,
+    access: AccessOptions,
     *,
     one: Callable[..., cb.ObjectInfo],
     every: Callable[..., cb.RotationReport],
@@ -50,21 +48,21 @@ def change(
         return _change_one(url, done, options, access, lambda *args: one(*args, **how))
     store_url, prefix = split_tree_url(url)
     with access.at(store_url, prefix).open_to_write(store_url) as bucket:
-        try:
-            with object_count("looked at", shown=not options.quiet) as progress:
-                report = every(
-                    bucket,
-                    prefix,
-                    only=options.only,
-                    dry_run=options.dry_run,
-                    workers=options.workers,
-                    progress=progress,
-                    **how,
-                )
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_GOES_ON) from None
+        with (
+            resumed_when_repeated("what is done is done, and "),
+            object_count("looked at", shown=not options.quiet) as progress,
+        ):
+            report = every(
+                bucket,
+                prefix,
+                only=options.only,
+                dry_run=options.dry_run,
+                workers=options.workers,
+                progress=progress,
+                **how,
+            )
         with report:
-            return tell_report(
+            return write_report(
                 report,
                 done,
                 whole=not prefix,
@@ -78,7 +76,7 @@ def _change_one(
     url: str,
     done: str,
     options: RotationOptions,
-    access: Access,
+    access: AccessOptions,
     verb: Callable[[cb.Bucket, str], cb.ObjectInfo],
 ) -> int:
     store_url, name = split_object_url(url)

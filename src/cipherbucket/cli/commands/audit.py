@@ -1,7 +1,7 @@
-"""Which objects are encrypted, with which key, and whether a key can be retired.
+"""``audit``: which objects are encrypted, with which key, and whether a key can be retired.
 
-Law: nothing is changed. What is told goes to stdout, or to the files that are named; an answer that
-is not yes, and a finding, show in the exit code, so that a program can act on them.
+Rule: nothing is changed. What is found goes to stdout, or to the files that are named; an answer
+that is not yes, and a finding, show in the exit code, so that a program can act on them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.errors import one_line, say
-from cipherbucket.cli.options.access import KEY_OPTION, Access
+from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
+from cipherbucket.cli.options.access import KEY_OPTION, AccessOptions
 from cipherbucket.cli.options.config import current_config, split_url
 from cipherbucket.cli.options.key_labels import label_in
 from cipherbucket.cli.options.passes import JSON_LINES, workers_option
@@ -23,7 +23,6 @@ from cipherbucket.cli.terminal.progress import object_count
 
 _FOUND = 7
 _NO_OBJECT = 3
-_GOES_ON = "interrupted; the same command goes on where it was"
 
 
 @click.command(
@@ -42,7 +41,7 @@ _GOES_ON = "interrupted; the same command goes on where it was"
     "retiring",
     multiple=True,
     metavar="KEY",
-    help="Tell whether this key can be retired: NAME=VALUE or the JSON of its description, or its"
+    help="Say whether this key can be retired: NAME=VALUE or the JSON of its description, or its"
     " file or name as for -k. A KMS key is kms=ID. Repeatable.",
 )
 @click.option("--versions", is_flag=True, help="Look at all versions; old ones name old keys.")
@@ -55,7 +54,7 @@ _GOES_ON = "interrupted; the same command goes on where it was"
 @click.option(
     "--ask-kms",
     is_flag=True,
-    help="Have the KMS tell which of its keys wrapped each object's; one call each.",
+    help="Ask the KMS which of its keys wrapped each object's; one call each.",
 )
 @JSON_LINES
 @click.option("--csv", "csv_file", type=click.Path(), help="Write a line for each object there.")
@@ -77,40 +76,37 @@ def audit(
 ) -> int:
     """Look at all objects whose names begin as URL does, one HEAD each, and change nothing.
 
-    No key is needed. Then all that is told is the store's word; with -k, each envelope that names
+    No key is needed. Then all that is shown is the store's word; with -k, each envelope that names
     one of these keys is opened. The exit code is 7 if there are findings, or, with --retire, if the
     answer for one of the keys is not yes; 3 if no name begins so. An audit that was interrupted
     goes on when the same command is given again within a week.
     """
     store_url, prefix = split_url(url)
-    access = Access(tuple(file for file in key_files if file), config=current_config())
+    access = AccessOptions(tuple(file for file in key_files if file), config=current_config())
     if access.config is not None and not access.key_files:
         _read_all(access.config)
     retire = [_key_in(text) for text in retiring]
     kms = cb.AliKmsKey("alias/none", description={}) if ask_kms else None  # its settings count
     with access.open_to_look(store_url) as bucket:
-        try:
-            with object_count("looked at", shown=not quiet) as progress:
-                audited = cb.audit.run(
-                    bucket,
-                    prefix,
-                    versions=versions,
-                    footers=footers,
-                    ask_kms=kms,
-                    retire=retire,
-                    known=_known(access.config),
-                    workers=workers,
-                    progress=progress,
-                )
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_GOES_ON) from None
+        with resumed_when_repeated(), object_count("looked at", shown=not quiet) as progress:
+            audited = cb.audit.run(
+                bucket,
+                prefix,
+                versions=versions,
+                footers=footers,
+                ask_kms=kms,
+                retire=retire,
+                known=_known(access.config),
+                workers=workers,
+                progress=progress,
+            )
         with audited:
-            return _told(
+            return _report(
                 audited, csv_file, html_file, as_json=as_json, quiet=quiet, retire=bool(retire)
             )
 
 
-def _told(
+def _report(
     audited: cb.Audit,
     csv_file: str | None,
     html_file: str | None,
@@ -148,7 +144,7 @@ def _read_all(config: cb.Config) -> None:
 
 
 def _known(config: cb.Config | None) -> Iterator[Mapping[str, str]]:
-    """Tell which keys the settings file has, of those too that cannot be read here."""
+    """Give the keys that the settings file has, those too that cannot be read here."""
     for entry in config.keys.values() if config is not None else ():
         if entry.label is not None:
             yield entry.label

@@ -1,7 +1,7 @@
 """``cat``: objects, presigned URLs and plain files with sealed bodies, decrypted to stdout.
 
-Law: only what is found good is written of a sealed object; of an ``oss`` object damage is told at
-its end, and tampering not at all. What a plain file says of itself is told, never acted on.
+Rule: only what is found good is written of a sealed object; of an ``oss`` object damage is reported
+at its end, and tampering not at all. What a plain file says of itself is shown, never acted on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.options.access import Access, key_options
+from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.parsing import files, http_range, is_special, is_url, split_object_url
 from cipherbucket.cli.terminal.help import Command
 
@@ -50,15 +50,15 @@ class _Range(TypedDict):
     callback=http_range,
     help="Bytes of the plaintext, as HTTP writes them: 0-99 (inclusive), 100-, or -50, the last.",
 )
-@key_options(reads=True)
-def cat(urls: tuple[str, ...], span: cb.Span, access: Access) -> None:
+@access_options(reads=True)
+def cat(urls: tuple[str, ...], span: cb.Span, access: AccessOptions) -> None:
     """Decrypt objects and write them to stdout, block by block.
 
     A presigned URL (https://...) needs no access key, only the master key.
 
     What is no URL is a plain file ('-' is stdin) with the body of a sealed object, as another tool
     downloaded it. It is opened by the recipients of the day it was sealed, and the name that it was
-    sealed under is told on stderr; --as-name demands one.
+    sealed under is shown on stderr; --as-name demands one.
 
     Of a sealed object no byte is written that is not authentic. A whole oss object is checked for
     damage at its end, when its bytes have been written already: look at the exit code. A range is
@@ -73,7 +73,7 @@ def cat(urls: tuple[str, ...], span: cb.Span, access: Access) -> None:
 
 
 @contextmanager
-def _opened(url: str, part: _Range, access: Access) -> Iterator[cb.ObjectStream]:
+def _opened(url: str, part: _Range, access: AccessOptions) -> Iterator[cb.ObjectStream]:
     with ExitStack() as stack:
         if not is_url(url):
             yield stack.enter_context(_opened_file(url, part, access))
@@ -96,8 +96,8 @@ def _opened(url: str, part: _Range, access: Access) -> Iterator[cb.ObjectStream]
 
 
 @contextmanager
-def _opened_file(path: str, part: _Range, access: Access) -> Iterator[cb.ObjectStream]:
-    """Open a plain file through its footer, and say what name that tells."""
+def _opened_file(path: str, part: _Range, access: AccessOptions) -> Iterator[cb.ObjectStream]:
+    """Open a plain file through its footer, and say what name it contains."""
     if path != _PIPE and not os.path.lexists(path):
         raise cb.UsageError(
             f"{path}: there is no such file", hint="an object is file:///folder/name or oss://..."
@@ -127,11 +127,11 @@ def _check_name(info: cb.ObjectInfo, path: str, wanted: str | None) -> None:
     assert info.envelope is not None
     assert info.envelope.seal is not None
     name = info.name if info.envelope.seal.binds_name else None
-    told = "no name" if name is None else f"the name {name!r}"
+    text = "no name" if name is None else f"the name {name!r}"
     if wanted is None:
-        say(f"{path!r} was sealed under {told}")
+        say(f"{path!r} was sealed under {text}")
     elif name != wanted:
-        raise cb.BindingError(f"it was sealed under {told}", name=path)
+        raise cb.BindingError(f"it was sealed under {text}", name=path)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Shell completion; click makes it, this prints the line that turns it on."""
+"""``completion``: click makes it, this prints the line that turns it on."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.copying.one_object import PIPE, ObjectCopy
 from cipherbucket.cli.copying.tree import TreeCopy
-from cipherbucket.cli.options.access import Access, key_options
+from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.parsing import amount_of_bytes, files, is_url
 from cipherbucket.cli.options.writing import WriteOptions, write_options
@@ -40,14 +40,14 @@ from cipherbucket.cli.terminal.help import Command
     help="How many bytes come from stdin, exactly: then format oss needs no temporary file.",
 )
 @copy_options
-@key_options(reads=True, writes=True)
+@access_options(reads=True, writes=True)
 @write_options
 def cp(
     source: str,
     target: str,
     recursive: bool,
     size: int | None,
-    access: Access,
+    access: AccessOptions,
     writing: WriteOptions,
     options: CopyOptions,
 ) -> int:
@@ -65,7 +65,7 @@ def cp(
     followed; links to folders, devices, pipes and sockets are left out, and so are empty folders.
     Modes and times of files are not kept; a pipe from tar keeps them. Objects whose names would
     lead out of the target folder are refused, and no link in it is followed. Several files are
-    copied at once. What fails is told at the end and stops nothing else; the exit code is 1 then,
+    copied at once. What fails is shown at the end and stops nothing else; the exit code is 1 then,
     and 3 if SOURCE is a URL that no object's name begins with.
 
     From one store to another, ciphertext and envelope are moved unchanged and compared; it needs

@@ -1,6 +1,6 @@
-"""The demonstration: a key, two files and a store in a folder, and what each looks like.
+"""``demo``: a key, two files and a store in a folder, and what each looks like.
 
-Strategy: it does what a user's program does, through the public face alone, and shows the bytes
+Strategy: it does what a user's program does, through the public API alone, and shows the bytes
 that lie on the disk afterwards. It asks nothing, ends in seconds, and removes nothing.
 """
 
@@ -203,7 +203,7 @@ class _Demo:
         return good
 
     def flip_bits(self, bucket: cb.Bucket) -> bool:
-        """Alter an object of each format; tell whether the sealed one shows it."""
+        """Alter an object of each format; return whether the sealed one shows it."""
         self._title("7", "One bit, flipped in the store by somebody who may write there")
         self._line(f"both objects were put as  {_NOTE.decode()}")
         detected = False
@@ -214,13 +214,13 @@ class _Demo:
                 self._replace_flipped(noted, name)
                 try:
                     with noted.get(name) as stream:
-                        told = stream.read().decode()
+                        text = stream.read().decode()
                 except cb.IntegrityError as error:
-                    told, detected = (
+                    text, detected = (
                         f"{type(error).__name__}, and not one byte",
                         format_ == "sealed",
                     )
-            self._line(f"{name:<15} reads as  {told}", style="bold")
+            self._line(f"{name:<15} reads as  {text}", style="bold")
         self._line(
             "  oss, which every OSS SDK reads, shows accidents alone; sealed shows tampering"
         )

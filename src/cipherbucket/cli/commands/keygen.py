@@ -49,7 +49,7 @@ _SEALED_ONLY = "It writes and reads format sealed, and no other, as long as its 
 @click.option(
     "--bits",
     type=click.Choice(["2048", "3072", "4096"]),
-    help="Length of an RSA key, 3072 unless told otherwise.",
+    help="Length of an RSA key, 3072 unless said otherwise.",
 )
 @click.option(
     "--sealed-only",

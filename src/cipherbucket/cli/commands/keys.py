@@ -15,8 +15,8 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
-from cipherbucket.cli.key_match import KeyMatch, failure_to_open, forced, found
-from cipherbucket.cli.options.access import KEY_OPTION, Access, key_options
+from cipherbucket.cli.key_match import KeyMatch, failure_to_open, match_by_description, match_forced
+from cipherbucket.cli.options.access import KEY_OPTION, AccessOptions, access_options
 from cipherbucket.cli.options.config import current_config, load_key
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import JSON_LINES
@@ -67,9 +67,9 @@ def keys(context: click.Context, as_json: bool, key_files: tuple[str, ...]) -> i
     ),
 )
 @click.argument("url")
-@key_options()
-def check(url: str, access: Access) -> int:
-    """Tell whether the keys open the object at URL, without reading its body.
+@access_options()
+def check(url: str, access: AccessOptions) -> int:
+    """Return whether the keys open the object at URL, without reading its body.
 
     The answer is "yes" when the object's description finds a key and that key opens it. When no
     description fits, each key of -k is tried as with --force-key, and the answer says so.
@@ -87,11 +87,14 @@ def check(url: str, access: Access) -> int:
         if access.key_files or access.config is not None:
             failure = failure_to_open(bucket, name, access.reading_with(None))
             if failure is None:
-                return _said(_yes(found(access, envelope), envelope), access, url, None)
+                return _said(
+                    _yes(match_by_description(access, envelope), envelope), access, url, None
+                )
         for file, key in _candidates(access):
             why = failure_to_open(bucket, name, access.reading_with(key))
             if why is None:
-                return _said(_yes(forced(file, key, envelope), envelope), access, url, key)
+                match = match_forced(file, key, envelope)
+                return _said(_yes(match, envelope), access, url, key)
             failure = failure or why
     assert failure is not None
     if isinstance(failure, cb.EnvelopeError):
@@ -100,7 +103,7 @@ def check(url: str, access: Access) -> int:
     return _FAILED
 
 
-def _said(yes: str, access: Access, url: str, key: cb.MasterKey | None) -> int:
+def _said(yes: str, access: AccessOptions, url: str, key: cb.MasterKey | None) -> int:
     """Say that a key opens an object, and whether ``cipherbucket.toml`` lets it be read."""
     click.echo(yes)
     if access.config is not None:
@@ -117,23 +120,23 @@ def _said(yes: str, access: Access, url: str, key: cb.MasterKey | None) -> int:
     return 0
 
 
-def _candidates(access: Access) -> Iterator[tuple[str, cb.MasterKey]]:
+def _candidates(access: AccessOptions) -> Iterator[tuple[str, cb.MasterKey]]:
     """Give every key, with its file, to be tried whatever its description."""
     yield from zip(access.key_files, access.keys, strict=True)
     if access.force_key is not None and access.forced is not None:
         yield access.force_key, access.forced
 
 
-def _yes(opening: KeyMatch, envelope: cb.Envelope) -> str:
-    file, recipient = printable(opening.file), opening.recipient
+def _yes(match: KeyMatch, envelope: cb.Envelope) -> str:
+    file, recipient = printable(match.file), match.recipient
     several = len(envelope.recipients)
     place = envelope.recipients.index(recipient) + 1 if recipient is not None else 0
-    if not opening.forced:
+    if not match.forced:
         assert recipient is not None
         which = f", recipient {place} of {several}" if several > 1 else ""
         return f"yes: {file} opens it, found by {printable(str(recipient.description))}{which}"
     theirs = f"{several} recipients" if recipient is None else _described(recipient)
-    own = printable(str(cb.Description(opening.key.description)))
+    own = printable(str(cb.Description(match.key.description)))
     return (
         f"yes, but only forced: {file} opens it with --force-key;"
         f" the object has {theirs}, the key {own}"
@@ -167,7 +170,7 @@ class Listed:
     failure: str | None = None
 
     def facts(self) -> dict[str, Any]:
-        """Return all that is told of it, for programs."""
+        """Return all that is shown of it, for programs."""
         entry, key = self.entry, self.key
         return {
             "name": self.name,

@@ -1,4 +1,4 @@
-"""Making directory stores."""
+"""``mb``: make a directory store."""
 
 from __future__ import annotations
 

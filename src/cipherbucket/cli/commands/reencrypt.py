@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.access import SEALED, Access, key_options, of_sealed
+from cipherbucket.cli.options.access import SEALED, AccessOptions, access_options, of_sealed
 from cipherbucket.cli.options.config import KeyName
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.rotation import RotationOptions, rotation_options
@@ -47,13 +47,13 @@ _KINDS = ("oss", "oss-v1", "sealed", "plaintext")
     help="Format sealed: let this key open the objects, beside the one that writes, instead of the"
     " recipients that they have; its public half does. Repeatable.",
 )
-@key_options(writes=True, own_names=True)
+@access_options(writes=True, own_names=True)
 def reencrypt(
     url: str,
     options: RotationOptions,
     kinds: tuple[str, ...],
     recipient_files: tuple[str, ...],
-    access: Access,
+    access: AccessOptions,
 ) -> int:
     """Read and verify the object at URL, or all below it, and write it anew, where it is.
 

@@ -1,7 +1,7 @@
-"""Repairing: the index of a directory store, and the metadata of a sealed object.
+"""``repair``: the index of a directory store, and the metadata of a sealed object.
 
-Law: repairing an object lets everybody open it who could on the day it was sealed, so that they are
-shown and agreed to first.
+Rule: repairing an object lets everybody open it who could on the day it was sealed, so that they
+are shown and agreed to first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.options.access import Access, key_options
+from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
@@ -35,8 +35,8 @@ from cipherbucket.text import count, printable
     " use the store meanwhile. The index that is there is set aside, not removed.",
 )
 @click.option("-f", "--yes", is_flag=True, help="Do not ask before an object is repaired.")
-@key_options(sealed_alone=True)
-def repair(url: str, index: bool, yes: bool, access: Access) -> int:
+@access_options(sealed_alone=True)
+def repair(url: str, index: bool, yes: bool, access: AccessOptions) -> int:
     """Rebuild what a directory store, or the sealed object at URL, has lost or what was damaged.
 
     A sealed object whose metadata was lost or altered gets that of its footer; one whose metadata
@@ -51,7 +51,7 @@ def repair(url: str, index: bool, yes: bool, access: Access) -> int:
     return _repair_index(url) if index else _repair_object(url, access, yes=yes)
 
 
-def _repair_object(url: str, access: Access, *, yes: bool) -> int:
+def _repair_object(url: str, access: AccessOptions, *, yes: bool) -> int:
     store_url, name = split_url(url)
     if not name:
         raise cb.UsageError(
@@ -83,7 +83,7 @@ def _repair_object(url: str, access: Access, *, yes: bool) -> int:
     return 0
 
 
-def _is_sound(bucket: cb.Bucket, name: str, access: Access) -> bool:
+def _is_sound(bucket: cb.Bucket, name: str, access: AccessOptions) -> bool:
     try:
         with bucket.open(name, key=access.forced, context=access.context) as file:
             _ = file.info

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.access import Access, key_options
+from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.rotation import RotationOptions, rotation_options
 from cipherbucket.cli.rotation import change
 from cipherbucket.cli.terminal.help import Command
@@ -21,8 +21,8 @@ from cipherbucket.cli.terminal.help import Command
 )
 @click.argument("url")
 @rotation_options
-@key_options(writes=True, own_names=True)
-def rotate(url: str, options: RotationOptions, access: Access) -> int:
+@access_options(writes=True, own_names=True)
+def rotate(url: str, options: RotationOptions, access: AccessOptions) -> int:
     """Wrap the data key of the object at URL, or of all below it, with the first key of -k.
 
     The other keys of -k open what there is; in format oss the ciphertext is uploaded again, in

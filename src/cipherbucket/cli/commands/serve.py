@@ -1,4 +1,4 @@
-"""Local OSS and KMS endpoints from the command line."""
+"""``serve``: local OSS and KMS endpoints."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""All that can be told of one object: what the store says, the envelope, and which key opens it.
+"""``stat``: what the store says of an object, its envelope, and which key opens it.
 
-Law: a wrapped key is never shown, only its length. Without a key everything here is the store's
+Rule: a wrapped key is never shown, only its length. Without a key everything here is the store's
 word, and the output says so where it matters.
 """
 
@@ -16,8 +16,8 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line
-from cipherbucket.cli.key_match import failure_to_open, forced, found
-from cipherbucket.cli.options.access import Access, key_options
+from cipherbucket.cli.key_match import failure_to_open, match_by_description, match_forced
+from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.recipients import (
@@ -48,8 +48,8 @@ _STRIPPED = "body of a sealed object without its metadata; cipherbucket repair U
 )
 @click.argument("url")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object, for programs.")
-@key_options()
-def stat(url: str, as_json: bool, access: Access) -> None:
+@access_options()
+def stat(url: str, as_json: bool, access: AccessOptions) -> None:
     """Show size, metadata and envelope of the object at URL, and which of the keys opens it.
 
     No key is needed; without one all of this is the store's word. Of the body nothing is read but
@@ -72,7 +72,7 @@ def stat(url: str, as_json: bool, access: Access) -> None:
         click.echo(f"{label:<{indent}}" + f"\n{' ' * indent}".join(rows))
 
 
-def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: Access) -> dict[str, Any]:
+def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: AccessOptions) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "name": info.name,
         "size": info.size,
@@ -105,18 +105,18 @@ def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: Access) -> dict[str, 
 
 
 def _ends_as_sealed(bucket: cb.Bucket, info: cb.ObjectInfo) -> bool:
-    """Tell whether an object without an envelope has the end of a sealed one."""
+    """Return whether an object without an envelope has the end of a sealed one."""
     try:
         cb.recipients.footer(bucket, info.name, version_id=info.version_id)
-    except (cb.SecurityError, cb.StoreError):  # archived bodies can be told of, and not be read
+    except (cb.SecurityError, cb.StoreError):  # an archived body cannot be read
         return False
     return True
 
 
 def _opened(
-    bucket: cb.Bucket, info: cb.ObjectInfo, envelope: cb.Envelope, access: Access
+    bucket: cb.Bucket, info: cb.ObjectInfo, envelope: cb.Envelope, access: AccessOptions
 ) -> dict[str, Any] | None:
-    """Tell which key opens the object, or why none does; None if no key was given."""
+    """Return which key opens the object, or why none does; None if no key was given."""
     if not access.reads:
         return None
     try:
@@ -129,12 +129,12 @@ def _opened(
         cause = "object" if isinstance(failure, cb.BindingError | cb.IntegrityError) else "key"
         return {"opens": False, "cause": cause, "reason": one_line(failure), "error": failure}
     if access.force_key is not None and access.forced is not None:
-        opening, how = forced(access.force_key, access.forced, envelope), "force"
+        match, how = match_forced(access.force_key, access.forced, envelope), "force"
     else:
-        opening, how = found(access, envelope), "description"
-    facts = {"opens": True, "file": opening.file, "id": opening.key.id, "by": how}
-    if opening.recipient is not None and len(envelope.recipients) > 1:
-        facts["recipient"] = envelope.recipients.index(opening.recipient) + 1
+        match, how = match_by_description(access, envelope), "description"
+    facts = {"opens": True, "file": match.file, "id": match.key.id, "by": how}
+    if match.recipient is not None and len(envelope.recipients) > 1:
+        facts["recipient"] = envelope.recipients.index(match.recipient) + 1
     return facts
 
 

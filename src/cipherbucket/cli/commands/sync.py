@@ -20,7 +20,7 @@ from cipherbucket.cli.copying.sync_directions import (
 )
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.tree import refuse_useless_key
-from cipherbucket.cli.options.access import Access, key_options
+from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.parsing import files, is_url, split_tree_url
@@ -70,7 +70,7 @@ def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.option("-n", "--dry-run", is_flag=True, help="Only print what would be done, a line each.")
 @glob_options
 @copy_options
-@key_options(reads=True, writes=True)
+@access_options(reads=True, writes=True)
 @write_options
 def sync(
     source: str,
@@ -78,7 +78,7 @@ def sync(
     checksum: bool,
     delete: bool,
     dry_run: bool,
-    access: Access,
+    access: AccessOptions,
     writing: WriteOptions,
     options: CopyOptions,
 ) -> int:
@@ -98,12 +98,12 @@ def sync(
     patterns say otherwise; of several that fit, the last given decides.
 
     Between two stores, ciphertext and envelope are moved unchanged, as cp does, and need no key. Of
-    sealed objects a listing tells no length of plaintext: each that seems unchanged is asked for
+    sealed objects a listing gives no length of plaintext: each that seems unchanged is asked for
     by itself. Links to files are followed in SOURCE; what is left out there, such as a link to a
     folder or to nothing, is not deleted in TARGET, nor is what lies below it. In TARGET only
     regular files are replaced or deleted, no link is followed, and empty folders stay.
 
-    What fails is told at the end and stops nothing else; the exit code is 1 then. Run the same
+    What fails is shown at the end and stops nothing else; the exit code is 1 then. Run the same
     command again to go on. The exit code is 3 if SOURCE is a URL that no object's name begins with.
     """
     if access.as_name is not None:
@@ -127,7 +127,7 @@ def sync(
 
 
 def _objects_for(
-    stack: ExitStack, folder: Path, url: str, access: Access, checksum: bool, dry_run: bool
+    stack: ExitStack, folder: Path, url: str, access: AccessOptions, checksum: bool, dry_run: bool
 ) -> EncryptedObjects:
     """Open the objects that the files of a folder become."""
     if not folder.is_dir():
@@ -142,7 +142,7 @@ def _objects_for(
 
 
 def _objects_of(
-    stack: ExitStack, url: str, folder: Path, access: Access, checksum: bool
+    stack: ExitStack, url: str, folder: Path, access: AccessOptions, checksum: bool
 ) -> EncryptedObjects:
     """Open the objects that become the files of a folder."""
     if folder.exists() and not folder.is_dir():
@@ -159,7 +159,7 @@ def _store_to_store(
     stack: ExitStack,
     source: str,
     target: str,
-    access: Access,
+    access: AccessOptions,
     writing: WriteOptions,
     checksum: bool,
 ) -> Direction:

@@ -75,7 +75,7 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
 
 
 def _line_of(each: cb.Abandoned) -> str | None:
-    """Tell of a transfer; None if it has ended or goes on meanwhile."""
+    """Describe a transfer; None if it has ended or goes on meanwhile."""
     try:
         age = f"{duration(time.time() - each.path.lstat().st_mtime):>10}"
     except FileNotFoundError:
@@ -109,8 +109,8 @@ def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Up
                 each.path.unlink()
                 cleared += 1
             else:
-                told = printable(each.name or str(each.path))
-                say(f"not cleared, it is not what was listed any more: {told}")
+                shown = printable(each.name or str(each.path))
+                say(f"not cleared, it is not what was listed any more: {shown}")
     if uploads:
         with open_without_keys(store_url) as bucket:
             for upload in uploads:
@@ -126,7 +126,8 @@ def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Up
 def _forget(each: cb.Abandoned) -> None:
     """Remove what a transfer left behind, beside its journal.
 
-    An upload whose id was not noted cannot be told from others in the store: its line says so.
+    An upload whose id was not noted cannot be distinguished from others in the store, as its line
+    says.
     """
     if each.kind == "download" and TEMPORARY.fullmatch(str(each.temporary)):
         Path(each.file).with_name(str(each.temporary)).unlink(missing_ok=True)
@@ -169,7 +170,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _is_still(each: cb.Abandoned, descriptor: int) -> bool:
-    """Tell whether what is locked is what lies there, and tells of the transfer as it was read."""
+    """Return whether what is locked is what lies there, and describes the same transfer."""
     try:
         there = each.path.lstat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Reading objects through, to know that they can be read, and are what was stored."""
+"""``verify``: read objects through, to know that they can be read, and are what was stored."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.errors import in_options, say
-from cipherbucket.cli.options.access import FORMATS, Access, key_options
+from cipherbucket.cli.errors import resumed_when_repeated, say
+from cipherbucket.cli.hints import in_options
+from cipherbucket.cli.options.access import FORMATS, AccessOptions, access_options
 from cipherbucket.cli.options.config import settings_of
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
@@ -19,7 +20,6 @@ from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.progress import transfer_progress
 from cipherbucket.text import amount, count, printable
 
-_GOES_ON = "interrupted; the same command goes on where it was"
 _WORDS = {
     "verified": "verified",
     "plaintext": "not encrypted, of which nothing can be verified",
@@ -42,7 +42,7 @@ _WORDS = {
 @workers_option("Objects at once. Default: 4, or one a core.")
 @rate_option(" With -r.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-@key_options(reads=True)
+@access_options(reads=True)
 def verify(
     url: str,
     recursive: bool,
@@ -50,14 +50,14 @@ def verify(
     workers: int | None,
     limit_rate: int | None,
     quiet: bool,
-    access: Access,
+    access: AccessOptions,
 ) -> int:
     """Read and decrypt the object at URL, or with -r all objects below it, and keep nothing.
 
     Checked are the envelope, the key, the lengths, the store's checksum, and of sealed objects
     every byte, name and context. Where a rule of cipherbucket.toml holds, each object is read by
     its own, with its keys, formats and limits; -k, --format and --accept go before it as
-    for cat. Elsewhere objects of all formats are read, and plaintext is told as such, unless
+    for cat. Elsewhere objects of all formats are read, and plaintext is shown as such, unless
     --format says which there should be. With -r the exit code is 1 if an object failed; what
     was verified is not read again when the same command is given after an interrupt or a failure
     and within a week, unless it was written since.
@@ -75,28 +75,26 @@ def verify(
             )
             for rule in _rules_below(access.config, f"{store_url}/{prefix}")
         }
-        try:
-            with (
-                transfer_progress(shown=not quiet) as progress,
-                progress.running(printable(f"{store_url}/{prefix}")) as report,
-            ):
-                came = cb.verify_all(
-                    bucket,
-                    prefix,
-                    key=access.forced,
-                    context=access.context,
-                    below=below,
-                    workers=workers,
-                    limit_rate=limit_rate,
-                    progress=report,
-                )
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_GOES_ON) from None
+        with (
+            resumed_when_repeated(),
+            transfer_progress(shown=not quiet) as progress,
+            progress.running(printable(f"{store_url}/{prefix}")) as report,
+        ):
+            came = cb.verify_all(
+                bucket,
+                prefix,
+                key=access.forced,
+                context=access.context,
+                below=below,
+                workers=workers,
+                limit_rate=limit_rate,
+                progress=report,
+            )
         with came:
-            return _told(came, as_json=as_json, whole=not prefix)
+            return _report(came, as_json=as_json, whole=not prefix)
 
 
-def _verify_one(url: str, access: Access, *, as_json: bool) -> int:
+def _verify_one(url: str, access: AccessOptions, *, as_json: bool) -> int:
     store_url, name = split_object_url(url)
     with _opened(store_url, name, access) as bucket:
         info = cb.verify(bucket, name, **access.reading)
@@ -117,7 +115,7 @@ def _verify_one(url: str, access: Access, *, as_json: bool) -> int:
     return 0
 
 
-def _told(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
+def _report(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
     """Write what was found, failures to stderr; the code of a misspelt folder is that of ``ls``."""
     nothing = 0 if came.counts or whole else 3
     if as_json:
@@ -138,7 +136,7 @@ def _told(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
     return 1 if came.failed.objects else nothing
 
 
-def _opened(store_url: str, name: str, access: Access) -> cb.Bucket:
+def _opened(store_url: str, name: str, access: AccessOptions) -> cb.Bucket:
     """Open a store for an object, or for what lies below a prefix but under no further rule.
 
     Where a rule of `cipherbucket.toml` holds, objects are read by it, as ``get`` reads them: what
@@ -147,8 +145,8 @@ def _opened(store_url: str, name: str, access: Access) -> cb.Bucket:
     # Of any name below, a folder's own rule holds; that of a folder is refused where others do.
     within = name if name and not name.endswith("/") else f"{name}-"
     rule = access.config.rule(f"{store_url}/{within}") if access.config is not None else None
-    told = access.chosen_format is not None or access.accept
-    if told or (rule is not None and rule.line):
+    chosen = access.chosen_format is not None or access.accept
+    if chosen or (rule is not None and rule.line):
         return replace(access, rule=rule, place=f"{store_url}/{within}").open(store_url)
     return cb.open_bucket(
         store_url,

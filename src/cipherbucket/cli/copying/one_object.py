@@ -17,7 +17,7 @@ from cipherbucket.cli.copying.resume_notes import is_abandoned
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.target_folder import safe_parts
-from cipherbucket.cli.options.access import Access
+from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.parsing import descriptor_of, split_object_url
@@ -30,7 +30,7 @@ PIPE = "-"
 class ObjectCopy:
     """Copies one object, in each direction; what it returns is an exit code."""
 
-    access: Access
+    access: AccessOptions
     writing: WriteOptions
     options: CopyOptions
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import cipherbucket as cb
-from cipherbucket.cli.errors import say
-from cipherbucket.text import printable
+from cipherbucket.cli.errors import LogLines, log_written, say
 from cipherbucket.workers.threads import Halt
 
 _AGAIN = "run the same command again to go on"
@@ -55,25 +54,17 @@ def is_abandoned(store_url: str, name: str) -> bool:
     return any((each.store, each.name) == (store_url, name) for each in cb.abandoned())
 
 
-class _ResumptionHandler(logging.Handler):
-    """Says those lines of the library's log that are about transfers that go on."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno == logging.INFO and "going on with" in str(record.msg):
-            say(printable(record.getMessage()))
+def _is_resumption(record: logging.LogRecord) -> bool:
+    return record.levelno == logging.INFO and "going on with" in str(record.msg)
 
 
 @contextmanager
 def _resumptions_said(*, shown: bool) -> Iterator[None]:
-    before = _log.level
+    """Say those lines of the library's log that are about transfers that go on."""
     if not shown or _log.isEnabledFor(logging.INFO):  # the whole log is shown already
         yield
         return
-    handler = _ResumptionHandler(logging.INFO)
-    _log.addHandler(handler)
-    _log.setLevel(logging.INFO)
-    try:
+    handler = LogLines(logging.INFO)
+    handler.addFilter(_is_resumption)
+    with log_written(handler, logging.INFO):
         yield
-    finally:
-        _log.removeHandler(handler)
-        _log.setLevel(before)

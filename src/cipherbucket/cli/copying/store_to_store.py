@@ -13,7 +13,7 @@ from typing import Self
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.shared_limits import SharedLimits
-from cipherbucket.cli.options.access import SEALED, Access, ReadArguments
+from cipherbucket.cli.options.access import SEALED, AccessOptions, ReadArguments
 from cipherbucket.cli.options.copying import LARGE
 from cipherbucket.cli.options.writing import WriteOptions
 
@@ -35,7 +35,7 @@ class StoreToStore:
 
     def __init__(
         self,
-        access: Access,
+        access: AccessOptions,
         writing: WriteOptions,
         origin: tuple[str, str],
         target: tuple[str, str],
@@ -159,7 +159,7 @@ class StoreToStore:
             return copied
 
 
-def _differ(origin: Access, target: Access, *, same_store: bool) -> bool:
+def _differ(origin: AccessOptions, target: AccessOptions, *, same_store: bool) -> bool:
     """Return whether the rule of the target demands another key or format than that of the origin.
 
     A bucket copies nothing from under one rule to under another, even if only their readers differ.

@@ -1,6 +1,6 @@
 """A folder that objects are written below.
 
-Law: names come from a hostile store. One becomes a file only if every part of it is an ordinary
+Rule: names come from a hostile store. One becomes a file only if every part of it is an ordinary
 name, and only below the target folder: no link in that folder is followed, and nothing but a
 regular file is ever replaced. Two names that are one to the file system never become one file,
 also not when they are on their way at once.
@@ -87,12 +87,12 @@ class TargetFolder:
             self._written[identity] = str(path)
 
     def has_written(self, path: Path) -> bool:
-        """Tell whether this very file was written here, perhaps under a name like it."""
+        """Return whether this very file was written here, perhaps under a name like it."""
         status = _status(path)
         return status is not None and self._is_ours(status)
 
     def _is_ours(self, status: os.stat_result) -> bool:
-        """Tell whether a file is one that was written here and is where it was written still.
+        """Return whether a file is one that was written here and is where it was written still.
 
         When another process replaces what was written, the number of its file is free for any.
         """

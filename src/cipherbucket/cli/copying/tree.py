@@ -18,7 +18,7 @@ from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder
-from cipherbucket.cli.options.access import Access
+from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.parsing import split_tree_url
 from cipherbucket.cli.options.writing import WriteOptions
@@ -30,7 +30,7 @@ Task = TypeVar("Task")
 class TreeCopy:
     """Copies all below a folder or a prefix, in each direction; what it returns is an exit code."""
 
-    access: Access
+    access: AccessOptions
     writing: WriteOptions
     options: CopyOptions
     tally: Tally = field(default_factory=Tally)

@@ -1,11 +1,11 @@
-"""Keys, formats and policy: what every command that opens a bucket with keys can be told.
+"""Options of every command that opens a bucket with keys: keys, formats and policy.
 
-Law: a command reads the format that it would write, and others only where ``--accept`` or the rule
+Rule: a command reads the format that it would write, and others only where ``--accept`` or the rule
 names them: whoever can write to the store could put an older format in a sealed object's place.
 
-Where there is a ``cipherbucket.toml``, a place in a store has a rule, and `Access.at` binds it.
-Options go before the rule, each for itself: ``-k`` before its keys, ``--format`` before its format;
-``--accept`` and ``--plaintext`` add to what it accepts, and its recipients and limits stay.
+Where there is a ``cipherbucket.toml``, a place in a store has a rule, which `AccessOptions.at`
+binds. Options go before the rule, each for itself: ``-k`` before its keys, ``--format`` before its
+format; ``--accept`` and ``--plaintext`` add to what it accepts, and its recipients and limits stay.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ReadArguments(TypedDict):
 
 
 @dataclass(frozen=True)
-class Access:
+class AccessOptions:
     """What the options say of keys, formats and policy.
 
     Attributes:
@@ -67,7 +67,7 @@ class Access:
     place: str = ""
     _read: dict[str, cb.MasterKey] = field(default_factory=dict, compare=False, repr=False)
 
-    def at(self, store_url: str, name: str = "") -> Access:
+    def at(self, store_url: str, name: str = "") -> AccessOptions:
         """Bind the rule of an object, or of all below a prefix, where there is a file with rules.
 
         Args:
@@ -200,7 +200,7 @@ class Access:
         return bound.open(store_url)
 
     def open_to_look(self, store_url: str) -> cb.Bucket:
-        """Open a store to tell of its objects, of any format unless ``--format`` names one.
+        """Open a store to look at its objects, of any format unless ``--format`` names one.
 
         All keys of the file read, whatever its rules say.
         """
@@ -301,7 +301,7 @@ _ALLOW_WEAK = click.option(
 AnyFunction = Callable[..., Any]
 
 
-def key_options(
+def access_options(
     *,
     reads: bool = False,
     writes: bool = False,
@@ -311,8 +311,8 @@ def key_options(
     """Give a command the options of keys and formats; it gets them as ``access``.
 
     Args:
-        reads: Whether it reads bodies, and may be told to accept plaintext and other formats.
-        writes: Whether it writes, and may be told to do so with a weak key.
+        reads: Whether it reads bodies, and may accept plaintext and other formats.
+        writes: Whether it writes, and may do so with a weak key.
         sealed_alone: Whether it is for sealed objects alone, each under its own name.
         own_names: Whether it is for objects under their own names alone.
     """
@@ -320,7 +320,7 @@ def key_options(
     def decorated(function: AnyFunction) -> AnyFunction:
         @wraps(function)
         def with_access(*args: Any, **kwargs: Any) -> Any:
-            access = Access(
+            access = AccessOptions(
                 key_files=tuple(file for file in kwargs.pop("key_files") if file),
                 force_key=kwargs.pop("force_key"),
                 plaintext=kwargs.pop("plaintext", False),

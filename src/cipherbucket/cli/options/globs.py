@@ -41,7 +41,7 @@ class Globs:
         return cls(click.get_current_context().meta[_ORDER])
 
     def take(self, relative: str) -> bool:
-        """Tell whether a name is meant; all are that no pattern fits."""
+        """Return whether a name is meant; all are that no pattern fits."""
         fitting = (includes for glob, includes in self._patterns if fnmatchcase(relative, glob))
         return next(fitting, True)
 

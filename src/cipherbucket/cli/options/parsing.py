@@ -1,4 +1,4 @@
-"""What is given on a command line, parsed: pairs, ranges, URLs and paths."""
+"""Arguments and values of options, parsed: names with values, ranges, sizes, URLs and paths."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def amount_of_bytes(ctx: click.Context, param: click.Parameter, value: str | Non
 
 
 def is_url(text: str) -> bool:
-    """Tell whether an argument is a URL and not a local path."""
+    """Return whether an argument is a URL and not a local path."""
     return _URL.match(text) is not None
 
 
@@ -82,7 +82,7 @@ def split_tree_url(url: str) -> tuple[str, str]:
 
 
 def is_special(path: Path) -> bool:
-    """Tell whether a path leads to a device, a pipe or a socket."""
+    """Return whether a path leads to a device, a pipe or a socket."""
     try:
         mode = path.stat().st_mode
     except OSError:

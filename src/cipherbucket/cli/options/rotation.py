@@ -22,7 +22,7 @@ _OPTIONS = (
         help="Only objects of this key: NAME=VALUE or the JSON of its description, or its file.",
     ),
     click.option(
-        "--dry-run", is_flag=True, help="Change nothing; tell what would be done. With -r."
+        "--dry-run", is_flag=True, help="Change nothing; say what would be done. With -r."
     ),
     workers_option("With -r: objects at once. Default: 16, or 4 where all bytes go through here."),
     rate_option(),

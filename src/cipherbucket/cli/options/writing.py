@@ -1,4 +1,4 @@
-"""How objects are written: what ``cp`` and ``sync`` can be told of those that they make."""
+"""Options of ``cp`` and ``sync`` that say how objects are written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.access import SEALED, Access, of_sealed
+from cipherbucket.cli.options.access import SEALED, AccessOptions, of_sealed
 from cipherbucket.cli.options.config import KeyName, load_key, split_url
 from cipherbucket.cli.options.parsing import assignments, is_url
 
@@ -85,7 +85,7 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @wraps(function)
-    def with_writing(*, source: str, target: str, access: Access, **kwargs: Any) -> Any:
+    def with_writing(*, source: str, target: str, access: AccessOptions, **kwargs: Any) -> Any:
         content_type, metadata = kwargs.pop("content_type"), kwargs.pop("metadata")
         files, no_bind_name = kwargs.pop("recipient_files"), kwargs.pop("no_bind_name")
         where = {name: kwargs.pop(f"source_{name}") for name in ("region", "endpoint")}
@@ -96,7 +96,7 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
                     "--source-region and --source-endpoint are for copies of oss:// to a store",
                     hint="say --region and --endpoint before the command",
                 )
-            # Where only the region is told, the endpoint is its own and not the target's.
+            # Where only the region is given, the endpoint is its own and not the target's.
             endpoint = where["endpoint"] or ("" if where["region"] else None)
             access = replace(
                 access, origin=cb.OssSettings(region=where["region"], endpoint=endpoint)
@@ -127,7 +127,7 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def recipient_key(access: Access, named: str) -> cb.MasterKey:
+def recipient_key(access: AccessOptions, named: str) -> cb.MasterKey:
     """Return a key of ``--recipient``.
 
     Raises:
@@ -138,17 +138,19 @@ def recipient_key(access: Access, named: str) -> cb.MasterKey:
     return load_key(named)
 
 
-def _bound(access: Access, source: str, target: str, *, recursive: bool) -> Access:
+def _bound(access: AccessOptions, source: str, target: str, *, recursive: bool) -> AccessOptions:
     """Bind the rule of the place that is written to or, of what goes to files, read from."""
     if access.config is None:
         return access
     store_url, name = split_url(target if is_url(target) else source)
     if is_url(target) and not recursive and (not name or name.endswith("/")):
-        name += Path(source).name or "-"  # it takes this name, or one that is told later
+        name += Path(source).name or "-"  # it takes this name, or one that is not known yet
     return access.at(store_url, f"{name}/" if recursive and name[-1:] not in {"", "/"} else name)
 
 
-def _refuse_misplaced(access: Access, given: dict[str, bool], *, up: bool, down: bool) -> None:
+def _refuse_misplaced(
+    access: AccessOptions, given: dict[str, bool], *, up: bool, down: bool
+) -> None:
     """Refuse, before anything is read or sent, what the format or the direction does not have."""
     for option in (option for option, is_given in given.items() if is_given):
         if not up:

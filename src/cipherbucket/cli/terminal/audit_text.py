@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cipherbucket.cli.errors import in_options
+from cipherbucket.cli.hints import in_options
 from cipherbucket.text import amount, count, printable
 
 _NAMED = 3

@@ -1,6 +1,6 @@
 """Passphrases of key files.
 
-Law: a secret is never an argument. A passphrase comes from the environment variable
+Rule: a secret is never an argument. A passphrase comes from the environment variable
 ``CIPHERBUCKET_PASSPHRASE`` or is asked for, without echo, on the controlling terminal, which is
 there even where stdin and stdout are pipes.
 """
@@ -13,7 +13,7 @@ PASSPHRASE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
 
 
 def has_terminal() -> bool:
-    """Tell whether there is a terminal to ask at, whatever stdin and stdout are."""
+    """Return whether there is a terminal to ask at, whatever stdin and stdout are."""
     try:
         descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:

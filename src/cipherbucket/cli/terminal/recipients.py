@@ -1,6 +1,6 @@
 """Who can open a sealed object and what it is bound to, as facts for programs and in lines.
 
-Law: what the footer tells is the store's word, like the metadata; only a key that opens the object
+Rule: what the footer says is the store's word, like the metadata; only a key that opens the object
 shows that both are its owner's.
 """
 
@@ -21,7 +21,7 @@ _ORIGIN_AES = "only holders of {key} can have made it{if_}; changes since are de
 
 
 def facts_of_recipient(recipient: cb.Recipient) -> dict[str, Any]:
-    """Tell of one recipient what can be told without its key."""
+    """Return what is known of a recipient without its key."""
     try:
         description: dict[str, str] | None = dict(recipient.description)
     except cb.EnvelopeError:
@@ -44,7 +44,7 @@ def description_in(facts: dict[str, Any]) -> str:
 def facts_of_sealed(
     bucket: cb.Bucket, info: cb.ObjectInfo, opened: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Tell what is in the seal and the footer, and whether the metadata is authentic.
+    """Return what is in the seal and the footer, and whether the metadata is authentic.
 
     Args:
         bucket: Where the footer is fetched.
@@ -127,7 +127,7 @@ def _authenticity(authentic: bool | None) -> str:
 
 
 def _is_authentic(opened: dict[str, Any] | None) -> bool | None:
-    """Tell whether the metadata's MAC is right; None if it is not known."""
+    """Return whether the metadata's MAC is right; None if it is not known."""
     if opened is None:
         return None
     if opened["opens"]:

@@ -1,6 +1,6 @@
-"""What a pass over many objects did, for people and for programs.
+"""What ``rotate -r`` or ``reencrypt -r`` did, for people and for programs.
 
-Law: every object that failed is named with its reason. In JSON each object is a line, and the last
+Rule: every object that failed is named with its reason. In JSON each object is a line, and the last
 line is the summary, so that nothing is held in memory however many there are.
 """
 
@@ -13,7 +13,8 @@ from itertools import islice
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.errors import in_options, say
+from cipherbucket.cli.errors import say
+from cipherbucket.cli.hints import in_options
 from cipherbucket.text import amount, count, printable
 
 _NO_OBJECT = 3
@@ -22,7 +23,7 @@ _SHOWN = 20
 """So many failures are named one by one for people."""
 
 
-def tell_report(
+def write_report(
     report: cb.RotationReport,
     done: str,
     *,
@@ -86,7 +87,7 @@ def _all_in(report: cb.RotationReport) -> int:
 
 
 def _may_pass(failure: cb.ObjectOutcome) -> bool:
-    """Tell whether it was store, KMS or another writer that an object failed for."""
+    """Return whether it was store, KMS or another writer that an object failed for."""
     kind = getattr(cb, failure.error, None)
     return isinstance(kind, type) and issubclass(kind, _PASSING)
 

@@ -1,0 +1,106 @@
+"""The library's hints, which speak of Python, turned into options.
+
+A hint that names an argument of Python and is not here would reach users of the command line as it
+is: whoever writes one in the library adds its line to `_OPTIONS`, the longer ones first.
+"""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+_ONE_FORMAT = "rotate"  # reads no format beside that which it writes
+_OPTIONS = (
+    (
+        "if it should be plaintext, open with policy=Policy(plaintext=True); if not,",
+        (
+            "if it was sealed and lost its metadata, 'cipherbucket repair URL' gives them back;"
+            " if it should be plaintext, read it with --plaintext; if neither,"
+        ),
+    ),
+    (
+        "give each key a description of its own",
+        "give each key a description of its own, in FILE.json beside it, or in cipherbucket.toml",
+    ),
+    ("or say allow_weak=True", "or say --allow-weak-key"),
+    ("give passphrase=, or set", "answer the question on a terminal, or set"),
+    ("read the object with key=", "read the object with --force-key KEY"),
+    ("read with key=", "read with --force-key KEY"),
+    (
+        "add the key with this description",
+        "add the key with this description by -k KEY; of a file, with FILE.json beside it",
+    ),
+    ("try key= with the right one", "try --force-key KEY with the right one"),
+    (
+        "give it description={...}",
+        "if FILE.json was beside the key, put it back; give new keys one with keygen",
+    ),
+    (
+        "add its public half to the keys, or say whom it is for: recipients=[...]",
+        (
+            "add its public half with -k KEY, or say whom the new one is for: --recipient KEY;"
+            " if it is to read no more, name the others so, or remove it first: cipherbucket"
+            " rotate --only KEY"
+        ),
+    ),
+    (
+        "leave context= away, or read only sealed objects: format='sealed'",
+        "if it should be sealed, someone replaced it; if not, leave --context away",
+    ),
+    ("leave context= away", "leave --context away"),
+    (
+        "give the pairs it was written with: context={...}",
+        "give the pairs it was written with: --context NAME=VALUE",
+    ),
+    (
+        "give the very pairs that it was written with: context={...}",
+        "give the very pairs that it was written with: --context NAME=VALUE",
+    ),
+    ("read it with as_name=", "read it with --as-name NAME"),
+    ("open the bucket with format='sealed'", "add --format sealed"),
+    (
+        "reencrypt with kinds=['plaintext'] encrypts it",
+        "cipherbucket reencrypt --kind plaintext encrypts it",
+    ),
+    (
+        "reencrypt with kinds=['oss-v1'] writes it anew",
+        "cipherbucket reencrypt --kind oss-v1 writes it anew",
+    ),
+    ('use format="sealed"', "use --format sealed"),
+)
+
+_KINDS = re.compile(r"\bkinds=\['([a-z0-9-]+)'\]")
+_PART_SIZE = re.compile(r"\bpart_size=(\d+) does")
+_FORMAT = re.compile(
+    r"(the object has format (\S+), this bucket accepts [^()]*) \(name the format in"
+    r" policy=Policy\(formats=\.\.\.\)\)"
+)
+
+
+def in_options(text: str) -> str:
+    """Turn the hints of the library, which speak of Python, into options."""
+    for python, option in _OPTIONS:
+        text = text.replace(python, option)
+    text = _KINDS.sub(r"--kind \1", text)
+    text = _PART_SIZE.sub(r"--part-size \1 does", text)
+    return _FORMAT.sub(_naming_the_option, text)
+
+
+def _naming_the_option(refused: re.Match[str]) -> str:
+    """Say how to read an object whose format was refused, and what may be behind it."""
+    text, its = refused[1], refused[2]
+    if _running() == _ONE_FORMAT:
+        return f"{text} (a run is for one format: run it once more with --format {its})"
+    if its == "sealed":
+        return f"{text} (read it with --format sealed, or beside others with --accept sealed)"
+    return (
+        f"{text} (if it should have this format, read it with --accept {its};"
+        " if not, someone put it in a sealed object's place)"
+    )
+
+
+def _running() -> str | None:
+    """Return the name of the command that runs."""
+    context = click.get_current_context(silent=True)
+    return context.find_root().invoked_subcommand if context is not None else None
