@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.support.config_scenes import make_rules
 
 import cipherbucket as cb
 
@@ -14,35 +15,41 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def made_key(path: Path, description: str, passphrase: str | None = None) -> Path:
+    cb.create_rsa_key_file(
+        path, description={"desc": description}, bits=2048, passphrase=passphrase
+    )
+    return path
+
+
 @pytest.fixture(scope="session")
 def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("key") / "cmk.pem"
-    cb.create_rsa_key_file(path, description={"desc": "mine"}, bits=2048)
-    return path
+    return made_key(tmp_path_factory.mktemp("key") / "cmk.pem", "mine")
 
 
 @pytest.fixture(scope="session")
 def other_key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("key") / "other.pem"
-    cb.create_rsa_key_file(path, description={"desc": "other"}, bits=2048)
-    return path
+    return made_key(tmp_path_factory.mktemp("key") / "other.pem", "other")
 
 
 @pytest.fixture(scope="session")
 def namesake_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return another key with the description of the first."""
-    path = tmp_path_factory.mktemp("key") / "namesake.pem"
-    cb.create_rsa_key_file(path, description={"desc": "mine"}, bits=2048)
-    return path
+    return made_key(tmp_path_factory.mktemp("key") / "namesake.pem", "mine")
 
 
 @pytest.fixture(scope="session")
 def locked_key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("key") / "locked.pem"
-    cb.create_rsa_key_file(
-        path, description={"desc": "locked"}, bits=2048, passphrase="open sesame"
-    )
-    return path
+    return made_key(tmp_path_factory.mktemp("key") / "locked.pem", "locked", "open sesame")
+
+
+@pytest.fixture
+def ruled_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the working folder, with the rules of `make_rules` and their keys."""
+    make_rules(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
+    return tmp_path
 
 
 @pytest.fixture

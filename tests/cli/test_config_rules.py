@@ -6,17 +6,9 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import error_of, invoke, succeed
-from tests.support.config_scenes import make_rules, make_weak_key
+from tests.support.config_scenes import make_weak_key
 
 import cipherbucket as cb
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    make_rules(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
-    return tmp_path
 
 
 def written_as(url: str) -> tuple[str, list[str]]:
@@ -40,10 +32,10 @@ def written_as(url: str) -> tuple[str, list[str]]:
     ],
 )
 def test_a_key_that_is_read_only_writes_nothing(
-    folder: Path, args: tuple[str, ...], key: str
+    ruled_folder: Path, args: tuple[str, ...], key: str
 ) -> None:
     succeed("cp", "-", "records://sealed/a", stdin=b"1")
-    shutil.copy(folder / "old.pem", folder / "copy.pem")
+    shutil.copy(ruled_folder / "old.pem", ruled_folder / "copy.pem")
     result = invoke(args[0], "-k", key, "-k", "mine", *args[1:], stdin=b"1")
     assert result.exit_code in {1, 4}
     assert "key old of " in result.stderr
@@ -53,7 +45,7 @@ def test_a_key_that_is_read_only_writes_nothing(
         assert invoke("stat", url).exit_code == 3
 
 
-def test_a_key_is_no_recipient_of_a_format_that_it_is_not_for(folder: Path) -> None:
+def test_a_key_is_no_recipient_of_a_format_that_it_is_not_for(ruled_folder: Path) -> None:
     result = invoke("cp", "--recipient", "sdk", "-", "records://sealed/a", stdin=b"1")
     assert result.exit_code == 4
     assert "key sdk of " in error_of(result)
@@ -66,7 +58,7 @@ def test_a_key_is_no_recipient_of_a_format_that_it_is_not_for(folder: Path) -> N
 
 
 def test_rules_of_one_store_that_only_read_otherwise_are_no_obstacle_to_a_copy(
-    folder: Path,
+    ruled_folder: Path,
 ) -> None:
     succeed("cp", "-", "records://a", stdin=b"1")
     succeed("cp", "records://a", "records://other/a")
@@ -74,39 +66,39 @@ def test_rules_of_one_store_that_only_read_otherwise_are_no_obstacle_to_a_copy(
     assert written_as("records://other/a") == ("oss", ["mine"])
 
 
-def test_a_folder_that_is_not_there_is_not_made_a_store(folder: Path) -> None:
+def test_a_folder_that_is_not_there_is_not_made_a_store(ruled_folder: Path) -> None:
     for args in (("ls", "gone://"), ("cp", "-", "gone://a"), ("rm", "gone://a")):
         result = invoke(*args, stdin=b"1")
         assert result.exit_code == 2
         assert "no directory store at or above" in error_of(result)
-    assert not (folder / "gone").exists()
+    assert not (ruled_folder / "gone").exists()
 
 
-def test_another_way_to_a_store_is_not_one_around_its_rules(folder: Path) -> None:
-    (folder / "link").symlink_to(folder / "records")
-    succeed("cp", "-k", "mine", "-", f"file://{folder}/link/sealed/a", stdin=b"1")
+def test_another_way_to_a_store_is_not_one_around_its_rules(ruled_folder: Path) -> None:
+    (ruled_folder / "link").symlink_to(ruled_folder / "records")
+    succeed("cp", "-k", "mine", "-", f"file://{ruled_folder}/link/sealed/a", stdin=b"1")
     assert written_as("records://sealed/a") == ("sealed", ["mine"])
-    with cb.open_store(f"file://{folder}/records") as store:
+    with cb.open_store(f"file://{ruled_folder}/records") as store:
         store.put("sealed/x", b"plain")
     succeed("cp", "-", "records://x", stdin=b"1")
-    with cb.open_store(f"file://{folder}/records") as store:
+    with cb.open_store(f"file://{ruled_folder}/records") as store:
         store.copy("x", "sealed/x")
-    result = invoke("cat", f"file://{folder}/./records/sealed/x")
+    result = invoke("cat", f"file://{ruled_folder}/./records/sealed/x")
     assert result.exit_code == 5
     assert "the object has format oss, this bucket accepts sealed" in error_of(result)
 
 
-def test_a_named_format_is_read_with_its_keys(folder: Path) -> None:
+def test_a_named_format_is_read_with_its_keys(ruled_folder: Path) -> None:
     with cb.load_config().open("records/vault/") as bucket:
         bucket.put("vault/a", b"1", bind_name=False)
-    with cb.open_store(f"file://{folder}/records") as store:
+    with cb.open_store(f"file://{ruled_folder}/records") as store:
         store.copy("vault/a", "a")
     assert invoke("cat", "records://a").exit_code == 5
     assert succeed("cat", "--accept", "sealed", "records://a").stdout == "1"
     assert succeed("cat", "--format", "sealed", "records://a").stdout == "1"
 
 
-def test_what_is_verified_of_a_format_is_verified_by_its_rule(folder: Path) -> None:
+def test_what_is_verified_of_a_format_is_verified_by_its_rule(ruled_folder: Path) -> None:
     succeed("cp", "-", "records://vault/a", stdin=b"1")
     assert "verified" in succeed("verify", "--format", "sealed", "records://vault/a").stdout
     succeed("verify", "-r", "--format", "sealed", "records://vault/")
@@ -116,10 +108,10 @@ def test_what_is_verified_of_a_format_is_verified_by_its_rule(folder: Path) -> N
     assert invoke("verify", "-r", "--format", "sealed", "records://vault/").exit_code == 1
 
 
-def test_a_weak_key_of_a_rule_writes_if_that_is_said(folder: Path) -> None:
+def test_a_weak_key_of_a_rule_writes_if_that_is_said(ruled_folder: Path) -> None:
     for suffix in ("", ".pub", ".json"):
-        (folder / f"mine.pem{suffix}").unlink()
-    make_weak_key(folder / "mine.pem")
+        (ruled_folder / f"mine.pem{suffix}").unlink()
+    make_weak_key(ruled_folder / "mine.pem")
     refused = invoke("cp", "-", "records://a", stdin=b"1")
     assert refused.exit_code == 4
     assert "--allow-weak-key" in refused.stderr
@@ -127,13 +119,13 @@ def test_a_weak_key_of_a_rule_writes_if_that_is_said(folder: Path) -> None:
     assert succeed("cat", "records://a").stdout == "1"
 
 
-def test_what_the_target_would_not_read_is_not_copied_as_it_is(folder: Path) -> None:
+def test_what_the_target_would_not_read_is_not_copied_as_it_is(ruled_folder: Path) -> None:
     with Path("cipherbucket.toml").open("a") as file:
         file.write('[[rules]]\nat = "records/mixed"\nwrite = "mine"\nformat = "sealed"\n')
         file.write('accept = ["oss"]\nplaintext = true\n')
-    with cb.open_store(f"file://{folder}/records") as store:
+    with cb.open_store(f"file://{ruled_folder}/records") as store:
         store.put("mixed/plain", b"2")
-    cb.open_bucket(f"file://{folder}/records", cb.load_key("mine.pem")).put("mixed/oss", b"1")
+    cb.open_bucket(f"file://{ruled_folder}/records", cb.load_key("mine.pem")).put("mixed/oss", b"1")
     succeed("cp", "-r", "records://mixed/", "copies://")
     for name, data in (("oss", "1"), ("plain", "2")):
         assert written_as(f"copies://{name}") == ("sealed", ["mine"])

@@ -5,31 +5,22 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import invoke, succeed
-from tests.support.config_scenes import make_rules
 
 import cipherbucket as cb
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    make_rules(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
-    return tmp_path
-
-
-def test_a_whole_store_is_verified_each_object_by_its_own_rule(folder: Path) -> None:
+def test_a_whole_store_is_verified_each_object_by_its_own_rule(ruled_folder: Path) -> None:
     for name in ("a", "vault/a", "sealed/a", "other/a", "others"):
         succeed("cp", "-", f"records://{name}", stdin=b"1")
     told = succeed("verify", "-r", "records://")
     assert (told.stdout, told.stderr) == ("5 objects verified, 638 bytes stored\n", "")
     with cb.load_config().open("records/vault/") as bucket:
         bucket.put("vault/unbound", b"1", bind_name=False)
-    with cb.open_store(f"file://{folder}/records") as store:
+    with cb.open_store(f"file://{ruled_folder}/records") as store:
         store.copy("a", "sealed/replaced")  # an object of another format in a sealed one's place
         store.put("sealed/stripped", b"plain")
     # A key of the file that reads elsewhere, and not there.
-    cb.open_bucket(f"file://{folder}/records", cb.load_key("sdk.pem")).put("other/sdk", b"1")
+    cb.open_bucket(f"file://{ruled_folder}/records", cb.load_key("sdk.pem")).put("other/sdk", b"1")
     result = invoke("verify", "-r", "records://")
     assert result.exit_code == 1
     failed = [line.split(": ")[1] for line in result.stderr.splitlines()]
@@ -44,12 +35,12 @@ def test_a_whole_store_is_verified_each_object_by_its_own_rule(folder: Path) -> 
 
 
 def test_what_was_verified_by_another_rule_is_verified_anew(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    ruled_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cipherbucket.bulk.ledger._MOMENT", timedelta(0))
     for name in ("a", "other/a"):
         succeed("cp", "-", f"records://{name}", stdin=b"1")
-    with cb.open_store(f"file://{folder}/records") as store:
+    with cb.open_store(f"file://{ruled_folder}/records") as store:
         store.put("b", b"plain")
     assert invoke("verify", "-r", "records://").exit_code == 1
     again = invoke("verify", "-r", "records://")

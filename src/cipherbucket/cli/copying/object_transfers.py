@@ -6,24 +6,14 @@ cannot be replaced by a finished file, so they are written to as the bytes come.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import BinaryIO
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.options.access import ReadArguments
 from cipherbucket.cli.options.parsing import is_special
 from cipherbucket.cli.options.writing import WriteOptions
-
-
-class _Kept(TypedDict):
-    metadata: Mapping[str, str]
-    content_type: str | None
-    recipients: tuple[cb.MasterKey, ...]
-    context: Mapping[str, str]
-    bind_name: bool
-    if_absent: bool
 
 
 def upload(
@@ -35,21 +25,13 @@ def upload(
     size: int | None = None,
 ) -> cb.ObjectInfo:
     """Encrypt a file, or what comes from an open one, and store it."""
-    kept = _Kept(
-        metadata=writing.metadata,
-        content_type=writing.content_type,
-        recipients=writing.recipients,
-        context=writing.context,
-        bind_name=writing.bind_name,
-        if_absent=writing.if_absent,
-    )
     with limits.running(name, in_parts=isinstance(body, Path)) as progress:
         if not isinstance(body, Path):
-            return bucket.put(name, body, **kept, size=size, progress=progress)
+            return bucket.put(name, body, **vars(writing), size=size, progress=progress)
         return bucket.upload(
             body,
             name,
-            **kept,
+            **vars(writing),
             **limits.options.transfer_arguments,
             progress=progress,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,13 +94,10 @@ class ObjectCopy:
             stores.copy(name, target, limits)
         return 0
 
-    @contextmanager
     def _limits(
         self, bucket: cb.Bucket, name: str, *, shown: bool = True
-    ) -> Iterator[SharedLimits]:
-        is_resumable = partial(is_abandoned, bucket.url, name)
-        with shared_limits(self.options, is_resumable, shown=shown) as limits:
-            yield limits
+    ) -> AbstractContextManager[SharedLimits]:
+        return shared_limits(self.options, partial(is_abandoned, bucket.url, name), shown=shown)
 
 
 def refuse_present(path: Path, writing: WriteOptions) -> None:

@@ -45,15 +45,15 @@ class StoreToStore:
         self._accesses = access.at(*origin), access.at(*target)
         self._stack = ExitStack()
         self._origin_settings = access.origin
-        self._asked = access.reading
+        self._reading = access.reading
         self.same_store = origin[0] == target[0] and access.origin is None
-        asked_anew = access.force_key is not None or access.as_name is not None
+        other_key = access.force_key is not None or access.as_name is not None
         other_format = not self.same_store and (
             access.chosen_format is not None or bool(access.context)
         )
         self.unchanged = not (
             writing.renews
-            or asked_anew
+            or other_key
             or other_format
             or _differ(*self._accesses, same_store=self.same_store)
         )
@@ -85,13 +85,13 @@ class StoreToStore:
         if self.same_store and name == target:
             raise cb.UsageError("source and target are the same object", name=name)
         if not self.unchanged:
-            return self._renewed(self.origin, self.target, name, target, self._asked, limits)
+            return self._renewed(self.origin, self.target, name, target, limits)
         if self.same_store:
-            context, if_absent = self._asked["context"], self._writing.if_absent
+            context, if_absent = self._reading["context"], self._writing.if_absent
             return self.origin.copy(name, target, context=context, if_absent=if_absent)
         if name != target and _is_bound(self.origin.head(name)):
             origin, bucket = self._resealing(name, target)
-            return self._renewed(origin, bucket, name, target, self._asked, limits)
+            return self._renewed(origin, bucket, name, target, limits)
         options = limits.options
         with limits.running(name, in_parts=True) as progress:
             small = size is not None and size <= LARGE
@@ -133,14 +133,13 @@ class StoreToStore:
         bucket: cb.Bucket,
         name: str,
         target: str,
-        reading: ReadArguments,
         limits: SharedLimits,
     ) -> cb.ObjectInfo:
         """Decrypt an object and encrypt it anew."""
         writing = self._writing
         with (
             limits.running(name, in_parts=False) as progress,
-            origin.get(name, **_fitting(origin, name, reading), progress=progress) as source,
+            origin.get(name, **_fitting(origin, name, self._reading), progress=progress) as source,
         ):
             headers = dict(source.info.headers)
             if writing.content_type is not None:

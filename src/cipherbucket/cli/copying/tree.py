@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -47,7 +46,8 @@ class TreeCopy:
 
         with self.access.at(store_url, prefix).open_to_write(store_url) as bucket:
             refuse_useless_key(bucket)
-            with self._limits(sizes, partial(_is_abandoned_below, bucket.url, prefix)) as limits:
+            is_left = partial(_is_abandoned_below, bucket.url, prefix)
+            with shared_limits(self.options, is_left, many=True, sizes=sizes) as limits:
 
                 def upload_one(file: Item) -> None:
                     name = prefix + file.relative
@@ -69,8 +69,9 @@ class TreeCopy:
         with self.access.at(store_url, prefix).open(store_url) as bucket:
             refuse_missing(bucket, prefix)
             reading = self.access.reading
-            left = partial(_is_abandoned_below, bucket.url, prefix)
-            with self._limits(lambda: _sizes(bucket, prefix), left) as limits:
+            is_left = partial(_is_abandoned_below, bucket.url, prefix)
+            sizes = partial(_sizes, bucket, prefix)
+            with shared_limits(self.options, is_left, many=True, sizes=sizes) as limits:
 
                 def download_one(entry: cb.Entry) -> None:
                     relative = entry.name.removeprefix(prefix)
@@ -101,10 +102,8 @@ class TreeCopy:
             if stores.same_store and target_prefix.startswith(prefix):
                 entries = list(entries)  # to the end first: what is written is listed, too
 
-            def sizes() -> Iterator[int]:
-                return _sizes(stores.origin, prefix)
-
-            with self._limits(sizes) as limits:
+            sizes = partial(_sizes, stores.origin, prefix)
+            with shared_limits(self.options, many=True, sizes=sizes) as limits:
 
                 def copy_one(entry: cb.Entry) -> None:
                     target = target_prefix + entry.name.removeprefix(prefix)
@@ -114,15 +113,6 @@ class TreeCopy:
 
                 self._do_all(entries, copy_one, limits)
         return self.tally.report(quiet=self.options.quiet)
-
-    @contextmanager
-    def _limits(
-        self,
-        sizes: Callable[[], Iterable[int]],
-        is_resumable: Callable[[], bool] = lambda: False,
-    ) -> Iterator[SharedLimits]:
-        with shared_limits(self.options, is_resumable, many=True, sizes=sizes) as limits:
-            yield limits
 
     def _do_all(
         self, tasks: Iterable[Task], work: Callable[[Task], None], limits: SharedLimits

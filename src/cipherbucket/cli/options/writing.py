@@ -18,7 +18,7 @@ from cipherbucket.cli.options.parsing import assignments, is_url
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """How objects are written.
+    """How objects are written; fields are named as the arguments of the library's verbs.
 
     Attributes:
         content_type: Stored with the object, or None.
@@ -79,9 +79,8 @@ _OPTIONS = (
 def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command with SOURCE and TARGET these options; it gets them as ``writing``.
 
-    What is said of the SOURCE's region goes into ``access``.
-
-    The keys of --recipient are read only after it is clear that the options make sense.
+    What is said of the SOURCE's region goes into ``access``. The keys of --recipient are read only
+    after it is clear that the options make sense.
     """
 
     @wraps(function)
