@@ -16,7 +16,7 @@ import cipherbucket as cb
 from cipherbucket.cli.copying.local_files import files_below
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder
-from cipherbucket.cli.options.parsing import amount_of_bytes
+from cipherbucket.cli.options.parsing import byte_size
 from cipherbucket.cli.terminal import progress
 
 
@@ -203,10 +203,10 @@ def test_lines_of_progress_where_there_is_no_terminal(
 )
 def test_amounts_are_in_binary_units(text: str, size: int) -> None:
     context = click.Context(click.Command("x"))
-    assert amount_of_bytes(context, click.Option(["--x"]), text) == size
+    assert byte_size(context, click.Option(["--x"]), text) == size
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "K", "1e9", "1,5M", "10 X", "0.1", "nan"])
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter):
-        amount_of_bytes(click.Context(click.Command("x")), click.Option(["--x"]), text)
+        byte_size(click.Context(click.Command("x")), click.Option(["--x"]), text)

@@ -23,7 +23,7 @@ import click
 
 from cipherbucket import __version__
 from cipherbucket.cli.errors import EXIT_CODES, ended, reported
-from cipherbucket.cli.options.config import NAMED
+from cipherbucket.cli.options.config import CONFIG_OPTION
 from cipherbucket.cli.terminal.help import write_examples
 
 COMMANDS = {
@@ -153,7 +153,7 @@ def cli(
     credentials.
     """
     if config is not None:
-        context.meta[NAMED] = config
+        context.meta[CONFIG_OPTION] = config
     for name, value in (("OSS_REGION", region), ("OSS_ENDPOINT", endpoint)):
         if value is not None:
             os.environ[name] = value

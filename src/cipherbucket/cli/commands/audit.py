@@ -15,7 +15,7 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.options.access import KEY_OPTION, AccessOptions
 from cipherbucket.cli.options.config import current_config, split_url
-from cipherbucket.cli.options.key_labels import label_in
+from cipherbucket.cli.options.named_key import named_key
 from cipherbucket.cli.options.passes import JSON_LINES, workers_option
 from cipherbucket.cli.terminal.audit_text import text_of
 from cipherbucket.cli.terminal.help import Command
@@ -158,7 +158,7 @@ def _key_in(text: str) -> cb.MasterKey | str:
     Raises:
         UsageError: Neither.
     """
-    key = label_in(text)
+    key = named_key(text)
     if isinstance(key, cb.Description):
         return key.text
     # An id is no key that somebody has: it can be misspelled as a description can.

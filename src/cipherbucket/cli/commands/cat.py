@@ -20,7 +20,13 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.access import AccessOptions, access_options
-from cipherbucket.cli.options.parsing import files, http_range, is_special, is_url, split_object_url
+from cipherbucket.cli.options.parsing import (
+    complete_files,
+    http_range,
+    is_special,
+    is_url,
+    split_object_url,
+)
 from cipherbucket.cli.terminal.help import Command
 
 _PIPE = "-"
@@ -42,7 +48,7 @@ class _Range(TypedDict):
         "cipherbucket cat -k cmk.pem --as-name reports/q3.csv downloaded.csv",
     ),
 )
-@click.argument("urls", metavar="URL...", nargs=-1, required=True, shell_complete=files)
+@click.argument("urls", metavar="URL...", nargs=-1, required=True, shell_complete=complete_files)
 @click.option(
     "--range",
     "span",

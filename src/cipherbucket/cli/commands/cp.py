@@ -9,7 +9,7 @@ from cipherbucket.cli.copying.one_object import PIPE, ObjectCopy
 from cipherbucket.cli.copying.tree import TreeCopy
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
-from cipherbucket.cli.options.parsing import amount_of_bytes, files, is_url
+from cipherbucket.cli.options.parsing import byte_size, complete_files, is_url
 from cipherbucket.cli.options.writing import WriteOptions, write_options
 from cipherbucket.cli.terminal.help import Command
 
@@ -29,14 +29,14 @@ from cipherbucket.cli.terminal.help import Command
         "cipherbucket cp -k cmk.pem --format sealed --accept oss -r oss://old/ oss://new/",
     ),
 )
-@click.argument("source", shell_complete=files)
-@click.argument("target", shell_complete=files)
+@click.argument("source", shell_complete=complete_files)
+@click.argument("target", shell_complete=complete_files)
 @click.option("-r", "--recursive", is_flag=True, help="Copy a folder, or all objects below a URL.")
 @click.option("--if-absent", is_flag=True, help="Only where there is nothing of that name yet.")
 @click.option(
     "--size",
     metavar="SIZE",
-    callback=amount_of_bytes,
+    callback=byte_size,
     help="How many bytes come from stdin, exactly: then format oss needs no temporary file.",
 )
 @copy_options

@@ -152,7 +152,7 @@ def _described(recipient: cb.Recipient) -> str:
 
 
 @dataclass(frozen=True)
-class Listed:
+class TriedKey:
     """A key, and what came of trying it.
 
     Attributes:
@@ -206,41 +206,39 @@ def list_keys(named: tuple[str, ...], *, as_json: bool) -> int:
         )
     if config is not None and not as_json:
         say(f"stores and keys are those of {config.path}")
-    listed = []
+    failed = False
     for each in _tried(named, config):
-        listed.append(each)
+        failed = failed or each.failure is not None
         facts = each.facts()
         click.echo(json.dumps(facts) if as_json else "\n".join(_lines(facts)))
         if facts["writes"] and not facts["description"]:
             say(_NO_DESCRIPTION.format(printable(each.name)))
-    failures = [each for each in listed if each.failure is not None]
-    if config is not None and not named:
-        failures += _confused(config)
-    return _FAILED if failures else 0
+    confused = config is not None and not named and _say_which_are_confused(config)
+    return _FAILED if failed or confused else 0
 
 
-def _tried(named: tuple[str, ...], config: cb.Config | None) -> Iterator[Listed]:
+def _tried(named: tuple[str, ...], config: cb.Config | None) -> Iterator[TriedKey]:
     entries = config.keys if config is not None else {}
     for name in named or entries:
         entry, key = entries.get(name), None
         try:
             key = config.key(name) if config is not None and not named else load_key(name)
-            yield Listed(name, entry, key, cb.try_key(key))
+            yield TriedKey(name, entry, key, cb.try_key(key))
         except cb.CipherbucketError as error:
-            yield Listed(name, entry, key, failure=one_line(error))
+            yield TriedKey(name, entry, key, failure=one_line(error))
 
 
-def _confused(config: cb.Config) -> list[Listed]:
-    """Say which keys of a rule could not be told apart."""
-    found: dict[str, Listed] = {}
+def _say_which_are_confused(config: cb.Config) -> bool:
+    """Say which keys of a rule could not be told apart, and return whether there are any."""
+    messages: dict[str, None] = {}
     for rule in (*config.rules, None):
         try:
             config.ring(rule)
         except cb.MasterKeyError as error:
-            found[error.message] = Listed(rule.at if rule is not None else "", None)
-    for message in found:
+            messages[error.message] = None
+    for message in messages:
         say(printable(message))
-    return list(found.values())
+    return bool(messages)
 
 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:

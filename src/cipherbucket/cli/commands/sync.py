@@ -23,7 +23,7 @@ from cipherbucket.cli.copying.tree import refuse_useless_key
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
-from cipherbucket.cli.options.parsing import files, is_url, split_tree_url
+from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
 from cipherbucket.cli.options.writing import WriteOptions, write_options
 
 
@@ -44,8 +44,8 @@ def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         "cipherbucket sync -k cmk.pem --checksum photos oss://bucket/photos",
     ),
 )
-@click.argument("source", shell_complete=files)
-@click.argument("target", shell_complete=files)
+@click.argument("source", shell_complete=complete_files)
+@click.argument("target", shell_complete=complete_files)
 @click.option(
     "-r",
     "--recursive",

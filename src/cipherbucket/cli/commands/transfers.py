@@ -18,7 +18,7 @@ from cipherbucket.cli.copying.local_files import TEMPORARY
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.config import open_without_keys, split_url
-from cipherbucket.cli.options.parsing import files
+from cipherbucket.cli.options.parsing import complete_files
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import count, duration, printable
 
@@ -32,7 +32,7 @@ from cipherbucket.text import count, duration, printable
         "cipherbucket transfers --clear -f oss://bucket/backups/",
     ),
 )
-@click.argument("url", required=False, shell_complete=files)
+@click.argument("url", required=False, shell_complete=complete_files)
 @click.option(
     "--clear",
     is_flag=True,

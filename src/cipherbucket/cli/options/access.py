@@ -19,7 +19,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.config import KeyName, current_config, load_key
-from cipherbucket.cli.options.parsing import assignments
+from cipherbucket.cli.options.parsing import names_with_values
 
 OSS = "oss"
 SEALED = "sealed"
@@ -277,7 +277,7 @@ _CONTEXT = click.option(
     "--context",
     metavar="NAME=VALUE",
     multiple=True,
-    callback=assignments,
+    callback=names_with_values,
     help="Format sealed: a pair that objects are bound to and that is stored nowhere; who reads"
     " has to give what the writer gave. No place for a secret: other users of the machine see"
     " command lines. Repeatable.",

@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 import cipherbucket as cb
 from cipherbucket.cli.terminal.passphrases import passphrase_of
 
-NAMED = "cipherbucket.named-config"
+CONFIG_OPTION = "cipherbucket.named-config"
 """Where the context keeps what ``--config`` says."""
 _READ = "cipherbucket.config.config"
 _KMS = "kms:"
@@ -34,7 +34,7 @@ def current_config() -> cb.Config | None:
     context = click.get_current_context(silent=True)
     kept = context.meta if context is not None else {}
     if _READ not in kept:
-        named = kept.get(NAMED)
+        named = kept.get(CONFIG_OPTION)
         there = named is not None or cb.find_config() is not None
         kept[_READ] = cb.load_config(named, passphrase=passphrase_of) if there else None
     config = kept[_READ]

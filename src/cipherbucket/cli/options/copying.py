@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.parsing import amount_of_bytes
+from cipherbucket.cli.options.parsing import byte_size
 from cipherbucket.cli.options.passes import rate_option, workers_option
 
 LARGE = 16 << 20
@@ -76,7 +76,7 @@ _OPTIONS = (
     click.option(
         "--part-size",
         metavar="SIZE",
-        callback=amount_of_bytes,
+        callback=byte_size,
         help="Bytes of a part of a large file: 32M. Default: 16M, or more for very large files.",
     ),
     click.option(

@@ -18,12 +18,14 @@ _POWERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-def files(_context: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
+def complete_files(
+    _context: click.Context, _param: click.Parameter, begun: str
+) -> list[CompletionItem]:
     """Let the shell complete the name of a file, for an argument that may be a URL instead."""
     return [] if is_url(begun) else [CompletionItem(begun, type="file")]
 
 
-def assignments(
+def names_with_values(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
     """Turn a repeated option's NAME=VALUE into a mapping; click calls it."""
@@ -47,7 +49,7 @@ def http_range(ctx: click.Context, param: click.Parameter, value: str | None) ->
         raise click.BadParameter(f"{error}{hint}", ctx, param) from error
 
 
-def amount_of_bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+def byte_size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """Parse ``500K``, ``10M`` or ``1.5G``, in binary units; click calls it."""
     if value is None:
         return None

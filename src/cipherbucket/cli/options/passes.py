@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cipherbucket.cli.options.parsing import amount_of_bytes
+from cipherbucket.cli.options.parsing import byte_size
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -29,6 +29,6 @@ def rate_option(note: str = "") -> Decorator:
     return click.option(
         "--limit-rate",
         metavar="RATE",
-        callback=amount_of_bytes,
+        callback=byte_size,
         help=f"Most bytes a second: 500K, 10M, 1.5G (K is 1,024).{note}",
     )

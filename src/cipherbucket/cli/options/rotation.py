@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.key_labels import label
+from cipherbucket.cli.options.named_key import named_key_option
 from cipherbucket.cli.options.passes import RECURSIVE, rate_option, workers_option
 
 _OPTIONS = (
@@ -18,7 +18,7 @@ _OPTIONS = (
     click.option(
         "--only",
         metavar="KEY",
-        callback=label,
+        callback=named_key_option,
         help="Only objects of this key: NAME=VALUE or the JSON of its description, or its file.",
     ),
     click.option(

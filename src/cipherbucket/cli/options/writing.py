@@ -13,7 +13,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.options.access import SEALED, AccessOptions, of_sealed
 from cipherbucket.cli.options.config import KeyName, load_key, split_url
-from cipherbucket.cli.options.parsing import assignments, is_url
+from cipherbucket.cli.options.parsing import is_url, names_with_values
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ _OPTIONS = (
         "--metadata",
         metavar="NAME=VALUE",
         multiple=True,
-        callback=assignments,
+        callback=names_with_values,
         help="Metadata of the objects, stored in the clear; names of a-z, 0-9 and '-'. Repeatable.",
     ),
     click.option(

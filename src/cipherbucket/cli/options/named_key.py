@@ -10,7 +10,7 @@ import cipherbucket as cb
 from cipherbucket.cli.options.config import load_key
 
 
-def label_in(text: str) -> cb.MasterKey | cb.Description:
+def named_key(text: str) -> cb.MasterKey | cb.Description:
     """Read what names a key: the JSON of its description, NAME=VALUE, or its file.
 
     Raises:
@@ -24,10 +24,10 @@ def label_in(text: str) -> cb.MasterKey | cb.Description:
     return load_key(text)
 
 
-def label(
+def named_key_option(
     ctx: click.Context,  # noqa: ARG001  click's signature
     param: click.Parameter,  # noqa: ARG001
     value: str | None,
 ) -> cb.MasterKey | cb.Description | None:
     """Read an option that names a key; click calls it."""
-    return None if value is None else label_in(value)
+    return None if value is None else named_key(value)
