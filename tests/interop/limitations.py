@@ -1,6 +1,6 @@
 """What stands in a peer's own way, as data: which cells fail, how, and why.
 
-Law: a cell is `OK` unless a limitation here says otherwise; a cell that fails without one, or
+Rule: a cell is `OK` unless a limitation here says otherwise; a cell that fails without one, or
 works in spite of one, fails the test. Most of the list follows from one fact: several SDKs compare
 the *text* of a description, and no two families of SDKs write the same text for the same
 description.

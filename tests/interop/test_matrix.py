@@ -1,6 +1,6 @@
 """Each writer read by each reader, all cases, against the local endpoint.
 
-Law: a cell works, or `limitations` names the peer's own bug that keeps it from working. Neither a
+Rule: a cell works, or `limitations` names the peer's own bug that keeps it from working. Neither a
 new failure nor a new success goes unnoticed, and the page in the documentation shows what came of
 this run.
 """

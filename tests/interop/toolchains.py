@@ -1,6 +1,6 @@
 """Building the drivers with what this machine has: Go, a JDK with Maven, the Python SDKs.
 
-Law: what cannot be built is named, and in CI (``CI`` is set) it is a failure. Everything built
+Rule: what cannot be built is named, and in CI (``CI`` is set) it is a failure. Everything built
 goes to a folder of the environment, never into the source tree, and is kept until its sources
 change.
 """

@@ -1,7 +1,7 @@
 """What calls of oss2 and of the face came to, in a form in which the two can be compared.
 
-Law: nothing of a result is left out but what is random or a time (`VOLATILE`), of which the type is
-kept; and private names. Bodies are kept whole up to 64 bytes, else by their length and digest.
+Rule: nothing of a result is left out but what is random or a time (`VOLATILE`), of which the type
+is kept; and private names. Bodies are kept whole up to 64 bytes, else by their length and digest.
 """
 
 from __future__ import annotations

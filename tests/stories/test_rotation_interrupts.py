@@ -1,6 +1,6 @@
 """A pass is interrupted while the store takes its time: nothing is written once it has ended.
 
-Law: whoever gets control back after Ctrl-C finds a pass that has ended. A request that was under
+Rule: whoever gets control back after Ctrl-C finds a pass that has ended. A request that was under
 way may still be done, since nobody can call it back; no other follows it.
 """
 

@@ -1,6 +1,7 @@
 """Rotations killed with SIGKILL before and after every single request, and run again.
 
-Law: at no moment is there an object that neither key opens, and what is run again comes to its end.
+Rule: at no moment is there an object that neither key opens, and what is run again comes to its
+end.
 """
 
 from __future__ import annotations

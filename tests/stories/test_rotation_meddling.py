@@ -1,6 +1,6 @@
 """Somebody else writes while an object is rewrapped: before every single request.
 
-Law: their change stays. In OSS, which takes no condition with a write, a moment remains between
+Rule: their change stays. In OSS, which takes no condition with a write, a moment remains between
 the last look and the write (docs/rotation.md); what is lost there is theirs or ours, never both.
 """
 

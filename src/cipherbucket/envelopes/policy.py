@@ -1,6 +1,6 @@
 """What a bucket accepts on reading.
 
-Law: a bucket reads the formats its policy names and nothing else; plaintext only by name. Without
+Rule: a bucket reads the formats its policy names and nothing else; plaintext only by name. Without
 that, whoever can write to the store strips an envelope, or puts an older format in its place, and
 the reader takes the attacker's bytes for the owner's.
 """

@@ -1,6 +1,6 @@
 """Where format and keys meet on writing: an envelope and a cipher for a new object.
 
-Law: the data key is drawn here, or by the KMS that holds the first master key, for one object, and
+Rule: the data key is drawn here, or by the KMS that holds the first master key, for one object, and
 wrapped for its recipients; nothing that a store ever returned is sealed under.
 """
 

@@ -1,6 +1,6 @@
 """Beginning an upload of bytes that are stored already, where the answer may be lost.
 
-Law: no upload is left behind that nobody knows of, and none of anybody else's is touched. Another
+Rule: no upload is left behind that nobody knows of, and none of anybody else's is touched. Another
 copy of the same object has the same envelope, so that ours is known by what was not there before.
 """
 

@@ -2,7 +2,7 @@
 
 A copy takes envelope and metadata along; what is written in its own place gets others.
 
-Law: what arrives is what left. The bytes are of one version of the source, the CRC-64 of what
+Rule: what arrives is what left. The bytes are of one version of the source, the CRC-64 of what
 passed is compared with what both stores say, and the metadata come from the response that brings
 the bytes. Large objects go in ranges, several at once, each of which becomes a part; OSS demands
 the sizes of such parts in the envelope, where they are added if they are not there.
@@ -42,7 +42,7 @@ from cipherbucket.workers.threads import MEMORY, Halt, run, usual_workers
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.one_request import persist
 from cipherbucket.writing.part_requests import abort_quietly
-from cipherbucket.writing.replacing import Seen
+from cipherbucket.writing.replacing import ObjectToReplace
 
 _log = logging.getLogger("cipherbucket")
 
@@ -109,7 +109,7 @@ def copy_between(
 
 
 def rewrite(
-    seen: Seen,
+    seen: ObjectToReplace,
     *,
     metadata: Mapping[str, str],
     workers: int | None,

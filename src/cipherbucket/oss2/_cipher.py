@@ -1,6 +1,6 @@
 """The content cipher that providers are given: there is one, AES-256 in counter mode.
 
-Law: what a `CryptoBucket` encrypts never passes here; it has the library's own cipher. This one is
+Rule: what a `CryptoBucket` encrypts never passes here; it has the library's own cipher. This one is
 for programs that encrypt or decrypt with a `ContentCryptoMaterial` by hand, and it says what sizes
 of parts are possible. It is written to no pickle once it has a key.
 """

@@ -1,6 +1,6 @@
 """Where a `CryptoBucket`'s master keys come from, under oss2's names.
 
-Law: a provider is a ring of master keys and nothing more. Its own key writes; those of further
+Rule: a provider is a ring of master keys and nothing more. Its own key writes; those of further
 `EncryptionMaterials` read, and are looked up when an object asks for them, so that they may be
 added at any time. What is written is what oss2 writes, descriptions and wraps to the byte.
 

@@ -1,6 +1,6 @@
 """What programs see of HTTP: the session, answers, and headers whose case does not matter.
 
-Law: nothing is sent from here. Requests go through the store, which signs them and knows retries,
+Rule: nothing is sent from here. Requests go through the store, which signs them and knows retries,
 proxies and certificates; this module only shows what came back.
 """
 

@@ -1,6 +1,6 @@
 """The functions beside the calls that programs import; named as in oss2, where each has its home.
 
-Law: what is here is of use to a program. What oss2 needs for its own working is not here.
+Rule: what is here is of use to a program. What oss2 needs for its own working is not here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One object, read in any order: unlocked with its first fetch, and the very same at each other.
 
-Law: another body under the same name is an error, never a mixture. Of a sealed object whole chunks
+Rule: another body under the same name is an error, never a mixture. Of a sealed object whole chunks
 are handed on, since they have to be opened anyway.
 """
 

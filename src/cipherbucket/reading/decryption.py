@@ -1,6 +1,6 @@
 """Ciphertext that comes out of a store, turned into plaintext: one body class for each kind.
 
-Law: a byte is decrypted where the response says it lies. Of a sealed body nothing is given out but
+Rule: a byte is decrypted where the response says it lies. Of a sealed body nothing is given out but
 what was authentic: a batch of chunks is opened as a whole or not at all, and where the end of the
 object is told, its last chunk and its footer have been looked at before (docs/format.md, section
 14.6).

@@ -1,6 +1,6 @@
 """An object as a seekable binary file over range reads.
 
-Law: every fetch is bound to the object as it was at the first. Another body under the same name is
+Rule: every fetch is bound to the object as it was at the first. Another body under the same name is
 an error, never a mixture. Where a sealed object ends is told only after its last chunk was opened.
 
 What is asked for out of order is fetched as it was asked for, in one request. Who reads on where

@@ -1,7 +1,7 @@
 """A plain file with the body of a sealed object, read as if it were an object in a store.
 
-Law: a file that is replaced meanwhile is not mixed with its successor. It has no metadata: all that
-is known of it comes from its bytes.
+Rule: a file that is replaced meanwhile is not mixed with its successor. It has no metadata: all
+that is known of it comes from its bytes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Plaintext on its way out: a stream of one range.
 
-Law: the envelope comes from the response that brings the body, and the counter and the cut follow
+Rule: the envelope comes from the response that brings the body, and the counter and the cut follow
 what that response says it holds. A whole read is good only when its end was reached: then lengths,
 the CRC-64 of the ciphertext and, where it was recorded, the MD5 of the plaintext have been
 compared. In format ``oss`` these detect accidents, not tampering (docs/security.md); in ``sealed``

@@ -1,6 +1,6 @@
 """From a store's answer to the cipher of its object: policy, keys, binding, and the footer.
 
-Law: the envelope comes from the response that brings the body. The name that a sealed object is
+Rule: the envelope comes from the response that brings the body. The name that a sealed object is
 bound to is the one that was asked for, never one that the object tells; the footer is asked for
 recipients only on request, and for a name only to tell it in an error.
 """
@@ -168,12 +168,12 @@ def unlock(
                 binding=reading.binding,
             )
         except BindingError as error:
-            raise _telling_name(error, stored, info.envelope, reading, fetch) from error
+            raise _with_sealed_name(error, stored, info.envelope, reading, fetch) from error
         except WrongKeyError as error:
             if not from_body:
                 raise
             # Without a MAC a wrong name looks like a wrong key; the footer's name may fit.
-            raise _telling_name(error, stored, info.envelope, reading, fetch) from error
+            raise _with_sealed_name(error, stored, info.envelope, reading, fetch) from error
         info.check_lengths()
         return info, cipher
 
@@ -217,7 +217,7 @@ def _info_of_body(stored: StoredObject, fetch: Fetch) -> ObjectInfo:
     )
 
 
-def _telling_name(
+def _with_sealed_name(
     error: SecurityError, stored: StoredObject, envelope: Envelope, reading: Reading, fetch: Fetch
 ) -> SecurityError:
     """Find out which name the object was sealed under, if the footer proves it."""
@@ -239,13 +239,13 @@ def _telling_name(
             key=reading.key,
             binding=Binding(name, reading.context),
         )
-        told = BindingError(
+        moved = BindingError(
             f"the object was sealed under the name {name!r}",
             name=error.name,
             hint="someone moved it; if you know that it is yours, read it with as_name=",
         )
-        told.sealed_name = name
-        return told
+        moved.sealed_name = name
+        return moved
     return error
 
 
@@ -259,13 +259,13 @@ def _of_another_context(error: SecurityError, name: str, *, binds_context: bool)
             name=error.name,
             hint="someone altered the metadata; cipherbucket repair restores the first recipients",
         )
-    told = BindingError(
+    moved = BindingError(
         "the object was sealed with another context",
         name=error.name,
         hint="give the very pairs that it was written with: context={...}",
     )
-    told.sealed_name = name
-    return told
+    moved.sealed_name = name
+    return moved
 
 
 def _fetched(fetch: Fetch, span: StoredSpan, stored: StoredObject) -> bytes:

@@ -1,4 +1,9 @@
-"""Who can open a sealed object: ``cb.recipients.add(bucket, name, key)``."""
+"""Who can open a sealed object: ``cb.recipients.add(bucket, name, key)`` and its like.
+
+Rule: recipients change by rewriting metadata whose MAC was found right; the body is not touched.
+Functions over a `Bucket`, which is the last that they import. Another question or change that
+concerns recipients is a function of `change.py`, exported here.
+"""
 
 from cipherbucket.recipients.change import add, footer, remove, repair
 

@@ -31,11 +31,11 @@ from cipherbucket.reading.stream import open_stream
 from cipherbucket.reading.unlock import Reading, fetch_from
 from cipherbucket.stores.records import NOTHING, StoredObject
 from cipherbucket.workers.progress import Progress
-from cipherbucket.workers.rate_limit import Pace, check_speed
+from cipherbucket.workers.rate_limit import RateLimit, check_speed
 from cipherbucket.workers.threads import Halt
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.put import LARGE, upload_sized
-from cipherbucket.writing.replacing import Seen
+from cipherbucket.writing.replacing import ObjectToReplace
 from cipherbucket.writing.source import Source
 from cipherbucket.writing.unknown_length import SpooledUpload, StreamUpload, upload_stream
 
@@ -45,7 +45,7 @@ _STEP = 64 << 10
 
 
 @dataclass(frozen=True)
-class Renewal:
+class Reencryption:
     """How one object, or many, are written anew.
 
     Attributes:
@@ -121,35 +121,35 @@ def reencrypt(
     """
     check_speed(None, limit_rate)
     access = bucket.access
-    renewal = Renewal(key, context, kinds or (access.format,), recipients)
-    renewal.check(access.format)
+    reencryption = Reencryption(key, context, kinds or (access.format,), recipients)
+    reencryption.check(access.format)
     with named(name):
         seen = access.store.head(name)
-        return reencrypted_object(access, seen, renewal, Halt(limit_rate), progress)
+        return reencrypted_object(access, seen, reencryption, Halt(limit_rate), progress)
 
 
 def reencrypted_object(
     access: Access,
     seen: StoredObject,
-    renewal: Renewal,
+    reencryption: Reencryption,
     halt: Halt,
     progress: Progress | None = None,
 ) -> ObjectInfo:
     """Write an object that was just looked at anew; see `reencrypt`."""
     info = ObjectInfo.of(seen)
-    if info.format not in renewal.kinds:
+    if info.format not in reencryption.kinds:
         raise PolicyError(
             f"the object is of another kind: {info.format}",
             hint=f"kinds=[{info.format!r}] writes it anew in format {access.format!r}",
         )
-    reading = _reading_old(access, info, renewal)
-    sealing = _sealing_anew(access, info, reading, renewal)
+    reading = _reading_old(access, info, reencryption)
+    sealing = _sealing_anew(access, info, reading, reencryption)
     fetch = fetch_from(access.store, seen.name, seen.etag, seen.version_id)
-    replaced = Seen(access.store, seen, access.store.attributes(seen.name), halt)
-    pace = _Paced(halt)
+    replaced = ObjectToReplace(access.store, seen, access.store.attributes(seen.name), halt)
+    rate_limit = _SharedRateLimit(halt)
     with (
         open_stream(fetch, Span(), reading) as stream,
-        Source(stream, progress=progress, pace=pace) as body,
+        Source(stream, progress=progress, rate_limit=rate_limit) as body,
     ):
         if stream.info.envelope != info.envelope:
             raise replaced.changed()
@@ -177,19 +177,22 @@ def reencrypted_object(
     return there
 
 
-def _reading_old(access: Access, info: ObjectInfo, renewal: Renewal) -> Reading:
+def _reading_old(access: Access, info: ObjectInfo, reencryption: Reencryption) -> Reading:
     is_sealed = info.envelope is not None and info.envelope.seal is not None
     return replace(
         Reading.of(
-            access, info.name, key=renewal.key, context=renewal.context if is_sealed else NOTHING
+            access,
+            info.name,
+            key=reencryption.key,
+            context=reencryption.context if is_sealed else NOTHING,
         ),
         # Only the IV tells a wrong key; what it gave would be taken for the plaintext for ever.
-        policy=access.policy.admitting(renewal.kinds).strict(),
+        policy=access.policy.admitting(reencryption.kinds).strict(),
         format=info.format if info.envelope is not None else access.format,
     )
 
 
-def foresee(access: Access, info: ObjectInfo, renewal: Renewal) -> None:
+def foresee(access: Access, info: ObjectInfo, reencryption: Reencryption) -> None:
     """Refuse an object whose keys are missing; its body is not read.
 
     An object with several recipients is opened: which of the others need a key depends on it.
@@ -200,26 +203,28 @@ def foresee(access: Access, info: ObjectInfo, renewal: Renewal) -> None:
     """
     if (envelope := info.envelope) is None:
         return
-    reading = _reading_old(access, info, renewal)
+    reading = _reading_old(access, info, reencryption)
     reading.policy.admit(envelope)
-    if len(envelope.recipients) > 1 and access.format == SEALED and renewal.recipients is None:
+    if len(envelope.recipients) > 1 and access.format == SEALED and reencryption.recipients is None:
         other_recipients(access, info, reading)
-    elif len(envelope.recipients) == 1 and renewal.key is None:
+    elif len(envelope.recipients) == 1 and reencryption.key is None:
         (recipient,) = envelope.recipients
         reading.ring.find(recipient.algorithm, recipient.description)
 
 
-def _sealing_anew(access: Access, info: ObjectInfo, reading: Reading, renewal: Renewal) -> Sealing:
+def _sealing_anew(
+    access: Access, info: ObjectInfo, reading: Reading, reencryption: Reencryption
+) -> Sealing:
     """Return what seals an object for whom it was sealed before."""
     old = info.envelope.seal if info.envelope is not None else None
-    others: Sequence[MasterKey] = renewal.recipients or ()
-    if old is not None and access.format == SEALED and renewal.recipients is None:
+    others: Sequence[MasterKey] = reencryption.recipients or ()
+    if old is not None and access.format == SEALED and reencryption.recipients is None:
         others = other_recipients(access, info, reading)
     anew = partial(
         seal,
         access.ring,
         access.format,
-        binding=Binding(info.name, renewal.context if access.format == SEALED else NOTHING),
+        binding=Binding(info.name, reencryption.context if access.format == SEALED else NOTHING),
         bind_name=old is None or old.binds_name,
         recipients=with_further(access, others),
     )
@@ -246,13 +251,13 @@ def _write(
     if format == SEALED:
         return upload_stream(StreamUpload(to, *sealing()), body)
     if size > LARGE:
-        body.tell_size(size)
+        body.set_size(size)
         return upload_sized(to, body, sealing)
     return upload_stream(SpooledUpload(to, *sealing()), body)
 
 
-class _Paced(Pace):
-    """A pace that several streams share, and that ends when all have to stop."""
+class _SharedRateLimit(RateLimit):
+    """A rate limit that several streams share, and that ends when all have to stop."""
 
     def __init__(self, halt: Halt) -> None:
         super().__init__()

@@ -42,7 +42,7 @@ from cipherbucket.workers.progress import Progress
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt
 from cipherbucket.writing.one_request import persist
-from cipherbucket.writing.replacing import Seen
+from cipherbucket.writing.replacing import ObjectToReplace
 
 _log = logging.getLogger("cipherbucket")
 
@@ -51,7 +51,7 @@ Label = MasterKey | Recipient | Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Change:
+class KeyChange:
     """What is to become of the keys of one object, or of many.
 
     Attributes:
@@ -145,7 +145,7 @@ def rewrap(
     """
     check_speed(workers, limit_rate)
     access = bucket.access
-    change = Change(to or access.ring.writer(access.format), key, None, context, workers)
+    change = KeyChange(to or access.ring.writer(access.format), key, None, context, workers)
     change.check(access.ring)
     with named(name):
         seen = access.store.head(name)
@@ -155,7 +155,7 @@ def rewrap(
 def rewrapped_object(
     access: Access,
     seen: StoredObject,
-    change: Change,
+    change: KeyChange,
     halt: Halt,
     progress: Progress | None = None,
 ) -> ObjectInfo:
@@ -206,7 +206,7 @@ def _with_envelope(
     seen: StoredObject,
     info: ObjectInfo,
     envelope: Envelope,
-    change: Change,
+    change: KeyChange,
     halt: Halt,
     progress: Progress | None,
 ) -> ObjectInfo:
@@ -223,7 +223,7 @@ def _with_envelope(
         # Tried again right here, it knows its own change if an answer was lost.
         return ObjectInfo.of(persist(replaced))
     written = rewrite(
-        Seen(store, seen, store.attributes(info.name), halt),
+        ObjectToReplace(store, seen, store.attributes(info.name), halt),
         metadata=metadata,
         workers=change.workers,
         progress=progress,
@@ -239,7 +239,7 @@ def _with_envelope(
     return there
 
 
-def _is_made(envelope: Envelope, reading: Reading, change: Change) -> bool:
+def _is_made(envelope: Envelope, reading: Reading, change: KeyChange) -> bool:
     """Tell whether the new key opens what is labelled so, where labels are not believed.
 
     Keys of a KMS are, one by another: by default they open what any of them wrapped.
@@ -255,7 +255,7 @@ def _is_made(envelope: Envelope, reading: Reading, change: Change) -> bool:
     return False
 
 
-def _renewed(envelope: Envelope, reading: Reading, change: Change) -> Envelope:
+def _renewed(envelope: Envelope, reading: Reading, change: KeyChange) -> Envelope:
     """Return the envelope for the new key; nothing is written yet."""
     if envelope.seal is None:
         return rewrapped(envelope, change.to, *_unwrapped(envelope, reading))

@@ -18,8 +18,14 @@ from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.listing import every_object
 from cipherbucket.reading.info import ObjectInfo
-from cipherbucket.rotation.new_data_key import Renewal, foresee, reencrypted_object
-from cipherbucket.rotation.new_master_key import Change, Label, is_of, rewrappable, rewrapped_object
+from cipherbucket.rotation.new_data_key import Reencryption, foresee, reencrypted_object
+from cipherbucket.rotation.new_master_key import (
+    KeyChange,
+    Label,
+    is_of,
+    rewrappable,
+    rewrapped_object,
+)
 from cipherbucket.rotation.report import DONE, DUE, SKIPPED, RotationReport
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import NOTHING, Entry, StoredObject
@@ -59,7 +65,7 @@ def rewrap_all(
             that is replaced.
         key: Open all objects with this key, whatever their descriptions say.
         context: The pairs that sealed objects were written with.
-        dry_run: Change nothing; report what would be done.
+        dry_run: KeyChange nothing; report what would be done.
         workers: Objects at once; None for 16.
         limit_rate: Most bytes a second in all, where ciphertext has to be uploaded again.
         progress: Called with (objects looked at, None), some ten times a second.
@@ -73,7 +79,7 @@ def rewrap_all(
     check_speed(workers, limit_rate)
     access = bucket.access
     new, at_once = to or access.ring.writer(access.format), workers or WORKERS
-    change = Change(new, key, only, context, workers=1, memory=MEMORY // at_once)
+    change = KeyChange(new, key, only, context, workers=1, memory=MEMORY // at_once)
     change.check(access.ring)
     halt = Halt(limit_rate)
 
@@ -117,7 +123,7 @@ def reencrypt_all(
         context: The pairs that sealed objects were written with; also those of the new ones.
         kinds: Which kinds of objects; None for the bucket's own format alone.
         recipients: Format ``sealed``: instead of the recipients that objects have.
-        dry_run: Change nothing; report what would be done.
+        dry_run: KeyChange nothing; report what would be done.
         workers: Objects at once; None for 4.
         limit_rate: Most bytes of plaintext a second in all.
         progress: Called with (objects looked at, None), some ten times a second.
@@ -129,25 +135,25 @@ def reencrypt_all(
     """
     check_speed(workers, limit_rate)
     access = bucket.access
-    renewal = Renewal(key, context, tuple(kinds or (access.format,)), recipients)
-    renewal.check(access.format)
+    reencryption = Reencryption(key, context, tuple(kinds or (access.format,)), recipients)
+    reencryption.check(access.format)
     writer = access.ring.writer(access.format)
     halt = Halt(limit_rate)
 
     def work(seen: StoredObject, info: ObjectInfo) -> Outcome:
-        if info.format not in renewal.kinds:
+        if info.format not in reencryption.kinds:
             return _skipped(info, f"of kind {info.format}")
         if only is not None and not _has(info, only):
             return _skipped(info, "of another key")
         if dry_run:
-            foresee(access, info, renewal)
+            foresee(access, info, reencryption)
             return Outcome(info.name, DUE, seen.size, {"moved": 2 * seen.size})
-        return _done(seen, reencrypted_object(access, seen, renewal, halt), 2 * seen.size)
+        return _done(seen, reencrypted_object(access, seen, reencryption, halt), 2 * seen.size)
 
     whom = ["-"] if recipients is None else [each.id for each in recipients]
     by = (writer.id, _text(writer), _text(only), key.id if key else "", str(dry_run))
     further = (each.id for each in access.recipients)
-    what = (*by, access.format, *sorted(renewal.kinds), *whom, "and", *further)
+    what = (*by, access.format, *sorted(reencryption.kinds), *whom, "and", *further)
     at_once = workers or RENEWING_WORKERS
     return _pass(bucket, "reencrypt", prefix, what, work, at_once, halt, progress, dry_run=dry_run)
 
@@ -192,7 +198,7 @@ def _is_fixed(store: Store, info: ObjectInfo) -> bool:
     return fixed is not None and any(name.startswith(fixed) for name in texts)
 
 
-def _not_rewrapped(info: ObjectInfo, change: Change) -> str | None:
+def _not_rewrapped(info: ObjectInfo, change: KeyChange) -> str | None:
     """Say why an object is left as it is, if its labels tell."""
     if info.envelope is None:
         return "not encrypted"

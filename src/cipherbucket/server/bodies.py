@@ -1,6 +1,6 @@
 """Bodies in a store, shared by versions and parts, and readers that lay several end to end.
 
-Law: a body is written once under a random name and never changed. One that nothing names any more
+Rule: a body is written once under a random name and never changed. One that nothing names any more
 is removed, but not while somebody reads it: readers pin what they read.
 """
 

@@ -1,6 +1,6 @@
 """The errors that the endpoint answers: OSS's codes, statuses and EC numbers.
 
-Law: an error is the exception `OssError` wherever it arises, and becomes XML in one place. EC
+Rule: an error is the exception `OssError` wherever it arises, and becomes XML in one place. EC
 numbers are those of Alibaba Cloud's public pages; where none is known it is `UNKNOWN_EC`, never an
 invented one.
 """

@@ -1,6 +1,6 @@
 """Faults on request, so that retries, resumes and checks can be tried.
 
-Law: which request meets which fault depends on the seed, on what is asked for and on how often it
+Rule: which request meets which fault depends on the seed, on what is asked for and on how often it
 was asked before, never on time or on the order in which threads come. The same program against the
 same seed meets the same faults.
 

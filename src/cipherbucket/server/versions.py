@@ -1,6 +1,6 @@
 """Versions of objects: which one a name means, what writing and deleting do to the others.
 
-Law: a bucket that never kept versions has one version ``null`` of each name, and a write replaces
+Rule: a bucket that never kept versions has one version ``null`` of each name, and a write replaces
 it. With versioning enabled every write adds one with an id of its own, and a delete adds a marker.
 Suspended, writes and deletes replace the version ``null`` again and leave the others alone.
 """

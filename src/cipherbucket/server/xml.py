@@ -1,6 +1,6 @@
 """XML as OSS writes and reads it: elements in order, no attributes, no namespaces.
 
-Law: a document is built from (name, content) pairs, and one that comes in is read without entities
+Rule: a document is built from (name, content) pairs, and one that comes in is read without entities
 or document types, to a bounded size.
 """
 

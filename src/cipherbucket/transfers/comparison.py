@@ -1,6 +1,6 @@
 """Whether a file is what an object holds, found out without fetching the object.
 
-Law: a comparison sends nothing. The file is encrypted under the object's own key, in memory, and
+Rule: a comparison sends nothing. The file is encrypted under the object's own key, in memory, and
 the CRC-64 of that is compared with the one the store keeps; no digest of plaintext is made or
 stored. A CRC finds accidents and honest changes: who writes to the store can make it fit, so what
 must be certain is read (docs/security.md).

@@ -1,6 +1,6 @@
 """A large object to a file in ranges: in parallel, resumable, and good before it appears.
 
-Law: every range is of the object that was looked at first. A range that an earlier call finished
+Rule: every range is of the object that was looked at first. A range that an earlier call finished
 is read back from the temporary file, encrypted again and compared with what the journal holds of
 its ciphertext, so that no digest of plaintext lies on the disk. The file appears when all of it was
 found good: in format ``oss`` by size and the CRC-64 of the ranges together, in ``sealed`` by every

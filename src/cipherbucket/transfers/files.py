@@ -37,7 +37,7 @@ from cipherbucket.transfers.target_file import save
 from cipherbucket.transfers.upload import forget_upload, upload_file
 from cipherbucket.transfers.upload_session import Upload
 from cipherbucket.workers.progress import Progress
-from cipherbucket.workers.rate_limit import Pace, check_speed
+from cipherbucket.workers.rate_limit import RateLimit, check_speed
 from cipherbucket.workers.threads import usual_workers
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.multipart import part_plan
@@ -100,8 +100,8 @@ def upload(
         if file is None:
             if isinstance(body, Path):
                 _forget(partial(forget_upload, access.store, to.name, body), options.state)
-            pace = Pace(options.limit_rate)
-            with Source(body, progress=options.progress, pace=pace) as source:
+            rate_limit = RateLimit(options.limit_rate)
+            with Source(body, progress=options.progress, rate_limit=rate_limit) as source:
                 stored = store_source(to, source, sealing, streamed=access.format == SEALED)
             return ObjectInfo.of(stored)
         task = Upload(
@@ -143,7 +143,7 @@ def download(
     with incoming, named(name):
         if info.size <= options.most_in_one_request or reading.footer_recipients:
             with _whole(store, incoming, info, cipher, options.progress) as stream:
-                save(stream, path, Pace(options.limit_rate))
+                save(stream, path, RateLimit(options.limit_rate))
             _forget(partial(forget_download, store, path), options.state)
             return info
         if isinstance(cipher, Sealed) and info.size > LARGE_CLAIM:

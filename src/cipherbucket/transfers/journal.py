@@ -1,6 +1,6 @@
 """What a transfer must remember to go on after a crash: one append-only file each.
 
-Law: a line is on the disk before what it tells of happens. Every line carries a checksum; a last
+Rule: a line is on the disk before what it tells of happens. Every line carries a checksum; a last
 line without its end was never acted upon and counts as not written, any other fault makes the
 journal unusable, and the transfer begins anew under a new data key. A journal holds wrapped keys
 and keyed tags, no key, no plaintext and no digest of it; only its owner can read it (0600), and a
@@ -37,8 +37,8 @@ Line = Mapping[str, Any]
 
 def state_folder() -> Path:
     """Return where journals lie: ``CIPHERBUCKET_STATE``, or the user's state directory."""
-    if told := os.environ.get("CIPHERBUCKET_STATE"):
-        return Path(told)
+    if folder := os.environ.get("CIPHERBUCKET_STATE"):
+        return Path(folder)
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     try:
         return Path(base).expanduser() / "cipherbucket" / "transfers"
@@ -335,8 +335,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _parsed(line: bytes) -> Line:
-    text, _, told = line.rpartition(b" ")
-    if told != f"{crc64(text):016x}".encode():
+    text, _, checksum = line.rpartition(b" ")
+    if checksum != f"{crc64(text):016x}".encode():
         raise ValueError("a line was damaged")
     value = json.loads(text)
     if not isinstance(value, dict):

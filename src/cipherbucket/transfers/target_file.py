@@ -17,18 +17,20 @@ from pathlib import Path
 from cipherbucket.errors import UsageError
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.stream import ObjectStream
-from cipherbucket.workers.rate_limit import Pace
+from cipherbucket.workers.rate_limit import RateLimit
 from cipherbucket.writing.source import local_path
 
 
-def save(stream: ObjectStream, target: str | os.PathLike[str], pace: Pace | None = None) -> None:
+def save(
+    stream: ObjectStream, target: str | os.PathLike[str], rate_limit: RateLimit | None = None
+) -> None:
     """Write a stream to a file; the file appears, or is replaced, only when all of it is good.
 
     Args:
         stream: Read from where it stands to its end.
         target: A new file is readable by its owner alone (0600); one that is replaced keeps its
             permissions. A link is followed; a device or a pipe is refused.
-        pace: Waits before each block is asked for.
+        rate_limit: Waits before each block is asked for.
 
     Raises:
         UsageError: The target cannot be written.
@@ -36,13 +38,13 @@ def save(stream: ObjectStream, target: str | os.PathLike[str], pace: Pace | None
         StoreError: The store failed meanwhile.
     """
     place = Target(target)
-    pace = pace or Pace()
-    buffer = memoryview(bytearray(max(1, min(pace.block(BLOCK), stream.length))))
+    rate_limit = rate_limit or RateLimit()
+    buffer = memoryview(bytearray(max(1, min(rate_limit.block(BLOCK), stream.length))))
     try:  # around the opening too: a signal may come right after it
         descriptor = place.create_unnamed(stream.length)
         try:
             while True:
-                pace.wait(min(len(buffer), stream.body.left))
+                rate_limit.wait(min(len(buffer), stream.body.left))
                 if not (count := stream.readinto(buffer)):
                     break
                 place.write(descriptor, buffer[:count])

@@ -1,6 +1,6 @@
 """A file to an object in parts: in parallel, resumable, and never two plaintexts under one key.
 
-Law: before the first byte of a part leaves, the journal holds a keyed tag of its ciphertext. An
+Rule: before the first byte of a part leaves, the journal holds a keyed tag of its ciphertext. An
 upload that is resumed reads and encrypts every such part again and compares. If one differs, the
 upload is aborted and begins anew under a new data key; a part that no line names never left, and is
 sent as the file is now. A journal is believed only under the key that it names: its first lines are
@@ -112,7 +112,7 @@ def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None)
         raise
     if journal is not None:
         try:
-            mac = cipher.journal_mac(_told(journal.header, upload_id))
+            mac = cipher.journal_mac(_journal_text(journal.header, upload_id))
             journal.append({"upload_id": upload_id, "mac": mac.hex()})
         except BaseException:
             abort_quietly(to.store, to.name, upload_id)
@@ -213,8 +213,10 @@ def _reopened(upload: Upload, path: Path, descriptor: int, journal: Journal) -> 
     cipher = upload.unseal(envelope)
     if isinstance(cipher, Sealed):
         cipher = cipher.with_footer(base64.b64decode(first["footer"]))
-    told = bytes.fromhex(journal.lines[1]["mac"])
-    if not hmac.compare_digest(told, cipher.journal_mac(_told(first, first["upload_id"]))):
+    recorded = bytes.fromhex(journal.lines[1]["mac"])
+    if not hmac.compare_digest(
+        recorded, cipher.journal_mac(_journal_text(first, first["upload_id"]))
+    ):
         # Whoever can change the file could name an envelope whose key has encrypted before.
         raise UsageError("the journal was altered")
     plan = PartPlan(int(first["data_size"]), int(first["part_size"]), cipher.layout)
@@ -222,7 +224,7 @@ def _reopened(upload: Upload, path: Path, descriptor: int, journal: Journal) -> 
     return Session(upload, descriptor, journal, first["upload_id"], plan, envelope, cipher, tags)
 
 
-def _told(header: Line, upload_id: str) -> bytes:
+def _journal_text(header: Line, upload_id: str) -> bytes:
     """Return what of a journal's first lines is authenticated: all that an upload goes on by."""
     facts = {name: value for name, value in header.items() if name != "upload_id"}
     return json.dumps([facts, upload_id], sort_keys=True).encode()

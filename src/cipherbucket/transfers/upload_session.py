@@ -1,9 +1,9 @@
 """One upload in parts under one key: what is sent, what is compared, what is given up.
 
-Law: before the first byte of a part leaves, the journal holds a keyed tag of its ciphertext. A part
-that a line names is sent only if its ciphertext is the very same. What the store says of an upload
-is believed only where it cannot matter: a part that it claims to have must have the size and CRC-64
-that were computed here.
+Rule: before the first byte of a part leaves, the journal holds a keyed tag of its ciphertext. A
+part that a line names is sent only if its ciphertext is the very same. What the store says of an
+upload is believed only where it cannot matter: a part that it claims to have must have the size and
+CRC-64 that were computed here.
 """
 
 from __future__ import annotations

@@ -19,16 +19,16 @@ class Ticker:
     def __init__(self, progress: Progress | None) -> None:
         self._progress = _Line() if progress is True else progress or None
         self._next = 0.0
-        self._told: tuple[int, int | None] | None = None
+        self._reported: tuple[int, int | None] | None = None
 
     def tick(self, done: int, total: int | None) -> None:
         """Tell how far it got; the last call, ``done == total``, always passes."""
         if self._progress is None:
             return
         now = time.monotonic()
-        if (done, total) != self._told and (now >= self._next or done == total):
+        if (done, total) != self._reported and (now >= self._next or done == total):
             self._next = now + _INTERVAL
-            self._told = (done, total)
+            self._reported = (done, total)
             self._progress(done, total)
 
 

@@ -10,7 +10,7 @@ _STEP = 64 << 10
 """Blocks are multiples of this, which is a multiple of every format's chunk."""
 
 
-class Pace:
+class RateLimit:
     """Waits before bytes are moved, so that they move no faster than a rate.
 
     Law: a stream that was slower by itself is not made slower still; nor may it then be faster for

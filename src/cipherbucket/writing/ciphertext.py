@@ -1,6 +1,6 @@
 """A plaintext's encryption on its way to the store.
 
-Law: the same key and counter never see two plaintexts. A body may be sent twice only when the
+Rule: the same key and counter never see two plaintexts. A body may be sent twice only when the
 same ciphertext is certain to come out: when the source is immutable bytes, or when the ciphertext
 itself was kept. Everything else must be sealed anew under a new data key, if the source can be
 read again, or fails.
@@ -247,7 +247,7 @@ def _encrypted(
     because a store that has every byte it was promised may make the object visible at once.
     """
     process = os.getpid()
-    plain, out = cipher.buffers(max(1, min(source.pace.block(BLOCK), size)))
+    plain, out = cipher.buffers(max(1, min(source.rate_limit.block(BLOCK), size)))
     md5 = hashlib.md5(usedforsecurity=False) if content_md5 is not None else None
     block = plain[:0]
     done = 0

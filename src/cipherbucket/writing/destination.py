@@ -13,7 +13,7 @@ from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body
 from cipherbucket.stores.records import Match, StoredObject
 from cipherbucket.writing.one_request import write_kept
-from cipherbucket.writing.replacing import Seen
+from cipherbucket.writing.replacing import ObjectToReplace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Destination:
     headers: Mapping[str, str]
     if_absent: bool = False
     if_match: str | None = None
-    replacing: Seen | None = None
+    replacing: ObjectToReplace | None = None
 
     @classmethod
     def of(

@@ -1,6 +1,6 @@
 """An object as a binary file to write to.
 
-Law: nothing is visible before `close`, and nothing ever is if writing failed, the ``with`` block
+Rule: nothing is visible before `close`, and nothing ever is if writing failed, the ``with`` block
 was left by an exception, or the file was forgotten. The keystream belongs to one process: a forked
 one can neither write nor end it.
 """

@@ -1,6 +1,6 @@
 """A multipart upload whose parts the caller hands over, in any order and in parallel.
 
-Law: one data key and one counter for the whole object, so a part's place never sees two
+Rule: one data key and one counter for the whole object, so a part's place never sees two
 plaintexts. A part that arrived is final. A part that failed may be handed over again, and is sent
 only if it is the very same; anything else needs a new upload, which draws a new data key. What
 the store says of the upload is compared with what we hold, and never encrypted under.

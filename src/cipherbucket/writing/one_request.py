@@ -1,6 +1,6 @@
 """Sealing a body and sending it, once or again.
 
-Law: what is sent again is the same ciphertext, or the body read again and sealed under a new data
+Rule: what is sent again is the same ciphertext, or the body read again and sealed under a new data
 key, or an error that says so. The same key and counter never see two plaintexts.
 """
 

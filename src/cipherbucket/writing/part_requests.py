@@ -1,6 +1,6 @@
 """The requests of an upload in parts, each tried again while the store's failure may pass.
 
-Law: what is sent again is the same ciphertext. An upload is known by its own envelope, never by
+Rule: what is sent again is the same ciphertext. An upload is known by its own envelope, never by
 what a store says of it: one that was begun although its answer was lost is found by that envelope
 and aborted, and an object is ours only if it carries that envelope.
 """
@@ -27,7 +27,7 @@ from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body
 from cipherbucket.stores.records import Part, StoredObject
 from cipherbucket.writing.one_request import ATTEMPTS, persist
-from cipherbucket.writing.replacing import Seen
+from cipherbucket.writing.replacing import ObjectToReplace
 
 _log = logging.getLogger("cipherbucket")
 
@@ -87,7 +87,7 @@ def complete_upload(
     *,
     stored_size: int,
     if_absent: bool,
-    replacing: Seen | None = None,
+    replacing: ObjectToReplace | None = None,
 ) -> StoredObject:
     """Make the object of its parts, and see that it is what was sent.
 

@@ -1,6 +1,6 @@
 """How a body gets into a store: in one piece, or in parts.
 
-Law: what can be read again is sent in one piece, and sealed anew if that fails. What can be read
+Rule: what can be read again is sent in one piece, and sealed anew if that fails. What can be read
 only once goes in parts above 16 MiB, each kept as ciphertext until the store has it, so that a
 failure costs a part and not the body.
 """
@@ -54,7 +54,7 @@ def put(
         )
     with named(to.name), Source(body, progress=progress) as source:
         if size is not None:
-            source.tell_size(size)
+            source.set_size(size)
         stored = store_source(to, source, sealing, streamed=streamed, content_md5=content_md5)
     _log.info("put %r: %d bytes", to.name, stored.size)
     return ObjectInfo.of(stored)
@@ -89,7 +89,7 @@ def store_source(
 
 
 def upload_sized(to: Destination, source: Source, seal: Sealing) -> StoredObject:
-    """Send a body whose length was told part by part, in order.
+    """Send a body whose length is known, part by part, in order.
 
     Raises:
         SourceError: It has fewer or more bytes; the upload was aborted.
@@ -109,8 +109,8 @@ def upload_sized(to: Destination, source: Source, seal: Sealing) -> StoredObject
             ciphertext, count = encrypt_part(source, cipher, start, stop, last=last)
             more = last and source.read_into(memoryview(bytearray(1)))
             if count < stop - start or more:
-                told = "more" if more else f"only {start + count:,}"
-                raise SourceError(f"the body was said to have {size:,} bytes and has {told}")
+                found = "more" if more else f"only {start + count:,}"
+                raise SourceError(f"the body was said to have {size:,} bytes and has {found}")
             parts.append(send_part(to.store, to.name, upload_id, number, ciphertext, envelope))
             source.report(stop, last=last)
         return complete_upload(

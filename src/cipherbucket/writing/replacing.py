@@ -1,6 +1,6 @@
 """Writing over an object that was looked at, and over no other.
 
-Law: what is replaced is what was seen. The object is looked at right before, after an upload in
+Rule: what is replaced is what was seen. The object is looked at right before, after an upload in
 parts also its ACL and tags, which no ETag tells of; a store that can holds at the very moment of
 the write that body, metadata and headers are still the same. What remains elsewhere is the moment
 between the two requests (docs/rotation.md).
@@ -19,7 +19,7 @@ from cipherbucket.workers.threads import Halt
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObjectToReplace:
     """An object that is to be replaced, as it was when it was looked at.
 
     Attributes:
@@ -60,7 +60,7 @@ class Seen:
         except ObjectNotFoundError as error:
             raise self.changed() from error
         self.halt.passed(0)
-        if _told(there) == _told(self.stored):
+        if _state_of(there) == _state_of(self.stored):
             if headers != self.headers:
                 raise self.changed()
             return None
@@ -77,7 +77,7 @@ class Seen:
         )
 
 
-def _told(stored: StoredObject) -> tuple[object, ...]:
+def _state_of(stored: StoredObject) -> tuple[object, ...]:
     """Return what tells one state of an object from another; new metadata leave an ETag alone."""
     return stored.etag, stored.metadata, stored.headers, stored.version_id
 

@@ -1,6 +1,6 @@
 """The plaintext of an object on its way in: bytes, a path, a file object or an iterable.
 
-Law: a source knows whether reading it again is certain to give the same bytes, and whether it can
+Rule: a source knows whether reading it again is certain to give the same bytes, and whether it can
 be read again at all; what depends on either asks here and nowhere else.
 """
 
@@ -15,7 +15,7 @@ from typing import IO, BinaryIO, Protocol, Self, cast
 
 from cipherbucket.errors import CipherbucketError, SourceError, UsageError
 from cipherbucket.workers.progress import Progress, Ticker
-from cipherbucket.workers.rate_limit import Pace
+from cipherbucket.workers.rate_limit import RateLimit
 
 PutBody = bytes | bytearray | memoryview | os.PathLike[str] | BinaryIO | IO[bytes] | Iterable[bytes]
 """What can be put: bytes, a path, a binary file object, or an iterable of bytes."""
@@ -31,10 +31,10 @@ class Source:
     Args:
         body: A ``str`` is none of these: encode it, or make it a ``pathlib.Path``.
         progress: Told as the plaintext is read.
-        pace: Waits before what was read goes on.
+        rate_limit: Waits before what was read goes on.
 
     Attributes:
-        pace: Tells also in what blocks to read.
+        rate_limit: Also says in what blocks to read.
         size: Length in bytes; None when it shows only at the end.
         immutable: Whether reading again is certain to give the same bytes.
         rereadable: Whether it can be read again at all.
@@ -45,14 +45,18 @@ class Source:
     """
 
     def __init__(
-        self, body: PutBody, *, progress: Progress | None = None, pace: Pace | None = None
+        self,
+        body: PutBody,
+        *,
+        progress: Progress | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> None:
         self._owned: io.FileIO | None = None
         self._state: tuple[int, int] | None = None
         self._origin = 0
         self.immutable = False
         self._ticker = Ticker(progress)
-        self.pace = pace or Pace()
+        self.rate_limit = rate_limit or RateLimit()
         self.rereadable = True
         self.size: int | None
         self._reader: _Reader
@@ -94,7 +98,7 @@ class Source:
             file.seek(self._origin)
             self.rereadable = True
 
-    def tell_size(self, size: int) -> None:
+    def set_size(self, size: int) -> None:
         """Take the word of somebody who knows how many bytes will come.
 
         Raises:
@@ -143,7 +147,7 @@ class Source:
             if not 0 <= count <= len(buffer) - filled:
                 raise SourceError("the body says that it gave more bytes than there was room for")
             filled += count
-            self.pace.wait(count)
+            self.rate_limit.wait(count)
         return filled
 
     def check_unchanged(self) -> None:

@@ -19,7 +19,7 @@ from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.records import StoredObject, Upload
 from cipherbucket.workers.threads import MEMORY, Halt
 from cipherbucket.writing.one_request import ATTEMPTS
-from cipherbucket.writing.replacing import Seen
+from cipherbucket.writing.replacing import ObjectToReplace
 
 PART = 102_400
 SIZE = 3 * PART + 5
@@ -289,7 +289,7 @@ def test_nobody_is_told_to_delete_what_was_written_in_its_place(length: int, lie
     store = Lying()
     store.put("a", DATA[:length], metadata=ENVELOPE)
     store.lies = (lies,)
-    seen = Seen(store, store.head("a"), store.attributes("a"), Halt())
+    seen = ObjectToReplace(store, store.head("a"), store.attributes("a"), Halt())
     metadata = ENVELOPE | {"client-side-encryption-key": "CCCC"}
     with pytest.raises(IntegrityError) as refused:
         rewrite(seen, metadata=metadata, workers=1)

@@ -12,7 +12,7 @@ from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.objects.store_to_store import copy_between
 from cipherbucket.stores.bodies import RawBody
 from cipherbucket.stores.records import StoredObject
-from cipherbucket.workers.rate_limit import Pace
+from cipherbucket.workers.rate_limit import RateLimit
 
 MIB = 1 << 20
 PLAIN = bytes(i % 251 for i in range(3 * MIB + 5))
@@ -148,13 +148,13 @@ def test_a_small_download_keeps_to_the_rate_all_along(
 
 
 def test_what_is_slow_by_itself_is_not_made_slower(clock: Clock) -> None:
-    pace = Pace(1000)
+    rate_limit = RateLimit(1000)
     for _ in range(5):
         clock.now += 2
-        pace.wait(1000)
+        rate_limit.wait(1000)
     assert clock.slept == []
-    pace.wait(1000)
-    pace.wait(1000)
+    rate_limit.wait(1000)
+    rate_limit.wait(1000)
     assert sum(clock.slept) >= 1, "what it did not use is not saved up"
 
 
@@ -163,7 +163,7 @@ def test_what_is_slow_by_itself_is_not_made_slower(clock: Clock) -> None:
     [(None, MIB), (1, 65_536), (200_000, 196_608), (1e9, MIB), (float("inf"), MIB)],
 )
 def test_blocks_are_smaller_where_the_rate_is_low(rate: float | None, block: int) -> None:
-    assert Pace(rate).block(MIB) == block
+    assert RateLimit(rate).block(MIB) == block
 
 
 @pytest.mark.parametrize(

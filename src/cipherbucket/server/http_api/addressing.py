@@ -1,6 +1,6 @@
 """Which bucket and object a request addresses, by host name and path.
 
-Law: a host name below the endpoint's own leads with the bucket (``bucket.localhost``, or a name as
+Rule: a host name below the endpoint's own leads with the bucket (``bucket.localhost``, or a name as
 OSS has them: ``bucket.oss-cn-hangzhou.aliyuncs.com``); any other host, and every IP address, has
 the bucket first in the path. Nothing in a name is normalised.
 """

@@ -1,6 +1,6 @@
 """Which verb a request means: by method, by what it addresses, by its subresource.
 
-Law: a subresource that OSS knows and this endpoint does not is answered so, never taken for
+Rule: a subresource that OSS knows and this endpoint does not is answered so, never taken for
 something else.
 """
 

@@ -1,6 +1,6 @@
 """What OSS's signatures, versions 1 and 4, are computed of, and how: pure functions.
 
-Law: everything is computed of the request as it arrived, decoded and encoded anew, so that clients
+Rule: everything is computed of the request as it arrived, decoded and encoded anew, so that clients
 that escape differently sign alike.
 """
 

@@ -1,6 +1,6 @@
 """The actions of the KMS endpoint: from parameters to the elements of an answer.
 
-Law: an action is a function of the vault and the parameters. What it does not understand it
+Rule: an action is a function of the vault and the parameters. What it does not understand it
 refuses; a plaintext is kept as the text that it came as, which most clients make base64 and those
 of old OSS formats do not.
 """

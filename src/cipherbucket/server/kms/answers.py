@@ -1,6 +1,6 @@
 """Answers of the KMS endpoint as JSON or XML.
 
-Law: both are written from the same elements, nested mappings with lists of mappings; every answer
+Rule: both are written from the same elements, nested mappings with lists of mappings; every answer
 has a RequestId.
 """
 

@@ -1,6 +1,6 @@
 """A certificate of its own for the KMS endpoint: most SDKs speak nothing but https with a KMS.
 
-Law: it is made only in a folder that was asked for and has none; what is there is never
+Rule: it is made only in a folder that was asked for and has none; what is there is never
 overwritten, and a private key that others may read is refused. It is good for this machine's own
 names alone, so that trusting it trusts nobody else.
 """

@@ -1,6 +1,6 @@
 """Ciphertexts of the KMS endpoint: AES-256-GCM under a version of a key, in a blob that names it.
 
-Law: nothing is encrypted without its key, version and context being authenticated; the context
+Rule: nothing is encrypted without its key, version and context being authenticated; the context
 itself is not stored. A nonce is 12 random bytes: a version must not encrypt more than 2^32 times,
 which no test comes near.
 

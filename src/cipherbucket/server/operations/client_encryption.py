@@ -1,6 +1,6 @@
 """What OSS checks of client-side encryption headers: pure functions over metadata.
 
-Law: OSS knows no keys, but it knows the names. Whoever brings one ``client-side-encryption-*``
+Rule: OSS knows no keys, but it knows the names. Whoever brings one ``client-side-encryption-*``
 header brings all that are needed; the parts of an upload have the sizes that its beginning
 announced; and nothing but a new upload changes these headers of an object. The numbers are those
 of OSS's public pages 0005-00000401 to -421 and 0042-00000309; 403, 412, 414, 415 and 417 have no

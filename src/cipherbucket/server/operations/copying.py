@@ -1,6 +1,6 @@
 """Copies: the new version names the same bodies.
 
-Law: a copy takes the source's metadata, or with REPLACE the request's, never a mixture. A copy of
+Rule: a copy takes the source's metadata, or with REPLACE the request's, never a mixture. A copy of
 an object onto itself without a directive replaces its metadata, as OSS documents. Client-side
 encryption headers are not changed by any copy.
 """

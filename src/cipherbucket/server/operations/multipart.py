@@ -1,6 +1,6 @@
 """Multipart uploads: a part is a body, and completing names bodies; no byte is moved.
 
-Law: nothing of an upload is visible until it completes, and completing is one transaction. What
+Rule: nothing of an upload is visible until it completes, and completing is one transaction. What
 the upload said of its object at the beginning is what the object gets, but for the ACL: that is a
 header of the completion, and is documented nowhere for the beginning.
 """

@@ -1,6 +1,6 @@
 """What headers say of an object on its way in, and what they tell of it on its way out.
 
-Law: what was given comes back: user metadata, content headers, tags (their number), storage class
+Rule: what was given comes back: user metadata, content headers, tags (their number), storage class
 and server-side encryption. Only what OSS refuses is refused.
 """
 

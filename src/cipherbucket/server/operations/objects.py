@@ -1,6 +1,6 @@
 """Objects: put, get, head, append, delete.
 
-Law: a write reads its body into the store first, then changes the catalogue in one transaction; a
+Rule: a write reads its body into the store first, then changes the catalogue in one transaction; a
 request that breaks midway stores nothing. A read takes the version and pins its bodies under one
 look at the catalogue.
 """

@@ -1,6 +1,6 @@
 """Ranges and conditions of a read, as OSS holds them: pure functions.
 
-Law: OSS ignores a range that it cannot serve exactly, and sends the whole object with 200, unless
+Rule: OSS ignores a range that it cannot serve exactly, and sends the whole object with 200, unless
 the request asks for ``x-oss-range-behavior: standard``. Then a range that goes past the end is
 clipped, and one that begins there is 416.
 """

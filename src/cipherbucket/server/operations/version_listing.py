@@ -1,6 +1,6 @@
 """Listings of versions and of unfinished uploads, which may share a name.
 
-Law: a page goes on after a name and an id. Of the name itself only what comes after the id is
+Rule: a page goes on after a name and an id. Of the name itself only what comes after the id is
 scanned; common prefixes and the rest are as in `listing`.
 """
 
