@@ -1,22 +1,49 @@
-"""Keys and buckets that many tests use. Keys are made here, never committed."""
+"""Keys and buckets that many tests use, and which tests the quick run takes.
+
+Keys are made here, never committed.
+"""
+
+from itertools import count
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.support.counts import MARKERS, quick_selection
 
 import cipherbucket as cb
 
+_numbers = count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, rule in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {rule}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kept = quick_selection(items)
+    if len(kept) < len(items):
+        left = set(items).difference(kept)
+        config.hook.pytest_deselected(items=[item for item in items if item in left])
+        items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with the homes of all tests; a numbered one for each would be slow."""
+    return tmp_path_factory.mktemp("homes")
+
 
 @pytest.fixture(autouse=True)
-def own_journals(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the journals of transfers away from the user's own."""
-    monkeypatch.setenv("CIPHERBUCKET_STATE", str(tmp_path_factory.mktemp("state", numbered=True)))
-
-
-@pytest.fixture(autouse=True)
-def no_config(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the user's own cipherbucket.toml away."""
+def own_home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's own journals of transfers and the user's cipherbucket.toml away."""
+    home = homes / str(next(_numbers))
+    for folder in ("state", "config"):
+        (home / folder).mkdir(parents=True)
+    monkeypatch.setenv("CIPHERBUCKET_STATE", str(home / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config", numbered=True)))
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,7 @@ def bounded_memory(limit: int = 2 << 20) -> Iterator[None]:
         tracemalloc.stop()
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_ends_in_an_error_or_touches_nothing_that_is_read(
     scene: Scene, raw: Store, name: str, tmp_path: Path
@@ -114,6 +115,7 @@ def test_an_attack_ends_in_an_error_or_touches_nothing_that_is_read(
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_by_the_footer_an_attack_on_the_body_ends_in_an_error_too(
     scene: Scene, attack: Callable[[Scene], Stored]

@@ -42,6 +42,7 @@ def scene(
     return scene
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("plain", [b"", b"x", SMALL, LARGE], ids=["0", "1", "small", "parts"])
 def test_in_the_right_order(scene: Scene, plain: bytes) -> None:
     """New key beside the old one, everything rewrapped, old key away."""
@@ -172,6 +173,7 @@ def test_plaintext_and_oss_v1_are_told_and_left(scene: Scene) -> None:
     assert "kinds=['plaintext']" in (plaintext.value.hint or "")
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("step", ["put", "replace_metadata", "begin_upload", "upload_part"])
 @pytest.mark.parametrize("plain", [SMALL, LARGE], ids=["small", "parts"])
 def test_a_lost_answer_is_no_failure(scene: Scene, step: str, plain: bytes) -> None:

@@ -115,6 +115,7 @@ def theirs_stayed(scene: Scene, change: Callable[[Scene], None]) -> bool:
 CHANGES = [replaced, deleted, relabelled, retyped, joined]
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("plain", [SMALL, LARGE], ids=["small", "parts"])
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("verb", ["rewrap", "reencrypt"])

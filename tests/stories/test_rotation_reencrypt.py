@@ -42,6 +42,7 @@ def scene(request: pytest.FixtureRequest, any_store: Store) -> Scene:
     return Scene(any_store, request.param)
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("plain", [b"", b"x", SMALL, LARGE], ids=["0", "1", "small", "parts"])
 def test_a_leaked_key_opens_nothing_any_more(scene: Scene, plain: bytes) -> None:
     """Not even with the envelope that somebody kept."""
@@ -144,6 +145,7 @@ def test_oss_becomes_sealed_by_name_alone(any_store: Store, plain: bytes) -> Non
     assert any_store.list_uploads() == []
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("plain", [b"", SMALL, LARGE], ids=["0", "small", "parts"])
 def test_plaintext_is_encrypted_by_name_alone(scene: Scene, plain: bytes) -> None:
     scene.plain = plain
@@ -155,6 +157,7 @@ def test_plaintext_is_encrypted_by_name_alone(scene: Scene, plain: bytes) -> Non
     scene.assert_law()
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("vector", V1, ids=str)
 @pytest.mark.parametrize("to", FORMATS)
 def test_v1_objects_of_oss2_become_what_is_written_today(vector: Vector, to: str) -> None:
@@ -203,6 +206,7 @@ HOSTILE: list[dict[str, str]] = [
 ]
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("hostile", HOSTILE, ids=lambda each: next(iter(each)))
 def test_metadata_that_would_become_part_of_an_envelope_never_does(
     scene: Scene, hostile: dict[str, str]

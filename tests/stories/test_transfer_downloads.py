@@ -38,6 +38,7 @@ def stored_of(ranges: int) -> int:
     return (ranges - 1) * PART + SIZE % PART if ranges else 0
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_interrupted_at_any_moment_it_goes_on_with_what_is_missing(
     moving: Scene, moment: str
@@ -70,6 +71,7 @@ def test_several_interruptions_of_several_threads(moving: Scene) -> None:
     moving.assert_downloaded()
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("moment", ["get 2", "get 3", f"get {COUNT}"])
 @pytest.mark.parametrize("change", ["overwritten", "alike", "shorter", "plain", "deleted"])
 def test_an_object_that_changes_between_two_ranges_is_no_file(
@@ -96,6 +98,7 @@ def test_an_object_that_changes_between_two_ranges_is_no_file(
     moving.assert_downloaded(b"before")
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("change", ["overwritten", "alike", "short", "deleted"])
 def test_an_object_that_changed_while_nobody_looked_is_fetched_anew(
     moving: Scene, change: str
@@ -203,6 +206,7 @@ DAMAGES: dict[str, tuple[Callable[[Scene], None], int]] = {
 }
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("case", DAMAGES)
 def test_what_is_not_as_it_was_written_is_fetched_again(moving: Scene, case: str) -> None:
     moving.put()
@@ -275,6 +279,7 @@ def test_a_file_system_that_cannot_tell_of_its_room(
     moving.assert_downloaded()
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("lines", [False, True], ids=["the file's disk", "the journal's disk"])
 def test_a_disk_that_fills_meanwhile_stops_it_and_it_goes_on_later(
     moving: Scene, monkeypatch: pytest.MonkeyPatch, *, lines: bool

@@ -75,6 +75,7 @@ JOURNALS: dict[str, tuple[Callable[[Path], object], list[int]]] = {
 FORGOTTEN = {"empty", "gone", "no journal"}
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("case", JOURNALS)
 def test_an_upload_whose_journal_is_not_as_it_was(moving: Scene, case: str) -> None:
     moving.interrupted("in part 3", moving.upload)
@@ -91,6 +92,7 @@ def test_an_upload_whose_journal_is_not_as_it_was(moving: Scene, case: str) -> N
     moving.assert_uploaded()
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("case", JOURNALS)
 def test_a_download_whose_journal_is_not_as_it_was(moving: Scene, case: str) -> None:
     moving.put()
@@ -226,6 +228,7 @@ LIES: dict[str, Callable[[Liar], object]] = {
 }
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("resumed", [False, True], ids=["from the start", "at resume"])
 @pytest.mark.parametrize("lie", LIES)
 def test_a_store_that_lies_of_an_upload_gets_no_second_plaintext(

@@ -31,21 +31,38 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cipherbucket.writing.one_request.time.sleep", lambda _: None)
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_interrupted_at_any_moment_it_goes_on_with_what_is_missing(
     moving: Scene, moment: str
 ) -> None:
     moving.interrupted(moment, moving.upload)
     if moment == "begun" and moving.format == "sealed" and moving.store.url.startswith("oss"):
-        # OSS tells of an upload only the fields of its own SDKs: this one cannot be found again.
-        (lost,) = moving.uploads()
-        assert moving.store.list_parts(moving.name, lost.upload_id) == []
-        moving.store.abort_upload(moving.name, lost.upload_id)
+        moving.store.abort_upload(moving.name, lost_upload(moving))
 
     moving.upload()
 
     assert moving.wire.sent == MOMENTS[moment]
     assert len(moving.wire.ledger.identities) == 1
+    moving.assert_uploaded()
+
+
+def lost_upload(moving: Scene) -> str:
+    """Return the upload that cannot be found again: OSS lists only the fields of its own SDKs."""
+    (lost,) = moving.uploads()
+    assert moving.store.list_parts(moving.name, lost.upload_id) == []
+    return lost.upload_id
+
+
+@pytest.mark.parametrize("any_store", ["http"], indirect=True)
+@pytest.mark.parametrize("moving", ["sealed"], indirect=True)
+def test_a_sealed_upload_that_oss_began_and_nobody_wrote_down_is_left_empty(
+    moving: Scene,
+) -> None:
+    moving.interrupted("begun", moving.upload)
+    moving.upload()
+    assert moving.wire.sent == [*NUMBERS]
+    moving.store.abort_upload(moving.name, lost_upload(moving))
     moving.assert_uploaded()
 
 
@@ -97,6 +114,7 @@ CHANGES: dict[str, tuple[Callable[[Scene], object], bool]] = {
 }
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_file_that_changed_while_nobody_looked(moving: Scene, change: str) -> None:
     act, goes_on = CHANGES[change]
@@ -120,6 +138,7 @@ WHILE: dict[str, Callable[[Scene], object]] = {
 }
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("moment", ["begun", "part 1", "sent 2", f"sent {COUNT}"])
 @pytest.mark.parametrize("change", WHILE)
 def test_a_file_that_changes_while_it_is_sent_is_no_object(
@@ -189,6 +208,7 @@ OTHERS: dict[str, Callable[[Scene], object]] = {
 }
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("other", OTHERS)
 def test_another_upload_of_the_same_file_begins_anew(moving: Scene, other: str) -> None:
     moving.interrupted("in part 3", moving.upload)
@@ -198,6 +218,7 @@ def test_another_upload_of_the_same_file_begins_anew(moving: Scene, other: str) 
     moving.assert_uploaded()
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("moving", ["sealed"], indirect=True)
 @pytest.mark.parametrize("other", ["recipients", "the bucket's recipients", "context", "bind_name"])
 def test_another_seal_of_the_same_file_begins_anew(moving: Scene, other: str) -> None:
@@ -253,6 +274,7 @@ def test_with_a_public_half_alone_it_begins_anew_and_says_so_first(
     moving.assert_uploaded()
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("moment", ["in part 2", "completed"])
 def test_if_absent_counts_when_the_upload_is_completed(moving: Scene, moment: str) -> None:
     moving.interrupted(moment, lambda: moving.upload(if_absent=True))
