@@ -1,6 +1,7 @@
 """CONTRIBUTING.md and the glossary are true: commands, folders, files, public names, words."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import cipherbucket as cb
@@ -22,6 +23,18 @@ def test_every_folder_of_tests_is_explained() -> None:
     folders = {path.parent.name for path in (ROOT / "tests").glob("*/*.py")} | {"vectors"}
     named = CONTRIBUTING.partition("## Where things are")[2].partition("## ")[0]
     assert {folder for folder in folders if not re.search(rf"`(tests/)?{folder}`", named)} == set()
+
+
+def test_every_package_is_explained_in_its_order() -> None:
+    table = CONTRIBUTING.partition("| package |")[2].partition("\n\n")[0]
+    named = [
+        name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    ]
+    order = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    layers = next(each["layers"] for each in order["contracts"] if each["type"] == "layers")
+    places = {name: at for at, layer in enumerate(layers[::-1]) for name in layer.split(" | ")}
+    assert set(named) == {name for name in places if not name.startswith("_")}
+    assert [places[name] for name in named] == sorted(places[name] for name in named)
 
 
 def rows() -> list[list[str]]:
