@@ -65,7 +65,7 @@ class ContentCryptoMaterial:
         """Return the envelope that says all this.
 
         Args:
-            context: Of an upload in parts; its two sizes are told too, if it has both.
+            context: Of an upload in parts; its two sizes are written too, if it has both.
 
         Raises:
             InconsistentError: Something is missing, or cannot stand in an envelope.
@@ -93,7 +93,7 @@ class ContentCryptoMaterial:
         """Add the envelope to the headers of a request.
 
         ``Content-MD5`` and ``Content-Length``, which are of the plaintext, move to names of their
-        own: the former tells the store which content it is.
+        own: the former shows the store which content it is.
 
         Args:
             headers: Of the request; a `CaseInsensitiveDict` is changed itself.
@@ -110,10 +110,10 @@ class ContentCryptoMaterial:
         return result
 
     def from_object_meta(self, headers: Mapping[str, str]) -> None:
-        """Take over what the headers of an object tell.
+        """Take over what the headers of an object say.
 
         Raises:
-            InconsistentError: They tell of another algorithm, or cannot be understood.
+            InconsistentError: They name another algorithm, or cannot be understood.
         """
         metadata = {
             name.lower().removeprefix(_META): text

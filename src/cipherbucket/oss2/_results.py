@@ -76,7 +76,7 @@ class HeadObjectResult(RequestResult):
 
 
 class GetObjectMetaResult(RequestResult):
-    """What ``get_object_meta`` tells: ``last_modified``, ``content_length`` and ``etag``."""
+    """What ``get_object_meta`` returns: ``last_modified``, ``content_length`` and ``etag``."""
 
     def __init__(self, resp: Response) -> None:
         super().__init__(resp)

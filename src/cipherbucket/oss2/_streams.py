@@ -44,7 +44,7 @@ class CipherStream:
     Args:
         data: Bytes, text, a file or an iterable of bytes.
         change: What becomes of the next bytes.
-        discard: How many bytes of the result are left out at the beginning.
+        discard: How many bytes of the result are left out at the start.
     """
 
     def __init__(self, data: Any, change: Callable[[bytes], bytes], discard: int = 0) -> None:

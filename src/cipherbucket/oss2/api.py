@@ -481,7 +481,7 @@ class CryptoBucket:
 
         Args:
             prefix: Only names that begin with this.
-            delimiter: Fold names that go on with it after the prefix into one prefix each.
+            delimiter: Fold names that have it after the prefix into one common prefix each.
             marker: Only names after this.
             max_keys: Most entries, 1 to 1,000.
             headers: Request headers.
@@ -511,7 +511,7 @@ class CryptoBucket:
 
         Args:
             prefix: Only names that begin with this.
-            delimiter: Fold names that go on with it after the prefix into one prefix each.
+            delimiter: Fold names that have it after the prefix into one common prefix each.
             continuation_token: From the page before.
             start_after: Only names after this.
             fetch_owner: Whether entries have owners.
@@ -545,7 +545,7 @@ class CryptoBucket:
 
         Args:
             prefix: Only names that begin with this.
-            delimiter: Fold names that go on with it after the prefix into one prefix each.
+            delimiter: Fold names that have it after the prefix into one common prefix each.
             key_marker: Where the page begins: the name.
             max_keys: Most entries, 1 to 1,000.
             versionid_marker: And the version.
@@ -699,7 +699,7 @@ class CryptoBucket:
 
         Args:
             prefix: Only names that begin with this.
-            delimiter: Fold names that go on with it after the prefix into one prefix each.
+            delimiter: Fold names that have it after the prefix into one common prefix each.
             key_marker: Where the page begins: the name.
             upload_id_marker: And the upload.
             max_uploads: Most entries, 1 to 1,000.

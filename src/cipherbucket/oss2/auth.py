@@ -1,6 +1,6 @@
 """Who asks, and how requests are signed: oss2's classes over the credentials of the store.
 
-Rule: nothing is signed here. A class tells credentials and signature version; the store signs.
+Rule: nothing is signed here. A class has credentials and a signature version; the store signs.
 Version 2 is not spoken by the SDK that signs: who asks for it gets version 1, which every endpoint
 knows that knows version 2.
 """

@@ -175,20 +175,20 @@ class EcsRamRoleCredentialsFetcher:
 
 
 def _read(text: bytes) -> EcsRamRoleCredential:
-    told = json.loads(text)
-    if told.get("Code") != "Success":
+    known = json.loads(text)
+    if known.get("Code") != "Success":
         raise ValueError("no success")
-    expiration = iso8601_to_unixtime(told["Expiration"])
-    begun = told.get("LastUpdated")
+    expiration = iso8601_to_unixtime(known["Expiration"])
+    updated = known.get("LastUpdated")
     duration = (
         DEFAULT_ECS_SESSION_TOKEN_DURATION_SECONDS
-        if begun is None
-        else expiration - iso8601_to_unixtime(begun)
+        if updated is None
+        else expiration - iso8601_to_unixtime(updated)
     )
     return EcsRamRoleCredential(
-        told["AccessKeyId"],
-        told["AccessKeySecret"],
-        told["SecurityToken"],
+        known["AccessKeyId"],
+        known["AccessKeySecret"],
+        known["SecurityToken"],
         expiration,
         duration,
     )

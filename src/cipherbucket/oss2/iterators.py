@@ -81,7 +81,7 @@ class _Pages(Iterator[Entry], abc.ABC):
             else:
                 break
         if self.is_truncated and self._place() == before:
-            raise InconsistentError("the list does not go on: the same page is named again")
+            raise InconsistentError("the list does not advance: the same page is named again")
 
     def _place(self) -> tuple[str, str]:
         return self.next_marker, getattr(self, "next_upload_id_marker", "")
@@ -93,7 +93,7 @@ class ObjectIterator(_Pages[SimplifiedObjectInfo]):
     Args:
         bucket: A `CryptoBucket`.
         prefix: Only names that begin so.
-        delimiter: Names that go on after it are one entry, a prefix.
+        delimiter: Names that continue after it are one entry, a prefix.
         marker: Only names after this one.
         max_keys: Most entries in a page.
         max_retries: How often a page is asked for; None takes ``defaults.request_retries``.
@@ -133,10 +133,10 @@ class ObjectIteratorV2(_Pages[SimplifiedObjectInfo]):
     Args:
         bucket: A `CryptoBucket`.
         prefix: Only names that begin so.
-        delimiter: Names that go on after it are one entry, a prefix.
+        delimiter: Names that continue after it are one entry, a prefix.
         continuation_token: Where an earlier list broke off.
         start_after: Only names after this one.
-        fetch_owner: Whether each entry tells whose it is.
+        fetch_owner: Whether each entry has its owner.
         encoding_type: How names travel.
         max_keys: Most entries in a page.
         max_retries: As in `ObjectIterator`.
@@ -185,7 +185,7 @@ class MultipartUploadIterator(_Pages[MultipartUploadInfo]):
     Args:
         bucket: A `CryptoBucket`.
         prefix: Only names that begin so.
-        delimiter: Names that go on after it are one entry, a prefix.
+        delimiter: Names that continue after it are one entry, a prefix.
         key_marker: Only names after this one ...
         upload_id_marker: ... or of this one, with an id after this.
         max_uploads: Most entries in a page.

@@ -105,10 +105,10 @@ def md5_string(data: str | bytes) -> str:
 
 def set_content_type(headers: MutableMapping[str, str] | None, name: str) -> Any:
     """Return headers with the content type of a name, where they have none."""
-    told: MutableMapping[str, str] = {} if headers is None else headers
-    if "Content-Type" not in told and (found := content_type_by_name(name)):
-        told["Content-Type"] = found
-    return told
+    result: MutableMapping[str, str] = {} if headers is None else headers
+    if "Content-Type" not in result and (found := content_type_by_name(name)):
+        result["Content-Type"] = found
+    return result
 
 
 def is_valid_bucket_name(name: str) -> bool:

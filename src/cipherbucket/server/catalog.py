@@ -62,7 +62,7 @@ class Bucket:
         created: When, UTC.
         acl: ``private``, ``public-read`` or ``public-read-write``.
         storage_class: Of objects that name none.
-        redundancy: ``LRS`` or ``ZRS``; kept and told, no more.
+        redundancy: ``LRS`` or ``ZRS``; kept and reported, no more.
         versioning: ``Enabled``, ``Suspended``, or empty where it never was enabled.
         encryption: The server-side encryption settings by element; empty for none. They are kept
             and echoed: nothing is encrypted.
@@ -246,7 +246,7 @@ def find_upload(db: sqlite3.Connection, bucket: str, name: str, upload_id: str) 
 
 
 def save_upload(db: sqlite3.Connection, bucket: str, upload: Upload) -> None:
-    """Store a beginning upload."""
+    """Store a new upload."""
     db.execute(
         "INSERT INTO uploads VALUES (?, ?, ?, ?, ?)",
         (

@@ -67,7 +67,7 @@ def no_such_bucket(bucket: str) -> OssError:
 
 
 def no_such_key(key: str, headers: Mapping[str, str] | None = None) -> OssError:
-    """Return 404 NoSuchKey; ``headers`` tell of a delete marker."""
+    """Return 404 NoSuchKey; ``headers`` are those of a delete marker."""
     return OssError(
         404,
         "NoSuchKey",

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from cipherbucket.errors import UsageError
 from cipherbucket.server.bodies import Bodies, BodyReader, SavedBody
@@ -53,7 +54,7 @@ class Settings:
         credentials: The one identity.
         region: What buckets say of their place, without ``oss-``. Signatures of any region pass.
         md5_etags: Make ETags of the MD5 of bodies, as OSS does, instead of random ones. It costs
-            time, and it tells everybody which bodies are alike.
+            time, and it shows everybody which bodies are alike.
         restore_seconds: How long restoring an archived object takes.
         clock: Tells the time.
         owner: Id and name of the owner of everything.
@@ -78,7 +79,7 @@ class Call:
         query: Parameters; of several with one name the first.
         headers: Names in lower case.
         body: Not read yet.
-        request_id: As the answer tells it.
+        request_id: As the answer has it.
         host: As the client called it.
         anonymous: Not signed at all.
     """
@@ -97,6 +98,15 @@ class Call:
     def version_id(self) -> str | None:
         """The version that is asked for."""
         return self.query.get("versionId") or None
+
+    @property
+    def encoding(self) -> str | None:
+        """``url`` where the answer is to have names percent-encoded."""
+        return "url" if self.query.get("encoding-type") == "url" else None
+
+    def encode(self, name: str) -> str:
+        """Return a name as the answer has it."""
+        return quote(name, safe="") if self.encoding else name
 
     def read_document(self) -> bytes:
         """Read the body as a document and check its Content-MD5.

@@ -86,7 +86,7 @@ def get_version(
 
 
 def marker_headers(marker: Version) -> dict[str, str]:
-    """Return the headers that tell of a delete marker."""
+    """Return the headers of a delete marker."""
     return {"x-oss-delete-marker": "true", "x-oss-version-id": marker.version_id}
 
 

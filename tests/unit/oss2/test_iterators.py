@@ -158,7 +158,7 @@ def test_a_refusal_is_not_asked_for_again() -> None:
 def test_a_list_that_does_not_go_on_ends_with_an_error(kind: Any, pages: list[Any]) -> None:
     names = kind(Pages(*pages))
     assert next(names).key == "a"
-    with pytest.raises(InconsistentError, match="does not go on"):
+    with pytest.raises(InconsistentError, match="does not advance"):
         next(names)
 
 

@@ -73,7 +73,7 @@ class KmsApp:
             answer.break_off()
 
     async def _begin_fault(self, request: KmsRequest) -> str | None:
-        # Keys, blobs and plaintexts are new in each run, so they do not tell a request from others.
+        # Keys, blobs and plaintexts are new in each run, so they do not identify a request.
         try:
             fault, delay = self._faults.next(
                 request.method, "kms", request.action, {}, request.headers.get(HEADER)

@@ -43,7 +43,7 @@ _KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What may be told of a key.
+    """What may be known of a key.
 
     Attributes:
         id: A UUID.

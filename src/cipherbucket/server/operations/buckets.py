@@ -243,7 +243,7 @@ def get_encryption(service: Service, call: Call) -> Answer:
 
 
 def put_encryption(service: Service, call: Call) -> Answer:
-    """PutBucketEncryption: kept, told, echoed on new objects; nothing is encrypted."""
+    """PutBucketEncryption: kept, reported, echoed on new objects; nothing is encrypted."""
     root = parse(call.read_document(), _RULE)
     settings = {
         name: text_of(root, f"{_BY_DEFAULT}/{name}")

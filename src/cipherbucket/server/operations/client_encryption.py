@@ -1,10 +1,10 @@
 """What OSS checks of client-side encryption headers: pure functions over metadata.
 
 Rule: OSS knows no keys, but it knows the names. Whoever brings one ``client-side-encryption-*``
-header brings all that are needed; the parts of an upload have the sizes that its beginning
+header brings all that are needed; the parts of an upload have the sizes that its initiation
 announced; and nothing but a new upload changes these headers of an object. The numbers are those
 of OSS's public pages 0005-00000401 to -421 and 0042-00000309; 403, 412, 414, 415 and 417 have no
-page of their own at hand and follow from their neighbours' order.
+known page of their own and follow from their neighbours' order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MANDATORY = {"key": 401, "start": 402, "cek-alg": 403, "wrap-alg": 404}
 _SIZES = {"data-size": 406, "part-size": 407}
 # Suffix -> number when it is no integer.
 _NO_INTEGER = {"data-size": 408, "part-size": 409}
-# Suffix -> number when a part's header differs from that of the beginning.
+# Suffix -> number when a part's header differs from that of the initiation.
 _DIFFERS = {
     "key": 412,
     "start": 413,
@@ -56,7 +56,7 @@ def check_put(metadata: Mapping[str, str]) -> None:
 
 
 def check_initiate(metadata: Mapping[str, str]) -> None:
-    """Hold the metadata of a beginning multipart upload against the rules.
+    """Hold the metadata of a new multipart upload against the rules.
 
     Raises:
         OssError: InvalidArgument; as `check_put`, and the sizes must be there and be integers.

@@ -1,8 +1,8 @@
 """Listings of objects, V1 and V2, and what all listings share: byte order of names, pages.
 
-Strategy: a page is filled by stepping through an index; a common prefix is passed in one step by
-going on at its successor, so that a folder of a million objects costs no more than one. What comes
-next is told by the last name or prefix of the page, never by a state that the server would hold.
+Strategy: a page is filled by stepping through an index; a common prefix is passed in one step, from
+it to its successor, so that a folder of a million objects costs no more than one. The next page
+begins after the last name or prefix of this one; the server holds no state between them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cipherbucket.server.catalog import (
 from cipherbucket.server.errors import invalid_argument
 from cipherbucket.server.numbers import number_given
 from cipherbucket.server.operations.object_headers import restore_header
-from cipherbucket.server.operations.objects import encoded, xml_answer
+from cipherbucket.server.operations.objects import xml_answer
 from cipherbucket.server.service import Answer, Call, Service
 from cipherbucket.server.xml import Node, document, iso_time
 
@@ -102,20 +102,20 @@ def list_objects(service: Service, call: Call) -> Answer:
     """ListObjects, version 1."""
     marker = call.query.get("marker", "")
     page, limit = _object_page(service, call, marker)
-    url, tell = encoding_of(call)
+    check_encoding(call)
     return xml_answer(
         document(
             "ListBucketResult",
             [
                 ("Name", call.bucket),
-                ("Prefix", tell(call.query.get("prefix", ""))),
-                ("Marker", tell(marker)),
+                ("Prefix", call.encode(call.query.get("prefix", ""))),
+                ("Marker", call.encode(marker)),
                 ("MaxKeys", limit),
-                ("Delimiter", tell(call.query.get("delimiter", ""))),
-                ("EncodingType", "url" if url else None),
+                ("Delimiter", call.encode(call.query.get("delimiter", ""))),
+                ("EncodingType", call.encoding),
                 ("IsTruncated", page.truncated),
-                ("NextMarker", tell(page.last) if page.truncated else None),
-                *_contents(service, page, tell, owner=True),
+                ("NextMarker", call.encode(page.last) if page.truncated else None),
+                *_contents(service, call, page, owner=True),
             ],
         )
     )
@@ -126,7 +126,7 @@ def list_objects_v2(service: Service, call: Call) -> Answer:
     token = call.query.get("continuation-token")
     after = call.query.get("start-after", "") if token is None else _read_token(token)
     page, limit = _object_page(service, call, after)
-    url, tell = encoding_of(call)
+    check_encoding(call)
     owner = call.query.get("fetch-owner") == "true"
     following = base64.urlsafe_b64encode(page.last.encode()).decode().rstrip("=")
     return xml_answer(
@@ -134,19 +134,19 @@ def list_objects_v2(service: Service, call: Call) -> Answer:
             "ListBucketResult",
             [
                 ("Name", call.bucket),
-                ("Prefix", tell(call.query.get("prefix", ""))),
+                ("Prefix", call.encode(call.query.get("prefix", ""))),
                 (
                     "StartAfter",
-                    tell(call.query["start-after"]) if "start-after" in call.query else None,
+                    call.encode(call.query["start-after"]) if "start-after" in call.query else None,
                 ),
                 ("MaxKeys", limit),
-                ("Delimiter", tell(call.query.get("delimiter", ""))),
-                ("EncodingType", "url" if url else None),
+                ("Delimiter", call.encode(call.query.get("delimiter", ""))),
+                ("EncodingType", call.encoding),
                 ("IsTruncated", page.truncated),
                 ("ContinuationToken", token),
                 ("NextContinuationToken", following if page.truncated else None),
                 ("KeyCount", len(page.entries) + len(page.prefixes)),
-                *_contents(service, page, tell, owner=owner),
+                *_contents(service, call, page, owner=owner),
             ],
         )
     )
@@ -181,14 +181,14 @@ def _rows(query: Callable[[bytes], sqlite3.Cursor], start: bytes) -> Iterator[Ve
 
 
 def _contents(
-    service: Service, page: Folded[Version], tell: Callable[[str], str], *, owner: bool
+    service: Service, call: Call, page: Folded[Version], *, owner: bool
 ) -> Iterator[Node]:
     now = int(service.now().timestamp())
     for version in page.entries:
         yield (
             "Contents",
             [
-                ("Key", tell(version.name)),
+                ("Key", call.encode(version.name)),
                 ("LastModified", iso_time(version.modified)),
                 ("ETag", f'"{version.etag}"'),
                 ("Type", version.kind),
@@ -198,8 +198,13 @@ def _contents(
                 ("Owner", owner_node(service) if owner else None),
             ],
         )
+    yield from prefix_nodes(call, page)
+
+
+def prefix_nodes(call: Call, page: Folded[T]) -> Iterator[Node]:
+    """Yield the common prefixes of a page."""
     for one in page.prefixes:
-        yield "CommonPrefixes", [("Prefix", tell(one))]
+        yield "CommonPrefixes", [("Prefix", call.encode(one))]
 
 
 def owner_node(service: Service) -> list[Node]:
@@ -207,8 +212,8 @@ def owner_node(service: Service) -> list[Node]:
     return [("ID", service.settings.owner), ("DisplayName", service.settings.owner)]
 
 
-def encoding_of(call: Call) -> tuple[bool, Callable[[str], str]]:
-    """Return whether names are percent-encoded, and how a name is told.
+def check_encoding(call: Call) -> None:
+    """Refuse an encoding of names that there is not.
 
     Raises:
         OssError: InvalidArgument.
@@ -216,8 +221,6 @@ def encoding_of(call: Call) -> tuple[bool, Callable[[str], str]]:
     wanted = call.query.get("encoding-type", "")
     if wanted not in {"", "url"}:
         raise invalid_argument("The encoding type is url.", "encoding-type", wanted)
-    url = wanted == "url"
-    return url, lambda text: encoded(text, url=url)
 
 
 def limit_of(call: Call, name: str, default: int) -> int:

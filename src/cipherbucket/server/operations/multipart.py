@@ -1,8 +1,8 @@
 """Multipart uploads: a part is a body, and completing names bodies; no byte is moved.
 
-Rule: nothing of an upload is visible until it completes, and completing is one transaction. What
-the upload said of its object at the beginning is what the object gets, but for the ACL: that is a
-header of the completion, and is documented nowhere for the beginning.
+Rule: nothing of an upload is visible until it completes, and completing is one transaction. The
+object gets what the request that initiated the upload said of it, but for the ACL: that is a header
+of the completion, and is documented nowhere for the initiation.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sqlite3
 from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
+from urllib.parse import quote
 
 from cipherbucket.format.crc64 import crc64_combine
 from cipherbucket.server.catalog import (
@@ -38,7 +39,7 @@ from cipherbucket.server.operations.object_headers import (
     check_readable,
     metadata_of,
 )
-from cipherbucket.server.operations.objects import check_overwrite, encoded, xml_answer
+from cipherbucket.server.operations.objects import check_overwrite, xml_answer
 from cipherbucket.server.request_body import SizedBody
 from cipherbucket.server.service import Answer, Call, Service
 from cipherbucket.server.versions import add_version, get_pieces, new_version_id, version_headers
@@ -67,14 +68,13 @@ def initiate(service: Service, call: Call) -> Answer:
         check_overwrite(db, bucket, call)
         upload = Upload(secrets.token_hex(16).upper(), call.key, service.now(), attributes)
         save_upload(db, call.bucket, upload)
-    url = call.query.get("encoding-type") == "url"
     return xml_answer(
         document(
             "InitiateMultipartUploadResult",
             [
-                ("EncodingType", "url" if url else None),
+                ("EncodingType", call.encoding),
                 ("Bucket", call.bucket),
-                ("Key", encoded(call.key, url=url)),
+                ("Key", call.encode(call.key)),
                 ("UploadId", upload.upload_id),
             ],
         ),
@@ -157,16 +157,15 @@ def complete(service: Service, call: Call) -> Answer:
         pieces = [Piece(part.body, part.size) for part in parts]
         freed.extend(add_version(db, bucket, version, pieces))
         freed.extend(remove_upload(db, upload.upload_id))
-    url = call.query.get("encoding-type") == "url"
-    location = f"http://{call.host}/{call.bucket}/{encoded(call.key, url=True)}"
+    location = f"http://{call.host}/{call.bucket}/{quote(call.key, safe='')}"
     return xml_answer(
         document(
             "CompleteMultipartUploadResult",
             [
-                ("EncodingType", "url" if url else None),
+                ("EncodingType", call.encoding),
                 ("Location", location),
                 ("Bucket", call.bucket),
-                ("Key", encoded(call.key, url=url)),
+                ("Key", call.encode(call.key)),
                 ("ETag", f'"{version.etag}"'),
             ],
         ),
@@ -187,13 +186,12 @@ def abort(service: Service, call: Call) -> Answer:
 
 
 def list_uploaded_parts(service: Service, call: Call) -> Answer:
-    """ListParts, with what client-side encryption needs to go on with an upload."""
+    """ListParts, with what client-side encryption needs to continue an upload."""
     after = _number(call, "part-number-marker", 0, 0, MAX_PARTS)
     limit = _number(call, "max-parts", 1000, 1, 1000)
     with service.reading(call.bucket) as (db, _):
         upload = _get_upload(db, call)
         parts = list_parts(db, upload.upload_id, after)
-    url = call.query.get("encoding-type") == "url"
     truncated = len(parts) > limit
     parts = parts[:limit]
     found = client_encryption.encryption_of(upload.attributes.metadata)
@@ -201,9 +199,9 @@ def list_uploaded_parts(service: Service, call: Call) -> Answer:
         document(
             "ListPartsResult",
             [
-                ("EncodingType", "url" if url else None),
+                ("EncodingType", call.encoding),
                 ("Bucket", call.bucket),
-                ("Key", encoded(call.key, url=url)),
+                ("Key", call.encode(call.key)),
                 ("UploadId", upload.upload_id),
                 ("StorageClass", upload.attributes.storage_class),
                 ("PartNumberMarker", after),

@@ -1,4 +1,4 @@
-"""What headers say of an object on its way in, and what they tell of it on its way out.
+"""What headers say of an object on its way in, and on its way out.
 
 Rule: what was given comes back: user metadata, content headers, tags (their number), storage class
 and server-side encryption. Only what OSS refuses is refused.
@@ -137,7 +137,7 @@ def check_tags(pairs: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def object_headers(bucket: Bucket, version: Version, now: int) -> dict[str, str]:
-    """Return the headers that GetObject and HeadObject tell of an object, but for its length.
+    """Return the headers of an object, as GetObject and HeadObject answer, but for its length.
 
     Args:
         bucket: Where it is.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import sqlite3
 from collections.abc import Mapping
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from cipherbucket.format.crc64 import crc64_combine
 from cipherbucket.server.catalog import (
@@ -165,7 +165,6 @@ def delete_multiple(service: Service, call: Call) -> Answer:
     ]
     if not named or len(named) > _MAX_DELETES or not all(key for key, _ in named):
         raise OssError(400, "MalformedXML", "Name 1 to 1,000 objects, each with its key.")
-    url = call.query.get("encoding-type") == "url"
     deleted = []
     with service.writing(call.bucket) as (db, bucket, freed):
         for key, version_id in named:
@@ -174,7 +173,7 @@ def delete_multiple(service: Service, call: Call) -> Answer:
                 (
                     "Deleted",
                     [
-                        ("Key", encoded(key, url=url)),
+                        ("Key", call.encode(key)),
                         ("VersionId", version_id),
                         ("DeleteMarker", True if marker else None),
                         ("DeleteMarkerVersionId", headers["x-oss-version-id"] if marker else None),
@@ -183,18 +182,13 @@ def delete_multiple(service: Service, call: Call) -> Answer:
             )
     if text_of(root, "Quiet") == "true":
         return Answer()
-    encoding = [("EncodingType", "url" if url else None)]
+    encoding = [("EncodingType", call.encoding)]
     return xml_answer(document("DeleteResult", [*encoding, *deleted]))
 
 
 def xml_answer(text: bytes, headers: Mapping[str, str] | None = None) -> Answer:
     """Answer 200 with a document."""
     return Answer(200, {"Content-Type": "application/xml", **(headers or {})}, text)
-
-
-def encoded(text: str, *, url: bool) -> str:
-    """Return a name as a document gives it, percent-encoded if the request asked for that."""
-    return quote(text, safe="") if url else text
 
 
 def check_overwrite(db: sqlite3.Connection, bucket: Bucket, call: Call) -> None:
@@ -304,7 +298,7 @@ def _delete_one(
     key: str,
     version_id: str | None,
 ) -> tuple[dict[str, str], bool]:
-    """Delete an object or a version; tell the headers, and whether it made or was a marker."""
+    """Delete an object or a version; return the headers, and whether it made or was a marker."""
     if version_id is None:
         marker, bodies = delete_object(db, bucket, key, service.now())
         freed.extend(bodies)

@@ -1,13 +1,13 @@
 """Listings of versions and of unfinished uploads, which may share a name.
 
-Rule: a page goes on after a name and an id. Of the name itself only what comes after the id is
+Rule: a page begins after a name and an id. Of the name itself only what comes after the id is
 scanned; common prefixes and the rest are as in `listing`.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from cipherbucket.server.catalog import (
     DELETE_MARKER,
@@ -17,7 +17,14 @@ from cipherbucket.server.catalog import (
     upload_of,
     version_of,
 )
-from cipherbucket.server.operations.listing import Scan, encoding_of, fold, limit_of, owner_node
+from cipherbucket.server.operations.listing import (
+    Scan,
+    check_encoding,
+    fold,
+    limit_of,
+    owner_node,
+    prefix_nodes,
+)
 from cipherbucket.server.operations.object_headers import restore_header
 from cipherbucket.server.operations.objects import xml_answer
 from cipherbucket.server.service import Answer, Call, Service
@@ -37,7 +44,7 @@ def list_object_versions(service: Service, call: Call) -> Answer:
             below = _row_of(db, call.bucket, key_marker, id_marker)
         scan = _version_scan(db, call.bucket, key_marker, below)
         page = fold(scan, prefix, delimiter, key_marker, limit, begin)
-    url, tell = encoding_of(call)
+    check_encoding(call)
     last = page.entries[-1] if page.entries and page.entries[-1].name == page.last else None
     now = int(service.now().timestamp())
     return xml_answer(
@@ -45,20 +52,20 @@ def list_object_versions(service: Service, call: Call) -> Answer:
             "ListVersionsResult",
             [
                 ("Name", call.bucket),
-                ("Prefix", tell(prefix)),
-                ("KeyMarker", tell(key_marker)),
+                ("Prefix", call.encode(prefix)),
+                ("KeyMarker", call.encode(key_marker)),
                 ("VersionIdMarker", id_marker),
                 ("MaxKeys", limit),
-                ("Delimiter", tell(delimiter)),
-                ("EncodingType", "url" if url else None),
+                ("Delimiter", call.encode(delimiter)),
+                ("EncodingType", call.encoding),
                 ("IsTruncated", page.truncated),
-                ("NextKeyMarker", tell(page.last) if page.truncated else None),
+                ("NextKeyMarker", call.encode(page.last) if page.truncated else None),
                 (
                     "NextVersionIdMarker",
                     (last.version_id if last else "") if page.truncated else None,
                 ),
-                *(_version_node(service, version, tell, now) for version in page.entries),
-                *(("CommonPrefixes", [("Prefix", tell(one))]) for one in page.prefixes),
+                *(_version_node(service, call, version, now) for version in page.entries),
+                *prefix_nodes(call, page),
             ],
         )
     )
@@ -74,27 +81,27 @@ def list_uploads(service: Service, call: Call) -> Answer:
     with service.reading(call.bucket) as (db, _):
         scan = _upload_scan(db, call.bucket, key_marker, id_marker)
         page = fold(scan, prefix, delimiter, key_marker, limit, begin)
-    url, tell = encoding_of(call)
+    check_encoding(call)
     last = page.entries[-1] if page.entries and page.entries[-1].name == page.last else None
     return xml_answer(
         document(
             "ListMultipartUploadsResult",
             [
-                ("EncodingType", "url" if url else None),
+                ("EncodingType", call.encoding),
                 ("Bucket", call.bucket),
-                ("KeyMarker", tell(key_marker)),
+                ("KeyMarker", call.encode(key_marker)),
                 ("UploadIdMarker", id_marker),
-                ("NextKeyMarker", tell(page.last) if page.truncated else ""),
+                ("NextKeyMarker", call.encode(page.last) if page.truncated else ""),
                 ("NextUploadIdMarker", last.upload_id if page.truncated and last else ""),
-                ("Delimiter", tell(delimiter)),
-                ("Prefix", tell(prefix)),
+                ("Delimiter", call.encode(delimiter)),
+                ("Prefix", call.encode(prefix)),
                 ("MaxUploads", limit),
                 ("IsTruncated", page.truncated),
                 *(
                     (
                         "Upload",
                         [
-                            ("Key", tell(upload.name)),
+                            ("Key", call.encode(upload.name)),
                             ("UploadId", upload.upload_id),
                             ("StorageClass", upload.attributes.storage_class),
                             ("Initiated", iso_time(upload.started)),
@@ -102,7 +109,7 @@ def list_uploads(service: Service, call: Call) -> Answer:
                     )
                     for upload in page.entries
                 ),
-                *(("CommonPrefixes", [("Prefix", tell(one))]) for one in page.prefixes),
+                *prefix_nodes(call, page),
             ],
         )
     )
@@ -152,9 +159,9 @@ def _row_of(db: sqlite3.Connection, bucket: str, name: str, version_id: str) -> 
     return int(found[0]) if found else 0
 
 
-def _version_node(service: Service, version: Version, tell: Callable[[str], str], now: int) -> Node:
+def _version_node(service: Service, call: Call, version: Version, now: int) -> Node:
     common: list[Node] = [
-        ("Key", tell(version.name)),
+        ("Key", call.encode(version.name)),
         ("VersionId", version.version_id),
         ("IsLatest", version.latest),
         ("LastModified", iso_time(version.modified)),
