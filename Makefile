@@ -35,7 +35,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.sealed
 	$(BIN)/python -m bench.transfers
 	$(BIN)/python -m bench.rotation
-	$(BIN)/python -m bench.oss2_face
+	$(BIN)/python -m bench.oss2_layer
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""The public face is what ``__all__`` says: complete, sorted, documented."""
+"""The public API is what ``__all__`` says: complete, sorted, documented."""
 
 import inspect
 import subprocess

@@ -1,4 +1,4 @@
-"""The bugs of oss2 2.19.1 are there, each: the tests of the face test something."""
+"""The bugs of oss2 2.19.1 are there, each: the tests of the layer test something."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The same script of calls on oss2 2.19.1 and on the face, each between fresh endpoints.
+"""The same script of calls on oss2 2.19.1 and on the layer, each between fresh endpoints.
 
 Results, exceptions, response headers and what is on the store are compared; what may differ is in
 ``tests/oss2/allowed.py``.
@@ -13,7 +13,7 @@ import pytest
 from tests.interop.conftest import need
 from tests.oss2.allowed import ALLOWED
 from tests.oss2.recording import Record, differences
-from tests.oss2.scene import FACE, REAL, scene
+from tests.oss2.scene import LAYER, REAL, scene
 from tests.oss2.script_many import many
 from tests.oss2.script_objects import objects
 from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
@@ -28,7 +28,7 @@ def played(name: str, folder: Path) -> Record:
         warnings.catch_warnings(),
         forgotten_sockets_collected(),
     ):
-        warnings.simplefilter("ignore")  # the face warns where oss2 keeps silent
+        warnings.simplefilter("ignore")  # the layer warns where oss2 keeps silent
         patch.setenv("CIPHERBUCKET_STATE", str(folder / "state"))
         with scene(name, folder, patch, folder / "tls") as there:
             record = Record(there)
@@ -43,7 +43,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Record]:
     need("oss2")
     return (
         played(REAL, tmp_path_factory.mktemp("real")),
-        played(FACE, tmp_path_factory.mktemp("face")),
+        played(LAYER, tmp_path_factory.mktemp("layer")),
     )
 
 

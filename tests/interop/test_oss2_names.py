@@ -1,4 +1,4 @@
-"""The names that are kept for the tests of the face are those of oss2 2.19.1."""
+"""The names that are kept for the tests of the layer are those of oss2 2.19.1."""
 
 from tests.interop.conftest import need
 from tests.oss2.names import FILE, committed, real_names, written

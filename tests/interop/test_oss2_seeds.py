@@ -1,4 +1,4 @@
-"""The Python programs of the documents run on oss2 itself: the face was given the same ones."""
+"""The Python programs of the documents run on oss2 itself: the layer was given the same ones."""
 
 from pathlib import Path
 

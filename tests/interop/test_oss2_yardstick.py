@@ -1,4 +1,4 @@
-"""The tests of compatibility hold on oss2 itself: they ask of the face what oss2 does."""
+"""The tests of compatibility hold on oss2 itself: they ask of the layer what oss2 does."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +22,10 @@ pytestmark = [
 
 
 @pytest.fixture
-def face(
+def layer(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Scene]:
-    """What the tests call the face is oss2."""
+    """What the tests call the layer is oss2."""
     need("oss2")
     tls = tmp_path_factory.getbasetemp() / "tls"
     with forgotten_sockets_collected(), scene(REAL, tmp_path, monkeypatch, tls) as there:

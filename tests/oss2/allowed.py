@@ -1,4 +1,4 @@
-"""Where the face is allowed to differ from oss2 2.19.1, and why.
+"""Where the layer is allowed to differ from oss2 2.19.1, and why.
 
 A difference is (label of the call, path in what came of it); both are matched as wholes by regular
 expressions. An entry that matches no difference any more is an error: the list stays minimal.

@@ -1,6 +1,6 @@
 """Bugs of oss2 2.19.1, each as a function that tells whether it is there.
 
-On oss2 itself every one must be (``tests/interop/test_oss2_bugs.py``), on the face none
+On oss2 itself every one must be (``tests/interop/test_oss2_bugs.py``), on the layer none
 (``test_bugs.py``). A function returns True where it sees the bug, and asserts what is right where
 it does not.
 """

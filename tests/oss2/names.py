@@ -1,6 +1,6 @@
 """The public names of oss2, with how they are called: of its modules and of its `CryptoBucket`.
 
-`oss2_names.json` keeps those of oss2 2.19.1, so that the face can be compared where oss2 is not
+`oss2_names.json` keeps those of oss2 2.19.1, so that the layer can be compared where oss2 is not
 installed; the interop tests compare the file with oss2 itself. It is written by
 ``python -m tests.oss2.names``.
 
@@ -56,17 +56,17 @@ def _shown(parameter: inspect.Parameter) -> str:
     return f"{parameter.name}={default!r}" if plain else f"{parameter.name}=..."
 
 
-def differing(real: list[str] | None, face: list[str] | None) -> list[str]:
-    """Return the parameters in which a call of the face differs from that of oss2.
+def differing(real: list[str] | None, layer: list[str] | None) -> list[str]:
+    """Return the parameters in which a call of the layer differs from that of oss2.
 
-    What the face has more, after all of oss2's or by keyword, is no difference.
+    What the layer has more, after all of oss2's or by keyword, is no difference.
     """
-    if real is None or face is None:
+    if real is None or layer is None:
         return []
     told = [
-        _name(ours) for theirs, ours in zip(real, face, strict=False) if not _same(theirs, ours)
+        _name(ours) for theirs, ours in zip(real, layer, strict=False) if not _same(theirs, ours)
     ]
-    return told + [_name(each) for each in real[len(face) :]]
+    return told + [_name(each) for each in real[len(layer) :]]
 
 
 def _name(parameter: str) -> str:

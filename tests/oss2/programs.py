@@ -2,7 +2,7 @@
 
 Strategy: a program runs as a process of its own in an empty folder. One that only opens a bucket is
 followed by a line that uses it, in the same process. What is on the store afterwards is read
-without the face: its bytes are no plaintext, its metadata is an envelope, and our own bucket
+without the layer: its bytes are no plaintext, its metadata is an envelope, and our own bucket
 decrypts it.
 """
 

@@ -1,4 +1,4 @@
-"""What calls of oss2 and of the face came to, in a form in which the two can be compared.
+"""What calls of oss2 and of the layer came to, in a form in which the two can be compared.
 
 Rule: nothing of a result is left out but what is random or a time (`VOLATILE`), of which the type
 is kept; and private names. Bodies are kept whole up to 64 bytes, else by their length and digest.
@@ -191,14 +191,14 @@ def flat(found: Any, path: str = "") -> dict[str, Any]:
 MISSING = "(missing)"
 
 
-def differences(real: Record, face: Record) -> list[tuple[str, str, Any, Any]]:
-    """Return (label, path, with oss2, with the face) wherever the two differ.
+def differences(real: Record, layer: Record) -> list[tuple[str, str, Any, Any]]:
+    """Return (label, path, with oss2, with the layer) wherever the two differ.
 
-    Attributes that the face has more are no difference, nor are private ancestors of an exception.
+    Attributes that the layer has more are no difference, nor are private ancestors of an exception.
     """
     told = []
     for label, found in real.results.items():
-        other = face.results.get(label, {})
+        other = layer.results.get(label, {})
         if ("raised" in found) != ("raised" in other):
             told.append((label, "outcome", outcome(found), outcome(other)))
             continue
@@ -214,8 +214,8 @@ def differences(real: Record, face: Record) -> list[tuple[str, str, Any, Any]]:
             if path not in theirs
             and (path.startswith("returned.headers.") or not path.startswith("returned."))
         ]
-    more = [label for label in face.results if label not in real.results]
-    return told + [(label, "outcome", MISSING, outcome(face.results[label])) for label in more]
+    more = [label for label in layer.results if label not in real.results]
+    return told + [(label, "outcome", MISSING, outcome(layer.results[label])) for label in more]
 
 
 def outcome(found: Found) -> str:

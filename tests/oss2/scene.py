@@ -1,4 +1,4 @@
-"""Where programs for oss2 play: two local endpoints, keys, and the face or oss2 itself.
+"""Where programs for oss2 play: two local endpoints, keys, and the layer or oss2 itself.
 
 Everything that compares the two is written once, over a `Scene` that says which module it is.
 """
@@ -29,15 +29,15 @@ from cipherbucket.server import Endpoint
 from cipherbucket.server.kms import KmsEndpoint
 from cipherbucket.stores.base import Store
 
-FACE = "cipherbucket.oss2"
+LAYER = "cipherbucket.oss2"
 REAL = "oss2"
 BUCKET = "examplebucket"
-CMK = "alias/face"
+CMK = "alias/layer"
 SECRET = "the-secret-of-the-local-endpoints"
 
 
 def load(name: str, part: str = "") -> Any:
-    """Import the face or oss2, or a module of theirs."""
+    """Import the layer or oss2, or a module of theirs."""
     if name == REAL:
         import_oss2()
     with warnings.catch_warnings():
@@ -63,10 +63,10 @@ class Scene:
     """One module between two endpoints of its own.
 
     Attributes:
-        name: `FACE` or `REAL`.
+        name: `LAYER` or `REAL`.
         oss: The OSS endpoint.
         folder: For files.
-        patch: Points the face at the KMS.
+        patch: Points the layer at the KMS.
         tls: Where the certificate of the KMS is kept; needed by oss2.
     """
 
@@ -118,7 +118,7 @@ class Scene:
             cmk or self.kms.key_id(CMK),
             **options,
         )
-        if self.real:  # it speaks https alone; the face asks KMS_ENDPOINT
+        if self.real:  # it speaks https alone; the layer asks KMS_ENDPOINT
             provider.kms_client.add_endpoint(self.kms.region, "Kms", self.kms.address)
             provider.kms_client.set_verify(str(self.kms.certificate))
         return provider
@@ -171,9 +171,9 @@ def scene(
     """Set a scene with two fresh endpoints.
 
     Args:
-        name: `FACE` or `REAL`.
+        name: `LAYER` or `REAL`.
         folder: For files, and the home folder while it lasts.
-        monkeypatch: Points the face at the KMS.
+        monkeypatch: Points the layer at the KMS.
         tls: Where the certificate of the KMS is kept; needed by oss2.
     """
     if name == REAL:

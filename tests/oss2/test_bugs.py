@@ -1,4 +1,4 @@
-"""The face has no bug of oss2; that oss2 has them is shown in the interop tests."""
+"""The layer has no bug of oss2; that oss2 has them is shown in the interop tests."""
 
 import pytest
 from tests.oss2.bugs import BUGS
@@ -6,5 +6,5 @@ from tests.oss2.scene import Scene
 
 
 @pytest.mark.parametrize("told", BUGS)
-def test_the_face_is_right(face: Scene, told: str) -> None:
-    assert not BUGS[told](face)
+def test_the_layer_is_right(layer: Scene, told: str) -> None:
+    assert not BUGS[told](layer)

@@ -41,17 +41,17 @@ def run(there: Scene, command: list[str]) -> str:
     return result.stdout
 
 
-def test_the_migration_page(face: Scene) -> None:
-    face_import, oss_v2, moved = blocks("migration.md", "python")
-    key = face.folder / "cmk.pem"
+def test_the_migration_page(layer: Scene) -> None:
+    layer_import, oss_v2, moved = blocks("migration.md", "python")
+    key = layer.folder / "cmk.pem"
     key.write_text(key_pair()["private_key"])
     key.chmod(0o600)
-    (face.folder / "program.py").write_text(f"{face_import}\n{oss_v2}")
-    run(face, [sys.executable, "program.py"])
-    metadata = face.metadata("exampleobject.txt")
+    (layer.folder / "program.py").write_text(f"{layer_import}\n{oss_v2}")
+    run(layer, [sys.executable, "program.py"])
+    metadata = layer.metadata("exampleobject.txt")
     assert metadata["client-side-encryption-matdesc"] == '{"desc": "2026"}'
     described = cb.RsaKey.from_pem(key_pair()["private_key"], description={"desc": "2026"})
-    with cb.Bucket(face.store(), cb.KeyRing(described)).get("exampleobject.txt") as answer:
+    with cb.Bucket(layer.store(), cb.KeyRing(described)).get("exampleobject.txt") as answer:
         assert answer.read() == b"Hello OSS!"
     assert "def move(old, names)" in moved
 
@@ -77,12 +77,12 @@ def test_moving_from_another_client(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert bucket.head("b").envelope is not None
 
 
-def test_the_command_of_the_migration_page(face: Scene) -> None:
+def test_the_command_of_the_migration_page(layer: Scene) -> None:
     (command,) = blocks("migration.md", "sh")
-    run(face, ["cipherbucket", "keygen", "cmk.pem", "--description", "desc=2026"])
-    key = cb.load_key(face.folder / "cmk.pem")
-    cb.Bucket(face.store(), cb.KeyRing(key)).put("exampleobject.txt", b"Hello OSS!")
-    assert run(face, ["bash", "-euc", command]).startswith("yes: cmk.pem opens it")
+    run(layer, ["cipherbucket", "keygen", "cmk.pem", "--description", "desc=2026"])
+    key = cb.load_key(layer.folder / "cmk.pem")
+    cb.Bucket(layer.store(), cb.KeyRing(key)).put("exampleobject.txt", b"Hello OSS!")
+    assert run(layer, ["bash", "-euc", command]).startswith("yes: cmk.pem opens it")
 
 
 def test_every_key_of_the_page_is_what_it_says() -> None:
@@ -91,12 +91,12 @@ def test_every_key_of_the_page_is_what_it_says() -> None:
     assert dict(key.description) == {"desc": "2026"}
 
 
-def test_the_page_of_oss2(face: Scene) -> None:
+def test_the_page_of_oss2(layer: Scene) -> None:
     (program,) = blocks("oss2.md", "python")
-    (face.folder / "program.py").write_text(program)
-    run(face, [sys.executable, "program.py"])
-    assert face.store().head("motto.txt").size == 1024 * 1024
-    assert face.stored("motto.txt")[:16] != b"a" * 16
+    (layer.folder / "program.py").write_text(program)
+    run(layer, [sys.executable, "program.py"])
+    assert layer.store().head("motto.txt").size == 1024 * 1024
+    assert layer.stored("motto.txt")[:16] != b"a" * 16
 
 
 def test_the_page_names_every_bug() -> None:

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from tests.oss2.names import BUCKET, committed, differing, signature_of
 from tests.oss2.page import STATES, entries
-from tests.oss2.scene import FACE, load
+from tests.oss2.scene import LAYER, load
 
 NAMES = committed()
 ALL = [(place, name) for place, names in NAMES.items() for name in names]
 ABSENT = object()
 
 
-def of_the_face(place: str, name: str) -> Any:
-    """Return what the face has under a name, or `ABSENT`."""
-    module = load(FACE, "" if place in {"oss2", BUCKET} else place)
+def of_the_layer(place: str, name: str) -> Any:
+    """Return what the layer has under a name, or `ABSENT`."""
+    module = load(LAYER, "" if place in {"oss2", BUCKET} else place)
     return getattr(module.CryptoBucket if place == BUCKET else module, name, ABSENT)
 
 
@@ -36,7 +36,7 @@ def test_what_is_said_to_be_there_is_there(place: str) -> None:
     wrong = [
         (name, page[place, name].state)
         for name in NAMES[place]
-        if (of_the_face(place, name) is ABSENT) != (page[place, name].state == "not offered")
+        if (of_the_layer(place, name) is ABSENT) != (page[place, name].state == "not offered")
     ]
     assert not wrong
 
@@ -49,10 +49,10 @@ def test_other_parameters_are_said(place: str) -> None:
         # What is refused takes anything.
         if entry.state == "not offered" or "refused" in entry.said:
             continue
-        face = signature_of(of_the_face(place, name))
+        layer = signature_of(of_the_layer(place, name))
         unsaid += [
             (name, parameter)
-            for parameter in differing(real, face)
+            for parameter in differing(real, layer)
             if f"`{parameter}`" not in entry.said
         ]
     assert not unsaid

@@ -1,4 +1,4 @@
-"""Every Python program of the documents runs on the face."""
+"""Every Python program of the documents runs on the layer."""
 
 import pytest
 from tests.oss2.programs import PROGRAMS, SEEDS, check
@@ -6,8 +6,8 @@ from tests.oss2.scene import Scene
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_program_runs_and_leaves_ciphertext(face: Scene, program: str) -> None:
-    check(face, program)
+def test_the_program_runs_and_leaves_ciphertext(layer: Scene, program: str) -> None:
+    check(layer, program)
 
 
 def test_every_program_lists_what_was_adapted() -> None:

@@ -71,10 +71,10 @@ class Progress:
 
 class TestObjects:
     @pytest.fixture(params=["rsa", "kms"])
-    def bucket(self, request: pytest.FixtureRequest, face: Scene) -> Any:
-        return face.bucket(face.ali_kms() if request.param == "kms" else face.rsa())
+    def bucket(self, request: pytest.FixtureRequest, layer: Scene) -> Any:
+        return layer.bucket(layer.ali_kms() if request.param == "kms" else layer.rsa())
 
-    def test_results_tell_what_there_is(self, bucket: Any, face: Scene) -> None:
+    def test_results_tell_what_there_is(self, bucket: Any, layer: Scene) -> None:
         result = bucket.put_object("a.js", CONTENT)
         assert result.status == 200
         assert result.etag
@@ -90,15 +90,15 @@ class TestObjects:
             assert told.object_type == "Normal"
             assert abs(told.last_modified - time.time()) < MINUTES
             assert told.etag == result.etag
-        assert face.stored("a.js") != CONTENT
+        assert layer.stored("a.js") != CONTENT
         bucket.delete_object("a.js")
-        with pytest.raises(face.part("exceptions").NoSuchKey):
+        with pytest.raises(layer.part("exceptions").NoSuchKey):
             bucket.get_object("a.js")
-        with pytest.raises(face.part("exceptions").NotFound):
+        with pytest.raises(layer.part("exceptions").NotFound):
             bucket.head_object("a.js")
 
-    def test_progress_grows_to_the_end(self, bucket: Any, face: Scene) -> None:
-        path = str(face.folder / "file")
+    def test_progress_grows_to_the_end(self, bucket: Any, layer: Scene) -> None:
+        path = str(layer.folder / "file")
         for deed in (
             lambda told: bucket.put_object("o", LARGE, progress_callback=told),
             lambda told: bucket.get_object_to_file("o", path, progress_callback=told),
@@ -110,7 +110,7 @@ class TestObjects:
             assert progress.last == len(LARGE)
         assert result == LARGE
 
-    def test_ranges(self, bucket: Any, face: Scene) -> None:
+    def test_ranges(self, bucket: Any, layer: Scene) -> None:
         bucket.put_object("o", CONTENT)
         assert bucket.get_object("o", byte_range=(None, None)).read() == CONTENT
         for _ in range(20):
@@ -120,7 +120,7 @@ class TestObjects:
             got = bucket.get_object("o", byte_range=(start, stop))
             assert got.status == 206
             assert got.read() == CONTENT[start : stop + 1]
-        with pytest.raises(face.part("exceptions").ClientError):
+        with pytest.raises(layer.part("exceptions").ClientError):
             bucket.get_object("o", byte_range=(None, 100))
 
     def test_a_signed_url_is_read(self, bucket: Any) -> None:
@@ -128,7 +128,7 @@ class TestObjects:
         url = bucket.sign_url("GET", "o", 3600)
         assert bucket.get_object_with_url(sign_url=url).read() == CONTENT
 
-    def test_what_is_refused(self, bucket: Any, face: Scene) -> None:
+    def test_what_is_refused(self, bucket: Any, layer: Scene) -> None:
         bucket.put_object("o", CONTENT)
         process = "image/resize,w_100"
         processed = bucket.sign_url("GET", "o", 60, params={"x-oss-process": process})
@@ -142,7 +142,7 @@ class TestObjects:
             lambda: bucket.process_object("o", process),
         ]
         for deed in deeds:
-            with pytest.raises(face.part("exceptions").ClientError):
+            with pytest.raises(layer.part("exceptions").ClientError):
                 deed()
 
     def test_a_copy_is_read(self, bucket: Any) -> None:
@@ -160,13 +160,13 @@ class TestObjects:
             bucket.put_object("o", Drip(LARGE[:length]))
             assert bucket.get_object("o").read() == LARGE[:length]
 
-    def test_a_key_is_found_by_its_description(self, face: Scene) -> None:
-        crypto, error = face.part("crypto"), face.part("exceptions").ClientError
+    def test_a_key_is_found_by_its_description(self, layer: Scene) -> None:
+        crypto, error = layer.part("crypto"), layer.part("exceptions").ClientError
         pair, description = locked_pair("sesame"), {"key1": "value1"}
         writer = crypto.RsaProvider(pair, passphrase="sesame", mat_desc=description)
-        face.bucket(writer).put_object("o", CONTENT)
+        layer.bucket(writer).put_object("o", CONTENT)
         reader = crypto.RsaProvider(locked_pair("other"), "other", mat_desc={"key2": "value2"})
-        bucket = face.bucket(reader)
+        bucket = layer.bucket(reader)
         with pytest.raises(error):
             bucket.get_object("o")
         locked = crypto.EncryptionMaterials(description, pair)  # the passphrase is missing
@@ -176,7 +176,7 @@ class TestObjects:
         reader.add_encryption_materials(materials)
         assert bucket.get_object("o").read() == CONTENT
 
-    def test_the_user_agent_tells_that_it_encrypts(self, face: Scene) -> None:
-        bucket = face.bucket(app_name="my-app")
+    def test_the_user_agent_tells_that_it_encrypts(self, layer: Scene) -> None:
+        bucket = layer.bucket(app_name="my-app")
         assert "/my-app/" in bucket.user_agent
         assert bucket.user_agent.endswith("/OssEncryptionClient")

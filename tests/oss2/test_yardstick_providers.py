@@ -22,59 +22,61 @@ from tests.oss2.test_yardstick_objects import locked_pair
 FILES = (".private_key.pem", ".public_key.pem")
 
 
-def local(face: Scene, folder: Path, **options: Any) -> Any:
+def local(layer: Scene, folder: Path, **options: Any) -> Any:
     """Return a `LocalRsaProvider`; that it warns of the keys it makes is tested elsewhere."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return face.part("crypto").LocalRsaProvider(dir=str(folder), **options)
+        return layer.part("crypto").LocalRsaProvider(dir=str(folder), **options)
 
 
 class TestProviders:
-    def test_no_cipher(self, face: Scene) -> None:
-        crypto, error = face.part("crypto"), face.part("exceptions").ClientError
+    def test_no_cipher(self, layer: Scene) -> None:
+        crypto, error = layer.part("crypto"), layer.part("exceptions").ClientError
         with pytest.raises(error):
             crypto.RsaProvider(key_pair(), cipher=None)
         with pytest.raises(error):
-            crypto.LocalRsaProvider(dir=str(face.folder), cipher=None)
+            crypto.LocalRsaProvider(dir=str(layer.folder), cipher=None)
         with pytest.raises(error):
             crypto.AliKMSProvider("id", "secret", "cn-hangzhou", "cmk", cipher=None)
-        assert not list(face.folder.glob("*.pem"))
+        assert not list(layer.folder.glob("*.pem"))
 
-    def test_key_files_are_made(self, face: Scene) -> None:
-        local(face, face.folder / "a", key="mine")
-        assert sorted(path.name for path in (face.folder / "a").iterdir()) == [
+    def test_key_files_are_made(self, layer: Scene) -> None:
+        local(layer, layer.folder / "a", key="mine")
+        assert sorted(path.name for path in (layer.folder / "a").iterdir()) == [
             f"mine{name}" for name in FILES
         ]
         names = {"pub_key_suffix": ".pub", "private_key_suffix": ".key"}
-        local(face, face.folder / "b", **names)
-        assert sorted(path.name for path in (face.folder / "b").iterdir()) == [".key", ".pub"]
+        local(layer, layer.folder / "b", **names)
+        assert sorted(path.name for path in (layer.folder / "b").iterdir()) == [".key", ".pub"]
 
-    def test_what_is_no_key(self, face: Scene) -> None:
-        error = face.part("exceptions").ClientError
+    def test_what_is_no_key(self, layer: Scene) -> None:
+        error = layer.part("exceptions").ClientError
         for name in FILES:
-            (face.folder / name).write_text("nonsense")
+            (layer.folder / name).write_text("nonsense")
         with pytest.raises(error):
-            local(face, face.folder)
+            local(layer, layer.folder)
         with pytest.raises(error):
-            face.part("crypto").RsaProvider({"private_key": "nonsense", "public_key": "x"})
+            layer.part("crypto").RsaProvider({"private_key": "nonsense", "public_key": "x"})
 
-    def test_a_wrong_passphrase(self, face: Scene) -> None:
-        error, crypto = face.part("exceptions").ClientError, face.part("crypto")
-        local(face, face.folder, passphrase="right")
+    def test_a_wrong_passphrase(self, layer: Scene) -> None:
+        error, crypto = layer.part("exceptions").ClientError, layer.part("crypto")
+        local(layer, layer.folder, passphrase="right")
         with pytest.raises(error):
-            local(face, face.folder, passphrase="wrong")
+            local(layer, layer.folder, passphrase="wrong")
         with pytest.raises(error):
-            local(face, face.folder)
+            local(layer, layer.folder)
         pair = locked_pair("right")
         with pytest.raises(error):
             crypto.RsaProvider(pair, passphrase="wrong")
         crypto.RsaProvider(pair, passphrase="right")
 
     @pytest.mark.parametrize("kind", ["rsa", "local", "local locked"])
-    def test_what_is_wrapped_is_opened(self, face: Scene, kind: str) -> None:
+    def test_what_is_wrapped_is_opened(self, layer: Scene, kind: str) -> None:
         options = {"passphrase": "secret"} if kind == "local locked" else {}
         first, second = (
-            face.rsa(number) if kind == "rsa" else local(face, face.folder / str(number), **options)
+            layer.rsa(number)
+            if kind == "rsa"
+            else local(layer, layer.folder / str(number), **options)
             for number in (1, 2)
         )
         assert first.wrap_alg == (
@@ -87,18 +89,18 @@ class TestProviders:
         assert not material.is_unencrypted()
         assert len(first.decrypt_encrypted_key(material.encrypted_key)) == 32
         assert len(first.decrypt_encrypted_iv(material.encrypted_iv)) == 16
-        error = face.part("exceptions").ClientError
+        error = layer.part("exceptions").ClientError
         with pytest.raises(error):
             second.decrypt_encrypted_key(material.encrypted_key)
         with pytest.raises(error):
             second.decrypt_encrypted_iv(material.encrypted_iv)
 
     @pytest.mark.parametrize("kind", ["rsa", "local", "kms"])
-    def test_the_adapters(self, face: Scene, kind: str) -> None:
+    def test_the_adapters(self, layer: Scene, kind: str) -> None:
         provider = {
-            "rsa": face.rsa,
-            "local": lambda: local(face, face.folder / "keys"),
-            "kms": face.ali_kms,
+            "rsa": layer.rsa,
+            "local": lambda: local(layer, layer.folder / "keys"),
+            "kms": layer.ali_kms,
         }[kind]()
         content, seen = b"a" * 54_321, set()
         for _ in range(2):
@@ -113,32 +115,32 @@ class TestProviders:
             seen.add(encrypted)
         assert len(seen) == 2
 
-    def test_a_key_in_the_kms(self, face: Scene) -> None:
-        provider = face.ali_kms(passphrase="one")
+    def test_a_key_in_the_kms(self, layer: Scene) -> None:
+        provider = layer.ali_kms(passphrase="one")
         assert provider.wrap_alg == "KMS/ALICLOUD"
         plain, encrypted = provider.get_key()
         assert len(plain) == 32
         assert provider.decrypt_encrypted_key(encrypted) == plain
         # Why a key does not open something is not told here, whatever it is.
-        error = face.part("exceptions")
-        refused = error.OpenApiServerError if face.real else error.ClientError
+        error = layer.part("exceptions")
+        refused = error.OpenApiServerError if layer.real else error.ClientError
         with pytest.raises(refused):
-            face.ali_kms(passphrase="two").decrypt_encrypted_key(encrypted)
+            layer.ali_kms(passphrase="two").decrypt_encrypted_key(encrypted)
         with pytest.raises(refused):
             provider.decrypt_encrypted_iv("nonsense")
 
-    def test_wrong_credentials_of_the_kms(self, face: Scene) -> None:
-        right = (face.kms.access_key_id, face.kms.access_key_secret)
-        _, encrypted = face.ali_kms().get_key()
+    def test_wrong_credentials_of_the_kms(self, layer: Scene) -> None:
+        right = (layer.kms.access_key_id, layer.kms.access_key_secret)
+        _, encrypted = layer.ali_kms().get_key()
         for identity in (("nobody", right[1]), (right[0], "wrong")):
-            provider = face.part("crypto").AliKMSProvider(
-                *identity, face.kms.region, face.kms.key_id(CMK)
+            provider = layer.part("crypto").AliKMSProvider(
+                *identity, layer.kms.region, layer.kms.key_id(CMK)
             )
-            if face.real:
-                provider.kms_client.add_endpoint(face.kms.region, "Kms", face.kms.address)
-                provider.kms_client.set_verify(str(face.kms.certificate))
-            with pytest.raises(face.part("exceptions").OpenApiServerError):
+            if layer.real:
+                provider.kms_client.add_endpoint(layer.kms.region, "Kms", layer.kms.address)
+                provider.kms_client.set_verify(str(layer.kms.certificate))
+            with pytest.raises(layer.part("exceptions").OpenApiServerError):
                 provider.decrypt_encrypted_key(encrypted)
-            with pytest.raises(face.part("exceptions").OpenApiServerError):
-                face.bucket(provider).put_object("o", b"data")
-        assert not face.bucket().object_exists("o")
+            with pytest.raises(layer.part("exceptions").OpenApiServerError):
+                layer.bucket(provider).put_object("o", b"data")
+        assert not layer.bucket().object_exists("o")

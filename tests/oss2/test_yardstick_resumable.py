@@ -45,18 +45,18 @@ class Breaks:
 
 class TestResumable:
     @pytest.fixture(params=["rsa", "kms"])
-    def bucket(self, request: pytest.FixtureRequest, face: Scene) -> Any:
-        return face.bucket(face.ali_kms() if request.param == "kms" else face.rsa())
+    def bucket(self, request: pytest.FixtureRequest, layer: Scene) -> Any:
+        return layer.bucket(layer.ali_kms() if request.param == "kms" else layer.rsa())
 
     @pytest.fixture
-    def path(self, face: Scene) -> Path:
-        path = face.folder / "file"
+    def path(self, layer: Scene) -> Path:
+        path = layer.folder / "file"
         path.write_bytes(CONTENT)
         return path
 
     @pytest.fixture
-    def back(self, face: Scene) -> Path:
-        return face.folder / "back" / "file"
+    def back(self, layer: Scene) -> Path:
+        return layer.folder / "back" / "file"
 
     @pytest.fixture(autouse=True)
     def _folder(self, back: Path) -> None:
@@ -64,10 +64,10 @@ class TestResumable:
 
     @pytest.mark.parametrize("threads", [1, 3, 8])
     def test_there_and_back(
-        self, bucket: Any, face: Scene, path: Path, back: Path, threads: int
+        self, bucket: Any, layer: Scene, path: Path, back: Path, threads: int
     ) -> None:
         up, down = Progress(), Progress()
-        result = face.module.resumable_upload(
+        result = layer.module.resumable_upload(
             bucket,
             "o",
             str(path),
@@ -78,7 +78,7 @@ class TestResumable:
         )
         assert result.status == 200
         assert bucket.head_object("o").object_type == "Multipart"
-        face.module.resumable_download(
+        layer.module.resumable_download(
             bucket,
             "o",
             str(back),
@@ -92,41 +92,41 @@ class TestResumable:
         if threads == 1:
             assert up.last == down.last == len(CONTENT)
 
-    def test_under_the_threshold(self, bucket: Any, face: Scene, path: Path, back: Path) -> None:
-        face.module.resumable_upload(bucket, "o", str(path), multipart_threshold=10 * PART)
+    def test_under_the_threshold(self, bucket: Any, layer: Scene, path: Path, back: Path) -> None:
+        layer.module.resumable_upload(bucket, "o", str(path), multipart_threshold=10 * PART)
         assert bucket.head_object("o").object_type == "Normal"
-        face.module.resumable_download(bucket, "o", str(back))
+        layer.module.resumable_download(bucket, "o", str(back))
         assert back.read_bytes() == CONTENT
 
     def test_defaults_that_a_program_sets(
-        self, bucket: Any, face: Scene, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, bucket: Any, layer: Scene, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        defaults = face.module.defaults
+        defaults = layer.module.defaults
         monkeypatch.setattr(defaults, "multipart_threshold", PART)
         monkeypatch.setattr(defaults, "part_size", 2 * PART)
-        face.module.resumable_upload(bucket, "o", str(path))
-        size = face.metadata("o")["client-side-encryption-part-size"]
+        layer.module.resumable_upload(bucket, "o", str(path))
+        size = layer.metadata("o")["client-side-encryption-part-size"]
         assert size == str(2 * PART)
 
     @pytest.mark.parametrize("parts", [0, 2, 5])
-    def test_an_upload_goes_on(self, bucket: Any, face: Scene, path: Path, parts: int) -> None:
+    def test_an_upload_goes_on(self, bucket: Any, layer: Scene, path: Path, parts: int) -> None:
         options = {"multipart_threshold": PART, "part_size": PART, "num_threads": 1}
         with pytest.raises(BrokenOffError):
-            face.module.resumable_upload(
+            layer.module.resumable_upload(
                 bucket, "o", str(path), progress_callback=Breaks(parts * PART), **options
             )
         assert not bucket.object_exists("o")
-        face.module.resumable_upload(bucket, "o", str(path), **options)
+        layer.module.resumable_upload(bucket, "o", str(path), **options)
         assert bucket.get_object("o").read() == CONTENT
-        assert not list(face.module.ObjectUploadIterator(bucket, "o"))
+        assert not list(layer.module.ObjectUploadIterator(bucket, "o"))
 
     @pytest.mark.parametrize("change", ["time", "size"])
     def test_an_upload_of_a_changed_file_begins_anew(
-        self, bucket: Any, face: Scene, path: Path, change: str
+        self, bucket: Any, layer: Scene, path: Path, change: str
     ) -> None:
         options = {"multipart_threshold": PART, "part_size": PART, "num_threads": 1}
         with pytest.raises(BrokenOffError):
-            face.module.resumable_upload(
+            layer.module.resumable_upload(
                 bucket, "o", str(path), progress_callback=Breaks(2 * PART), **options
             )
         changed = CONTENT[::-1] if change == "time" else CONTENT[:-7]
@@ -134,35 +134,35 @@ class TestResumable:
         path.write_bytes(changed)
         later = time.time() + 5 if change == "time" else times.st_mtime
         os.utime(path, (later, later))
-        face.module.resumable_upload(bucket, "o", str(path), **options)
+        layer.module.resumable_upload(bucket, "o", str(path), **options)
         assert bucket.get_object("o").read() == changed
 
     @pytest.mark.parametrize("parts", [1, 3])
-    def test_a_download_goes_on(self, bucket: Any, face: Scene, back: Path, parts: int) -> None:
+    def test_a_download_goes_on(self, bucket: Any, layer: Scene, back: Path, parts: int) -> None:
         bucket.put_object("o", CONTENT)
         options = {"multiget_threshold": 1, "part_size": PART, "num_threads": 1}
         with pytest.raises(BrokenOffError):
-            face.module.resumable_download(
+            layer.module.resumable_download(
                 bucket, "o", str(back), progress_callback=Breaks(parts * PART), **options
             )
         assert not back.exists()
-        face.module.resumable_download(bucket, "o", str(back), **options)
+        layer.module.resumable_download(bucket, "o", str(back), **options)
         assert back.read_bytes() == CONTENT
         assert [path.name for path in back.parent.iterdir()] == ["file"]
 
-    def test_an_object_that_changed_between(self, bucket: Any, face: Scene, back: Path) -> None:
+    def test_an_object_that_changed_between(self, bucket: Any, layer: Scene, back: Path) -> None:
         bucket.put_object("o", CONTENT)
         options = {"multiget_threshold": 1, "part_size": PART, "num_threads": 1}
         with pytest.raises(BrokenOffError):
-            face.module.resumable_download(
+            layer.module.resumable_download(
                 bucket, "o", str(back), progress_callback=Breaks(2 * PART), **options
             )
         bucket.put_object("o", CONTENT[::-1])
-        face.module.resumable_download(bucket, "o", str(back), **options)
+        layer.module.resumable_download(bucket, "o", str(back), **options)
         assert back.read_bytes() == CONTENT[::-1]
 
     def test_an_object_that_changes_meanwhile(
-        self, bucket: Any, face: Scene, back: Path, monkeypatch: pytest.MonkeyPatch
+        self, bucket: Any, layer: Scene, back: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bucket.put_object("o", CONTENT)
         # Progress is not told of every range: they must take their time.
@@ -173,10 +173,10 @@ class TestResumable:
         def change(consumed: int, total: int) -> None:
             if consumed >= 2 * PART and not changed:
                 changed.append(True)
-                face.bucket().put_object("o", CONTENT[::-1])
+                layer.bucket().put_object("o", CONTENT[::-1])
 
-        with pytest.raises(face.part("exceptions").PreconditionFailed):
-            face.module.resumable_download(
+        with pytest.raises(layer.part("exceptions").PreconditionFailed):
+            layer.module.resumable_download(
                 bucket,
                 "o",
                 str(back),
@@ -187,9 +187,9 @@ class TestResumable:
             )
         assert not back.exists()
 
-    def test_an_answer_that_breaks_off(self, bucket: Any, face: Scene, back: Path) -> None:
+    def test_an_answer_that_breaks_off(self, bucket: Any, layer: Scene, back: Path) -> None:
         bucket.put_object("o", CONTENT)
         with pytest.raises(Exception) as caught:
             bucket.get_object_to_file("o", str(back), headers={"x-cipherbucket-fault": "truncate"})
-        assert face.real or isinstance(caught.value, face.part("exceptions").OssError)
-        assert face.real or not back.exists()
+        assert layer.real or isinstance(caught.value, layer.part("exceptions").OssError)
+        assert layer.real or not back.exists()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 
+
+@dataclass(eq=False)
 class PartInfo:
     """One part of an upload.
 
-    Args:
+    Attributes:
         part_number: Its place, from 1.
         etag: Without quotes.
         size: Bytes.
@@ -14,19 +17,11 @@ class PartInfo:
         part_crc: CRC-64 of what is stored.
     """
 
-    def __init__(
-        self,
-        part_number: int,
-        etag: str | None,
-        size: int | None = None,
-        last_modified: int | None = None,
-        part_crc: int | None = None,
-    ) -> None:
-        self.part_number = part_number
-        self.etag = etag
-        self.size = size
-        self.last_modified = last_modified
-        self.part_crc = part_crc
+    part_number: int
+    etag: str | None
+    size: int | None = None
+    last_modified: int | None = None
+    part_crc: int | None = None
 
 
 class Owner:
@@ -37,10 +32,11 @@ class Owner:
         self.id = owner_id
 
 
+@dataclass(eq=False)
 class SimplifiedObjectInfo:
     """One line of a listing: an object or a common prefix.
 
-    Args:
+    Attributes:
         key: Its name.
         last_modified: Seconds since 1970; None for a prefix.
         etag: Without quotes.
@@ -51,47 +47,36 @@ class SimplifiedObjectInfo:
         restore_info: Of an archived object that was restored.
     """
 
-    def __init__(
-        self,
-        key: str,
-        last_modified: int | None,
-        etag: str | None,
-        type: str | None,  # noqa: A002  a name of oss2
-        size: int | None,
-        storage_class: str | None,
-        owner: Owner | None = None,
-        restore_info: str | None = None,
-    ) -> None:
-        self.key = key
-        self.last_modified = last_modified
-        self.etag = etag
-        self.type = type
-        self.size = size
-        self.storage_class = storage_class
-        self.owner = owner
-        self.restore_info = restore_info
+    key: str
+    last_modified: int | None
+    etag: str | None
+    type: str | None
+    size: int | None
+    storage_class: str | None
+    owner: Owner | None = None
+    restore_info: str | None = None
 
     def is_prefix(self) -> bool:
-        """Tell whether it is a common prefix."""
+        """Return whether it is a common prefix."""
         return self.last_modified is None
 
 
+@dataclass(eq=False)
 class MultipartUploadInfo:
     """An unfinished upload, or a common prefix of some.
 
-    Args:
+    Attributes:
         key: The object's name.
         upload_id: None for a prefix.
         initiation_date: When it was begun, in seconds since 1970.
     """
 
-    def __init__(self, key: str, upload_id: str | None, initiation_date: int | None) -> None:
-        self.key = key
-        self.upload_id = upload_id
-        self.initiation_date = initiation_date
+    key: str
+    upload_id: str | None
+    initiation_date: int | None
 
     def is_prefix(self) -> bool:
-        """Tell whether it is a common prefix."""
+        """Return whether it is a common prefix."""
         return self.upload_id is None
 
 
@@ -168,16 +153,16 @@ class ObjectVersionInfo:
         self.restore_info: str | None = ""
 
 
+@dataclass(eq=False)
 class RestoreJobParameters:
     """How fast an archived object is restored: ``tier``."""
 
-    def __init__(self, tier: str) -> None:
-        self.tier = tier
+    tier: str
 
 
+@dataclass(eq=False)
 class RestoreConfiguration:
     """For how many days an archived object is restored, and how fast."""
 
-    def __init__(self, days: int, job_parameters: RestoreJobParameters | None = None) -> None:
-        self.days = days
-        self.job_parameters = job_parameters
+    days: int
+    job_parameters: RestoreJobParameters | None = None

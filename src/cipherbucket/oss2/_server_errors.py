@@ -91,41 +91,26 @@ class NotModified(ServerError, status=304, code=""):
 
 
 class InvalidArgument(ServerError, status=400):
-    """A header or parameter that cannot be.
+    """A header or parameter that cannot be."""
 
-    Attributes:
-        name: Which one.
-        value: What it was.
-    """
+    @property
+    def name(self) -> str | None:
+        """Which one."""
+        return self.details.get("ArgumentName")
 
-    def __init__(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        body: bytes | str,
-        details: Mapping[str, str],
-    ) -> None:
-        super().__init__(status, headers, body, details)
-        self.name = details.get("ArgumentName")
-        self.value = details.get("ArgumentValue")
+    @property
+    def value(self) -> str | None:
+        """What it was."""
+        return self.details.get("ArgumentValue")
 
 
 class PositionNotEqualToLength(Conflict, status=409):
-    """Something was appended at a place that is not the end.
+    """Something was appended at a place that is not the end."""
 
-    Attributes:
-        next_position: Where the end is.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        body: bytes | str,
-        details: Mapping[str, str],
-    ) -> None:
-        super().__init__(status, headers, body, details)
-        self.next_position = int(headers.get("x-oss-next-append-position", "0"))
+    @property
+    def next_position(self) -> int:
+        """Where the end is."""
+        return int(self.headers.get("x-oss-next-append-position", "0"))
 
 
 class MalformedXml(ServerError, status=400, code="MalformedXML"):

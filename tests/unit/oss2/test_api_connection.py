@@ -24,16 +24,16 @@ from cipherbucket.oss2.exceptions import ClientError, ServerError, make_exceptio
 from cipherbucket.oss2.http import CaseInsensitiveDict, Response, Session
 
 
-def bucket_with(face: Scene, auth: Any, **options: Any) -> Any:
-    provider = face.rsa(mat_desc={"desc": "tests"})
-    return oss2.CryptoBucket(auth, face.oss.url, BUCKET, provider, **options)
+def bucket_with(layer: Scene, auth: Any, **options: Any) -> Any:
+    provider = layer.rsa(mat_desc={"desc": "tests"})
+    return oss2.CryptoBucket(auth, layer.oss.url, BUCKET, provider, **options)
 
 
 class Provider(oss2.CredentialsProvider):
     """Gives out credentials, and counts."""
 
-    def __init__(self, face: Scene) -> None:
-        self._given = Credentials(face.oss.access_key_id, face.oss.access_key_secret, "token")
+    def __init__(self, layer: Scene) -> None:
+        self._given = Credentials(layer.oss.access_key_id, layer.oss.access_key_secret, "token")
         self.asked = 0
 
     def get_credentials(self) -> Credentials:
@@ -42,11 +42,11 @@ class Provider(oss2.CredentialsProvider):
 
 
 @pytest.mark.parametrize("version", [None, "v1", "v2", "v4"])
-def test_every_signature_version_reads_and_writes(face: Scene, version: str | None) -> None:
-    identity = (face.oss.access_key_id, face.oss.access_key_secret)
+def test_every_signature_version_reads_and_writes(layer: Scene, version: str | None) -> None:
+    identity = (layer.oss.access_key_id, layer.oss.access_key_secret)
     auth = oss2.make_auth(*identity) if version is None else oss2.make_auth(*identity, version)
     assert auth.auth_version() == (version or "v1")
-    bucket = bucket_with(face, auth, region=face.oss.region)
+    bucket = bucket_with(layer, auth, region=layer.oss.region)
     bucket.put_object("o", b"content")
     assert bucket.get_object("o").read() == b"content"
     url = bucket.sign_url("GET", "o", 60)
@@ -54,21 +54,21 @@ def test_every_signature_version_reads_and_writes(face: Scene, version: str | No
 
 
 @pytest.mark.parametrize("kind", ["ProviderAuth", "ProviderAuthV2", "ProviderAuthV4"])
-def test_a_provider_is_asked_before_each_request(face: Scene, kind: str) -> None:
-    provider = Provider(face)
-    bucket = bucket_with(face, getattr(oss2, kind)(provider), region=face.oss.region)
+def test_a_provider_is_asked_before_each_request(layer: Scene, kind: str) -> None:
+    provider = Provider(layer)
+    bucket = bucket_with(layer, getattr(oss2, kind)(provider), region=layer.oss.region)
     bucket.put_object("o", b"content")
     asked = provider.asked
     bucket.head_object("o")
     assert provider.asked > asked > 0
 
 
-def test_another_auth_may_be_put_in_its_place(face: Scene) -> None:
-    bucket = bucket_with(face, oss2.StsAuth("nobody", "wrong", "token"), region=face.oss.region)
+def test_another_auth_may_be_put_in_its_place(layer: Scene) -> None:
+    bucket = bucket_with(layer, oss2.StsAuth("nobody", "wrong", "token"), region=layer.oss.region)
     with pytest.raises(ServerError) as caught:
         bucket.put_object("o", b"content")
     assert caught.value.status == 403
-    identity = (face.oss.access_key_id, face.oss.access_key_secret, "token")
+    identity = (layer.oss.access_key_id, layer.oss.access_key_secret, "token")
     for version in (oss2.AUTH_VERSION_1, oss2.AUTH_VERSION_4):
         bucket.auth = oss2.StsAuth(*identity, auth_version=version)
         assert bucket.put_object("o", b"content").status == 200
@@ -79,15 +79,15 @@ def test_another_auth_may_be_put_in_its_place(face: Scene) -> None:
         bucket.put_object("o", b"content")
 
 
-def test_what_a_provider_raises_arrives(face: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_provider_raises_arrives(layer: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OSS_ACCESS_KEY_ID", raising=False)
     auth = oss2.ProviderAuth(EnvironmentVariableCredentialsProvider())
     with pytest.raises(ClientError, match="Access key id"):
-        bucket_with(face, auth).head_object("o")
+        bucket_with(layer, auth).head_object("o")
 
 
-def test_what_the_program_was_handling_is_no_part_of_a_call(face: Scene) -> None:
-    bucket, reserved = face.bucket(), {"x-oss-meta-client-side-encryption-key": "mine"}
+def test_what_the_program_was_handling_is_no_part_of_a_call(layer: Scene) -> None:
+    bucket, reserved = layer.bucket(), {"x-oss-meta-client-side-encryption-key": "mine"}
 
     def put_what_is_missing() -> None:
         try:
@@ -99,14 +99,14 @@ def test_what_the_program_was_handling_is_no_part_of_a_call(face: Scene) -> None
         put_what_is_missing()
 
 
-def test_arguments_that_cannot_be_are_told_at_once(face: Scene) -> None:
-    auth, provider = face.auth(), face.rsa()
+def test_arguments_that_cannot_be_are_told_at_once(layer: Scene) -> None:
+    auth, provider = layer.auth(), layer.rsa()
     for arguments in (
         (auth, "http://a b", BUCKET, provider),
         (auth, "http://host:port", BUCKET, provider),
-        (auth, face.oss.url, "-bucket", provider),
-        (auth, face.oss.url, BUCKET, "provider"),
-        ("auth", face.oss.url, BUCKET, provider),
+        (auth, layer.oss.url, "-bucket", provider),
+        (auth, layer.oss.url, BUCKET, "provider"),
+        ("auth", layer.oss.url, BUCKET, provider),
     ):
         with pytest.raises(ClientError):
             oss2.CryptoBucket(*arguments)
@@ -114,9 +114,9 @@ def test_arguments_that_cannot_be_are_told_at_once(face: Scene) -> None:
         Session(adapter=object())  # type: ignore[arg-type]
 
 
-def test_version_4_without_a_region_is_told_at_the_first_call(face: Scene) -> None:
-    auth = oss2.AuthV4(face.oss.access_key_id, face.oss.access_key_secret)
-    bucket = bucket_with(face, auth)
+def test_version_4_without_a_region_is_told_at_the_first_call(layer: Scene) -> None:
+    auth = oss2.AuthV4(layer.oss.access_key_id, layer.oss.access_key_secret)
+    bucket = bucket_with(layer, auth)
     with pytest.raises(ClientError, match="region"):
         bucket.head_object("o")
 
@@ -160,8 +160,8 @@ def test_arguments_become_settings(
     assert (settings.app_name, settings.cloudbox_id) == ("app", "cb-1")
 
 
-def test_urls_are_not_signed_for_what_has_no_name(face: Scene) -> None:
-    bucket = face.bucket()
+def test_urls_are_not_signed_for_what_has_no_name(layer: Scene) -> None:
+    bucket = layer.bucket()
     for key in ("", " ", "?query"):
         with pytest.raises(ClientError):
             bucket.sign_url("GET", key, 60)
@@ -234,12 +234,12 @@ def test_headers_have_no_case() -> None:
     assert dict(headers.copy()) == {"other": "2"}
 
 
-def test_what_is_not_offered_says_what_to_use(face: Scene) -> None:
+def test_what_is_not_offered_says_what_to_use(layer: Scene) -> None:
     for name in ("Bucket", "Service"):
         with pytest.raises(AttributeError, match="CryptoBucket"):
             getattr(oss2, name)
     with pytest.raises(AttributeError, match="alibabacloud-oss-v2"):
-        face.bucket().put_bucket_lifecycle  # noqa: B018  looked up is enough
+        layer.bucket().put_bucket_lifecycle  # noqa: B018  looked up is enough
 
 
 def test_every_name_can_be_imported() -> None:
@@ -248,7 +248,7 @@ def test_every_name_can_be_imported() -> None:
     assert set(oss2.__all__) <= set(dir(oss2))
 
 
-def test_the_library_does_not_import_its_face() -> None:
+def test_the_library_does_not_import_the_layer() -> None:
     program = (
         "import sys, cipherbucket; assert 'cipherbucket.oss2' not in sys.modules;"
         "from cipherbucket import oss2; assert oss2.exceptions.NoSuchKey and oss2.RsaProvider;"
@@ -268,20 +268,20 @@ def test_modules_and_what_is_not_offered_are_found_as_attributes() -> None:
         getattr(oss2, "nothing")  # noqa: B009  mypy would know
 
 
-def test_a_subclass_has_names_of_its_own(face: Scene) -> None:
+def test_a_subclass_has_names_of_its_own(layer: Scene) -> None:
     class Mine(oss2.CryptoBucket):
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             self.bucket = self.store = self.client = self.name = "mine"
 
-    mine = Mine(face.auth(), face.oss.url, BUCKET, face.rsa(mat_desc={"desc": "mine"}))
+    mine = Mine(layer.auth(), layer.oss.url, BUCKET, layer.rsa(mat_desc={"desc": "mine"}))
     mine.put_object("o", b"content")
     assert mine.get_object("o").read() == b"content"
     mine.close()
 
 
-def test_timeout_and_proxies_may_be_set_later(face: Scene) -> None:
-    bucket = face.bucket(face.rsa(mat_desc={"desc": "tests"}), connect_timeout=7)
+def test_timeout_and_proxies_may_be_set_later(layer: Scene) -> None:
+    bucket = layer.bucket(layer.rsa(mat_desc={"desc": "tests"}), connect_timeout=7)
     bucket.put_object("o", b"content")
     assert (bucket.timeout, bucket.proxies) == (7, None)
     bucket.proxies = {"http": "http://127.0.0.1:1"}

@@ -1,4 +1,4 @@
-"""Objects through the face: bodies, checks, files, ranges, metadata that cannot hurt."""
+"""Objects through the layer: bodies, checks, files, ranges, metadata that cannot hurt."""
 
 import base64
 import hashlib
@@ -42,10 +42,10 @@ def md5_of(data: bytes) -> str:
     ],
     ids=["bytes", "bytearray", "view", "file", "list", "generator"],
 )
-def test_bodies_of_every_kind(opened: Any, face: Scene, body: Any) -> None:
+def test_bodies_of_every_kind(opened: Any, layer: Scene, body: Any) -> None:
     assert opened.put_object("o", body).status == 200
     assert opened.get_object("o").read() == CONTENT
-    assert face.stored("o") != CONTENT
+    assert layer.stored("o") != CONTENT
 
 
 def test_text_is_stored_as_utf8(opened: Any) -> None:
@@ -68,12 +68,12 @@ def test_a_file_is_read_from_its_position_on(opened: Any) -> None:
     assert opened.get_object("o").read() == CONTENT[300:]
 
 
-def test_the_md5_is_checked_recorded_and_warned_of(opened: Any, face: Scene) -> None:
+def test_the_md5_is_checked_recorded_and_warned_of(opened: Any, layer: Scene) -> None:
     headers = {"Content-MD5": md5_of(CONTENT)}
     with pytest.warns(cb.CipherbucketWarning, match="in the clear") as told:
         opened.put_object("o", CONTENT, headers=headers)
     assert told[0].filename == __file__
-    recorded = face.metadata("o")["client-side-encryption-unencrypted-content-md5"]
+    recorded = layer.metadata("o")["client-side-encryption-unencrypted-content-md5"]
     assert recorded == md5_of(CONTENT)
     with pytest.warns(cb.CipherbucketWarning), pytest.raises(ClientError, match="MD5"):
         opened.put_object("wrong", CONTENT + b"!", headers=headers)
@@ -87,7 +87,7 @@ def test_a_content_length_that_is_not_so_is_told(opened: Any, length: str) -> No
     assert not opened.object_exists("o")
 
 
-def test_headers_go_where_they_belong(opened: Any, face: Scene) -> None:
+def test_headers_go_where_they_belong(opened: Any, layer: Scene) -> None:
     headers = {"x-oss-meta-Colour": "blue", "Cache-Control": "no-store", "X-Oss-Tagging": "a=b"}
     opened.put_object("page.html", CONTENT, headers=headers)
     head = opened.head_object("page.html")
@@ -167,9 +167,9 @@ def test_a_folder_is_no_file(opened: Any, tmp_path: Path) -> None:
         assert caught.value.filename == str(tmp_path)
 
 
-def test_a_policy_is_one(face: Scene) -> None:
+def test_a_policy_is_one(layer: Scene) -> None:
     with pytest.raises(ClientError, match="policy"):
-        face.bucket(policy="plaintext")
+        layer.bucket(policy="plaintext")
 
 
 def test_conditions_go_along_with_a_url(opened: Any) -> None:
@@ -193,14 +193,16 @@ def test_a_range_tells_what_comes(opened: Any) -> None:
     assert result.client_crc != result.server_crc
 
 
-def test_damage_is_told_and_leaves_the_file_alone(opened: Any, face: Scene, tmp_path: Path) -> None:
+def test_damage_is_an_error_and_leaves_the_file_alone(
+    opened: Any, layer: Scene, tmp_path: Path
+) -> None:
     opened.put_object("o", CONTENT)
     target = tmp_path / "target"
     target.write_bytes(b"before")
-    head = face.store().head("o")
-    stored = bytearray(face.stored("o"))
+    head = layer.store().head("o")
+    stored = bytearray(layer.stored("o"))
     metadata = {**head.metadata, "client-side-encryption-unencrypted-content-md5": md5_of(b"x")}
-    face.store().put("o", stored, metadata=metadata)
+    layer.store().put("o", stored, metadata=metadata)
     with pytest.raises(InconsistentError):
         opened.get_object("o").read()
     with pytest.raises(InconsistentError):
@@ -227,61 +229,61 @@ def test_files_fail_with_their_own_errors(opened: Any, tmp_path: Path) -> None:
     assert not Path("/dev/null").is_file()
 
 
-def test_plaintext_is_refused_unless_the_policy_says_otherwise(face: Scene) -> None:
-    face.store().put("plain", CONTENT)
+def test_plaintext_is_refused_unless_the_policy_says_otherwise(layer: Scene) -> None:
+    layer.store().put("plain", CONTENT)
     with pytest.raises(InconsistentError, match="not encrypted"):
-        face.bucket().get_object("plain")
-    lenient = face.bucket(policy=cb.Policy(plaintext=True))
+        layer.bucket().get_object("plain")
+    lenient = layer.bucket(policy=cb.Policy(plaintext=True))
     assert lenient.get_object("plain").read() == CONTENT
 
 
-def test_new_metadata_never_cost_an_envelope(opened: Any, face: Scene) -> None:
+def test_new_metadata_never_cost_an_envelope(opened: Any, layer: Scene) -> None:
     opened.put_object("new", CONTENT)
-    before = face.metadata("new")
+    before = layer.metadata("new")
     with pytest.raises(ClientError, match=r"put .* again"):
         opened.update_object_meta("new", {"x-oss-meta-a": "b"})
     for target, headers in (("other", {"x-oss-metadata-directive": "REPLACE"}), ("new", None)):
         with pytest.raises(ClientError, match=r"put .* again"):
             opened.copy_object(BUCKET, "new", target, headers)
-    assert face.metadata("new") == before
+    assert layer.metadata("new") == before
     # The service lets the metadata of V1 objects be replaced, and oss2 with it.
-    face.store().put("old", CONTENT, metadata=v1())
+    layer.store().put("old", CONTENT, metadata=v1())
     assert opened.update_object_meta("old", {"x-oss-meta-a": "b"}).status == 200
-    assert face.metadata("old") == {**v1(), "a": "b"}
+    assert layer.metadata("old") == {**v1(), "a": "b"}
     headers = {"x-oss-metadata-directive": "REPLACE", "x-oss-meta-c": "d"}
     opened.copy_object(BUCKET, "old", "copy", headers)
-    assert face.metadata("copy") == {**v1(), "c": "d"}
+    assert layer.metadata("copy") == {**v1(), "c": "d"}
 
 
 def test_new_metadata_are_for_the_object_that_was_looked_at(
-    opened: Any, face: Scene, monkeypatch: pytest.MonkeyPatch
+    opened: Any, layer: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    face.store().put("o", b"plaintext")
+    layer.store().put("o", b"plaintext")
     head = OssStore.head
 
     def looked_too_early(store: OssStore, name: str, **options: Any) -> StoredObject:
         told = head(store, name, **options)
-        face.store().put("o", CONTENT, metadata=v1())
+        layer.store().put("o", CONTENT, metadata=v1())
         return told
 
     monkeypatch.setattr(OssStore, "head", looked_too_early)
     with pytest.raises(PreconditionFailed):
         opened.copy_object(BUCKET, "o", "o", {"x-oss-meta-a": "b"})
-    assert face.metadata("o") == v1()
+    assert layer.metadata("o") == v1()
 
 
-def test_new_metadata_of_plaintext(opened: Any, face: Scene) -> None:
-    face.store().put("plain", CONTENT, metadata={"a": "b"})
+def test_new_metadata_of_plaintext(opened: Any, layer: Scene) -> None:
+    layer.store().put("plain", CONTENT, metadata={"a": "b"})
     opened.update_object_meta("plain", {"x-oss-meta-c": "d", "Content-Type": "text/x"})
-    assert face.metadata("plain") == {"c": "d"}
+    assert layer.metadata("plain") == {"c": "d"}
     assert opened.head_object("plain").content_type == "text/x"
     opened.update_object_meta("plain", None)
-    assert face.metadata("plain") == {"c": "d"}
+    assert layer.metadata("plain") == {"c": "d"}
 
 
-def test_a_service_that_is_gone_is_a_request_error(face: Scene) -> None:
-    bucket = face.bucket()
-    face.oss.stop()
+def test_a_service_that_is_gone_is_a_request_error(layer: Scene) -> None:
+    bucket = layer.bucket()
+    layer.oss.stop()
     with pytest.raises(RequestError) as caught:
         bucket.head_object("o")
     assert caught.value.status == -2

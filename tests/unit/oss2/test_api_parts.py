@@ -1,4 +1,4 @@
-"""Uploads in parts through the face: contexts kept, handed on, or of another upload."""
+"""Uploads in parts through the layer: contexts kept, handed on, or of another upload."""
 
 import pickle
 from typing import Any
@@ -46,10 +46,10 @@ def test_the_bucket_keeps_what_it_began(opened: Any) -> None:
     assert not opened.upload_contexts
 
 
-def test_another_bucket_goes_on_with_the_context(opened: Any, face: Scene) -> None:
+def test_another_bucket_goes_on_with_the_context(opened: Any, layer: Scene) -> None:
     upload_id, filled = begun(opened)
     parts = sent(opened, upload_id, (1,))
-    other = face.bucket(face.rsa(mat_desc={"desc": "tests"}))
+    other = layer.bucket(layer.rsa(mat_desc={"desc": "tests"}))
     with pytest.raises(ClientError, match="upload_context"):
         sent(other, upload_id, (2,))
     with pytest.raises(ClientError, match="already"):
@@ -59,12 +59,12 @@ def test_another_bucket_goes_on_with_the_context(opened: Any, face: Scene) -> No
     assert opened.get_object("o").read() == CONTENT
 
 
-def test_what_the_store_listed_completes(opened: Any, face: Scene) -> None:
+def test_what_the_store_listed_completes(opened: Any, layer: Scene) -> None:
     upload_id, _ = begun(opened)
     sent(opened, upload_id)
     listed = opened.list_parts("o", upload_id).parts
     assert [part.size for part in listed] == [len(piece) for piece in PIECES]
-    third = face.bucket(face.rsa(mat_desc={"desc": "tests"}))
+    third = layer.bucket(layer.rsa(mat_desc={"desc": "tests"}))
     third.complete_multipart_upload("o", upload_id, listed)
     assert opened.get_object("o").read() == CONTENT
 
@@ -79,16 +79,16 @@ def test_a_context_of_another_upload_is_refused(opened: Any) -> None:
     assert not opened.list_parts("o", upload_id).parts
 
 
-def test_a_context_of_another_kind_of_key_is_refused(opened: Any, face: Scene) -> None:
+def test_a_context_of_another_kind_of_key_is_refused(opened: Any, layer: Scene) -> None:
     upload_id, filled = begun(opened)
-    with face_kms(face) as bucket, pytest.raises(InconsistentError, match="inconsistent"):
+    with layer_kms(layer) as bucket, pytest.raises(InconsistentError, match="inconsistent"):
         sent(bucket, upload_id, (1,), upload_context=filled)
 
 
-def face_kms(face: Scene) -> Any:
+def layer_kms(layer: Scene) -> Any:
     import contextlib
 
-    return contextlib.closing(face.bucket(face.ali_kms(mat_desc={"desc": "kms"})))
+    return contextlib.closing(layer.bucket(layer.ali_kms(mat_desc={"desc": "kms"})))
 
 
 def test_a_part_is_never_replaced(opened: Any) -> None:
@@ -130,11 +130,11 @@ def test_the_service_says_which_parts_it_takes(opened: Any) -> None:
     assert opened.get_object("o").read() == CONTENT
 
 
-def test_a_crc_that_the_caller_names_is_compared(opened: Any, face: Scene) -> None:
+def test_a_crc_that_the_caller_names_is_compared(opened: Any, layer: Scene) -> None:
     upload_id, _ = begun(opened)
     parts = sent(opened, upload_id)
     parts[1].part_crc = 17
-    other = face.bucket(face.rsa(mat_desc={"desc": "tests"}))
+    other = layer.bucket(layer.rsa(mat_desc={"desc": "tests"}))
     with pytest.raises(InconsistentError, match="CRC"):
         other.complete_multipart_upload("o", upload_id, parts)
 

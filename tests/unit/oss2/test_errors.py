@@ -1,4 +1,4 @@
-"""What an error of the face says: in oss2's words, in one traceback, of the program's own names."""
+"""What an error of the layer says: oss2's terms, in one traceback, of the program's own names."""
 
 import ast
 import importlib.util
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from tests.oss2.scene import FACE, REAL, Scene, key_pair, scene
+from tests.oss2.scene import LAYER, REAL, Scene, key_pair, scene
 from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 import cipherbucket as cb
@@ -34,7 +34,7 @@ OURS = (
     "CIPHERBUCKET_PASSPHRASE",
     "OSS_ACCESS_KEY",
 )
-"""How the library's own face calls what oss2 calls otherwise."""
+"""How the library's own layer calls what oss2 calls otherwise."""
 
 
 def refused(kind: type[OssError], deed: Any) -> OssError:
@@ -48,30 +48,30 @@ def refused(kind: type[OssError], deed: Any) -> OssError:
     return caught.value
 
 
-def test_keys_are_called_as_in_oss2(face: Scene) -> None:
-    face.bucket(face.rsa(mat_desc={"desc": "1"})).put_object("o", b"x")
+def test_keys_are_called_as_in_oss2(layer: Scene) -> None:
+    layer.bucket(layer.rsa(mat_desc={"desc": "1"})).put_object("o", b"x")
     for options in ({"mat_desc": {"desc": "2"}}, {}):
-        other = face.bucket(face.rsa(2, **options))
+        other = layer.bucket(layer.rsa(2, **options))
         told = str(refused(ClientError, lambda other=other: other.get_object("o")))
         assert 'the object has mat_desc {"desc": "1"}' in told
         assert "add_encryption_materials(EncryptionMaterials(" in told
-    wrong = face.rsa(2, mat_desc={"desc": "1"})
-    told = str(refused(ClientError, lambda: face.bucket(wrong).get_object("o")))
+    wrong = layer.rsa(2, mat_desc={"desc": "1"})
+    told = str(refused(ClientError, lambda: layer.bucket(wrong).get_object("o")))
     assert "mat_desc" in told
 
 
 @pytest.mark.filterwarnings("ignore:key .*writes without a mat_desc")
-def test_an_object_without_a_description_is_told_of(face: Scene) -> None:
-    face.bucket().put_object("o", b"x")
-    provider = face.rsa(2, mat_desc={"desc": "2"})
+def test_an_object_without_a_description_is_told_of(layer: Scene) -> None:
+    layer.bucket().put_object("o", b"x")
+    provider = layer.rsa(2, mat_desc={"desc": "2"})
     provider.add_encryption_materials(EncryptionMaterials({"desc": "3"}, key_pair(1)))
-    told = str(refused(ClientError, lambda: face.bucket(provider).get_object("o")))
+    told = str(refused(ClientError, lambda: layer.bucket(provider).get_object("o")))
     assert "mat_desc" in told
 
 
-def test_plaintext_says_which_policy_reads_it(face: Scene) -> None:
-    face.store().put("o", b"x")
-    told = str(refused(InconsistentError, lambda: face.bucket().get_object("o")))
+def test_plaintext_says_which_policy_reads_it(layer: Scene) -> None:
+    layer.store().put("o", b"x")
+    told = str(refused(InconsistentError, lambda: layer.bucket().get_object("o")))
     assert "CryptoBucket(..., policy=cipherbucket.Policy(plaintext=True))" in told
 
 
@@ -143,7 +143,7 @@ def test_what_the_kms_refuses_is_what_oss2_says(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in (REAL, FACE):
+    for name in (REAL, LAYER):
         with (
             scene(name, tmp_path, monkeypatch, tmp_path / "tls") as there,
             forgotten_sockets_collected(),
@@ -155,8 +155,8 @@ def test_what_the_kms_refuses_is_what_oss2_says(
             assert caught.value.request_id
 
 
-def test_warnings_are_in_oss2s_words_and_point_at_the_program(face: Scene, tmp_path: Path) -> None:
-    bucket = face.bucket(face.rsa(2))
+def test_warnings_are_in_oss2s_words_and_point_at_the_program(layer: Scene, tmp_path: Path) -> None:
+    bucket = layer.bucket(layer.rsa(2))
     (tmp_path / "file").write_bytes(b"x")
     with pytest.warns(cb.CipherbucketWarning, match="writes without a mat_desc") as caught:
         bucket.put_object_from_file("o", str(tmp_path / "file"))

@@ -16,7 +16,7 @@ _LINE = re.compile(r"DEBUG (\w+) (.*): (\w+), request (\w+)")
 
 @pytest.mark.parametrize("options", [{}, {"name": "oss2"}], ids=["ours", "oss2"])
 def test_each_request_is_a_line(
-    opened: Any, face: Scene, tmp_path: Path, options: dict[str, Any]
+    opened: Any, layer: Scene, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     logger = logging.getLogger("cipherbucket")
     before = logger.level, list(logger.handlers)
@@ -49,5 +49,5 @@ def test_each_request_is_a_line(
     ]
     assert lines[4][:3] == ("GET", "'a b'", "404")
     assert [line[0] for line in lines].count("PUT") == 4  # workers' requests, too
-    for secret in (face.oss.access_key_secret, "not-logged", "ignature", "x-oss-meta"):
+    for secret in (layer.oss.access_key_secret, "not-logged", "ignature", "x-oss-meta"):
         assert secret not in text

@@ -9,6 +9,7 @@ import pytest
 from tests.oss2.scene import Scene
 
 import cipherbucket as cb
+from cipherbucket.oss2 import _multipart
 from cipherbucket.oss2.exceptions import ClientError, NoSuchUpload, RequestError
 from cipherbucket.oss2.models import MultipartUploadCryptoContext, PartInfo
 from cipherbucket.stores.oss.store import OssStore
@@ -30,24 +31,24 @@ def sent(bucket: Any, upload_id: str, number: int, filled: Any = None) -> PartIn
     return PartInfo(number, result.etag, size=len(piece), part_crc=result.crc)
 
 
-def another(face: Scene) -> Any:
-    return face.bucket(face.rsa(mat_desc={"desc": "tests"}))
+def another(layer: Scene) -> Any:
+    return layer.bucket(layer.rsa(mat_desc={"desc": "tests"}))
 
 
-def test_what_another_bucket_sent_is_not_replaced_by_the_first(opened: Any, face: Scene) -> None:
+def test_what_another_bucket_sent_is_not_replaced_by_the_first(opened: Any, layer: Scene) -> None:
     upload_id, filled = begun(opened)
-    sent(another(face), upload_id, 2, filled)
+    sent(another(layer), upload_id, 2, filled)
     with pytest.raises(ClientError, match="cannot be replaced"):
         opened.upload_part("o", upload_id, 2, bytes(PART), upload_context=filled)
     parts = [sent(opened, upload_id, number, filled) for number in (1, 3)]
     parts.append(PartInfo(2, opened.list_parts("o", upload_id).parts[1].etag))
-    assert another(face).complete_multipart_upload("o", upload_id, parts).status == 200
+    assert another(layer).complete_multipart_upload("o", upload_id, parts).status == 200
     assert opened.get_object("o").read() == CONTENT
 
 
-def test_nor_is_what_failed_there_sent_otherwise(opened: Any, face: Scene) -> None:
+def test_nor_is_what_failed_there_sent_otherwise(opened: Any, layer: Scene) -> None:
     upload_id, filled = begun(opened)
-    second = another(face)
+    second = another(layer)
     second.proxies = {"http": "http://127.0.0.1:1"}
     with pytest.raises(RequestError):
         sent(second, upload_id, 1, filled)
@@ -63,9 +64,9 @@ def test_no_key_goes_along_with_a_context(opened: Any) -> None:
         assert passed_on.shared
 
 
-def test_nor_by_a_third_that_looked_before(opened: Any, face: Scene) -> None:
+def test_nor_by_a_third_that_looked_before(opened: Any, layer: Scene) -> None:
     upload_id, filled = begun(opened)
-    second, third = another(face), another(face)
+    second, third = another(layer), another(layer)
     sent(second, upload_id, 1, filled)
     sent(third, upload_id, 2, pickle.loads(pickle.dumps(filled)))
     with pytest.raises(ClientError, match="arrived already"):
@@ -73,16 +74,16 @@ def test_nor_by_a_third_that_looked_before(opened: Any, face: Scene) -> None:
 
 
 @pytest.mark.parametrize("passed_on", [pickle.dumps, copy.deepcopy])
-def test_nor_what_was_sent_from_another_process(opened: Any, face: Scene, passed_on: Any) -> None:
+def test_nor_what_was_sent_from_another_process(opened: Any, layer: Scene, passed_on: Any) -> None:
     upload_id, filled = begun(opened)
     copied = passed_on(filled)
     elsewhere = pickle.loads(copied) if isinstance(copied, bytes) else copied
-    sent(another(face), upload_id, 3, elsewhere)
+    sent(another(layer), upload_id, 3, elsewhere)
     with pytest.raises(ClientError, match="arrived already"):
         opened.upload_part("o", upload_id, 3, PIECES[2][::-1], upload_context=filled)
 
 
-def test_a_context_that_stays_costs_no_question(opened: Any, face: Scene) -> None:
+def test_a_context_that_stays_costs_no_question(opened: Any, layer: Scene) -> None:
     upload_id, filled = begun(opened)
     parts = [sent(opened, upload_id, number, filled) for number in (1, 2, 3)]
     opened.complete_multipart_upload("o", upload_id, parts)
@@ -124,9 +125,9 @@ def test_a_forked_process_without_the_context_is_refused(opened: Any) -> None:
     assert not opened.list_parts("o", upload_id).parts
 
 
-def test_all_that_is_there_is_completed(opened: Any, face: Scene) -> None:
+def test_all_that_is_there_is_completed(opened: Any, layer: Scene) -> None:
     every = {"x-oss-complete-all": "yes"}
-    for bucket in (opened, another(face)):
+    for bucket in (opened, another(layer)):
         upload_id, _ = begun(opened)
         for number in (1, 2, 3):
             sent(opened, upload_id, number)
@@ -152,11 +153,11 @@ def test_what_is_completed_is_no_upload_any_more(opened: Any) -> None:
 
 @pytest.mark.parametrize("passed_on", [lambda filled: filled, copy.deepcopy])
 def test_the_very_same_part_may_come_again_and_is_not_sent(
-    opened: Any, face: Scene, passed_on: Any, monkeypatch: pytest.MonkeyPatch
+    opened: Any, layer: Scene, passed_on: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload_id, filled = begun(opened)
     parts = [sent(opened, upload_id, number, filled) for number in (1, 2, 3)]
-    for bucket in (opened, another(face)):
+    for bucket in (opened, another(layer)):
         context = passed_on(filled)
         with monkeypatch.context() as patch:
             patch.setattr(OssStore, "upload_part", None)  # nothing leaves
@@ -173,14 +174,14 @@ def test_the_very_same_part_may_come_again_and_is_not_sent(
 
 
 def test_nor_is_it_taken_for_the_same_where_no_checksum_is_known(
-    opened: Any, face: Scene, monkeypatch: pytest.MonkeyPatch
+    opened: Any, layer: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload_id, filled = begun(opened)
     sent(opened, upload_id, 1, filled)
-    second, copied = another(face), copy.deepcopy(filled)
+    second, copied = another(layer), copy.deepcopy(filled)
     monkeypatch.setattr(Multipart, "arrived", {})
     listed = second.list_parts("o", upload_id)
     listed.parts[0].part_crc = None
-    monkeypatch.setattr(type(second), "list_parts", lambda *_: listed)
+    monkeypatch.setattr(_multipart, "list_parts", lambda *_: listed)
     with pytest.raises(ClientError, match="cannot be replaced"):
         sent(second, upload_id, 1, copied)

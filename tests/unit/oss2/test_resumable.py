@@ -1,4 +1,4 @@
-"""Resumable transfers of the face: what goes in parts, what is gone on with, what begins anew."""
+"""Resumable transfers of the layer: what goes in parts, what is gone on with, what begins anew."""
 
 import os
 from collections.abc import Iterator

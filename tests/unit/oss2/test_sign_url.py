@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
-from tests.oss2.scene import BUCKET, FACE, REAL, Scene, scene
+from tests.oss2.scene import BUCKET, LAYER, REAL, Scene, scene
 from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 NAMES = ("a/b", "a//b/", "a b/\u00e4+~?#%2F")
@@ -44,8 +44,8 @@ def test_slashes_of_a_name_are_escaped_unless_they_are_safe(
     version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths: dict[str, list[str]] = {}
-    for module in (REAL, FACE):
+    for module in (REAL, LAYER):
         with scene(module, tmp_path, monkeypatch) as there, forgotten_sockets_collected():
             paths[module] = paths_of(bucket_of(there, version))
-    assert paths[FACE] == paths[REAL]
-    assert paths[FACE][0].endswith("/a%2Fb")
+    assert paths[LAYER] == paths[REAL]
+    assert paths[LAYER][0].endswith("/a%2Fb")

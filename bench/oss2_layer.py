@@ -1,11 +1,11 @@
-"""The programs of the documents, on oss2 and on the face of it, in one run.
+"""The programs of the documents, on oss2 and on the layer of it, in one run.
 
 Each program does what its page prints (`tests/oss2/seeds`): a put and a get of 1 MiB with
 Content-Length, a get to a file, a resumable upload and a resumable download of a large file in
 parts of 1 MiB with 3 threads. Every round is a process of its own on the same minimal endpoint;
 importing, keys and the making of content come before. CPU seconds of the client and ratios are what
 to quote. BENCH_MIB and BENCH_ROUNDS make it shorter. The peer needs `make interop` to have
-installed it. The child's usage: python -m bench.oss2_face TOLD '{"module": ..., ...}'.
+installed it. The child's usage: python -m bench.oss2_layer TOLD '{"module": ..., ...}'.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import cipherbucket as cb
 
 MIB = max(16, int(os.environ.get("BENCH_MIB", "1024")) // 4)
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-FACE, PEER = "cipherbucket.oss2", "oss2"
+LAYER, PEER = "cipherbucket.oss2", "oss2"
 DEEDS = ("put", "get", "get to file", "resumable upload", "resumable download")
 
 
@@ -143,7 +143,7 @@ def child() -> None:
 def done(task: Task) -> dict[str, float]:
     """Let a child do a task."""
     told = task.place / "told"
-    command = [sys.executable, "-m", "bench.oss2_face", str(told), json.dumps(asdict(task))]
+    command = [sys.executable, "-m", "bench.oss2_layer", str(told), json.dumps(asdict(task))]
     measure.run(command)
     figures: dict[str, float] = json.loads(told.read_text())
     return figures
@@ -168,7 +168,7 @@ def clear(url: str) -> None:
 
 def main() -> None:
     """Print the table."""
-    modules = [FACE, *([PEER] if importlib.util.find_spec(PEER) else [])]
+    modules = [LAYER, *([PEER] if importlib.util.find_spec(PEER) else [])]
     table: dict[tuple[str, str], list[dict[str, float]]] = {}
     before = load()
     with (
@@ -202,7 +202,7 @@ def _cells(rounds: list[dict[str, float]]) -> str:
 def _ratio(table: dict[tuple[str, str], list[dict[str, float]]], deed: str) -> str:
     if (PEER, deed) not in table:
         return ""
-    pairs = list(zip(table[PEER, deed], table[FACE, deed], strict=True))
+    pairs = list(zip(table[PEER, deed], table[LAYER, deed], strict=True))
     spent = statistics.median(theirs["cpu"] / ours["cpu"] for theirs, ours in pairs)
     wall = statistics.median(theirs["wall"] / ours["wall"] for theirs, ours in pairs)
     return f"   oss2 takes {spent:.1f} times the CPU, {wall:.1f} times the time"
