@@ -3,15 +3,13 @@
 import base64
 import json
 import os
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.support.key_files import mode_of, never
 from tests.support.sdk_vectors import private_key
 
-from cipherbucket.errors import MasterKeyError, UsageError
+from cipherbucket.errors import MasterKeyError
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file, load_key
 from cipherbucket.keys.rsa import RsaKey
@@ -19,23 +17,6 @@ from cipherbucket.keys.rsa import RsaKey
 LABEL = {"desc": "vault", "year": "clé"}
 PRIVATE = private_key("key1")
 RAW = bytes(range(0x61, 0x81))
-
-
-@pytest.fixture(autouse=True)
-def _usual_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Take an RSA key that exists instead of drawing one, which is slow; and a usual umask."""
-    monkeypatch.setattr(rsa, "generate_private_key", lambda **_: PRIVATE)
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
-
-
-def never() -> str:
-    pytest.fail("the passphrase was asked for")
-
-
-def mode_of(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_an_aes_key_made_is_the_key_that_is_loaded(tmp_path: Path) -> None:
@@ -69,51 +50,6 @@ def test_no_two_keys_made_are_the_same(tmp_path: Path) -> None:
     ids = {create_aes_key_file(tmp_path / str(n), description=LABEL).id for n in range(20)}
 
     assert len(ids) == 20
-
-
-@pytest.mark.parametrize("description", [{}, "", "{}", " "])
-def test_an_aes_key_without_a_description_is_not_made(
-    tmp_path: Path, description: dict[str, str] | str
-) -> None:
-    with pytest.raises(UsageError, match="without a description"):
-        create_aes_key_file(tmp_path / "vault.key", description=description)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("suffix", ["", ".json"])
-@pytest.mark.parametrize("kind", ["file", "folder", "dangling link"])
-def test_nothing_that_is_there_is_overwritten(tmp_path: Path, suffix: str, kind: str) -> None:
-    taken = tmp_path / f"vault.key{suffix}"
-    if kind == "file":
-        taken.write_bytes(b"precious")
-    elif kind == "folder":
-        taken.mkdir()
-    else:
-        taken.symlink_to(tmp_path / "nowhere")
-
-    with pytest.raises(MasterKeyError, match="never overwritten"):
-        create_aes_key_file(tmp_path / "vault.key", description=LABEL)
-
-    assert list(tmp_path.iterdir()) == [taken]
-    assert kind != "file" or taken.read_bytes() == b"precious"
-
-
-@pytest.mark.parametrize("failing", [1, 2])
-def test_a_full_disk_leaves_no_half_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
-) -> None:
-    calls: list[int] = []
-
-    def fsync(descriptor: int) -> None:
-        calls.append(descriptor)
-        if len(calls) == failing:
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fsync)
-
-    with pytest.raises(MasterKeyError, match="No space left"):
-        create_aes_key_file(tmp_path / "vault.key", description=LABEL)
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 import json
 import os
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +12,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from tests.support.key_files import mode_of, never
 from tests.support.sdk_vectors import private_key
 
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.description_files import description_path, facts_beside
-from cipherbucket.keys.encodings import PASSPHRASE_VARIABLE
 from cipherbucket.keys.files import (
     create_aes_key_file,
     create_rsa_key_file,
@@ -30,24 +28,6 @@ from cipherbucket.keys.rsa import PKCS1, RsaKey
 
 PRIVATE = private_key("key1")
 LABEL = {"desc": "2026", "year": "clé"}
-
-
-@pytest.fixture(autouse=True)
-def _usual_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Take keys that exist instead of drawing new ones, which is slow; and a usual umask."""
-    monkeypatch.setattr(rsa, "generate_private_key", lambda **_: PRIVATE)
-    monkeypatch.delenv(PASSPHRASE_VARIABLE, raising=False)
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
-
-
-def never() -> str:
-    pytest.fail("the passphrase was asked for")
-
-
-def mode_of(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_a_key_made_is_the_key_that_is_loaded(tmp_path: Path) -> None:
@@ -153,39 +133,11 @@ def test_another_length_is_refused(tmp_path: Path, bits: int) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("description", [{}, "", "{}", " "])
-def test_a_key_without_a_description_is_not_made(
-    tmp_path: Path, description: dict[str, str] | str
-) -> None:
-    with pytest.raises(UsageError, match="without a description"):
-        create_rsa_key_file(tmp_path / "cmk.pem", description=description)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("passphrase", ["", "x" * 1024, "\ud800"])
 def test_a_passphrase_that_cannot_be_used_is_refused(tmp_path: Path, passphrase: str) -> None:
     with pytest.raises(UsageError, match="passphrase"):
         create_rsa_key_file(tmp_path / "cmk.pem", description=LABEL, passphrase=passphrase)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("suffix", ["", ".pub", ".json"])
-@pytest.mark.parametrize("kind", ["file", "folder", "dangling link"])
-def test_nothing_that_is_there_is_overwritten(tmp_path: Path, suffix: str, kind: str) -> None:
-    path = tmp_path / "cmk.pem"
-    taken = tmp_path / f"cmk.pem{suffix}"
-    if kind == "file":
-        taken.write_bytes(b"precious")
-    elif kind == "folder":
-        taken.mkdir()
-    else:
-        taken.symlink_to(tmp_path / "nowhere")
-
-    with pytest.raises(MasterKeyError, match="never overwritten"):
-        create_rsa_key_file(path, description=LABEL)
-
-    assert list(tmp_path.iterdir()) == [taken]
-    assert kind != "file" or taken.read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("suffix", ["", ".pub", ".json"])
@@ -205,24 +157,6 @@ def test_what_appears_while_a_key_is_made_is_not_overwritten_and_no_half_key_is_
 
     assert list(tmp_path.iterdir()) == [rival]
     assert rival.read_bytes() == b"a rival was faster"
-
-
-@pytest.mark.parametrize("failing", [1, 2, 3])
-def test_a_full_disk_leaves_no_half_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
-) -> None:
-    calls: list[int] = []
-
-    def fsync(descriptor: int) -> None:
-        calls.append(descriptor)
-        if len(calls) == failing:
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fsync)
-
-    with pytest.raises(MasterKeyError, match="No space left"):
-        create_rsa_key_file(tmp_path / "cmk.pem", description=LABEL)
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["no/such/folder/cmk.pem", "x" * 300])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,6 @@ from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.stores.local import index
 from cipherbucket.stores.local.files import Files
 from cipherbucket.stores.local.store import LocalStore
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def store(root: Path) -> Iterator[LocalStore]:
-    with LocalStore(root, create=True) as store:
-        yield store
 
 
 def child_of(work: Any) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.local_audit import audit, query
-from tests.unit.stores.test_conformance import NAMES, read
 from tests.unit.stores.local.test_recovery import after, die_in, instead
+from tests.unit.stores.test_conformance import NAMES, read
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
 from cipherbucket.stores.local import repair

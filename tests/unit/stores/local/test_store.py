@@ -31,17 +31,6 @@ from cipherbucket.stores.local.locks import Markers
 from cipherbucket.stores.local.store import LocalStore
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def store(root: Path) -> Iterator[LocalStore]:
-    with LocalStore(root, create=True) as store:
-        yield store
-
-
 def test_the_folder_holds_what_the_index_says(store: LocalStore, root: Path) -> None:
     for name in NAMES:
         store.put(name, name.encode(), metadata={"k": "ü"}, headers={"expires": "x"})

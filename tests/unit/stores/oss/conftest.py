@@ -9,7 +9,7 @@ from tests.support.scripted_http import Answer, Request, Scripted, scripted
 import cipherbucket as cb
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (
         "cipherbucket.writing.one_request",
@@ -25,7 +25,7 @@ def objects() -> Objects:
 
 
 @pytest.fixture
-def served(objects: Objects) -> Iterator[Scripted]:
+def served(objects: Objects, no_waiting: None) -> Iterator[Scripted]:
     behave: list[Callable[[Request], Answer]] = [objects]
 
     def answer(request: Request) -> Answer:

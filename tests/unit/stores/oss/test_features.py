@@ -184,16 +184,6 @@ def test_a_large_object_with_an_envelope_is_copied_at_once_as_no_part_may_be_mad
         bucket.update_metadata("large", metadata={"k": "v"})
 
 
-@pytest.mark.parametrize("verb", ["append", "select", "process", "presign_put"])
-def test_what_cannot_be_done_with_ciphertext_is_refused_with_the_way_out(
-    bucket: cb.Bucket, verb: str
-) -> None:
-    with pytest.raises(cb.UsageError) as caught:
-        getattr(cb.rotation, verb)(bucket, "a", b"more")
-    assert caught.value.name == "a"
-    assert caught.value.hint
-
-
 def test_one_bucket_serves_32_threads(bucket: cb.Bucket) -> None:
     barrier = threading.Barrier(32)
 

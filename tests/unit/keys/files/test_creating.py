@@ -1,0 +1,74 @@
+"""Key files of either kind are made wholly or not at all, and nothing is overwritten."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cipherbucket.errors import MasterKeyError, UsageError
+from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file
+
+LABEL = {"desc": "2026", "year": "clé"}
+FILES = [
+    *((create_rsa_key_file, suffix) for suffix in ("", ".pub", ".json")),
+    *((create_aes_key_file, suffix) for suffix in ("", ".json")),
+]
+EITHER = pytest.mark.parametrize("create", [create_rsa_key_file, create_aes_key_file])
+
+Create = Callable[..., Any]
+
+
+@EITHER
+@pytest.mark.parametrize("description", [{}, "", "{}", " "])
+def test_a_key_without_a_description_is_not_made(
+    tmp_path: Path, create: Create, description: dict[str, str] | str
+) -> None:
+    with pytest.raises(UsageError, match="without a description"):
+        create(tmp_path / "a.key", description=description)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("create", "suffix"), FILES)
+@pytest.mark.parametrize("kind", ["file", "folder", "dangling link"])
+def test_nothing_that_is_there_is_overwritten(
+    tmp_path: Path, create: Create, suffix: str, kind: str
+) -> None:
+    taken = tmp_path / f"a.key{suffix}"
+    if kind == "file":
+        taken.write_bytes(b"precious")
+    elif kind == "folder":
+        taken.mkdir()
+    else:
+        taken.symlink_to(tmp_path / "nowhere")
+
+    with pytest.raises(MasterKeyError, match="never overwritten"):
+        create(tmp_path / "a.key", description=LABEL)
+
+    assert list(tmp_path.iterdir()) == [taken]
+    assert kind != "file" or taken.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    ("create", "failing"),
+    [
+        *((create_rsa_key_file, number) for number in (1, 2, 3)),
+        *((create_aes_key_file, number) for number in (1, 2)),
+    ],
+)
+def test_a_full_disk_leaves_no_half_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, create: Create, failing: int
+) -> None:
+    calls: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == failing:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+    with pytest.raises(MasterKeyError, match="No space left"):
+        create(tmp_path / "a.key", description=LABEL)
+    assert list(tmp_path.iterdir()) == []
