@@ -1,24 +1,32 @@
 """What ``rotate`` and ``reencrypt`` share: they change one object, or all below a folder.
 
-Rule: what was not done is named with its reason, and shows in the exit code. A command that was
-interrupted goes on when it is given again.
+Rule: every object that failed is named with its reason, and shows in the exit code. In JSON each
+object is a line, and the last line is the summary, so that nothing is held in memory however many
+there are. A command that was interrupted goes on when it is given again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import resumed_when_repeated, say
+from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.rotation import RotationOptions
 from cipherbucket.cli.terminal.progress import object_count
-from cipherbucket.cli.terminal.rotation_report import write_report
-from cipherbucket.text import printable
+from cipherbucket.text import amount, count, printable
+
+_NO_OBJECT = 3
+_PASSING = (cb.StoreError, cb.KmsError, cb.ObjectChangedError)
+_SHOWN = 20
+"""So many failures are named one by one for people."""
 
 
 def change(
@@ -62,14 +70,7 @@ def change(
                 **how,
             )
         with report:
-            return write_report(
-                report,
-                done,
-                whole=not prefix,
-                dry_run=options.dry_run,
-                as_json=options.as_json,
-                quiet=options.quiet,
-            )
+            return _write_report(report, done, options, whole=not prefix)
 
 
 def _change_one(
@@ -92,3 +93,63 @@ def _change_one(
     if before.version_id is not None and before.version_id != now.version_id:
         say(f"its old version {printable(before.version_id)} opens as before")
     return 0
+
+
+def _write_report(
+    report: cb.RotationReport, done: str, options: RotationOptions, *, whole: bool
+) -> int:
+    """Write a report to stdout, failures to stderr, and return the exit code.
+
+    A folder without objects was mistyped, and the code is that of ``ls``; a whole store was not.
+    """
+    nothing = not _all_in(report)
+    if nothing:
+        say("no objects there")
+    code = 1 if report.failed.objects else _NO_OBJECT if nothing and not whole else 0
+    if options.as_json:
+        for facts in report.lines():
+            click.echo(json.dumps(facts))
+        return code
+    for failure in islice(report.failures(), _SHOWN):
+        reason = in_options(failure.reason)
+        say(printable(f"{failure.name!r}: {reason}"))
+    if report.failed.objects > _SHOWN:
+        say(f"and {report.failed.objects - _SHOWN:,} more; --json names all")
+    if not options.quiet:
+        for line in _lines(report, done, dry_run=options.dry_run):
+            click.echo(line)
+    return code
+
+
+def _lines(report: cb.RotationReport, done: str, *, dry_run: bool) -> Iterator[str]:
+    if report.resumed:
+        earlier, total = count(report.resumed, "object"), count(_all_in(report), "object")
+        yield f"went on after {earlier} of an earlier run, counted here too: {total} in all"
+    moved = f", {amount(report.moved)} through this machine" if report.moved else ""
+    if dry_run:
+        yield f"{f'to be {done}':<18}{_tally(report.due)}{moved}"
+    else:
+        yield f"{done:<18}{_tally(report.done)}{moved}"
+    for reason, objects in sorted(report.reasons.items(), key=lambda item: -item[1]):
+        yield f"{'left as they are':<18}{count(objects, 'object'):>16}  {printable(reason)}"
+    if report.failed.objects:
+        passes = any(map(_may_pass, report.failures()))
+        then = "the same command tries these again" if passes else "see above"
+        yield f"{'failed':<18}{_tally(report.failed)}; {then}"
+    if report.versions_left:
+        yield f"{'old versions':<18}{count(report.versions_left, 'object'):>16}  open as before"
+
+
+def _all_in(report: cb.RotationReport) -> int:
+    tallies = (report.done, report.due, report.skipped, report.failed)
+    return sum(tally.objects for tally in tallies)
+
+
+def _may_pass(failure: cb.ObjectOutcome) -> bool:
+    """Return whether it was store, KMS or another writer that an object failed for."""
+    kind = getattr(cb, failure.error, None)
+    return isinstance(kind, type) and issubclass(kind, _PASSING)
+
+
+def _tally(tally: cb.Tally) -> str:
+    return f"{count(tally.objects, 'object'):>16}  {amount(tally.stored_size)}"
