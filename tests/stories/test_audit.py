@@ -48,6 +48,7 @@ def slow() -> Iterator[Endpoint]:
         yield endpoint
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("verb", ["audit", "verify"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_what_is_killed_goes_on(

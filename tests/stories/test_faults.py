@@ -178,7 +178,7 @@ class Story:
 def test_what_succeeds_is_right_and_what_fails_leaves_nothing(
     key: cb.RsaKey, tmp_path: Path
 ) -> None:
-    operations = count(2000, 400)
+    operations = count(2000, 200)
     with Endpoint(buckets=["story-bucket"], faults=FAULTS) as endpoint:
         settings = cb.OssSettings(
             region=endpoint.region,

@@ -113,7 +113,7 @@ def test_killed_at_random_moments_it_holds_the_old_object_or_the_new_one(tmp_pat
     print("seed", seed)  # noqa: T201  shown when the test fails
     rng = random.Random(seed)
     old, new = 0, 0
-    for number in range(count(200, 50)):
+    for number in range(count(200, 20)):
         *done, (torn, wanted) = killed_while_changing(root, seed + number, rng.uniform(0, 0.03))
         expected.update(done)
         objects = audit(root)  # nothing else is left, either
@@ -216,7 +216,7 @@ def test_eight_processes_working_on_the_same_names(tmp_path: Path) -> None:
     def work(number: int) -> None:
         rng = random.Random(seed + number)
         with LocalStore(root) as store:
-            for _ in range(count(3_000, 200)):
+            for _ in range(count(3_000, 60)):
                 with suppress(ObjectNotFoundError, PreconditionFailedError):
                     rng.choice(ACTS)(store, rng.choice(NAMES), rng)
 

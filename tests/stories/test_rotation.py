@@ -234,6 +234,7 @@ def test_an_abort_that_fails_hides_no_error(monkeypatch: pytest.MonkeyPatch) -> 
     scene.assert_law()
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("to_same", [True, False], ids=["same target", "different targets"])
 def test_a_second_rotator_between_any_two_requests_of_the_first(
     scene: Scene, to_same: bool

@@ -151,6 +151,7 @@ def _some(count: int) -> list[int]:
     return sorted({1, max(1, count // 2), count})
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("verb", ["rewrap_all", "reencrypt_all"])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_over_a_network_that_fails_all_the_time(

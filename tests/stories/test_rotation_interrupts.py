@@ -30,6 +30,7 @@ def ended(before: set[threading.Thread]) -> None:
     assert set(threading.enumerate()) <= before
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("verb", ["rewrap_all", "reencrypt_all"])
 @pytest.mark.parametrize("plain", [SMALL, LARGE], ids=["small", "parts"])
 @pytest.mark.parametrize("make", [cb.MemoryStore, LikeOss, Unconditional])

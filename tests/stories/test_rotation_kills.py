@@ -96,6 +96,7 @@ def clear(bucket: cb.Bucket) -> int:
     return len(left)
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("verb", ["rewrap", "reencrypt"])
 @pytest.mark.parametrize(
     ("plain", "die"),
@@ -123,12 +124,13 @@ def test_killed_at_every_request_and_run_again(
     assert (seen[0], seen[-1]) == ("old", "new")
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("verb", ["rewrap_all", "reencrypt_all"])
 def test_a_pass_killed_on_its_way_goes_on_where_it_was(
     nursery: Nursery, errand: Errand, verb: str
 ) -> None:
     """What is in the ledger is not done again; what was done without its line is found done."""
-    for moment in range(2, 100, count(1, 17)):
+    for moment in range(2, 100, count(1, 33)):
         for number in range(MANY):
             put(errand, SMALL + bytes([number]), f"killed/many/{number:02}")
         going = replace(errand, verb=verb, name="killed/many/", at=moment)

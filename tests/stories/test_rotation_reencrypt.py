@@ -175,6 +175,7 @@ def test_v1_objects_of_oss2_become_what_is_written_today(vector: Vector, to: str
     assert labels(again) == ["third"]
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("vector", V2, ids=str)
 @pytest.mark.parametrize("verb", ["rewrap", "reencrypt"])
 def test_objects_of_every_sdk_get_another_key(vector: Vector, verb: str) -> None:

@@ -23,7 +23,7 @@ import cipherbucket as cb
 from cipherbucket.server import Endpoint
 from cipherbucket.transfers.journal import state_folder
 
-SIZE = count(300, 48) * (1 << 20) + 12_345
+SIZE = count(300, 16) * (1 << 20) + 12_345
 PARTS = -(-SIZE // PART)
 ROOT = Path(__file__).parent.parent.parent
 

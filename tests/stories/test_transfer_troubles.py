@@ -260,6 +260,7 @@ FAULTS = ["500=0.05", "503=0.05", "reset=0.05", "truncate=0.05", "crc=0.05", "sl
 FAULTS += ["500=0.01,503=0.01,reset=0.01,truncate=0.01,crc=0.01,slow=0.01"]
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("format_", ["oss", "sealed"])
 @pytest.mark.parametrize("faults", FAULTS)
 def test_transfers_over_a_network_that_fails(

@@ -15,7 +15,9 @@ runs with all its parameters, always.
 import os
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import combinations
+from typing import TypeVar
 
 import pytest
 
@@ -23,12 +25,22 @@ MARKERS = {
     "each_value": "the quick run takes so many cases that each value of each parameter occurs",
     "each_pair": "the quick run takes so many cases that each two values occur together",
 }
+Case = TypeVar("Case")
 _SOAK = os.environ.get("CIPHERBUCKET_SOAK") == "1"
 
 
 def count(full: int, quick: int) -> int:
     """Return ``full`` when the environment has CIPHERBUCKET_SOAK=1, else ``quick``."""
     return full if _SOAK else quick
+
+
+def share(cases: Sequence[Case], number: int, of: int) -> Sequence[Case]:
+    """Return all the cases, or quickly share ``number``, from 0, of so many equal ones.
+
+    A test that does the same to many cases in several ways gives each way another share, so that
+    every case and every way occur.
+    """
+    return cases[number % count(1, of) :: count(1, of)]
 
 
 def quick_selection(items: list[pytest.Item]) -> list[pytest.Item]:
