@@ -132,7 +132,7 @@ def test_an_upload_killed_at_random_moments(errand: Errand, tmp_path: Path) -> N
     print("seed", seed)  # noqa: T201  shown when the test fails
     rng = random.Random(seed)
     usual = seconds_of(errand)
-    for number in range(count(50, 2)):
+    for number in range(count(50, 1)):
         errand.name = f"killed/{number}"
         died = [killed(errand, rng.uniform(0, usual)) for _ in range(rng.choice([1, 2]))]
         with errand.store() as store:
@@ -174,7 +174,7 @@ def test_a_download_killed_at_random_moments(errand: Errand, tmp_path: Path) -> 
         errand.run(store)
     errand.verb, errand.path = "download", str(tmp_path / "out")
     usual = seconds_of(errand)
-    for number in range(count(50, 2)):
+    for number in range(count(50, 1)):
         (tmp_path / "out").unlink(missing_ok=True)
         died = [killed(errand, rng.uniform(0, usual)) for _ in range(rng.choice([1, 2]))]
         ranges = {line["range"] for line in journaled() if "range" in line}
