@@ -42,7 +42,7 @@ def page(facts: AuditFacts) -> str:
         _head(facts, target),
         _tiles(facts),
         _findings(facts),
-        _asked(facts.answers),
+        _answers(facts.answers),
         _charts(facts),
         _keys(facts),
         _notes(facts),
@@ -146,7 +146,7 @@ def _names(names: Sequence[str], count: int) -> str:
     return f'{first}<details><summary>{what}</summary><ol class="names">{items}</ol></details>'
 
 
-def _asked(answers: Sequence[Retirement]) -> str:
+def _answers(answers: Sequence[Retirement]) -> str:
     if not answers:
         return ""
     rows = "".join(
