@@ -140,7 +140,7 @@ def test_parts_together_have_the_size_of_the_whole(layout: Layout) -> None:
 
 
 @small
-def test_what_is_needed_holds_just_the_chunks_of_the_range_and_the_end_where_it_is_told(
+def test_what_is_needed_holds_just_the_chunks_of_the_range_and_the_end_where_it_is_known(
     layout: Layout,
 ) -> None:
     for size in range(TOP):
@@ -153,8 +153,8 @@ def test_what_is_needed_holds_just_the_chunks_of_the_range_and_the_end_where_it_
             ]
             begins = chunks[start // layout.chunk][0]
             assert first == (0 if start < layout.chunk else begins), (size, span)
-            told = span.length is None or span.start + span.length > size or start == size
-            assert end == (stored if told else wanted[-1][1]), (size, span)
+            known = span.length is None or span.start + span.length > size or start == size
+            assert end == (stored if known else wanted[-1][1]), (size, span)
 
 
 @small

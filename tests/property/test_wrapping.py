@@ -86,6 +86,6 @@ def test_the_wrappings_of_two_formats_never_unwrap_each_other(
     except WrongKeyError:
         return
     # OpenSSL answers a bad padding of PKCS#1 with bytes made of key and ciphertext, of any length:
-    # nobody can tell them from an answer, nor find the secret in them.
+    # nobody can know them from an answer, nor find the secret in them.
     assert algorithm == PKCS1
     assert len(secret) < 8 or secret not in came

@@ -1,4 +1,4 @@
-"""Envelopes: composed, parsed, kept to the byte, told from the user's own metadata."""
+"""Envelopes: composed, parsed, kept to the byte, kept apart from the user's own metadata."""
 
 import pytest
 from hypothesis import given
@@ -134,7 +134,7 @@ def test_a_wrap_algorithm_is_kept_as_it_is_spelled() -> None:
     assert parsed(v2(**{"wrap-alg": "Rsa/None/?"})).recipients[0].algorithm == "Rsa/None/?"
 
 
-def test_a_damaged_description_is_told_only_when_it_is_asked_for() -> None:
+def test_a_damaged_description_is_an_error_only_when_it_is_asked_for() -> None:
     envelope = parsed(v2(matdesc='{"a":'))
 
     with pytest.raises(EnvelopeError) as caught:

@@ -139,7 +139,7 @@ def lazy(self: Any, length: int, *, algorithm: str, context: bytes) -> tuple[byt
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_faulty_key_fails_and_is_told_why(members: dict[str, Any], expected: str) -> None:
+def test_a_faulty_key_fails_with_the_reason(members: dict[str, Any], expected: str) -> None:
     faulty = type("Faulty", (ToyKey,), members)
     with pytest.raises(AssertionError, match=expected):
         check_master_key(faulty(), formats=("sealed",))

@@ -1,4 +1,4 @@
-"""Writes that depend on what is there: of many at once, one wins and the others are told."""
+"""Writes that depend on what is there: of many at once, one wins and the others get an error."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ def raced(attempt: Callable[[int], object]) -> list[int]:
             attempt(number)
         except (PreconditionFailedError, cb.ObjectChangedError):
             return
-        except BaseException as error:  # noqa: BLE001  told by the test
+        except BaseException as error:  # noqa: BLE001  the test reports it
             failures.append(error)
         winners.append(number)
 
@@ -85,7 +85,7 @@ def test_no_change_is_lost_of_those_who_look_again(store: Store) -> None:
     assert store.head("a").metadata == {f"k{number}": str(number) for number in range(RACERS)}
 
 
-def test_recipients_that_are_told_as_added_are_there(store: Store) -> None:
+def test_recipients_that_are_reported_as_added_are_there(store: Store) -> None:
     bucket = cb.Bucket(store, cb.KeyRing(OWNER), format="sealed")
     bucket.put("a", b"text")
     partners = [cb.AesKey(bytes([n + 1] * 32), description={"n": str(n)}) for n in range(RACERS)]
@@ -167,6 +167,6 @@ def test_a_lost_answer_is_no_change_of_somebody_else(monkeypatch: pytest.MonkeyP
     assert cb.Bucket(store, cb.KeyRing(partner), format="sealed").get("a").read() == b"text"
 
 
-def test_stores_tell_whether_their_conditions_hold(store: Store) -> None:
+def test_stores_say_whether_their_conditions_hold(store: Store) -> None:
     assert store.conditional
     assert not OssStore.conditional

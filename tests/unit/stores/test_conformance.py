@@ -125,7 +125,7 @@ class StoreConformance:
             with pytest.raises(UsageError):
                 verb()  # type: ignore[no-untyped-call]
 
-    def test_a_put_tells_what_the_store_holds(self, store: Store) -> None:
+    def test_a_put_returns_what_the_store_holds(self, store: Store) -> None:
         before = datetime.now(UTC) - timedelta(seconds=1)
         put = store.put("a", b"body", metadata={"k": "vü"}, headers={"content-type": "text/x"})
         assert (put.size, put.crc64) == (4, crc64(b"body"))

@@ -189,7 +189,7 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("use", [split_url, open_store, make_bucket])
 @pytest.mark.parametrize("below", ["", "/store", "/store/a/b"])
-def test_a_folder_without_rights_is_told_with_its_owner(
+def test_a_folder_without_rights_is_reported_with_its_owner(
     locked: Path, use: Callable[[str], object], below: str
 ) -> None:
     owner = getpwuid(os.getuid()).pw_name

@@ -39,7 +39,7 @@ class OssClient:
         log_requests: Whether each of `send` and `request` is a line in the log, at DEBUG.
 
     Attributes:
-        sdk: The SDK's client, for operations whose answers are XML.
+        sdk: The SDK's client, for operations whose requests it writes itself.
         added_headers: See `adding`.
 
     Raises:

@@ -64,7 +64,7 @@ def test_no_two_keys_made_are_the_same(tmp_path: Path) -> None:
         b"-----BEGIN " + RAW[:21],  # and this as PEM does
     ],
 )
-def test_an_aes_key_is_told_by_the_length_of_its_file(tmp_path: Path, data: bytes) -> None:
+def test_an_aes_key_is_known_by_the_length_of_its_file(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "k").write_bytes(data)
     (tmp_path / "k").chmod(0o600)
 

@@ -196,7 +196,7 @@ def test_a_secret_that_others_can_read_is_used_with_a_warning(tmp_path: Path, mo
     load_key(tmp_path / "cmk.pem.pub")  # which is for others
 
 
-def test_what_lies_beside_a_key_is_told_without_the_key(tmp_path: Path) -> None:
+def test_what_lies_beside_a_key_is_read_without_the_key(tmp_path: Path) -> None:
     create_rsa_key_file(
         tmp_path / "cmk.pem", description=LABEL, passphrase="locked", sealed_only=True
     )

@@ -96,7 +96,7 @@ def test_the_pause_that_the_kms_asks_for_is_taken(kms: StubKms, pauses: list[flo
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_a_failing_kms_is_tried_again_and_then_told(
+def test_a_failing_kms_is_tried_again_and_then_reported(
     kms: StubKms, pauses: list[float], status: int
 ) -> None:
     kms.meddle = first(3, refuse(status, "InternalFailure"))
@@ -167,7 +167,7 @@ def test_what_the_kms_cannot_decrypt_is_a_wrong_key_and_all_look_alike(
         (418, "Teapot", "the KMS refused", "documents"),
     ],
 )
-def test_other_refusals_are_told_at_once_with_what_to_do(
+def test_other_refusals_are_reported_at_once_with_what_to_do(
     kms: StubKms, status: int, code: str, said: str, hint: str
 ) -> None:
     kms.meddle = refuse(status, code)
@@ -238,13 +238,13 @@ def test_a_kms_that_fails_leaves_nothing_in_the_store(kms: StubKms, pauses: list
 
 
 def test_errors_hold_no_secret(kms: StubKms, pauses: list[float]) -> None:
-    told = []
+    texts = []
     for meddle in (refuse(500, "InternalFailure"), refuse(400, "X"), answer(b"?")):
         kms.meddle = meddle
         with pytest.raises(cb.KmsError) as caught:
             wrap(kms)
-        told.append("".join(traceback.format_exception(caught.value)))
-    for text in told:
+        texts.append("".join(traceback.format_exception(caught.value)))
+    for text in texts:
         assert SECRET not in text
         assert "dGhlIHNlY3JldCB0aGF0" not in text  # base64 of the plaintext
         assert PLAINTEXT.decode() not in text

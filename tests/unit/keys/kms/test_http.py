@@ -63,7 +63,7 @@ def test_an_answer_that_trickles_is_given_up(kms: StubKms) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>Too busy</html>", b"", b"[]"])
-def test_a_page_of_something_on_the_way_is_told_by_its_status(
+def test_a_page_of_something_on_the_way_is_reported_by_its_status(
     kms: StubKms, pauses: list[float], body: bytes
 ) -> None:
     count = iter(range(9))
@@ -78,7 +78,7 @@ def test_a_page_of_something_on_the_way_is_told_by_its_status(
     assert "None" not in str(caught.value)
 
 
-def test_an_error_of_the_network_is_told_in_words_and_holds_no_request(kms: StubKms) -> None:
+def test_an_error_of_the_network_is_in_words_and_holds_no_request(kms: StubKms) -> None:
     kms.meddle = lambda _: Answer(200, {"content-length": "99"}, b"{", stop_after=1)
     token = cb.Credentials("id", SECRET, "token-of-sts")
     with pytest.raises(cb.KmsError, match="cannot be reached") as caught:
@@ -121,7 +121,7 @@ def test_an_sdk_that_would_not_use_our_session_is_not_believed(
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_certificate_that_is_not_trusted_is_told_as_that(tmp_path: Path) -> None:
+def test_a_certificate_that_is_not_trusted_is_reported_as_that(tmp_path: Path) -> None:
     with KmsEndpoint(host="0.0.0.0", tls=tmp_path) as kms:
         port = kms.url.rpartition(":")[2]
         access = cb.Credentials(kms.access_key_id, kms.access_key_secret)
@@ -156,7 +156,7 @@ def test_keys_of_other_trust_share_no_connection(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("port", ["443", "1"])
-def test_a_proxy_that_is_not_there_is_told_without_its_password(port: str) -> None:
+def test_a_proxy_that_is_not_there_is_reported_without_its_password(port: str) -> None:
     settings = cb.KmsSettings(
         region="cn-hangzhou",
         proxy=f"http://user:open-sesame@127.0.0.1:{port}",

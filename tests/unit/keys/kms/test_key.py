@@ -226,7 +226,7 @@ def test_a_description_of_ones_own_and_none(kms: StubKms) -> None:
     assert "client-side-encryption-matdesc" not in metadata_of(bucket, "name")
 
 
-def test_without_a_list_any_key_of_the_account_opens_and_is_told(
+def test_without_a_list_any_key_of_the_account_opens_and_is_logged(
     kms: StubKms, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = cb.MemoryStore()
@@ -330,7 +330,7 @@ def test_secrets_are_in_no_url_no_repr_and_no_pickle(kms: StubKms) -> None:
         pickle.dumps(key)
 
 
-def test_the_sdk_is_imported_at_the_first_call_and_its_absence_told_at_once() -> None:
+def test_the_sdk_is_imported_at_the_first_call_and_its_absence_reported_at_once() -> None:
     code = (
         "import sys, cipherbucket as cb\n"
         "settings = cb.KmsSettings(endpoint='http://127.0.0.1:1')\n"

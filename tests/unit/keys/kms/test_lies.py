@@ -106,7 +106,7 @@ def test_another_objects_data_key_opens_nothing(kms: StubKms, format: str) -> No
     store = cb.MemoryStore()
     bucket_of(kms.key(), store, format).put("name", b"content")
     kms.meddle = changed(kms, Plaintext=base64.b64encode(b"\7" * 32).decode())
-    with pytest.raises(cb.SecurityError):  # in format oss it is the IV that tells: 32 bytes, too
+    with pytest.raises(cb.SecurityError):  # in format oss the IV gives it away: 32 bytes, too
         bucket_of(kms.key(), store, format).get("name").read()
 
 
@@ -125,7 +125,7 @@ def broken() -> cb.Credentials:
         (cb.Credentials("id", SECRET + "é"), cb.UsageError, "plain ASCII"),
     ],
 )
-def test_credentials_that_are_none_are_told_once_and_the_kms_is_not_asked(
+def test_credentials_that_are_none_are_reported_once_and_the_kms_is_not_asked(
     kms: StubKms, credentials: object, kind: type[Exception], said: str
 ) -> None:
     asked = []

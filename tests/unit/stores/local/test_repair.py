@@ -1,4 +1,4 @@
-"""Rebuilding an index: everything that sidecars tell comes back, and nothing is taken away."""
+"""Rebuilding an index: everything that sidecars say comes back, and nothing is taken away."""
 
 from __future__ import annotations
 
@@ -121,7 +121,9 @@ def test_a_sound_index_gives_bodies_the_sidecars_that_they_lost(root: Path) -> N
 
 
 @pytest.mark.parametrize("damage", [lose, empty, overwrite, tear])
-def test_what_cannot_be_judged_is_told_and_left(root: Path, damage: Callable[[Path], None]) -> None:
+def test_what_cannot_be_judged_is_reported_and_left(
+    root: Path, damage: Callable[[Path], None]
+) -> None:
     objects = audit(root)
     longer, gone, torn, nameless = (objects[name] for name in ("é", "A", "a/b", "a/"))
     body(root, longer).write_bytes(b"longer than it was")
@@ -205,7 +207,7 @@ def test_a_put_that_died_before_its_sidecar_is_nobodys(root: Path) -> None:
     assert audit(root) == before
 
 
-def test_a_put_that_died_after_its_sidecar_is_told_by_a_sound_index(root: Path) -> None:
+def test_a_put_that_died_after_its_sidecar_is_known_to_a_sound_index(root: Path) -> None:
     before = audit(root)
     die_in(root, lambda store: store.put("a", b"new"), instead(store_module, "save_object"))
     repair_index(root)
@@ -213,7 +215,7 @@ def test_a_put_that_died_after_its_sidecar_is_told_by_a_sound_index(root: Path) 
     die_in(root, lambda store: store.put("a", b"new"), instead(store_module, "save_object"))
     lose(root)
     assert repair_index(root).orphans == 1
-    assert audit(root)["a"].size == 3  # old or new: nobody was told that it was stored
+    assert audit(root)["a"].size == 3  # old or new: nobody got an answer that it was stored
 
 
 def test_what_was_deleted_stays_deleted_where_the_index_is_sound(root: Path) -> None:
@@ -343,7 +345,7 @@ def test_what_is_no_store_is_not_repaired(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_told(
+def test_a_folder_that_cannot_be_written_is_an_error(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:

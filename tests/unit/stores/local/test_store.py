@@ -125,7 +125,7 @@ def test_short_writes_are_continued(store: LocalStore, monkeypatch: pytest.Monke
     assert read(store, "a") == b"0123456789" * 3 + b"abc"
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_an_error_and_leaves_nothing(
     store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> int:

@@ -105,8 +105,8 @@ def test_a_presigned_url_is_good_for_what_it_was_signed(store: OssStore, seconds
     fetched = fetch_url(url, cb.OssSettings())
     assert drained(fetched) == b"body"
     assert fetched.stored.headers["content-type"] == "text/x"
-    told = parse_qs(urlsplit(url).query).get("x-oss-expires", [str(seconds)])
-    assert told == [str(seconds)]
+    expires = parse_qs(urlsplit(url).query).get("x-oss-expires", [str(seconds)])
+    assert expires == [str(seconds)]
     with pytest.raises(cb.StoreError, match="refused"):
         fetch_url(url.replace("text%2Fx", "text%2Fy"), cb.OssSettings())
 

@@ -1,7 +1,7 @@
 """The OSS store against the local endpoint, by the suite that every store passes.
 
 Only what OSS itself does differently is set aside: it adds a content type and a storage class to
-every object, tells times to the second, allows no
+every object, reports times in whole seconds, allows no
 name that begins with a slash, and has no put that depends on an ETag.
 """
 
@@ -37,8 +37,8 @@ class PlainOss(OssStore):
         return plain(super().copy(*args, **how))  # type: ignore[arg-type]
 
     def attributes(self, *args: object, **how: object) -> dict[str, str]:
-        told = super().attributes(*args, **how)  # type: ignore[arg-type]
-        return {key: text for key, text in told.items() if ADDED.get(key) != text}
+        headers = super().attributes(*args, **how)  # type: ignore[arg-type]
+        return {key: text for key, text in headers.items() if ADDED.get(key) != text}
 
     def replace_metadata(self, *args: object, **how: object) -> StoredObject:
         return plain(super().replace_metadata(*args, **how))  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ class TestOssStore(StoreConformance):
         assert (replaced.size, replaced.crc64) == (put.size, put.crc64)
         assert read(store, "a") == b"body"
 
-    def test_a_put_tells_what_the_store_holds(self, store: Store) -> None:
+    def test_a_put_returns_what_the_store_holds(self, store: Store) -> None:
         put = store.put("a", b"body", metadata={"k": "vü"}, headers={"content-type": "text/x"})
         assert store.head("a") == put
         with store.get("a") as body:

@@ -214,7 +214,7 @@ def test_credentials_are_asked_for_before_each_request(endpoint: Endpoint, key: 
         assert bucket.head("renewed").size == 1
 
 
-def test_a_tls_certificate_is_checked_unless_told_otherwise(endpoint: Endpoint) -> None:
+def test_a_tls_certificate_is_checked_unless_verify_is_off(endpoint: Endpoint) -> None:
     # The endpoint speaks plain HTTP: a TLS handshake with it fails, and says so as ours.
     settings = replace(settings_of(endpoint), endpoint=endpoint.url.replace("http:", "https:"))
     with cb.open_store("oss://features", settings) as store, pytest.raises(cb.TransientStoreError):

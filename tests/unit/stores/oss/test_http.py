@@ -1,4 +1,4 @@
-"""What cannot be reached is told in the system's words, with what to look at."""
+"""What cannot be reached is reported in the system's words, with what to look at."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def test_a_proxy_at_which_nobody_answers(closed: str, scheme: str) -> None:
     http = Http(proxy=f"http://user:hidden@{closed}")
     with pytest.raises(cb.TransientStoreError) as caught:
         http.request("GET", f"{scheme}://example.invalid/name?{SECRET}", {})
-    told = f"{caught.value} {caught.value.hint}"
-    assert "example.invalid cannot be reached: its proxy: Connection refused" in told
-    assert "hidden" not in told
-    assert SECRET not in told
+    text = f"{caught.value} {caught.value.hint}"
+    assert "example.invalid cannot be reached: its proxy: Connection refused" in text
+    assert "hidden" not in text
+    assert SECRET not in text
 
 
 def test_a_host_that_does_not_accept_in_time() -> None:

@@ -228,9 +228,9 @@ def test_a_range_of_no_bytes_holds_to_its_condition(bucket: cb.Bucket) -> None:
 def test_a_body_of_no_bytes_is_checked_before_it_is_stored(
     bucket: cb.Bucket, served: Scripted
 ) -> None:
-    told: list[tuple[int, int | None]] = []
+    progress: list[tuple[int, int | None]] = []
     with pytest.raises(cb.SourceError, match="MD5"):
         bucket.put("a", b"", content_md5="AAAAAAAAAAAAAAAAAAAAAA==")
     assert not served.requests
-    bucket.put("a", b"", progress=lambda done, total: told.append((done, total)))
-    assert told == [(0, 0)]
+    bucket.put("a", b"", progress=lambda done, total: progress.append((done, total)))
+    assert progress == [(0, 0)]

@@ -101,7 +101,7 @@ def test_a_closed_stream_is_not_read_on_over_a_new_connection(
         "http://h\u2100/a?Signature=SECRET",
     ],
 )
-def test_no_error_tells_the_secret_of_a_url(url: str, key: cb.RsaKey) -> None:
+def test_no_error_shows_the_secret_of_a_url(url: str, key: cb.RsaKey) -> None:
     with pytest.raises(cb.UsageError) as caught:
         cb.open_url(url, key)
     error: BaseException | None = caught.value
@@ -115,14 +115,14 @@ def test_settings_do_not_show_the_password_of_a_proxy() -> None:
 
 
 def test_a_proxy_that_is_no_url_is_refused_without_showing_its_password() -> None:
-    told = cb.OssSettings(
+    given = cb.OssSettings(
         region="cn-hangzhou",
         endpoint="http://127.0.0.1:1",
         credentials=cb.Credentials("id", "secret"),
         proxy="http://user:SECRET@127.0.0.1:99999",
     )
     with pytest.raises(cb.UsageError) as caught:
-        cb.open_store("oss://bucket", told).head("a")
+        cb.open_store("oss://bucket", given).head("a")
     assert caught.value.__cause__ is None
     assert "SECRET" not in str(caught.value)
 
@@ -143,7 +143,7 @@ def test_a_child_gets_connections_and_a_lock_of_its_own(
     assert served.requests[-1].peer != served.requests[0].peer
 
 
-def test_a_proxy_is_told_its_password(served: Scripted, key: cb.RsaKey) -> None:
+def test_a_proxy_gets_its_password(served: Scripted, key: cb.RsaKey) -> None:
     proxy = served.url.replace("http://", "http://me:s%40crets@")
     far = cb.OssSettings(
         region="r",

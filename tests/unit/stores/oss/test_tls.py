@@ -104,6 +104,6 @@ def test_a_certificate_that_is_named_is_trusted(server: str, tmp_path: Path) -> 
     assert read(server, ca_file=str(tmp_path / "tls.crt")) == b"abc"
 
 
-def test_any_certificate_is_taken_only_when_told_so(server: str) -> None:
+def test_any_certificate_is_taken_only_on_demand(server: str) -> None:
     with pytest.warns(Warning, match="Unverified HTTPS"):
         assert read(server, verify=False) == b"abc"

@@ -77,7 +77,7 @@ def test_attributes_of_what_has_none_cost_two_requests(
     assert sent == ["HEAD", "GET acl"]
 
 
-def test_what_a_head_tells_and_no_put_takes_is_left_out(store: OssStore) -> None:
+def test_what_a_head_says_and_no_put_takes_is_left_out(store: OssStore) -> None:
     at_rest = "x-oss-server-side-encryption"
     store.put(
         "a",
@@ -97,7 +97,7 @@ def test_what_a_head_tells_and_no_put_takes_is_left_out(store: OssStore) -> None
 
 
 @pytest.mark.usefixtures("either_way")
-def test_the_old_version_stays_and_the_new_one_is_told(versioned: OssStore) -> None:
+def test_the_old_version_stays_and_the_new_one_is_returned(versioned: OssStore) -> None:
     first = versioned.put("a", BODY, metadata={"k": "1"}, headers=HEADERS)
     second = versioned.replace_metadata("a", metadata={"k": "2"}, headers={})
     third = versioned.put("a", b"third")
@@ -115,7 +115,7 @@ def test_the_old_version_stays_and_the_new_one_is_told(versioned: OssStore) -> N
 
 
 @pytest.mark.usefixtures("either_way")
-def test_the_version_told_is_ours_though_a_newer_one_lies_over_it(
+def test_the_version_returned_is_ours_though_a_newer_one_lies_over_it(
     versioned: OssStore, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     versioned.put("b", BODY, metadata={"k": "1"})
