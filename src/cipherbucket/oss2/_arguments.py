@@ -79,7 +79,7 @@ def object_name(key: str | bytes | None) -> str:
         ClientError: It is empty.
     """
     if not key:
-        raise ClientError("key should not be null or empty.")
+        raise ClientError("key must not be empty")
     return key.decode() if isinstance(key, bytes) else key
 
 
@@ -149,7 +149,7 @@ def body_of(data: Any) -> tuple[PutBody, int | None]:
         ClientError: Nothing at all: what a program forgot must not empty an object.
     """
     if data is None:
-        raise ClientError("NoneType is not a file object")
+        raise ClientError("None is no body: give bytes, text, a binary file or an iterable")
     if isinstance(data, str):
         return data.encode(), None
     if (
@@ -207,7 +207,7 @@ def span_of(byte_range: Bounds | None, header: str | None = None) -> Wanted:
     first, last = byte_range
     if first is None:
         if last is not None:
-            raise ClientError("Don't support range get while start is none and end is not")
+            raise ClientError("a range by its end alone cannot be had: give the first byte as well")
         return None
     if first < 0 or (last is not None and last < first):
         raise ClientError(f"byte_range {byte_range} is none: first and last byte, from 0")

@@ -109,7 +109,7 @@ class AESCTRCipher:
             ClientError: No block begins there.
         """
         if not self.is_block_aligned(offset):
-            raise ClientError("offset is not align to encrypt block")
+            raise ClientError("no block of 16 bytes begins at this offset")
         return offset // BLOCK
 
     def adjust_range(self, start: int | None, end: int | None) -> tuple[int | None, int | None]:

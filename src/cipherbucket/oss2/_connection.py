@@ -47,7 +47,7 @@ def checked_endpoint(endpoint: str) -> str:
         host, port = "", None
     bare = f"{parts.scheme}://{host}" + ("" if port is None else f":{port}") if host else ""
     if not _ENDPOINT.fullmatch(bare):
-        raise ClientError(f"The endpoint you has specified is not valid, endpoint: {endpoint}")
+        raise ClientError(f"the endpoint {endpoint!r} is no host or URL")
     return bare
 
 
@@ -59,7 +59,7 @@ def checked_bucket_name(name: str) -> str:
     """
     bare = name.strip()
     if not _BUCKET.fullmatch(bare):
-        raise ClientError("The bucket_name is invalid, please check it.")
+        raise ClientError(f"the bucket name {name!r} is not 3 to 63 of a-z, 0-9 and hyphen")
     return bare
 
 
@@ -216,7 +216,7 @@ class Connection:
                 "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"
             ) from error
         if signature == "v4" and not (place.region or place.cloudbox_id):
-            raise ClientError("The region should not be None in signature version 4.")
+            raise ClientError("signature version 4 needs the region: give region=")
         who = ANONYMOUS if signature == UNSIGNED else self._credentials
         settings = place.settings(who, "v1" if signature == UNSIGNED else signature)
         return OssStore(place.bucket_name, settings, log_requests=True)

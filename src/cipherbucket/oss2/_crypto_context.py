@@ -132,10 +132,10 @@ class ContentCryptoMaterial:
             return
         recipient = envelope.recipients[0]
         if envelope.format == SEALED or envelope.content_algorithm != self.cek_alg:
-            raise InconsistentError("Data encryption/decryption algorithm is inconsistent")
+            raise InconsistentError("the content algorithm of the object is not the cipher's")
         algorithm = _V1_NAMES.get(recipient.algorithm, recipient.algorithm)
         if algorithm != self.wrap_alg:
-            raise InconsistentError("Envelope encryption/decryption algorithm is inconsistent")
+            raise InconsistentError("the wrap algorithm of the object is not the provider's")
         self.deprecated = envelope.format == OSS_V1
         self.encrypted_key = recipient.wrapped_key
         self.encrypted_iv = envelope.wrapped_iv

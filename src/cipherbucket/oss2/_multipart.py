@@ -47,14 +47,13 @@ def begin(
     """Begin an upload, and fill its context."""
     if context is None or not context.data_size:
         raise ClientError(
-            "It is not support none upload_context and must specify data_size of upload_context"
+            "an encrypted upload needs upload_context=MultipartUploadCryptoContext(data_size)"
         )
     cipher, data_size = access.provider.cipher, context.data_size
     part_size = context.part_size or cipher.determine_part_size(data_size)
     if not cipher.is_valid_part_size(part_size, data_size):
         raise ClientError(
-            "part_size is invalid for multipart upload for CryptoBucket: a multiple of 16,"
-            " 102,400 or more, and 10,000 parts at most"
+            "part_size must be a multiple of 16, 102,400 or more, and give 10,000 parts at most"
         )
     name = object_name(key)
     sent = with_content_type(sorted_headers(headers), name)
@@ -196,7 +195,7 @@ def _check(
         access.provider.cipher.alg,
         access.provider.wrap_alg,
     ):
-        raise InconsistentError("Envelope or data encryption/decryption algorithm is inconsistent")
+        raise InconsistentError("the algorithms of the upload_context are not the provider's")
     if upload is None:
         return
     plan, recipient = upload.plan, upload.envelope.recipients[0]

@@ -114,7 +114,7 @@ def get_by_url(
 
 
 def _no_processing() -> ClientError:
-    return ClientError("Process object operation is not support for Crypto Bucket")
+    return ClientError("the service sees ciphertext: read the object and process it here")
 
 
 def _result(

@@ -55,11 +55,11 @@ class EncryptionMaterials:
         passphrase: str | None = None,
     ) -> None:
         if desc and not isinstance(desc, dict):
-            raise ClientError("Invalid type, the type of mat_desc must be dict!")
+            raise ClientError("mat_desc must be a dict")
         if key_pair and custom_master_key_id:
-            raise ClientError("Both key_pair and custom_master_key_id are not none")
+            raise ClientError("give key_pair or custom_master_key_id, not both")
         if key_pair and not isinstance(key_pair, dict):
-            raise ClientError("Invalid type, the type of key_pair must be dict!")
+            raise ClientError("key_pair must be a dict")
         self.desc: dict[str, str] = dict(desc or {})
         self.key_pair = key_pair
         self.custom_master_key_id = custom_master_key_id
@@ -95,14 +95,12 @@ class BaseCryptoProvider(abc.ABC):
     cek_alg: str | None = None
 
     def __init__(self, cipher: Any, mat_desc: Mapping[str, str] | None = None) -> None:
-        if not cipher:
-            raise ClientError("Please initialize the value of cipher!")
         # Programs of the V1 format hand over the class.
         self.cipher = copy.copy(AESCTRCipher() if cipher is AESCTRCipher else cipher)
         if not isinstance(self.cipher, AESCTRCipher):
             raise ClientError("the content cipher is AES256 in CTR mode; no other can be had")
         if mat_desc and not isinstance(mat_desc, dict):
-            raise ClientError("Invalid type, the type of mat_desc must be dict!")
+            raise ClientError("mat_desc must be a dict")
         self.mat_desc: Mapping[str, str] | None = mat_desc or None
         self.encryption_materials_dict: dict[frozenset[tuple[str, str]], EncryptionMaterials] = {}
         self._opened: dict[int, tuple[EncryptionMaterials, MasterKey]] = {}
@@ -126,7 +124,7 @@ class BaseCryptoProvider(abc.ABC):
         Raises:
             ClientError: This provider has one key alone.
         """
-        raise ClientError("do not support reset_encryption_materials!")
+        raise ClientError("this provider has one key alone")
 
     @cached_property
     def ring(self) -> KeyRing:

@@ -23,9 +23,9 @@ def sign(
 ) -> str:
     """Return a URL for one kind of request; ``strict`` refuses names that begin with ``?``."""
     if key is None or not key.strip():
-        raise ClientError("The key is invalid, please check it.")
+        raise ClientError("key must not be empty")
     if strict and key.startswith("?"):
-        raise ClientError("The key cannot start with `?`, please check it.")
+        raise ClientError("key must not begin with '?' under signature version 1")
     sent = sorted_headers(headers)
     signed = sent.as_sent()
     if sent.md5 is not None:

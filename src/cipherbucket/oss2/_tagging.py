@@ -27,11 +27,11 @@ class TaggingRule:
             ClientError: The key is empty, or one of the two too long.
         """
         if not key:
-            raise ClientError("Tagging key should not be empty")
+            raise ClientError("the key of a tag is empty")
         if len(key) > _MAX_KEY:
-            raise ClientError("Tagging key is too long")
+            raise ClientError(f"the key of a tag has more than {_MAX_KEY} characters")
         if len(value) > _MAX_VALUE:
-            raise ClientError("Tagging value is too long")
+            raise ClientError(f"the value of a tag has more than {_MAX_VALUE} characters")
         self.tagging_rule[key] = value
 
     def delete(self, key: str) -> None:

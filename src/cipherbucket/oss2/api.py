@@ -452,7 +452,7 @@ class CryptoBucket:
             ClientError: None is named.
         """
         if not key_list:
-            raise ClientError("key_list should not be empty")
+            raise ClientError("key_list must not be empty")
         return _objects.delete(self._connection, map(BatchDeleteObjectVersion, key_list), headers)
 
     def delete_object_versions(
@@ -466,7 +466,7 @@ class CryptoBucket:
             ClientError: None is named.
         """
         if not keylist_versions:
-            raise ClientError("keylist_versions should not be empty")
+            raise ClientError("keylist_versions must not be empty")
         return _objects.delete(self._connection, keylist_versions.object_version_list, headers)
 
     def list_objects(
@@ -939,7 +939,7 @@ def _check_auth(auth: object) -> None:
 
 
 def _refusal(instead: str) -> ClientError:
-    return ClientError(f"The operation is not support for CryptoBucket: {instead}")
+    return ClientError(f"this cannot be done with encrypted objects: {instead}")
 
 
 def __getattr__(name: str) -> NoReturn:

@@ -108,9 +108,9 @@ class EnvironmentVariableCredentialsProvider(CredentialsProvider):
         """
         key_id, secret = os.getenv("OSS_ACCESS_KEY_ID"), os.getenv("OSS_ACCESS_KEY_SECRET")
         if not key_id:
-            raise ClientError("Access key id should not be null or empty.")
+            raise ClientError("OSS_ACCESS_KEY_ID is not set")
         if not secret:
-            raise ClientError("Secret access key should not be null or empty.")
+            raise ClientError("OSS_ACCESS_KEY_SECRET is not set")
         return Credentials(key_id, secret, os.getenv("OSS_SESSION_TOKEN") or "")
 
 
@@ -171,7 +171,7 @@ class EcsRamRoleCredentialsFetcher:
                 reason = f"HTTP {answer.status}"
             except (CipherbucketError, AttributeError, KeyError, TypeError, ValueError) as error:
                 reason = type(error).__name__  # its words may hold what it could not read
-        raise ClientError(f"Failed to get credentials from ECS metadata service. {reason}")
+        raise ClientError(f"the ECS metadata service gives no credentials: {reason}")
 
 
 def _read(text: bytes) -> EcsRamRoleCredential:

@@ -66,7 +66,7 @@ class RsaProvider(BaseCryptoProvider):
     ) -> None:
         super().__init__(cipher, mat_desc)
         if not isinstance(key_pair, dict):
-            raise ClientError("Invalid type, the type of key_pair must be dict!")
+            raise ClientError("key_pair must be a dict")
         with key_errors():
             self._key = _rsa_key(key_pair, _passphrase(passphrase), self.mat_desc)
         _warn_of_length(self._key)

@@ -117,8 +117,8 @@ def test_an_encrypted_key_opens_with_its_passphrase() -> None:
 @pytest.mark.parametrize(
     ("key_pair", "told"),
     [
-        (None, "must be dict"),
-        ("text", "must be dict"),
+        (None, "must be a dict"),
+        ("text", "must be a dict"),
         ({}, "neither"),
         ({"private_key": "junk"}, "not a key"),
         ({"private_key": object()}, "text or bytes"),
