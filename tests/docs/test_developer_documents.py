@@ -9,6 +9,7 @@ import cipherbucket as cb
 ROOT = Path(__file__).parents[2]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
 
 def test_every_command_of_a_developer_exists() -> None:
@@ -26,15 +27,26 @@ def test_every_folder_of_tests_is_explained() -> None:
 
 
 def test_every_package_is_explained_in_its_order() -> None:
-    table = CONTRIBUTING.partition("| package |")[2].partition("\n\n")[0]
+    table = ARCHITECTURE.partition("| package |")[2].partition("\n\n")[0]
     named = [
-        name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])
+        name
+        for line in table.splitlines()
+        for name in re.findall(r"`(\w+)(?:/|\.py)`", line.split("|")[1])
     ]
     order = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
     layers = next(each["layers"] for each in order["contracts"] if each["type"] == "layers")
     places = {name: at for at, layer in enumerate(layers[::-1]) for name in layer.split(" | ")}
     assert set(named) == {name for name in places if not name.startswith("_")}
     assert [places[name] for name in named] == sorted(places[name] for name in named)
+
+
+def test_every_file_of_the_architecture_exists() -> None:
+    package = ROOT / "src" / "cipherbucket"
+    paths = re.findall(r"`([a-z_0-9]+/[a-z_0-9/]*(?:\.py)?)`", ARCHITECTURE)
+    named = [path for path in paths if not path.startswith(("docs/", "tests/"))]
+    places = (package, *(each for each in package.iterdir() if each.is_dir()))
+    assert len(named) > 20
+    assert [path for path in named if not any((place / path).exists() for place in places)] == []
 
 
 def rows() -> list[list[str]]:

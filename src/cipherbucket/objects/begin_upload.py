@@ -20,7 +20,7 @@ from cipherbucket.writing.part_requests import abort_quietly
 _log = logging.getLogger("cipherbucket")
 
 
-def begin_anew(to: Destination) -> str:
+def begin_copy_upload(to: Destination) -> str:
     """Begin an upload; one that was begun although its answer was lost is aborted."""
     before = _uploads(to.store, to.name)
 

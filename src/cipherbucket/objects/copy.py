@@ -26,7 +26,7 @@ from cipherbucket.format.sealed import Binding
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.objects.store_to_store import copy_between
+from cipherbucket.objects.store_to_store import copy_to_store
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import open_stream
 from cipherbucket.reading.unlock import Reading, fetch_from
@@ -124,7 +124,7 @@ def copy_to(
                 hint="keep the name, or read it and put it anew with its keys",
             )
     return ObjectInfo.of(
-        copy_between(
+        copy_to_store(
             access.store,
             name,
             target.store,

@@ -27,16 +27,16 @@ def update_metadata(
     refuse_reserved(metadata or NOTHING, name)
     info = ObjectInfo.head(store, name)
     own = info.metadata if metadata is None else metadata
-    stored = replace_around(
+    stored = replace_metadata_around(
         store,
         info,
-        beside(info.envelope, own, name),
+        with_envelope(info.envelope, own, name),
         content_headers(info.headers if headers is None else headers, content_type),
     )
     return ObjectInfo.of(stored)
 
 
-def replace_around(
+def replace_metadata_around(
     store: Store,
     info: ObjectInfo,
     metadata: Mapping[str, str],
@@ -87,7 +87,7 @@ def _changed(name: str) -> ObjectChangedError:
     )
 
 
-def beside(envelope: Envelope | None, own: Mapping[str, str], name: str) -> dict[str, str]:
+def with_envelope(envelope: Envelope | None, own: Mapping[str, str], name: str) -> dict[str, str]:
     """Return a user's metadata with an object's envelope, unchanged, beside them.
 
     Raises:

@@ -31,7 +31,7 @@ from cipherbucket.format.crc64 import crc64_combine
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS
 from cipherbucket.format.span import PartPlan, good_part_size
-from cipherbucket.objects.begin_upload import begin_anew
+from cipherbucket.objects.begin_upload import begin_copy_upload
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
@@ -53,7 +53,7 @@ _Piece = tuple[memoryview, int]
 """Bytes in memory, and their CRC-64."""
 
 
-def copy_between(
+def copy_to_store(
     source: Store,
     name: str,
     target: Store,
@@ -89,13 +89,13 @@ def copy_between(
     check_speed(workers, limit_rate)
     halt, ticker = Halt(limit_rate), Ticker(progress)
 
-    def looked_at(_: int) -> tuple[StoredObject, _Piece | None]:
+    def first_response(_: int) -> tuple[StoredObject, _Piece | None]:
         with source.get(name, version_id=version_id) as incoming, named(name):
             there = incoming.stored
             Envelope.parse(there.metadata)
             return there, None if there.size > THRESHOLD else _read(incoming, halt)
 
-    there, whole = persist(looked_at)
+    there, whole = persist(first_response)
     to = Destination(
         store=target,
         name=target_name,
@@ -121,7 +121,7 @@ def rewrite(
     Args:
         seen: The object; nothing is written in the place of another.
         metadata: All its metadata from now on, an envelope among them.
-        workers: Parts at once, as in `copy_between`.
+        workers: Parts at once, as in `copy_to_store`.
         progress: Called with (bytes done, bytes in all), of stored bytes.
         memory: Most bytes of parts that are in memory at once, unless one has more.
 
@@ -132,7 +132,7 @@ def rewrite(
     """
     there, store, halt = seen.stored, seen.store, seen.halt
 
-    def looked_at(_: int) -> _Piece | None:
+    def first_response(_: int) -> _Piece | None:
         if there.size > THRESHOLD:
             return None
         try:
@@ -142,7 +142,7 @@ def rewrite(
         with incoming:
             return _read(incoming, halt)
 
-    whole = persist(looked_at)
+    whole = persist(first_response)
     to = Destination(
         store=store, name=there.name, metadata=metadata, headers=seen.headers, replacing=seen
     )
@@ -198,7 +198,7 @@ def _in_parts(
     parts: dict[int, Part] = {}
     crcs: dict[int, int] = {}
     metadata = _part_metadata(to)
-    upload_id = begin_anew(to)
+    upload_id = begin_copy_upload(to)
 
     def passed(number: int) -> None:
         start, stop = plan.offsets(number)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS_V1
-from cipherbucket.objects.metadata import beside
+from cipherbucket.objects.metadata import with_envelope
 from cipherbucket.opening import open_url
 from cipherbucket.oss2 import _xml
 from cipherbucket.oss2._access import OssAccess
@@ -229,7 +229,7 @@ def _carry_over(
                 f"{key!r} is encrypted, and the service lets nobody replace the metadata of"
                 " such an object: put it again with the new ones"
             )
-        sent.metadata = beside(envelope, sent.metadata, key)
+        sent.metadata = with_envelope(envelope, sent.metadata, key)
     sent.added.setdefault(_SOURCE_IF_MATCH, f'"{source.etag}"')  # what was looked at
 
 

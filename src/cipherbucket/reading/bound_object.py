@@ -51,7 +51,7 @@ class BoundObject:
             return self._reading.format == SEALED
         return bool(_layout(self._info).tag)
 
-    def look(self) -> ObjectInfo:
+    def head(self) -> ObjectInfo:
         """Return what is known of it; ask for its metadata if nothing is.
 
         Raises:

@@ -62,7 +62,7 @@ class ObjectFile(io.BufferedIOBase):
         self._position = 0
         self._next: int | None = None
         """Where the last read ended."""
-        self._goes_on = False
+        self._is_sequential = False
         """Whether the read that is being done began there."""
         self._window = 0
         """Bytes that were asked for last."""
@@ -89,7 +89,7 @@ class ObjectFile(io.BufferedIOBase):
         with self._lock:
             if self._source.known is None:
                 self._refuse_closed()
-            return self._source.look()
+            return self._source.head()
 
     def readable(self) -> bool:
         """Return True."""
@@ -244,7 +244,7 @@ class ObjectFile(io.BufferedIOBase):
         with self._lock:
             self._refuse_closed()
             before = self._position
-            self._goes_on = before == self._next
+            self._is_sequential = before == self._next
             try:
                 yield
             except BaseException:
@@ -329,13 +329,13 @@ class ObjectFile(io.BufferedIOBase):
             forward = self._forward = self._source.forward(Span(position, length))
         except RangeError as error:
             # The store says that the object ends before, and nothing else; so it is looked at.
-            known = self._source.look()
+            known = self._source.head()
             if position < known.size:
                 raise changed(known) from error
             self._see_end()
             return None
         self._let_go_at_end(forward)
-        if position < self._source.look().size:
+        if position < self._source.head().size:
             return forward
         self._see_end()
         return None
@@ -343,7 +343,7 @@ class ObjectFile(io.BufferedIOBase):
     def _length_to_ask(
         self, position: int, wanted: int | None, known: ObjectInfo | None
     ) -> int | None:
-        if wanted is None or not self._goes_on:
+        if wanted is None or not self._is_sequential:
             return wanted
         if self._window >= WINDOW:
             return None
@@ -363,7 +363,7 @@ class ObjectFile(io.BufferedIOBase):
             self._let_go_at_end(forward)
             while forward.left:
                 self._hold(forward)
-        return self._source.look().size
+        return self._source.head().size
 
     def _drop(self) -> None:
         forward, self._forward = self._forward, None

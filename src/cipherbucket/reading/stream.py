@@ -174,7 +174,7 @@ def unlocked(
     Raises:
         The errors of `unlock`, and RangeError.
     """
-    incoming = _asked(fetch, span, reading)
+    incoming = _request(fetch, span, reading)
     try:
         with named(incoming.stored.name):
             info, cipher = unlock(incoming.stored, reading, fetch)
@@ -182,7 +182,7 @@ def unlocked(
             # Where nothing was a guess, asking again would bring the same.
             guessed = bool(layout.tag) or layout != reading.layout
             if guessed and not holds(incoming, layout, span):
-                incoming = _asked_again(fetch, span, incoming, info)
+                incoming = _request_again(fetch, span, incoming, info)
     except BaseException:
         incoming.close()
         raise
@@ -266,7 +266,7 @@ def stream_of(
     return ObjectStream(incoming, info, body_of(incoming, cipher, layout, span), progress)
 
 
-def _asked(fetch: Fetch, span: Span, reading: Reading) -> Incoming:
+def _request(fetch: Fetch, span: Span, reading: Reading) -> Incoming:
     try:
         return fetch(reading.layout.request(span), None)
     except RangeError:
@@ -276,7 +276,7 @@ def _asked(fetch: Fetch, span: Span, reading: Reading) -> Incoming:
         return fetch(sealed_layout(USUAL_FOOTER).request(Span(tail=0)), None)
 
 
-def _asked_again(fetch: Fetch, span: Span, incoming: Incoming, info: ObjectInfo) -> Incoming:
+def _request_again(fetch: Fetch, span: Span, incoming: Incoming, info: ObjectInfo) -> Incoming:
     """Fetch what is needed, now that it is known what that is."""
     incoming.close()
     layout = PLAIN if info.envelope is None else info.envelope.layout

@@ -28,7 +28,7 @@ from cipherbucket.format.metadata_names import without_seal
 from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.objects.metadata import replace_around
+from cipherbucket.objects.metadata import replace_metadata_around
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import open_stream
 from cipherbucket.reading.unlock import Reading, envelope_of_body, fetch_footer, fetch_from
@@ -221,7 +221,7 @@ def _rewritten(
 ) -> ObjectInfo:
     envelope = resealed(opened.cipher.seal, recipients, opened.data_key)
     metadata = {**info.metadata, **envelope.to_metadata()}
-    return ObjectInfo.of(replace_around(access.store, info, metadata))
+    return ObjectInfo.of(replace_metadata_around(access.store, info, metadata))
 
 
 def _recipients_of(info: ObjectInfo) -> tuple[Recipient, ...]:

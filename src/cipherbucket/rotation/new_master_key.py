@@ -32,7 +32,7 @@ from cipherbucket.format.metadata_names import OSS_V1
 from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, check_key, spelling
-from cipherbucket.objects.metadata import replace_around
+from cipherbucket.objects.metadata import replace_metadata_around
 from cipherbucket.objects.store_to_store import rewrite
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.unlock import Reading
@@ -218,7 +218,7 @@ def _with_envelope(
 
         def replaced(_: int) -> StoredObject:
             halt.passed(0)  # a pass that was stopped changes nothing any more
-            return replace_around(store, info, metadata)
+            return replace_metadata_around(store, info, metadata)
 
         # Tried again right here, it knows its own change if an answer was lost.
         return ObjectInfo.of(persist(replaced))

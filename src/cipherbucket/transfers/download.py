@@ -165,7 +165,7 @@ class _Session:
 
     def _done(self, number: int, buffer: memoryview, halt: Halt) -> None:
         start, stop = self.plan.offsets(number)
-        if number in self.finished and self.is_there(number):
+        if number in self.finished and self.has_range(number):
             halt.skipped(stop - start)
             return
         digest = persist(lambda _: self._fetched(number, buffer, halt))
@@ -213,7 +213,7 @@ class _Session:
         self.crcs[number] = incoming.crc64
         return f"{incoming.crc64:016x}"
 
-    def is_there(self, number: int) -> bool:
+    def has_range(self, number: int) -> bool:
         """Tell whether the temporary file holds a range that an earlier call finished."""
         start, stop = self.plan.offsets(number)
         source = FileAt(self.descriptor, start)
@@ -282,7 +282,7 @@ def _appeared(
     descriptor = os.open(target.path, os.O_RDONLY | os.O_CLOEXEC)
     session = _Session(download, target, descriptor, journal, plan, finished, appeared=True)
     size = os.fstat(descriptor).st_size
-    if size == plan.data_size and all(map(session.is_there, range(1, plan.count + 1))):
+    if size == plan.data_size and all(map(session.has_range, range(1, plan.count + 1))):
         return session
     os.close(descriptor)
     return None
@@ -303,14 +303,14 @@ def _begun(download: Download, target: Target, journal: Journal | None) -> _Sess
 
 def _first_line(download: Download, target: Target, plan: PartPlan) -> dict[str, Any]:
     return {
-        **_whose(download, target),
+        **_download_key(download, target),
         "temporary": target.temporary.name,
         "part_size": plan.part_size,
         "object": _identity(download.info),
     }
 
 
-def _whose(download: Download, target: Target) -> dict[str, str]:
+def _download_key(download: Download, target: Target) -> dict[str, str]:
     return {
         "kind": "download",
         "store": download.store.url,
@@ -358,7 +358,7 @@ def _temporary(journal: Journal) -> str | None:
 
 def _reopened(download: Download, target: Target, journal: Journal) -> _Session | None:
     first = journal.lines[0]
-    here = {**_whose(download, target), "object": _identity(download.info)}
+    here = {**_download_key(download, target), "object": _identity(download.info)}
     if not download.resume or any(first[name] != here[name] for name in here):
         return None
     plan = _plan_of(download, int(first["part_size"]))

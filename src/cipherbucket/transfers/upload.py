@@ -60,8 +60,8 @@ def upload_file(
     with ExitStack() as stack:
         journal = None
         if upload.state is not None:
-            whose = _whose(upload.to.store, upload.to.name, path)
-            journal = stack.enter_context(Journal.open(upload.state, *whose.values()))
+            key = _upload_key(upload.to.store, upload.to.name, path)
+            journal = stack.enter_context(Journal.open(upload.state, *key.values()))
             if journal.fault is not None:
                 _log.warning("%s; beginning anew", journal.fault)
         session = _resumed(upload, path, descriptor, journal) if journal is not None else None
@@ -76,7 +76,7 @@ def upload_file(
 
 def forget_upload(store: Store, name: str, path: Path, state: Path) -> None:
     """Abort what an interrupted call left of an upload that is now made at once."""
-    journal = Journal.existing(state, *_whose(store, name, path).values())
+    journal = Journal.existing(state, *_upload_key(store, name, path).values())
     if journal is not None:
         with journal:
             _abort(store, name, journal.header)
@@ -94,7 +94,7 @@ def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None)
     envelope, cipher = upload.seal(data_size=plan.data_size, part_size=plan.part_size)
     plan = PartPlan(plan.data_size, plan.part_size, cipher.layout)
     if journal is not None:
-        # Before the store hears of it: an upload whose id was never learnt is found by this.
+        # Before the store hears of it: an upload key id was never learnt is found by this.
         journal.begin(_first_line(upload, path, plan, envelope, cipher))
     try:
         upload_id = begin_upload(
@@ -128,7 +128,7 @@ def _first_line(
     cipher: ContentCipher,
 ) -> dict[str, Any]:
     line = {
-        **_asked(upload, path),
+        **_parameters(upload, path),
         "data_size": plan.data_size,
         "part_size": plan.part_size,
         "envelope": envelope.to_metadata(),
@@ -138,14 +138,14 @@ def _first_line(
     return line
 
 
-def _whose(store: Store, name: str, path: Path) -> dict[str, str]:
+def _upload_key(store: Store, name: str, path: Path) -> dict[str, str]:
     return {"kind": "upload", "store": store.url, "name": name, "file": str(path.absolute())}
 
 
-def _asked(upload: Upload, path: Path) -> dict[str, Any]:
+def _parameters(upload: Upload, path: Path) -> dict[str, Any]:
     """Return what must be the same for an upload to go on."""
     return {
-        **_whose(upload.to.store, upload.to.name, path),
+        **_upload_key(upload.to.store, upload.to.name, path),
         "metadata": dict(upload.to.metadata),
         "headers": dict(upload.to.headers),
         "recipe": dict(upload.recipe),
@@ -157,7 +157,7 @@ def _resumed(upload: Upload, path: Path, descriptor: int, journal: Journal) -> S
     try:
         session = _reopened(upload, path, descriptor, journal)
         if session is not None:
-            session.look()
+            session.list_parts()
     except UploadNotFoundError:
         session = None
         _log.warning("%r: the unfinished upload is gone; beginning anew", upload.to.name)
@@ -204,7 +204,7 @@ def _reopened(upload: Upload, path: Path, descriptor: int, journal: Journal) -> 
     first = journal.header
     if not upload.resume or not journal.lines or not isinstance(first["upload_id"], str):
         return None
-    asked = {**_asked(upload, path), "data_size": os.fstat(descriptor).st_size}
+    asked = {**_parameters(upload, path), "data_size": os.fstat(descriptor).st_size}
     if any(first[name] != asked[name] for name in asked):
         return None
     envelope = Envelope.parse(first["envelope"])
@@ -217,7 +217,7 @@ def _reopened(upload: Upload, path: Path, descriptor: int, journal: Journal) -> 
     if not hmac.compare_digest(
         recorded, cipher.journal_mac(_journal_text(first, first["upload_id"]))
     ):
-        # Whoever can change the file could name an envelope whose key has encrypted before.
+        # Whoever can change the file could name an envelope key key has encrypted before.
         raise UsageError("the journal was altered")
     plan = PartPlan(int(first["data_size"]), int(first["part_size"]), cipher.layout)
     tags = {int(line["part"]): bytes.fromhex(line["tag"]) for line in journal.lines[2:]}

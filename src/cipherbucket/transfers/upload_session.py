@@ -144,7 +144,7 @@ class Session:
         ticker.tick(self.plan.data_size, self.plan.data_size)
         return stored
 
-    def look(self) -> None:
+    def list_parts(self) -> None:
         """Ask the store what it has of an upload that goes on.
 
         Raises:

@@ -89,7 +89,7 @@ class ObjectWriter(io.BufferedIOBase):
     def tell(self) -> int:
         """Return how many bytes were written."""
         with self._lock:
-            return self._going_on().plain_size
+            return self._open_upload().plain_size
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Encrypt bytes and keep or send them.
@@ -103,7 +103,7 @@ class ObjectWriter(io.BufferedIOBase):
             UsageError: The file is closed, or an earlier call failed.
         """
         with self._lock, named(self._name):
-            upload = self._going_on()
+            upload = self._open_upload()
             view = memoryview(data)
             view = (view if view.c_contiguous else memoryview(view.tobytes())).cast("B")
             try:
@@ -127,7 +127,7 @@ class ObjectWriter(io.BufferedIOBase):
                 return
             upload = None
             try:
-                upload = self._going_on()
+                upload = self._open_upload()
                 self._info = ObjectInfo.of(upload.finish())
             except BaseException:
                 if upload is not None:
@@ -154,7 +154,7 @@ class ObjectWriter(io.BufferedIOBase):
         self._upload = None  # megabytes
         super().close()
 
-    def _going_on(self) -> StreamUpload | SpooledUpload:
+    def _open_upload(self) -> StreamUpload | SpooledUpload:
         if self.closed or self._upload is None:
             raise UsageError("the file is closed")
         if self._failed:

@@ -58,14 +58,14 @@ def write(
     if source.size is not None:
         size = source.size
 
-        def sealed_anew(attempt: int) -> StoredObject:
+        def put_attempt(attempt: int) -> StoredObject:
             if attempt > 1:
                 source.rewind()
             envelope, cipher = seal(content_length=size, content_md5=content_md5)
             body = EncryptedSource(source, cipher, content_md5)
             return _once(envelope, body, sent, send, find)
 
-        return persist(sealed_anew)
+        return persist(put_attempt)
     unsized, cipher = seal()
     with Spool(cipher, content_md5) as spool:
         spool.take(source)

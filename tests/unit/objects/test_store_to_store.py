@@ -14,7 +14,7 @@ from cipherbucket.errors import (
 )
 from cipherbucket.format.span import PartPlan
 from cipherbucket.objects import store_to_store
-from cipherbucket.objects.store_to_store import THRESHOLD, copy_between, rewrite
+from cipherbucket.objects.store_to_store import THRESHOLD, copy_to_store, rewrite
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.records import StoredObject, Upload
 from cipherbucket.workers.threads import MEMORY, Halt
@@ -110,7 +110,7 @@ def test_a_step_of_a_large_copy_that_fails_is_done_again_alone(
 ) -> None:
     target = Losing({step: ATTEMPTS - 1}, late=late)
 
-    copied = copy_between(source, "large", target, "there", if_absent=if_absent)
+    copied = copy_to_store(source, "large", target, "there", if_absent=if_absent)
 
     assert copied.size == SIZE
     assert dict(copied.metadata) == dict(source.head("large").metadata)
@@ -125,7 +125,7 @@ def test_a_step_of_a_large_copy_that_fails_is_done_again_alone(
 def test_a_small_copy_whose_answer_was_lost_is_there(source: Losing, late: bool) -> None:
     target = Losing({"put": ATTEMPTS - 1}, late=late)
 
-    copied = copy_between(source, "small", target, "there", if_absent=True)
+    copied = copy_to_store(source, "small", target, "there", if_absent=True)
 
     assert copied.size == 1000
     assert body_of(target, "there") == DATA[:1000]
@@ -142,16 +142,16 @@ class Repeating(Losing):
 
 def test_a_completion_that_the_library_did_twice_is_there(source: Losing) -> None:
     target = Repeating()
-    assert copy_between(source, "large", target, "there", if_absent=True).size == SIZE
+    assert copy_to_store(source, "large", target, "there", if_absent=True).size == SIZE
     assert body_of(target, "there") == DATA
 
 
 @pytest.mark.parametrize("name", ["small", "large"])
 def test_what_was_there_before_is_not_our_copy(source: Losing, name: str) -> None:
     target = Losing()
-    copy_between(source, name, target, "there")
+    copy_to_store(source, name, target, "there")
     with pytest.raises(PreconditionFailedError):
-        copy_between(source, name, target, "there", if_absent=True)
+        copy_to_store(source, name, target, "there", if_absent=True)
     assert target.list_uploads() == []
 
 
@@ -177,14 +177,14 @@ def test_what_another_put_there_is_not_our_copy(source: Losing, name: str) -> No
 
     target._step = step  # type: ignore[assignment, method-assign]
     with pytest.raises(PreconditionFailedError):
-        copy_between(source, name, target, "there", if_absent=True)
+        copy_to_store(source, name, target, "there", if_absent=True)
     assert target.list_uploads() == []
 
 
 def test_a_begin_that_goes_on_failing_leaves_nothing(source: Losing) -> None:
     target = Losing({"begin": ATTEMPTS})
     with pytest.raises(TransientStoreError):
-        copy_between(source, "large", target, "there")
+        copy_to_store(source, "large", target, "there")
     assert target.steps == ["begin"] * ATTEMPTS
     assert target.list_uploads() == []
 
@@ -201,7 +201,7 @@ def test_the_uploads_of_others_are_left_alone(source: Losing) -> None:
         target.upload_part("there", later, 1, b"theirs")
 
     target.between = meanwhile
-    copy_between(source, "large", target, "there")
+    copy_to_store(source, "large", target, "there")
 
     left = [upload.upload_id for upload in target.list_uploads()]
     assert len(left) == 3
@@ -214,7 +214,7 @@ def test_where_ours_cannot_be_told_none_is_aborted(
     target = Losing({"begin": 1})
     metadata = source.head("large").metadata
     target.between = lambda: target.begin_upload("there", metadata=metadata)
-    copy_between(source, "large", target, "there")
+    copy_to_store(source, "large", target, "there")
     assert len(target.list_uploads()) == 2
     assert "may be left of this call" in caplog.text
 
@@ -229,10 +229,10 @@ class Unlisted(Losing):
 def test_a_target_whose_uploads_may_not_be_listed_takes_copies(
     source: Losing, caplog: pytest.LogCaptureFixture
 ) -> None:
-    copy_between(source, "large", Unlisted(), "there")
+    copy_to_store(source, "large", Unlisted(), "there")
     assert not caplog.records
     target = Unlisted({"begin": 1})
-    copy_between(source, "large", target, "there")
+    copy_to_store(source, "large", target, "there")
     assert body_of(target, "there") == DATA
     assert "may be left" in caplog.text
 
@@ -241,7 +241,7 @@ def test_a_target_whose_uploads_may_not_be_listed_takes_copies(
 def test_progress_ends_with_the_size(source: Losing, name: str, size: int) -> None:
     source.failing = {"get": 2}
     told: list[tuple[int, int | None]] = []
-    copy_between(source, name, Losing(), "there", progress=lambda *now: told.append(now))
+    copy_to_store(source, name, Losing(), "there", progress=lambda *now: told.append(now))
     assert told[-1] == (size, size)
 
 
@@ -279,7 +279,7 @@ def test_of_parts_that_came_damaged_nothing_is_made() -> None:
     source.put("a", DATA, metadata=METADATA)
     source.lies = ("get",)
     with pytest.raises(IntegrityError, match="nothing was written"):
-        copy_between(source, "a", target, "a")
+        copy_to_store(source, "a", target, "a")
     assert target.list().entries == ()
     assert not target.list_uploads()
 
