@@ -5,6 +5,8 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 PEERS = $(VENV)/.peers
 PYTEST = $(BIN)/python -m pytest
+# Without compiled modules every test run, and every program that a test starts, compiles them anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test soak check interop bench clean
 

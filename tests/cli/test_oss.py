@@ -9,6 +9,7 @@ from pathlib import Path
 
 import alibabacloud_oss_v2 as sdk
 import pytest
+from tests.support.plaintexts import pattern
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -94,7 +95,7 @@ def test_objects_go_to_oss_and_come_back(
     endpoint: Endpoint, environment: dict[str, str], tmp_path: Path
 ) -> None:
     where = ("--region", endpoint.region, "--endpoint", endpoint.url)
-    plain = bytes(i % 251 for i in range(300_000))
+    plain = pattern(300_000)
     (tmp_path / "plain").write_bytes(plain)
     url = "oss://examplebucket/a b/é"
     run(environment, *where, "cp", str(tmp_path / "plain"), url)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from tests.support.plaintexts import pattern
 from tests.support.scripted_http import Answer, Request, Scripted
 
 import cipherbucket as cb
 from cipherbucket.format.crc64 import crc64
 from cipherbucket.stores.base import Store
 
-PLAIN = bytes(i % 251 for i in range(5_000_000))
+PLAIN = pattern(5_000_000)
 
 
 def settings(url: str) -> cb.OssSettings:

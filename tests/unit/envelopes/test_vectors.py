@@ -168,7 +168,7 @@ def test_an_object_of_an_sdk_decrypts_to_its_hash(store: DrippingStore) -> None:
 
 
 def test_any_range_of_an_object_of_an_sdk_is_the_slice(store: DrippingStore) -> None:
-    for vector in share(INTACT, 0, 3):
+    for vector in share(INTACT, 0, 5):
         bucket, plaintext, ranges = bucket_for(store, vector), vector.plaintext(), ranges_of(vector)
         assert len(ranges) == RANGES
 
@@ -185,7 +185,7 @@ def test_the_slice_is_right_also_when_the_store_sends_more_than_the_range(
 ) -> None:
     monkeypatch.setattr(store, "mistreats", mistreats)
     fitting = [vector for vector in INTACT if vector.size in {17, 1000}]
-    for vector in share(fitting, mistreats == "aligns", 4):
+    for vector in share(fitting, mistreats == "aligns", 8):
         bucket, plaintext = bucket_for(store, vector), vector.plaintext()
 
         for span in ranges_of(vector):

@@ -5,6 +5,7 @@ from typing import Any
 
 import alibabacloud_oss_v2 as sdk
 import pytest
+from tests.support.plaintexts import pattern
 from tests.support.sealed_buckets import (
     aes,
     body_of,
@@ -20,7 +21,7 @@ import cipherbucket as cb
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.oss.store import OssStore
 
-PLAIN = bytes(i % 251 for i in range(40_000))
+PLAIN = pattern(40_000)
 OWNER, PARTNER, RECOVERY = aes("owner"), aes("partner"), aes("recovery")
 PART = 7 * 16_384
 """The least part that OSS takes, in whole chunks."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.plaintexts import pattern
 
 from cipherbucket.errors import (
     IntegrityError,
@@ -23,7 +24,7 @@ from cipherbucket.writing.replacing import ObjectToReplace
 
 PART = 102_400
 SIZE = 3 * PART + 5
-DATA = bytes(i % 251 for i in range(SIZE))
+DATA = pattern(SIZE)
 METADATA = {"owner": "somebody"}
 ENVELOPE = {
     "client-side-encryption-key": "AAAA",

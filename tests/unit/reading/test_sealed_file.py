@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from tests.support.plaintexts import pattern
 from tests.support.sealed_buckets import aes, body_of, rsa_4096, sealed
 
 import cipherbucket as cb
 
 CHUNK = 16_384
-PLAIN = bytes(i % 251 for i in range(3_000_000))
+PLAIN = pattern(3_000_000)
 OWNER, PARTNER, STRANGER = aes("owner"), aes("partner"), aes("stranger")
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from tests.support.plaintexts import pattern
 from tests.support.sealed_buckets import (
     FIELDS,
     aes,
@@ -21,7 +22,7 @@ from tests.support.sealed_buckets import (
 import cipherbucket as cb
 from cipherbucket.stores.base import Store
 
-PLAIN = bytes(i % 251 for i in range(40_000))
+PLAIN = pattern(40_000)
 OWNER, PARTNER, STRANGER = aes("owner"), aes("partner"), aes("stranger")
 
 

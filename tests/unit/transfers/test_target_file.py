@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.plaintexts import pattern
 
 import cipherbucket as cb
 from cipherbucket.transfers.download import download_file
 
-PLAIN = bytes(i % 251 for i in range(2_500_000))
+PLAIN = pattern(2_500_000)
 
 
 def mode_of(path: Path) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.plaintexts import pattern
 
 import cipherbucket as cb
 from cipherbucket.format.metadata_names import SEALED
@@ -15,7 +16,7 @@ from cipherbucket.stores.records import StoredObject
 from cipherbucket.workers.rate_limit import RateLimit
 
 MIB = 1 << 20
-PLAIN = bytes(i % 251 for i in range(3 * MIB + 5))
+PLAIN = pattern(3 * MIB + 5)
 
 
 class Clock:

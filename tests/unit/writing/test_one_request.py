@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.failing_store import FailingStore
+from tests.support.plaintexts import pattern
 
 import cipherbucket as cb
 from cipherbucket.format.ctr import Ctr
@@ -15,7 +16,7 @@ from cipherbucket.writing import ciphertext, one_request
 from cipherbucket.writing.ciphertext import EncryptedSource, Spool
 from cipherbucket.writing.source import Source
 
-PLAIN = bytes(i % 251 for i in range(3_500_000))
+PLAIN = pattern(3_500_000)
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from tests.support.failing_store import FailingStore
+from tests.support.plaintexts import pattern
 from tests.support.sealed_buckets import aes, body_of, seal_of, sealed, watched
 
 import cipherbucket as cb
 from cipherbucket.stores.base import Store
 
-PLAIN = bytes(i % 251 for i in range(3_500_000))
+PLAIN = pattern(3_500_000)
 PART = 7 * 16_384
 OWNER = aes("owner")
 
