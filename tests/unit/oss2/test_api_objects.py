@@ -106,6 +106,7 @@ def test_an_object_that_is_there_is_not_replaced(opened: Any) -> None:
     for replace, source in (
         (opened.put_object, ("o", b"")),
         (opened.copy_object, (opened.bucket_name, "other", "o")),
+        (opened.put_symlink, ("other", "o")),
     ):
         with pytest.raises(ServerError) as caught:
             replace(*source, headers=headers)
