@@ -29,7 +29,7 @@ from cipherbucket.config.checks import (
 from cipherbucket.config.document import Document
 from cipherbucket.format.description import Description
 from cipherbucket.format.metadata_names import OSS, SEALED
-from cipherbucket.keys.description_files import facts_beside, has_facts_beside
+from cipherbucket.keys.description_files import has_description_file, read_description_file
 
 RSA, AES, KMS = "rsa", "aes", "kms"
 WRITTEN = (OSS, SEALED)
@@ -90,17 +90,19 @@ class KeyEntry:
             return self.description
         if self.file is None:
             return Description({"kms": self.key_id})
-        facts = facts_beside(self.file)
+        facts = read_description_file(self.file)
         if facts is not None:
             return facts[0]
-        return Description() if self.file.exists() and not has_facts_beside(self.file) else None
+        return Description() if self.file.exists() and not has_description_file(self.file) else None
 
     @property
     def writes(self) -> str:
         """The format that it writes where nothing else is said."""
         if OSS not in self.formats:
             return SEALED
-        facts = facts_beside(self.file) if self.kind == RSA and self.file is not None else None
+        facts = (
+            read_description_file(self.file) if self.kind == RSA and self.file is not None else None
+        )
         return SEALED if facts is not None and facts[1] else OSS
 
 

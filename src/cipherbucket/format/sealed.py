@@ -219,11 +219,11 @@ class Sealed:
         """
         if hashlib.sha256(footer).digest() != self.seal.footer_hash:
             raise damaged()
-        going_on = object.__new__(Sealed)
-        going_on._aead, going_on._base = self._aead, self._base
-        going_on._journal = self._journal
-        going_on._footer, going_on.seal, going_on.layout = footer, self.seal, self.layout
-        return going_on
+        copied = object.__new__(Sealed)
+        copied._aead, copied._base = self._aead, self._base
+        copied._journal = self._journal
+        copied._footer, copied.seal, copied.layout = footer, self.seal, self.layout
+        return copied
 
     @property
     def footer(self) -> bytes:

@@ -64,7 +64,7 @@ def read_facts(sidecar: Path, fingerprint: str) -> KeyFacts:
     return KeyFacts(sidecar, described, sealed_only)
 
 
-def facts_beside(path: str | os.PathLike[str]) -> tuple[Description, bool] | None:
+def read_description_file(path: str | os.PathLike[str]) -> tuple[Description, bool] | None:
     """Return what lies beside a key file, without reading the key; `load_key` checks it.
 
     Returns:
@@ -79,8 +79,8 @@ def facts_beside(path: str | os.PathLike[str]) -> tuple[Description, bool] | Non
         return None
 
 
-def has_facts_beside(path: str | os.PathLike[str]) -> bool:
-    """Return whether anything lies where `facts_beside` looks, understood or not."""
+def has_description_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether anything lies where `read_description_file` looks, understood or not."""
     return os.path.lexists(description_path_of(Path(path)))
 
 

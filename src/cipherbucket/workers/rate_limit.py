@@ -13,7 +13,7 @@ _STEP = 64 << 10
 class RateLimit:
     """Waits before bytes are moved, so that they move no faster than a rate.
 
-    Law: a stream that was slower by itself is not made slower still; nor may it then be faster for
+    Rule: a stream that was slower by itself is not made slower still; nor may it then be faster for
     more than one block.
 
     Args:

@@ -17,7 +17,7 @@ from tests.support.sdk_vectors import private_key
 
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
 from cipherbucket.format.description import Description
-from cipherbucket.keys.description_files import description_path, facts_beside
+from cipherbucket.keys.description_files import description_path, read_description_file
 from cipherbucket.keys.files import (
     create_aes_key_file,
     create_rsa_key_file,
@@ -201,12 +201,12 @@ def test_what_lies_beside_a_key_is_read_without_the_key(tmp_path: Path) -> None:
         tmp_path / "cmk.pem", description=LABEL, passphrase="locked", sealed_only=True
     )
     facts = Description(LABEL), True
-    assert facts_beside(tmp_path / "cmk.pem") == facts
-    assert facts_beside(tmp_path / "cmk.pem.pub") == facts
-    assert facts_beside(tmp_path / "nothing") is None
+    assert read_description_file(tmp_path / "cmk.pem") == facts
+    assert read_description_file(tmp_path / "cmk.pem.pub") == facts
+    assert read_description_file(tmp_path / "nothing") is None
     for damaged in ("", "[]", '{"fingerprint": 1, "description": 2}'):
         description_path(tmp_path / "cmk.pem").write_text(damaged)
-        assert facts_beside(tmp_path / "cmk.pem") is None
+        assert read_description_file(tmp_path / "cmk.pem") is None
 
 
 def test_the_description_of_another_key_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The functions that programs import beside the calls, asked beside those of oss2."""
+"""The functions that programs import beside the bucket, compared with those of oss2."""
 
 import io
 from pathlib import Path
