@@ -2,9 +2,9 @@
 
 Rule: recipients change by rewriting metadata whose MAC was found right; the body is not touched.
 Functions over a `Bucket`, which is the last that they import. Another question or change that
-concerns recipients is a function of `change.py`, exported here.
+concerns recipients is a function of `membership.py`, exported here.
 """
 
-from cipherbucket.recipients.change import add, footer, remove, repair
+from cipherbucket.recipients.membership import add, footer, remove, repair
 
 __all__ = ["add", "footer", "remove", "repair"]

@@ -19,7 +19,7 @@ from cipherbucket.server.faults import HEADER
 from cipherbucket.server.kms import KmsEndpoint, certificate
 from cipherbucket.server.kms.actions import Parameters, find_action
 from cipherbucket.server.kms.ciphertext import Blob, decrypt, encrypt, read_blob
-from cipherbucket.server.kms.vault import Vault
+from cipherbucket.server.kms.key_database import Vault
 from cipherbucket.server.kms.verification import KmsRequest
 
 ALIAS = "alias/example"

@@ -15,7 +15,7 @@ from typing import Any
 
 from cipherbucket.server.kms.ciphertext import decrypt, encrypt, parse_context, read_blob
 from cipherbucket.server.kms.errors import KmsApiError, Refusal
-from cipherbucket.server.kms.vault import ALIAS, DISABLED, ENABLED, Key, Vault
+from cipherbucket.server.kms.key_database import ALIAS, DISABLED, ENABLED, Key, Vault
 from cipherbucket.server.kms.verification import KmsRequest
 from cipherbucket.server.numbers import whole_number
 

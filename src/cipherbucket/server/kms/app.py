@@ -19,8 +19,8 @@ from cipherbucket.server.identity import Credentials
 from cipherbucket.server.kms.actions import Parameters, find_action
 from cipherbucket.server.kms.answers import XML, content_type, failure, success
 from cipherbucket.server.kms.errors import KmsApiError, Refusal
+from cipherbucket.server.kms.key_database import Vault
 from cipherbucket.server.kms.string_to_sign import Pairs
-from cipherbucket.server.kms.vault import Vault
 from cipherbucket.server.kms.verification import KmsRequest, Nonces, verify
 from cipherbucket.server.listening import break_connection
 from cipherbucket.server.service import Clock

@@ -16,7 +16,7 @@ from cipherbucket.server.kms.actions import ACCOUNT
 from cipherbucket.server.kms.app import KmsApp
 from cipherbucket.server.kms.certificate import certificate_in
 from cipherbucket.server.kms.errors import KmsApiError
-from cipherbucket.server.kms.vault import ALIAS, Vault
+from cipherbucket.server.kms.key_database import ALIAS, Vault
 from cipherbucket.server.listening import Certificate, Listener
 from cipherbucket.server.local_endpoint import LocalEndpoint
 from cipherbucket.server.service import Clock, system_clock
