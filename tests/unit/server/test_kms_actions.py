@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from tests.support.kms_client import KmsClient
 
-from cipherbucket.server.kms import KmsEndpoint, vault
+from cipherbucket.server.kms import KmsEndpoint, key_database
 
 ALIAS = "alias/example"
 ACCOUNT = "acs:kms:cn-hangzhou:1000000000000000:"
@@ -341,8 +341,8 @@ def test_a_plaintext_has_at_most_six_kilobytes(call: KmsClient) -> None:
 def test_there_are_limits_to_what_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     with KmsEndpoint(aliases=[ALIAS]) as kms:
         call = KmsClient(kms)
-        monkeypatch.setattr(vault, "MAX_KEYS", 1)
-        monkeypatch.setattr(vault, "MAX_ALIASES", 1)
+        monkeypatch.setattr(key_database, "MAX_KEYS", 1)
+        monkeypatch.setattr(key_database, "MAX_ALIASES", 1)
         refused = (400, "Rejected.LimitExceeded")
         assert call("CreateKey").error == refused
         assert call("CreateAlias", AliasName="alias/more", KeyId=ALIAS).error == refused
