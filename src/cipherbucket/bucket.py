@@ -16,7 +16,7 @@ from typing import IO, BinaryIO, Literal, NoReturn, Self, overload
 
 from cipherbucket.envelopes.access import Access, Guard
 from cipherbucket.envelopes.policy import Policy
-from cipherbucket.errors import CipherbucketError, ObjectNotFoundError, UsageError
+from cipherbucket.errors import CipherbucketError, ObjectNotFoundError
 from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
@@ -683,10 +683,7 @@ class Bucket:
         self.close()
 
     def __reduce__(self) -> NoReturn:
-        raise UsageError(
-            "a bucket holds master keys and is not pickled",
-            hint="open the bucket again where it is needed",
-        )
+        self._access.__reduce__()
 
     def __repr__(self) -> str:
         return f"Bucket({self.url!r}, {self.ring!r})"

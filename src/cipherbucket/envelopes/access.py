@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.envelopes.seal import seal
@@ -168,6 +168,12 @@ class Access:
             check_key(each)
         if recipients and self.format != SEALED:
             raise _of_sealed()
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(
+            "a bucket holds master keys and is not pickled",
+            hint="open the bucket again where it is needed",
+        )
 
 
 def _of_sealed() -> UsageError:
