@@ -67,8 +67,6 @@ def walk(
                 outcome = work(entry)
             finally:  # threads may lose a count for a moment, never for good
                 looked = max(looked, next(counter))
-        except StoppedError:
-            raise
         except CipherbucketError as error:
             ledger.add(entry, _failed(entry, error))
             row.add(error)
