@@ -62,6 +62,7 @@ def pages(send: WireClient, version: int, **query: str) -> list[list[str]]:
         asked["continuation-token" if version == 2 else "marker"] = following
 
 
+@pytest.mark.each_pair
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 @pytest.mark.parametrize("delimiter", ["", "/"])

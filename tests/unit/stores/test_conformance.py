@@ -89,15 +89,15 @@ def names_of(page: Page) -> list[str]:
 class StoreConformance:
     """The suite, but for multipart uploads."""
 
-    @pytest.mark.parametrize("name", NAMES)
-    def test_any_legal_name_holds_its_own_object(self, store: Store, name: str) -> None:
-        put = store.put(name, name.encode())
-        assert read(store, name) == name.encode()
-        assert put == store.head(name)
-        assert put.name == name
-        assert names_of(store.list()) == [name]
-        store.delete(name)
-        assert names_of(store.list()) == []
+    def test_any_legal_name_holds_its_own_object(self, store: Store) -> None:
+        for name in NAMES:
+            put = store.put(name, name.encode())
+            assert read(store, name) == name.encode()
+            assert put == store.head(name)
+            assert put.name == name
+            assert names_of(store.list()) == [name]
+            store.delete(name)
+            assert names_of(store.list()) == []
 
     def test_names_lie_beside_each_other_in_byte_order(self, store: Store) -> None:
         for name in NAMES:
