@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.counts import MARKERS, quick_selection
+from tests.support.drawn_keys import draw_keys_once
 
 import cipherbucket as cb
 
@@ -44,6 +45,11 @@ def own_home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIPHERBUCKET_STATE", str(home / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.delenv("CIPHERBUCKET_CONFIG", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def drawn_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_keys_once(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -33,8 +33,8 @@ from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.records import StoredObject
 
 SHARDS = 8
-CASES = count(200_000, 8_000)
-LEAST = count(100, 4)
+CASES = count(200_000, 5_000)
+LEAST = count(100, 2)
 """Of 200,000 cases every kind of error must come 100 times; of fewer, in proportion."""
 
 VECTORS = all_vectors()

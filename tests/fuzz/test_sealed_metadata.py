@@ -42,9 +42,9 @@ from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.records import StoredObject
 
 SHARDS = 4
-CASES = count(200_000, 16_000)
-FOOTERS = count(200_000, 16_000)
-LEAST = count(100, 4)
+CASES = count(200_000, 8_000)
+FOOTERS = count(200_000, 8_000)
+LEAST = count(100, 2)
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = (SEAL_FIELD, RECIPIENTS_FIELD, MAC_FIELD)
 POLICIES = [Policy("sealed"), Policy("sealed"), Policy(), Policy("sealed", plaintext=True)]

@@ -20,7 +20,6 @@ import cipherbucket as cb
 SEEDS = Path(__file__).parent / "seeds"
 PROGRAMS = sorted(path.stem for path in SEEDS.glob("*.py"))
 MEGABYTE = b"a" * 1024 * 1024
-LARGE = MEGABYTE * 100
 SECONDS = 300
 _FOLLOWED = "import runpy, sys; exec(sys.argv[2], runpy.run_path(sys.argv[1]))"
 # oss2 is told where its KMS is; it finds the certificate in the environment.
@@ -151,7 +150,7 @@ def _multipart(there: Scene) -> None:
 
 def _resumable_upload(there: Scene) -> None:
     run(there, "resumable_upload")
-    check_stored(there, "motto.txt", LARGE, rsa_key())
+    check_stored(there, "motto.txt", MEGABYTE * 100, rsa_key())
     assert there.metadata("motto.txt")["client-side-encryption-part-size"] == str(1024 * 1024)
     left = there.folder / ".py-oss-upload"
     assert not left.exists() or not list(left.iterdir())
@@ -159,10 +158,10 @@ def _resumable_upload(there: Scene) -> None:
 
 def _resumable_download(there: Scene) -> None:
     # The program reads what another one wrote, under a key in the KMS.
-    there.bucket(there.ali_kms()).put_object("motto.txt", LARGE)
-    check_stored(there, "motto.txt", LARGE, None)
+    there.bucket(there.ali_kms()).put_object("motto.txt", MEGABYTE * 100)
+    check_stored(there, "motto.txt", MEGABYTE * 100, None)
     run(there, "resumable_download")
-    assert (there.folder / "download.txt").read_bytes() == LARGE
+    assert (there.folder / "download.txt").read_bytes() == MEGABYTE * 100
 
 
 _DEEDS = {

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
 )
+from tests.support.drawn_keys import draw_key
 from tests.support.peer_sdks import import_oss2
 
 import cipherbucket as cb
@@ -52,7 +52,7 @@ def key_pair(number: int = 1) -> dict[str, str]:
 
 @cache
 def _made(number: int) -> dict[str, str]:
-    private = rsa.generate_private_key(65537, 2048)
+    private = draw_key(65537, 2048)
     secret = private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return {"private_key": secret.decode(), "public_key": public.decode()}

@@ -31,6 +31,7 @@ from cipherbucket.writing.source import PutBody
 KEY = rsa_key("key1").described({"desc": "2026"})
 
 often = settings(max_examples=count(2000, 100), deadline=None)
+of_each_kind = settings(max_examples=count(2000, 20), deadline=None)
 seldom = settings(max_examples=count(300, 25), deadline=None)
 
 SIZES = st.integers(0, 70) | st.integers(0, 5000)
@@ -135,7 +136,7 @@ def put_and_read(kind: Kind, data: bytes, chunks: list[int], reads: list[int]) -
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @given(size=SIZES, seed=SEEDS, chunks=CHUNKS, reads=CHUNKS)
 @example(size=0, seed=0, chunks=[1], reads=[1])
-@often
+@of_each_kind
 def test_a_body_of_any_kind_and_size_comes_back_in_any_chunks(
     kind: Kind, size: int, seed: int, chunks: list[int], reads: list[int]
 ) -> None:

@@ -57,6 +57,7 @@ PART = 7 * CHUNK
 """The least part, in bytes of plaintext."""
 
 often = settings(max_examples=count(2000, 100), deadline=None)
+costly = settings(max_examples=count(2000, 25), deadline=None)
 seldom = settings(max_examples=count(300, 25), deadline=None)
 
 EDGES = sorted({max(0, n * CHUNK + d) for n in (0, 1, 2, 3, 7) for d in (-17, -16, -1, 0, 1, 16)})
@@ -330,7 +331,7 @@ def test_seeks_and_reads_are_those_of_a_file_in_memory(
 
 
 @given(size=SIZES, seed=SEEDS, chunks=CHUNKS)
-@often
+@costly
 def test_what_is_written_to_a_file_in_any_pieces_is_what_is_put(
     size: int, seed: int, chunks: list[int]
 ) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.support.drawn_keys import draw_key
 
 import cipherbucket as cb
 from cipherbucket.keys.base import MasterKey
@@ -64,7 +65,7 @@ class Unconditional(LikeOss):
 
 @cache
 def rsa_pair(label: str) -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(65537, 2048)
+    return draw_key(65537, 2048)
 
 
 def key_for(format: str, label: str) -> MasterKey:  # noqa: A002  the word of the documents

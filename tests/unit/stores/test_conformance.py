@@ -87,10 +87,16 @@ def names_of(page: Page) -> list[str]:
 
 
 class StoreConformance:
-    """The suite, but for multipart uploads."""
+    """The suite, but for multipart uploads.
+
+    Attributes:
+        names: Legal names of every kind.
+    """
+
+    names = NAMES
 
     def test_any_legal_name_holds_its_own_object(self, store: Store) -> None:
-        for name in NAMES:
+        for name in self.names:
             put = store.put(name, name.encode())
             assert read(store, name) == name.encode()
             assert put == store.head(name)
@@ -100,10 +106,10 @@ class StoreConformance:
             assert names_of(store.list()) == []
 
     def test_names_lie_beside_each_other_in_byte_order(self, store: Store) -> None:
-        for name in NAMES:
+        for name in self.names:
             store.put(name, name.encode())
-        assert names_of(store.list()) == sorted(NAMES, key=str.encode)
-        for name in NAMES:
+        assert names_of(store.list()) == sorted(self.names, key=str.encode)
+        for name in self.names:
             assert read(store, name) == name.encode()
 
     @pytest.mark.parametrize("name", ["", "x" * (MAX_NAME + 1), "é" * 512, "\ud800"])
