@@ -19,6 +19,7 @@ def written_as(url: str) -> tuple[str, list[str]]:
     return info.format, [each.description["desc"] for each in info.envelope.recipients]
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("key", ["old", "old.pem", "./old.pem", "old.pem.pub", "copy.pem"])
 @pytest.mark.parametrize(
     "args",
