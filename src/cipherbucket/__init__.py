@@ -10,6 +10,11 @@ byte: Java, Go, C++, PHP and Python programs read them and are read.
     >>> bucket.put("exampleobject.txt", b"Hello OSS!")
     >>> bucket.get("exampleobject.txt").read()
     b'Hello OSS!'
+
+`Bucket` has what is done with one object, and listings. What concerns keys or many objects are
+functions over a bucket: `rotation` (other keys for stored objects), `audit.run` (what is encrypted
+with which key), `verify` and `verify_all` (read and compare), `recipients` (who can open a sealed
+object).
 """
 
 from cipherbucket import audit, recipients, rotation
@@ -26,6 +31,7 @@ from cipherbucket.config.keys import KeyEntry
 from cipherbucket.config.rules import Rule
 from cipherbucket.config.stores import StoreEntry
 from cipherbucket.credentials import Credentials
+from cipherbucket.envelopes.access import Guard
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (
     BindingError,
@@ -95,6 +101,7 @@ __all__ = [
     "Envelope",
     "EnvelopeError",
     "Footer",
+    "Guard",
     "IntegrityError",
     "KeyEntry",
     "KeyRing",

@@ -37,13 +37,16 @@ from cipherbucket.transfers.files import TransferOptions
 from cipherbucket.workers.progress import Progress
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.file import ObjectWriter, check_mode, open_writer
-from cipherbucket.writing.multipart import Multipart, begin_multipart, part_plan
+from cipherbucket.writing.multipart import Multipart, begin_multipart
 from cipherbucket.writing.put import put
 from cipherbucket.writing.source import PutBody
 
 
 class Bucket:
     """Encrypted objects in a store. All verbs may be called from several threads at once.
+
+    Other keys, audits, verification and recipients are functions over a bucket:
+    `cipherbucket.rotation`, `cipherbucket.audit`, `cipherbucket.verify`, `cipherbucket.recipients`.
 
     Args:
         store: Where the bytes live.
@@ -448,7 +451,7 @@ class Bucket:
         """
         to = Destination.of(self._access, name, metadata, headers, content_type)
         sealing = self._access.sealing(name, recipients, context, bind_name=bind_name)
-        return begin_multipart(to, sealing, part_plan(self.format, part_size, data_size))
+        return begin_multipart(to, sealing, self.format, part_size, data_size)
 
     def matches(
         self,

@@ -12,6 +12,8 @@ from cipherbucket.audit.retirement import Question
 from cipherbucket.audit.scope import AuditScope, ids_and_descriptions, open_ledger, with_unlisted
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
+from cipherbucket.envelopes.access import access_of
+from cipherbucket.errors import UsageError
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms.key import AliKmsKey
 from cipherbucket.objects.listing import every_object, every_version
@@ -64,12 +66,14 @@ def run(
         UsageError: Versions of a store that keeps none; or another process is at this audit.
         StoreError: The listing failed, or a hundred objects in a row.
     """
-    access = bucket.access
+    access = access_of(bucket)
     store, ring, strict = access.store, access.ring, access.policy.strict_iv
     asks = ask_kms is not None
     keys = ids_and_descriptions(ring)
     scope = AuditScope(store.url, prefix, versions, footers, asks, datetime.now(UTC), keys)
     known_keys = [*map(Question.about, ring.keys), *map(Question.by_description, known)]
+    if isinstance(retire, str | MasterKey):
+        raise UsageError("retire is a sequence of keys", hint="write [key]")
     questions = [Question.about(key).knowing(known_keys) for key in retire]
     kms = KmsLookup(ask_kms) if ask_kms is not None else None
     inspector = Inspector(store, ring, strict, footers, kms)
@@ -79,12 +83,12 @@ def run(
     except BaseException:
         ledger.close()
         raise
-    run_pass(
+    return run_pass(
         every_version(store, prefix) if versions else every_object(store, prefix),
         inspector.inspect,
         ledger,
         workers=workers or WORKERS,
         halt=Halt(),
         tick=reporting(progress, lambda looked: ledger.unchanged + looked),
+        report=lambda done: Audit(scope, done, ring, questions),
     )
-    return Audit(scope, ledger, ring, questions)

@@ -22,6 +22,7 @@ from cipherbucket.errors import UsageError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey, kind_of
 from cipherbucket.keys.kms.key import AliKmsKey
+from cipherbucket.keys.ring import check_key
 
 MOST_NAMES = 100
 """Names of objects that are kept of every finding, and of a key that is asked about."""
@@ -75,6 +76,7 @@ class Question:
             UsageError: The description is no JSON object of strings.
         """
         if not isinstance(key, str):
+            check_key(key)
             kinds = {kind_of(each) for each in key.algorithms}
             kms_id = kms_id_of(key.id) if isinstance(key, AliKmsKey) else None
             kind = kinds.pop() if len(kinds) == 1 else None

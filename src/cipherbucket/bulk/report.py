@@ -21,6 +21,10 @@ class Tally(NamedTuple):
     objects: int = 0
     stored_size: int = 0
 
+    def __bool__(self) -> bool:
+        """Return whether there is any object."""
+        return self.objects > 0
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectOutcome:
@@ -94,15 +98,18 @@ class PassReport:
         return map(ObjectOutcome.of, self._ledger.outcomes())
 
     def summary(self, verb: str) -> dict[str, Any]:
-        """Return what the last line of every report says, as a mapping for JSON."""
+        """Return what the last line of every report begins with, as a mapping for JSON."""
         return {
             "type": verb,
             "schema": 1,
             "url": self.url,
             "prefix": self.prefix,
             "tool": f"cipherbucket {__version__}",
-            "finished": self.finished.isoformat(),
         }
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{tally.objects:,} {status}" for status, tally in self.counts.items())
+        return f"{type(self).__name__}({self.url!r}, {self.prefix!r}: {counts or 'no objects'})"
 
     def close(self) -> None:
         """Close the ledger, and remove it where nothing failed: nothing is left to resume."""

@@ -14,7 +14,7 @@ from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
 from cipherbucket.bulk.report import PassReport
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
-from cipherbucket.envelopes.access import Access
+from cipherbucket.envelopes.access import Access, access_of
 from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.errors import ObjectNotFoundError
 from cipherbucket.format.description import Description
@@ -53,10 +53,13 @@ class Verification(PassReport):
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield one JSON object for each object, and a last one for the whole (docs/audit.md)."""
         for each in self.objects():
-            yield each.line() | {"format": each.format or None}
+            line = each.line()
+            status = {name: line.pop(name) for name in ("type", "name", "status")}
+            yield status | {"format": each.format or None} | line
         yield self.summary("verify") | {
             "resumed": self.resumed,
             "started": self.started.isoformat(),
+            "finished": self.finished.isoformat(),
             "counts": {
                 status: {
                     "objects": self.counts[status].objects,
@@ -87,15 +90,16 @@ def verify(
     Returns:
         What is known of the object; its size is certain.
     """
+    access = access_of(bucket)
     reading = Reading.of(
-        bucket.access,
+        access,
         name,
         key=key,
         context=context,
         as_name=as_name,
         footer_recipients=footer_recipients,
     )
-    return _read(bucket.access, reading, version_id, None)
+    return _read(access, reading, version_id, None)
 
 
 def verify_all(
@@ -140,20 +144,20 @@ def verify_all(
         return _verified(next(there, bucket).access, entry, key, context, halt)
 
     # What was verified by other rules was not verified by these.
-    what = [key.id if key is not None else "", *_rules_of(bucket.access)]
+    what = [key.id if key is not None else "", *_rules_of(access_of(bucket))]
     for start, each in others:
         what += ["", start, *_rules_of(each.access)]
     bound = (text for pair in sorted(context.items()) for text in pair)
     ledger = Ledger.open("verify", bucket.url, prefix, *what, "", *bound, read_only=True)
-    run_pass(
+    return run_pass(
         every_object(bucket.access.store, prefix),
         work,
         ledger,
         workers=workers or usual_workers(),
         halt=halt,
         tick=reporting(progress, lambda _: halt.done),
+        report=lambda done: Verification(done, bucket.url, prefix),
     )
-    return Verification(ledger, bucket.url, prefix)
 
 
 def _verified(

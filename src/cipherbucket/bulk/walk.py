@@ -28,6 +28,7 @@ _IN_A_ROW = 100
 _MOMENT = 0.1
 
 Item = TypeVar("Item", bound=Entry | Version)
+Report = TypeVar("Report")
 PassProgress = Callable[[int, int | None], None]
 """Called with (what is done so far, None: how much there is shows only at the end)."""
 
@@ -90,8 +91,9 @@ def run_pass(
     workers: int,
     halt: Halt,
     tick: Callable[[int], None],
-) -> None:
-    """Walk over a whole listing; the ledger stays open for a report, and is closed by an error.
+    report: Callable[[Ledger], Report],
+) -> Report:
+    """Walk over a whole listing and return its report, which closes the ledger; so does an error.
 
     Arguments and errors as `walk`. The ledger of a pass that changes nothing drops what the listing
     does not show any more.
@@ -100,6 +102,7 @@ def run_pass(
         walk(entries, work, ledger, workers=workers, halt=halt, tick=tick)
         if ledger.read_only:
             ledger.forget_unseen()
+        return report(ledger)
     except BaseException:
         ledger.close()
         raise

@@ -82,8 +82,8 @@ class Access:
         """Make the value of a bucket; see `cipherbucket.Bucket` for the arguments.
 
         Raises:
-            UsageError: No store, no ring, an unknown format, recipients in a format that has one,
-                or a policy that does not read what is written.
+            UsageError: No store, no ring, an unknown format, recipients in a format that has one
+                or beside a guard, or a policy that does not read what is written.
         """
         if not isinstance(store, Store):
             raise UsageError(
@@ -96,6 +96,8 @@ class Access:
         access = cls(store, ring_of(ring), format, reads, tuple(recipients), guard)
         if access.further:
             access.check_recipients(access.further)
+            if guard is not None:
+                raise UsageError("the recipients of a guarded bucket come from its guard")
         if format not in reads.formats:
             raise UsageError(
                 f"the bucket writes format {format!r} and its policy does not read it",
@@ -174,6 +176,21 @@ class Access:
             "a bucket holds master keys and is not pickled",
             hint="open the bucket again where it is needed",
         )
+
+
+def access_of(bucket: object) -> Access:
+    """Return the value of a bucket, for a function over one.
+
+    Raises:
+        UsageError: It is no bucket.
+    """
+    access = getattr(bucket, "access", None)
+    if not isinstance(access, Access):
+        raise UsageError(
+            f"the first argument is a bucket, not {type(bucket).__name__}",
+            hint="open one with open_bucket(url, key)",
+        )
+    return access
 
 
 def _of_sealed() -> UsageError:

@@ -101,7 +101,7 @@ def private_pem(key: RSAPrivateKey, passphrase: bytes | None) -> bytes:
     """
     protection = (
         serialization.BestAvailableEncryption(passphrase)
-        if passphrase
+        if passphrase is not None
         else serialization.NoEncryption()
     )
     return key.private_bytes(

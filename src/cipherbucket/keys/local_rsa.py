@@ -93,7 +93,7 @@ def open_local_rsa(private: Path, public: Path, passphrase: bytes | None = None)
 def _made(private: Path, public: Path, passphrase: bytes | None) -> LocalRsaKey:
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
     try:
-        text = private_pem(key, passphrase)
+        text = private_pem(key, passphrase or None)
     except ValueError:
         raise MasterKeyError("a passphrase has at most 1,023 bytes") from None
     try:

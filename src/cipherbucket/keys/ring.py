@@ -127,9 +127,9 @@ def check_key(key: object) -> None:
     Raises:
         MasterKeyError: It lacks what the interface asks for.
     """
-    if not isinstance(key, MasterKey):
+    if isinstance(key, type) or not isinstance(key, MasterKey):
         raise MasterKeyError(
-            f"{type(key).__name__} is no master key",
+            f"{key.__name__ if isinstance(key, type) else type(key).__name__} is no master key",
             hint="load_key(file) makes one of a key file",
         )
 
@@ -142,7 +142,7 @@ def ring_of(keys: object) -> KeyRing:
     """
     if isinstance(keys, KeyRing):
         return keys
-    if isinstance(keys, MasterKey):
+    if isinstance(keys, MasterKey) and not isinstance(keys, type):
         return KeyRing(keys)
     raise UsageError(
         f"a KeyRing or a master key is wanted, not {type(keys).__name__}",

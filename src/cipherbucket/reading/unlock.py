@@ -33,7 +33,7 @@ from cipherbucket.format.metadata_names import SEALED, without_seal
 from cipherbucket.format.sealed import HEADER, Binding, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, Layout, StoredSpan
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.ring import KeyRing
+from cipherbucket.keys.ring import KeyRing, check_key
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
@@ -87,6 +87,8 @@ class Reading:
                 name or context.
         """
         access.check_name(name)
+        if key is not None:
+            check_key(key)
         return cls(
             name=name,
             ring=access.ring,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.envelopes.access import Access
+from cipherbucket.envelopes.access import Access, access_of
 from cipherbucket.envelopes.seal import algorithm_of, resealed, wrapped_for
 from cipherbucket.envelopes.unseal import Opened, is_recipient, open_sealed
 from cipherbucket.errors import (
@@ -28,6 +28,7 @@ from cipherbucket.format.metadata_names import without_seal
 from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.ring import check_key
 from cipherbucket.objects.metadata import replace_metadata_around
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import open_stream
@@ -65,8 +66,9 @@ def add(
         And the errors of `Bucket.get`.
     """
     with named(name):
+        check_key(recipient)
         algorithm_of(recipient)  # refused before there is a data key
-        info, opened = _opened(bucket.access, name, key, context)
+        info, opened = _opened(access_of(bucket), name, key, context)
         seal = opened.cipher.seal
         added = wrapped_for(recipient, opened.data_key, seal.object_id)
         return _rewritten(bucket.access, info, opened, (*_recipients_of(info), added))
@@ -100,7 +102,7 @@ def remove(
         And the errors of `Bucket.get`.
     """
     with named(name):
-        info, opened = _opened(bucket.access, name, key, context)
+        info, opened = _opened(access_of(bucket), name, key, context)
         there = _recipients_of(info)
         left = tuple(each for each in there if not is_recipient(each, recipient))
         if len(left) == len(there):
@@ -126,7 +128,7 @@ def footer(bucket: Bucket, name: str, *, version_id: str | None = None) -> Foote
         EnvelopeError: The body does not end as that of a sealed object.
     """
     with named(name):
-        store = bucket.access.store
+        store = access_of(bucket).store
         stored = store.head(name, version_id=version_id)
         return Footer.parse(fetch_footer(stored, fetch_from(store, name, None, version_id)))
 
@@ -160,7 +162,7 @@ def repair(
         BindingError, WrongKeyError, NoMatchingKeyError, IntegrityError: As in `Bucket.get`.
         PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
     """
-    access = bucket.access
+    access = access_of(bucket)
     with named(name):
         stored = access.store.head(name)
         own = without_seal(stored.metadata)

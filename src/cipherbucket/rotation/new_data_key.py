@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.envelopes.access import Access, Sealing
+from cipherbucket.envelopes.access import Access, Sealing, access_of
 from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.envelopes.seal import seal
 from cipherbucket.errors import IntegrityError, ObjectChangedError, PolicyError, UsageError, named
@@ -120,7 +120,7 @@ def reencrypt(
         And the errors of `Bucket.get` and `Bucket.put`.
     """
     check_speed(None, limit_rate)
-    access = bucket.access
+    access = access_of(bucket)
     reencryption = Reencryption(key, context, kinds or (access.format,), recipients)
     reencryption.check(access.format)
     with named(name):

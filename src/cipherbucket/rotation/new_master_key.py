@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.envelopes.access import Access
+from cipherbucket.envelopes.access import Access, access_of
 from cipherbucket.envelopes.seal import check_opens, resealed, rewrapped, wrapped_for
 from cipherbucket.envelopes.unseal import Opened, is_recipient, open_sealed, unseal, unwrap_oss
 from cipherbucket.errors import (
@@ -96,6 +96,10 @@ class KeyChange:
             MasterKeyError: The new key has the label of another one.
         """
         check_key(self.to)
+        if self.key is not None:
+            check_key(self.key)
+        if not (self.old is None or isinstance(self.old, Recipient | Mapping)):
+            check_key(self.old)
         others = {key.id: key for key in (*ring.keys, self.key) if key is not None}
         others.pop(self.to.id, None)  # the same key under another description gives it that one
         for other in others.values():
@@ -144,7 +148,7 @@ def rewrap(
         And the errors of `Bucket.get`.
     """
     check_speed(workers, limit_rate)
-    access = bucket.access
+    access = access_of(bucket)
     change = KeyChange(to or access.ring.writer(access.format), key, None, context, workers)
     change.check(access.ring)
     with named(name):

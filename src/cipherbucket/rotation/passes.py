@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
-from cipherbucket.errors import ObjectNotFoundError, StoreError
+from cipherbucket.envelopes.access import access_of
+from cipherbucket.errors import ObjectNotFoundError, StoreError, UsageError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.listing import every_object
@@ -65,7 +66,7 @@ def rewrap_all(
             that is replaced.
         key: Open all objects with this key, whatever their descriptions say.
         context: The pairs that sealed objects were written with.
-        dry_run: KeyChange nothing; report what would be done.
+        dry_run: Change nothing; report what would be done.
         workers: Objects at once; None for 16.
         limit_rate: Most bytes a second in all, where ciphertext has to be uploaded again.
         progress: Called with (objects looked at, None), some ten times a second.
@@ -77,7 +78,7 @@ def rewrap_all(
             done stays done; run it again.
     """
     check_speed(workers, limit_rate)
-    access = bucket.access
+    access = access_of(bucket)
     new, at_once = to or access.ring.writer(access.format), workers or WORKERS
     change = KeyChange(new, key, only, context, workers=1, memory=MEMORY // at_once)
     change.check(access.ring)
@@ -123,7 +124,7 @@ def reencrypt_all(
         context: The pairs that sealed objects were written with; also those of the new ones.
         kinds: Which kinds of objects; None for the bucket's own format alone.
         recipients: Format ``sealed``: instead of the recipients that objects have.
-        dry_run: KeyChange nothing; report what would be done.
+        dry_run: Change nothing; report what would be done.
         workers: Objects at once; None for 4.
         limit_rate: Most bytes of plaintext a second in all.
         progress: Called with (objects looked at, None), some ten times a second.
@@ -134,7 +135,7 @@ def reencrypt_all(
             done stays done; run it again.
     """
     check_speed(workers, limit_rate)
-    access = bucket.access
+    access = access_of(bucket)
     reencryption = Reencryption(key, context, tuple(kinds or (access.format,)), recipients)
     reencryption.check(access.format)
     writer = access.ring.writer(access.format)
@@ -170,6 +171,11 @@ def _pass(
     *,
     dry_run: bool,
 ) -> RotationReport:
+    if not isinstance(prefix, str):
+        raise UsageError(
+            f"the prefix is a text, not {type(prefix).__name__}", hint='"" for the whole store'
+        )
+
     def one(entry: Entry) -> Outcome:
         if not entry.name.startswith(prefix):
             raise StoreError("the store lists what was not asked for", name=entry.name)
@@ -180,15 +186,15 @@ def _pass(
         return work(seen, ObjectInfo.of(seen))
 
     ledger = Ledger.open(purpose, bucket.url, prefix, *what, read_only=dry_run)
-    run_pass(
+    return run_pass(
         every_object(bucket.access.store, prefix),
         lambda entry: persist(lambda _: one(entry)),
         ledger,
         workers=workers or WORKERS,
         halt=halt,
         tick=reporting(progress, lambda looked: looked),
+        report=lambda done: RotationReport(done, purpose, bucket.url, prefix, dry_run=dry_run),
     )
-    return RotationReport(ledger, purpose, bucket.url, prefix, dry_run=dry_run)
 
 
 def _is_fixed(store: Store, info: ObjectInfo) -> bool:

@@ -47,6 +47,7 @@ class RotationReport(PassReport):
         tallies = {DONE: self.done, DUE: self.due, SKIPPED: self.skipped, FAILED: self.failed}
         yield self.summary(self.verb) | {
             "dry_run": self.dry_run,
+            "finished": self.finished.isoformat(),
             "counts": {
                 status: {"objects": tally.objects, "stored_bytes": tally.stored_size}
                 for status, tally in tallies.items()

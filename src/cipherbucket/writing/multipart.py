@@ -44,9 +44,16 @@ from cipherbucket.writing.source import PutBody, Source
 _log = logging.getLogger("cipherbucket")
 
 
-def begin_multipart(to: Destination, sealing: Sealing, plan: PartPlan) -> Multipart:
+def begin_multipart(
+    to: Destination,
+    sealing: Sealing,
+    format: str,  # noqa: A002  the word of the documents
+    part_size: int | None,
+    data_size: int,
+) -> Multipart:
     """Begin an upload whose parts the caller hands over; see `Bucket.multipart`."""
     with named(to.name):
+        plan = part_plan(format, part_size, data_size)
         envelope, cipher = sealing(data_size=plan.data_size, part_size=plan.part_size)
         plan = replace(plan, layout=cipher.layout)
         upload_id = begin_upload(

@@ -72,6 +72,12 @@ class OnlyA:
         return ()
 
 
+def test_recipients_beside_a_guard_are_refused_and_never_dropped() -> None:
+    other = cb.AesKey(bytes(32), description={"desc": "other"})
+    with pytest.raises(cb.UsageError, match="come from its guard"):
+        cb.Bucket(cb.MemoryStore(), KEY, format="sealed", recipients=[other], guard=OnlyA())
+
+
 def test_a_guard_is_asked_by_every_verb_that_reads_writes_or_copies() -> None:
     store = cb.MemoryStore()
     free = cb.Bucket(store, KEY, format="sealed")

@@ -67,6 +67,7 @@ def test_sizes_that_cannot_be_done_are_refused_before_anything_is_sent(
     with pytest.raises(cb.UsageError, match=fault) as caught:
         bucket.multipart("a", data_size=data_size, part_size=part_size)
     assert caught.value.hint
+    assert caught.value.name == "a"
     assert bucket.uploads() == []
 
 

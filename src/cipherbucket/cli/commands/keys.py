@@ -69,7 +69,7 @@ def keys(context: click.Context, as_json: bool, key_files: tuple[str, ...]) -> i
 @click.argument("url")
 @access_options()
 def check(url: str, access: AccessOptions) -> int:
-    """Return whether the keys open the object at URL, without reading its body.
+    """Try whether the keys open the object at URL, without reading its body.
 
     The answer is "yes" when the object's description finds a key and that key opens it. When no
     description fits, each key of -k is tried as with --force-key, and the answer says so.

@@ -31,7 +31,7 @@ from cipherbucket.text import count, printable
 @RECURSIVE
 @click.option("-f", "--force", is_flag=True, help="Do not ask, and do not mind what is not there.")
 def rm(url: str, recursive: bool, force: bool) -> int:
-    """Delete the object at URL, or with -r all objects below it, after asking.
+    """Delete the object at URL; with -r all objects below it, after asking.
 
     With -r, URL is taken as a folder: reports deletes reports/..., and not reports-2026. No key is
     needed.

@@ -105,8 +105,7 @@ class OssClient:
             key=name,
             op_metadata={"response-stream": stream},
         )
-        # A condition that held when the request was done would not hold the second time.
-        once = body is not None or "x-oss-forbid-overwrite" in headers
+        once = body is not None or _is_conditional(headers)
         if body is not None and len(body) == 0:
             for _ in body:  # nothing is sent, but at its end a body checks itself
                 pass
@@ -142,7 +141,8 @@ class OssClient:
         """
         request = self._signed_input(operation, method, name, headers, query)
         request.body = body
-        return self._invoke(request, name, _ONCE if method == "POST" else {})
+        once = method == "POST" or _is_conditional(headers)
+        return self._invoke(request, name, _ONCE if once else {})
 
     @contextmanager
     def reading(
@@ -235,3 +235,8 @@ class OssClient:
         """Log what a request came to, without headers and parameters: they hold secrets."""
         if self._log_requests:
             _log.debug("%s %r: %s, request %s", method, name, status, request_id)
+
+
+def _is_conditional(headers: Mapping[str, str]) -> bool:
+    """Return whether a condition that held at the first request would not hold at the second."""
+    return any(name.lower() == "x-oss-forbid-overwrite" for name in headers)

@@ -217,3 +217,21 @@ def test_a_copy_with_a_condition_is_sent_once(
     with pytest.raises(cb.TransientStoreError):
         bucket.copy("a", "b", if_absent=True)
     assert len([r for r in served.requests if "x-oss-copy-source" in r.headers]) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "times"),
+    [
+        ("PUT", {"x-oss-copy-source": "/bucket/a"}, 4),
+        ("PUT", {"x-oss-copy-source": "/bucket/a", "X-Oss-Forbid-Overwrite": "true"}, 1),
+        ("POST", {}, 1),
+    ],
+)
+def test_a_request_that_would_meet_its_own_success_is_sent_once(
+    served: Scripted, bucket: cb.Bucket, method: str, headers: dict[str, str], times: int
+) -> None:
+    served.behave[:] = [lambda _: Answer(503)]  # type: ignore[attr-defined]
+    store: Any = bucket.access.store
+    with pytest.raises(cb.StoreError):
+        store.client.request("CopyObject", method, "b", headers=headers)
+    assert len(served.requests) == times
