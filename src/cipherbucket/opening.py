@@ -21,7 +21,7 @@ from cipherbucket.format.footer import Footer
 from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.format.span import Span, StoredSpan
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.ring import KeyRing, ring_of
+from cipherbucket.keys.ring import KeyRing
 from cipherbucket.reading.sealed_file import fetch_from_file
 from cipherbucket.reading.stream import ObjectStream, open_stream
 from cipherbucket.reading.unlock import Fetch, Reading, fetch_footer
@@ -214,8 +214,8 @@ def _format_of(ring: KeyRing) -> str:
 
 
 def _ring_of(keys: tuple[MasterKey | KeyRing, ...]) -> KeyRing:
-    if len(keys) == 1:
-        return ring_of(keys[0])
+    if len(keys) == 1 and isinstance(keys[0], KeyRing):
+        return keys[0]
     masters = [key for key in keys if not isinstance(key, KeyRing)]
     if len(masters) != len(keys):
         raise UsageError("give keys, or one ring")
