@@ -124,21 +124,21 @@ def run(
         else:
             ended.put(None)
 
-    threads: list[threading.Thread] = []
+    # All are made before any begins: an interrupt may come while one is being started.
+    threads = [threading.Thread(target=labour, daemon=True) for _ in range(workers)]
     try:
-        for _ in range(workers):
-            thread = threading.Thread(target=labour, daemon=True)
+        for thread in threads:
             thread.start()
-            threads.append(thread)
-        for _ in range(workers):
+        for _ in threads:
             if (error := _waited(ended, tick)) is not None:
                 raise error
     except BaseException:
         halt.set()
         deadline = time.monotonic() + grace
-        for thread in threads:
+        begun = [thread for thread in threads if thread.ident is not None]
+        for thread in begun:
             thread.join(max(0.0, deadline - time.monotonic()))
-        halt.left_behind = any(thread.is_alive() for thread in threads)
+        halt.left_behind = any(thread.is_alive() for thread in begun)
         raise
     tick()
 

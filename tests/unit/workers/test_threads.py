@@ -138,6 +138,28 @@ def test_a_thread_that_cannot_be_started_stops_those_that_were(
     assert not any(thread.is_alive() for thread in started)
 
 
+def test_an_interrupt_while_a_thread_is_started_knows_of_that_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    halt, free, begun = Halt(), threading.Event(), threading.Event()
+    start = threading.Thread.start
+
+    def work(_: int) -> None:
+        begun.set()
+        free.wait(10)
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        begun.wait(10)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(range(9), work, workers=3, halt=halt, grace=0.01)
+    assert halt.left_behind
+    free.set()
+
+
 @pytest.mark.parametrize("heeding", [True, False])
 def test_an_interrupt_is_heard_within_a_second(*, heeding: bool) -> None:
     halt, free, begun = Halt(), threading.Event(), threading.Event()
