@@ -33,7 +33,9 @@ def base() -> dict[str, str]:
     return {**ours, "CIPHERBUCKET_STATE": os.environ["CIPHERBUCKET_STATE"]}
 
 
-def invoke(*args: object, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Result:
+def invoke(
+    *args: object, stdin: bytes = b"", env: Mapping[str, str | None] | None = None
+) -> Result:
     """Run a command in this process."""
     return CliRunner().invoke(cli, [str(arg) for arg in args], input=stdin, env=env)
 
