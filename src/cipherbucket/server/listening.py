@@ -42,11 +42,13 @@ class _Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app = with_transport(self.app, transport)
+        # Asked now: a TLS connection that is closed does not answer any more.
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
 
     def shutdown(self) -> None:
         idle = self.cycle is None or self.cycle.response_complete
         super().shutdown()
-        if idle and self.transport.get_extra_info("sslcontext") is not None:
+        if idle and self._is_tls:
             self.transport.abort()  # it would wait for the client's farewell, which may never come
 
 

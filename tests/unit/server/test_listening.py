@@ -1,34 +1,47 @@
-"""A server that is waited for, and a signal that ends the waiting."""
+"""The connections of an endpoint, as asyncio hands them over."""
 
-import signal
-import threading
-from types import FrameType
+import asyncio
+from typing import Any
+from unittest.mock import Mock
 
-import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
-from cipherbucket.server import Endpoint
-
-
-class Interrupted(Exception):  # noqa: N818
-    """What the handler of a signal raises."""
+from cipherbucket.server.asgi import Receive, Scope, Send
+from cipherbucket.server.listening import _Protocol
 
 
-def interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise Interrupted
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer nothing."""
 
 
-def test_a_server_whose_waiting_was_interrupted_still_runs_and_can_be_stopped() -> None:
-    others = set(threading.enumerate())  # endpoints that a whole run of tests shares
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        with Endpoint() as endpoint:
-            ours = set(threading.enumerate()) - others
-            (thread,) = (each for each in ours if each.name == "cipherbucket-endpoint")
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
-            with pytest.raises(Interrupted):
-                endpoint.wait()
-            # Taken for ended, it would not be waited for, and the process end under it.
-            assert thread.is_alive()
-        assert not thread.is_alive()
-    finally:
-        signal.signal(signal.SIGALRM, before)
+class TlsTransport(asyncio.Transport):
+    """A TLS connection, which forgets all about itself when it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aborted = False
+        self._open: dict[str, Any] | None = {"sslcontext": Mock(), "peername": ("127.0.0.1", 1)}
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        assert self._open is not None, "asyncio raises AttributeError here"
+        return self._open.get(name, default)
+
+    def close(self) -> None:
+        self._open = None
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_an_idle_tls_connection_is_cut_off_when_the_server_ends() -> None:
+    async def served() -> TlsTransport:
+        config = uvicorn.Config(nothing, lifespan="off")
+        config.load()
+        protocol = _Protocol(config=config, server_state=ServerState(), app_state={})
+        transport = TlsTransport()
+        protocol.connection_made(transport)
+        protocol.shutdown()
+        return transport
+
+    assert asyncio.run(served()).aborted
