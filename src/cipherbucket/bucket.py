@@ -135,7 +135,7 @@ class Bucket:
             context: Format ``sealed``: pairs that a reader has to give too. They are stored
                 nowhere; empty for none.
             bind_name: Format ``sealed``: False lets the object be copied and renamed in the store,
-                and served under any name.
+                and served under any name. The policy has to read such objects.
             if_absent: Only if there is no object of this name.
             if_match: Only if the object there has this ETag.
             size: How many bytes come, where the body does not have a length itself, such as a pipe:

@@ -193,7 +193,8 @@ def open_sealed_file(
     reading = Reading(
         name=(footer.name or "") if as_name is None else as_name,
         ring=_ring_of(keys),
-        policy=Policy.of_format(SEALED),
+        # The file is what the caller chose: it stands in for no other.
+        policy=Policy([SEALED], unbound_names=as_name is None),
         format=SEALED,
         key=key,
         context=context,

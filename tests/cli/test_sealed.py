@@ -196,9 +196,23 @@ def test_a_moved_object_is_read_only_knowingly(
 def test_an_unbound_object_can_be_renamed_in_the_store(
     url: str, key_file: Path, file: Path
 ) -> None:
-    succeed("cp", "-k", key_file, *SEALED, "--no-bind-name", file, f"{url}/a")
+    unbound = ("-k", key_file, *SEALED, "--accept", "unbound")
+    refused = invoke("cp", "-k", key_file, *SEALED, "--no-bind-name", file, f"{url}/a")
+    assert refused.exit_code == 2
+    assert "add --accept unbound" in error_of(refused)
+    succeed("cp", *unbound, "--no-bind-name", file, f"{url}/a")
     move(url, "a", "b")
-    assert succeed("cat", "-k", key_file, *SEALED, f"{url}/b").stdout_bytes == BODY
+    assert succeed("cat", *unbound, f"{url}/b").stdout_bytes == BODY
+    refused = invoke("cat", "-k", key_file, *SEALED, f"{url}/b")
+    assert (refused.exit_code, refused.stdout) == (5, "")
+    assert "--accept unbound" in error_of(refused)
+    assert "bound to no name" in invoke("verify", "-k", key_file, f"{url}/b").stderr
+    succeed("verify", "-k", key_file, "--accept", "unbound", f"{url}/b")
+    assert "bound to no name" in invoke("repair", "-fk", key_file, f"{url}/b").stderr
+    succeed("repair", "-fk", key_file, "--accept", "unbound", f"{url}/b")
+    assert "yes" in succeed("keys", "check", "-k", key_file, f"{url}/b").stdout
+    succeed("rotate", *unbound, f"{url}/b")
+    assert "bound to no name" in invoke("rotate", "-k", key_file, *SEALED, f"{url}/b").stderr
     assert "no name: it opens under any" in succeed("stat", f"{url}/b").stdout
 
 

@@ -18,7 +18,8 @@ BODY = bytes(range(256)) * 200
 @pytest.fixture
 def sealed(url: str, key_file: Path, other_key_file: Path) -> cb.Bucket:
     """Return a bucket with one object for two recipients."""
-    bucket = cb.open_bucket(url, cb.load_key(key_file), format="sealed")
+    policy = cb.Policy(unbound_names=True)
+    bucket = cb.open_bucket(url, cb.load_key(key_file), format="sealed", policy=policy)
     bucket.put("dir/a", BODY, recipients=[cb.load_key(other_key_file)])
     return bucket
 

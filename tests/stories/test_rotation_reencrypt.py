@@ -114,17 +114,18 @@ def test_a_recipient_whose_key_is_not_at_hand_is_not_dropped_quietly(any_store: 
 def test_name_and_context_stay_bound_as_they_were(
     any_store: Store, bind_name: bool, context: dict[str, str]
 ) -> None:
-    scene = Scene(any_store, "sealed")
-    scene.bucket().put(scene.name, SMALL, bind_name=bind_name, context=context)
+    scene, policy = Scene(any_store, "sealed"), cb.Policy(unbound_names=not bind_name)
+    scene.bucket(policy=policy).put(scene.name, SMALL, bind_name=bind_name, context=context)
+    both = scene.bucket(scene.new, scene.old, policy=policy)
     if context:
         with pytest.raises(cb.BindingError):
-            cb.rotation.reencrypt(scene.bucket(scene.new, scene.old), scene.name)
-    fixed = cb.rotation.reencrypt(scene.bucket(scene.new, scene.old), scene.name, context=context)
+            cb.rotation.reencrypt(both, scene.name)
+    fixed = cb.rotation.reencrypt(both, scene.name, context=context)
     assert fixed.envelope is not None
     assert fixed.envelope.seal is not None
     assert fixed.envelope.seal.binds_name == bind_name
     assert fixed.envelope.seal.binds_context == bool(context)
-    assert scene.bucket(scene.new).get(scene.name, context=context).read() == SMALL
+    assert scene.bucket(scene.new, policy=policy).get(scene.name, context=context).read() == SMALL
 
 
 def to_sealed(store: Store, *further: cb.MasterKey) -> cb.Bucket:

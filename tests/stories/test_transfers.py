@@ -229,7 +229,8 @@ def test_another_seal_of_the_same_file_begins_anew(moving: Scene, other: str) ->
         with moving.bucket().get(moving.name, context={"a": "b"}) as stream:
             assert stream.read() == PLAIN
     elif other == "bind_name":
-        info = moving.upload(bind_name=False)
+        unbound = moving.bucket(policy=cb.Policy(unbound_names=True))
+        info = moving.upload(unbound, bind_name=False)
         assert info.envelope is not None
         assert info.envelope.seal is not None
         assert not info.envelope.seal.binds_name

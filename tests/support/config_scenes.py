@@ -43,7 +43,6 @@ read = ["old"]
 [[rules]]
 at = "records/vault"
 write = "vault"
-unbound_names = false
 
 [[rules]]
 at = "records/sealed"

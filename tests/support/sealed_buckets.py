@@ -31,8 +31,14 @@ def rsa_4096(label: str) -> cb.RsaKey:
     return cb.RsaKey(RSAPublicNumbers(65537, modulus).public_key(), description={"desc": label})
 
 
-def sealed(store: Store, *keys: MasterKey, recipients: Sequence[MasterKey] = ()) -> cb.Bucket:
-    return cb.Bucket(store, cb.KeyRing(*keys), format="sealed", recipients=recipients)
+def sealed(
+    store: Store,
+    *keys: MasterKey,
+    recipients: Sequence[MasterKey] = (),
+    policy: cb.Policy | None = None,
+) -> cb.Bucket:
+    ring = cb.KeyRing(*keys)
+    return cb.Bucket(store, ring, format="sealed", recipients=recipients, policy=policy)
 
 
 def labels(info: cb.ObjectInfo) -> list[str]:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.sdk_vectors import FOLDER
 
 from cipherbucket.bucket import Bucket
+from cipherbucket.envelopes.policy import Policy
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
@@ -88,4 +89,5 @@ def bucket_of(
     told = dict(case["metadata"] if metadata is None else metadata)
     new = NewObject(case["asked_name"], told, {})
     store._put(new, Outgoing(body_of(case)), Condition())
-    return Bucket(store, ring_of(case) if ring is None else ring, format="sealed")
+    policy = Policy(unbound_names=True)
+    return Bucket(store, ring_of(case) if ring is None else ring, format="sealed", policy=policy)

@@ -124,7 +124,7 @@ class Inspector:
         }
         if not usable or (envelope.seal is not None and envelope.seal.binds_context):
             return found
-        policy = Policy(FORMATS, min_rsa_bits=1, strict_iv=self.strict_iv)
+        policy = Policy(FORMATS, min_rsa_bits=1, strict_iv=self.strict_iv, unbound_names=True)
         try:
             unseal(envelope, KeyRing(*usable.values()), policy, binding=Binding(found.name))
         except WrongKeyError as error:

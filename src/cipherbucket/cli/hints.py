@@ -23,6 +23,14 @@ _OPTIONS = (
         "give each key a description of its own",
         "give each key a description of its own, in FILE.json beside it, or in cipherbucket.toml",
     ),
+    (
+        "read it with policy=Policy(unbound_names=True)",
+        "read it with --accept unbound, or unbound_names = true in its rule",
+    ),
+    (
+        "open the bucket with policy=Policy(unbound_names=True)",
+        "add --accept unbound, or unbound_names = true to its rule",
+    ),
     ("or say allow_weak=True", "or say --allow-weak-key"),
     ("give passphrase=, or set", "answer the question on a terminal, or set"),
     ("read the object with key=", "read the object with --force-key KEY"),

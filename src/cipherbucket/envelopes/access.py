@@ -139,7 +139,8 @@ class Access:
         """Return what seals an object of this name, each time under a new data key.
 
         Raises:
-            UsageError: Something that only sealed objects have, in another format.
+            UsageError: Something that only sealed objects have, in another format; or an unbound
+                name, which the policy does not read.
             MasterKeyError: A recipient is no master key.
         """
         with named(name):
@@ -148,6 +149,11 @@ class Access:
             further = (*self.recipients, *recipients)
             if self.format != SEALED and (further or context or not bind_name):
                 raise _of_sealed()
+            if not (bind_name or self.policy.unbound_names):
+                raise UsageError(
+                    "an object that is bound to no name would not be read by this bucket",
+                    hint="open the bucket with policy=Policy(unbound_names=True)",
+                )
             return partial(
                 seal,
                 self.ring,

@@ -29,8 +29,8 @@ class Policy:
         plaintext: Whether objects without an envelope are read as they are.
         min_rsa_bits: Objects whose key was wrapped with a shorter RSA key are refused; sealed
             ones always below 2,048.
-        unbound_names: Whether sealed objects that are bound to no name are read. Such an object
-            can be served in the place of any other.
+        unbound_names: Whether sealed objects that are bound to no name are read, and may be
+            written. The store can serve such an object in the place of any other.
         strict_iv: Whether bytes 8 to 11 of the IV must be zero, as every SDK writes them; this
             is also the best of the wrong-key checks. False reads foreign objects without it.
 
@@ -42,7 +42,7 @@ class Policy:
     plaintext: bool = False
     min_rsa_bits: int = 1024
     strict_iv: bool = True
-    unbound_names: bool = True
+    unbound_names: bool = False
     _named: bool = field(default=True, compare=False, repr=False)
 
     def __init__(
@@ -52,7 +52,7 @@ class Policy:
         plaintext: bool = False,
         min_rsa_bits: int = 1024,
         strict_iv: bool = True,
-        unbound_names: bool = True,
+        unbound_names: bool = False,
     ) -> None:
         object.__setattr__(self, "_named", formats is not None)
         formats = _READS[OSS] if formats is None else formats
@@ -136,7 +136,8 @@ class Policy:
         if envelope.seal is not None and not (self.unbound_names or envelope.seal.binds_name):
             raise PolicyError(
                 "the object is bound to no name and this bucket accepts only ones that are",
-                hint="it may be another in its place; unbound_names=True in the policy reads it",
+                hint="if you wrote such objects, read it with policy=Policy(unbound_names=True);"
+                " if not, someone put it in another's place",
             )
         for recipient in envelope.recipients:
             bits = 8 * len(recipient.wrapped_key)

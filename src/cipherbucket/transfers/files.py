@@ -110,7 +110,7 @@ def upload(
             unseal=partial(
                 unseal,
                 ring=access.ring,
-                policy=Policy.of_format(access.format),
+                policy=Policy([access.format], unbound_names=not bind_name),
                 binding=Binding(to.name, context),
             ),
             readable=getattr(access.ring.writer(access.format), "can_unwrap", True),

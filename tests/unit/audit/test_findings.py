@@ -48,6 +48,15 @@ def rsa_key(label: str, bits: int = 2048) -> cb.RsaKey:
     return cb.RsaKey(pair, description={"desc": label}, allow_weak=True)
 
 
+def test_an_object_bound_to_no_name_is_audited_whatever_the_policy(store: cb.MemoryStore) -> None:
+    vault = aes("vault")
+    writer = sealed(store, vault, policy=cb.Policy(unbound_names=True))
+    writer.put("a", b"1", bind_name=False)
+    with audited(sealed(store, vault)) as audit:
+        (found,) = audit.objects()
+    assert (found.findings, found.verified) == ((), True)
+
+
 def test_every_kind_of_object_is_reported(store: cb.MemoryStore, key: cb.RsaKey) -> None:
     vault = aes("vault")
     cb.Bucket(store, cb.KeyRing(key)).put("a-oss", b"12345")

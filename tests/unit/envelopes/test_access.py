@@ -80,10 +80,11 @@ def test_recipients_beside_a_guard_are_refused_and_never_dropped() -> None:
 
 def test_a_guard_is_asked_by_every_verb_that_reads_writes_or_copies() -> None:
     store = cb.MemoryStore()
-    free = cb.Bucket(store, KEY, format="sealed")
+    policy = cb.Policy(unbound_names=True)
+    free = cb.Bucket(store, KEY, format="sealed", policy=policy)
     for name in ("a", "b"):
         free.put(name, b"1", bind_name=False)
-    bucket = cb.Bucket(store, KEY, format="sealed", guard=OnlyA())
+    bucket = cb.Bucket(store, KEY, format="sealed", policy=policy, guard=OnlyA())
     other = cb.AesKey(bytes(32), description={"desc": "other"})
     assert bucket.get("a").read() == b"1"
     calls = [

@@ -23,6 +23,7 @@ from cipherbucket.stores.oss.store import OssStore
 
 PLAIN = pattern(40_000)
 OWNER, PARTNER, RECOVERY = aes("owner"), aes("partner"), aes("recovery")
+UNBOUND = cb.Policy(unbound_names=True)
 PART = 7 * 16_384
 """The least part that OSS takes, in whole chunks."""
 
@@ -182,9 +183,8 @@ def test_a_context_is_asked_for_and_kept(quick: cb.Bucket) -> None:
     assert [entry.name for entry in quick.list()] == ["a", "c", "plain"]
 
 
-def test_an_object_bound_to_no_name_is_copied_by_the_store(
-    any_store: Store, bucket: cb.Bucket
-) -> None:
+def test_an_object_bound_to_no_name_is_copied_by_the_store(any_store: Store) -> None:
+    bucket = sealed(any_store, OWNER, policy=UNBOUND)
     put = bucket.put("a", PLAIN, bind_name=False, recipients=[PARTNER])
     keyless = cb.Bucket(any_store, cb.KeyRing(), format="sealed")
     with watched(any_store) as calls:
@@ -364,8 +364,9 @@ def test_an_older_version_is_copied(new_oss_store: Callable[[], Store]) -> None:
 
 
 def test_recipients_for_what_is_copied_as_it_is_are_refused(
-    store: cb.MemoryStore, quick: cb.Bucket
+    store: cb.MemoryStore,
 ) -> None:
+    quick = sealed(store, OWNER, policy=UNBOUND)
     quick.put("a", b"text", bind_name=False)
 
     with pytest.raises(cb.UsageError, match="'a': the object is copied as it is"):

@@ -27,7 +27,8 @@ def nothing_left_open() -> Any:
 def saved(path: Path, plain: bytes = PLAIN, **how: Any) -> Path:
     """Put an object under the name "docs/a" and save its body as another tool would."""
     store = cb.MemoryStore()
-    sealed(store, OWNER).put("docs/a", plain, **how)
+    policy = cb.Policy(unbound_names=True)
+    sealed(store, OWNER, policy=policy).put("docs/a", plain, **how)
     path.write_bytes(body_of(store, "docs/a"))
     return path
 

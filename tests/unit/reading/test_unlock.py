@@ -16,6 +16,7 @@ from cipherbucket.errors import (
     PolicyError,
     RangeError,
     SecurityError,
+    UsageError,
     WrongKeyError,
 )
 from cipherbucket.format.footer import MAC_FIELD, SEAL_FIELD
@@ -261,18 +262,20 @@ def test_the_context_is_asked_for_and_not_guessed() -> None:
     assert bucket.get("bound", context=CONTEXT).read() == TEXT
 
 
-def test_an_unbound_object_is_read_under_any_name() -> None:
+def test_an_unbound_object_is_read_under_any_name_by_whoever_accepts_it() -> None:
     store = MemoryStore()
-    bucket = bucket_in(store)
+    bucket = Bucket(store, KeyRing(KEY), format="sealed", policy=Policy(unbound_names=True))
     bucket.put("name", TEXT, bind_name=False)
     store.copy("name", "moved")
 
     assert bucket.get("moved").read() == TEXT
     with pytest.raises(BindingError, match="cannot prove"):
         bucket.get("moved", as_name="whatever")
-    strict = Bucket(store, bucket.ring, format="sealed", policy=Policy(unbound_names=False))
+    usual = bucket_in(store)
     with pytest.raises(PolicyError, match="bound to no name"):
-        strict.get("moved")
+        usual.get("moved")
+    with pytest.raises(UsageError, match="bound to no name"):
+        usual.put("name", TEXT, bind_name=False)
 
 
 def test_errors_name_the_object_and_the_keys() -> None:

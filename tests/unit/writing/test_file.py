@@ -263,13 +263,14 @@ def test_its_arguments_are_those_of_put(bucket_in: BucketIn) -> None:
 
 def test_a_sealed_file_has_recipients_a_context_and_perhaps_no_name() -> None:
     store = MemoryStore()
-    bucket = sealed(store)
+    policy = cb.Policy(unbound_names=True)
+    bucket = cb.Bucket(store, AES, format="sealed", policy=policy)
     with bucket.open(
         "name", "wb", recipients=[OTHER], context={"a": "b"}, bind_name=False, if_absent=True
     ) as file:
         file.write(TEXT)
     store.copy("name", "moved")
-    theirs = cb.Bucket(store, cb.KeyRing(OTHER), format="sealed")
+    theirs = cb.Bucket(store, cb.KeyRing(OTHER), format="sealed", policy=policy)
     assert theirs.get("moved", context={"a": "b"}).read() == TEXT
     with theirs.open("moved", context={"a": "b"}) as reading:
         assert reading.read(5) == TEXT[:5]

@@ -12,7 +12,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import resumed_when_repeated, say
 from cipherbucket.cli.hints import in_options
-from cipherbucket.cli.options.access import FORMATS, AccessOptions, access_options
+from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.config import settings_of
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
@@ -145,14 +145,14 @@ def _opened(store_url: str, name: str, access: AccessOptions) -> cb.Bucket:
     # Of any name below, a folder's own rule holds; that of a folder is refused where others do.
     within = name if name and not name.endswith("/") else f"{name}-"
     rule = access.config.rule(f"{store_url}/{within}") if access.config is not None else None
-    chosen = access.chosen_format is not None or access.accept
+    chosen = access.chosen_format is not None or access.accepted_formats
     if chosen or (rule is not None and rule.line):
         return replace(access, rule=rule, place=f"{store_url}/{within}").open(store_url)
     return cb.open_bucket(
         store_url,
         access.ring,
         format=access.format,
-        policy=cb.Policy(FORMATS, plaintext=True),
+        policy=cb.Policy(FORMATS, plaintext=True, unbound_names=UNBOUND in access.accept),
         settings=settings_of(store_url),
     )
 

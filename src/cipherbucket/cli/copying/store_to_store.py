@@ -177,7 +177,11 @@ def _differ(origin: AccessOptions, target: AccessOptions, *, same_store: bool) -
 
 def _accepts_more(policy: cb.Policy, other: cb.Policy) -> bool:
     """Return whether objects are accepted that the other would not read."""
-    return not policy.formats <= other.formats or (policy.plaintext and not other.plaintext)
+    return (
+        not policy.formats <= other.formats
+        or (policy.plaintext and not other.plaintext)
+        or (policy.unbound_names and not other.unbound_names)
+    )
 
 
 def _is_bound(info: cb.ObjectInfo) -> bool:

@@ -24,6 +24,8 @@ from cipherbucket.cli.options.parsing import names_with_values
 OSS = "oss"
 SEALED = "sealed"
 FORMATS = (OSS, "oss-v1", SEALED)
+UNBOUND = "unbound"
+"""What ``--accept`` calls sealed objects that are bound to no name."""
 
 
 class ReadArguments(TypedDict):
@@ -44,7 +46,7 @@ class AccessOptions:
         plaintext: Whether plaintext objects are accepted.
         allow_weak: Whether a key of less than 2,048 bits may write.
         chosen_format: What ``--format`` says.
-        accept: Formats that are read beside it.
+        accept: Formats that are read beside it, and ``unbound``.
         context: The user's pairs that sealed objects are bound to.
         as_name: The name that a sealed object was sealed under, if it is another.
         origin: How the store is reached that objects are copied from, if otherwise than others.
@@ -136,9 +138,10 @@ class AccessOptions:
     @property
     def policy(self) -> cb.Policy:
         """What is accepted on reading."""
-        formats = cb.Policy.of_format(self.format).formats.union(self.accept)
+        formats = cb.Policy.of_format(self.format).formats.union(self.accepted_formats)
+        unbound = UNBOUND in self.accept
         if self.rule is None:
-            return cb.Policy(formats, plaintext=self.plaintext)
+            return cb.Policy(formats, plaintext=self.plaintext, unbound_names=unbound)
         ruled = self.rule.policy
         if self.chosen_format is None and self.format == self.rule.format:
             formats |= ruled.formats
@@ -147,8 +150,13 @@ class AccessOptions:
             plaintext=self.plaintext or ruled.plaintext,
             min_rsa_bits=ruled.min_rsa_bits,
             strict_iv=ruled.strict_iv,
-            unbound_names=ruled.unbound_names,
+            unbound_names=unbound or ruled.unbound_names,
         )
+
+    @property
+    def accepted_formats(self) -> frozenset[str]:
+        """The formats of ``--accept``."""
+        return frozenset(self.accept) - {UNBOUND}
 
     @property
     def reading(self) -> ReadArguments:
@@ -204,7 +212,8 @@ class AccessOptions:
 
         All keys of the file read, whatever its rules say.
         """
-        policy = cb.Policy(FORMATS) if self.chosen_format is None else self.policy
+        chosen = self.policy if self.chosen_format is not None else None
+        policy = cb.Policy(FORMATS, unbound_names=True) if chosen is None else chosen
         settings = self.config.settings(store_url) if self.config is not None else None
         return cb.open_bucket(
             store_url, self.ring, format=self.format, policy=policy, settings=settings
@@ -269,9 +278,16 @@ _FORMAT = click.option(
 _ACCEPT = click.option(
     "--accept",
     multiple=True,
-    type=click.Choice(FORMATS),
-    help="Read objects of this format, too. Whoever can write to the store can put an oss object"
-    " where a sealed one was. Repeatable.",
+    type=click.Choice([*FORMATS, UNBOUND]),
+    help="Read objects of this format, too; 'unbound' for sealed objects that are bound to no name."
+    " Whoever can write to the store can put an oss or unbound object where another was."
+    " Repeatable.",
+)
+_ACCEPT_UNBOUND = click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice([UNBOUND]),
+    help="Take sealed objects that are bound to no name, too.",
 )
 _CONTEXT = click.option(
     "--context",
@@ -340,6 +356,7 @@ def access_options(
             (_AS_NAME, not (sealed_alone or own_names)),
             (_CONTEXT, True),
             (_ACCEPT, reads),
+            (_ACCEPT_UNBOUND, not reads and (writes or sealed_alone)),
             (_FORMAT, not sealed_alone),
             (_FORCE_KEY, True),
             (KEY_OPTION, True),

@@ -71,7 +71,8 @@ _OPTIONS = (
     click.option(
         "--no-bind-name",
         is_flag=True,
-        help="Format sealed: let the objects be renamed in the store, and read under any name.",
+        help="Format sealed: let the objects be renamed in the store, and read under any name by"
+        " whoever accepts that; with --accept unbound.",
     ),
 )
 
