@@ -1,24 +1,42 @@
-"""Keys and buckets that many tests use, and which tests the quick run takes.
+"""Keys and buckets that many tests use; which tests the quick run takes, and where it has files.
 
 Keys are made here, never committed.
 """
 
+import os
+import shutil
+import tempfile
 from itertools import count
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.support.counts import MARKERS, quick_selection
+from tests.support.counts import MARKERS, SOAK, quick_selection
 from tests.support.drawn_keys import draw_keys_once
 
 import cipherbucket as cb
 
 _numbers = count()
+_MEMORY = Path("/dev/shm")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _work_in_memory()
     for name, rule in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {rule}")
+
+
+def _work_in_memory() -> None:
+    """Keep the files of the quick run in memory, where the system has a folder for that.
+
+    Stores and journals flush each step to the disk, and a run waits for the disk more than half of
+    its time. The full run works on the disk; TMPDIR decides, where it is set.
+    """
+    if SOAK or "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(_MEMORY).free >= 4 << 30:
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None  # look at TMPDIR again
 
 
 @pytest.hookimpl(trylast=True)

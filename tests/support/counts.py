@@ -26,12 +26,12 @@ MARKERS = {
     "each_pair": "the quick run takes so many cases that each two values occur together",
 }
 Case = TypeVar("Case")
-_SOAK = os.environ.get("CIPHERBUCKET_SOAK") == "1"
+SOAK = os.environ.get("CIPHERBUCKETSOAK") == "1"
 
 
 def count(full: int, quick: int) -> int:
-    """Return ``full`` when the environment has CIPHERBUCKET_SOAK=1, else ``quick``."""
-    return full if _SOAK else quick
+    """Return ``full`` when the environment has CIPHERBUCKETSOAK=1, else ``quick``."""
+    return full if SOAK else quick
 
 
 def share(cases: Sequence[Case], number: int, of: int) -> Sequence[Case]:
@@ -45,7 +45,7 @@ def share(cases: Sequence[Case], number: int, of: int) -> Sequence[Case]:
 
 def quick_selection(items: list[pytest.Item]) -> list[pytest.Item]:
     """Return the tests that run now, in their order."""
-    if _SOAK:
+    if SOAK:
         return items
     marked = defaultdict[str, list[pytest.Item]](list)
     for item in items:
