@@ -80,7 +80,7 @@ from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import Entry, Part, Upload, Version
 from cipherbucket.stores.urls import make_bucket, open_store, split_url
-from cipherbucket.transfers.journal import Abandoned, abandoned
+from cipherbucket.transfers.abandoned import Abandoned, abandoned
 from cipherbucket.writing.file import ObjectWriter
 from cipherbucket.writing.multipart import Multipart
 

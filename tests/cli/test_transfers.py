@@ -251,3 +251,17 @@ def test_an_upload_without_an_id_is_told_to_be_perhaps_in_the_store(
     succeed("transfers", "--clear", "-f")
     assert aborted == []
     assert not path.exists()
+
+
+def test_what_others_could_have_put_there_is_neither_listed_nor_cleared(
+    url: str, aborted: list[str]
+) -> None:
+    path = noted(url, 1, "one")
+    path.parent.chmod(0o777)
+    for args in ((), ("--clear", "-f")):
+        result = succeed("transfers", *args)
+        assert result.stdout == ""
+        assert f"{path.parent} can be written by others (mode 0777)" in result.stderr
+        assert "neither listed nor cleared" in result.stderr
+    assert path.exists()
+    assert aborted == []

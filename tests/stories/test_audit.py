@@ -17,7 +17,7 @@ from tests.support.sealed_buckets import aes, sealed
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
 from cipherbucket.server.kms import KmsEndpoint
-from cipherbucket.transfers.journal import state_folder
+from cipherbucket.transfers.state import state_folder
 
 OBJECTS = count(2_000, 300)
 

@@ -25,7 +25,7 @@ from tests.support.rotation_scenes import (
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
-from cipherbucket.transfers.journal import state_folder
+from cipherbucket.transfers.state import state_folder
 
 MANY = count(12, 6)
 

@@ -21,7 +21,7 @@ from tests.support.transfer_scenes import Wire
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
-from cipherbucket.transfers.journal import state_folder
+from cipherbucket.transfers.state import state_folder
 
 SIZE = count(300, 16) * (1 << 20) + 12_345
 PARTS = -(-SIZE // PART)

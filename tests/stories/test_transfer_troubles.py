@@ -20,7 +20,8 @@ from cipherbucket.format.span import MAX_PART_SIZE, PartPlan, good_part_size
 from cipherbucket.format.span import PLAIN as ONE_TO_ONE
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.requests import NewObject
-from cipherbucket.transfers.journal import Journal, state_folder
+from cipherbucket.transfers.journal import Journal
+from cipherbucket.transfers.state import state_folder
 
 NUMBERS = [*range(1, COUNT + 1)]
 

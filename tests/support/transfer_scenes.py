@@ -21,7 +21,7 @@ from cipherbucket.keys.base import MasterKey
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body, Buffer, Outgoing, RawBody
 from cipherbucket.stores.requests import NewObject
-from cipherbucket.transfers.journal import state_folder
+from cipherbucket.transfers.state import state_folder
 
 PART = 7 * CHUNK
 COUNT = 5

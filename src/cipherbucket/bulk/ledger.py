@@ -31,7 +31,13 @@ from typing import Any, Self
 
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.records import Entry, Version
-from cipherbucket.transfers.journal import state_folder, state_or_none
+from cipherbucket.transfers.state import (
+    ForeignFileError,
+    check_own,
+    open_own,
+    state_folder,
+    state_or_none,
+)
 
 _log = logging.getLogger("cipherbucket")
 
@@ -45,7 +51,7 @@ _MAX_SIZE = 2**63 - 1
 """Bytes that SQLite can write down; no object has so many, but a store can say so."""
 _VERSION = 3
 _PAGE = 1000
-_SCHEMA = """
+_SCHEMA = """\
 CREATE TABLE outcomes (
     name BLOB NOT NULL,      -- UTF-8
     version_id TEXT NOT NULL,
@@ -55,8 +61,7 @@ CREATE TABLE outcomes (
     detail TEXT NOT NULL,    -- JSON
     run INTEGER NOT NULL,    -- the last in which a listing showed it
     PRIMARY KEY (name, version_id)
-) WITHOUT ROWID
-"""
+) WITHOUT ROWID"""
 _STARTED = "CREATE TABLE pass (started TEXT NOT NULL)"
 _SELECT = "SELECT name, version_id, validator, status, size, detail FROM outcomes"
 
@@ -145,11 +150,15 @@ class Ledger:
             UsageError: Another process is at the same pass.
         """
         folder = state_or_none(state_folder())
-        if folder is None:
-            path = Path(mkdtemp(prefix="cipherbucket-")) / "ledger"
-            return cls(path, temporary=True, read_only=read_only)
-        digest = hashlib.sha256(json.dumps([purpose, *identity]).encode()).hexdigest()
-        return cls(folder / f"{purpose}-{digest[:32]}.ledger", read_only=read_only)
+        if folder is not None:
+            digest = hashlib.sha256(json.dumps([purpose, *identity]).encode()).hexdigest()
+            path = folder / f"{purpose}-{digest[:32]}.ledger"
+            try:
+                return cls(path, read_only=read_only)
+            except ForeignFileError as error:
+                _log.warning("%s; the pass starts again", error.message)
+        path = Path(mkdtemp(prefix="cipherbucket-")) / "ledger"
+        return cls(path, temporary=True, read_only=read_only)
 
     def has(self, entry: Entry | Version) -> bool:
         """Return whether an object is done, as the listing shows it now."""
@@ -268,11 +277,18 @@ class Ledger:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """Open a ledger; one that is damaged, or of another version, is replaced."""
+    """Open a ledger; one that is damaged, or of another version, is replaced.
+
+    Raises:
+        ForeignFileError: Somebody else could have put it, or a file that SQLite keeps beside it.
+        UsageError: It cannot be opened, or another process has it.
+    """
     for last in (False, True):
         db = None
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            for each in _files(path):
+                check_own(each)
+            os.close(open_own(path, os.O_RDWR | os.O_CREAT))
             db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
             _prepare(db)
         except (OSError, sqlite3.Error, _OtherVersionError) as error:
@@ -309,6 +325,7 @@ class _OtherVersionError(Exception):
 
 
 def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA trusted_schema=OFF")
     db.execute("PRAGMA locking_mode=EXCLUSIVE")  # until it is closed; a killed process holds none
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")  # a power cut loses the last lines, and damages none
@@ -321,11 +338,13 @@ def _prepare(db: sqlite3.Connection) -> None:
         db.execute(f"PRAGMA user_version={_VERSION}")
     elif version != _VERSION:
         raise _OtherVersionError(f"version {version}")
+    # Before the first write: another schema could hold triggers.
+    if {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master")} != {_SCHEMA, _STARTED}:
+        raise _OtherVersionError("another schema")
     db.execute("COMMIT")
-    db.execute("SELECT count(*) FROM outcomes LIMIT 1")
     if db.execute("SELECT count(*) FROM pass").fetchone() != (1,):
         raise _OtherVersionError("without its start")
 
 
 def _files(path: Path) -> tuple[Path, ...]:
-    return path, Path(f"{path}-wal"), Path(f"{path}-shm")
+    return tuple(Path(f"{path}{end}") for end in ("", "-wal", "-shm", "-journal"))

@@ -30,7 +30,7 @@ from cipherbucket.reading.stream import fetch_same, stream_of
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.transfers.file_at import FileAt
-from cipherbucket.transfers.journal import Journal
+from cipherbucket.transfers.journal import Journal, open_journal
 from cipherbucket.transfers.target_file import Target
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.threads import MEMORY, Halt, run
@@ -81,14 +81,11 @@ def download_file(
         StoreError: The store failed; what came so far stays, for the next call.
     """
     with ExitStack() as stack:
-        journal = None
         target = Target(path)
-        if download.state is not None:
-            journal = stack.enter_context(
-                Journal.open(download.state, "download", download.store.url, str(target.path))
-            )
-            if journal.fault is not None:
-                _log.warning("%s; beginning anew", journal.fault)
+        identity = "download", download.store.url, str(target.path)
+        journal = open_journal(download.state, *identity)
+        if journal is not None:
+            stack.enter_context(journal)
         session = _resumed(download, target, journal) or _begun(download, target, journal)
         try:
             session.carried_out(progress)

@@ -32,7 +32,7 @@ from cipherbucket.reading.unlock import Reading, fetch_from
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.transfers.download import Download, download_file, forget_download
-from cipherbucket.transfers.journal import state_folder, state_or_none
+from cipherbucket.transfers.state import state_folder, state_or_none
 from cipherbucket.transfers.target_file import save
 from cipherbucket.transfers.upload import forget_upload, upload_file
 from cipherbucket.transfers.upload_session import Upload

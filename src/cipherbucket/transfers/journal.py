@@ -17,46 +17,21 @@ import hashlib
 import json
 import logging
 import os
-import stat
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from cipherbucket.errors import UsageError
 from cipherbucket.format.crc64 import crc64
+from cipherbucket.transfers.state import ForeignFileError, open_own, why_not_ours
 
 _log = logging.getLogger("cipherbucket")
 
 VERSION = 1
-_SUFFIX = ".journal"
+SUFFIX = ".journal"
 Line = Mapping[str, Any]
-
-
-def state_folder() -> Path:
-    """Return where journals lie: ``CIPHERBUCKET_STATE``, or the user's state directory."""
-    if folder := os.environ.get("CIPHERBUCKET_STATE"):
-        return Path(folder)
-    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    try:
-        return Path(base).expanduser() / "cipherbucket" / "transfers"
-    except RuntimeError:  # a user without a home: nothing can be below this
-        return Path(os.devnull) / "cipherbucket"
-
-
-def state_or_none(folder: Path) -> Path | None:
-    """Return the folder of journals if it can be written; without it nothing is resumed."""
-    why = "cannot be written"
-    with suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_ours_alone(folder):
-            why = "can be written by others"
-        elif os.access(folder, os.W_OK | os.X_OK):
-            return folder
-    _log.warning("%s %s: what is interrupted will begin anew", folder, why)
-    return None
 
 
 class Journal:
@@ -81,17 +56,19 @@ class Journal:
 
     @classmethod
     def existing(cls, folder: Path, *identity: str) -> Journal | None:
-        """Open the journal of a transfer if there is one.
+        """Open the journal of a transfer if there is one, and nobody else could have put it there.
 
         Raises:
             UsageError: Another process has it open, or it cannot be opened.
         """
         try:
-            if not _path(folder, identity).exists() or not _is_ours_alone(folder):
+            if not _path(folder, identity).exists() or why_not_ours(folder) is not None:
                 return None
         except OSError:  # a folder that cannot be read holds nothing of ours
             return None
-        return cls.open(folder, *identity)
+        with suppress(ForeignFileError):
+            return cls.open(folder, *identity)
+        return None
 
     @classmethod
     def open(cls, folder: Path, *identity: str) -> Journal:
@@ -102,15 +79,14 @@ class Journal:
             identity: What makes this transfer another than all others.
 
         Raises:
+            ForeignFileError: Somebody else could have put it there.
             UsageError: Another process has it open, or it cannot be opened.
         """
         path = _path(folder, identity)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             while True:
-                descriptor = os.open(
-                    path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-                )
+                descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
                 try:
                     _lock(path, descriptor)
                     if _is_at(path, descriptor):
@@ -135,7 +111,7 @@ class Journal:
         data = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
         whole, _, torn = data.rpartition(b"\n")
         lines = whole.split(b"\n") if whole else []
-        self.header = _header(lines)
+        self.header = header_of(lines)
         try:
             self.lines = [_parsed(line) for line in lines]
             if self.lines and self.lines[0].get("version") != VERSION:
@@ -224,71 +200,34 @@ class Journal:
         self.close()
 
 
-@dataclass(frozen=True)
-class Abandoned:
-    """A transfer that was interrupted and not gone on with.
-
-    Attributes:
-        path: Its journal.
-        kind: ``upload`` or ``download``; ``unusable`` for a journal that cannot be read.
-        store: URL of the store.
-        name: The object's name.
-        file: The local file.
-        upload_id: The store's id of an upload.
-        temporary: The file that a download was written to so far.
-    """
-
-    path: Path
-    kind: str
-    store: str = ""
-    name: str = ""
-    file: str = ""
-    upload_id: str | None = None
-    temporary: str | None = None
-
-
-def abandoned(folder: Path | None = None) -> Iterator[Abandoned]:
-    """Find the transfers that nobody is at now.
+def open_journal(folder: Path | None, *identity: str) -> Journal | None:
+    """Open or begin the journal of a transfer; None, with a warning, where none can be kept.
 
     Args:
-        folder: Where the journals lie; None for the usual place.
+        folder: The state folder, if there is one.
+        identity: As in `Journal.open`.
+
+    Raises:
+        UsageError: As `Journal.open`.
     """
-    for path in sorted((folder or state_folder()).glob("*" + _SUFFIX)):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            first = _header(os.pread(descriptor, 1 << 20, 0).split(b"\n")[:-1])
-        except OSError:  # somebody is at it
-            continue
-        finally:
-            os.close(descriptor)  # and the lock with it, before a caller takes its time
-        try:
-            yield Abandoned(
-                path,
-                str(first["kind"]),
-                str(first["store"]),
-                str(first["name"]),
-                str(first["file"]),
-                first.get("upload_id"),
-                first.get("temporary"),
-            )
-        except KeyError:
-            yield Abandoned(path, "unusable")
+    if folder is None:
+        return None
+    try:
+        journal = Journal.open(folder, *identity)
+    except ForeignFileError as error:
+        _log.warning("%s; what is interrupted will begin anew", error.message)
+        return None
+    if journal.fault is not None:
+        _log.warning("%s; beginning anew", journal.fault)
+    return journal
 
 
 def _lock(path: Path, descriptor: int) -> None:
-    """Lock a journal that is ours.
+    """Lock a journal.
 
     Raises:
-        UsageError: Somebody else has it, or made it.
+        UsageError: Another process has it.
     """
-    status = os.fstat(descriptor)
-    ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
-    if not ours or status.st_nlink > 1:
-        raise UsageError(f"{path} is no journal of yours", hint="remove it, if you know what it is")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -296,12 +235,6 @@ def _lock(path: Path, descriptor: int) -> None:
             f"another process is at this transfer ({path})", hint="wait for it, or stop it"
         ) from None
     os.fchmod(descriptor, 0o600)
-
-
-def _is_ours_alone(folder: Path) -> bool:
-    """Tell whether nobody else could put a journal there, which an upload would go on with."""
-    status = folder.stat()
-    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def _place_of(descriptor: int) -> list[object]:
@@ -314,10 +247,10 @@ def _place_of(descriptor: int) -> list[object]:
 
 def _path(folder: Path, identity: Sequence[str]) -> Path:
     digest = hashlib.sha256("\0".join(identity).encode("utf-8", "surrogateescape"))
-    return folder / (digest.hexdigest()[:40] + _SUFFIX)
+    return folder / (digest.hexdigest()[:40] + SUFFIX)
 
 
-def _header(lines: Sequence[bytes]) -> Line:
+def header_of(lines: Sequence[bytes]) -> Line:
     """Read the first line, and the id of the upload from the second, as far as they can be."""
     header: dict[str, Any] = {}
     with suppress(ValueError, IndexError):

@@ -32,7 +32,7 @@ from cipherbucket.format.sealed import Sealed
 from cipherbucket.format.span import PartPlan
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import StoredObject
-from cipherbucket.transfers.journal import Journal, Line
+from cipherbucket.transfers.journal import Journal, Line, open_journal
 from cipherbucket.transfers.upload_session import ChangedError, Session, Upload
 from cipherbucket.workers.progress import Progress
 from cipherbucket.writing.part_requests import abort_ours, abort_quietly, begin_upload
@@ -58,12 +58,10 @@ def upload_file(
         that can go on.
     """
     with ExitStack() as stack:
-        journal = None
-        if upload.state is not None:
-            key = _upload_key(upload.to.store, upload.to.name, path)
-            journal = stack.enter_context(Journal.open(upload.state, *key.values()))
-            if journal.fault is not None:
-                _log.warning("%s; beginning anew", journal.fault)
+        key = _upload_key(upload.to.store, upload.to.name, path)
+        journal = open_journal(upload.state, *key.values())
+        if journal is not None:
+            stack.enter_context(journal)
         session = _resumed(upload, path, descriptor, journal) if journal is not None else None
         if session is not None:
             try:

@@ -21,7 +21,7 @@ from tests.support.rotation_scenes import (
 
 import cipherbucket as cb
 from cipherbucket.bulk.ledger import Ledger
-from cipherbucket.transfers.journal import state_folder
+from cipherbucket.transfers.state import state_folder
 
 FIVE = [f"many/{number}" for number in range(5)]
 

@@ -13,7 +13,9 @@ import pytest
 
 from cipherbucket.errors import UsageError
 from cipherbucket.format.crc64 import crc64
-from cipherbucket.transfers.journal import Journal, abandoned, state_folder, state_or_none
+from cipherbucket.transfers.abandoned import abandoned
+from cipherbucket.transfers.journal import Journal
+from cipherbucket.transfers.state import state_folder, state_or_none
 
 FIRST = {"kind": "upload", "store": "memory:", "name": "a", "file": "/f", "envelope": {}}
 
@@ -62,7 +64,7 @@ def test_what_others_could_have_put_there_is_no_journal(tmp_path: Path) -> None:
         opened(tmp_path)
     path.unlink()
     path.hardlink_to(victim)
-    with pytest.raises(UsageError, match="no journal of yours"):
+    with pytest.raises(UsageError, match="has a second name"):
         opened(tmp_path)
     assert victim.read_bytes() == b"precious"
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.local_files import TEMPORARY
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.config import open_without_keys, split_url
@@ -47,7 +42,8 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
     aborted. What a process of this machine is at is not listed as interrupted.
 
     What is listed is remembered in the folder CIPHERBUCKET_STATE, by default
-    ~/.local/state/cipherbucket/transfers.
+    ~/.local/state/cipherbucket/transfers. What somebody else could have put there, because the
+    folder is theirs or can be written by others, is neither listed nor cleared.
     """
     listed = [(each, line) for each in cb.abandoned() if (line := _line_of(each)) is not None]
     left = [each for each, _ in listed]
@@ -103,14 +99,12 @@ def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Up
     tally = Tally()
     cleared = 0
     for each in left:
-        with tally.attempt(each.name or str(each.path)), _locked(each) as is_ours:
-            if is_ours:
-                _forget(each)
-                each.path.unlink()
+        shown = each.name or str(each.path)
+        with tally.attempt(shown):
+            if each.clear(_abort):
                 cleared += 1
             else:
-                shown = printable(each.name or str(each.path))
-                say(f"not cleared, it is not what was listed any more: {shown}")
+                say(f"not cleared, it is not what was listed any more: {printable(shown)}")
     if uploads:
         with open_without_keys(store_url) as bucket:
             for upload in uploads:
@@ -123,59 +117,14 @@ def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Up
     return 1 if tally.failed else 0
 
 
-def _forget(each: cb.Abandoned) -> None:
-    """Remove what a transfer left behind, beside its journal.
-
-    An upload whose id was not noted cannot be distinguished from others in the store, as its line
-    says.
-    """
-    if each.kind == "download" and TEMPORARY.fullmatch(str(each.temporary)):
-        Path(each.file).with_name(str(each.temporary)).unlink(missing_ok=True)
-    if each.kind == "upload" and each.upload_id is not None:
-        try:
-            bucket = open_without_keys(each.store)
-        except cb.UsageError:
-            if not each.store.startswith("file://"):
-                raise
-            return  # a directory store that is gone, and the upload with it
-        with bucket:
-            bucket.abort_upload(each.name, each.upload_id)
-
-
-@contextmanager
-def _locked(each: cb.Abandoned) -> Iterator[bool]:
-    """Keep others away from a journal; False if it is not what it was, or somebody is at it."""
+def _abort(each: cb.Abandoned) -> None:
+    """Abort an interrupted upload in its store."""
+    assert each.upload_id is not None
     try:
-        descriptor = os.open(each.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        yield _lock(descriptor) and _is_still(each, descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    """Take the lock that keeps out whoever transfers or clears, and lets the journal be read.
-
-    Of two that clear, both take the exclusive lock first, and the second does not get it.
-    """
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_still(each: cb.Abandoned, descriptor: int) -> bool:
-    """Return whether what is locked is what lies there, and describes the same transfer."""
-    try:
-        there = each.path.lstat()
-    except FileNotFoundError:
-        return False
-    locked = os.fstat(descriptor)
-    if (there.st_dev, there.st_ino) != (locked.st_dev, locked.st_ino):
-        return False
-    return any(now == each for now in cb.abandoned(each.path.parent))
+        bucket = open_without_keys(each.store)
+    except cb.UsageError:
+        if not each.store.startswith("file://"):
+            raise
+        return  # a directory store that is gone, and the upload with it
+    with bucket:
+        bucket.abort_upload(each.name, each.upload_id)
