@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +36,9 @@ class Stranger:
         return f"{self.path} {self.why}"
 
 
-def is_ours(status: os.stat_result) -> bool:
-    """Return whether the owner is this user or root."""
-    return status.st_uid in {0, os.geteuid()}
+def is_ours(status: os.stat_result, also: Collection[int] = ()) -> bool:
+    """Return whether the owner is this user, root or one of ``also``."""
+    return status.st_uid in {0, os.geteuid(), *also}
 
 
 def others_can_write(status: os.stat_result) -> bool:
@@ -51,25 +52,27 @@ def others_can_write(status: os.stat_result) -> bool:
     return bool(status.st_mode & 0o020) and not _is_private_group(status.st_gid, status.st_uid)
 
 
-def stranger_of(path: Path, status: os.stat_result) -> Stranger | None:
+def stranger_of(path: Path, status: os.stat_result, also: Collection[int] = ()) -> Stranger | None:
     """Say of one file or folder, without those above it, whether it is a stranger's.
 
     Args:
         path: What to call it.
         status: What `os.fstat` or `os.lstat` says of it.
+        also: Further users who are no strangers.
     """
-    if not is_ours(status):
+    if not is_ours(status, also):
         return Stranger(path, f"belongs to {owner_name(status.st_uid)}")
     if others_can_write(status):
         return Stranger(path, f"can be written by others (mode {stat.S_IMODE(status.st_mode):04o})")
     return None
 
 
-def find_stranger(path: str | os.PathLike[str]) -> Stranger | None:
+def find_stranger(path: str | os.PathLike[str], also: Collection[int] = ()) -> Stranger | None:
     """Say whether a stranger could have put a file or folder there.
 
     Args:
         path: It, and every folder and link on the way to it from the root, is looked at.
+        also: Further users who are no strangers, such as the owner of a file that was named.
 
     Returns:
         The first from the root that is a stranger's, or None.
@@ -82,7 +85,7 @@ def find_stranger(path: str | os.PathLike[str]) -> Stranger | None:
     links = 0
     while True:
         status = here.lstat()
-        if (stranger := stranger_of(here, status)) is not None:
+        if (stranger := stranger_of(here, status, also)) is not None:
             return stranger
         if stat.S_ISLNK(status.st_mode):
             links += 1

@@ -31,6 +31,10 @@ _OPTIONS = (
         "open the bucket with policy=Policy(unbound_names=True)",
         "add --accept unbound, or unbound_names = true to its rule",
     ),
+    (
+        "or give the description: description={...}, which may be empty",
+        "or say --description NAME=VALUE, or --no-description if it has none",
+    ),
     ("or say allow_weak=True", "or say --allow-weak-key"),
     ("give passphrase=, or set", "answer the question on a terminal, or set"),
     ("read the object with key=", "read the object with --force-key KEY"),

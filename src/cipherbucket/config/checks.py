@@ -88,6 +88,21 @@ def variable(place: Place, value: object) -> str:
     return value
 
 
+def fingerprint_of(kind: str) -> Check:
+    """Return the check of a fingerprint, which begins as the ids of one kind of key do."""
+    pattern = re.compile(rf"{kind}:[A-Za-z0-9+/]{{43}}")
+
+    def checked(place: Place, value: object) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise place.error(
+                f'must be a fingerprint, such as "{kind}:..." with 43 characters of base64',
+                "as 'cipherbucket keys' shows it",
+            )
+        return value
+
+    return checked
+
+
 def file(place: Place, value: object) -> str:
     """Take a file, relative to the document."""
     return str(place.document.relative(text(place, value)))

@@ -17,6 +17,7 @@ from cipherbucket.config.checks import (
     boolean,
     checked,
     description,
+    fingerprint_of,
     one_of,
     refuse_other_formats,
     seconds,
@@ -48,8 +49,8 @@ _KMS_OPTIONS: dict[str, Check] = {
     "encryption_context": table_of_texts,
 }
 SETTINGS: dict[str, dict[str, Check]] = {
-    RSA: {RSA: text, **_EVERY, **_PASSPHRASE},
-    AES: {AES: text, **_EVERY},
+    RSA: {RSA: text, **_EVERY, **_PASSPHRASE, "fingerprint": fingerprint_of("SHA256")},
+    AES: {AES: text, **_EVERY, "fingerprint": fingerprint_of("AES256")},
     KMS: {KMS: text, **_EVERY, **_PASSPHRASE, **_KMS_SETTINGS, **_KMS_OPTIONS},
 }
 """What a key can say, by its kind."""
@@ -68,6 +69,7 @@ class KeyEntry:
         formats: Those that it may be used for.
         read_only: Whether it never writes.
         passphrase_env: Name of the environment variable of its passphrase.
+        fingerprint: The id that the key in the file must have, or None.
         settings: What `KmsSettings` takes.
         options: What else `AliKmsKey` takes.
     """
@@ -80,6 +82,7 @@ class KeyEntry:
     formats: frozenset[str]
     read_only: bool
     passphrase_env: str | None
+    fingerprint: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -144,6 +147,7 @@ def _key(document: Document, name: str, table: Mapping[str, Any]) -> KeyEntry:
         formats=frozenset(formats),
         read_only=values.get("read_only", False),
         passphrase_env=values.get("passphrase_env"),
+        fingerprint=values.get("fingerprint"),
         settings={each: values[each] for each in _KMS_SETTINGS if each in values},
         options={each: values[each] for each in _KMS_OPTIONS if each in values},
     )

@@ -1,7 +1,8 @@
 """From what the file says of a key to the key itself: a key file is read, or a KMS key made.
 
-Rule: a key that contradicts the file is refused: one of another kind, one with another description
-beside it, one that is for other formats. Each error carries the line of the setting.
+Rule: a key that contradicts the file is refused: one of another kind or another fingerprint, one
+with another description beside it, one that is for other formats. Each error carries the line of
+the setting.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from cipherbucket.format.description import Description
 from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.description_files import MISSING, has_description_file
 from cipherbucket.keys.files import load_key
 from cipherbucket.keys.rsa import RsaKey
 
 AskPassphrase = Callable[[str], str]
 """Returns the passphrase of a key file, by its name."""
+
+_DESCRIBE = 'put it back beside the key, or add description = { desc = "..." }; {} is that of none'
 
 
 def load(
@@ -45,7 +49,8 @@ def load(
     except UsageError as error:
         if error.message.startswith(str(place.document.path)):  # it has its place
             raise MasterKeyError(error.message, hint=error.hint) from error
-        raise place.key_error(error.message, error.hint) from error
+        hint = _DESCRIBE if error.hint == MISSING else error.hint
+        raise place.key_error(error.message, hint) from error
 
 
 def _file_key(
@@ -54,12 +59,21 @@ def _file_key(
     assert entry.file is not None
     if entry.file.exists() and not entry.file.is_file():  # a pipe would keep all waiting
         raise place.at(entry.kind).key_error(f"{entry.file} is no regular file")
+    own = None if has_description_file(entry.file) else entry.description
     key = load_key(
-        entry.file, passphrase=lambda: _passphrase(place, entry, ask), allow_weak=allow_weak
+        entry.file,
+        description=own.text if own is not None else None,
+        passphrase=lambda: _passphrase(place, entry, ask),
+        allow_weak=allow_weak,
     )
     if isinstance(key, AesKey) != (entry.kind == AES):
         its = "an AES key" if isinstance(key, AesKey) else "an RSA key"
         raise place.at(entry.kind).key_error(f"{entry.file} holds {its}")
+    if entry.fingerprint not in {None, key.id}:
+        raise place.at("fingerprint").key_error(
+            f"{entry.file} holds key {key.id}, not {entry.fingerprint}",
+            "somebody replaced it, or the fingerprint is out of date: ask the owner of the key",
+        )
     if entry.description is not None:
         if key.description not in (Description(), entry.description):
             raise place.at("description").key_error(

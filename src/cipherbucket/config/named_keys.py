@@ -143,6 +143,8 @@ class NamedKeys:
         """Return the id of a key, if no passphrase is needed for it."""
         if entry.file is None:
             return entry.key_id
+        if entry.fingerprint is not None:
+            return entry.fingerprint
         for loaded in (self._loaded.get((entry.name, weak)) for weak in (False, True)):
             if loaded is not None:
                 return loaded.id

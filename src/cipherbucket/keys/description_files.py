@@ -1,19 +1,26 @@
 """What lies beside a key file, in ``<key file>.json``: what the key is called, and what it is for.
 
 Rule: the fingerprint stands there too, so that a description is never taken for another key's
-(docs/decisions/0004). A file that is there and cannot be understood is an error, not no file.
+(docs/decisions/0004). A file that is there and cannot be understood is an error, not no file. One
+that others could have put there is not believed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.format.description import Description
+from cipherbucket.keys.custody import owner_of, read_kept
+
+MISSING = (
+    "put it back beside the key, or give the description: description={...}, which may be empty"
+)
+"""What to do where the description of a public half is missing."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +45,23 @@ class KeyFacts:
             raise _unreadable(self.sidecar) from error
 
 
-def read_facts(sidecar: Path, fingerprint: str) -> KeyFacts:
+def read_facts(sidecar: Path, fingerprint: str, also: Collection[int] = ()) -> KeyFacts:
     """Read what lies beside a key file.
 
     Args:
         sidecar: From `description_path`.
         fingerprint: The id of the key in the key file.
+        also: Users who may own it beside this one and root: the owner of a private key.
 
     Raises:
-        MasterKeyError: It is damaged, or another key's.
+        MasterKeyError: It is damaged, another key's, or others can replace it.
     """
     try:
-        facts = json.loads(sidecar.read_bytes())
+        facts = json.loads(read_kept(sidecar, also))
         stated, described = facts["fingerprint"], facts["description"]
         sealed_only = facts.get("sealed_only", False)
+    except MasterKeyError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _unreadable(sidecar) from error
     if stated != fingerprint:
@@ -72,11 +82,24 @@ def read_description_file(path: str | os.PathLike[str]) -> tuple[Description, bo
         nothing that can be understood.
     """
     sidecar = description_path_of(Path(path))
-    try:
-        facts = read_facts(sidecar, json.loads(sidecar.read_bytes())["fingerprint"])
-        return facts.description(), facts.sealed_only
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    fingerprint = stated_fingerprint(path)
+    if fingerprint is None:
         return None
+    try:
+        facts = read_facts(sidecar, fingerprint, owner_of(Path(path)))
+        return facts.description(), facts.sealed_only
+    except MasterKeyError:
+        return None
+
+
+def stated_fingerprint(path: str | os.PathLike[str]) -> str | None:
+    """Return the fingerprint that lies beside a key file; None if there is none to be believed."""
+    try:
+        facts = json.loads(read_kept(description_path_of(Path(path)), owner_of(Path(path))))
+        stated = facts["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # MasterKeyError is one
+        return None
+    return stated if isinstance(stated, str) else None
 
 
 def has_description_file(path: str | os.PathLike[str]) -> bool:
@@ -111,6 +134,15 @@ def encode_facts(label: Description, fingerprint: str, *, sealed_only: bool) -> 
 def _as_written(label: Description) -> dict[str, str] | str:
     """Return the mapping, which people read; or the text, where it is another than we write."""
     return dict(label) if Description(dict(label)).text == label.text else label.text
+
+
+def missing_description(sidecar: Path) -> MasterKeyError:
+    """Return what is wrong with a public half without the file that says what it is called."""
+    return MasterKeyError(
+        f"{sidecar} is missing: without it, nobody finds what this public half writes, and a key"
+        " for format sealed alone would write oss",
+        hint=MISSING,
+    )
 
 
 def _unreadable(sidecar: Path) -> MasterKeyError:

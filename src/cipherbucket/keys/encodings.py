@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from cipherbucket.errors import MasterKeyError
+from cipherbucket.keys.custody import read_kept
 
 PASSPHRASE_VARIABLE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
 """The environment variable asked for a passphrase when no callable is given."""
@@ -26,10 +27,10 @@ def read_key_file(path: str | os.PathLike[str]) -> bytes:
     """Return what a key file holds.
 
     Raises:
-        MasterKeyError: It cannot be read; names the file.
+        MasterKeyError: It cannot be read, or others than its owner can replace it; names the file.
     """
     try:
-        return Path(path).read_bytes()
+        return read_kept(Path(path))
     except FileNotFoundError as error:
         raise MasterKeyError(
             f"key file {os.fspath(path)}: {error.strerror}",

@@ -7,7 +7,6 @@ it, the description, lies beside it (see `description_files`).
 from __future__ import annotations
 
 import base64
-import json
 import os
 import secrets
 import warnings
@@ -20,11 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.aes import KEY_LENGTH, AesKey, parse_aes
+from cipherbucket.keys.custody import owner_of, refuse_other_owner
 from cipherbucket.keys.description_files import (
     description_path,
     description_path_of,
     encode_facts,
+    missing_description,
     read_facts,
+    stated_fingerprint,
 )
 from cipherbucket.keys.encodings import (
     naming_the_file,
@@ -134,8 +136,9 @@ def load_key(
     Args:
         path: An AES key file, see `AesKey.from_file`; or an RSA key file, see
             `RsaKey.from_pem_file`, where ``key.pub`` finds ``key.json`` too.
-        description: Use this one, not the one beside the file. The file beside an RSA key must be
-            that key's all the same, and may say that the key is for the sealed format only.
+        description: Use this one, not the one beside the file; ``{}`` for none. The file beside an
+            RSA key must be that key's all the same, and may say that the key is for the sealed
+            format only.
         passphrase: Called only if the file is encrypted. RSA alone.
         allow_weak: Write even with less than 2,048 bits. RSA alone.
 
@@ -143,7 +146,9 @@ def load_key(
         CipherbucketWarning: Others than the owner can read the file, and it holds a secret.
 
     Raises:
-        MasterKeyError: The key cannot be read, or the file beside it is damaged or another key's.
+        MasterKeyError: The key cannot be read; the file beside it is damaged or another key's, or,
+            of a public half whose description is not given, missing; or others can replace one of
+            the two files.
     """
     data = read_key_file(path)
     file = Path(path)
@@ -152,20 +157,26 @@ def load_key(
         key = AesKey(secret, description=description)
         sidecar = description_path(file)
         if description is None and os.path.lexists(sidecar):
-            return key.described(read_facts(sidecar, key.id).description())
+            return key.described(read_facts(sidecar, key.id, owner_of(file)).description())
         return key
     with naming_the_file(file):
         if b"-----BEGIN " not in data and not data.startswith(_DER_SEQUENCE):
             raise MasterKeyError("neither an RSA key nor an AES key", hint=_ACCEPTED)
         rsa_key = parse_rsa(data, passphrase)
-    if not isinstance(rsa_key, rsa.RSAPublicKey):
+    is_public = isinstance(rsa_key, rsa.RSAPublicKey)
+    if is_public:
+        refuse_other_owner(file)
+    else:
         warn_if_readable(file)
     sidecar = description_path_of(file)
     sealed_only = False
-    if os.path.lexists(sidecar):
+    if not os.path.lexists(sidecar):
+        if is_public and description is None:
+            raise missing_description(sidecar)
+    else:
         # Also where the description is given: who overlooked the mark would use the key for what
         # it is kept from. A file that is damaged, or of another key, may have lost the mark.
-        facts = read_facts(sidecar, RsaKey(rsa_key).id)
+        facts = read_facts(sidecar, RsaKey(rsa_key).id, () if is_public else owner_of(file))
         sealed_only = facts.sealed_only
         if description is None:
             description = facts.description()
@@ -179,11 +190,7 @@ def id_of_file(path: str | os.PathLike[str]) -> str | None:
     half beside it. Nothing is warned of.
     """
     file = Path(path)
-    try:
-        stated = json.loads(description_path_of(file).read_bytes())["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        stated = None
-    if isinstance(stated, str):
+    if (stated := stated_fingerprint(file)) is not None:
         return stated
     for each in (file, public_path(file)):
         with suppress(MasterKeyError):

@@ -13,9 +13,9 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
-from cipherbucket.cli.options.access import KEY_OPTION, AccessOptions
+from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import current_config, split_url
-from cipherbucket.cli.options.named_key import named_key
+from cipherbucket.cli.options.named_key import key_option, named_key
 from cipherbucket.cli.options.passes import JSON_LINES, workers_option
 from cipherbucket.cli.terminal.audit_text import text_of
 from cipherbucket.cli.terminal.help import Command
@@ -35,7 +35,7 @@ _NO_OBJECT = 3
     ),
 )
 @click.argument("url")
-@KEY_OPTION
+@key_option
 @click.option(
     "--retire",
     "retiring",

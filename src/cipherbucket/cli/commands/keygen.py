@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 import cipherbucket as cb
+from cipherbucket.cli.options.parsing import description_of
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.passphrases import PASSPHRASE, ask_secret, has_terminal
 from cipherbucket.text import printable
@@ -154,19 +155,8 @@ def _description(file: str) -> cb.Description:
 
 
 def _parsed(text: str) -> cb.Description:
-    """Read a description: JSON, or NAME=VALUE with commas between."""
-    if text.lstrip().startswith("{"):
-        # Not the text as it was typed: compact, with sorted names, is what every SDK matches.
-        return cb.Description(dict(cb.Description(text)))
-    entries: dict[str, str] = {}
-    for pair in text.split(","):
-        name, separator, value = (part.strip() for part in pair.partition("="))
-        if not separator or not name or name in entries:
-            raise cb.UsageError(
-                f"{text!r} is no description", hint='write {"desc":"2026"} or desc=2026'
-            )
-        entries[name] = value
-    return cb.Description(entries)
+    """Read a description, and write it compact, with sorted names, as every SDK matches it."""
+    return cb.Description(dict(description_of(text)))
 
 
 def _new_passphrase() -> str:

@@ -16,8 +16,9 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.key_match import KeyMatch, failure_to_open, match_by_description, match_forced
-from cipherbucket.cli.options.access import KEY_OPTION, AccessOptions, access_options
+from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import current_config, load_key
+from cipherbucket.cli.options.named_key import key_option
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.cli.terminal.help import Group
@@ -40,7 +41,7 @@ _NO_DESCRIPTION = (
     ),
 )
 @JSON_LINES
-@KEY_OPTION
+@key_option
 @click.pass_context
 def keys(context: click.Context, as_json: bool, key_files: tuple[str, ...]) -> int:
     """Look after master keys.
@@ -245,7 +246,8 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     bits = f" {facts['bits']:,} bits" if facts["bits"] else ""
     yield f"{printable(facts['name'])}  {facts['kind']}{bits}"
     if facts["id"] is not None:
-        yield f"    id           {printable(facts['id'])}"
+        label = "id" if facts["kind"] == "kms" else "fingerprint"
+        yield f"    {label:<11}  {printable(facts['id'])}"
         yield f"    description  {printable(str(cb.Description(facts['description'])))}"
     if facts["formats"] is not None:
         yield f"    formats      {', '.join(facts['formats'])}"

@@ -19,6 +19,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.config import KeyName, current_config, load_key
+from cipherbucket.cli.options.named_key import key_option
 from cipherbucket.cli.options.parsing import names_with_values
 
 OSS = "oss"
@@ -249,18 +250,6 @@ def _serves_sealed_only(key: cb.MasterKey) -> bool:
     return isinstance(key, cb.AesKey) or (isinstance(key, cb.RsaKey) and key.sealed_only)
 
 
-KEY_OPTION = click.option(
-    "-k",
-    "--key",
-    "key_files",
-    multiple=True,
-    type=KeyName(),
-    metavar="KEY",
-    envvar="CIPHERBUCKET_KEY",
-    show_envvar=True,
-    help="File of a master key, name of one in cipherbucket.toml, or kms:ID, with id, alias or ARN"
-    " of a key in Alibaba Cloud KMS. Repeat it for more: the first writes, all of them read.",
-)
 _FORCE_KEY = click.option(
     "--force-key",
     type=KeyName(),
@@ -359,7 +348,7 @@ def access_options(
             (_ACCEPT_UNBOUND, not reads and (writes or sealed_alone)),
             (_FORMAT, not sealed_alone),
             (_FORCE_KEY, True),
-            (KEY_OPTION, True),
+            (key_option, True),
         ):
             command = option(command) if wanted else command
         return command

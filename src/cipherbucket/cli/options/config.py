@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 
 import click
 from click.shell_completion import CompletionItem
@@ -17,6 +18,8 @@ from cipherbucket.cli.terminal.passphrases import passphrase_of
 
 CONFIG_OPTION = "cipherbucket.named-config"
 """Where the context keeps what ``--config`` says."""
+DESCRIPTION = "cipherbucket.description"
+"""Where it keeps what ``--description`` says, or {} for ``--no-description``."""
 _READ = "cipherbucket.config.config"
 _KMS = "kms:"
 # Several in one text are parted by ':', which ids of KMS keys have themselves.
@@ -109,11 +112,24 @@ def load_key(named: str, *, allow_weak: bool = False) -> cb.MasterKey:
             )
         return config.key(named, allow_weak=allow_weak)
     try:
-        return cb.load_key(named, passphrase=lambda: passphrase_of(named), allow_weak=allow_weak)
+        return cb.load_key(
+            named,
+            description=_given_description(named),
+            passphrase=lambda: passphrase_of(named),
+            allow_weak=allow_weak,
+        )
     except cb.MasterKeyError as error:
         if config is not None and config.keys and not os.path.lexists(named):
             error.hint = f"keys of {config.path}: {', '.join(config.keys)}"
         raise
+
+
+def _given_description(file: str) -> Mapping[str, str] | None:
+    """Return what the command line says of key files that have no description beside them."""
+    context = click.get_current_context(silent=True)
+    given: Mapping[str, str] | None = context.meta.get(DESCRIPTION) if context else None
+    beside = (f"{each}.json" for each in (file, file.removesuffix(".pub")))
+    return None if any(map(os.path.lexists, beside)) else given
 
 
 class KeyName(click.ParamType[str]):

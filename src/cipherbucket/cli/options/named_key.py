@@ -1,13 +1,18 @@
-"""Naming a master key by what an object says of it, or by its file."""
+"""Naming master keys: by a file or a name, or by what an object says of one."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.config import load_key
+from cipherbucket.cli.options.config import DESCRIPTION, KeyName, load_key
+from cipherbucket.cli.options.parsing import description_of
+
+AnyFunction = Callable[..., Any]
 
 
 def named_key(text: str) -> cb.MasterKey | cb.Description:
@@ -31,3 +36,56 @@ def named_key_option(
 ) -> cb.MasterKey | cb.Description | None:
     """Read an option that names a key; click calls it."""
     return None if value is None else named_key(value)
+
+
+def _describe(
+    context: click.Context,
+    param: click.Parameter,  # noqa: ARG001  click's signature
+    value: str | bool | None,
+) -> None:
+    """Keep what keys without a description file are called; click calls it.
+
+    Raises:
+        UsageError: Both options are given, or it is no description.
+    """
+    if value is None or value is False:
+        return
+    if DESCRIPTION in context.meta:
+        raise click.UsageError("--description and --no-description exclude each other.")
+    context.meta[DESCRIPTION] = description_of(value) if isinstance(value, str) else {}
+
+
+_KEY = click.option(
+    "-k",
+    "--key",
+    "key_files",
+    multiple=True,
+    type=KeyName(),
+    metavar="KEY",
+    envvar="CIPHERBUCKET_KEY",
+    show_envvar=True,
+    help="File of a master key, name of one in cipherbucket.toml, or kms:ID, with id, alias or ARN"
+    " of a key in Alibaba Cloud KMS. Repeat it for more: the first writes, all of them read.",
+)
+_DESCRIPTION = click.option(
+    "--description",
+    metavar="TEXT",
+    expose_value=False,
+    is_eager=True,
+    callback=_describe,
+    help="Of key files without their FILE.json: JSON or NAME=VALUE, as readers look for it.",
+)
+_NO_DESCRIPTION = click.option(
+    "--no-description",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_describe,
+    help="Key files without their FILE.json have no description, as those of programs with an SDK"
+    " often have none.",
+)
+
+
+def key_option(function: AnyFunction) -> AnyFunction:
+    """Give a command ``-k``, as ``key_files``, and what keys without a description are called."""
+    return _KEY(_DESCRIPTION(_NO_DESCRIPTION(function)))

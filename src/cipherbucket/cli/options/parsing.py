@@ -40,6 +40,25 @@ def names_with_values(
     return mapping
 
 
+def description_of(text: str) -> cb.Description:
+    """Parse a description: JSON, whose text is kept, or NAME=VALUE with commas between.
+
+    Raises:
+        UsageError: Neither.
+    """
+    if text.lstrip().startswith("{"):
+        return cb.Description(text)
+    entries: dict[str, str] = {}
+    for pair in text.split(","):
+        name, separator, value = (part.strip() for part in pair.partition("="))
+        if not separator or not name or name in entries:
+            raise cb.UsageError(
+                f"{text!r} is no description", hint='write {"desc":"2026"} or desc=2026'
+            )
+        entries[name] = value
+    return cb.Description(entries)
+
+
 def http_range(ctx: click.Context, param: click.Parameter, value: str | None) -> cb.Span:
     """Parse ``0-99``, ``100-`` or ``-50``; click calls it."""
     try:
