@@ -36,8 +36,15 @@ def base() -> dict[str, str]:
 def invoke(
     *args: object, stdin: bytes = b"", env: Mapping[str, str | None] | None = None
 ) -> Result:
-    """Run a command in this process."""
-    return CliRunner().invoke(cli, [str(arg) for arg in args], input=stdin, env=env)
+    """Run a command in this process, which keeps its environment."""
+    ours = {name: os.environ.get(name) for name in ("OSS_REGION", "OSS_ENDPOINT")}
+    return CliRunner().invoke(
+        cli,
+        [str(arg) for arg in args],
+        prog_name="cipherbucket",
+        input=stdin,
+        env={**ours, **(env or {})},
+    )
 
 
 def succeed(*args: object, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Result:

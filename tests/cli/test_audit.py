@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import error_of, invoke, on_terminal, program, succeed
+from tests.cli.runs import error_of, invoke, on_terminal, succeed
 from tests.support.envelopes import v1, v2
 
 import cipherbucket as cb
@@ -133,7 +133,7 @@ def test_an_empty_prefix_is_told(url: str, bucket: cb.Bucket) -> None:
 
 def test_progress_is_shown_on_a_terminal_alone(url: str, bucket: cb.Bucket) -> None:
     bucket.put("a", b"x")
-    assert program("audit", url).stderr == b""
+    assert succeed("audit", url).stderr == ""
     session = on_terminal("audit", url, stdout_piped=True)
     assert session.code == 0
     assert "objects looked at" in session.screen

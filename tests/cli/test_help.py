@@ -92,8 +92,8 @@ def test_without_a_command_the_help_is_shown_and_it_is_a_mistake() -> None:
 def test_completion_prints_a_line_that_click_answers(shell: str) -> None:
     output = succeed("completion", shell).stdout
     assert f"_CIPHERBUCKET_COMPLETE={shell}_source cipherbucket" in output
-    run = program(env={"_CIPHERBUCKET_COMPLETE": f"{shell}_source", "PATH": "/usr/bin:/bin"})
-    assert b"cipherbucket" in run.stdout
+    answer = succeed(env={"_CIPHERBUCKET_COMPLETE": f"{shell}_source"})
+    assert "cipherbucket" in answer.stdout
 
 
 def test_completion_finds_the_shell_by_itself_or_says_so() -> None:
@@ -111,11 +111,11 @@ def test_completion_names_commands() -> None:
     assert program(env=env).stdout.split() == [b"plain,keygen", b"plain,keys"]
 
 
-@pytest.mark.parametrize(("begun", "expected"), [("rep", b"file,rep"), ("file:///da", b"")])
-def test_completion_leaves_the_files_of_cp_to_the_shell(begun: str, expected: bytes) -> None:
+@pytest.mark.parametrize(("begun", "expected"), [("rep", "file,rep"), ("file:///da", "")])
+def test_completion_leaves_the_files_of_cp_to_the_shell(begun: str, expected: str) -> None:
     env = {
         "_CIPHERBUCKET_COMPLETE": "bash_complete",
         "COMP_WORDS": f"cipherbucket cp {begun}",
         "COMP_CWORD": "2",
     }
-    assert program(env=env).stdout.strip() == expected
+    assert succeed(env=env).stdout.strip() == expected

@@ -216,6 +216,6 @@ def test_without_a_terminal_the_passphrase_is_the_environments(tmp_path: Path) -
     assert refused.returncode == 4
     assert b"set CIPHERBUCKET_PASSPHRASE" in refused.stderr
     assert list(tmp_path.iterdir()) == []
-    assert program(*args, env={"CIPHERBUCKET_PASSPHRASE": "hush"}).returncode == 0
+    succeed(*args, env={"CIPHERBUCKET_PASSPHRASE": "hush"})
     assert b"ENCRYPTED PRIVATE KEY" in (tmp_path / "k").read_bytes()
     assert cb.load_key(tmp_path / "k", passphrase=lambda: "hush").description

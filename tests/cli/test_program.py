@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import PROGRAM, base, on_terminal, program, read
+from tests.cli.runs import PROGRAM, base, error_of, on_terminal, program, read, succeed
 
 import cipherbucket as cb
 
@@ -182,9 +182,9 @@ def test_a_signal_while_downloading_leaves_what_the_same_command_goes_on_with(
         return
     assert told == b"cipherbucket: " + word + b"; run the same command again to go on\n"
     assert sorted(folder.iterdir()) == sorted([*left, target])
-    again = program(*command)
-    assert (again.returncode, target.read_bytes() == data) == (0, True)
-    assert b"going on with a download, " in again.stderr
+    again = succeed(*command)
+    assert target.read_bytes() == data
+    assert "going on with a download, " in again.stderr
     assert list(folder.iterdir()) == [target]
     assert list(cb.abandoned()) == []
 
@@ -211,10 +211,9 @@ def test_an_upload_goes_on_after_a_signal(
     assert (b"run the same command again to go on" in told) is (number != signal.SIGKILL)
     assert not bucket.exists("huge")
     assert len(bucket.uploads()) == 1
-    again = program(*command)
-    assert (again.returncode, again.stdout) == (0, b"")
-    assert again.stderr.startswith(b"cipherbucket: 'huge': going on with an upload, ")
-    assert again.stderr.count(b"\n") == 1
+    again = succeed(*command)
+    assert again.stdout == ""
+    assert error_of(again).startswith("cipherbucket: 'huge': going on with an upload, ")
     assert read(bucket, "huge") == data
     assert list(bucket.uploads()) == []
 
@@ -231,8 +230,7 @@ def test_no_resume_begins_anew_and_quiet_says_nothing(
                 assert process.poll() is None
                 time.sleep(0.02)
             process.kill()
-        again = program(*command, option)
-        assert (again.returncode, again.stderr) == (0, b"")
+        assert succeed(*command, option).stderr == ""
         assert list(bucket.uploads()) == []
 
 
@@ -293,7 +291,7 @@ def test_the_bar_counts_a_tree(url: str, key_file: Path, tmp_path: Path) -> None
 
 def test_there_is_no_bar_where_it_would_disturb(big: str, key_file: Path, tmp_path: Path) -> None:
     assert on_terminal("cp", "-q", "-k", key_file, big, tmp_path / "x").screen == ""
-    assert program("cp", "-k", key_file, big, tmp_path / "y").stderr == b""
+    assert succeed("cp", "-k", key_file, big, tmp_path / "y").stderr == ""
     to_screen = on_terminal("cp", "-k", key_file, f"{big}", "-", columns=200).screen
     assert "MiB/s" not in to_screen
 

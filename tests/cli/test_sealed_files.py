@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import PROGRAM, base, error_of, invoke, on_terminal, program, read, succeed
+from tests.cli.runs import PROGRAM, base, error_of, invoke, on_terminal, read, succeed
 
 import cipherbucket as cb
 
@@ -115,9 +115,9 @@ def test_a_file_that_cannot_be_opened_is_named(
         refused = invoke("cat", *args)
         assert (refused.exit_code, refused.stdout) == (code, ""), args
         assert str(args[-1]) in error_of(refused)
-    piped = program("cat", "-k", key_file, "-", stdin=b"no sealed body" * 100)
-    assert (piped.returncode, piped.stdout) == (5, b"")
-    assert piped.stderr.startswith(b"cipherbucket: '-': footer: ")
+    piped = invoke("cat", "-k", key_file, "-", stdin=b"no sealed body" * 100)
+    assert (piped.exit_code, piped.stdout) == (5, "")
+    assert piped.stderr.startswith("cipherbucket: '-': footer: ")
 
 
 @pytest.mark.parametrize("at", [20, 100, 30_000, -100])
