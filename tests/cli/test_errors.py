@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 from tests.cli.runs import error_of, invoke, program, succeed
 
 import cipherbucket as cb
-from cipherbucket.cli import hints
+from cipherbucket.cli import cli, hints
 from cipherbucket.cli.errors import EXIT_CODES, exit_code, one_line
 from cipherbucket.text import amount, printable
 
@@ -210,3 +211,35 @@ def test_amounts(size: int, text: str) -> None:
 def test_printable_text_stays_as_it_is() -> None:
     assert printable("a é 漢 \\") == "a é 漢 \\"
     assert printable("\ud800\x00é") == r"\ud800\x00é"
+
+
+def empty_arguments() -> Iterator[tuple[tuple[str, ...], str]]:
+    """Give every argument and option of every command, empty."""
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        before: list[str] = []
+        for param in command.params:
+            if isinstance(param, click.Argument):
+                yield (name, *before, ""), param.human_readable_name
+                before.append("x")
+            elif isinstance(param, click.Option) and not param.is_flag:
+                yield (name, param.opts[0], ""), param.opts[0]
+
+
+@pytest.mark.parametrize(("args", "named"), [*empty_arguments()], ids=str)
+def test_an_empty_argument_of_any_command_is_refused(
+    args: tuple[str, ...], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{named} is empty" in error_of(result)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_settings_of_the_whole_program_are_refused() -> None:
+    for option in ("--config", "--region", "--endpoint"):
+        assert f"{option} is empty" in error_of(invoke(option, "", "keys"))
+    assert "is empty" in error_of(invoke("keys", "check", ""))

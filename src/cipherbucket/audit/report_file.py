@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from cipherbucket.errors import CipherbucketError, UsageError
+from cipherbucket.paths import local_path
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def report_file(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
     Raises:
         UsageError: It cannot be written.
     """
-    target = Path(path)
+    target = Path(local_path(path))
     if target.exists() and not target.is_file():  # /dev/stdout, say, which it would replace
         raise UsageError(f"{target} is not a file", hint="name a file; it is replaced")
     part: str | None = None

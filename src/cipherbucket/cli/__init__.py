@@ -24,7 +24,7 @@ import click
 from cipherbucket import __version__
 from cipherbucket.cli.errors import EXIT_CODES, ended, reported
 from cipherbucket.cli.options.config import CONFIG_OPTION
-from cipherbucket.cli.terminal.help import write_examples
+from cipherbucket.cli.terminal.help import refuse_empty, write_examples
 
 COMMANDS = {
     "audit": "Show which objects are encrypted, and with which key.",
@@ -89,6 +89,11 @@ class CommandLine(click.Group):
         write_examples(formatter, _EXAMPLES)
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), text) for code, text in EXIT_CODES.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what is empty, then parse."""
+        refuse_empty(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def main(
         self,

@@ -28,6 +28,7 @@ from cipherbucket.errors import UsageError
 from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
+from cipherbucket.paths import local_path
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.urls import open_store, split_url
 
@@ -49,7 +50,7 @@ def load_config(
         UsageError: There is none; others could have written it; or something in it cannot be, with
             its line and what is allowed.
     """
-    chosen = Path(path) if path is not None else find_config()
+    chosen = Path(local_path(path)) if path is not None else find_config()
     if chosen is None:
         raise UsageError(
             "there is no cipherbucket.toml in this folder or in ~/.config/cipherbucket",

@@ -36,6 +36,7 @@ from cipherbucket.keys.encodings import (
     read_key_file,
 )
 from cipherbucket.keys.rsa import RsaKey
+from cipherbucket.paths import local_path
 
 RSA_BITS = (2048, 3072, 4096)
 """The lengths that `create_rsa_key_file` makes."""
@@ -77,7 +78,7 @@ def create_rsa_key_file(
         raise UsageError(f"an RSA key has {RSA_BITS} bits here, not {bits}")
     if passphrase == "":
         raise UsageError("an empty passphrase protects nothing", hint="give one, or none")
-    file = Path(path)
+    file = Path(local_path(path))
     public, sidecar = public_path(file), description_path(file)
     _refuse_taken(file, public, sidecar)
     private = rsa.generate_private_key(public_exponent=65537, key_size=bits)
@@ -108,7 +109,7 @@ def create_aes_key_file(
             ever overwritten, and nothing is left behind.
     """
     label = _label(description)
-    file = Path(path)
+    file = Path(local_path(path))
     sidecar = description_path(file)
     _refuse_taken(file, sidecar)
     secret = secrets.token_bytes(KEY_LENGTH)
@@ -151,7 +152,7 @@ def load_key(
             the two files.
     """
     data = read_key_file(path)
-    file = Path(path)
+    file = Path(local_path(path))
     if (secret := parse_aes(data)) is not None:
         warn_if_readable(file)
         key = AesKey(secret, description=description)
@@ -189,7 +190,7 @@ def id_of_file(path: str | os.PathLike[str]) -> str | None:
     That is what lies beside it, which `load_key` checks; else what the file holds, or the public
     half beside it. Nothing is warned of.
     """
-    file = Path(path)
+    file = Path(local_path(path))
     if (stated := stated_fingerprint(file)) is not None:
         return stated
     for each in (file, public_path(file)):

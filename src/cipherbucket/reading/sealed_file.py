@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from cipherbucket.errors import CipherbucketError, ObjectChangedError, SourceError, UsageError
 from cipherbucket.format.span import StoredSpan
+from cipherbucket.paths import local_path
 from cipherbucket.reading.unlock import Fetch
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.checks import clip
@@ -50,7 +51,7 @@ def fetch_from_file(path: str | os.PathLike[str] | BinaryIO) -> tuple[Fetch, Sto
     """
     if not isinstance(path, str | os.PathLike):
         return _fetch_from_object(path)
-    name = os.fspath(path)
+    name = local_path(path)
     with _opened(Path(path)) as file:
         status = os.fstat(file.fileno())
     stored = _stored(name, status.st_size)

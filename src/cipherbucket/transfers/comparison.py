@@ -15,11 +15,11 @@ from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.crc64 import crc64
 from cipherbucket.format.sealed import Sealed
+from cipherbucket.paths import local_path
 from cipherbucket.reading.unlock import Reading, fetch_footer, fetch_from, unlock
 from cipherbucket.stores.base import Store
 from cipherbucket.transfers.file_at import FileAt
 from cipherbucket.writing.ciphertext import BLOCK, encrypt_part
-from cipherbucket.writing.source import local_path
 
 
 def matches(

@@ -25,6 +25,7 @@ from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.sealed import Binding, Sealed
 from cipherbucket.format.span import PLAIN, Span
 from cipherbucket.keys.base import MasterKey
+from cipherbucket.paths import local_path
 from cipherbucket.reading.decryption import holds
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream, fetch_same, stream_of, unlocked
@@ -42,7 +43,7 @@ from cipherbucket.workers.threads import usual_workers
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.multipart import part_plan
 from cipherbucket.writing.put import store_source
-from cipherbucket.writing.source import Source, local_path
+from cipherbucket.writing.source import Source
 
 _log = logging.getLogger("cipherbucket")
 
@@ -75,6 +76,8 @@ class TransferOptions:
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
+        if self.state is not None:
+            local_path(self.state)
         check_speed(self.workers, self.limit_rate)
 
     @property

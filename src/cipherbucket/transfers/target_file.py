@@ -15,10 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cipherbucket.errors import UsageError
+from cipherbucket.paths import local_path
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.stream import ObjectStream
 from cipherbucket.workers.rate_limit import RateLimit
-from cipherbucket.writing.source import local_path
 
 
 def save(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Protocol, Self, cast
 
 from cipherbucket.errors import CipherbucketError, SourceError, UsageError
+from cipherbucket.paths import local_path
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.rate_limit import RateLimit
 
@@ -183,24 +184,6 @@ def _opened(body: os.PathLike[str]) -> io.FileIO:
     except ValueError as error:  # a zero byte
         raise SourceError(f"{str(path)!r} is no path") from error
     return file
-
-
-def local_path(path: object) -> str:
-    """Return a path as text.
-
-    Raises:
-        UsageError: It is neither text nor an object that stands for text.
-    """
-    try:
-        text = os.fspath(path)  # type: ignore[call-overload]
-    except TypeError:
-        text = None
-    if not isinstance(text, str):
-        raise UsageError(
-            f"a path is a str or a pathlib.Path, not {type(path).__name__}",
-            hint="a path in bytes: os.fsdecode(path); content in bytes: put()",
-        )
-    return text
 
 
 def _state_of(file: io.FileIO) -> tuple[int, int] | None:

@@ -1,4 +1,7 @@
-"""Commands and groups whose help ends with examples."""
+"""Commands and groups: their help ends with examples, and no argument may be empty.
+
+Rule: an empty argument is a variable that was not set. ``Path("")`` would be the working directory.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,11 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.examples = examples
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what is empty, then parse."""
+        refuse_empty(self, ctx, args)
+        return super().parse_args(ctx, args)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples as they stand, never wrapped: they are there to be copied."""
         write_examples(formatter, self.examples)
@@ -28,9 +36,28 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.examples = examples
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what is empty, then parse."""
+        refuse_empty(self, ctx, args)
+        return super().parse_args(ctx, args)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples as they stand."""
         write_examples(formatter, self.examples)
+
+
+def refuse_empty(command: click.Command, ctx: click.Context, args: list[str]) -> None:
+    """Refuse arguments, and values of options, that are empty.
+
+    Raises:
+        UsageError: There is one.
+    """
+    given, _, _ = command.make_parser(ctx).parse_args(args=list(args))
+    for param in command.get_params(ctx):
+        value = given.get(param.name or "")
+        if value == "" or (isinstance(value, list | tuple) and "" in value):
+            name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+            raise click.UsageError(f"{name} is empty: a variable that is not set, perhaps", ctx)
 
 
 def write_examples(formatter: click.HelpFormatter, examples: tuple[str, ...]) -> None:

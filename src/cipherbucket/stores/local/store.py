@@ -30,6 +30,7 @@ from cipherbucket.errors import (
     UsageError,
 )
 from cipherbucket.format.span import Span
+from cipherbucket.paths import local_path
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Opened, Outgoing
 from cipherbucket.stores.checks import check_match, check_parts, check_unversioned, clip
@@ -79,7 +80,7 @@ class LocalStore(Store):
     is_store = staticmethod(is_store)
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
-        self._root = Path(path).absolute()
+        self._root = Path(local_path(path)).absolute()
         self._in_use = -1
         with self.errors_translated(None):
             if not is_store(self._root):
