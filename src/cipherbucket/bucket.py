@@ -381,17 +381,18 @@ class Bucket:
         threshold: int | None = None,
         state: str | os.PathLike[str] | None = None,
         resume: bool = True,
+        mode: int | None = None,
         progress: Progress | None = None,
     ) -> ObjectInfo:
         """Fetch an object, decrypt it and write it to a file, wholly or not at all.
 
-        The file appears (or is replaced) only after the whole object was found good. A new file
-        is readable by its owner alone. Above 16 MiB ranges are fetched in parallel, and what an
-        interrupted call fetched is not fetched again. Further arguments and errors as `get`.
+        The file appears (or is replaced) only after the whole object was found good; nobody else
+        can read what is written until then. Above 16 MiB ranges are fetched in parallel, and what
+        an interrupted call fetched is not fetched again. Further arguments and errors as `get`.
 
         Args:
             name: The object's name.
-            path: The file to write.
+            path: The file to write. Links are followed if they are this user's or root's.
             key: Use this key, whatever the object's description says or lacks.
             context: Format ``sealed``: the pairs that the object was written with.
             as_name: Format ``sealed``: the name it was sealed under.
@@ -403,16 +404,19 @@ class Bucket:
             threshold: Objects of more bytes are fetched in ranges. None takes 16 MiB.
             state: Folder of the journal, as in `upload`.
             resume: Go on with what an earlier call began.
+            mode: Permissions of the file, from 0 to 0o777. None keeps those of a file of this user
+                that is replaced; a new file follows the umask, or the default ACL of its folder.
             progress: Called with (bytes done, bytes in all).
 
         Raises:
-            UsageError: The file cannot be written, or another process downloads to it.
+            UsageError: The file cannot be written, leads through a link of another user, or
+                another process downloads to it.
         """
         options = TransferOptions(
             part_size, workers, limit_rate, threshold, state, resume, progress
         )
         reading = Reading.of(self._access, name, key, context, as_name, footer_recipients)
-        return files.download(self._access, reading, path, options, version_id)
+        return files.download(self._access, reading, path, options, version_id, mode)
 
     def multipart(
         self,

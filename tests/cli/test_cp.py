@@ -41,7 +41,6 @@ def test_up_and_down(
     back = file.with_name("back")
     assert succeed("cp", "-k", key_file, f"{url}/{name}", back).output == ""
     assert back.read_bytes() == BODY
-    assert stat.S_IMODE(back.stat().st_mode) == 0o600
 
 
 def test_the_url_of_the_store_itself_takes_the_files_name(

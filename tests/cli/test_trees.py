@@ -157,26 +157,33 @@ def test_the_target_folder_itself_may_be_a_link(
 
 
 def test_two_names_that_are_one_to_the_file_system_are_told(tmp_path: Path) -> None:
-    folder = TargetFolder(tmp_path)
-    path = folder.place("name")
-    path.write_bytes(b"1")
-    folder.remember(path)
-    os.link(path, tmp_path / "NAME")  # as a file system would show it that ignores case
-    with pytest.raises(cb.UsageError, match="just written for another object"):
-        folder.place("NAME")
+    with TargetFolder(tmp_path) as folder:
+        with folder.claimed("name") as place:
+            Path(place).write_bytes(b"1")
+            folder.remember(place)
+        os.link(place, tmp_path / "NAME")  # as a file system would show it that ignores case
+        with (
+            pytest.raises(cb.UsageError, match="just written for another object"),
+            folder.claimed("NAME"),
+        ):
+            pass
+        folder.delete("NAME")
+        assert (tmp_path / "NAME").exists()
 
 
 def test_a_file_of_another_process_is_not_taken_for_ours_by_its_number(tmp_path: Path) -> None:
-    folder = TargetFolder(tmp_path)
-    path = folder.place("a")
-    path.write_bytes(b"1")
-    folder.remember(path)
-    assert folder.has_written(path)
-    path.rename(tmp_path / "b")  # a file of the same number, as if it had been freed and taken
-    for replace in (lambda: path.write_bytes(b"theirs"), path.unlink):
-        replace()
-        assert folder.place("b") == tmp_path / "b"
-        assert not folder.has_written(tmp_path / "b")
+    path = tmp_path / "a"
+    with TargetFolder(tmp_path) as folder:
+        with folder.claimed("a") as place:
+            path.write_bytes(b"1")
+            folder.remember(place)
+        path.rename(tmp_path / "b")  # a file of the same number, as if it had been freed and taken
+        for replace in (lambda: path.write_bytes(b"theirs"), path.unlink):
+            replace()
+            with folder.claimed("b") as other:
+                assert Path(other) == tmp_path / "b"
+        folder.delete("b")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_objects_that_stand_for_folders_are_left_out(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from cipherbucket.errors import CipherbucketError, UsageError
+from cipherbucket.folders import Folder, open_folder
 from cipherbucket.paths import local_path
 
 
@@ -23,17 +24,14 @@ def report_file(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
     target = Path(local_path(path))
     if target.exists() and not target.is_file():  # /dev/stdout, say, which it would replace
         raise UsageError(f"{target} is not a file", hint="name a file; it is replaced")
-    part: str | None = None
     try:
-        descriptor, part = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-        with os.fdopen(
-            descriptor, "w", encoding="utf-8", errors="backslashreplace", newline=""
-        ) as (file):
+        with open_folder(target.parent) as folder, _part_in(folder) as (part, file):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(part).replace(target)
-        part = None
+            os.replace(
+                part, target.name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor
+            )
     except OSError as error:
         if isinstance(error, CipherbucketError):
             raise
@@ -41,7 +39,19 @@ def report_file(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
             f"{target} cannot be written: {error.strerror or error}",
             hint="name a file in a folder that you may write to",
         ) from error
+
+
+@contextmanager
+def _part_in(folder: Folder) -> Iterator[tuple[str, IO[str]]]:
+    """Make a temporary file that only its owner can read; it is removed unless it was renamed."""
+    part = f".cipherbucket-{secrets.token_hex(8)}.part"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    descriptor = os.open(part, flags, 0o600, dir_fd=folder.descriptor)
+    try:
+        with os.fdopen(
+            descriptor, "w", encoding="utf-8", errors="backslashreplace", newline=""
+        ) as file:
+            yield part, file
     finally:
-        if part is not None:
-            with suppress(OSError):
-                Path(part).unlink()
+        with suppress(OSError):
+            os.unlink(part, dir_fd=folder.descriptor)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+from cipherbucket.folders import open_special
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS_V1
 from cipherbucket.objects.metadata import with_envelope
@@ -49,7 +50,7 @@ from cipherbucket.oss2.headers import OSS_COPY_OBJECT_SOURCE, OSS_METADATA_DIREC
 from cipherbucket.oss2.utils import content_md5
 from cipherbucket.reading.stream import ObjectStream
 from cipherbucket.stores.records import StoredObject
-from cipherbucket.transfers.target_file import save
+from cipherbucket.transfers.target_file import Target, save
 from cipherbucket.writing.destination import refuse_reserved
 
 _PROCESS = "x-oss-process"
@@ -137,12 +138,13 @@ def save_result(result: GetObjectResult, filename: FileName) -> GetObjectResult:
     """Write what is read to a file, which appears when all of it is good."""
     with file_named(filename, target=True), result, oss2_errors():
         path = target_path(filename)
-        if path.exists() and not path.is_file():
-            with path.open("wb") as device:  # it cannot be replaced, nor is it to be
+        if (device := open_special(path)) is not None:
+            with device:  # it cannot be replaced, nor is it to be
                 for block in result:
                     device.write(block)
         else:
-            save(result.source, path)
+            with Target(path) as target:
+                save(result.source, target)
     return result
 
 

@@ -69,9 +69,7 @@ class Download:
     begun: Incoming | None = None
 
 
-def download_file(
-    download: Download, path: str | os.PathLike[str], progress: Progress | None
-) -> None:
+def download_file(download: Download, target: Target, progress: Progress | None) -> None:
     """Fetch an object in ranges into a file, or go on where an earlier call was interrupted.
 
     Raises:
@@ -81,8 +79,7 @@ def download_file(
         StoreError: The store failed; what came so far stays, for the next call.
     """
     with ExitStack() as stack:
-        target = Target(path)
-        identity = "download", download.store.url, str(target.path)
+        identity = "download", download.store.url, target.path
         journal = open_journal(download.state, *identity)
         if journal is not None:
             stack.enter_context(journal)
@@ -93,14 +90,14 @@ def download_file(
             os.close(session.descriptor)
 
 
-def forget_download(store: Store, path: str | os.PathLike[str], state: Path) -> None:
+def forget_download(store: Store, target: Target, state: Path) -> None:
     """Remove what an interrupted call left of a download that is now made at once."""
-    target = Target(path)
-    journal = Journal.existing(state, "download", store.url, str(target.path))
+    journal = Journal.existing(state, "download", store.url, target.path)
     if journal is not None:
         with journal:
             if (temporary := _temporary(journal)) is not None:
-                target.temporary.with_name(temporary).unlink(missing_ok=True)
+                target.temporary = temporary
+                target.discard()
             journal.remove()
 
 
@@ -276,7 +273,7 @@ def _appeared(
     """Look whether an earlier call was interrupted when the file had just appeared."""
     if len(finished) < plan.count:
         return None
-    descriptor = os.open(target.path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = target.open_present()
     session = _Session(download, target, descriptor, journal, plan, finished, appeared=True)
     size = os.fstat(descriptor).st_size
     if size == plan.data_size and all(map(session.has_range, range(1, plan.count + 1))):
@@ -301,7 +298,7 @@ def _begun(download: Download, target: Target, journal: Journal | None) -> _Sess
 def _first_line(download: Download, target: Target, plan: PartPlan) -> dict[str, Any]:
     return {
         **_download_key(download, target),
-        "temporary": target.temporary.name,
+        "temporary": target.temporary,
         "part_size": plan.part_size,
         "object": _identity(download.info),
     }
@@ -312,7 +309,7 @@ def _download_key(download: Download, target: Target) -> dict[str, str]:
         "kind": "download",
         "store": download.store.url,
         "name": download.info.name,
-        "file": str(target.path),
+        "file": target.path,
     }
 
 
@@ -329,7 +326,7 @@ def _resumed(download: Download, target: Target, journal: Journal | None) -> _Se
     temporary = _temporary(journal)
     if temporary is None:
         return None
-    fresh, target.temporary = target.temporary, target.temporary.with_name(temporary)
+    fresh, target.temporary = target.temporary, temporary
     try:
         session = _reopened(download, target, journal) if journal.lines else None
     except (OSError, KeyError, ValueError, TypeError) as error:

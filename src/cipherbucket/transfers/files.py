@@ -34,7 +34,7 @@ from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.transfers.download import Download, download_file, forget_download
 from cipherbucket.transfers.state import state_folder, state_or_none
-from cipherbucket.transfers.target_file import save
+from cipherbucket.transfers.target_file import Target, save
 from cipherbucket.transfers.upload import forget_upload, upload_file
 from cipherbucket.transfers.upload_session import Upload
 from cipherbucket.workers.progress import Progress
@@ -135,9 +135,20 @@ def download(
     path: str | os.PathLike[str],
     options: TransferOptions,
     version_id: str | None,
+    mode: int | None,
 ) -> ObjectInfo:
     """Fetch an object, decrypt it and write it to a file; see `Bucket.download`."""
-    local_path(path)
+    with Target(path, mode) as target:
+        return _download(access, reading, target, options, version_id)
+
+
+def _download(
+    access: Access,
+    reading: Reading,
+    target: Target,
+    options: TransferOptions,
+    version_id: str | None,
+) -> ObjectInfo:
     store, name = access.store, reading.name
     fetch = fetch_from(store, name, None, version_id)
     # As much as a range has: all of a small object, and of a large one what is needed first.
@@ -146,8 +157,8 @@ def download(
     with incoming, named(name):
         if info.size <= options.most_in_one_request or reading.footer_recipients:
             with _whole(store, incoming, info, cipher, options.progress) as stream:
-                save(stream, path, RateLimit(options.limit_rate))
-            _forget(partial(forget_download, store, path), options.state)
+                save(stream, target, RateLimit(options.limit_rate))
+            _forget(partial(forget_download, store, target), options.state)
             return info
         if isinstance(cipher, Sealed) and info.size > LARGE_CLAIM:
             # Before room is made on the disk: a size is a claim until the end was opened.
@@ -164,7 +175,7 @@ def download(
             state=_state(options.state),
             begun=incoming,
         )
-        download_file(task, path, options.progress)
+        download_file(task, target, options.progress)
         return info
 
 

@@ -72,16 +72,27 @@ def test_every_size_comes_and_goes_on(scene: Scene, size: int, part_size: int | 
         scene.assert_downloaded(plain)
 
 
-def test_a_downloaded_file_is_the_owners_and_a_replaced_one_keeps_its_mode(scene: Scene) -> None:
-    before = os.umask(0)
+@pytest.mark.parametrize("umask", [0, 0o022, 0o027, 0o077])
+def test_a_new_file_follows_the_umask_and_a_replaced_one_keeps_its_mode(
+    scene: Scene, umask: int
+) -> None:
+    before = os.umask(umask)
     try:
+        scene.wire.at = lambda _: _assert_private(scene.folder)
         scene.download()
-        assert scene.out.stat().st_mode & 0o777 == 0o600
-        scene.out.chmod(0o640)
+        assert scene.out.stat().st_mode & 0o777 == 0o666 & ~umask
+        scene.out.chmod(0o751)
         scene.download()
-        assert scene.out.stat().st_mode & 0o777 == 0o640
+        assert scene.out.stat().st_mode & 0o777 == 0o751
+        scene.download(mode=0o604)
+        assert scene.out.stat().st_mode & 0o777 == 0o604
     finally:
         os.umask(before)
+
+
+def _assert_private(folder: Path) -> None:
+    for path in folder.glob(".cipherbucket-*.part"):
+        assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_link_is_followed_and_stays_one(scene: Scene) -> None:

@@ -84,6 +84,8 @@ def cp(
         raise cb.UsageError("--size is for what comes from stdin", hint="leave it away")
     if access.as_name is not None and (recursive or not down):
         raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
+    if options.mode is not None and (up or target == PIPE):
+        raise cb.UsageError("--mode is for files that are written", hint="leave it away")
     how = TreeCopy if recursive else ObjectCopy
     copying = how(access, writing, options)
     if up and down:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import click
@@ -108,6 +108,8 @@ def sync(
     """
     if access.as_name is not None:
         raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
+    if options.mode is not None and is_url(target):
+        raise cb.UsageError("--mode is for files that are written", hint="leave it away")
     tally = Tally()
     with ExitStack() as stack:
         if is_url(source) and is_url(target):
@@ -117,7 +119,7 @@ def sync(
             direction = UploadSync(Path(source), objects, writing, tally)
         else:
             objects = _objects_of(stack, source, Path(target), access, checksum)
-            direction = DownloadSync(objects, Path(target), tally)
+            direction = stack.enter_context(closing(DownloadSync(objects, Path(target), tally)))
         try:
             Sync(direction, Globs.given(), tally, options, delete, dry_run).carry_out()
         except cb.CipherbucketError:

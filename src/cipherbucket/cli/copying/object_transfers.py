@@ -12,8 +12,8 @@ from typing import BinaryIO
 import cipherbucket as cb
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.options.access import ReadArguments
-from cipherbucket.cli.options.parsing import is_special
 from cipherbucket.cli.options.writing import WriteOptions
+from cipherbucket.folders import Place, open_special
 
 
 def upload(
@@ -38,11 +38,11 @@ def upload(
 
 
 def download(
-    bucket: cb.Bucket, name: str, path: Path, reading: ReadArguments, limits: SharedLimits
+    bucket: cb.Bucket, name: str, path: Path | Place, reading: ReadArguments, limits: SharedLimits
 ) -> cb.ObjectInfo:
-    """Decrypt an object into a file, a device or a pipe."""
-    if is_special(path):
-        with path.open("wb") as file:
+    """Decrypt an object into a file; into a device or a pipe, too, if the user named it."""
+    if isinstance(path, Path) and (file := open_special(path)) is not None:
+        with file:
             return stream(bucket, name, file, reading, limits)
     with limits.running(name, in_parts=True) as progress:
         return bucket.download(
@@ -50,6 +50,7 @@ def download(
             path,
             **reading,
             **limits.options.transfer_arguments,
+            mode=limits.options.mode,
             progress=progress,
         )
 

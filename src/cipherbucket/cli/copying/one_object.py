@@ -22,6 +22,7 @@ from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.parsing import descriptor_of, split_object_url
 from cipherbucket.cli.options.writing import WriteOptions
+from cipherbucket.folders import Place
 
 PIPE = "-"
 
@@ -73,8 +74,6 @@ class ObjectCopy:
             if path.is_dir() or target.endswith("/"):
                 path /= safe_parts(name.rpartition("/")[2])[0]
             refuse_present(path, self.writing)
-            if path.is_symlink():  # what it leads to is meant
-                path = path.resolve()
             with self._limits(bucket, name) as limits:
                 object_transfers.download(bucket, name, path, reading, limits)
         return 0
@@ -100,13 +99,13 @@ class ObjectCopy:
         return shared_limits(self.options, partial(is_abandoned, bucket.url, name), shown=shown)
 
 
-def refuse_present(path: Path, writing: WriteOptions) -> None:
+def refuse_present(path: Path | Place, writing: WriteOptions) -> None:
     """Refuse to replace a file where that was not wanted.
 
     Raises:
         PreconditionFailedError: There is one.
     """
-    if writing.if_absent and (path.exists() or path.is_symlink()):
+    if writing.if_absent and os.path.lexists(path):
         raise cb.PreconditionFailedError(f"{path} is there already")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from cipherbucket.cli.copying.local_files import files_below
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.tally import Tally
-from cipherbucket.cli.copying.target_folder import TargetFolder
+from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
 from cipherbucket.cli.options.access import SEALED, ReadArguments
 from cipherbucket.cli.options.writing import WriteOptions
 
@@ -169,18 +168,19 @@ class DownloadSync:
     def copy(self, source: Item, limits: SharedLimits) -> int:
         """Download, and give the file the object's time."""
         objects, name = self.objects, self.objects.prefix + source.relative
-        with self._target.claimed(source.relative) as path:
-            info = object_transfers.download(objects.bucket, name, path, objects.reading, limits)
-            modified = nanoseconds(info.modified)
-            os.utime(path, ns=(modified, modified), follow_symlinks=False)
-            self._target.remember(path)
+        with self._target.claimed(source.relative) as place:
+            info = object_transfers.download(objects.bucket, name, place, objects.reading, limits)
+            set_time(place, nanoseconds(info.modified))
+            self._target.remember(place)
         return info.size
 
     def delete(self, relative: str) -> None:
         """Delete a file, unless it was just written under a name that is the same to the disk."""
-        path = self.folder / relative
-        if not self._target.has_written(path):
-            path.unlink()
+        self._target.delete(relative)
+
+    def close(self) -> None:
+        """Close the folder."""
+        self._target.close()
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 Rule: names come from a hostile store. One becomes a file only if every part of it is an ordinary
 name, and only below the target folder: no link in that folder is followed, and nothing but a
-regular file is ever replaced. Two names that are one to the file system never become one file,
-also not when they are on their way at once.
+regular file is ever replaced or deleted. The folders are held open meanwhile, so that this is true
+also of links that another user makes in the middle of it. Two names that are one to the file system
+never become one file, also not when they are on their way at once.
 """
 
 from __future__ import annotations
@@ -15,29 +16,36 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import cipherbucket as cb
+from cipherbucket.folders import Folder, Place, open_folder
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class TargetFolder:
-    """A folder that objects of a hostile store are written below.
+    """A folder that objects of a hostile store are written below; a context manager.
 
     Args:
-        folder: Made when the first object comes.
+        folder: As the user named it; made when the first object comes, and held open from then on.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._path = folder
+        self._folder: Folder | None = None
+        self._opening = threading.Lock()
         self._written: dict[int, str] = {}
         self._claims = threading.Condition()
         self._claimed: set[str] = set()
 
     @contextmanager
-    def claimed(self, relative: str) -> Iterator[Path]:
-        """Give the path for a name, as `place` does, and keep names away that could be the same.
+    def claimed(self, relative: str) -> Iterator[Place]:
+        """Give the place for a name, and keep names away that could be the same.
 
         Raises:
-            UsageError, OSError: As `place`.
+            UsageError: The name would leave the folder, or something is in its way.
+            OSError: A folder cannot be made.
         """
         folded = _folded(relative)
         with self._claims:
@@ -45,53 +53,70 @@ class TargetFolder:
                 self._claims.wait()
             self._claimed.add(folded)
         try:
-            yield self.place(relative)
+            with self._placed(relative) as place:
+                yield place
         finally:
             with self._claims:
                 self._claimed.discard(folded)
                 self._claims.notify_all()
 
-    def place(self, relative: str) -> Path:
-        """Find the path for a name, and make the folders that lead to it.
+    @contextmanager
+    def _placed(self, relative: str) -> Iterator[Place]:
+        *folders, last = safe_parts(relative)
+        with self._opened(make=True).below(folders, make=True) as folder:
+            place = Place(folder, last)
+            status = place.status()
+            if status is not None and not stat.S_ISREG(status.st_mode):
+                raise cb.UsageError(f"{place} is no file and is not replaced")
+            if status is not None and self._was_written(status):
+                raise cb.UsageError(
+                    f"{place} was just written for another object, whose name is the same to this"
+                    " file system",
+                    hint="copy it by itself to another name",
+                )
+            yield place
+
+    def remember(self, place: Place) -> None:
+        """Remember what was written, since file systems take names for one that stores do not."""
+        status = place.status()
+        if status is not None:
+            with self._claims:
+                self._written[_identity(status)] = str(place)
+
+    def delete(self, relative: str) -> None:
+        """Delete a file, unless it was just written under a name that is the same to the disk.
 
         Raises:
-            UsageError: The name would leave the folder, or something is in its way.
-            OSError: A folder cannot be made.
+            UsageError: It is no regular file, or a link is on the way to it.
+            OSError: It is gone, or cannot be deleted.
         """
-        *folders, last = safe_parts(relative)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        current = self._folder
-        for part in folders:
-            current /= part
-            if current.is_symlink():
-                raise cb.UsageError(f"{current} is a link and is not followed")
-            current.mkdir(exist_ok=True)
-        path = current / last
-        status = _status(path)
-        if status is None:
-            return path
-        if not stat.S_ISREG(status.st_mode):
-            raise cb.UsageError(f"{path} is no file and is not replaced")
-        if self._is_ours(status):
-            raise cb.UsageError(
-                f"{path} was just written for another object, whose name is the same to this"
-                " file system",
-                hint="copy it by itself to another name",
-            )
-        return path
+        *folders, last = relative.split("/")
+        with self._opened().below(folders) as folder:
+            status = folder.status(last)
+            if status is not None and not stat.S_ISREG(status.st_mode):
+                raise cb.UsageError(f"{Place(folder, last)} is no file and is not deleted")
+            if status is None or not self._was_written(status):
+                os.unlink(last, dir_fd=folder.descriptor)
 
-    def remember(self, path: Path) -> None:
-        """Remember what was written, since file systems take names for one that stores do not."""
-        identity = _identity(path.lstat())
-        with self._claims:
-            self._written[identity] = str(path)
+    def close(self) -> None:
+        """Close the folder."""
+        with self._opening:
+            if self._folder is not None:
+                self._folder.close()
 
-    def has_written(self, path: Path) -> bool:
-        """Return whether this very file was written here, perhaps under a name like it."""
-        status = _status(path)
-        return status is not None and self._is_ours(status)
+    def __enter__(self) -> Self:
+        return self
 
-    def _is_ours(self, status: os.stat_result) -> bool:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _opened(self, *, make: bool = False) -> Folder:
+        with self._opening:
+            if self._folder is None:
+                self._folder = open_folder(self._path, make=make)
+            return self._folder
+
+    def _was_written(self, status: os.stat_result) -> bool:
         """Return whether a file is one that was written here and is where it was written still.
 
         When another process replaces what was written, the number of its file is free for any.
@@ -126,6 +151,23 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def set_time(place: Place, modified: int) -> None:
+    """Give a file that was written its time, in nanoseconds since 1970.
+
+    Raises:
+        UsageError: Somebody put another file there meanwhile.
+        OSError: It is gone, or cannot be opened.
+    """
+    descriptor = os.open(place.name, _OPEN, dir_fd=place.folder.descriptor)
+    try:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid() or status.st_nlink != 1:
+            raise cb.UsageError(f"{place} was replaced meanwhile")
+        os.utime(descriptor, ns=(modified, modified))
+    finally:
+        os.close(descriptor)
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -63,10 +63,12 @@ class TreeCopy:
     def download(self, url: str, target: str) -> int:
         """Read the objects below a prefix into files."""
         store_url, prefix = split_tree_url(url)
-        folder = TargetFolder(Path(target))
         if Path(target).exists() and not Path(target).is_dir():
             raise cb.UsageError(f"{target} is no folder", hint="leave -r away to copy one object")
-        with self.access.at(store_url, prefix).open(store_url) as bucket:
+        with (
+            self.access.at(store_url, prefix).open(store_url) as bucket,
+            TargetFolder(Path(target)) as folder,
+        ):
             refuse_missing(bucket, prefix)
             reading = self.access.reading
             is_left = partial(_is_abandoned_below, bucket.url, prefix)
@@ -80,13 +82,13 @@ class TreeCopy:
                         return
                     with (
                         self.tally.attempt(entry.name),
-                        folder.claimed(relative) as path,
+                        folder.claimed(relative) as place,
                         limits.lane(entry.size),
                     ):
-                        refuse_present(path, self.writing)
-                        info = object_transfers.download(bucket, entry.name, path, reading, limits)
+                        refuse_present(place, self.writing)
+                        info = object_transfers.download(bucket, entry.name, place, reading, limits)
                         self.tally.add(info.size)
-                        folder.remember(path)
+                        folder.remember(place)
 
                 self._do_all(bucket.list(prefix), download_one, limits)
         return self.tally.report(quiet=self.options.quiet)

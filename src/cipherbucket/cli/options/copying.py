@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.parsing import byte_size
+from cipherbucket.cli.options.parsing import byte_size, file_mode
 from cipherbucket.cli.options.passes import rate_option, workers_option
 
 LARGE = 16 << 20
@@ -38,6 +38,7 @@ class CopyOptions:
         resume: Whether what was interrupted goes on.
         quiet: Nothing is shown.
         progress: A line is written every few seconds where there is no terminal.
+        mode: Permissions of the files that are written; None for the usual.
     """
 
     workers: int | None = None
@@ -46,6 +47,7 @@ class CopyOptions:
     resume: bool = True
     quiet: bool = False
     progress: bool = False
+    mode: int | None = None
 
     @property
     def transfer_arguments(self) -> TransferArguments:
@@ -80,6 +82,13 @@ _OPTIONS = (
         help="Bytes of a part of a large file: 32M. Default: 16M, or more for very large files.",
     ),
     click.option(
+        "--mode",
+        metavar="MODE",
+        callback=file_mode,
+        help="Permissions of the files that are written, in octal: 640. Default: those of the file"
+        " that is replaced, if it is yours; of a new one, what the umask leaves.",
+    ),
+    click.option(
         "--progress",
         is_flag=True,
         help="Where stderr is no terminal, write a line every few seconds.",
@@ -100,6 +109,7 @@ def copy_options(function: Callable[..., Any]) -> Callable[..., Any]:
             resume=not kwargs.pop("no_resume"),
             quiet=kwargs.pop("quiet"),
             progress=kwargs.pop("progress"),
+            mode=kwargs.pop("mode"),
         )
         if options.quiet and options.progress:
             raise cb.UsageError("--quiet and --progress contradict each other")

@@ -15,6 +15,7 @@ from cipherbucket.cli.options.config import split_url
 _DESCRIPTOR = re.compile(r"/dev/stderr|/(?:dev|proc/self)/fd/([0-9]{1,9})")
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _POWERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_MODE = re.compile(r"0?[4-7][0-7]{2}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -77,6 +78,17 @@ def byte_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     if size < 1:
         raise click.BadParameter("write a number of bytes, such as 500K, 10M or 1.5G", ctx, param)
     return size
+
+
+def file_mode(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Parse ``640`` or ``0640``, in octal; click calls it."""
+    if value is None:
+        return None
+    if _MODE.fullmatch(value) is None:
+        raise click.BadParameter(
+            "write permissions in octal, which let the owner read the file, such as 640", ctx, param
+        )
+    return int(value, 8)
 
 
 def is_url(text: str) -> bool:

@@ -1,0 +1,269 @@
+"""Folders that are held open, so that nobody can put another in their place.
+
+Rule: a path that the user names is taken as named: links on it are followed if this user or root
+made them, and another user's link is an error. A name that comes from outside leads through no link
+at all (`Folder.below`). From then on files are made, renamed and removed relative to the open
+folder: whatever takes its place under its path changes nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from cipherbucket.errors import UsageError
+from cipherbucket.ownership import is_ours, owner_name
+
+_MOST_LINKS = 40
+"""How many links a path may lead through, as on Linux (path_resolution(7))."""
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PASS = _OPEN | getattr(os, "O_PATH", 0)
+"""Opens a folder on the way: on Linux it need not be readable, as for any path."""
+_IS_LINK = {errno.ELOOP, errno.ENOTDIR}
+
+
+class Folder:
+    """An open folder; a context manager that closes it.
+
+    Attributes:
+        path: What it was called when it was opened, absolute and without links.
+        descriptor: For the ``dir_fd`` of functions in `os`; -1 when it is closed, so that a thread
+            which is late can use no other file that got its number.
+    """
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    def below(self, parts: Iterable[str], *, make: bool = False) -> Folder:
+        """Open a folder below this one, through no link.
+
+        Args:
+            parts: Names, of which none is ``..`` or has a slash.
+            make: Make those that are missing.
+
+        Raises:
+            UsageError: One of them is a link.
+            OSError: One is missing or no folder, or cannot be opened or made.
+        """
+        *passed, last = (*parts,) or (".",)
+        here, path = self.descriptor, self.path
+        opened: list[int] = []
+        try:
+            for part in passed:
+                path = _joined(path, part)
+                here = _entered(here, part, path, _PASS, make=make)
+                opened.append(here)
+            path = _joined(path, last)
+            return Folder(path, _entered(here, last, path, _OPEN, make=make))
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+
+    def status(self, name: str) -> os.stat_result | None:
+        """Return what there is under a name, without following a link; None for nothing."""
+        try:
+            return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def close(self) -> None:
+        """Close it; more than once is no harm."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Place(os.PathLike[str]):
+    """A name in an open folder, where a file is or is to be; a link of that name is not followed.
+
+    As a path it is what the file is called in messages and journals.
+    """
+
+    folder: Folder
+    name: str
+
+    def __fspath__(self) -> str:
+        """Return the path."""
+        return _joined(self.folder.path, self.name)
+
+    def __str__(self) -> str:
+        """Return the path."""
+        return self.__fspath__()
+
+    def status(self) -> os.stat_result | None:
+        """Return what is there, without following a link; None for nothing."""
+        return self.folder.status(self.name)
+
+
+def open_folder(path: str | os.PathLike[str], *, make: bool = False) -> Folder:
+    """Open a folder that the user named.
+
+    Args:
+        path: Links on it are followed if they are this user's or root's.
+        make: Make it, and the folders above it, where they are missing.
+
+    Raises:
+        UsageError: A link is another user's.
+        OSError: It is missing or no folder, or cannot be opened or made.
+    """
+    here, at, name = _walked(path, make=make)
+    try:
+        there = _joined(at, name or ".")
+        return Folder(there, _entered(here, name or ".", there, _OPEN, make=make))
+    finally:
+        os.close(here)
+
+
+def place_of(path: str | os.PathLike[str]) -> Place:
+    """Find where a file is, or is to be, that the user named; its folder is the caller's to close.
+
+    Args:
+        path: Links are followed, also the last, if they are this user's or root's.
+
+    Raises:
+        UsageError: A link is another user's, or the path names a folder by ``.`` or ``..``.
+        OSError: The folder is missing or cannot be opened.
+    """
+    here, at, name = _walked(path, make=False)
+    try:
+        if not name:
+            raise UsageError(f"{at} is a folder", hint="name a file")
+        return Place(Folder(at, os.open(".", _OPEN, dir_fd=here)), name)
+    finally:
+        os.close(here)
+
+
+def open_special(path: str | os.PathLike[str]) -> BinaryIO | None:
+    """Open the device or pipe that a path of the user leads to, to write to it.
+
+    Returns:
+        The open file, without a buffer; None if there is nothing, or a regular file or folder.
+
+    Raises:
+        UsageError: It is another user's, or a link on the path is.
+        OSError: It cannot be opened.
+    """
+    try:
+        place = place_of(path)
+    except OSError:
+        return None
+    with place.folder as folder:
+        status = place.status()
+        if status is None or stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+            return None
+        if not is_ours(status):
+            raise UsageError(
+                f"{place} belongs to {owner_name(status.st_uid)}, who would get what is written"
+            )
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = io.FileIO(os.open(place.name, flags, dir_fd=folder.descriptor), "wb")
+        opened = os.fstat(file.fileno())
+        if (status.st_dev, status.st_ino) != (opened.st_dev, opened.st_ino):
+            file.close()
+            raise UsageError(f"{place} was replaced meanwhile")
+        return file
+
+
+def _walked(path: str | os.PathLike[str], *, make: bool) -> tuple[int, str, str]:
+    """Open the folder that holds the last part of a path, which is no link now.
+
+    Returns:
+        The folder's descriptor, its path without links, and the last part; the last is empty if
+        the path itself is that folder's.
+    """
+    text = os.fspath(path)
+    at, begin = ("/", "/") if text.startswith("/") else (str(Path.cwd()), ".")
+    left = _parts_of(text)
+    links = 0
+    here = os.open(begin, _PASS)
+    try:
+        while left:
+            part = left.pop()
+            there = _joined(at, part)
+            target = None if part == ".." else _target_of(here, part, there)
+            if target is not None:
+                links += 1
+                if links > _MOST_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+                left += _parts_of(target)
+                if not target.startswith("/"):
+                    continue
+                part = there = "/"
+            elif not left and part != "..":
+                return here, at, part
+            entered = _entered(here, part, there, _PASS, make=make)
+            os.close(here)
+            here = entered
+            at = at.rpartition("/")[0] or "/" if part == ".." else there
+    except BaseException:
+        os.close(here)
+        raise
+    return here, at, ""
+
+
+def _parts_of(path: str) -> list[str]:
+    """Split a path into parts, the last first."""
+    return [part for part in reversed(path.split("/")) if part not in {"", "."}]
+
+
+def _target_of(folder: int, name: str, path: str) -> str | None:
+    """Return what a link says; None for all else.
+
+    Raises:
+        UsageError: The link is neither this user's nor root's.
+    """
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISLNK(status.st_mode):
+            return None
+        target = os.readlink(name, dir_fd=folder)
+        again = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if not is_ours(status):
+        raise UsageError(
+            f"{path} is a link that belongs to {owner_name(status.st_uid)}, and is not followed",
+            hint="name the path that it leads to, if it is meant",
+        )
+    # It was read between two looks: another link in its place meanwhile shows in the second.
+    if (status.st_ino, status.st_ctime_ns) != (again.st_ino, again.st_ctime_ns):
+        raise OSError(errno.EAGAIN, f"the link {path} was replaced meanwhile")
+    return target
+
+
+def _entered(folder: int, name: str, path: str, flags: int, *, make: bool) -> int:
+    """Open a folder in another, through no link."""
+    try:
+        try:
+            return os.open(name, flags, dir_fd=folder)
+        except FileNotFoundError:
+            if not make:
+                raise
+        with suppress(FileExistsError):  # another thread, or user, made it: what it is shows next
+            os.mkdir(name, dir_fd=folder)
+        return os.open(name, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno in _IS_LINK:
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISLNK(status.st_mode):
+                raise UsageError(f"{path} is a link and is not followed") from error
+        raise
+
+
+def _joined(path: str, name: str) -> str:
+    return path if name == "." else f"{path.removesuffix('/')}/{name}"
