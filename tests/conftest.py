@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.counts import MARKERS, SOAK, quick_selection
-from tests.support.drawn_keys import draw_keys_once
+from tests.support.drawn_keys import draw_keys_once, load_keys_once
 
 import cipherbucket as cb
 
@@ -68,6 +68,7 @@ def own_home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def drawn_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     draw_keys_once(monkeypatch)
+    load_keys_once(monkeypatch)
 
 
 @pytest.fixture(scope="session")

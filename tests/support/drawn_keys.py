@@ -1,10 +1,14 @@
-"""RSA keys that are drawn once and come again in every test, as drawing one is slow."""
+"""RSA keys that are drawn once and come again in every test, and key files that are parsed once.
+
+Drawing a key is slow, and so is parsing one, as OpenSSL tests its primes each time.
+"""
 
 from collections import Counter
 from functools import cache
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 draw_key = rsa.generate_private_key
@@ -31,3 +35,15 @@ def draw_keys_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return _drawn(key_size, made[key_size])
 
     monkeypatch.setattr(rsa, "generate_private_key", generate_private_key)
+
+
+_LOADING = {
+    name: cache(getattr(serialization, name))  # what is refused is not kept
+    for name in ("load_pem_private_key", "load_der_private_key")
+}
+
+
+def load_keys_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what loads a private key get the one that the same bytes gave before."""
+    for name, load in _LOADING.items():
+        monkeypatch.setattr(serialization, name, load)
