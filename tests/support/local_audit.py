@@ -38,9 +38,9 @@ def audit(root: Path) -> dict[str, StoredObject]:
             assert Path(files.body(stored.etag)).stat().st_size == stored.size
     etags = {stored.etag for stored in objects.values()}
     assert len(etags) == len(objects)
-    in_folders = {path.name for path in Path(files.bodies).glob("*/*")}
+    in_folders = {path.name for path in Path(files.bodies.path).glob("*/*")}
     assert in_folders == etags | {f"{etag}.json" for etag in etags}
-    assert list(Path(files.markers.folder).iterdir()) == []
+    assert files.markers.listed() == []
     assert files.part_folders() == uploads
     for path in root.rglob("*"):
         mode = stat.S_IMODE(path.stat().st_mode)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from cipherbucket.errors import MissingExtraError, StoreError, UsageError
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.local.recovery import INDEX_NAME, is_store
+from cipherbucket.stores.local.index import INDEX_NAME
+from cipherbucket.stores.local.recovery import is_store
 from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.oss.settings import OssSettings

@@ -2,7 +2,8 @@
 
 Rule: a body is written once, under a random id that no other body ever has, and never changed. The
 sidecar beside it repeats what the index says of the object. What is written is synced before the
-index speaks of it. Whoever writes either holds the marker of the id.
+index speaks of it. Whoever writes either holds the marker of the id. An id becomes part of a path
+only if it is one; see `folders` for what is opened.
 
 ::
 
@@ -13,118 +14,164 @@ index speaks of it. Whoever writes either holds the marker of the id.
     uploads/<upload id>/<32 hex>    a part of an unfinished upload
 """
 
-# Path objects would cost more than the system calls that they wrap:
-# ruff: noqa: PTH102, PTH104, PTH108, PTH118, PTH123, PTH208
-
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
-import shutil
-import sys
+import stat
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from types import MappingProxyType
 
 from cipherbucket.stores.bodies import Buffer
-from cipherbucket.stores.checks import check_metadata, check_name
+from cipherbucket.stores.local.folders import Folder, OddFileError
 from cipherbucket.stores.local.locks import ID, Markers
+from cipherbucket.stores.local.rows import object_in_sidecar
 from cipherbucket.stores.records import StoredObject
 
 SIDECAR_VERSION = 1
+MAX_SIDECAR = 1 << 20
+"""Most bytes of a sidecar that are read."""
 _SHARDS = tuple(f"{number:02x}" for number in range(256))
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-_COPY_BLOCK = 1 << 20
 _CANNOT_LINK = {errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
-_CANNOT_COPY_INSIDE = {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM}
 
 
 class Files:
-    """The folders of one directory store."""
+    """The folders of one directory store.
 
-    def __init__(self, root: Path) -> None:
-        self.bodies = os.path.join(root, "bodies")
-        self.markers = Markers(os.path.join(root, "staging"))
-        self.uploads = os.path.join(root, "uploads")
+    Args:
+        root: The store's folder.
+        owner: Whose it is, where that is a stranger: a body with a second name counts only if it
+            is the owner's. Whoever can make a link to a file must not be able to have it read.
+    """
+
+    def __init__(self, root: Path | Folder, owner: int | None = None) -> None:
+        self.root = root if isinstance(root, Folder) else Folder(root)
+        self.bodies = Folder("bodies", self.root)
+        self.staging = Folder("staging", self.root)
+        self.uploads = Folder("uploads", self.root)
+        self.markers = Markers(self.staging)
+        self._owner = owner
+
+    def close(self) -> None:
+        """Close the descriptors. Bodies that are being read stay open."""
+        for folder in (self.bodies, self.staging, self.uploads, self.root):
+            folder.close()
 
     def create(self) -> None:
         """Make the folders that are missing, and make them last."""
-        for folder in (self.bodies, self.markers.folder, self.uploads):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(folder, 0o700)
+        for folder in (self.bodies, self.staging, self.uploads):
+            folder.create()
         for shard in _SHARDS:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(os.path.join(self.bodies, shard), 0o700)
-        sync_folder(self.bodies)
+                os.mkdir(shard, 0o700, dir_fd=self.bodies.fd)
+        self.bodies.sync()
 
     def complete(self) -> bool:
-        """Say whether all folders are there; copying tools leave out empty ones."""
-        folders = (self.bodies, self.markers.folder, self.uploads)
-        return all(map(os.path.isdir, folders)) and len(os.listdir(self.bodies)) >= len(_SHARDS)
+        """Say whether all folders are there; copying tools leave out empty ones.
+
+        Raises:
+            OddFileError: One is no folder.
+        """
+        try:
+            for folder in (self.staging, self.uploads):
+                folder.fd  # noqa: B018  opens it
+        except FileNotFoundError:
+            return False
+        return len(self.bodies.names()) >= len(_SHARDS)
 
     def bodies_present(self) -> Iterator[str]:
         """Find the ids that have a body or a sidecar, in no order; each may come twice."""
         for shard in _SHARDS:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                for name in os.listdir(os.path.join(self.bodies, shard)):
-                    etag = name.removesuffix(".json")
-                    if ID.fullmatch(etag) and etag.startswith(shard):
-                        yield etag
+            try:
+                with self.bodies.folder(shard) as folder:
+                    names = folder.names()
+            except (FileNotFoundError, OddFileError):
+                continue
+            for name in names:
+                etag = name.removesuffix(".json")
+                if ID.fullmatch(etag) and etag.startswith(shard):
+                    yield etag
 
-    def shard(self, etag: str) -> str:
-        """Return the folder that a body and its sidecar lie in."""
-        return f"{self.bodies}/{etag[:2]}"
+    def shard(self, etag: str) -> Folder:
+        """Return the folder that a body and its sidecar lie in. Close it."""
+        if not ID.fullmatch(etag):
+            raise ValueError(f"{etag!r} is no id")
+        return self.bodies.folder(etag[:2])
 
     def body(self, etag: str) -> str:
-        """Return the path of a body."""
-        return f"{self.bodies}/{etag[:2]}/{etag}"
+        """Return the path of a body, to show it."""
+        return f"{self.bodies.path}/{etag[:2]}/{etag}"
 
     def sidecar(self, etag: str) -> str:
-        """Return the path of the file beside a body."""
-        return f"{self.bodies}/{etag[:2]}/{etag}.json"
+        """Return the path of the file beside a body, to show it."""
+        return f"{self.body(etag)}.json"
 
     def create_parts(self, upload_id: str) -> None:
         """Make the folder of an upload's parts and make it last."""
-        os.mkdir(self.parts(upload_id), 0o700)
-        sync_folder(self.uploads)
+        os.mkdir(_checked(upload_id), 0o700, dir_fd=self.uploads.fd)
+        self.uploads.sync()
 
-    def parts(self, upload_id: str) -> str:
-        """Return the folder of an upload's parts."""
-        return f"{self.uploads}/{upload_id}"
-
-    def part(self, upload_id: str, etag: str) -> str:
-        """Return the path of a part."""
-        return f"{self.uploads}/{upload_id}/{etag}"
+    def parts(self, upload_id: str) -> Folder:
+        """Return the folder of an upload's parts. Close it."""
+        return self.uploads.folder(_checked(upload_id))
 
     def open_body(self, etag: str) -> FileIO:
         """Open a body without any buffer between the file and the reader's.
 
         Raises:
             FileNotFoundError: It has been removed.
+            OddFileError: It is no regular file, or it may be somebody else's file.
         """
-        return FileIO(self.body(etag), "r")
+        with self.shard(etag) as shard:
+            fd = shard.open_file(etag)
+            if self._owner is not None:
+                status = os.fstat(fd)
+                if status.st_nlink > 1 and status.st_uid != self._owner:
+                    os.close(fd)
+                    raise OddFileError(self.body(etag), "file of the store's owner alone")
+        return FileIO(fd, "r")
+
+    def body_size(self, etag: str) -> int | None:
+        """Return how long a body is, or None where there is none."""
+        try:
+            with self.shard(etag) as shard:
+                status = shard.status(etag)
+        except (FileNotFoundError, OddFileError):
+            return None
+        return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
     def save_body(self, etag: str, blocks: Iterable[Buffer]) -> None:
         """Write a body and make its bytes last; its name lasts with its sidecar."""
-        write_file(self.body(etag), blocks)
+        with self.shard(etag) as shard:
+            shard.write_file(etag, blocks)
 
     def link_body(self, etag: str, new: str) -> None:
         """Give a body a second id; bodies never change, so the two may share their bytes.
 
         Raises:
             FileNotFoundError: It has been removed.
+            OddFileError: It is no regular file.
         """
-        try:
-            os.link(self.body(etag), self.body(new))
-        except OSError as error:
-            if error.errno not in _CANNOT_LINK:  # no links here, or no more for this file
-                raise
-            join_files(self.body(new), [self.body(etag)])
+        with self.shard(etag) as shard, self.shard(new) as target:
+            os.close(shard.open_file(etag))  # a link is not given a second name
+            try:
+                shard.link(etag, target, new)
+            except OSError as error:
+                if error.errno not in _CANNOT_LINK:  # no links here, or no more for this file
+                    raise
+                target.join_files(new, shard, [etag])
+
+    def join_parts(self, upload_id: str, parts: Iterable[str], new: str) -> int:
+        """Write a body of parts, and return its size in bytes.
+
+        Raises:
+            FileNotFoundError: The upload or one of them has been removed.
+        """
+        with self.parts(upload_id) as folder, self.shard(new) as shard:
+            return shard.join_files(new, folder, map(_checked, parts))
 
     def save_sidecar(self, stored: StoredObject, *, replace: bool = False) -> None:
         """Write the file beside a body and make it, and the names in the folder, last.
@@ -133,125 +180,73 @@ class Files:
             stored: What it shall say.
             replace: There is one already: replace it in one step.
         """
-        path = self.sidecar(stored.etag)
-        if replace:
-            self.remove_unfinished_sidecar(stored.etag)  # of a process that died
-            write_file(f"{path}.new", (_sidecar_text(stored),))
-            os.rename(f"{path}.new", path)
-        else:
-            write_file(path, (_sidecar_text(stored),))
-        sync_folder(self.shard(stored.etag))
+        name = f"{stored.etag}.json"
+        with self.shard(stored.etag) as shard:
+            if replace:
+                shard.unlink(f"{name}.new")  # of a process that died
+                shard.write_file(f"{name}.new", (_sidecar_text(stored),))
+                shard.rename(f"{name}.new", name)
+            else:
+                shard.write_file(name, (_sidecar_text(stored),))
+            shard.sync()
 
     def load_sidecar(self, etag: str) -> StoredObject:
         """Read the file beside a body.
 
         Raises:
             FileNotFoundError: There is none.
-            ValueError: It cannot be understood.
+            ValueError: It cannot be understood, or is no regular file.
         """
-        with open(self.sidecar(etag), "rb") as file:
-            return _parse_sidecar(file.read(), etag)
+        with self.shard(etag) as shard:
+            try:
+                text = shard.read_file(f"{etag}.json", MAX_SIDECAR)
+            except OddFileError as error:
+                raise ValueError(str(error)) from error
+        return _parse_sidecar(text, etag)
 
     def remove_unfinished_sidecar(self, etag: str) -> None:
         """Remove what a process left that died replacing a sidecar."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{self.sidecar(etag)}.new")
+        with self.shard(etag) as shard:
+            shard.unlink(f"{etag}.json.new")
 
     def remove(self, etag: str) -> None:
         """Remove a body and what lies beside it, as far as it is there.
 
         The body goes first: a sidecar alone brings nothing back to life.
         """
-        for path in (self.body(etag), f"{self.sidecar(etag)}.new", self.sidecar(etag)):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+        with contextlib.suppress(FileNotFoundError), self.shard(etag) as shard:
+            for name in (etag, f"{etag}.json.new", f"{etag}.json"):
+                shard.unlink(name)
 
     def part_folders(self) -> set[str]:
         """List the uploads that have a folder."""
-        return set(os.listdir(self.uploads))
+        return {name for name in self.uploads.names() if ID.fullmatch(name)}
+
+    def save_part(self, upload_id: str, etag: str, blocks: Iterable[Buffer]) -> None:
+        """Write a part and make it last.
+
+        Raises:
+            FileNotFoundError: The upload has been removed.
+        """
+        with self.parts(upload_id) as folder:
+            folder.write_file(_checked(etag), blocks)
+            folder.sync()
 
     def remove_part(self, upload_id: str, etag: str) -> None:
         """Remove a part; where that fails, it goes with the upload's folder."""
-        with contextlib.suppress(OSError):
-            os.unlink(self.part(upload_id, etag))
+        with contextlib.suppress(OSError), self.parts(upload_id) as folder:
+            folder.unlink(_checked(etag))
 
     def remove_parts(self, upload_id: str) -> None:
         """Remove the parts of an upload that has ended."""
-        shutil.rmtree(self.parts(upload_id), ignore_errors=True)
+        self.uploads.remove(_checked(upload_id))
 
 
-def write_file(path: str, blocks: Iterable[Buffer]) -> None:
-    """Write a file that is not there yet and make it last; block by block as they come.
-
-    Raises:
-        FileExistsError: It is there.
-    """
-    fd = os.open(path, _NEW_FILE, 0o600)
-    try:
-        for block in blocks:
-            written = os.write(fd, block)
-            while written < len(block):  # a full disk, or more than the 2 GiB of one call
-                written += os.write(fd, memoryview(block)[written:])
-        sync(fd)
-    finally:
-        os.close(fd)
-
-
-def join_files(path: str, pieces: Iterable[str]) -> int:
-    """Write a file of the bytes of others, end to end, inside the kernel where it can.
-
-    Returns:
-        Its size in bytes.
-
-    Raises:
-        FileNotFoundError: One of them is not there.
-    """
-    fd = os.open(path, _NEW_FILE, 0o600)
-    try:
-        for piece in pieces:
-            source = os.open(piece, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                _append(fd, source)
-            finally:
-                os.close(source)
-        sync(fd)
-        return os.fstat(fd).st_size
-    finally:
-        os.close(fd)
-
-
-def sync(fd: int) -> None:
-    """Return when the file is on the disk."""
-    if sys.platform == "darwin":  # fsync there leaves the bytes in the drive's cache
-        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(fd)
-
-
-def sync_folder(path: str | Path) -> None:
-    """Return when the names in a folder are on the disk."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sync(fd)
-    finally:
-        os.close(fd)
-
-
-def _append(target: int, source: int) -> None:
-    if sys.platform == "linux":
-        try:
-            while os.copy_file_range(source, target, 1 << 30):
-                pass
-        except OSError as error:
-            if error.errno not in _CANNOT_COPY_INSIDE:
-                raise
-        else:
-            return
-    buffer = memoryview(bytearray(_COPY_BLOCK))  # both files stand where the kernel stopped
-    while count := os.readv(source, [buffer]):
-        written = 0
-        while written < count:
-            written += os.write(target, buffer[written:count])
+def _checked(id_: str) -> str:
+    """Return what becomes part of a path, if it is an id."""
+    if not ID.fullmatch(id_):
+        raise ValueError(f"{id_!r} is no id")
+    return id_
 
 
 def _sidecar_text(stored: StoredObject) -> bytes:
@@ -275,19 +270,6 @@ def _parse_sidecar(text: bytes, etag: str) -> StoredObject:
         held = json.loads(text)
         if held["version"] != SIDECAR_VERSION or held["etag"] != etag:
             raise ValueError("it is of another version or of another body")
-        stored = StoredObject(
-            name=held["name"],
-            size=held["size"],
-            etag=etag,
-            modified=datetime.fromisoformat(held["modified"]).astimezone(UTC),
-            crc64=int(held["crc64"], 16),
-            metadata=MappingProxyType(dict(held["metadata"])),
-            headers=MappingProxyType(dict(held["headers"])),
-        )
-        check_name(stored.name)
-        check_metadata(stored.metadata, stored.headers, stored.name)
-        if type(stored.size) is not int or stored.size < 0:
-            raise ValueError("its size is no size")
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        return object_in_sidecar(held)
+    except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a sidecar: {error!r}") from error
-    return stored

@@ -6,81 +6,60 @@ One connection a process, behind a lock. SQLite must not be carried across a for
 closed there, and a connection that the child opens while the parent's is open would share its
 file locks in name only; therefore the connection is closed right before every fork and opened
 again, on either side, by the next use.
+
+What SQLite would do with the files beside an index is checked before it opens them: it would
+follow links, wait for pipes, and delete the file that a rollback journal names.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sqlite3
+import stat
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
-from cipherbucket.stores.records import Entry, StoredObject
+from cipherbucket.stores.local.folders import Folder, OddFileError
+from cipherbucket.stores.local.tables import (
+    APPLICATION_ID,
+    REPAIR_HINT,
+    SCHEMA,
+    SCHEMA_VERSION,
+    check_schema,
+    find_object,
+)
+from cipherbucket.stores.records import StoredObject
 
-APPLICATION_ID = 0x63627374
-"""``cbst``: sets an index apart from any other SQLite database."""
-SCHEMA_VERSION = 1
+INDEX_NAME = "index.sqlite"
+BESIDE = ("-wal", "-shm", "-journal")
+"""How the names of SQLite's files beside an index end."""
 BUSY_SECONDS = 60.0
 """How long to wait for other processes that write, in seconds."""
-REPAIR_HINT = "rebuild the index from the files beside the bodies: cipherbucket repair --index "
-
-_SCHEMA = """
-CREATE TABLE objects (
-    name BLOB PRIMARY KEY,
-    etag TEXT NOT NULL UNIQUE,  -- also the name of the body file
-    size INTEGER NOT NULL,
-    modified TEXT NOT NULL,
-    crc64 TEXT NOT NULL,        -- hexadecimal: SQLite has no unsigned 64-bit integers
-    metadata TEXT NOT NULL,
-    headers TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE garbage (etag TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE uploads (
-    id TEXT PRIMARY KEY,
-    name BLOB NOT NULL,
-    started TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    headers TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE parts (
-    upload TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    etag TEXT NOT NULL,
-    crc64 TEXT NOT NULL,
-    PRIMARY KEY (upload, number)
-) WITHOUT ROWID;
-"""
-_SELECT = "SELECT name, size, etag, modified, crc64, metadata, headers FROM objects"
-_REPLACE = """
-REPLACE INTO objects (name, size, etag, modified, crc64, metadata, headers)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
-
-
-class UnknownVersionError(StoreError):
-    """The index is of a version that this cipherbucket does not know."""
+MAX_VALUE = 1 << 20
+"""Longest row, and longest value, that is read from an index or written to it, in bytes."""
+_JOURNAL_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
+"""How a rollback journal ends that names another file (SQLite, "pager.c", readSuperJournal)."""
 
 
 class Index:
     """One process's way to the index; its methods may be called from several threads.
 
     Args:
-        path: The database, which must exist (see `create_index`).
+        root: The store's folder, in which the database must exist (see `create_index`).
+        connect: Opens the database to read only, if it is not to be written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._uri = f"{path.as_uri()}?mode=rw"  # never makes a database where one is missing
+    def __init__(
+        self, root: Folder, connect: Callable[[Folder], sqlite3.Connection] | None = None
+    ) -> None:
+        self._root = root
+        self._connect = connect or connect_to_write
         self._db: sqlite3.Connection | None = None
         self._closed = False
         self.lock = threading.Lock()
@@ -135,13 +114,7 @@ class Index:
         if self._closed:
             raise UsageError("this store has been closed")
         if self._db is None:
-            db = _connect(self._uri)
-            try:
-                _check_schema(db, self._path)
-            except BaseException:
-                db.close()
-                raise
-            self._db = db
+            self._db = self._connect(self._root)
         return self._db
 
 
@@ -180,8 +153,8 @@ def create_index(path: Path, fill: Callable[[sqlite3.Connection], None] | None =
     new = path.with_name(f"{path.name}.new-{secrets.token_hex(8)}")
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
-        with closing(_connect(f"{new.as_uri()}?mode=rw")) as db:
-            db.executescript(_SCHEMA)
+        with closing(connect(new)) as db:
+            db.executescript(SCHEMA)
             db.execute(f"PRAGMA application_id={APPLICATION_ID}")
             db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             db.execute("PRAGMA journal_mode=WAL")
@@ -196,85 +169,76 @@ def create_index(path: Path, fill: Callable[[sqlite3.Connection], None] | None =
         new.unlink()
 
 
-def find_object(db: sqlite3.Connection, name: str) -> StoredObject | None:
-    """Look up an object by its name."""
-    row = db.execute(f"{_SELECT} WHERE name = ?", (name.encode(),)).fetchone()
-    return None if row is None else _stored(*row)
-
-
-def find_body(db: sqlite3.Connection, etag: str) -> StoredObject | None:
-    """Look up the object that has this body."""
-    row = db.execute(f"{_SELECT} WHERE etag = ?", (etag,)).fetchone()
-    return None if row is None else _stored(*row)
-
-
-def scan_objects(db: sqlite3.Connection, start: bytes) -> Generator[Entry, None, None]:
-    """Yield the objects from a name on, row by row as they are asked for."""
-    with closing(
-        db.execute(
-            "SELECT name, size, etag, modified FROM objects WHERE name >= ? ORDER BY name", (start,)
-        )
-    ) as rows:
-        for name, size, etag, modified in rows:
-            yield Entry(
-                name=name.decode(),
-                size=size,
-                etag=etag,
-                modified=datetime.fromisoformat(modified),
-            )
-
-
-def save_object(db: sqlite3.Connection, stored: StoredObject) -> str | None:
-    """Write the row of an object; the body that it had before, if another, becomes garbage.
-
-    Returns:
-        That body.
-    """
-    name = stored.name.encode()
-    row = db.execute("SELECT etag FROM objects WHERE name = ?", (name,)).fetchone()
-    db.execute(
-        _REPLACE,
-        (
-            name,
-            stored.size,
-            stored.etag,
-            stored.modified.isoformat(timespec="microseconds"),
-            f"{stored.crc64 or 0:016x}",
-            json.dumps(dict(stored.metadata)),
-            json.dumps(dict(stored.headers)),
-        ),
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a database that exists; nothing in it is believed yet, and nothing of it is run."""
+    db = sqlite3.connect(
+        f"{path.as_uri()}?mode=rw",  # never makes a database where one is missing
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
     )
-    if row is None or row[0] == stored.etag:
-        return None
-    return add_garbage(db, row[0])
+    try:
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
+        db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        db.execute("PRAGMA trusted_schema=OFF")
+        db.execute("PRAGMA cell_size_check=ON")
+        db.execute("PRAGMA synchronous=FULL")
+        if sys.platform == "darwin":  # fsync there leaves the bytes in the drive's cache
+            db.execute("PRAGMA fullfsync=ON")
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
-def remove_object(db: sqlite3.Connection, name: str) -> str | None:
-    """Delete the row of an object; its body becomes garbage.
+def connect_to_write(root: Folder) -> sqlite3.Connection:
+    """Open the index in a store's folder, which nobody else can write.
 
-    Returns:
-        That body, or None where there was no object.
+    Raises:
+        StoreError: It is no index of this version.
+        OddFileError: It, or what lies beside it for SQLite, is not what SQLite makes.
     """
-    row = db.execute(
-        "DELETE FROM objects WHERE name = ? RETURNING etag", (name.encode(),)
-    ).fetchone()
-    return None if row is None else add_garbage(db, row[0])
+    refuse_odd_files(root)
+    path = Path(root.path, INDEX_NAME)
+    db = connect(path)
+    try:
+        check_schema(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
-def add_garbage(db: sqlite3.Connection, etag: str) -> str:
-    """Note that a body is to be removed once the transaction is committed; return it."""
-    db.execute("INSERT OR IGNORE INTO garbage VALUES (?)", (etag,))
-    return etag
+def refuse_odd_files(root: Folder) -> None:
+    """Refuse an index that SQLite must not open.
+
+    Raises:
+        OddFileError: It or a file beside it is a link or no file, or names a file elsewhere.
+    """
+    for name in (INDEX_NAME, *(f"{INDEX_NAME}{end}" for end in BESIDE)):
+        status = root.status(name)
+        if status is not None and not stat.S_ISREG(status.st_mode):
+            raise OddFileError(f"{root.path}/{name}", "regular file")
+    with suppress(FileNotFoundError):
+        refuse_named_journal(root, f"{INDEX_NAME}-journal")
 
 
-def list_garbage(db: sqlite3.Connection) -> list[str]:
-    """List the bodies that no object has any more and that may not have been removed yet."""
-    return [etag for (etag,) in db.execute("SELECT etag FROM garbage")]
+def refuse_named_journal(folder: Folder, name: str) -> None:
+    """Refuse a rollback journal that names another file: SQLite would delete that file.
 
-
-def forget_garbage(db: sqlite3.Connection, etags: list[str]) -> None:
-    """Strike out bodies that have been removed for good."""
-    db.executemany("DELETE FROM garbage WHERE etag = ?", [(etag,) for etag in etags])
+    Raises:
+        FileNotFoundError: There is no journal.
+        OddFileError: It names one.
+    """
+    fd = folder.open_file(name)
+    try:
+        end = os.fstat(fd).st_size
+        tail = os.pread(fd, len(_JOURNAL_NAMES_ANOTHER), max(0, end - len(_JOURNAL_NAMES_ANOTHER)))
+    finally:
+        os.close(fd)
+    if tail == _JOURNAL_NAMES_ANOTHER:
+        raise OddFileError(f"{folder.path}/{name}", "journal of this index alone")
 
 
 def index_error(error: sqlite3.Error, url: str, name: str | None) -> StoreError:
@@ -286,54 +250,13 @@ def index_error(error: sqlite3.Error, url: str, name: str | None) -> StoreError:
             message, name=name, hint="another process keeps the index locked; try again later"
         )
     hints = {
+        0: REPAIR_HINT + url,  # Python's own: a text that is no UTF-8
         sqlite3.SQLITE_CORRUPT: REPAIR_HINT + url,
         sqlite3.SQLITE_NOTADB: REPAIR_HINT + url,
+        sqlite3.SQLITE_TOOBIG: REPAIR_HINT + url,
         sqlite3.SQLITE_CANTOPEN: "was the store moved or deleted? look at its folder",
         sqlite3.SQLITE_READONLY: "the store's folder and its index must be writable",
         sqlite3.SQLITE_FULL: "the disk is full; make room and try again",
         sqlite3.SQLITE_IOERR: "the disk under the store failed; look at the system's log",
     }
     return StoreError(message, name=name, hint=hints.get(code))
-
-
-def _connect(uri: str) -> sqlite3.Connection:
-    db = sqlite3.connect(
-        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        db.execute("PRAGMA synchronous=FULL")
-        if sys.platform == "darwin":  # fsync there leaves the bytes in the drive's cache
-            db.execute("PRAGMA fullfsync=ON")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _check_schema(db: sqlite3.Connection, path: Path) -> None:
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID:
-        raise StoreError(
-            f"{path} is empty, or was not made by cipherbucket",
-            hint="if this is a directory store, " + REPAIR_HINT + "its URL",
-        )
-    if version != SCHEMA_VERSION:
-        raise UnknownVersionError(
-            f"{path} has version {version}, and this cipherbucket knows {SCHEMA_VERSION} only",
-            hint="use the cipherbucket that made it, or a newer one",
-        )
-
-
-def _stored(
-    name: bytes, size: int, etag: str, modified: str, crc64: str, metadata: str, headers: str
-) -> StoredObject:
-    return StoredObject(
-        name=name.decode(),
-        size=size,
-        etag=etag,
-        modified=datetime.fromisoformat(modified),
-        crc64=int(crc64, 16),
-        metadata=MappingProxyType(json.loads(metadata)),
-        headers=MappingProxyType(json.loads(headers)),
-    )

@@ -8,59 +8,55 @@ Whoever uses the store shares a lock on its folder; a repair has it alone.
 """
 
 # Path objects would cost more than the system calls that they wrap:
-# ruff: noqa: PTH108, PTH208
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
 import secrets
-from pathlib import Path
+import stat
 from typing import Self
 
 from cipherbucket.errors import TransientStoreError
+from cipherbucket.stores.local.folders import Folder, OddFileError
 
 ID = re.compile(r"[0-9a-f]{32}")
 """What bodies and their markers are called: 16 random bytes."""
+_MARKER = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-def lock_store(root: Path, *, alone: bool) -> int:
+def lock_store(root: Folder, *, alone: bool) -> None:
     """Lock the folder of a store, for use or for repair.
 
-    Returns:
-        A descriptor; the lock is given up when it, and what forks made of it, has been closed.
+    The lock is given up when the folder's descriptor, and what forks made of it, has been closed.
 
     Raises:
         TransientStoreError: A repair is under way; or ``alone``, and somebody uses the store.
     """
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BaseException as error:
-        os.close(fd)
-        if isinstance(error, BlockingIOError):
-            what = "in use" if alone else "being repaired"
-            raise TransientStoreError(
-                f"file://{root} is {what}", hint="try again when nobody else works on it"
-            ) from error
-        raise
-    return fd
+        fcntl.flock(root.fd, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        what = "in use" if alone else "being repaired"
+        raise TransientStoreError(
+            f"file://{root.path} is {what}", hint="try again when nobody else works on it"
+        ) from error
 
 
 class Marker:
     """A marker whose lock this process holds. Closing gives up the lock and leaves the marker."""
 
-    def __init__(self, etag: str, path: str, fd: int) -> None:
+    def __init__(self, etag: str, folder: Folder, fd: int) -> None:
         self.etag = etag
-        self._path = path
+        self._folder = folder
         self._fd = fd
 
     def drop(self) -> None:
         """Remove the marker: the work is done or undone. The lock is held until it is closed."""
         with contextlib.suppress(OSError):  # the work stands all the same; recovery tries again
-            os.unlink(self._path)
+            self._folder.unlink(self.etag)
 
     def __enter__(self) -> Self:
         return self
@@ -72,8 +68,8 @@ class Marker:
 class Markers:
     """The folder of the markers of one directory store."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
 
     def take_new(self) -> Marker:
         """Draw an id for a new body and mark it."""
@@ -93,19 +89,27 @@ class Markers:
         Returns:
             The marker; None if another process holds it, or has just removed it, or if there is
             none and none was to be made.
+
+        Raises:
+            OddFileError: A link or the like has its name.
         """
-        path = f"{self.folder}/{etag}"
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        flags = os.O_CREAT | _MARKER if create else _MARKER
         try:
-            fd = os.open(path, flags, 0o600)
+            fd = os.open(etag, flags, 0o600, dir_fd=self._folder.fd)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
+                raise OddFileError(f"{self._folder.path}/{etag}", "regular file") from error
+            raise
         try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OddFileError(f"{self._folder.path}/{etag}", "regular file")
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Between opening and locking, another may have found the marker unlocked, finished
             # its work and removed it. Then this lock is of a file that nobody else can find.
             if os.fstat(fd).st_nlink:
-                return Marker(etag, path, fd)
+                return Marker(etag, self._folder, fd)
         except BlockingIOError:
             pass
         except BaseException:
@@ -116,4 +120,4 @@ class Markers:
 
     def listed(self) -> list[str]:
         """List the ids that have a marker."""
-        return [name for name in os.listdir(self.folder) if ID.fullmatch(name)]
+        return [name for name in self._folder.names() if ID.fullmatch(name)]

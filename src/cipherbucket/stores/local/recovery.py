@@ -16,17 +16,16 @@ import threading
 from pathlib import Path
 
 from cipherbucket.errors import CipherbucketError, StoreError, UsageError
-from cipherbucket.stores.local.files import Files, sync_folder
-from cipherbucket.stores.local.index import (
+from cipherbucket.stores.local.files import Files
+from cipherbucket.stores.local.folders import sync_folder
+from cipherbucket.stores.local.index import INDEX_NAME, Index, create_index
+from cipherbucket.stores.local.tables import (
     REPAIR_HINT,
-    Index,
-    create_index,
     find_body,
     forget_garbage,
     list_garbage,
 )
 
-INDEX_NAME = "index.sqlite"
 FORGET_AT = 512
 """How many notes of removed bodies are struck out at once: up to 256 folders are synced for it."""
 
@@ -63,7 +62,8 @@ def create_store(root: Path) -> None:
             f"file://{root} is no directory store, and not empty: it holds {min(others)!r}",
             hint="give the folder of a directory store; or one to be made, new or empty",
         )
-    Files(root).create()
+    with contextlib.closing(Files(root)) as files:
+        files.create()
     with contextlib.suppress(FileExistsError):
         create_index(root / INDEX_NAME)
     sync_folder(root)
@@ -77,7 +77,8 @@ def check_not_lost(root: Path) -> None:
         StoreError: It is so.
     """
     # In this order: a store that is being made gets its index before anything else.
-    rest = (root / f"{INDEX_NAME}-wal").exists() or any(Files(root).bodies_present())
+    with contextlib.closing(Files(root)) as files:
+        rest = os.path.lexists(root / f"{INDEX_NAME}-wal") or any(files.bodies_present())
     if rest and not is_store(root):
         raise StoreError(
             f"file://{root} is a directory store whose {INDEX_NAME} is gone",
@@ -144,7 +145,8 @@ class Sweeper:
             self._forget(removed)
 
     def _forget(self, etags: list[str]) -> None:
-        for folder in {self._files.shard(etag) for etag in etags}:
-            sync_folder(folder)
+        for etag in {etag[:2]: etag for etag in etags}.values():  # one of each folder
+            with self._files.shard(etag) as shard:
+                shard.sync()
         with self._index.writing() as db:
             forget_garbage(db, etags)

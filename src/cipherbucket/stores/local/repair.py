@@ -12,26 +12,36 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cipherbucket.errors import CipherbucketError, StoreError, UsageError
-from cipherbucket.stores.local.files import Files, sync_folder
-from cipherbucket.stores.local.index import (
-    Index,
+from cipherbucket.stores.local.files import Files
+from cipherbucket.stores.local.folders import OddFileError
+from cipherbucket.stores.local.index import BESIDE, INDEX_NAME, Index, create_index, index_error
+from cipherbucket.stores.local.locks import lock_store
+from cipherbucket.stores.local.recovery import Sweeper
+from cipherbucket.stores.local.rows import (
+    BadRowError,
+    id_of_row,
+    metadata_of_upload,
+    part_of_row,
+    upload_of_row,
+)
+from cipherbucket.stores.local.tables import (
     UnknownVersionError,
     add_garbage,
-    create_index,
     find_object,
-    index_error,
     list_garbage,
     save_object,
+    scan_objects,
 )
-from cipherbucket.stores.local.locks import lock_store
-from cipherbucket.stores.local.recovery import INDEX_NAME, Sweeper
 from cipherbucket.stores.local.uploads import Uploads
+
+_Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +70,9 @@ class RepairReport:
 class _Heritage:
     """What a sound index knows that sidecars do not."""
 
+    uploads: list[_Row] = field(default_factory=list)
+    parts: list[_Row] = field(default_factory=list)
     garbage: set[str] = field(default_factory=set)
-    uploads: list[tuple[Any, ...]] = field(default_factory=list)
-    parts: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -89,14 +99,12 @@ def repair_index(path: str | os.PathLike[str]) -> RepairReport:
         StoreError: The folder cannot be read or written, or its version is unknown.
     """
     root = Path(path).absolute()
-    if not (root / "bodies").is_dir():
-        raise UsageError(f"file://{root} is no directory store: it has no folder of bodies")
     try:
-        lock = lock_store(root, alone=True)
-        try:
-            return _repair(root)
-        finally:
-            os.close(lock)
+        if (status := _status(root / "bodies")) is None or not stat.S_ISDIR(status.st_mode):
+            raise UsageError(f"file://{root} is no directory store: it has no folder of bodies")
+        with contextlib.closing(Files(root)) as files:
+            lock_store(files.root, alone=True)
+            return _repair(root, files)
     except sqlite3.Error as error:
         raise index_error(error, f"file://{root}", None) from error
     except OSError as error:
@@ -105,10 +113,9 @@ def repair_index(path: str | os.PathLike[str]) -> RepairReport:
         raise StoreError(f"file://{root}: {error.strerror or error}") from error
 
 
-def _repair(root: Path) -> RepairReport:
-    files = Files(root)
+def _repair(root: Path, files: Files) -> RepairReport:
     files.create()  # a folder may have been lost with the index
-    heritage = _heritage(root / INDEX_NAME, files)
+    heritage = _heritage(files)
     unfinished = set(files.markers.listed())
     found = _Findings()
 
@@ -129,10 +136,10 @@ def _repair(root: Path) -> RepairReport:
     _drop_markers(files, unfinished - found.orphans)
     set_aside = _set_aside(root)
     fresh.rename(root / INDEX_NAME)
-    sync_folder(root)
+    files.root.sync()
     removed = sum(_removed(files, etag) for etag in found.orphans)
     _drop_markers(files, unfinished & found.orphans)
-    with contextlib.closing(Index(root / INDEX_NAME)) as index:
+    with contextlib.closing(Index(files.root)) as index:
         Uploads(index, files).sweep()
     return RepairReport(
         restored=found.restored,
@@ -144,40 +151,61 @@ def _repair(root: Path) -> RepairReport:
     )
 
 
-def _heritage(path: Path, files: Files) -> _Heritage:
+def _status(path: Path) -> os.stat_result | None:
+    """Say what lies there, links not followed."""
+    try:
+        return path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _heritage(files: Files) -> _Heritage:
     """Let a sound index settle what was under way, and read what only it knows."""
-    if not path.is_file():
+    if files.root.status(INDEX_NAME) is None:
         return _Heritage()
     try:
-        with contextlib.closing(Index(path)) as index:
+        with contextlib.closing(Index(files.root)) as index:
             with index.reading() as db:
                 if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                     return _Heritage()
+                heritage = _Heritage(*_checked_uploads(db))
             Sweeper(index, files).recover()
             with index.reading() as db:
                 _write_lost_sidecars(db, files)
-                return _Heritage(
-                    garbage=set(list_garbage(db)),
-                    uploads=db.execute("SELECT * FROM uploads").fetchall(),
-                    parts=db.execute("SELECT * FROM parts").fetchall(),
-                )
+                heritage.garbage.update(list_garbage(db))
+                return heritage
     except UnknownVersionError:
         raise
-    except (sqlite3.Error, StoreError):
+    except (sqlite3.Error, StoreError, BadRowError, OddFileError):
         return _Heritage()
+
+
+def _checked_uploads(db: sqlite3.Connection) -> tuple[list[_Row], list[_Row]]:
+    """Return the rows of unfinished uploads and of their parts.
+
+    Raises:
+        BadRowError: One cannot be ours.
+    """
+    uploads = db.execute("SELECT id, name, started, metadata, headers FROM uploads").fetchall()
+    for row in uploads:
+        metadata_of_upload(upload_of_row(row[:3]).name, row[3:])
+    parts = db.execute("SELECT upload, number, size, etag, crc64 FROM parts").fetchall()
+    for row in parts:
+        id_of_row("parts", row[0])
+        part_of_row(row[1:])
+    return uploads, parts
 
 
 def _write_lost_sidecars(db: sqlite3.Connection, files: Files) -> None:
     """Give bodies that a sound index knows the sidecars that they lost: the index is the truth."""
-    for (name,) in db.execute("SELECT name FROM objects").fetchall():
-        stored = find_object(db, name.decode())
+    for entry in scan_objects(db, b""):
+        stored = find_object(db, entry.name)
         if stored is None:
             continue
         try:
             files.load_sidecar(stored.etag)
         except (FileNotFoundError, ValueError):
-            body = Path(files.body(stored.etag))
-            if body.is_file() and body.stat().st_size == stored.size:
+            if files.body_size(stored.etag) == stored.size:
                 files.save_sidecar(stored, replace=True)
 
 
@@ -185,20 +213,19 @@ def _claim(
     db: sqlite3.Connection, files: Files, etag: str, unfinished: set[str], found: _Findings
 ) -> None:
     """Give a body its name, unless a later one has it, or say why it cannot have one."""
-    body = Path(files.body(etag))
     try:
         stored = files.load_sidecar(etag)
     except FileNotFoundError:
         if etag in unfinished:  # no object ever had it: a commit comes after the sidecar
             found.orphans.add(etag)
         else:
-            found.nameless.append(body)
+            found.nameless.append(Path(files.body(etag)))
         return
     except ValueError:
         found.unreadable.append(Path(files.sidecar(etag)))
         return
-    if not body.is_file() or body.stat().st_size != stored.size:
-        found.differing.append(body)
+    if files.body_size(etag) != stored.size:
+        found.differing.append(Path(files.body(etag)))
         return
     there = find_object(db, stored.name)
     if there is not None and there.modified > stored.modified:
@@ -208,25 +235,30 @@ def _claim(
 
 
 def _set_aside(root: Path) -> Path | None:
-    """Rename the WAL of the index, which SQLite would replay, and give the index a second name.
+    """Rename the log of the index, which SQLite would replay, and give the index a second name.
 
     The index has its own until the new one takes it: a repair that is cut short in between finds
-    it there when it is begun again, with all that only it knows.
+    it there when it is begun again, with all that only it knows. What is no file is renamed.
     """
     aside = root / f"{INDEX_NAME}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     kept = None
-    for suffix in ("-shm", "-wal"):
+    for suffix in BESIDE:
         with contextlib.suppress(FileNotFoundError):
             (root / f"{INDEX_NAME}{suffix}").rename(f"{aside}{suffix}")
             kept = aside
-    with contextlib.suppress(FileNotFoundError):
+    status = _status(root / INDEX_NAME)
+    if status is None:
+        return kept
+    if stat.S_ISREG(status.st_mode):
         os.link(root / INDEX_NAME, aside)
-        kept = aside
-    return kept
+    else:
+        (root / INDEX_NAME).rename(aside)
+    return aside
 
 
 def _removed(files: Files, etag: str) -> bool:
-    there = Path(files.body(etag)).exists() or Path(files.sidecar(etag)).exists()
+    with files.shard(etag) as shard:
+        there = any(shard.status(name) is not None for name in (etag, f"{etag}.json"))
     files.remove(etag)
     return there
 

@@ -36,23 +36,23 @@ from cipherbucket.stores.bodies import Opened, Outgoing
 from cipherbucket.stores.checks import check_match, check_parts, check_unversioned, clip
 from cipherbucket.stores.listing import list_page
 from cipherbucket.stores.local.files import Files
-from cipherbucket.stores.local.index import (
-    BUSY_SECONDS,
-    Index,
-    find_object,
-    index_error,
-    remove_object,
-    save_object,
-    scan_objects,
-)
+from cipherbucket.stores.local.folders import Folder, OddFileError
+from cipherbucket.stores.local.index import BUSY_SECONDS, Index, index_error
 from cipherbucket.stores.local.locks import Marker, lock_store
 from cipherbucket.stores.local.recovery import (
-    INDEX_NAME,
     Sweeper,
     check_not_lost,
     create_store,
     is_store,
     settle,
+)
+from cipherbucket.stores.local.rows import BadRowError
+from cipherbucket.stores.local.tables import (
+    REPAIR_HINT,
+    find_object,
+    remove_object,
+    save_object,
+    scan_objects,
 )
 from cipherbucket.stores.local.uploads import Uploads, find_upload
 from cipherbucket.stores.records import Page, Part, StoredObject, Upload
@@ -81,7 +81,6 @@ class LocalStore(Store):
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
         self._root = Path(local_path(path)).absolute()
-        self._in_use = -1
         with self.errors_translated(None):
             if not is_store(self._root):
                 if not create:
@@ -91,10 +90,11 @@ class LocalStore(Store):
                         hint=f"make one with: cipherbucket mb {self.url}",
                     )
                 create_store(self._root)
-            self._in_use = lock_store(self._root, alone=False)
+            folder = Folder(self._root)
+            self._files = Files(folder)
             try:
-                self._index = Index(self._root / INDEX_NAME)  # refuses what is not ours
-                self._files = Files(self._root)
+                lock_store(folder, alone=False)
+                self._index = Index(folder)  # refuses what is not ours
                 if not self._files.complete():
                     self._files.create()
                 self._uploads = Uploads(self._index, self._files)
@@ -114,17 +114,23 @@ class LocalStore(Store):
         """Close the index. Bodies that are being read stay open."""
         if hasattr(self, "_index"):
             self._index.close()
-        if self._in_use >= 0:
-            os.close(self._in_use)
-            self._in_use = -1
+        self._files.close()
 
     def translate(self, error: Exception, name: str | None) -> CipherbucketError | None:
         """Say what SQLite and the file system mean."""
         if isinstance(error, sqlite3.Error):
             return index_error(error, self.url, name)
+        if isinstance(error, BadRowError):
+            return StoreError(
+                f"{self.url}: the index says what cannot be: {error.what}",
+                name=name or error.name,
+                hint=REPAIR_HINT + self.url,
+            )
         translated = super().translate(error, name)
         if translated is not None and isinstance(error, OSError):
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            if isinstance(error, OddFileError):
+                translated.hint = "cipherbucket made no such thing: find out who did, or remove it"
+            elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 translated.hint = "the disk is full; make room and try again"
             elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
                 translated.hint = "the store's folder and all in it must be writable"
@@ -222,7 +228,7 @@ class LocalStore(Store):
         check_parts(upload.parts, parts, name)
         condition.check(self._index.find(name), name)
         with self._new_body() as etag:
-            size, crc64 = self._uploads.join(name, upload_id, parts, self._files.body(etag))
+            size, crc64 = self._uploads.join(name, upload_id, parts, etag)
             stored = upload.new.stored(size=size, etag=etag, crc64=crc64)
 
             def end_upload(db: sqlite3.Connection) -> None:

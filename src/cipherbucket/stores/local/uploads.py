@@ -19,8 +19,16 @@ from datetime import UTC, datetime
 from cipherbucket.errors import CipherbucketError, IntegrityError, UploadNotFoundError
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.checks import check_parts
-from cipherbucket.stores.local.files import Files, join_files, sync_folder, write_file
+from cipherbucket.stores.local.files import Files
 from cipherbucket.stores.local.index import Index
+from cipherbucket.stores.local.locks import ID
+from cipherbucket.stores.local.rows import (
+    ascending,
+    id_of_row,
+    metadata_of_upload,
+    part_of_row,
+    upload_of_row,
+)
 from cipherbucket.stores.records import Part, Upload, crc64_of_parts
 from cipherbucket.stores.requests import NewObject
 
@@ -69,8 +77,7 @@ class Uploads:
             check_upload(db, name, upload_id)
         etag = secrets.token_hex(16)
         try:
-            write_file(self._files.part(upload_id, etag), body)
-            sync_folder(self._files.parts(upload_id))
+            self._files.save_part(upload_id, etag, body)
             part = Part(number, body.sent, etag, body.crc64)
             replaced = self._save_row(name, upload_id, part)
         except BaseException as error:
@@ -94,8 +101,8 @@ class Uploads:
         with self._index.reading() as db:
             return find_upload(db, name, upload_id)
 
-    def join(self, name: str, upload_id: str, parts: Sequence[Part], path: str) -> tuple[int, int]:
-        """Write a body of parts.
+    def join(self, name: str, upload_id: str, parts: Sequence[Part], new: str) -> tuple[int, int]:
+        """Write the body with the id ``new`` of parts.
 
         Returns:
             Its size in bytes and its CRC-64.
@@ -108,8 +115,7 @@ class Uploads:
         held = self.find(name, upload_id).parts
         counted = [held[part.number] for part in parts]
         try:
-            pieces = (self._files.part(upload_id, part.etag) for part in counted)
-            size = join_files(path, pieces)
+            size = self._files.join_parts(upload_id, (part.etag for part in counted), new)
         except FileNotFoundError:
             # Either says what happened, or the file is really missing.
             check_parts(self.find(name, upload_id).parts, counted, name)
@@ -138,11 +144,9 @@ class Uploads:
     def listed(self, prefix: str) -> list[Upload]:
         """List the unfinished uploads, by name and then start."""
         with self._index.reading() as db:
-            rows = db.execute("SELECT name, id, started FROM uploads ORDER BY name, started")
-            found = [
-                Upload(name.decode(), upload_id, datetime.fromisoformat(started))
-                for name, upload_id, started in rows
-            ]
+            rows = db.execute("SELECT id, name, started FROM uploads ORDER BY id")
+            found = [upload_of_row(row) for row in ascending("uploads", rows)]
+        found.sort(key=lambda upload: (upload.name.encode(), upload.started))
         return [upload for upload in found if upload.name.startswith(prefix)]
 
     def sweep(self) -> None:
@@ -152,7 +156,8 @@ class Uploads:
             return
         with self._index.writing() as db:  # none begins meanwhile
             left = folders.difference(
-                upload_id for (upload_id,) in db.execute("SELECT id FROM uploads")
+                id_of_row("uploads", id_)
+                for (id_,) in ascending("uploads", db.execute("SELECT id FROM uploads ORDER BY id"))
             )
         for upload_id in left:
             self._files.remove_parts(upload_id)
@@ -167,7 +172,7 @@ class Uploads:
                 "REPLACE INTO parts (upload, number, size, etag, crc64) VALUES (?, ?, ?, ?, ?)",
                 (upload_id, part.number, part.size, part.etag, f"{part.crc64 or 0:016x}"),
             )
-        return None if before is None else str(before[0])
+        return None if before is None else id_of_row("parts", before[0])
 
     def _counts(self, upload_id: str, etag: str) -> bool:
         """Say whether a part is in the table: an interrupt may come right after the commit."""
@@ -187,12 +192,11 @@ def check_upload(db: sqlite3.Connection, name: str, upload_id: str) -> tuple[str
     Raises:
         UploadNotFoundError: There is none of this id and name.
     """
-    try:
-        row = db.execute(
-            "SELECT name, metadata, headers FROM uploads WHERE id = ?", (upload_id,)
-        ).fetchone()
-    except UnicodeEncodeError:  # an id that cannot be one
-        row = None
+    if not ID.fullmatch(upload_id):  # nothing else becomes part of a path
+        raise _not_found(name)
+    row = db.execute(
+        "SELECT name, metadata, headers FROM uploads WHERE id = ?", (upload_id,)
+    ).fetchone()
     if row is None or row[0] != name.encode():
         raise _not_found(name)
     return row[1], row[2]
@@ -204,12 +208,12 @@ def find_upload(db: sqlite3.Connection, name: str, upload_id: str) -> Unfinished
     Raises:
         UploadNotFoundError: There is none of this id and name.
     """
-    metadata, headers = check_upload(db, name, upload_id)
+    metadata, headers = metadata_of_upload(name, check_upload(db, name, upload_id))
     rows = db.execute(
         "SELECT number, size, etag, crc64 FROM parts WHERE upload = ? ORDER BY number", (upload_id,)
     )
-    parts = {number: Part(number, size, etag, int(crc64, 16)) for number, size, etag, crc64 in rows}
-    return Unfinished(NewObject(name, json.loads(metadata), json.loads(headers)), parts)
+    parts = {part.number: part for part in map(part_of_row, ascending("parts", rows))}
+    return Unfinished(NewObject(name, metadata, headers), parts)
 
 
 def _not_found(name: str) -> UploadNotFoundError:

@@ -18,9 +18,10 @@ from tests.support.local_audit import audit, query
 from tests.unit.stores.test_conformance import read
 
 from cipherbucket.errors import StoreError
-from cipherbucket.stores.local import files, recovery, uploads
+from cipherbucket.stores.local import recovery, uploads
 from cipherbucket.stores.local import store as store_module
 from cipherbucket.stores.local.files import Files
+from cipherbucket.stores.local.folders import Folder
 from cipherbucket.stores.local.index import Index
 from cipherbucket.stores.local.locks import Marker
 from cipherbucket.stores.local.recovery import Sweeper
@@ -70,7 +71,7 @@ def die_in(root: Path, work: Callable[[LocalStore], object], death: tuple[Any, s
 
 
 BODY_STEPS = [
-    (instead(files, "write_file"), False),
+    (instead(Folder, "write_file"), False),
     (after(Files, "save_body"), False),
     (instead(Files, "save_sidecar"), False),
     (after(Files, "save_sidecar"), False),
@@ -108,7 +109,7 @@ def test_a_copy(root: Path, death: tuple[Any, str, Any], done: bool) -> None:
 def test_a_completion(root: Path, death: tuple[Any, str, Any], done: bool) -> None:
     if death[1] in {"write_file", "save_body"}:
         which = instead if death[1] == "write_file" else after
-        death = which(uploads, "join_files")
+        death = which(Folder, "join_files")
     with LocalStore(root) as store:
         upload = store.begin_upload("a")
         parts = [store.upload_part("a", upload, 1, NEW)]
@@ -137,22 +138,16 @@ def test_a_deletion(root: Path, death: tuple[Any, str, Any], done: bool) -> None
 
 
 def test_a_deletion_between_body_and_sidecar(root: Path) -> None:
-    ours = os.unlink
-
-    def last(path: str) -> None:
-        ours(path)
-        die()
-
-    die_in(root, lambda store: store.delete("a"), (files.os, "unlink", last))  # type: ignore[attr-defined]
+    die_in(root, lambda store: store.delete("a"), after(Folder, "unlink"))
     assert set(audit(root)) == {"b"}
 
 
 @pytest.mark.parametrize(
     ("death", "done"),
     [
-        (instead(files, "write_file"), False),
-        (after(files, "write_file"), False),
-        (after(files.os, "rename"), False),  # type: ignore[attr-defined]
+        (instead(Folder, "write_file"), False),
+        (after(Folder, "write_file"), False),
+        (after(Folder, "rename"), False),
         (after(Files, "save_sidecar"), False),
         (after(store_module, "save_object"), False),
         (instead(Marker, "drop"), True),
@@ -174,8 +169,8 @@ def test_a_replacement_of_metadata(root: Path, death: tuple[Any, str, Any], done
 @pytest.mark.parametrize(
     ("death", "done"),
     [
-        (instead(uploads, "write_file"), False),
-        (after(uploads, "write_file"), False),
+        (instead(Folder, "write_file"), False),
+        (after(Folder, "write_file"), False),
         (instead(uploads.Uploads, "_save_row"), False),
         (after(uploads.Uploads, "_save_row"), True),
         (instead(Files, "remove_part"), True),

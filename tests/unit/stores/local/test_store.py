@@ -25,8 +25,9 @@ from cipherbucket.errors import (
     UsageError,
 )
 from cipherbucket.stores.bodies import Buffer
-from cipherbucket.stores.local import index, recovery, uploads
-from cipherbucket.stores.local.files import Files, join_files
+from cipherbucket.stores.local import index, recovery
+from cipherbucket.stores.local.files import Files
+from cipherbucket.stores.local.folders import Folder
 from cipherbucket.stores.local.locks import Markers
 from cipherbucket.stores.local.store import LocalStore
 
@@ -83,7 +84,7 @@ def test_a_copy_shares_the_bytes_where_links_are_possible(
 
     assert inode(store.copy("a", "linked").etag) == inode(put.etag)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EMLINK, "too many links")
 
     monkeypatch.setattr(os, "link", refuse)
@@ -227,7 +228,7 @@ def test_an_index_locked_for_too_long(root: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_locks_of_markers_that_came_too_late(tmp_path: Path) -> None:
-    markers = Markers(str(tmp_path))
+    markers = Markers(Folder(tmp_path))
     with markers.take_new() as held:
         assert markers.take(held.etag) is None
         assert markers.take("0" * 32, create=False) is None
@@ -242,7 +243,7 @@ def test_locks_of_markers_that_came_too_late(tmp_path: Path) -> None:
 def test_a_marker_removed_before_it_was_locked_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    markers = Markers(str(tmp_path))
+    markers = Markers(Folder(tmp_path))
     flock, removed = fcntl.flock, list[str]()
 
     def late(fd: int, how: int) -> None:
@@ -270,7 +271,7 @@ def test_notes_of_removed_bodies_are_struck_out(
 
 def test_parts_leave_nothing_behind(store: LocalStore, root: Path) -> None:
     upload = store.begin_upload("a")
-    folder = Path(Files(root).parts(upload))
+    folder = root / "uploads" / upload
     store.upload_part("a", upload, 1, b"old")
     part = store.upload_part("a", upload, 1, b"new")
     with pytest.raises(SourceError):
@@ -286,15 +287,15 @@ def test_parts_that_change_while_they_are_joined(
 ) -> None:
     upload = store.begin_upload("a")
     parts = [store.upload_part("a", upload, number, b"old") for number in (1, 2)]
-    ours = join_files
+    ours = Files.join_parts
 
-    def late(path: str, pieces: Iterator[str]) -> int:
-        size = ours(path, pieces) if ended else 0
+    def late(files: Files, upload_id: str, etags: Iterator[str], new: str) -> int:
+        size = ours(files, upload_id, etags, new) if ended else 0
         store.upload_part("a", upload, 2, b"new")
-        return size if ended else ours(path, pieces)
+        return size if ended else ours(files, upload_id, etags, new)
 
     with monkeypatch.context() as patch:
-        patch.setattr(uploads, "join_files", late)
+        patch.setattr(Files, "join_parts", late)
         with pytest.raises(PreconditionFailedError):
             store.complete_upload("a", upload, parts)
     assert audit(root) == {}
@@ -305,7 +306,7 @@ def test_parts_that_change_while_they_are_joined(
 def test_a_damaged_part_is_found_out(store: LocalStore, root: Path) -> None:
     upload = store.begin_upload("a")
     part = store.upload_part("a", upload, 1, b"body")
-    path = Path(Files(root).part(upload, part.etag))
+    path = root / "uploads" / upload / part.etag
     path.write_bytes(b"bod")
     with pytest.raises(IntegrityError):
         store.complete_upload("a", upload, [part])
