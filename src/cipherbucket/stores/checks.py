@@ -57,19 +57,21 @@ def check_metadata(
             raise UsageError(
                 f"metadata name {key!r}: only a-z, 0-9 and hyphen are allowed", name=name
             )
-    for key in headers.keys() - CONTENT_HEADERS - OSS_HEADERS:
+    for key in headers.keys() - CONTENT_HEADERS - OSS_HEADERS if headers else ():
         raise UsageError(
             f"{key!r} is no header that is kept with an object",
             name=name,
             hint=", ".join(sorted(CONTENT_HEADERS | OSS_HEADERS)),
         )
     for key, value in (*metadata.items(), *headers.items()):
-        if _CONTROL.search(value) or value != value.strip(" "):
+        # Most values are ASCII and printable, and that is quickly seen.
+        plain = value.isprintable() or not _CONTROL.search(value)
+        if not plain or value[:1] == " " or value[-1:] == " ":
             raise UsageError(
                 f"value of {key!r}: no control characters, no spaces at either end", name=name
             )
     try:
-        total = sum(len(key) + len(value.encode()) for key, value in metadata.items())
+        total = sum([len(key) + len(value.encode()) for key, value in metadata.items()])
         for value in headers.values():
             value.encode()
     except UnicodeEncodeError:

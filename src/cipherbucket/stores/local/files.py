@@ -127,11 +127,11 @@ class Files:
         """
         with self.shard(etag) as shard:
             fd = shard.open_file(etag)
-            if self._owner is not None:
-                status = os.fstat(fd)
-                if status.st_nlink > 1 and status.st_uid != self._owner:
-                    os.close(fd)
-                    raise OddFileError(self.body(etag), "file of the store's owner alone")
+        if self._owner is not None:
+            status = os.fstat(fd)
+            if status.st_nlink > 1 and status.st_uid != self._owner:
+                os.close(fd)
+                raise OddFileError(self.body(etag), "file of the store's owner alone")
         return FileIO(fd, "r")
 
     def body_size(self, etag: str) -> int | None:

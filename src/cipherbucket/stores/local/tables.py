@@ -156,10 +156,10 @@ def scan_objects(db: sqlite3.Connection, start: bytes) -> Generator[Entry, None,
             "SELECT name, size, etag, modified FROM objects WHERE name >= ? ORDER BY name", (start,)
         )
     ) as rows:
-        before = start[:-1] if start else b""
+        before = None
         for row in rows:
             entry = entry_of_row(row)
-            if row[0] < start or row[0] <= before:
+            if row[0] <= before if before is not None else row[0] < start:
                 raise out_of_order("objects", row[0])
             before = row[0]
             yield entry
