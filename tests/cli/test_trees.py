@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import contents, invoke, read, succeed
+from tests.cli.runs import contents, error_of, invoke, read, succeed
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.target_folder import TargetFolder, safe_parts
@@ -308,3 +308,35 @@ def test_a_listing_that_breaks_off_hides_no_failure(
     assert "copied 1 object" in result.stderr
     assert "the second page failed" in result.stderr
     assert contents(tmp_path / "down") == {"fine": b"1"}
+
+
+@pytest.mark.parametrize("verb", [("cp", "-r"), ("sync",)])
+def test_files_of_a_tree_get_the_mode_that_was_asked_for(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    bucket.put("a/b", b"1")
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "c").write_bytes(b"old")
+    bucket.put("c", b"new!")
+    succeed(*verb, "-k", key_file, "--mode", "640", url, target)
+    assert contents(target) == {"a/b": b"1", "c": b"new!"}
+    for path in (target / "a" / "b", target / "c"):
+        assert path.stat().st_mode & 0o7777 == 0o640
+
+
+def test_a_mode_is_for_files_that_are_written(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    bucket.put("a", b"1")
+    succeed("cp", "-k", key_file, "--mode", "0604", f"{url}/a", tmp_path / "a")
+    assert (tmp_path / "a").stat().st_mode & 0o7777 == 0o604
+    for mode in ("4755", "1777", "8", "0o640", "rw-r-----", "240", "", "-640"):
+        result = invoke("cp", "-k", key_file, f"--mode={mode}", f"{url}/a", tmp_path / "b")
+        assert result.exit_code == 2
+        assert "--mode" in result.stderr
+    for target in (f"{url}/b", "-"):
+        result = invoke("cp", "-k", key_file, "--mode", "640", f"{url}/a", target)
+        assert "--mode is for files that are written" in error_of(result)
+    result = invoke("sync", "-k", key_file, "--mode", "640", tmp_path, f"{url}/b")
+    assert "--mode is for files that are written" in error_of(result)

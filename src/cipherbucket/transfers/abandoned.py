@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cipherbucket.folders import open_folder
 from cipherbucket.transfers.journal import SUFFIX, Line, header_of
 from cipherbucket.transfers.state import ForeignFileError, open_own, state_folder, why_not_ours
 
@@ -123,15 +124,12 @@ def _remove_temporary(each: Abandoned) -> None:
     name, folder = str(each.temporary), Path(each.file).parent
     if not _TEMPORARY.fullmatch(name) or not folder.is_absolute():
         return
-    with suppress(FileNotFoundError, NotADirectoryError):
-        beside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            status = os.stat(name, dir_fd=beside, follow_symlinks=False)
-            own = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-            if own and status.st_uid == os.geteuid():
-                os.unlink(name, dir_fd=beside)
-        finally:
-            os.close(beside)
+    with suppress(FileNotFoundError, NotADirectoryError), open_folder(folder) as beside:
+        status = beside.status(name)
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            return
+        if status.st_uid == os.geteuid():
+            os.unlink(name, dir_fd=beside.descriptor)
 
 
 @contextmanager

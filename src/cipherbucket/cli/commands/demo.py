@@ -7,6 +7,7 @@ that lie on the disk afterwards. It asks nothing, ends in seconds, and removes n
 from __future__ import annotations
 
 import filecmp
+import os
 import shlex
 import shutil
 import sys
@@ -23,6 +24,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line
 from cipherbucket.cli.terminal.help import Command
+from cipherbucket.folders import open_folder
 from cipherbucket.text import amount, printable
 
 if TYPE_CHECKING:
@@ -88,10 +90,11 @@ def _fresh(folder: Path) -> Path:
         number += 1
         chosen = folder / str(number)
     try:
-        chosen.mkdir(parents=True)
+        with open_folder(chosen.parent, make=True) as above:
+            os.mkdir(chosen.name, dir_fd=above.descriptor)
+            return Path(above.path, chosen.name)
     except OSError as error:
         raise cb.UsageError(f"{chosen} cannot be made: {error.strerror}") from error
-    return chosen
 
 
 @dataclass
