@@ -135,7 +135,7 @@ def test_a_dry_run_changes_nothing_and_writes_no_key(
     url: str, bucket: cb.Bucket, old_tree: Path, tmp_path: Path
 ) -> None:
     bucket.put("old\x1b[2J", b"")
-    assert planned("--delete", old_tree, url) == [
+    assert planned("--delete", "--max-delete", 1, old_tree, url) == [
         "would copy a.txt (not there)",
         "would copy a/b/deep (not there)",
         "would copy top é (not there)",
@@ -152,7 +152,7 @@ def test_delete_removes_what_is_not_in_the_source(
 ) -> None:
     for name in ("p/more", "p/a/more", "other"):
         bucket.put(name, b"")
-    last = synced("-k", key_file, "--delete", old_tree, f"{url}/p")
+    last = synced("-k", key_file, "--delete", "--max-delete", 2, old_tree, f"{url}/p")
     assert last == "copied 3 objects, 39.1 KiB; 2 deleted"
     names = [entry.name for entry in bucket.list()]
     assert names == ["other", "p/a.txt", "p/a/b/deep", "p/top é"]
@@ -162,7 +162,7 @@ def test_delete_removes_what_is_not_in_the_source(
     (target / "link").symlink_to(old_tree / "a.txt")
     (target / "folder").symlink_to(old_tree)
     (target / ".cipherbucket-0123456789abcdef.part").write_bytes(b"of a download")
-    last = synced("-k", key_file, "--delete", f"{url}/p", target)
+    last = synced("-k", key_file, "--delete", "--max-delete", 1, f"{url}/p", target)
     assert last == "copied 3 objects, 39.1 KiB; 1 deleted"
     assert (target / "sub").is_dir()
     assert (target / "link").is_symlink()
@@ -361,7 +361,8 @@ def test_what_is_excluded_is_not_deleted(
 ) -> None:
     for name in ("keep.log", "drop.txt"):
         bucket.put(name, b"")
-    synced("-k", key_file, "--delete", "--exclude", "*.log", old_tree, url)
+    options = ("--delete", "--max-delete", 1, "--exclude", "*.log")
+    synced("-k", key_file, *options, old_tree, url)
     assert bucket.exists("keep.log")
     assert not bucket.exists("drop.txt")
 
@@ -383,6 +384,7 @@ def test_globs_distinguish_case() -> None:
         (("{store}", "{url}"), "in the folder of the store"),
         (("{url}", "{store}/sub"), "in the folder of the store"),
         (("--as-name", "x", "{url}", "y"), "for reading one object"),
+        (("--max-delete", "5", "{url}", "y"), "is for --delete"),
         (("-q", "--progress", "{url}", "y"), "contradict"),
         (("--metadata", "a=b", "{url}", "y"), "for objects, not for files"),
         (("--limit-rate", "fast", "{url}", "y"), "500K, 10M or 1.5G"),
@@ -413,7 +415,7 @@ def test_the_store_in_the_target_folder_is_left_alone(
 ) -> None:
     bucket.put("a", b"1")
     (tmp_path / "mine").write_bytes(b"")
-    synced("-k", key_file, "--delete", url, tmp_path)
+    synced("-k", key_file, "--delete", "--max-delete", 1, url, tmp_path)
     assert read(bucket, "a") == b"1"
     assert (tmp_path / "a").read_bytes() == b"1"
     assert not (tmp_path / "mine").exists()

@@ -9,8 +9,9 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.listings import refuse_missing
+from cipherbucket.cli.copying.places import refuse_folder_of, refuse_overlap, store_place
 from cipherbucket.cli.copying.store_to_store import StoreToStore
-from cipherbucket.cli.copying.sync import Sync
+from cipherbucket.cli.copying.sync import MOST, Deletion, Sync
 from cipherbucket.cli.copying.sync_directions import (
     Direction,
     DownloadSync,
@@ -67,6 +68,13 @@ def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     help="Delete in TARGET, at the end, what is not in SOURCE; nothing if anything failed, or if"
     " SOURCE is empty.",
 )
+@click.option(
+    "--max-delete",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Let --delete delete up to N; without it no more than half of what is in TARGET, nor than"
+    f" {MOST:,}.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Only print what would be done, a line each.")
 @glob_options
 @copy_options
@@ -77,6 +85,7 @@ def sync(
     target: str,
     checksum: bool,
     delete: bool,
+    max_delete: int | None,
     dry_run: bool,
     access: AccessOptions,
     writing: WriteOptions,
@@ -101,7 +110,9 @@ def sync(
     sealed objects a listing gives no length of plaintext: each that seems unchanged is asked for
     by itself. Links to files are followed in SOURCE; what is left out there, such as a link to a
     folder or to nothing, is not deleted in TARGET, nor is what lies below it. In TARGET only
-    regular files are replaced or deleted, no link is followed, and empty folders stay.
+    regular files are replaced or deleted, no link is followed, and empty folders stay. With
+    --delete a file makes room for a folder of its name, and the reverse, once the files that take
+    its place were fetched. Patterns say what is counted for --max-delete, too.
 
     What fails is shown at the end and stops nothing else; the exit code is 1 then. Run the same
     command again to go on. The exit code is 3 if SOURCE is a URL that no object's name begins with.
@@ -110,6 +121,8 @@ def sync(
         raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
     if options.mode is not None and is_url(target):
         raise cb.UsageError("--mode is for files that are written", hint="leave it away")
+    if max_delete is not None and not delete:
+        raise cb.UsageError("--max-delete is for --delete", hint="add --delete, or leave it away")
     tally = Tally()
     with ExitStack() as stack:
         if is_url(source) and is_url(target):
@@ -121,7 +134,8 @@ def sync(
             objects = _objects_of(stack, source, Path(target), access, checksum)
             direction = stack.enter_context(closing(DownloadSync(objects, Path(target), tally)))
         try:
-            Sync(direction, Globs.given(), tally, options, delete, dry_run).carry_out()
+            deletion = Deletion(delete, max_delete)
+            Sync(direction, Globs.given(), tally, options, deletion, dry_run).carry_out()
         except cb.CipherbucketError:
             tally.report(quiet=options.quiet or dry_run)
             raise
@@ -135,7 +149,7 @@ def _objects_for(
     if not folder.is_dir():
         raise cb.UsageError(f"{folder} is no folder", hint="cp copies a file")
     store_url, prefix = split_tree_url(url)
-    _refuse_folder_of(store_url, folder)
+    refuse_folder_of(store_url, folder)
     access = access.at(store_url, prefix)
     bucket = stack.enter_context((access.open if dry_run else access.open_to_write)(store_url))
     if not dry_run:
@@ -150,7 +164,7 @@ def _objects_of(
     if folder.exists() and not folder.is_dir():
         raise cb.UsageError(f"{folder} is no folder", hint="cp copies one object")
     store_url, prefix = split_tree_url(url)
-    _refuse_folder_of(store_url, folder)
+    refuse_folder_of(store_url, folder)
     access = access.at(store_url, prefix)
     bucket = stack.enter_context(access.open(store_url))
     refuse_missing(bucket, prefix)
@@ -167,9 +181,8 @@ def _store_to_store(
 ) -> Direction:
     store_url, prefix = split_tree_url(source)
     target_store, target_prefix = split_tree_url(target)
-    nested = target_prefix.startswith(prefix) or prefix.startswith(target_prefix)
-    if store_url == target_store and access.origin is None and nested:
-        raise cb.UsageError("one of source and target is in the other", hint="use cp -r")
+    place = store_place(store_url, access.origin)
+    refuse_overlap(place, prefix, store_place(target_store), target_prefix)
     places = (store_url, prefix), (target_store, target_prefix)
     stores = stack.enter_context(StoreToStore(access, writing, *places))
     if checksum and not stores.unchanged:
@@ -178,16 +191,3 @@ def _store_to_store(
         )
     refuse_missing(stores.origin, prefix)
     return StoreToStoreSync(stores, prefix, target_prefix, checksum)
-
-
-def _refuse_folder_of(store_url: str, folder: Path) -> None:
-    """Refuse to take the files that a directory store is made of for a folder of files.
-
-    Raises:
-        UsageError: The folder is in the store, or the store itself.
-    """
-    if not store_url.startswith("file://"):
-        return
-    store = Path(store_url.removeprefix("file://")).resolve()
-    if folder.resolve().is_relative_to(store):
-        raise cb.UsageError(f"{folder} is in the folder of the store", hint="name another folder")

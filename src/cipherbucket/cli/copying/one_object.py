@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
+from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.resume_notes import is_abandoned
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.store_to_store import StoreToStore
@@ -73,6 +74,7 @@ class ObjectCopy:
             path = Path(target)
             if path.is_dir() or target.endswith("/"):
                 path /= safe_parts(name.rpartition("/")[2])[0]
+            refuse_folder_of(store_url, path.parent)
             refuse_present(path, self.writing)
             with self._limits(bucket, name) as limits:
                 object_transfers.download(bucket, name, path, reading, limits)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Self
 
 import cipherbucket as cb
+from cipherbucket.cli.copying.places import store_place
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.options.access import SEALED, AccessOptions, ReadArguments
 from cipherbucket.cli.options.copying import LARGE
@@ -30,6 +31,7 @@ class StoreToStore:
     Attributes:
         origin: That store.
         target: The other.
+        same_store: Whether both are one store, by whatever URL.
         unchanged: Whether they are copied as they are, unless a name forbids it.
     """
 
@@ -46,7 +48,7 @@ class StoreToStore:
         self._stack = ExitStack()
         self._origin_settings = access.origin
         self._reading = access.reading
-        self.same_store = origin[0] == target[0] and access.origin is None
+        self.same_store = store_place(origin[0], access.origin) == store_place(target[0])
         other_key = access.force_key is not None or access.as_name is not None
         other_format = not self.same_store and (
             access.chosen_format is not None or bool(access.context)

@@ -1,7 +1,11 @@
 """One run of ``sync``: copy what is missing or differs, then delete.
 
 Rule: nothing is deleted unless everything else went well, and all of both listings came; nothing if
-the source is empty; and nothing that the source has, or has as no folder, though it was left out.
+nothing of the source is meant; nothing that the source has, or has as no folder, though it was left
+out; and more than half of the target, or more than `MOST`, only if that number was allowed.
+
+What is a file on one side and a folder on the other cannot be both in a folder of files. It makes
+room at the end, for what was fetched by then: see `cipherbucket.cli.copying.changed_kinds`.
 """
 
 from __future__ import annotations
@@ -9,19 +13,38 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import IO
 
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.listings import MergedItem, merged
+from cipherbucket.cli.copying.changed_kinds import ChangedKinds, InTheWayError, making_room
+from cipherbucket.cli.copying.listings import Item, MergedItem, merged
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.sync_directions import NOT_THERE, Direction
 from cipherbucket.cli.copying.tally import Tally
+from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.globs import Globs
-from cipherbucket.text import printable
+from cipherbucket.text import count, printable
+
+MOST = 1_000
+"""More are deleted only if it was said how many may be."""
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """Whether what is only in the target is deleted.
+
+    Attributes:
+        wanted: Whether it is.
+        most: How many may be deleted; None for half of the target, and no more than `MOST`.
+    """
+
+    wanted: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,7 +56,7 @@ class Sync:
         globs: Which names are meant.
         tally: Counts what is done.
         options: How files are copied.
-        delete: Whether what is only in the target is deleted.
+        deletion: Whether what is only in the target is deleted.
         dry_run: Whether it is only printed what would be done.
     """
 
@@ -41,69 +64,151 @@ class Sync:
     globs: Globs
     tally: Tally
     options: CopyOptions
-    delete: bool
+    deletion: Deletion
     dry_run: bool
 
     def carry_out(self) -> None:
         """Copy what has to be, then delete."""
-        with (
-            tempfile.TemporaryFile("w+") as file,
-            shared_limits(
-                self.options, lambda: not self.dry_run, shown=not self.dry_run, many=True
-            ) as limits,
-        ):
-            superfluous = _NamesOnDisk(file)
+        with tempfile.TemporaryFile("w+") as file:
+            plan = _Plan(_NamesOnDisk(file))
+            with shared_limits(
+                self.options,
+                lambda: not (self.dry_run or plan.is_refused),
+                shown=not self.dry_run,
+                many=True,
+            ) as limits:
+                limits.do_all(self._items(plan, limits), partial(self._work, plan, limits))
+                self._finish(plan, limits)
 
-            def work(item: MergedItem) -> None:
-                with self.tally.attempt(item.relative):
-                    self._copy(item, limits)
+    def _work(self, plan: _Plan, limits: SharedLimits, item: MergedItem) -> None:
+        assert item.source is not None
+        reason = None
+        with self.tally.attempt(item.relative):
+            reason = self._reason(item)
+            if reason is None:
+                self.tally.add_unchanged()
+            elif not self.dry_run:
+                self._copy(item.source, plan, limits)
+        if reason is not None and self.dry_run:
+            plan.is_due = True
+            # Outside of the attempt: a reader who is gone is no failure of this file.
+            click.echo(f"would copy {printable(item.relative)} ({reason})")
 
-            limits.do_all(self._items(superfluous, limits), work)
-            if not any(True for _ in self._to_delete(superfluous)):
-                return
-            if self.tally.failed:
-                self.tally.note("nothing was deleted, because not everything went well")
-                return
-            if superfluous.source_is_empty:
-                raise cb.UsageError(
-                    "the source is empty, so --delete would delete all that is in the target",
-                    hint="see that the source is there and mounted; if it is meant, use rm -r",
-                )
-            limits.do_all(self._to_delete(superfluous), self._delete)
-
-    def _items(self, superfluous: _NamesOnDisk, limits: SharedLimits) -> Iterator[MergedItem]:
+    def _items(self, plan: _Plan, limits: SharedLimits) -> Iterator[MergedItem]:
+        kinds = ChangedKinds()
         for item in merged(self.direction.sources(), self.direction.targets()):
-            if item.source is not None:
-                superfluous.source_is_empty = False
             if not self.globs.take(item.relative):
                 continue
+            plan.in_target += item.target is not None
+            kinds.look_at(item)
             if item.source is not None:
+                plan.source_is_empty = False
                 yield item
-            elif self.delete:
-                superfluous.add(item.relative)
+            elif self.deletion.wanted:
+                plan.superfluous.add(item.relative)
+        plan.replaced = kinds.count
         limits.progress.expect_no_more()
 
-    def _to_delete(self, superfluous: _NamesOnDisk) -> Iterator[str]:
-        """Give what is only in the target, now that all is known that the source left out."""
-        return (name for name in superfluous.names() if not self.tally.has_left_out(name))
-
-    def _copy(self, item: MergedItem, limits: SharedLimits) -> None:
-        source, target = item.source, item.target
-        assert source is not None
-        reason = NOT_THERE if target is None else self.direction.difference(source, target)
-        if reason is None:
-            self.tally.add_unchanged()
-        elif self.dry_run:
-            click.echo(f"would copy {printable(item.relative)} ({reason})")
+    def _finish(self, plan: _Plan, limits: SharedLimits) -> None:
+        """Delete, after all that could be copied was."""
+        doomed = sum(1 for _ in self._to_delete(plan))
+        if not doomed and not plan.blocked:
+            if self.dry_run and not (plan.is_due or self.tally.failed or self.options.quiet):
+                say("nothing to do")
+            return
+        if self.tally.failed:
+            self.tally.note("nothing was deleted, because not everything went well")
+            for each in plan.blocked:
+                self.tally.note(f"not copied, because something is in its way: {each.relative!r}")
+            return
+        if plan.source_is_empty:
+            plan.is_refused = True
+            raise self._nothing_meant()
+        too_many = self._too_many(doomed, plan)
+        if self.dry_run:
+            self._show(plan, too_many)
+        elif too_many is not None:
+            plan.is_refused = True
+            raise too_many
         else:
-            limits.progress.expect(source.size)
-            with limits.lane(source.size):
+            self._delete_all(plan, limits)
+
+    def _nothing_meant(self) -> cb.UsageError:
+        empty = "the source is empty, so --delete would delete all that is in the target"
+        if not self.globs.take_all:
+            empty = (
+                "the patterns take nothing of the source, so --delete would delete all that they"
+                " take in the target"
+            )
+        hint = "see that the source is there and mounted; if it is meant, use rm -r"
+        return cb.UsageError(empty, hint=hint)
+
+    def _too_many(self, doomed: int, plan: _Plan) -> cb.UsageError | None:
+        """Return what is wrong with deleting so many; None if nothing is."""
+        most, there = self.deletion.most, plan.in_target
+        # A folder that became a file, or the reverse, is one that is replaced.
+        counted = doomed - plan.replaced
+        if most is not None:
+            if doomed <= most:
+                return None
+            limit = f"and --max-delete is {most:,}"
+        elif counted * 2 > there:
+            limit = "more than half"
+        elif counted > MOST:
+            limit = f"more than {MOST:,}"
+        else:
+            return None
+        meant = "" if self.globs.take_all else " that the patterns take"
+        return cb.UsageError(
+            f"--delete would delete {doomed:,} of {count(there, 'object')} in the target{meant},"
+            f" {limit}",
+            hint=f"--dry-run shows them; if it is meant, add --max-delete {doomed}",
+        )
+
+    def _show(self, plan: _Plan, too_many: cb.UsageError | None) -> None:
+        for name in self._to_delete(plan):
+            click.echo(f"would delete {printable(name)}")
+        if too_many is not None:
+            say(one_line(too_many))
+
+    def _delete_all(self, plan: _Plan, limits: SharedLimits) -> None:
+        gone = self._make_room(plan)
+        if self.tally.failed:
+            self.tally.note("nothing else was deleted, because not everything went well")
+            return
+        for _ in gone:
+            self.tally.add_deleted()
+        limits.do_all((each for each in self._to_delete(plan) if each not in gone), self._delete)
+
+    def _make_room(self, plan: _Plan) -> set[str]:
+        """Copy what had something in its way; return the names that may have gone for it."""
+        gone = making_room(self._to_delete(plan), {each.relative for each in plan.blocked})
+        for blocked in plan.blocked:
+            with self.tally.attempt(blocked.relative):
+                self.tally.add(blocked.replace(gone))
+        return gone
+
+    def _to_delete(self, plan: _Plan) -> Iterator[str]:
+        """Give what is only in the target, now that all is known that the source left out."""
+        return (name for name in plan.superfluous.names() if not self.tally.has_left_out(name))
+
+    def _reason(self, item: MergedItem) -> str | None:
+        assert item.source is not None
+        if item.target is None:
+            return NOT_THERE
+        return self.direction.difference(item.source, item.target)
+
+    def _copy(self, source: Item, plan: _Plan, limits: SharedLimits) -> None:
+        limits.progress.expect(source.size)
+        with limits.lane(source.size):
+            try:
                 self.tally.add(self.direction.copy(source, limits))
+            except InTheWayError as error:
+                if not self.deletion.wanted:
+                    raise
+                plan.blocked.append(error)
 
     def _delete(self, relative: str) -> None:
-        if self.dry_run:
-            click.echo(f"would delete {printable(relative)}")
-            return
         with self.tally.attempt(relative):
             self.direction.delete(relative)
             self.tally.add_deleted()
@@ -114,7 +219,6 @@ class _NamesOnDisk:
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
-        self.source_is_empty = True
 
     def add(self, name: str) -> None:
         self._file.write(json.dumps(name) + "\n")
@@ -122,3 +226,26 @@ class _NamesOnDisk:
     def names(self) -> Iterator[str]:
         self._file.seek(0)
         return (json.loads(line) for line in self._file)
+
+
+@dataclass
+class _Plan:
+    """What is left to do when all that could be copied was.
+
+    Attributes:
+        superfluous: The names that are only in the target.
+        in_target: How many names that are meant are in the target.
+        replaced: How many names are a file on one side and a folder on the other.
+        source_is_empty: Whether nothing of the source is meant.
+        is_refused: Whether nothing is deleted, whatever is tried again.
+        is_due: Whether a dry run has found something to copy.
+        blocked: What could not be copied because something is in its way.
+    """
+
+    superfluous: _NamesOnDisk
+    in_target: int = 0
+    replaced: int = 0
+    source_is_empty: bool = True
+    is_refused: bool = False
+    is_due: bool = False
+    blocked: list[InTheWayError] = field(default_factory=list)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
+from cipherbucket.cli.copying.changed_kinds import InTheWayError
 from cipherbucket.cli.copying.listings import Item, nanoseconds, objects_of
 from cipherbucket.cli.copying.local_files import files_below
 from cipherbucket.cli.copying.shared_limits import SharedLimits
@@ -17,6 +19,7 @@ from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
 from cipherbucket.cli.options.access import SEALED, ReadArguments
 from cipherbucket.cli.options.writing import WriteOptions
+from cipherbucket.folders import Place
 
 _SECOND = 1_000_000_000
 _TIMES = 2
@@ -37,7 +40,11 @@ class Direction(Protocol):
         """Say why something has to be copied; None if it need not be."""
 
     def copy(self, source: Item, limits: SharedLimits) -> int:
-        """Copy, and return the bytes."""
+        """Copy, and return the bytes.
+
+        Raises:
+            InTheWayError: A folder is where the file is to be, or the reverse.
+        """
 
     def delete(self, relative: str) -> None:
         """Delete in the target."""
@@ -166,13 +173,35 @@ class DownloadSync:
         return self.objects.difference(self.folder / target.relative, target, source, newer=newer)
 
     def copy(self, source: Item, limits: SharedLimits) -> int:
-        """Download, and give the file the object's time."""
-        objects, name = self.objects, self.objects.prefix + source.relative
-        with self._target.claimed(source.relative) as place:
-            info = object_transfers.download(objects.bucket, name, place, objects.reading, limits)
-            set_time(place, nanoseconds(info.modified))
-            self._target.remember(place)
+        """Download, and give the file the object's time.
+
+        Raises:
+            InTheWayError: A folder is where the file is to be, or the reverse.
+        """
+        try:
+            with self._target.claimed(source.relative) as place:
+                info = self._download(source, place, limits)
+                set_time(place, nanoseconds(info.modified))
+                self._target.remember(place)
+        except (cb.UsageError, OSError):
+            way = self._target.find_in_the_way(source.relative)
+            if way is None:
+                raise
+            replace = partial(self._replace, source, limits)
+            raise InTheWayError(way, source.relative, replace) from None
         return info.size
+
+    def _replace(self, source: Item, limits: SharedLimits, removable: Collection[str]) -> int:
+        """Download beside what is in the way, and only then delete that."""
+        with self._target.temporary() as place:
+            info = self._download(source, place, limits)
+            set_time(place, nanoseconds(info.modified))
+            self._target.move(place, source.relative, removable)
+        return info.size
+
+    def _download(self, source: Item, place: Place, limits: SharedLimits) -> cb.ObjectInfo:
+        objects, name = self.objects, self.objects.prefix + source.relative
+        return object_transfers.download(objects.bucket, name, place, objects.reading, limits)
 
     def delete(self, relative: str) -> None:
         """Delete a file, unless it was just written under a name that is the same to the disk."""

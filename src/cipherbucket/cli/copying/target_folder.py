@@ -10,15 +10,17 @@ never become one file, also not when they are on their way at once.
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 import threading
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 import cipherbucket as cb
+from cipherbucket.cli.copying.changed_kinds import find_in_the_way, make_room
 from cipherbucket.folders import Folder, Place, open_folder
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -97,6 +99,40 @@ class TargetFolder:
                 raise cb.UsageError(f"{Place(folder, last)} is no file and is not deleted")
             if status is None or not self._was_written(status):
                 os.unlink(last, dir_fd=folder.descriptor)
+
+    def find_in_the_way(self, relative: str) -> str | None:
+        """Return what is a file where a name has a folder, or the folder that has the name."""
+        with suppress(OSError):  # there is no target folder yet
+            return find_in_the_way(self._opened(), relative)
+        return None
+
+    @contextmanager
+    def temporary(self) -> Iterator[Place]:
+        """Give the place for a file that is moved when it is finished, and removed if not."""
+        place = Place(self._opened(), f".cipherbucket-{secrets.token_hex(8)}.part")
+        try:
+            yield place
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(place.name, dir_fd=place.folder.descriptor)
+
+    def move(self, finished: Place, relative: str, removable: Collection[str]) -> None:
+        """Move a file to the place for a name, after what is in its way was deleted.
+
+        Args:
+            finished: The file.
+            relative: The name.
+            removable: The names of files that may be deleted for it.
+
+        Raises:
+            UsageError: Something in the way may not be deleted; nothing was.
+            OSError: It cannot be deleted, or the file not moved.
+        """
+        make_room(self._opened(), relative, removable)
+        with self.claimed(relative) as place:
+            here, there = finished.folder.descriptor, place.folder.descriptor
+            os.rename(finished.name, place.name, src_dir_fd=here, dst_dir_fd=there)
+            self.remember(place)
 
     def close(self) -> None:
         """Close the folder."""

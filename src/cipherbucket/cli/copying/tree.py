@@ -13,6 +13,7 @@ from cipherbucket.cli.copying import object_transfers
 from cipherbucket.cli.copying.listings import Item, is_folder_marker, refuse_missing
 from cipherbucket.cli.copying.local_files import files_below
 from cipherbucket.cli.copying.one_object import refuse_present
+from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.tally import Tally
@@ -40,6 +41,7 @@ class TreeCopy:
         if not folder.is_dir():
             raise cb.UsageError(f"{source} is no folder", hint="leave -r away to copy a file")
         store_url, prefix = split_tree_url(url)
+        refuse_folder_of(store_url, folder)
 
         def sizes() -> Iterator[int]:
             return (file.size for file in files_below(folder, [store_url], Tally()))
@@ -65,6 +67,7 @@ class TreeCopy:
         store_url, prefix = split_tree_url(url)
         if Path(target).exists() and not Path(target).is_dir():
             raise cb.UsageError(f"{target} is no folder", hint="leave -r away to copy one object")
+        refuse_folder_of(store_url, Path(target))
         with (
             self.access.at(store_url, prefix).open(store_url) as bucket,
             TargetFolder(Path(target)) as folder,
@@ -99,6 +102,8 @@ class TreeCopy:
         target_store, target_prefix = split_tree_url(target_url)
         places = (store_url, prefix), (target_store, target_prefix)
         with StoreToStore(self.access, self.writing, *places) as stores:
+            if stores.same_store and prefix == target_prefix:
+                raise cb.UsageError("source and target are the same place", hint="name another")
             refuse_missing(stores.origin, prefix)
             entries: Iterable[cb.Entry] = stores.origin.list(prefix)
             if stores.same_store and target_prefix.startswith(prefix):

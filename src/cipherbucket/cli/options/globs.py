@@ -40,6 +40,11 @@ class Globs:
         """Return those of the command that runs."""
         return cls(click.get_current_context().meta[_ORDER])
 
+    @property
+    def take_all(self) -> bool:
+        """Whether there are no patterns, so that every name is meant."""
+        return not self._patterns
+
     def take(self, relative: str) -> bool:
         """Return whether a name is meant; all are that no pattern fits."""
         fitting = (includes for glob, includes in self._patterns if fnmatchcase(relative, glob))

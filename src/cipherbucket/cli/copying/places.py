@@ -1,0 +1,100 @@
+"""What place a URL or a path is, whatever way it is written.
+
+Rule: source and target are never one place, and no folder of files lies in the folder of a store.
+Folders are compared by device and file number, so that links, ``.``, ``..`` and mounts make no
+difference; buckets by their name and the host that serves it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cipherbucket as cb
+from cipherbucket.cli.options.config import settings_of
+
+_CLOUD = "aliyuncs.com"
+"""Names of buckets are unique in all of OSS, whatever region, network or host it is reached by."""
+
+
+def store_place(store_url: str, settings: cb.OssSettings | None = None) -> Hashable:
+    """Return what is equal for two URLs of one store, and for no others.
+
+    Args:
+        store_url: The store.
+        settings: How OSS is reached; None for what file and environment say.
+    """
+    scheme, _, rest = store_url.partition("://")
+    if scheme == "file":
+        with suppress(OSError):
+            return _number(Path(rest).stat())
+        return "file", os.path.realpath(rest)
+    if scheme == "oss":
+        host = _host(settings or settings_of(store_url) or cb.OssSettings())
+        return "oss", rest.removesuffix("/"), host
+    return scheme, rest.removesuffix("/")
+
+
+def refuse_overlap(place: Hashable, prefix: str, target: Hashable, target_prefix: str) -> None:
+    """Refuse to keep one prefix like another where one of them is in the other, or the same.
+
+    Args:
+        place: `store_place` of the source.
+        prefix: The prefix there.
+        target: `store_place` of the target.
+        target_prefix: The prefix there.
+
+    Raises:
+        UsageError: They are.
+    """
+    if place == target and prefix == target_prefix:
+        raise cb.UsageError("source and target are the same place", hint="name another target")
+    if place == target and (target_prefix.startswith(prefix) or prefix.startswith(target_prefix)):
+        raise cb.UsageError("one of source and target is in the other", hint="use cp -r")
+
+
+def refuse_folder_of(store_url: str, folder: Path) -> None:
+    """Refuse to take the files that a directory store is made of for a folder of files.
+
+    Raises:
+        UsageError: The folder is in the store, or the store itself.
+    """
+    if not store_url.startswith("file://"):
+        return
+    store = Path(store_url.removeprefix("file://"))
+    own = set(_numbers([store])) | set(_numbers(_folders_in(store)))
+    path = Path(os.path.realpath(folder))
+    if own.intersection(_numbers([path, *path.parents])):
+        raise cb.UsageError(f"{folder} is in the folder of the store", hint="name another folder")
+
+
+def _folders_in(store: Path) -> list[Path]:
+    """Return the folders of a store, each of which can be mounted elsewhere by itself."""
+    with suppress(OSError), os.scandir(store) as entries:
+        return [Path(each.path) for each in entries if each.is_dir(follow_symlinks=False)]
+    return []
+
+
+def _numbers(paths: list[Path]) -> Iterator[tuple[int, int]]:
+    for path in paths:
+        with suppress(OSError):
+            yield _number(path.stat())
+
+
+def _number(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _host(settings: cb.OssSettings) -> str:
+    if not settings.endpoint:
+        return _CLOUD
+    endpoint = settings.endpoint
+    parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    host = (parts.hostname or "").rstrip(".")
+    if host == _CLOUD or host.endswith(f".{_CLOUD}"):
+        return _CLOUD
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    return f"{host}:{port}"
