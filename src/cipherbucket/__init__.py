@@ -26,7 +26,7 @@ from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.report import ObjectOutcome, Tally
 from cipherbucket.bulk.verification import Verification, verify, verify_all
 from cipherbucket.config.config import Config, load_config
-from cipherbucket.config.document import find_config
+from cipherbucket.config.finding import find_config, find_key_name
 from cipherbucket.config.keys import KeyEntry
 from cipherbucket.config.rules import Rule
 from cipherbucket.config.stores import StoreEntry
@@ -154,6 +154,7 @@ __all__ = [
     "create_aes_key_file",
     "create_rsa_key_file",
     "find_config",
+    "find_key_name",
     "load_config",
     "load_key",
     "make_bucket",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import error_of, invoke, on_terminal, succeed
+from tests.support.config_scenes import write_config
 from tests.support.envelopes import v1, v2
 
 import cipherbucket as cb
@@ -172,10 +173,11 @@ def test_the_kms_is_asked_where_that_is_wanted(url: str) -> None:
 def test_stores_and_keys_have_the_names_of_the_settings_file(
     tmp_path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "cipherbucket.toml").write_text(
+    write_config(
+        tmp_path,
         f'[stores.records]\nurl = "file://{tmp_path}/records"\n\n[keys.mine]\nrsa = "{key_file}"\n'
         '\n[keys.lost]\nrsa = "lost.pem"\ndescription = { desc = "lost" }\n'
-        '\n[keys.cloud]\nkms = "1234abcd"\ndescription = { team = "billing" }\n'
+        '\n[keys.cloud]\nkms = "1234abcd"\ndescription = { team = "billing" }\n',
     )
     monkeypatch.chdir(tmp_path)
     bucket = cb.open_bucket(f"file://{tmp_path}/records", cb.load_key(key_file))

@@ -27,7 +27,7 @@ def test_a_store_by_name_without_a_file_that_names_it(folder: Path) -> None:
         assert "no cipherbucket.toml was found that could name a store 'records'" in error_of(
             result
         )
-        assert f"in this folder and in {folder}/home/cipherbucket" in result.stderr
+        assert f"in this folder, above it and in {folder}/home/cipherbucket" in result.stderr
         assert "--config FILE or CIPHERBUCKET_CONFIG" in result.stderr
     assert "is not the URL of a store" in error_of(invoke("ls", "s3://bucket"))
 

@@ -127,6 +127,7 @@ def test_what_the_target_would_not_read_is_not_copied_as_it_is(ruled_folder: Pat
     with Path("cipherbucket.toml").open("a") as file:
         file.write('[[rules]]\nat = "records/mixed"\nwrite = "mine"\nformat = "sealed"\n')
         file.write('accept = ["oss"]\nplaintext = true\n')
+    cb.load_config("cipherbucket.toml").trust()
     with cb.open_store(f"file://{ruled_folder}/records") as store:
         store.put("mixed/plain", b"2")
     cb.open_bucket(f"file://{ruled_folder}/records", cb.load_key("mine.pem")).put("mixed/oss", b"1")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import error_of, invoke, on_terminal, succeed
+from tests.support.config_scenes import write_config
 from tests.support.sealed_buckets import body_of
 
 import cipherbucket as cb
@@ -103,7 +104,7 @@ def test_the_limits_of_a_rule_hold(
         f'[stores.records]\nurl = "{url}"\n\n[keys.mine]\nrsa = "{key_file}"\n\n'
         '[[rules]]\nat = "records://a/"\nwrite = "mine"\nmin_rsa_bits = 3072\n'
     )
-    (tmp_path / "cipherbucket.toml").write_text(settings)
+    write_config(tmp_path, settings)
     monkeypatch.chdir(tmp_path)
     assert invoke("cat", "records://a/weak").exit_code == 5
     result = invoke("verify", "records://a/weak")

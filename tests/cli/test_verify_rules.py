@@ -48,6 +48,7 @@ def test_what_was_verified_by_another_rule_is_verified_anew(
     assert "2 objects of these were read by an earlier run" in again.stdout
     rules = Path("cipherbucket.toml")
     rules.write_text(rules.read_text().replace('["old"]', '["old"]\nmin_rsa_bits = 3072'))
+    cb.load_config(rules).trust()
     result = invoke("verify", "-r", "records://")
     assert "earlier run" not in result.stdout
     assert "other/a: the data key is wrapped with RSA-2048" in result.stderr

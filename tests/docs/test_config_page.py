@@ -48,7 +48,8 @@ def test_the_example_works_on_the_command_line_and_in_python(
         outputs = [
             succeed(*line.split()[1:]).stdout for line in commands.splitlines() if line.strip()
         ]
-        assert outputs[0].count("works") == 4
+        assert outputs[0].endswith(f"trusted: {tmp_path}/cipherbucket.toml\n")
+        assert outputs[1].count("works") == 4
         assert outputs[-1] == "Hello OSS!"
         exec(compile(program, str(PAGE), "exec"), {})
         assert capsys.readouterr().out == "cloud\n"

@@ -1,5 +1,6 @@
 """Folders with a ``cipherbucket.toml``, its key files and its stores."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -58,10 +59,12 @@ format = "sealed"
 
 
 def write_config(folder: Path, text: str = RULES) -> Path:
-    """Write the file, with the folder's path for ``{folder}``, so that it is believed."""
+    """Write the file, with the folder's path for ``{folder}``, and trust it, if it can be read."""
     path = folder / "cipherbucket.toml"
     path.write_text(text.replace("{folder}", str(folder)))
     path.chmod(0o644)
+    with suppress(cb.UsageError):
+        cb.load_config(path).trust()
     return path
 
 

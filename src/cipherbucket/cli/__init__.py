@@ -23,13 +23,14 @@ import click
 
 from cipherbucket import __version__
 from cipherbucket.cli.errors import EXIT_CODES, ended, reported
-from cipherbucket.cli.options.config import CONFIG_OPTION
+from cipherbucket.cli.options.config import CONFIG_OPTION, NO_CONFIG
 from cipherbucket.cli.terminal.help import refuse_empty, write_examples
 
 COMMANDS = {
     "audit": "Show which objects are encrypted, and with which key.",
     "cat": "Write objects, or a range of them, to stdout.",
     "completion": "Print the line that turns on completion in a shell.",
+    "config": "Say which cipherbucket.toml may be used.",
     "cp": "Copy to, from and between stores, encrypting and decrypting.",
     "demo": "Show encryption at work on files in a folder.",
     "keygen": "Make a master key.",
@@ -73,6 +74,7 @@ class CommandLine(click.Group):
         command = getattr(import_module(f"cipherbucket.cli.commands.{name}"), name)
         assert isinstance(command, click.Command)
         command.short_help = COMMANDS[cmd_name]
+        _take_no_config(command)
         return command
 
     def format_commands(
@@ -116,8 +118,40 @@ class CommandLine(click.Group):
             return super().invoke(ctx)
 
 
+def _leave_config_out(
+    context: click.Context,
+    param: click.Parameter,  # noqa: ARG001  click's signature
+    value: bool,
+) -> None:
+    """Keep that no ``cipherbucket.toml`` is to be used; click calls it."""
+    if value:
+        context.meta[NO_CONFIG] = True
+
+
+def _no_config(*, hidden: bool) -> click.Option:
+    """Return the option; it is eager, because reading other options may need the file."""
+    return click.Option(
+        ["--no-config"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        hidden=hidden,
+        callback=_leave_config_out,
+        help="Use no cipherbucket.toml.",
+    )
+
+
+def _take_no_config(command: click.Command) -> None:
+    """Let ``--no-config`` stand after a command, too: it is added to a line that was refused."""
+    if all(each.name != "no_config" for each in command.params):
+        command.params.append(_no_config(hidden=True))
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        _take_no_config(below)
+
+
 @click.group(
     cls=CommandLine,
+    params=[_no_config(hidden=False)],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="cipherbucket", message="%(prog)s %(version)s")
@@ -133,8 +167,8 @@ class CommandLine(click.Group):
 @click.option(
     "--config",
     metavar="FILE",
-    help="The cipherbucket.toml; otherwise CIPHERBUCKET_CONFIG, or that of the working directory,"
-    " or that in ~/.config/cipherbucket.",
+    help="The cipherbucket.toml; otherwise CIPHERBUCKET_CONFIG, or the nearest of the working"
+    " directory and above, once it is trusted (config trust), or that in ~/.config/cipherbucket.",
 )
 @click.pass_context
 def cli(
@@ -158,6 +192,8 @@ def cli(
     credentials.
     """
     if config is not None:
+        if NO_CONFIG in context.meta:
+            raise click.UsageError("--config and --no-config exclude each other.")
         context.meta[CONFIG_OPTION] = config
     for name, value in (("OSS_REGION", region), ("OSS_ENDPOINT", endpoint)):
         if value is not None:

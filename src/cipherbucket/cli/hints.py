@@ -35,6 +35,7 @@ _OPTIONS = (
         "or give the description: description={...}, which may be empty",
         "or say --description NAME=VALUE, or --no-description if it has none",
     ),
+    ("or name it in load_config(path)", "or go without: --no-config"),
     ("or say allow_weak=True", "or say --allow-weak-key"),
     ("give passphrase=, or set", "answer the question on a terminal, or set"),
     ("read the object with key=", "read the object with --force-key KEY"),

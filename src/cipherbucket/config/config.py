@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.config.document import Document, find_config, read_document, suggestion
+from cipherbucket.config.document import Document, suggestion
+from cipherbucket.config.finding import read_config, trust_document
 from cipherbucket.config.guard import RuleGuard
 from cipherbucket.config.keys import KeyEntry, keys_in
 from cipherbucket.config.loading import AskPassphrase
@@ -41,23 +42,19 @@ def load_config(
     """Read ``cipherbucket.toml``.
 
     Args:
-        path: Which; None for that of the environment variable ``CIPHERBUCKET_CONFIG``, or else of
-            the working directory, or else of the user's configuration directory.
+        path: Which; None for that of the environment variable ``CIPHERBUCKET_CONFIG``, or else the
+            nearest of the working directory and the folders above it, or else that of the user's
+            configuration directory.
         passphrase: Called with the name of an encrypted key file whose ``passphrase_env`` is not
             set. Without it ``CIPHERBUCKET_PASSPHRASE`` is asked.
 
     Raises:
-        UsageError: There is none; others could have written it; or something in it cannot be, with
-            its line and what is allowed.
+        UsageError: There is none; others can replace it; it lies in the working directory or above
+            and is not trusted (see `Config.trust`); or something in it cannot be, with its line and
+            what is allowed.
     """
-    chosen = Path(local_path(path)) if path is not None else find_config()
-    if chosen is None:
-        raise UsageError(
-            "there is no cipherbucket.toml in this folder or in ~/.config/cipherbucket",
-            hint="name one: load_config(path)",
-        )
-    named = path is not None or bool(os.environ.get("CIPHERBUCKET_CONFIG"))
-    config = Config(read_document(chosen, found=not named), passphrase)
+    named = Path(local_path(path)) if path is not None else None
+    config = Config(read_config(named), passphrase)
     _log.info("stores and keys are those of %s", config.path)
     return config
 
@@ -85,6 +82,17 @@ class Config:
     def path(self) -> Path:
         """The file."""
         return self._document.path
+
+    def trust(self) -> None:
+        """Remember that the file may be used where it is found, as it was when it was read.
+
+        Once its contents change, it is not trusted any more. What its key files hold is not
+        remembered; ``fingerprint`` pins that.
+
+        Raises:
+            UsageError: It is a link, others can replace it, or it cannot be remembered.
+        """
+        trust_document(self._document)
 
     @property
     def stores(self) -> Mapping[str, StoreEntry]:

@@ -1,8 +1,4 @@
-"""``cipherbucket.toml`` on disk: where it is found, who may have written it, what is wrong in it.
-
-Rule: who can write this file decides under which keys data is written and where it goes. A file
-that other users could have written is refused; one that was only found, not named, must also
-belong to the user who runs this, or to root.
+"""The text of ``cipherbucket.toml``: its tables, their lines, and what is wrong in them.
 
 Rule: no secret may stand in it. What looks like one is refused, and no value is repeated in an
 error: it may be what should not have been there. Every error carries the file and the line.
@@ -10,23 +6,18 @@ error: it may be what should not have been there. Every error carries the file a
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cipherbucket.config import toml_lines
+from cipherbucket.config.trust import digest_of
 from cipherbucket.errors import MasterKeyError, UsageError
 
 FILE_NAME = "cipherbucket.toml"
-VARIABLE = "CIPHERBUCKET_CONFIG"
-"""The environment variable that names the file."""
 
-_LARGEST = 1 << 20
 # Of a name with very many dots `tomllib` would make a table each, in the square of their time.
 _LONG_NAME = re.compile(
     r"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*\.[ \t]*){32}", re.ASCII
@@ -50,11 +41,13 @@ class Document:
 
     Attributes:
         path: Where it is, absolute.
+        digest: The SHA-256 of its bytes, in hexadecimal.
         tables: What it says.
         lines: On which line each name stands.
     """
 
     path: Path
+    digest: str
     tables: Mapping[str, Any]
     lines: Mapping[toml_lines.Path, int]
 
@@ -150,39 +143,19 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"{meant}known: {', '.join(known)}"
 
 
-def find_config() -> Path | None:
-    """Return the ``cipherbucket.toml`` that is used where none is named in the call, or None.
-
-    It is that of the environment variable ``CIPHERBUCKET_CONFIG``, or else the one in the working
-    directory, or else ``cipherbucket/cipherbucket.toml`` in the user's configuration directory
-    (``XDG_CONFIG_HOME``, by default ``~/.config``).
-    """
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    with suppress(OSError):  # the working directory was removed
-        if os.path.lexists(Path.cwd() / FILE_NAME):
-            return Path.cwd() / FILE_NAME
-    with suppress(RuntimeError):  # a user without a home
-        path = Path(home).expanduser() / "cipherbucket" / FILE_NAME
-        return path if os.path.lexists(path) else None
-    return None
-
-
-def read_document(path: Path, *, found: bool) -> Document:
-    """Read a file, if it can be believed.
+def parse_document(path: Path, data: bytes) -> Document:
+    """Take the bytes of a file apart.
 
     Args:
-        path: Where it is.
-        found: Whether it was only found; a file that was named may be another user's.
+        path: Where it is, absolute.
+        data: All that it holds.
 
     Raises:
-        UsageError: It cannot be read or believed, is no TOML, or holds what looks like a secret.
+        UsageError: It is no TOML, or holds what looks like a secret.
     """
     import tomllib  # noqa: PLC0415  for those alone who have such a file
 
-    path = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links
-    text = _read(path, found=found)
+    text = _text(path, data)
     if (long := _LONG_NAME.search(text)) is not None:
         line = text.count("\n", 0, long.start()) + 1
         raise UsageError(f"{path}:{line}: nested too deeply")
@@ -199,7 +172,7 @@ def read_document(path: Path, *, found: bool) -> Document:
         raise UsageError(f"{path}:{line}: no TOML: {what}", hint="see https://toml.io") from None
     except RecursionError:
         raise UsageError(f"{path}: nested too deeply") from None
-    document = Document(path, tables, lines)
+    document = Document(path, digest_of(data), tables, lines)
     for at, value in texts:
         is_label = any(part in _LABELS for part in at)
         if _SECRET.search(value) or (not is_label and _is_secret(value)):
@@ -207,44 +180,12 @@ def read_document(path: Path, *, found: bool) -> Document:
     return document
 
 
-def _read(path: Path, *, found: bool) -> str:
-    try:
-        link = path.lstat()
-        # A pipe in the working directory would keep every command waiting.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise UsageError(f"{path} is no regular file", hint="name another with --config")
-            _refuse_foreign(path, status, link, found=found)
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > _LARGEST:
-        raise UsageError(f"{path} has more than {_LARGEST:,} bytes")
+def _text(path: Path, data: bytes) -> str:
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}:{line}: no UTF-8") from None
-
-
-def _refuse_foreign(
-    path: Path, status: os.stat_result, link: os.stat_result, *, found: bool
-) -> None:
-    if status.st_mode & 0o022:
-        raise UsageError(
-            f"{path} can be written by other users, who would decide where data goes and under"
-            " which keys",
-            hint=f"chmod go-w {path}",
-        )
-    ours = {0, os.geteuid()}
-    if found and not {status.st_uid, link.st_uid} <= ours:
-        raise UsageError(
-            f"{path} belongs to another user, who would decide where data goes and under which"
-            " keys",
-            hint=f"if it is to be used, name it: --config {path} or {VARIABLE}",
-        )
 
 
 def _texts_in(path: toml_lines.Path, value: object) -> Iterator[tuple[toml_lines.Path, str]]:

@@ -14,7 +14,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.options.access import AccessOptions
-from cipherbucket.cli.options.config import current_config, split_url
+from cipherbucket.cli.options.config import note_use, split_url
 from cipherbucket.cli.options.named_key import key_option, named_key
 from cipherbucket.cli.options.passes import JSON_LINES, workers_option
 from cipherbucket.cli.terminal.audit_text import text_of
@@ -81,8 +81,9 @@ def audit(
     answer for one of the keys is not yes; 3 if no name begins so. An audit that was interrupted
     goes on when the same command is given again within a week.
     """
+    by_file = note_use({"url": url, "key_files": key_files})
+    access = AccessOptions(tuple(file for file in key_files if file), by_file=by_file)
     store_url, prefix = split_url(url)
-    access = AccessOptions(tuple(file for file in key_files if file), config=current_config())
     if access.config is not None and not access.key_files:
         _read_all(access.config)
     retire = [_key_in(text) for text in retiring]

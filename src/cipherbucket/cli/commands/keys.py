@@ -17,7 +17,7 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.key_match import KeyMatch, failure_to_open, match_by_description, match_forced
 from cipherbucket.cli.options.access import AccessOptions, access_options
-from cipherbucket.cli.options.config import current_config, load_key
+from cipherbucket.cli.options.config import current_config, load_key, note_use
 from cipherbucket.cli.options.named_key import key_option
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import JSON_LINES
@@ -199,7 +199,7 @@ def list_keys(named: tuple[str, ...], *, as_json: bool) -> int:
     Raises:
         UsageError: There are none.
     """
-    config = current_config()
+    config = current_config() if note_use({"key_files": named}) else None
     if not named and (config is None or not config.keys):
         raise cb.UsageError(
             "there are no keys to list",

@@ -18,7 +18,7 @@ from typing import Any, TypedDict
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.config import KeyName, current_config, load_key
+from cipherbucket.cli.options.config import KeyName, current_config, load_key, note_use
 from cipherbucket.cli.options.named_key import key_option
 from cipherbucket.cli.options.parsing import names_with_values
 
@@ -51,7 +51,7 @@ class AccessOptions:
         context: The user's pairs that sealed objects are bound to.
         as_name: The name that a sealed object was sealed under, if it is another.
         origin: How the store is reached that objects are copied from, if otherwise than others.
-        config: The file that this run goes by.
+        by_file: Whether this run goes by ``cipherbucket.toml``, if there is one.
         rule: That of the place, once it is bound.
         place: URL of the place that is bound.
     """
@@ -65,10 +65,15 @@ class AccessOptions:
     context: Mapping[str, str] = field(default_factory=dict)
     as_name: str | None = None
     origin: cb.OssSettings | None = None
-    config: cb.Config | None = None
+    by_file: bool = False
     rule: cb.Rule | None = None
     place: str = ""
     _read: dict[str, cb.MasterKey] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def config(self) -> cb.Config | None:
+        """The file that this run goes by."""
+        return current_config() if self.by_file else None
 
     def at(self, store_url: str, name: str = "") -> AccessOptions:
         """Bind the rule of an object, or of all below a prefix, where there is a file with rules.
@@ -325,6 +330,7 @@ def access_options(
     def decorated(function: AnyFunction) -> AnyFunction:
         @wraps(function)
         def with_access(*args: Any, **kwargs: Any) -> Any:
+            by_file = note_use(kwargs)
             access = AccessOptions(
                 key_files=tuple(file for file in kwargs.pop("key_files") if file),
                 force_key=kwargs.pop("force_key"),
@@ -334,7 +340,7 @@ def access_options(
                 accept=kwargs.pop("accept", ()),
                 context=kwargs.pop("context"),
                 as_name=kwargs.pop("as_name", None),
-                config=current_config(),
+                by_file=by_file,
             )
             return function(*args, access=access, **kwargs)
 

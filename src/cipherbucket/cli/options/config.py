@@ -2,6 +2,10 @@
 
 Order of settings: options, then the environment, then the file. It is read once, by the first that
 asks for it, so that commands which need none of it do not mind what is wrong with it.
+
+Rule: a full URL with ``-k FILE`` takes nothing from it: no rule, recipient, endpoint or key. A
+store or a key by name is a use of the file, and so is a command that takes keys and was given none.
+A command that takes no keys takes from it how OSS is reached.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -18,13 +23,16 @@ from cipherbucket.cli.terminal.passphrases import passphrase_of
 
 CONFIG_OPTION = "cipherbucket.named-config"
 """Where the context keeps what ``--config`` says."""
+NO_CONFIG = "cipherbucket.no-config"
+"""Where it keeps that ``--no-config`` was given."""
 DESCRIPTION = "cipherbucket.description"
 """Where it keeps what ``--description`` says, or {} for ``--no-description``."""
 _READ = "cipherbucket.config.config"
+_USED = "cipherbucket.config.used"
 _KMS = "kms:"
 # Several in one text are parted by ':', which ids of KMS keys have themselves.
 _STORE_NAME = re.compile(r"[a-z][a-z0-9-]*")
-_OTHER_SCHEMES = {"file", "http", "https", "kms", "s3"}
+_OTHER_SCHEMES = {"oss", "file", "memory", "http", "https", "kms", "s3"}
 _ONE_OF_MANY = re.compile(r"kms:acs:kms:[^:]*:[^:]*:[^:]*|kms:[^:]*|[^:]+")
 
 
@@ -34,15 +42,48 @@ def current_config() -> cb.Config | None:
     Raises:
         UsageError: It cannot be used.
     """
-    context = click.get_current_context(silent=True)
-    kept = context.meta if context is not None else {}
+    kept = _kept()
     if _READ not in kept:
         named = kept.get(CONFIG_OPTION)
-        there = named is not None or cb.find_config() is not None
+        there = NO_CONFIG not in kept and (named is not None or cb.find_config() is not None)
         kept[_READ] = cb.load_config(named, passphrase=passphrase_of) if there else None
     config = kept[_READ]
     assert config is None or isinstance(config, cb.Config)
     return config
+
+
+def note_use(arguments: Mapping[str, Any]) -> bool:
+    """Decide whether a command that takes keys goes by the file, and keep it for `split_url`.
+
+    Args:
+        arguments: What the command was given, by the names of its parameters.
+    """
+    keys = [key for key in arguments["key_files"] if key]
+    further = (arguments.get("force_key"), *arguments.get("recipient_files", ()))
+    places = (arguments.get(name) for name in ("url", "source", "target"))
+    is_used = (
+        not keys
+        or any(_names_a_key(key) for key in (*keys, *further) if key)
+        or any(_names_a_store(place) for place in (*places, *arguments.get("urls", ())) if place)
+    )
+    _kept()[_USED] = is_used
+    return is_used
+
+
+def _kept() -> dict[str, Any]:
+    context = click.get_current_context(silent=True)
+    return context.meta if context is not None else {}
+
+
+def _names_a_key(key: str) -> bool:
+    """Return whether a key is none but by the file: neither of a KMS nor that of a key file."""
+    return not (key.startswith(_KMS) or "/" in key or os.path.lexists(key))
+
+
+def _names_a_store(url: str) -> bool:
+    """Return whether a URL begins with the name of a store."""
+    name, separator, _ = url.partition("://")
+    return bool(separator) and bool(_STORE_NAME.fullmatch(name)) and name not in _OTHER_SCHEMES
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -51,11 +92,13 @@ def split_url(url: str) -> tuple[str, str]:
     Raises:
         UsageError: There is no such store.
     """
-    if url.partition("://")[0] in {"oss", "memory"}:  # plain URLs of stores need no file
-        return cb.split_url(url)
-    config = current_config()
+    by_name = _names_a_store(url)
+    # Another way to a folder is none around its rules: the file knows it without links.
+    is_folder = url.startswith("file://") and _kept().get(_USED, False)
+    config = current_config() if by_name or is_folder else None
     if config is None:
-        _refuse_named(url)
+        if by_name:
+            raise _no_store(url)
         return cb.split_url(url)
     store_url, name = config.split(url)
     if store_url.startswith("file://"):  # a folder that is not there, or not mounted, is not made
@@ -63,19 +106,18 @@ def split_url(url: str) -> tuple[str, str]:
     return store_url, name
 
 
-def _refuse_named(url: str) -> None:
-    """Refuse the URL of a store by name where there is no file that could name it.
-
-    Raises:
-        UsageError: It is one.
-    """
-    name, separator, _ = url.partition("://")
-    if not separator or not _STORE_NAME.fullmatch(name) or name in _OTHER_SCHEMES:
-        return
+def _no_store(url: str) -> cb.UsageError:
+    """Return what is wrong with a store by name where there is no file that could name it."""
+    name = url.partition("://")[0]
+    if NO_CONFIG in _kept():
+        return cb.UsageError(
+            f"{url}: without a cipherbucket.toml there is no store {name!r}",
+            hint="leave --no-config away, or give oss://bucket, file:///folder or memory://name",
+        )
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    raise cb.UsageError(
+    return cb.UsageError(
         f"{url}: no cipherbucket.toml was found that could name a store {name!r}; it was looked for"
-        f" in this folder and in {home}/cipherbucket",
+        f" in this folder, above it and in {home}/cipherbucket",
         hint="name it by --config FILE or CIPHERBUCKET_CONFIG, or give oss://bucket,"
         " file:///folder or memory://name",
     )
@@ -83,7 +125,7 @@ def _refuse_named(url: str) -> None:
 
 def settings_of(store_url: str) -> cb.OssSettings | None:
     """Return how a store is reached, as the file says it; None for what the environment says."""
-    config = current_config()
+    config = current_config() if store_url.startswith("oss://") else None
     return config.settings(store_url) if config is not None else None
 
 
@@ -103,31 +145,47 @@ def load_key(named: str, *, allow_weak: bool = False) -> cb.MasterKey:
     """
     if named.startswith(_KMS):
         return cb.AliKmsKey(named.removeprefix(_KMS))
-    config = current_config()
-    if config is not None and named in config.keys:
-        if os.path.lexists(named):
-            raise cb.UsageError(
-                f"{named!r} is a key of {config.path}, and a file of this folder",
-                hint=f"write ./{named} for the file, or give the key another name",
+    if _names_a_key(named):
+        config = current_config()
+        if config is not None and named in config.keys:
+            return config.key(named, allow_weak=allow_weak)
+        if config is not None and config.keys:
+            raise cb.MasterKeyError(
+                f"{named!r} is neither a key file nor a key of {config.path}",
+                hint=f"keys: {', '.join(config.keys)}",
             )
-        return config.key(named, allow_weak=allow_weak)
-    try:
-        return cb.load_key(
-            named,
-            description=_given_description(named),
-            passphrase=lambda: passphrase_of(named),
-            allow_weak=allow_weak,
+    elif "/" not in named:
+        _refuse_ambiguous(named)
+    return cb.load_key(
+        named,
+        description=_given_description(named),
+        passphrase=lambda: passphrase_of(named),
+        allow_weak=allow_weak,
+    )
+
+
+def _refuse_ambiguous(file: str) -> None:
+    """Refuse a file of this folder that has the name of a key.
+
+    Raises:
+        UsageError: It does, or it is not known because a file that was trusted has changed.
+    """
+    if NO_CONFIG in _kept():
+        return
+    path = cb.find_key_name(file)
+    if CONFIG_OPTION in _kept():
+        config = current_config()
+        path = config.path if config is not None and file in config.keys else None
+    if path is not None:
+        raise cb.UsageError(
+            f"{file!r} is a key of {path}, and a file of this folder",
+            hint=f"write ./{file} for the file, or give the key another name",
         )
-    except cb.MasterKeyError as error:
-        if config is not None and config.keys and not os.path.lexists(named):
-            error.hint = f"keys of {config.path}: {', '.join(config.keys)}"
-        raise
 
 
 def _given_description(file: str) -> Mapping[str, str] | None:
     """Return what the command line says of key files that have no description beside them."""
-    context = click.get_current_context(silent=True)
-    given: Mapping[str, str] | None = context.meta.get(DESCRIPTION) if context else None
+    given: Mapping[str, str] | None = _kept().get(DESCRIPTION)
     beside = (f"{each}.json" for each in (file, file.removesuffix(".pub")))
     return None if any(map(os.path.lexists, beside)) else given
 

@@ -30,12 +30,12 @@ def named_key(text: str) -> cb.MasterKey | cb.Description:
 
 
 def named_key_option(
-    ctx: click.Context,  # noqa: ARG001  click's signature
-    param: click.Parameter,  # noqa: ARG001
+    ctx: click.Context,
+    param: click.Parameter,  # noqa: ARG001  click's signature
     value: str | None,
 ) -> cb.MasterKey | cb.Description | None:
-    """Read an option that names a key; click calls it."""
-    return None if value is None else named_key(value)
+    """Read an option that names a key; click calls it, also to complete a line."""
+    return None if value is None or ctx.resilient_parsing else named_key(value)
 
 
 def _describe(

@@ -1,0 +1,177 @@
+"""Where ``cipherbucket.toml`` is found, and when it is used.
+
+Rule: who writes this file decides under which keys data is written and where it goes. One that is
+named may be another user's, if that user alone can replace it; the user's own belongs to the user
+or to root. One that only lies in the working directory, or above, may have come with a folder from
+elsewhere: it is used after the user trusted it, and only with the contents that were trusted.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from cipherbucket.config.document import FILE_NAME, Document, parse_document
+from cipherbucket.config.trust import config_home, digest_of, remember, trusted_digest
+from cipherbucket.errors import UsageError
+from cipherbucket.ownership import find_stranger
+
+VARIABLE = "CIPHERBUCKET_CONFIG"
+"""The environment variable that names the file; empty, it names none."""
+
+_LARGEST = 1 << 20
+_NEW = "it is new"
+_CHANGED = "it has changed since you trusted it"
+
+
+def find_config() -> Path | None:
+    """Return the ``cipherbucket.toml`` that is meant where none is named in the call, or None.
+
+    It is that of the environment variable ``CIPHERBUCKET_CONFIG``; or else the nearest one in the
+    working directory and the folders above it; or else ``cipherbucket/cipherbucket.toml`` in the
+    user's configuration directory (``XDG_CONFIG_HOME``, by default ``~/.config``). `load_config`
+    decides whether it may be used.
+    """
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
+    return next(_found(), None)
+
+
+def find_key_name(name: str) -> Path | None:
+    """Return the file with a key of this name, of all that could be found and are trusted, or None.
+
+    Those behind the nearest count, too. Otherwise whoever puts another file in front of one could
+    let the name of its key mean a key file that lies there.
+
+    Args:
+        name: Of a key.
+
+    Raises:
+        UsageError: A file that was trusted has changed, and may have lost the name.
+    """
+    named = os.environ.get(VARIABLE)
+    for path in [Path(named)] if named else _found():
+        try:
+            tables = read_config(None, found=None if named else path).tables
+        except UsageError as error:
+            if _CHANGED in error.message:
+                raise
+            continue
+        keys = tables.get("keys")
+        if isinstance(keys, dict) and name in keys:
+            return path
+    return None
+
+
+def read_config(named: Path | None, *, found: Path | None = None) -> Document:
+    """Read a file, if it may be used.
+
+    Args:
+        named: The file that was named; None for ``CIPHERBUCKET_CONFIG`` or one that is found.
+        found: One that was found already.
+
+    Raises:
+        UsageError: There is none; it is not trusted, or others can replace it; it cannot be read,
+            is no TOML, or holds what looks like a secret.
+    """
+    if named is None and found is None and os.environ.get(VARIABLE):
+        named = Path(os.environ[VARIABLE])
+    chosen = named or found or find_config()
+    if chosen is None:
+        raise UsageError(
+            "there is no cipherbucket.toml in this folder, above it or in ~/.config/cipherbucket",
+            hint="name one: load_config(path)",
+        )
+    path = Path(os.path.abspath(chosen))  # noqa: PTH100  resolve() would follow links
+    data = _read(path, named=named is not None)
+    if named is None and not _is_own(path):
+        _refuse_untrusted(path, data)
+    return parse_document(path, data)
+
+
+def trust_document(document: Document) -> None:
+    """Remember that a file may be used where it is found, with the contents that were read.
+
+    Raises:
+        UsageError: It is a link, others can replace it, or it cannot be remembered.
+    """
+    path = document.path
+    if path.is_symlink():
+        raise UsageError(f"{path} is a link", hint=f"trust what it leads to: {path.resolve()}")
+    _refuse_stranger(path, found=True)
+    remember(_whole(path), document.digest)
+
+
+def _found() -> Iterator[Path]:
+    """Give the files that could be meant, the nearest first."""
+    with suppress(OSError):  # the working directory was removed
+        here = Path.cwd()
+        for folder in (here, *here.parents):
+            if os.path.lexists(folder / FILE_NAME):
+                yield folder / FILE_NAME
+    home = config_home()
+    if home is not None and os.path.lexists(home / FILE_NAME):
+        yield home / FILE_NAME
+
+
+def _whole(path: Path) -> Path:
+    """Return the one name of a file: its folder without links."""
+    return path.parent.resolve() / path.name
+
+
+def _is_own(path: Path) -> bool:
+    home = config_home()
+    return home is not None and _whole(path) == _whole(home / FILE_NAME)
+
+
+def _refuse_untrusted(path: Path, data: bytes) -> None:
+    if path.is_symlink():
+        raise UsageError(
+            f"{path} was only found, and is a link, which is never trusted",
+            hint=f"name it: --config {path}; or go without: --no-config",
+        )
+    trusted = trusted_digest(_whole(path))
+    if trusted == digest_of(data):
+        return
+    raise UsageError(
+        f"{path} was only found, and {_NEW if trusted is None else _CHANGED}: it decides where data"
+        " goes and under which keys",
+        hint="look at it, and if you trust it: cipherbucket config trust; or name it in"
+        " load_config(path)",
+    )
+
+
+def _read(path: Path, *, named: bool) -> bytes:
+    try:
+        # A pipe in the working directory would keep every command waiting.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"{path} is no regular file", hint="name another with --config")
+            _refuse_stranger(path, status.st_uid if named else 0, found=not named)
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > _LARGEST:
+        raise UsageError(f"{path} has more than {_LARGEST:,} bytes")
+    return data
+
+
+def _refuse_stranger(path: Path, owner: int = 0, *, found: bool) -> None:
+    stranger = find_stranger(path, (owner,))
+    if stranger is None:
+        return
+    hint = f"chmod go-w {stranger.path}"
+    if stranger.why.startswith("belongs"):
+        hint = f"if it is to be used, name it: --config {path} or {VARIABLE}"
+        if not found:
+            hint = "copy it to a folder of your own"
+    raise UsageError(
+        f"{path} decides where data goes and under which keys, and others can replace it:"
+        f" {stranger}",
+        hint=f"{hint}; or go without: --no-config" if found else hint,
+    )
