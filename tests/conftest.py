@@ -3,6 +3,7 @@
 Keys are made here, never committed.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -46,6 +47,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left = set(items).difference(kept)
         config.hook.pytest_deselected(items=[item for item in items if item in left])
         items[:] = kept
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over modules and tests, which live as long as the run."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
