@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from cipherbucket.config.document import Document, Place, suggestion
 from cipherbucket.errors import UsageError
 from cipherbucket.format.description import Description
+from cipherbucket.ownership import find_stranger
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -104,8 +106,16 @@ def fingerprint_of(kind: str) -> Check:
 
 
 def file(place: Place, value: object) -> str:
-    """Take a file, relative to the document."""
-    return str(place.document.relative(text(place, value)))
+    """Take a file of certificates, relative to the document, that its owner alone can replace."""
+    path = place.document.relative(text(place, value))
+    with suppress(OSError):  # what is not there is told when it is used
+        stranger = find_stranger(path, (path.stat().st_uid,))
+        if stranger is not None:
+            raise place.error(
+                f"{path} decides whom we talk to, and others can replace it: {stranger}",
+                f"chmod go-w {stranger.path}",
+            )
+    return str(path)
 
 
 REACHED_BY: dict[str, Check] = {

@@ -45,12 +45,12 @@ class KeyFacts:
             raise _unreadable(self.sidecar) from error
 
 
-def read_facts(sidecar: Path, fingerprint: str, also: Collection[int] = ()) -> KeyFacts:
+def read_facts(sidecar: Path, fingerprint: str | None, also: Collection[int] = ()) -> KeyFacts:
     """Read what lies beside a key file.
 
     Args:
         sidecar: From `description_path`.
-        fingerprint: The id of the key in the key file.
+        fingerprint: The id of the key in the key file; None where the key is not read.
         also: Users who may own it beside this one and root: the owner of a private key.
 
     Raises:
@@ -64,7 +64,7 @@ def read_facts(sidecar: Path, fingerprint: str, also: Collection[int] = ()) -> K
         raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _unreadable(sidecar) from error
-    if stated != fingerprint:
+    if fingerprint not in {None, stated}:
         raise MasterKeyError(
             f"{sidecar} describes key {stated}, not this one ({fingerprint})",
             hint="put the right file beside the key, or move this one away",
@@ -82,11 +82,8 @@ def read_description_file(path: str | os.PathLike[str]) -> tuple[Description, bo
         nothing that can be understood.
     """
     sidecar = description_path_of(Path(path))
-    fingerprint = stated_fingerprint(path)
-    if fingerprint is None:
-        return None
     try:
-        facts = read_facts(sidecar, fingerprint, owner_of(Path(path)))
+        facts = read_facts(sidecar, None, owner_of(Path(path)))
         return facts.description(), facts.sealed_only
     except MasterKeyError:
         return None

@@ -217,3 +217,15 @@ def test_without_a_home_or_a_working_folder_there_is_no_file(
     assert cb.find_config() is None
     with pytest.raises(cb.UsageError, match="no home directory"):
         cb.load_config(path).trust()
+
+
+@pytest.mark.parametrize("loose", ["certificates/ca.pem", "certificates"])
+def test_certificates_that_others_can_replace_are_refused(tmp_path: Path, loose: str) -> None:
+    made(tmp_path / "certificates" / "ca.pem")
+    text = '[stores.r]\nurl = "oss://bucket"\nca_file = "certificates/ca.pem"\n'
+    path = made(tmp_path / "c.toml", text)
+    assert cb.load_config(path).path == path
+    (tmp_path / loose).chmod(0o707)
+    with pytest.raises(cb.UsageError, match=r"c\.toml:3: .* decides whom we talk to") as raised:
+        cb.load_config(path)
+    assert raised.value.hint == f"chmod go-w {tmp_path / loose}"
