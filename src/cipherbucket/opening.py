@@ -39,6 +39,7 @@ def open_bucket(
     policy: Policy | None = None,
     recipients: Sequence[MasterKey] = (),
     settings: OssSettings | None = None,
+    trusted: bool = False,
 ) -> Bucket:
     """Open a bucket.
 
@@ -52,6 +53,8 @@ def open_bucket(
         policy: What is accepted on reading; see `Bucket`.
         recipients: Further master keys that every new sealed object is wrapped for.
         settings: How OSS is reached; None takes all of it from the environment.
+        trusted: Write a folder even if others than this user and root can write there, or own it;
+            without it such a store is only read.
 
     Raises:
         UsageError: The URL or format is unknown, or the store cannot be opened.
@@ -60,7 +63,7 @@ def open_bucket(
     """
     ring = _ring_of(keys)
     return Bucket(
-        open_store(url, settings),
+        open_store(url, settings, trusted=trusted),
         ring,
         format=format or _format_of(ring),
         policy=policy,

@@ -69,3 +69,44 @@ def test_a_store_in_use_is_not_repaired(url: str, bucket: cb.Bucket) -> None:
     result = invoke("repair", "--index", url)
     assert result.exit_code == 6
     error_of(result)
+
+
+def test_a_store_that_others_can_write_is_written_only_by_who_trusts_them(
+    tmp_path: Path, url: str, key_file: Path
+) -> None:
+    """By the option, or by the file; reading needs neither."""
+    folder, source, config = tmp_path / "store", tmp_path / "a", tmp_path / "c.toml"
+    source.write_bytes(b"1")
+    succeed("cp", "-k", key_file, source, f"{url}/a")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "x").touch()
+    folder.chmod(0o777)
+    config.write_text(f'[stores.shared]\nurl = "{url}"\ntrusted = true\n')
+    refused = [
+        ("cp", "-k", key_file, source, f"{url}/b"),
+        ("rm", f"{url}/a"),
+        ("sync", "-k", key_file, tmp_path / "tree", f"{url}/t/"),
+        ("repair", "--index", url),
+        ("mb", f"{url}/bodies/new"),
+    ]
+    for command in refused:
+        result = invoke(*command)
+        assert result.exit_code != 0, command
+        assert "can be written by others" in result.stderr
+        assert "--trust-store" in result.stderr
+    assert succeed("cat", "-k", key_file, f"{url}/a").stdout_bytes == b"1"
+    assert "a\n" in succeed("ls", url).stdout
+    succeed("cp", "--trust-store", "-k", key_file, source, f"{url}/b")
+    succeed("--config", config, "cp", "-k", key_file, source, "shared://c")
+    succeed("--config", config, "rm", "shared://c")
+    succeed("rm", "--trust-store", f"{url}/b")
+    succeed("repair", "--trust-store", "--index", url)
+    succeed("mb", "--trust-store", f"file://{folder}/../more")
+
+
+def test_only_a_folder_is_trusted(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[stores.a]\nurl = "memory://a"\ntrusted = true\n')
+    result = invoke("--config", config, "ls", "a://")
+    assert result.exit_code == 2
+    assert "only folders need it" in error_of(result)

@@ -261,6 +261,10 @@ class Config:
                 raise place.error(error.message, error.hint) from None
         return None
 
+    def trusts(self, store_url: str) -> bool:
+        """Return whether the file says that those who can write a folder are trusted."""
+        return any(store.trusted for store in self._stores.values() if store.url == store_url)
+
     def open(
         self,
         place: str,
@@ -268,6 +272,7 @@ class Config:
         format: str | None = None,  # noqa: A002  the word of the documents
         policy: Policy | None = None,
         settings: OssSettings | None = None,
+        trusted: bool = False,
     ) -> Bucket:
         """Open a bucket as the rule for a place says.
 
@@ -278,6 +283,7 @@ class Config:
             format: Instead of the rule's; without a policy it is the one that is read.
             policy: Instead of the rule's.
             settings: Instead of the file's.
+            trusted: As in `open_bucket`, where the file does not say it of the store.
 
         Raises:
             UsageError: There is no such store, or it cannot be opened.
@@ -306,5 +312,9 @@ class Config:
             self.key,
             self._keys.refuse_to_write,
         )
-        store = open_store(store_url, settings or self.settings(store_url))
+        store = open_store(
+            store_url,
+            settings or self.settings(store_url),
+            trusted=trusted or self.trusts(store_url),
+        )
         return Bucket(store, ring, format=chosen, policy=limits, guard=guard)

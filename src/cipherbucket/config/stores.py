@@ -12,12 +12,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cipherbucket.config.checks import REACHED_BY, Check, checked, one_of, required, tables_of, text
+from cipherbucket.config.checks import (
+    REACHED_BY,
+    Check,
+    boolean,
+    checked,
+    one_of,
+    required,
+    tables_of,
+    text,
+)
 from cipherbucket.config.document import Document, Place
 from cipherbucket.stores.oss.settings import CHOICES
 
 SETTINGS: dict[str, Check] = {
     "url": text,
+    "trusted": boolean,
     **REACHED_BY,
     **{name: one_of(*allowed) for name, allowed in CHOICES.items()},
 }
@@ -38,11 +48,13 @@ class StoreEntry:
         name: Its name.
         url: Its URL, without a slash at the end.
         settings: What `OssSettings` takes.
+        trusted: Whether those who can write the folder are trusted.
     """
 
     name: str
     url: str
     settings: Mapping[str, Any]
+    trusted: bool = False
 
 
 def stores_in(document: Document) -> dict[str, StoreEntry]:
@@ -70,7 +82,11 @@ def stores_in(document: Document) -> dict[str, StoreEntry]:
         for other in stores.values():
             if _without_links(other.url) == _without_links(url):
                 raise place.at("url").error(f"it is that of store {other.name}, too")
-        stores[name] = StoreEntry(name, url, {k: v for k, v in values.items() if k != "url"})
+        trusted = values.pop("trusted", False)
+        if trusted and not url.startswith(_FILE):
+            raise place.at("trusted").error("only folders need it", "leave it out")
+        settings = {k: v for k, v in values.items() if k != "url"}
+        stores[name] = StoreEntry(name, url, settings, trusted)
     return stores
 
 

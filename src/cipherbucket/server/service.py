@@ -192,7 +192,8 @@ class Service:
             ) from error
         except sqlite3.DatabaseError as error:
             raise UsageError(f"{data / 'catalog.sqlite'} is not a catalogue: {error}") from error
-        self.bodies = Bodies(LocalStore(data / "bodies", create=True))
+        # Whoever starts an endpoint on a folder trusts it: its catalogue lies there, too.
+        self.bodies = Bodies(LocalStore(data / "bodies", create=True, trusted=True))
         with self.catalog.reading() as db:
             rows = db.execute("SELECT body FROM pieces UNION SELECT body FROM parts")
             self.bodies.sweep({body for (body,) in rows})

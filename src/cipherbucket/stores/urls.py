@@ -2,8 +2,8 @@
 
 Rule: a URL is taken as it is written. Nothing is percent-decoded and no path is normalised, because
 object names may hold ``%41``, ``..`` and ``//``. Where the store ends and the name begins in
-``file:///data/store/a/b`` the disk says: the store is the first folder from the left that
-holds an index.
+``file:///data/store/a/b`` the disk says: the store is the innermost folder that holds an index
+(docs/decisions/0003-object-urls-are-verbatim.md).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import stat
 from pathlib import Path
 
 from cipherbucket.errors import MissingExtraError, StoreError, UsageError
+from cipherbucket.ownership import find_stranger, owner_name
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.local.index import INDEX_NAME
 from cipherbucket.stores.local.recovery import is_store
@@ -25,13 +26,15 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ALLOWED = "give oss://bucket, file:///folder or memory://name"
 
 
-def open_store(url: str, settings: OssSettings | None = None) -> Store:
+def open_store(url: str, settings: OssSettings | None = None, *, trusted: bool = False) -> Store:
     """Open the store of a URL.
 
     Args:
         url: ``oss://bucket``; ``file:///folder``, made if there is none; ``memory://name``,
             shared in this process; ``memory://``, a new one that nobody else has.
         settings: How OSS is reached; None takes all of it from the environment.
+        trusted: Write a folder even if others than this user and root can write there, or own it;
+            without it such a store is only read. See `LocalStore`.
 
     Raises:
         UsageError: The URL is none of these, or the settings lead nowhere.
@@ -43,7 +46,7 @@ def open_store(url: str, settings: OssSettings | None = None) -> Store:
         return _open_oss(rest, settings or OssSettings())
     if scheme == "file":
         _refuse_unseen(rest)
-        return LocalStore(rest, create=True)
+        return LocalStore(rest, create=True, trusted=trusted)
     name = rest.removesuffix("/")
     if "/" in name:
         raise UsageError(f"{url}: the name of a memory store has no slash", hint=_ALLOWED)
@@ -67,28 +70,55 @@ def split_url(url: str) -> tuple[str, str]:
         if not bucket:
             raise UsageError(f"{url}: the bucket has no name", hint=f"{scheme}://bucket/object")
         return f"{scheme}://{bucket}", name
-    end = rest.find("/", 1)
-    while end >= 0:
-        if is_store(rest[:end]):
-            return f"file://{rest[:end]}", rest[end + 1 :]
-        end = rest.find("/", end + 1)
-    if not is_store(rest):
+    found = _innermost(rest)
+    if found is None:
         _refuse_unseen(rest)
         raise UsageError(
             f"no directory store at or above {url}",
             hint="make one, of this folder or one above it: cipherbucket mb file:///folder; or, if"
             " there was one that lost its index: cipherbucket repair --index file:///folder",
         )
-    return url, ""
+    return f"file://{found}", rest[len(found) + 1 :]
 
 
-def make_bucket(url: str) -> None:
+def _innermost(path: str) -> str | None:
+    """Return the innermost folder on a path that is a store.
+
+    A name may lead out of its store and into another, by ``..`` or a link that lies in the store.
+    It stays a name, unless somebody else's store is left for a folder of ours.
+    """
+    ends = [place for place in range(1, len(path)) if path[place] == "/" != path[place - 1]]
+    if not path.endswith("/"):
+        ends.append(len(path))
+    chosen: str | None = None
+    for folder in (path[:end] for end in ends):
+        if is_store(folder) and (chosen is None or _is_inside(folder, chosen)):
+            chosen = folder
+    return chosen
+
+
+def _is_inside(folder: str, outer: str) -> bool:
+    if os.path.realpath(folder).startswith(f"{os.path.realpath(outer)}/".replace("//", "/")):
+        return True
+    between = folder[len(outer) + 1 :].split("/")
+    return (
+        not {"", ".", ".."} & set(between)
+        and find_stranger(f"{outer}/{INDEX_NAME}") is not None
+        and find_stranger(f"{folder}/{INDEX_NAME}") is None
+    )
+
+
+def make_bucket(url: str, *, trusted: bool = False) -> None:
     """Make a directory store in a folder that is new or empty.
+
+    Args:
+        url: ``file:///folder``.
+        trusted: Make it even if others than this user and root can write there.
 
     Raises:
         UsageError: There is one, the folder is not empty or lies inside a store, or the URL is
             not one of a folder.
-        StoreError: The folder cannot be written.
+        StoreError: The folder cannot be written; or others can write there.
     """
     scheme, rest = _split_scheme(url)
     if scheme != "file":
@@ -99,7 +129,7 @@ def make_bucket(url: str) -> None:
     _refuse_unseen(rest)
     if is_store(rest):
         raise UsageError(f"there is a directory store at {url} already")
-    LocalStore(rest, create=True).close()
+    LocalStore(rest, create=True, trusted=trusted).close()
 
 
 def _refuse_unseen(path: str) -> None:
@@ -128,13 +158,7 @@ def _owned(folder: str) -> str:
         status = Path(folder).stat()
     except OSError:
         return ""
-    try:
-        import pwd  # noqa: PLC0415  not everywhere
-
-        owner = pwd.getpwuid(status.st_uid).pw_name
-    except (ImportError, KeyError):
-        owner = f"user {status.st_uid}"
-    return f"; it belongs to {owner}, mode {stat.S_IMODE(status.st_mode):04o}"
+    return f"; it belongs to {owner_name(status.st_uid)}, mode {stat.S_IMODE(status.st_mode):04o}"
 
 
 def _open_oss(rest: str, settings: OssSettings) -> Store:

@@ -121,10 +121,35 @@ def test_the_path_to_the_store_is_not_normalised(bucket: str, tmp_path: Path) ->
         assert store.head("a").size == 1
 
 
-def test_the_topmost_store_counts(bucket: str, tmp_path: Path) -> None:
-    inner = tmp_path / "data" / "store" / "bodies" / "index.sqlite"
-    inner.touch()
-    assert split_url(f"{bucket}/bodies/x") == (bucket, "bodies/x")
+def test_the_innermost_store_counts(bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "index.sqlite").touch()  # in a folder above, as anybody can put one into /tmp
+    for name in ("", "a", "a/b", "..", "/a", "bodies/../../store/a"):
+        assert split_url(f"{bucket}/{name}") == (bucket, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["bodies/../a", "bodies/../../store/a", "../other/a", "bodies/out/a", "bodies/./a"]
+)
+def test_a_name_leads_into_no_other_store(bucket: str, tmp_path: Path, name: str) -> None:
+    make_bucket(f"file://{tmp_path}/data/other")
+    (tmp_path / "data/store/bodies/out").symlink_to(tmp_path / "data/other")
+    assert split_url(f"{bucket}/{name}") == (bucket, name)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="another user's file is made by root")
+def test_a_strangers_store_gives_way_to_one_of_ours_behind_a_link(
+    bucket: str, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "link").symlink_to(tmp_path / "data")
+    (shared / "index.sqlite").touch()
+    os.chown(shared / "index.sqlite", 65534, 65534)
+    assert split_url(f"file://{shared}/link/store/a") == (f"file://{shared}/link/store", "a")
+    away = f"file://{shared}/../data/store/a"  # a name in the stranger's listing may read so
+    assert split_url(away) == (f"file://{shared}", "../data/store/a")
+    make_bucket(f"file://{shared}/new")
 
 
 def test_objects_without_a_store(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
-from cipherbucket.cli.options.config import open_without_keys, split_url
+from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
 from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import moment, printable
@@ -32,6 +32,7 @@ from cipherbucket.text import moment, printable
 @click.option("-l", "--long", is_flag=True, help="Add format and plaintext size, object by object.")
 @click.option("-r", "--recursive", is_flag=True, help="All names; do not fold them at '/'.")
 @JSON_LINES
+@TRUST_STORE
 def ls(url: str, long: bool, recursive: bool, as_json: bool) -> int:
     """List the objects whose names begin as URL does: stored size, time (UTC) and name.
 

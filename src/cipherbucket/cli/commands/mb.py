@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import cipherbucket as cb
+from cipherbucket.cli.options.config import TRUST_STORE, trusts_store
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import printable
 
@@ -17,7 +18,8 @@ from cipherbucket.text import printable
     ),
 )
 @click.argument("url")
+@TRUST_STORE
 def mb(url: str) -> None:
     """Make a store in a folder that is new or empty: file:///absolute/path."""
-    cb.make_bucket(url)
+    cb.make_bucket(url, trusted=trusts_store(url.removesuffix("/")))
     click.echo(f"made a store at {printable(url)}")

@@ -14,7 +14,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.access import AccessOptions, access_options
-from cipherbucket.cli.options.config import split_url
+from cipherbucket.cli.options.config import split_url, trusts_store
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
 from cipherbucket.text import count, printable
@@ -130,7 +130,9 @@ def _lines(recipients: Sequence[cb.Recipient]) -> list[str]:
 def _repair_index(url: str) -> int:
     if not url.startswith("file:///"):
         raise cb.UsageError(f"{url} is no directory store", hint="give file:///folder")
-    report = cb.repair_index(url.removeprefix("file://"))
+    report = cb.repair_index(
+        url.removeprefix("file://"), trusted=trusts_store(url.removesuffix("/"))
+    )
     click.echo(f"{count(report.restored, 'object')} in the index of {printable(url)}")
     if report.orphans:
         click.echo(f"{count(report.orphans, 'leftover')} of unfinished or old writes removed")

@@ -12,7 +12,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
-from cipherbucket.cli.options.config import open_without_keys
+from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import RECURSIVE
 from cipherbucket.cli.terminal.help import Command
@@ -30,6 +30,7 @@ from cipherbucket.text import count, printable
 @click.argument("url")
 @RECURSIVE
 @click.option("-f", "--force", is_flag=True, help="Do not ask, and do not mind what is not there.")
+@TRUST_STORE
 def rm(url: str, recursive: bool, force: bool) -> int:
     """Delete the object at URL; with -r all objects below it, after asking.
 

@@ -12,7 +12,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.options.config import open_without_keys, split_url
+from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
 from cipherbucket.cli.options.parsing import complete_files
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import count, duration, printable
@@ -34,6 +34,7 @@ from cipherbucket.text import count, duration, printable
     help="Forget them: remove journals and temporary files, abort the uploads, after asking.",
 )
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@TRUST_STORE
 def transfers(url: str | None, clear: bool, force: bool) -> int:
     """List the transfers of this machine that were interrupted; the same cp or sync goes on.
 

@@ -13,6 +13,7 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import resumed_when_repeated, say
 from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
+from cipherbucket.cli.options.config import trust_asked
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
 from cipherbucket.cli.terminal.help import Command
@@ -153,6 +154,7 @@ def _opened(store_url: str, name: str, access: AccessOptions) -> cb.Bucket:
         format=access.format,
         policy=cb.Policy(FORMATS, plaintext=True, unbound_names=UNBOUND in access.accept),
         settings=access.config.settings(store_url) if access.config is not None else None,
+        trusted=trust_asked() or (access.config is not None and access.config.trusts(store_url)),
     )
 
 

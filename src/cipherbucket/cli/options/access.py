@@ -18,7 +18,14 @@ from typing import Any, TypedDict
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.config import KeyName, current_config, load_key, note_use
+from cipherbucket.cli.options.config import (
+    TRUST_STORE,
+    KeyName,
+    current_config,
+    load_key,
+    note_use,
+    trust_asked,
+)
 from cipherbucket.cli.options.named_key import key_option
 from cipherbucket.cli.options.parsing import names_with_values
 
@@ -187,8 +194,22 @@ class AccessOptions:
         bound.refuse_misplaced()
         ring, format_, policy = bound.ring, bound.format, bound.policy
         if self.config is None:
-            return cb.open_bucket(store_url, ring, format=format_, policy=policy, settings=settings)
-        return self.config.open(bound.place, ring, format=format_, policy=policy, settings=settings)
+            return cb.open_bucket(
+                store_url,
+                ring,
+                format=format_,
+                policy=policy,
+                settings=settings,
+                trusted=trust_asked(),
+            )
+        return self.config.open(
+            bound.place,
+            ring,
+            format=format_,
+            policy=policy,
+            settings=settings,
+            trusted=trust_asked(),
+        )
 
     def open_to_write(self, store_url: str) -> cb.Bucket:
         """Open a store for writing.
@@ -222,7 +243,12 @@ class AccessOptions:
         policy = cb.Policy(FORMATS, unbound_names=True) if chosen is None else chosen
         settings = self.config.settings(store_url) if self.config is not None else None
         return cb.open_bucket(
-            store_url, self.ring, format=self.format, policy=policy, settings=settings
+            store_url,
+            self.ring,
+            format=self.format,
+            policy=policy,
+            settings=settings,
+            trusted=trust_asked() or (self.config is not None and self.config.trusts(store_url)),
         )
 
     def refuse_misplaced(self) -> None:
@@ -346,6 +372,7 @@ def access_options(
 
         command: AnyFunction = with_access
         for option, wanted in (
+            (TRUST_STORE, True),
             (_ALLOW_WEAK, writes),
             (_PLAINTEXT, reads),
             (_AS_NAME, not (sealed_alone or own_names)),

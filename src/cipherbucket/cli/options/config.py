@@ -27,6 +27,7 @@ NO_CONFIG = "cipherbucket.no-config"
 """Where it keeps that ``--no-config`` was given."""
 DESCRIPTION = "cipherbucket.description"
 """Where it keeps what ``--description`` says, or {} for ``--no-description``."""
+_TRUSTED = "cipherbucket.trust-store"
 _READ = "cipherbucket.config.config"
 _USED = "cipherbucket.config.used"
 _KMS = "kms:"
@@ -129,9 +130,41 @@ def settings_of(store_url: str) -> cb.OssSettings | None:
     return config.settings(store_url) if config is not None else None
 
 
+def trust_asked() -> bool:
+    """Return whether ``--trust-store`` says that the owners of stores are trusted."""
+    return bool(_kept().get(_TRUSTED))
+
+
+def trusts_store(store_url: str) -> bool:
+    """Return whether ``--trust-store`` says it, or the file, if there is one that can be used."""
+    if trust_asked():
+        return True
+    try:
+        config = current_config()
+    except cb.UsageError:  # it is not needed for anything else
+        return False
+    return config is not None and config.trusts(store_url)
+
+
+def _trust(context: click.Context, _param: click.Parameter, value: bool) -> None:
+    context.meta[_TRUSTED] = value
+
+
+TRUST_STORE = click.option(
+    "--trust-store",
+    is_flag=True,
+    expose_value=False,
+    callback=_trust,
+    help="Write to a directory store although others than you and root can write there, or own it."
+    " Without it such a store is only read.",
+)
+
+
 def open_without_keys(store_url: str) -> cb.Bucket:
     """Open a store to list, look at and delete what is in it."""
-    return cb.open_bucket(store_url, settings=settings_of(store_url))
+    return cb.open_bucket(
+        store_url, settings=settings_of(store_url), trusted=trusts_store(store_url)
+    )
 
 
 def load_key(named: str, *, allow_weak: bool = False) -> cb.MasterKey:

@@ -157,13 +157,21 @@ class Folder:
             raise ValueError(f"it has more than {most:,} bytes")
         return text
 
+    def new_file(self, name: str) -> int:
+        """Make a file that is not there yet, and open it to write.
+
+        Raises:
+            FileExistsError: It is there.
+        """
+        return os.open(name, _NEW_FILE, 0o600, dir_fd=self.fd)
+
     def write_file(self, name: str, blocks: Iterable[Buffer]) -> None:
         """Write a file that is not there yet and make it last; block by block as they come.
 
         Raises:
             FileExistsError: It is there.
         """
-        fd = os.open(name, _NEW_FILE, 0o600, dir_fd=self.fd)
+        fd = self.new_file(name)
         try:
             for block in blocks:
                 written = os.write(fd, block)
@@ -183,7 +191,7 @@ class Folder:
             FileNotFoundError: One of them is not there.
             OddFileError: One is no regular file.
         """
-        fd = os.open(name, _NEW_FILE, 0o600, dir_fd=self.fd)
+        fd = self.new_file(name)
         try:
             for piece in pieces:
                 read = source.open_file(piece)
@@ -273,3 +281,31 @@ def append(target: int, source: int) -> None:
         written = 0
         while written < count:
             written += os.write(target, buffer[written:count])
+
+
+def copy_data(source: int, target: int, most: int) -> bool:
+    """Copy a file into a new one; what was never written in it, however large, is not copied.
+
+    Returns:
+        Whether there were no more than ``most`` bytes; else the copy is not whole.
+    """
+    size = os.fstat(source).st_size
+    os.ftruncate(target, size)
+    at = copied = 0
+    while at < size:
+        try:
+            at = os.lseek(source, at, os.SEEK_DATA)
+            end = os.lseek(source, at, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # no data after this
+                raise
+            return True
+        while at < end:
+            block = os.pread(source, min(_COPY_BLOCK, end - at), at)
+            copied += len(block)
+            if copied > most:
+                return False
+            if not block:  # it was cut short meanwhile
+                return True
+            at += os.pwrite(target, block, at)
+    return True

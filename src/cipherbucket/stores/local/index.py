@@ -110,6 +110,12 @@ class Index:
             self._db.close()
             self._db = None
 
+    def look_again(self) -> None:
+        """Have the next use see what was committed meanwhile, where a copy is read."""
+        if self._connect is not connect_to_write:
+            with self.lock:
+                self.disconnect()
+
     def _connected(self) -> sqlite3.Connection:
         if self._closed:
             raise UsageError("this store has been closed")

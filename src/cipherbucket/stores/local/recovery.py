@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 
 from cipherbucket.errors import CipherbucketError, StoreError, UsageError
+from cipherbucket.ownership import find_stranger
 from cipherbucket.stores.local.files import Files
 from cipherbucket.stores.local.folders import sync_folder
 from cipherbucket.stores.local.index import INDEX_NAME, Index, create_index
@@ -25,6 +26,7 @@ from cipherbucket.stores.local.tables import (
     forget_garbage,
     list_garbage,
 )
+from cipherbucket.stores.local.trust import of_stranger, stranger_at
 
 FORGET_AT = 512
 """How many notes of removed bodies are struck out at once: up to 256 folders are synced for it."""
@@ -36,19 +38,26 @@ def is_store(path: str | os.PathLike[str]) -> bool:
     return os.path.isfile(os.path.join(path, INDEX_NAME))  # noqa: PTH113, PTH118
 
 
-def create_store(root: Path) -> None:
+def create_store(root: Path, *, trusted: bool = False) -> None:
     """Make a store in a new or empty folder; where another process has just made it, take that.
 
     The index comes last, so that a folder is a store from one moment to the next. What a process
     left that died over this is no obstacle.
 
+    Args:
+        root: The folder.
+        trusted: Whether those who can write there are trusted.
+
     Raises:
-        UsageError: The folder holds other things, or lies inside a store.
-        StoreError: It is a store that has lost its index.
+        UsageError: The folder holds other things, or lies inside a store of ours.
+        StoreError: It is a store that has lost its index, or a stranger can write there.
     """
     check_not_lost(root)
+    if not trusted and (stranger := stranger_at(root)) is not None:
+        raise of_stranger(stranger).error(f"file://{root}")
     for above in root.parents:
-        if is_store(above):
+        # Else whoever can write in /tmp could keep all others from making a store below it.
+        if is_store(above) and find_stranger(above / INDEX_NAME) is None:
             raise UsageError(f"file://{root} lies inside the directory store file://{above}")
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     ours = {"bodies", "staging", "uploads"}

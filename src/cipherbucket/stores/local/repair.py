@@ -39,6 +39,7 @@ from cipherbucket.stores.local.tables import (
     save_object,
     scan_objects,
 )
+from cipherbucket.stores.local.trust import reason_to_only_read
 from cipherbucket.stores.local.uploads import Uploads
 
 _Row = tuple[Any, ...]
@@ -84,11 +85,12 @@ class _Findings:
     nameless: list[Path] = field(default_factory=list)
 
 
-def repair_index(path: str | os.PathLike[str]) -> RepairReport:
+def repair_index(path: str | os.PathLike[str], *, trusted: bool = False) -> RepairReport:
     """Rebuild the index of a directory store, lost, damaged or sound.
 
     Args:
         path: The store's folder; nobody may use the store meanwhile, this process included.
+        trusted: Repair it even if others than this user and root can write there, or own it.
 
     Returns:
         What was done. Of two bodies that claim one name the one written last has it.
@@ -96,13 +98,17 @@ def repair_index(path: str | os.PathLike[str]) -> RepairReport:
     Raises:
         UsageError: The folder is no directory store.
         TransientStoreError: The store is in use.
-        StoreError: The folder cannot be read or written, or its version is unknown.
+        StoreError: The folder cannot be read or written, or its version is unknown; or others
+            can write there.
     """
     root = Path(path).absolute()
     try:
         if (status := _status(root / "bodies")) is None or not stat.S_ISDIR(status.st_mode):
             raise UsageError(f"file://{root} is no directory store: it has no folder of bodies")
         with contextlib.closing(Files(root)) as files:
+            only_read = reason_to_only_read(files.root, trusted=trusted)
+            if only_read is not None:
+                raise only_read.error(f"file://{root}")
             lock_store(files.root, alone=True)
             return _repair(root, files)
     except sqlite3.Error as error:

@@ -47,6 +47,7 @@ from cipherbucket.stores.local.recovery import (
     settle,
 )
 from cipherbucket.stores.local.rows import BadRowError
+from cipherbucket.stores.local.snapshot import connect_to_read
 from cipherbucket.stores.local.tables import (
     REPAIR_HINT,
     find_object,
@@ -54,6 +55,7 @@ from cipherbucket.stores.local.tables import (
     save_object,
     scan_objects,
 )
+from cipherbucket.stores.local.trust import reason_to_only_read
 from cipherbucket.stores.local.uploads import Uploads, find_upload
 from cipherbucket.stores.records import Page, Part, StoredObject, Upload
 from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
@@ -66,20 +68,26 @@ _RETRY_SECONDS = 0.002
 class LocalStore(Store):
     """A store in a folder.
 
-    Opening it finishes or undoes what processes that died have left.
+    Opening it finishes or undoes what processes that died have left. A store that somebody else
+    could have made, or that cannot be written, is only read: nothing in it is changed then, and
+    every verb that writes is refused.
 
     Args:
         path: The folder.
         create: Make a store there if there is none; the folder must be new or empty.
+        trusted: Write it even if others than this user and root can write there, or own it.
 
     Raises:
         UsageError: There is no store, or the folder holds other things, or lies inside a store.
-        StoreError: The store is damaged, of an unknown version, or being repaired.
+        StoreError: The store is damaged, of an unknown version, or being repaired; or there is
+            none and others can write there.
     """
 
     is_store = staticmethod(is_store)
 
-    def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, create: bool = False, trusted: bool = False
+    ) -> None:
         self._root = Path(local_path(path)).absolute()
         with self.errors_translated(None):
             if not is_store(self._root):
@@ -89,21 +97,35 @@ class LocalStore(Store):
                         f"there is no directory store at {self.url}",
                         hint=f"make one with: cipherbucket mb {self.url}",
                     )
-                create_store(self._root)
-            folder = Folder(self._root)
-            self._files = Files(folder)
+                create_store(self._root, trusted=trusted)
+            root = Folder(self._root)
+            self._only_read = reason_to_only_read(root, trusted=trusted)
+            strange = self._only_read is not None and self._only_read.stranger
+            self._files = Files(root, owner=os.fstat(root.fd).st_uid if strange else None)
             try:
-                lock_store(folder, alone=False)
-                self._index = Index(folder)  # refuses what is not ours
-                if not self._files.complete():
-                    self._files.create()
-                self._uploads = Uploads(self._index, self._files)
-                self._sweeper = Sweeper(self._index, self._files)
-                self._sweeper.recover()
-                self._uploads.sweep()
+                if self._only_read is None:
+                    self._open_to_write(root)
+                else:
+                    self._open_to_read(root)
             except BaseException:
                 self.close()
                 raise
+
+    def _open_to_write(self, root: Folder) -> None:
+        lock_store(root, alone=False)
+        self._open_index(Index(root))  # refuses what is not ours
+        if not self._files.complete():
+            self._files.create()
+        self._sweeper.recover()
+        self._uploads.sweep()
+
+    def _open_to_read(self, root: Folder) -> None:
+        self._open_index(Index(root, connect_to_read))
+
+    def _open_index(self, index: Index) -> None:
+        self._index = index
+        self._uploads = Uploads(index, self._files)
+        self._sweeper = Sweeper(index, self._files)
 
     @property
     def url(self) -> str:
@@ -136,7 +158,17 @@ class LocalStore(Store):
                 translated.hint = "the store's folder and all in it must be writable"
         return translated
 
+    def _check_writable(self, name: str) -> None:
+        """Refuse to write a store that is only read, before anything is sent.
+
+        Raises:
+            StoreError: It is.
+        """
+        if self._only_read is not None:
+            raise self._only_read.error(self.url, name)
+
     def _put(self, new: NewObject, body: Outgoing, condition: Condition) -> StoredObject:
+        self._check_writable(new.name)
         if condition:  # what cannot succeed is not written first
             condition.check(self._index.find(new.name), new.name)
         with self._new_body() as etag:
@@ -168,6 +200,7 @@ class LocalStore(Store):
 
     def _delete(self, name: str, version_id: str | None) -> None:
         check_unversioned(version_id, name)
+        self._check_writable(name)
         if self._index.find(name) is None:
             return
         with self._index.writing() as db:
@@ -178,6 +211,7 @@ class LocalStore(Store):
         self, source: str, target: str, if_absent: bool, version_id: str | None
     ) -> StoredObject:
         check_unversioned(version_id, source)
+        self._check_writable(target)
         condition = Condition(if_absent)
 
         def copied(found: StoredObject) -> StoredObject:
@@ -192,6 +226,7 @@ class LocalStore(Store):
         return self._with_body(source, copied)
 
     def _replace_metadata(self, change: MetadataChange) -> StoredObject:
+        self._check_writable(change.name)
         give_up = time.monotonic() + BUSY_SECONDS
         while time.monotonic() < give_up:
             found = _there(self._index.find(change.name), change.name)
@@ -210,9 +245,11 @@ class LocalStore(Store):
         raise TransientStoreError("another process keeps this object marked", name=change.name)
 
     def _begin_upload(self, new: NewObject) -> str:
+        self._check_writable(new.name)
         return self._uploads.begin(new)
 
     def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
+        self._check_writable(name)
         return self._uploads.save_part(name, upload_id, number, body)
 
     def _list_parts(self, name: str, upload_id: str) -> Sequence[Part]:
@@ -224,6 +261,7 @@ class LocalStore(Store):
     def _complete_upload(
         self, name: str, upload_id: str, parts: Sequence[Part], condition: Condition
     ) -> StoredObject:
+        self._check_writable(name)
         upload = self._uploads.find(name, upload_id)
         check_parts(upload.parts, parts, name)
         condition.check(self._index.find(name), name)
@@ -241,6 +279,7 @@ class LocalStore(Store):
         return stored
 
     def _abort_upload(self, name: str, upload_id: str) -> None:
+        self._check_writable(name)
         self._uploads.abort(name, upload_id)
 
     def _list_uploads(self, prefix: str) -> Sequence[Upload]:
@@ -305,6 +344,7 @@ class LocalStore(Store):
                         hint="restore the store's folder from a copy, or delete the object",
                     ) from error
                 missing = stored.etag
+                self._index.look_again()
 
 
 def _there(stored: StoredObject | None, name: str) -> StoredObject:
