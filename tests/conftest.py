@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import settings
 from tests.support.counts import MARKERS, SOAK, quick_selection
 from tests.support.drawn_keys import draw_keys_once, load_keys_once
 
@@ -23,6 +24,8 @@ _MEMORY = Path("/dev/shm")
 
 def pytest_configure(config: pytest.Config) -> None:
     _work_in_memory()
+    settings.register_profile("tests", deadline=None)  # on a busy machine any case may be slow
+    settings.load_profile("tests")
     for name, rule in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {rule}")
 
