@@ -95,7 +95,7 @@ def test_what_was_changed_comes_down(
     assert contents(target) == contents(old_tree)
 
 
-@pytest.mark.parametrize("other", ["oss", "plaintext"])
+@pytest.mark.parametrize("other", ["oss", "plaintext", "unbound"])
 def test_what_is_not_sealed_is_no_copy_of_a_file(
     url: str, key_file: Path, old_tree: Path, tmp_path: Path, other: str
 ) -> None:
@@ -105,6 +105,10 @@ def test_what_is_not_sealed_is_no_copy_of_a_file(
     with cb.open_bucket(url, cb.load_key(key_file)) as bucket, cb.open_store(url) as store:
         if other == "oss":
             bucket.put("a.txt", b"33")
+        elif other == "unbound":
+            policy = cb.Policy(["sealed"], unbound_names=True)
+            writer = cb.Bucket(store, bucket.ring, format="sealed", policy=policy)
+            writer.put("a.txt", b"33", bind_name=False)
         else:
             store.put("a.txt", b"33")
         at = bucket.head("a.txt").modified.timestamp()
@@ -113,7 +117,7 @@ def test_what_is_not_sealed_is_no_copy_of_a_file(
         down = invoke("sync", *keyed, url, tmp_path / "down")
         assert down.exit_code == 1
         assert down.stderr.endswith("copied 0 objects, 0 bytes; 2 unchanged; 1 failed\n")
-        accepted = ("--accept", "oss") if other == "oss" else ("--plaintext",)
+        accepted = ("--plaintext",) if other == "plaintext" else ("--accept", other)
         assert planned(*keyed, *accepted, old_tree, url) == []
         assert synced(*keyed, old_tree, url) == "copied 1 object, 2 bytes; 2 unchanged"
         assert bucket.head("a.txt").format == "sealed"

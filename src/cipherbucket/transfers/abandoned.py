@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,10 +20,10 @@ from typing import Any
 from cipherbucket.folders import open_folder
 from cipherbucket.transfers.journal import SUFFIX, Line, header_of
 from cipherbucket.transfers.state import ForeignFileError, open_own, state_folder, why_not_ours
+from cipherbucket.transfers.target_file import TEMPORARY
 
 _log = logging.getLogger("cipherbucket")
 
-_TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
 _MOST = 1 << 20
 """Bytes of a journal in which its first two lines are looked for."""
 
@@ -63,6 +62,7 @@ class Abandoned:
             nothing was removed.
 
         Raises:
+            UsageError: Another user's link leads to the folder of a download.
             OSError: The journal cannot be removed.
             And what ``abort`` raises: the journal stays then.
         """
@@ -122,14 +122,14 @@ def _told(path: Path, first: Line) -> Abandoned:
 def _remove_temporary(each: Abandoned) -> None:
     """Remove the temporary file of a download, if it is one of ours."""
     name, folder = str(each.temporary), Path(each.file).parent
-    if not _TEMPORARY.fullmatch(name) or not folder.is_absolute():
+    if not TEMPORARY.fullmatch(name) or not folder.is_absolute():
         return
-    with suppress(FileNotFoundError, NotADirectoryError), open_folder(folder) as beside:
-        status = beside.status(name)
-        if status is None or not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+    with suppress(FileNotFoundError, NotADirectoryError), open_folder(folder) as opened:
+        status = opened.status(name)
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             return
         if status.st_uid == os.geteuid():
-            os.unlink(name, dir_fd=beside.descriptor)
+            os.unlink(name, dir_fd=opened.descriptor)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -31,15 +30,13 @@ from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.transfers.file_at import FileAt
 from cipherbucket.transfers.journal import Journal, open_journal
-from cipherbucket.transfers.target_file import Target
+from cipherbucket.transfers.target_file import TEMPORARY, Target
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.threads import MEMORY, Halt, run
 from cipherbucket.writing.ciphertext import encrypt_part
 from cipherbucket.writing.one_request import persist
 
 _log = logging.getLogger("cipherbucket")
-
-_TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
 
 
 @dataclass(frozen=True)
@@ -347,7 +344,7 @@ def _resumed(download: Download, target: Target, journal: Journal | None) -> _Se
 
 def _temporary(journal: Journal) -> str | None:
     name = str(journal.header.get("temporary"))
-    return name if _TEMPORARY.fullmatch(name) else None
+    return name if TEMPORARY.fullmatch(name) else None
 
 
 def _reopened(download: Download, target: Target, journal: Journal) -> _Session | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.stream import ObjectStream
 from cipherbucket.workers.rate_limit import RateLimit
 
+TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
+"""Names of the files that are written to until they are good."""
 _ALL = 0o666
 """What a program asks for; the system takes away from it."""
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

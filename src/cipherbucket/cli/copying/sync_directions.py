@@ -90,9 +90,12 @@ class EncryptedObjects:
         return OTHER_SIZE if info.size != file.size else None
 
     def _accepts(self, info: cb.ObjectInfo) -> bool:
-        """Return whether an object has a format that is read: any other is no copy of a file."""
-        policy = self.policy
-        return policy.plaintext if info.envelope is None else info.format in policy.formats
+        """Return whether an object is one that is read: any other is no copy of a file."""
+        try:
+            self.policy.admit(info.envelope)
+        except cb.PolicyError:
+            return False
+        return True
 
 
 @dataclass(frozen=True)
