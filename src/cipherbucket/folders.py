@@ -15,7 +15,6 @@ import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Self
 
 from cipherbucket.errors import UsageError
@@ -92,10 +91,17 @@ class Place(os.PathLike[str]):
     """A name in an open folder, where a file is or is to be; a link of that name is not followed.
 
     As a path it is what the file is called in messages and journals.
+
+    Attributes:
+        folder: The folder.
+        name: Without a slash.
+        followed: Device and number of the file that a link of that name leads to: only to read
+            that one, it is followed. None for no link.
     """
 
     folder: Folder
     name: str
+    followed: tuple[int, int] | None = None
 
     def __fspath__(self) -> str:
         """Return the path."""
@@ -109,6 +115,40 @@ class Place(os.PathLike[str]):
         """Return what is there, without following a link; None for nothing."""
         return self.folder.status(self.name)
 
+    def opened(self, _path: str, flags: int) -> int:
+        """Open what is there; `open` calls it as ``opener``.
+
+        Raises:
+            OSError: It cannot be opened, or is a link, or one that leads elsewhere by now.
+        """
+        flags |= os.O_NONBLOCK | (0 if self.followed else os.O_NOFOLLOW)
+        descriptor = os.open(self.name, flags, dir_fd=self.folder.descriptor)
+        status = os.fstat(descriptor)
+        if self.followed not in {None, (status.st_dev, status.st_ino)}:
+            os.close(descriptor)
+            raise OSError(errno.ESTALE, "the link was changed to lead to another file")
+        return descriptor
+
+
+def open_file(path: str | os.PathLike[str]) -> io.FileIO:
+    """Open a file to read it.
+
+    Raises:
+        OSError: It cannot be opened.
+        ValueError: The path holds a zero byte.
+    """
+    return io.FileIO(os.fspath(path), "rb", opener=path.opened if isinstance(path, Place) else None)
+
+
+def open_source(path: str | os.PathLike[str]) -> Folder:
+    """Open a folder that is only read, through any link that the user named.
+
+    Raises:
+        OSError: It is no folder, or cannot be opened.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    return Folder(os.fspath(path), os.open(path, flags))
+
 
 def open_folder(path: str | os.PathLike[str], *, make: bool = False) -> Folder:
     """Open a folder that the user named.
@@ -121,7 +161,7 @@ def open_folder(path: str | os.PathLike[str], *, make: bool = False) -> Folder:
         UsageError: A link is another user's.
         OSError: It is missing or no folder, or cannot be opened or made.
     """
-    here, at, name = _walked(path, make=make)
+    here, at, name = _walked(os.fspath(path), make=make)
     try:
         there = _joined(at, name or ".")
         return Folder(there, _entered(here, name or ".", there, _OPEN, make=make))
@@ -139,11 +179,30 @@ def place_of(path: str | os.PathLike[str]) -> Place:
         UsageError: A link is another user's, or the path names a folder by ``.`` or ``..``.
         OSError: The folder is missing or cannot be opened.
     """
-    here, at, name = _walked(path, make=False)
+    here, at, name = _walked(os.fspath(path))
     try:
         if not name:
             raise UsageError(f"{at} is a folder", hint="name a file")
         return Place(Folder(at, os.open(".", _OPEN, dir_fd=here)), name)
+    finally:
+        os.close(here)
+
+
+def status_behind(link: str) -> os.stat_result:
+    """Return what is known of the file that a link leads to.
+
+    Args:
+        link: The folder that it lies in is taken as it was found.
+
+    Raises:
+        UsageError: It, or another link that it leads through, is another user's.
+        OSError: It leads nowhere, or may not be looked at.
+    """
+    folder, name = os.path.split(link)
+    flags = (_PASS & ~os.O_NOFOLLOW) | os.O_DIRECTORY
+    here, _, last = _walked(name, begin=(os.open(folder or ".", flags), folder))
+    try:
+        return os.stat(last or ".", dir_fd=here, follow_symlinks=False)
     finally:
         os.close(here)
 
@@ -179,18 +238,26 @@ def open_special(path: str | os.PathLike[str]) -> BinaryIO | None:
         return file
 
 
-def _walked(path: str | os.PathLike[str], *, make: bool) -> tuple[int, str, str]:
+def _walked(
+    text: str, *, make: bool = False, begin: tuple[int, str] | None = None
+) -> tuple[int, str, str]:
     """Open the folder that holds the last part of a path, which is no link now.
+
+    Args:
+        text: The path.
+        make: Make missing folders.
+        begin: The folder that it begins in, with its path; it is closed.
 
     Returns:
         The folder's descriptor, its path without links, and the last part; the last is empty if
         the path itself is that folder's.
     """
-    text = os.fspath(path)
-    at, begin = ("/", "/") if text.startswith("/") else (str(Path.cwd()), ".")
+    if begin is None:
+        start, at = ("/", "/") if text.startswith("/") else (".", os.getcwd())  # noqa: PTH109
+        begin = os.open(start, _PASS), at
+    here, at = begin
     left = _parts_of(text)
     links = 0
-    here = os.open(begin, _PASS)
     try:
         while left:
             part = left.pop()

@@ -18,6 +18,7 @@ from tests.cli.runs import invoke
 from tests.support.counts import count
 
 import cipherbucket as cb
+from cipherbucket.cli.copying import object_transfers
 from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
 from cipherbucket.transfers.target_file import Target
 
@@ -345,4 +346,42 @@ def _swaps(scene: Scene) -> list[Callable[[], object]]:
         (spare / "file").unlink,
         folder.unlink,
         put_back,
+        lambda: time.sleep(random.uniform(0, 0.1)),  # else all is refused at the first look
     ]
+
+
+@as_root
+@pytest.mark.parametrize("verb", [("cp", "-r"), ("sync",)])
+def test_nothing_is_read_through_links_of_another_user(
+    scene: Scene, verb: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c", "d"):
+        (scene.shared / name).mkdir()
+        (scene.shared / name).chmod(0o777)
+        (scene.shared / name / "canary").write_text("mine to give")
+    (scene.shared / "mine").symlink_to("a/canary")
+    (scene.shared / "led").symlink_to("b/canary")
+    as_neighbour(LINK, scene.canary, scene.shared / "theirs")
+    upload, left = object_transfers.upload, ["attack"]
+
+    def attacked(*args: object) -> cb.ObjectInfo:
+        if left:
+            left.clear()
+            as_neighbour(SWAP, scene.home, scene.shared / "b")
+            as_neighbour(SWAP, scene.canary, scene.shared / "c" / "canary")
+        return upload(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(object_transfers, "upload", attacked)
+    how = ["-k", scene.key_file, "--workers", "1", scene.shared, f"{scene.url}/up/"]
+    result = invoke(*verb, *how)
+    assert result.exit_code == 1
+    assert "theirs is a link that belongs to nobody" in result.stderr
+    assert "/b is a link and is not followed" in result.stderr
+    assert "/b is a link that belongs to nobody" in result.stderr
+    for entry in scene.bucket.list("up/"):
+        with scene.bucket.get(entry.name) as stream:
+            assert stream.read() == b"mine to give"
+    assert scene.bucket.exists("up/mine")
+    assert not scene.bucket.exists("up/led")
+    assert not scene.bucket.exists("up/b/canary")
+    assert not scene.bucket.exists("up/c/canary")

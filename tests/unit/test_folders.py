@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 import cipherbucket as cb
-from cipherbucket.folders import Place, open_folder, open_special, place_of
+from cipherbucket.folders import (
+    Place,
+    open_file,
+    open_folder,
+    open_source,
+    open_special,
+    place_of,
+    status_behind,
+)
 from cipherbucket.transfers.target_file import Target
 
 STRANGER = 65534
@@ -191,3 +199,30 @@ def test_a_place_in_an_open_folder_is_written_to(bucket: cb.Bucket, tmp_path: Pa
             bucket.download("a", Place(folder, "link"))
         assert folder.descriptor >= 0
     assert (tmp_path / "file").read_bytes() == b"x"
+
+
+def test_a_link_that_was_found_is_read_only_where_it_led(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "other").write_bytes(b"y")
+    link(tmp_path / "link", "file")
+    seen = status_behind(str(tmp_path / "link"))
+    with open_source(tmp_path) as folder:
+        place = Place(folder, "link", (seen.st_dev, seen.st_ino))
+        with open_file(place) as file:
+            assert file.read() == b"x"
+        (tmp_path / "link").unlink()
+        link(tmp_path / "link", "other")
+        with pytest.raises(OSError, match="changed to lead to another file"):
+            open_file(place)
+        with pytest.raises(OSError, match="symbolic links"):
+            open_file(Place(folder, "link"))
+
+
+@as_root
+def test_a_link_that_leads_through_one_of_another_user_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_bytes(b"")
+    link(tmp_path / "theirs", "real", STRANGER)
+    link(tmp_path / "mine", "theirs/file")
+    with pytest.raises(cb.UsageError, match="theirs is a link that belongs to nobody"):
+        status_behind(str(tmp_path / "mine"))

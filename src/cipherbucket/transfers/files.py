@@ -20,6 +20,7 @@ from cipherbucket.envelopes.access import Access
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.errors import SourceError, named
+from cipherbucket.folders import Place, open_file
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.sealed import Binding, Sealed
@@ -99,10 +100,12 @@ def upload(
     body = _body(path)
     sealing = access.sealing(to.name, recipients, context, bind_name=bind_name)
     with named(to.name):
-        file = _large_file(body, options) if isinstance(body, Path) else None
+        local = body if isinstance(body, Path | Place) else None
+        file = _large_file(local, options) if local is not None else None
         if file is None:
-            if isinstance(body, Path):
-                _forget(partial(forget_upload, access.store, to.name, body), options.state)
+            if local is not None:
+                forget = partial(forget_upload, access.store, to.name, Path(local))
+                _forget(forget, options.state)
             rate_limit = RateLimit(options.limit_rate)
             with Source(body, progress=options.progress, rate_limit=rate_limit) as source:
                 stored = store_source(to, source, sealing, streamed=access.format == SEALED)
@@ -206,7 +209,7 @@ def _recipe(
     }
 
 
-def _body(path: object) -> Path | BinaryIO:
+def _body(path: object) -> Path | Place | BinaryIO:
     """Return what is to be uploaded as a path or a file object.
 
     Raises:
@@ -214,15 +217,15 @@ def _body(path: object) -> Path | BinaryIO:
     """
     if not isinstance(path, os.PathLike) and hasattr(path, "read"):
         return cast("BinaryIO", path)
-    return Path(local_path(path))
+    return path if isinstance(path, Place) else Path(local_path(path))
 
 
-def _large_file(path: Path, options: TransferOptions) -> io.FileIO | None:
+def _large_file(path: Path | Place, options: TransferOptions) -> io.FileIO | None:
     """Open a regular file that is long enough for parts; None for all else."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # whoever writes to a pipe has one reader
-            return None
-        file = io.FileIO(os.fspath(path), "rb")
+        if isinstance(path, Path) and not stat.S_ISREG(path.stat().st_mode):
+            return None  # whoever writes to a pipe has one reader
+        file = open_file(path)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from error
     except ValueError as error:  # a zero byte

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Protocol, Self, cast
 
 from cipherbucket.errors import CipherbucketError, SourceError, UsageError
+from cipherbucket.folders import open_file
 from cipherbucket.paths import local_path
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.rate_limit import RateLimit
@@ -178,7 +179,7 @@ class Source:
 def _opened(body: os.PathLike[str]) -> io.FileIO:
     path = Path(local_path(body))
     try:
-        file = io.FileIO(path, "rb")
+        file = open_file(body)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from error
     except ValueError as error:  # a zero byte

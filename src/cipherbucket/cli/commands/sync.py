@@ -26,6 +26,7 @@ from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
 from cipherbucket.cli.options.writing import WriteOptions, write_options
+from cipherbucket.folders import open_source
 
 
 def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -129,7 +130,8 @@ def sync(
             direction = _store_to_store(stack, source, target, access, writing, checksum)
         elif is_url(target):
             objects = _objects_for(stack, Path(source), target, access, checksum, dry_run)
-            direction = UploadSync(Path(source), objects, writing, tally)
+            root = stack.enter_context(open_source(source))
+            direction = UploadSync(Path(source), root, objects, writing, tally)
         else:
             objects = _objects_of(stack, source, Path(target), access, checksum)
             direction = stack.enter_context(closing(DownloadSync(objects, Path(target), tally)))

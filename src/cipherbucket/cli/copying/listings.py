@@ -24,11 +24,13 @@ class Item:
         relative: With slashes.
         size: In bytes; of an object those that are stored.
         modified: In nanoseconds since 1970.
+        followed: Device and number of a file that was found through a link.
     """
 
     relative: str
     size: int
     modified: int
+    followed: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

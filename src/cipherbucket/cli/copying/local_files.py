@@ -11,10 +11,13 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import cipherbucket as cb
 from cipherbucket.cli.copying.listings import Item
 from cipherbucket.cli.copying.tally import Tally
+from cipherbucket.folders import Folder, Place, status_behind
 
 TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
 """Name of the file that a download is written to until it is finished."""
@@ -26,8 +29,9 @@ def files_below(
 ) -> Iterator[Item]:
     """Give the files below a folder, in byte order of their relative names.
 
-    Links to folders are never followed, because they can lead in circles. What is no file, the
-    folder of a store that is at work, and the temporary file of a download are left out.
+    Links to folders are never followed, because they can lead in circles. What is no file, a link
+    of another user, the folder of a store that is at work, and the temporary file of a download
+    are left out.
 
     Args:
         folder: Where to look.
@@ -57,10 +61,24 @@ def files_below(
                 kind, status = _kind_of(path, follow=follow)
             if kind is None:
                 if status is not None:
-                    yield Item(relative, status.st_size, status.st_mtime_ns)
+                    led = (status.st_dev, status.st_ino) if entry.is_symlink() else None
+                    yield Item(relative, status.st_size, status.st_mtime_ns, led)
                 continue
         if follow:
             tally.leave_out(relative, f"left out {path}: {kind}")
+
+
+@contextmanager
+def source_file(folder: Folder, item: Item) -> Iterator[Place]:
+    """Give the place of a file that was listed below a folder, in its own folder, which is open.
+
+    Raises:
+        UsageError: A folder on the way was replaced by a link.
+        OSError: It is gone.
+    """
+    *folders, name = item.relative.split("/")
+    with folder.below(folders) as there:
+        yield Place(there, name, item.followed)
 
 
 def _entries(folder: Path, prefix: str, tally: Tally) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -86,7 +104,11 @@ def _kind_of(path: Path, *, follow: bool) -> tuple[str | None, os.stat_result | 
     if TEMPORARY.fullmatch(path.name):
         return "a download that is not finished", None
     try:
-        status = path.stat() if follow else path.lstat()
+        status = path.lstat()
+        if follow and stat.S_ISLNK(status.st_mode):
+            status = status_behind(str(path))
+    except cb.UsageError as error:  # what is read through it would be another user's choice
+        return error.message, None
     except OSError as error:
         if not follow and error.errno == errno.ENOENT:
             return None, None
@@ -95,6 +117,5 @@ def _kind_of(path: Path, *, follow: bool) -> tuple[str | None, os.stat_result | 
         raise
     if stat.S_ISREG(status.st_mode):
         return None, status
-    if stat.S_ISDIR(status.st_mode):
-        return "a link to a folder", None
-    return "no file but a device, pipe or socket", None
+    folder = stat.S_ISDIR(status.st_mode)
+    return "a link to a folder" if folder else "no file but a device, pipe or socket", None

@@ -18,15 +18,15 @@ from cipherbucket.folders import Place, open_special
 
 def upload(
     bucket: cb.Bucket,
-    body: Path | BinaryIO,
+    body: Path | Place | BinaryIO,
     name: str,
     writing: WriteOptions,
     limits: SharedLimits,
     size: int | None = None,
 ) -> cb.ObjectInfo:
     """Encrypt a file, or what comes from an open one, and store it."""
-    with limits.running(name, in_parts=isinstance(body, Path)) as progress:
-        if not isinstance(body, Path):
+    with limits.running(name, in_parts=isinstance(body, Path | Place)) as progress:
+        if not isinstance(body, Path | Place):
             return bucket.put(name, body, **vars(writing), size=size, progress=progress)
         return bucket.upload(
             body,

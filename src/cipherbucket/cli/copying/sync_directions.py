@@ -12,14 +12,14 @@ import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
 from cipherbucket.cli.copying.changed_kinds import InTheWayError
 from cipherbucket.cli.copying.listings import Item, nanoseconds, objects_of
-from cipherbucket.cli.copying.local_files import files_below
+from cipherbucket.cli.copying.local_files import files_below, source_file
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
 from cipherbucket.cli.options.access import SEALED, ReadArguments
 from cipherbucket.cli.options.writing import WriteOptions
-from cipherbucket.folders import Place
+from cipherbucket.folders import Folder, Place
 
 _SECOND = 1_000_000_000
 _TIMES = 2
@@ -103,6 +103,7 @@ class UploadSync:
     """From a folder to a store."""
 
     folder: Path
+    root: Folder
     objects: EncryptedObjects
     writing: WriteOptions
     tally: Tally
@@ -132,7 +133,10 @@ class UploadSync:
         path, name = self.folder / source.relative, self.objects.prefix + source.relative
         state = source.size, source.modified
         for _ in range(_TIMES):
-            info = object_transfers.upload(self.objects.bucket, path, name, self.writing, limits)
+            with source_file(self.root, source) as place:
+                info = object_transfers.upload(
+                    self.objects.bucket, place, name, self.writing, limits
+                )
             before, status = state, path.stat()
             state = status.st_size, status.st_mtime_ns
             if state == before:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
 from cipherbucket.cli.copying.listings import Item, is_folder_marker, refuse_missing
-from cipherbucket.cli.copying.local_files import files_below
+from cipherbucket.cli.copying.local_files import files_below, source_file
 from cipherbucket.cli.copying.one_object import refuse_present
 from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
@@ -22,6 +22,7 @@ from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.parsing import split_tree_url
 from cipherbucket.cli.options.writing import WriteOptions
+from cipherbucket.folders import open_source
 
 Task = TypeVar("Task")
 
@@ -46,17 +47,22 @@ class TreeCopy:
         def sizes() -> Iterator[int]:
             return (file.size for file in files_below(folder, [store_url], Tally()))
 
-        with self.access.at(store_url, prefix).open_to_write(store_url) as bucket:
+        with (
+            self.access.at(store_url, prefix).open_to_write(store_url) as bucket,
+            open_source(folder) as root,
+        ):
             refuse_useless_key(bucket)
             is_left = partial(_is_abandoned_below, bucket.url, prefix)
             with shared_limits(self.options, is_left, many=True, sizes=sizes) as limits:
 
                 def upload_one(file: Item) -> None:
                     name = prefix + file.relative
-                    with self.tally.attempt(name), limits.lane(file.size):
-                        info = object_transfers.upload(
-                            bucket, folder / file.relative, name, self.writing, limits
-                        )
+                    with (
+                        self.tally.attempt(name),
+                        limits.lane(file.size),
+                        source_file(root, file) as place,
+                    ):
+                        info = object_transfers.upload(bucket, place, name, self.writing, limits)
                         self.tally.add(info.size)
 
                 self._do_all(files_below(folder, [store_url], self.tally), upload_one, limits)
