@@ -14,6 +14,7 @@ from tests.cli.runs import contents, error_of, invoke, planned, read, synced
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
 from cipherbucket.cli.options.globs import Globs
+from cipherbucket.folders import Place
 
 HOUR = 3600
 FORMATS = ["oss", "sealed"]
@@ -316,11 +317,11 @@ def test_a_file_that_is_changed_while_it_is_copied(
     file.write_bytes(b"first")
     upload, copied = object_transfers.upload, []
 
-    def changing(bucket: cb.Bucket, body: Path, name: str, *rest: Any) -> cb.ObjectInfo:
+    def changing(bucket: cb.Bucket, body: Place, name: str, *rest: Any) -> cb.ObjectInfo:
         info = upload(bucket, body, name, *rest)
         copied.append(name)
         if len(copied) <= changes:
-            body.write_bytes(bytes([len(copied)]) * size)
+            Path(body).write_bytes(bytes([len(copied)]) * size)
             at = time.time() - HOUR + len(copied)  # the object is younger
             os.utime(body, (at, at))
         return info

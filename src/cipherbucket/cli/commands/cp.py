@@ -57,16 +57,21 @@ def cp(
     name. Files and objects appear whole or not at all; only what goes to stdout is written as it
     comes and checked for damage at its end: look at the exit code.
 
+    A new file gets the permissions that the umask leaves, or --mode; one of yours that is replaced
+    keeps its own. Links on the path that you name are followed if they are yours or root's; through
+    a link of another user nothing is written.
+
     Above 16 MiB, files are moved in parts, several at once. What was interrupted, also by the end
     of the process, goes on when the same command is run again, and says so; what was sent is
     compared first. 'cipherbucket transfers' lists what nobody went on with.
 
     With -r both are folders: names are taken relative to SOURCE. In a folder links to files are
-    followed; links to folders, devices, pipes and sockets are left out, and so are empty folders.
-    Modes and times of files are not kept; a pipe from tar keeps them. Objects whose names would
-    lead out of the target folder are refused, and no link in it is followed. Several files are
-    copied at once. What fails is shown at the end and stops nothing else; the exit code is 1 then,
-    and 3 if SOURCE is a URL that no object's name begins with.
+    followed; links of other users, links to folders, devices, pipes and sockets are left out, and
+    so are empty folders. Modes and times of files are not kept; a pipe from tar keeps them. Objects
+    whose names would lead out of the target folder are refused, and no link in it is followed,
+    whoever makes one meanwhile. Several files are copied at once. What fails is shown at the end
+    and stops nothing else; the exit code is 1 then, and 3 if SOURCE is a URL that no object's name
+    begins with.
 
     From one store to another, ciphertext and envelope are moved unchanged and compared; it needs
     no key, and who could read the object can read the copy. With --format, --force-key,

@@ -110,10 +110,12 @@ def sync(
     Between two stores, ciphertext and envelope are moved unchanged, as cp does, and need no key. Of
     sealed objects a listing gives no length of plaintext: each that seems unchanged is asked for
     by itself. Links to files are followed in SOURCE; what is left out there, such as a link to a
-    folder or to nothing, is not deleted in TARGET, nor is what lies below it. In TARGET only
-    regular files are replaced or deleted, no link is followed, and empty folders stay. With
-    --delete a file makes room for a folder of its name, and the reverse, once the files that take
-    its place were fetched. Patterns say what is counted for --max-delete, too.
+    folder or to nothing, or of another user, is not deleted in TARGET, nor is what lies below it.
+    In TARGET only regular files are replaced or deleted, no link is followed, whoever makes one
+    meanwhile, and empty folders stay. With --delete a file makes room for a folder of its name, and
+    the reverse, once the files that take its place were fetched. Patterns say what is counted for
+    --max-delete, too. A new file gets the permissions that the umask leaves, or --mode; one of
+    yours that is replaced keeps its own.
 
     What fails is shown at the end and stops nothing else; the exit code is 1 then. Run the same
     command again to go on. The exit code is 3 if SOURCE is a URL that no object's name begins with.

@@ -58,7 +58,7 @@ def files_below(
         else:
             status: os.stat_result | None = None
             with tally.attempt(str(path)):
-                kind, status = _kind_of(path, follow=follow)
+                kind, status = _kind_of(entry, follow=follow)
             if kind is None:
                 if status is not None:
                     led = (status.st_dev, status.st_ino) if entry.is_symlink() else None
@@ -93,7 +93,7 @@ def _place(entry: os.DirEntry[str]) -> bytes:
     return os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b"")
 
 
-def _kind_of(path: Path, *, follow: bool) -> tuple[str | None, os.stat_result | None]:
+def _kind_of(entry: os.DirEntry[str], *, follow: bool) -> tuple[str | None, os.stat_result | None]:
     """Say what a path is if it is no file; if it is one, what is known of it.
 
     Neither, if it is gone from the target in the meantime.
@@ -101,12 +101,13 @@ def _kind_of(path: Path, *, follow: bool) -> tuple[str | None, os.stat_result | 
     Raises:
         OSError: It cannot be found out.
     """
+    path = Path(entry.path)
     if TEMPORARY.fullmatch(path.name):
         return "a download that is not finished", None
     try:
-        status = path.lstat()
-        if follow and stat.S_ISLNK(status.st_mode):
-            status = status_behind(str(path))
+        status = path.stat() if follow else path.lstat()
+        if follow and entry.is_symlink():
+            status = status_behind(entry.path)
     except cb.UsageError as error:  # what is read through it would be another user's choice
         return error.message, None
     except OSError as error:
