@@ -154,7 +154,7 @@ class Sync:
             limit = f"and --max-delete is {most:,}"
         elif counted * 2 > there:
             limit = "more than half"
-        elif counted > MOST:
+        elif doomed > MOST:
             limit = f"more than {MOST:,}"
         else:
             return None
