@@ -328,3 +328,19 @@ def test_a_reader_who_goes_away_is_no_failure_of_a_file(
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+def test_a_store_by_name_is_the_one_of_its_url(ruled_folder: Path) -> None:
+    succeed("cp", "-", "records://a/1", stdin=b"1")
+    plain = f"file://{ruled_folder}/records"
+    for ends in (
+        ("records://a", f"{plain}/a"),
+        (f"{plain}/a", "records://"),
+        ("records://a", plain),
+    ):
+        assert invoke("sync", "--delete", *ends).exit_code == 2
+    assert invoke("cp", "records://a/1", f"{plain}/a/1").exit_code == 2
+    assert invoke("cp", "-r", "records://a", f"{plain}/a").exit_code == 2
+    refused = invoke("sync", "records://a", ruled_folder / "records" / "x")
+    assert "in the folder of the store" in error_of(refused)
+    assert succeed("ls", "-r", "records://").stdout.count("\n") == 1
