@@ -11,6 +11,7 @@ only if it is one; see `folders` for what is opened.
     bodies/<2 hex>/<32 hex>         a body, 0600
     bodies/<2 hex>/<32 hex>.json    its sidecar
     staging/<32 hex>                a marker, see locks.py
+    staging/reserve                 room for deleting on a full disk, see room.py
     uploads/<upload id>/<32 hex>    a part of an unfinished upload
 """
 

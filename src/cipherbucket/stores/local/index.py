@@ -1,11 +1,11 @@
 """The index of a directory store: one SQLite database, the truth about everything but bytes.
 
 Strategy: WAL with synchronous FULL, so that a commit is on the disk when it returns and readers
-never wait for writers. Names are BLOBs of UTF-8, which SQLite compares with memcmp: byte order.
-One connection a process, behind a lock. SQLite must not be carried across a fork, not even to be
-closed there, and a connection that the child opens while the parent's is open would share its
-file locks in name only; therefore the connection is closed right before every fork and opened
-again, on either side, by the next use.
+never wait for writers; a rollback journal where that is not safe, see `room`. Names are BLOBs of
+UTF-8, which SQLite compares with memcmp: byte order. One connection a process, behind a lock.
+SQLite must not be carried across a fork, not even to be closed there, and a connection that the
+child opens while the parent's is open would share its file locks in name only; therefore the
+connection is closed right before every fork and opened again, on either side, by the next use.
 
 What SQLite would do with the files beside an index is checked before it opens them: it would
 follow links, wait for pipes, and delete the file that a rollback journal names.
@@ -26,6 +26,7 @@ from pathlib import Path
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
 from cipherbucket.stores.local.folders import Folder, OddFileError
+from cipherbucket.stores.local.room import maps_safely
 from cipherbucket.stores.local.tables import (
     APPLICATION_ID,
     REPAIR_HINT,
@@ -120,10 +121,20 @@ class Index:
         if self._closed:
             raise UsageError("this store has been closed")
         if self._db is None:
-            self._db = self._connect(self._root)
+            with _connecting:
+                self._db = self._connect(self._root)
         return self._db
 
+    def writes_to(self, file: os.stat_result) -> bool:
+        """Say whether this has a connection to a file, to write it."""
+        if self._db is None or self._connect is not connect_to_write:
+            return False
+        status = self._root.status(INDEX_NAME)
+        return status is not None and os.path.samestat(status, file)
 
+
+_connecting = threading.RLock()  # opening a copy closes the file that it was made of
+_kept: list[int] = []
 _open_indexes: weakref.WeakSet[Index] = weakref.WeakSet()
 _forking = threading.Lock()  # one fork at a time takes the locks of all the indexes
 _locked_for_fork: list[Index] = []
@@ -159,11 +170,12 @@ def create_index(path: Path, fill: Callable[[sqlite3.Connection], None] | None =
     new = path.with_name(f"{path.name}.new-{secrets.token_hex(8)}")
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
-        with closing(connect(new)) as db:
+        with closing(connect(new)) as db, Folder(path.parent) as folder:
             db.executescript(SCHEMA)
             db.execute(f"PRAGMA application_id={APPLICATION_ID}")
             db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            db.execute("PRAGMA journal_mode=WAL")
+            if maps_safely(folder):
+                db.execute("PRAGMA journal_mode=WAL")
             if fill is not None:
                 db.execute("BEGIN IMMEDIATE")
                 fill(db)
@@ -207,6 +219,8 @@ def connect_to_write(root: Folder) -> sqlite3.Connection:
     """
     refuse_odd_files(root)
     path = Path(root.path, INDEX_NAME)
+    if not maps_safely(root):
+        _drop_log(path)
     db = connect(path)
     try:
         check_schema(db, path)
@@ -214,6 +228,29 @@ def connect_to_write(root: Folder) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _drop_log(path: Path) -> None:
+    """Take an index out of WAL mode, if it is in it, without any shared memory."""
+    with closing(connect(path)) as db:
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        check_schema(db, path)
+        db.execute("PRAGMA journal_mode=DELETE")
+
+
+def close_index_file(fd: int) -> None:
+    """Close an index that was read as a file.
+
+    Whatever this process closes of a file, the system gives up all its locks on that file, those
+    of SQLite's connections too (SQLite, "How To Corrupt An SQLite Database File", 2.2). Where there
+    is such a connection the descriptor stays open.
+    """
+    with _connecting:
+        file = os.fstat(fd)
+        if any(index.writes_to(file) for index in list(_open_indexes)):
+            _kept.append(fd)
+        else:
+            os.close(fd)
 
 
 def refuse_odd_files(root: Folder) -> None:

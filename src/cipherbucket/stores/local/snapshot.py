@@ -19,7 +19,12 @@ from pathlib import Path
 
 from cipherbucket.errors import CipherbucketError, StoreError, TransientStoreError
 from cipherbucket.stores.local.folders import Folder, copy_data
-from cipherbucket.stores.local.index import INDEX_NAME, connect, refuse_named_journal
+from cipherbucket.stores.local.index import (
+    INDEX_NAME,
+    close_index_file,
+    connect,
+    refuse_named_journal,
+)
 from cipherbucket.stores.local.tables import check_schema
 
 MAX_INDEX = 16 << 30
@@ -124,4 +129,4 @@ def _copy(root: Folder, target: Folder, name: str) -> None:
         finally:
             os.close(new)
     finally:
-        os.close(source)
+        close_index_file(source)

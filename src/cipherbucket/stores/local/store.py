@@ -46,6 +46,7 @@ from cipherbucket.stores.local.recovery import (
     is_store,
     settle,
 )
+from cipherbucket.stores.local.room import keep_reserve, lacks_room, with_reserve
 from cipherbucket.stores.local.rows import BadRowError
 from cipherbucket.stores.local.snapshot import connect_to_read
 from cipherbucket.stores.local.tables import (
@@ -55,7 +56,7 @@ from cipherbucket.stores.local.tables import (
     save_object,
     scan_objects,
 )
-from cipherbucket.stores.local.trust import reason_to_only_read
+from cipherbucket.stores.local.trust import ReadOnly, reason_to_only_read
 from cipherbucket.stores.local.uploads import Uploads, find_upload
 from cipherbucket.stores.records import Page, Part, StoredObject, Upload
 from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
@@ -106,21 +107,33 @@ class LocalStore(Store):
                 if self._only_read is None:
                     self._open_to_write(root)
                 else:
-                    self._open_to_read(root)
+                    self._open_index(Index(root, connect_to_read))
             except BaseException:
                 self.close()
                 raise
 
     def _open_to_write(self, root: Folder) -> None:
         lock_store(root, alone=False)
-        self._open_index(Index(root))  # refuses what is not ours
-        if not self._files.complete():
-            self._files.create()
-        self._sweeper.recover()
-        self._uploads.sweep()
-
-    def _open_to_read(self, root: Folder) -> None:
-        self._open_index(Index(root, connect_to_read))
+        staging = self._files.staging
+        try:
+            self._open_index(with_reserve(lambda: Index(root), staging))  # refuses what is not ours
+        except (sqlite3.Error, OSError) as error:
+            if not lacks_room(error, root):
+                raise
+            self._only_read = ReadOnly(
+                "the disk is full", "make room and try again", stranger=False
+            )
+            self._open_index(Index(root, connect_to_read))
+            return
+        try:
+            if not self._files.complete():
+                self._files.create()
+            self._sweeper.recover()
+            self._uploads.sweep()
+            keep_reserve(staging)
+        except (sqlite3.Error, OSError) as error:
+            if not lacks_room(error, root):  # else the next opening sees to it
+                raise
 
     def _open_index(self, index: Index) -> None:
         self._index = index
@@ -203,9 +216,12 @@ class LocalStore(Store):
         self._check_writable(name)
         if self._index.find(name) is None:
             return
-        with self._index.writing() as db:
-            old = remove_object(db, name)
-        self._sweeper.discard(old)
+
+        def remove() -> str | None:
+            with self._index.writing() as db:
+                return remove_object(db, name)
+
+        self._sweeper.discard(with_reserve(remove, self._files.staging))
 
     def _copy(
         self, source: str, target: str, if_absent: bool, version_id: str | None
@@ -280,7 +296,7 @@ class LocalStore(Store):
 
     def _abort_upload(self, name: str, upload_id: str) -> None:
         self._check_writable(name)
-        self._uploads.abort(name, upload_id)
+        with_reserve(lambda: self._uploads.abort(name, upload_id), self._files.staging)
 
     def _list_uploads(self, prefix: str) -> Sequence[Upload]:
         return self._uploads.listed(prefix)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from pwd import getpwuid
@@ -223,3 +225,21 @@ def test_a_store_without_its_empty_folders_is_read(locked: Path) -> None:
     shutil.rmtree(locked / "uploads")
     with LocalStore(locked) as store:
         assert read(store, "a") == b"body"
+
+
+def test_a_copy_takes_no_lock_from_a_connection_of_the_same_process(
+    full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system gives up all locks of a process on a file of which it closes a descriptor."""
+    other = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=0);"
+        "print(db.execute('PRAGMA journal_mode=DELETE').fetchone())"
+    )
+    with LocalStore(full) as writer:
+        assert writer.head("a")
+        monkeypatch.setattr(trust, "_writable", lambda *_: False)
+        LocalStore(full).close()
+        index = str(full / "index.sqlite")
+        command = [sys.executable, "-c", other, index]
+        tried = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "locked" in tried.stderr
