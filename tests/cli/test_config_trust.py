@@ -13,6 +13,7 @@ from cipherbucket.server import Endpoint
 TOML = """
 [stores.records]
 url = "file://{folder}/store"
+trusted = true
 
 [stores.cloud]
 url = "oss://bucket"
@@ -168,7 +169,8 @@ def test_a_key_file_with_a_full_url_takes_nothing_from_any_file(clone: Path, tru
 
 def test_what_is_trusted_is_shown_and_used_until_it_changes(clone: Path) -> None:
     said = succeed("config", "trust").stdout.splitlines()
-    assert said[0] == f"store records: file://{clone.parent}/store"
+    shared = "trusted even if others can write there"
+    assert said[0] == f"store records: file://{clone.parent}/store, {shared}"
     assert "endpoint http://127.0.0.1:9" in said[1]
     assert said[2].startswith(f"key ci: rsa {clone}/ci.pem.pub; no fingerprint")
     assert "AES256:" in said[3]
@@ -247,3 +249,15 @@ def test_requests_do_not_go_where_an_untrusted_file_says(
         monkeypatch.setenv("OSS_REGION", real.region)
         assert run(clone, "cp -k MINE - oss://bucket/a").exit_code == 0
         assert run(clone, "cat -k MINE oss://bucket/a").stdout == "1"
+
+
+def test_an_untrusted_file_says_nothing_of_the_trust_in_a_store(clone: Path) -> None:
+    store = clone.parent / "store"
+    with cb.open_bucket(f"file://{store}", cb.load_key(clone.parent / "mine.pem")) as bucket:
+        bucket.put("a", b"1")
+    store.chmod(0o777)
+    assert run(clone, "rm URL/a").exit_code != 0
+    assert run(clone, "cp -k MINE - URL/b").exit_code != 0
+    succeed("config", "trust")
+    assert run(clone, "cp -k MINE - URL/b").exit_code != 0  # which takes nothing from a file
+    assert run(clone, "rm URL/a").exit_code == 0

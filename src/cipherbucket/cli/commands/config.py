@@ -56,7 +56,8 @@ def trust(file: str | None) -> None:
 def _lines(found: cb.Config) -> Iterator[str]:
     """Say what a file would do: a line for each store, key and rule."""
     for store in found.stores.values():
-        yield f"store {store.name}: {store.url}{_settings(store.settings)}"
+        trusted = ", trusted even if others can write there" if store.trusted else ""
+        yield f"store {store.name}: {store.url}{_settings(store.settings)}{trusted}"
     for key in found.keys.values():
         yield f"key {key.name}: {_key(key)}"
     for rule in found.rules:
