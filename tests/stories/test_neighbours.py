@@ -282,7 +282,8 @@ def test_nothing_is_deleted_through_a_link(scene: Scene, monkeypatch: pytest.Mon
     (scene.shared / "d" / "canary").write_text("superfluous")
     shutil.copy(scene.shared / "d" / "canary", scene.shared / "old")
     meanwhile(monkeypatch, lambda: as_neighbour(SWAP, scene.home, scene.shared / "d"))
-    told = _told("sync", "-k", scene.key_file, "--delete", scene.url, scene.shared)
+    options = ["-k", scene.key_file, "--delete", "--max-delete", "2"]
+    told = _told("sync", *options, scene.url, scene.shared)
     assert f"{scene.shared}/d is a link and is not followed" in told
     assert not (scene.shared / "old").exists()
     scene.assert_nothing_outside()
