@@ -231,9 +231,12 @@ def test_a_rotation_that_was_killed_goes_on_and_tells_so(
             time.sleep(0.002)
         os.kill(child.pid, signal.SIGKILL)
     result = succeed("rotate", "-r", "-k", new_key_file, "-k", key_file, url)
-    first, second = result.stdout.splitlines()
+    first, second, *third = result.stdout.splitlines()
     assert first.startswith("went on after")
     assert first.endswith("of an earlier run, counted here too: 300 objects in all")
-    assert "300 objects" in second
+    assert f"{300 - len(third)} objects" in second
+    # The object that was written as the kill came may not be in the ledger yet.
+    told = [" ".join(line.split()) for line in third]
+    assert told in ([], ["left as they are 1 object has the new key"])
     with cb.open_bucket(url, cb.load_key(new_key_file)) as bucket:
         assert all(bucket.get(f"{number:04}").read() == b"x" for number in range(300))
