@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import error_of, invoke, read, succeed
+from tests.cli.runs import contents, error_of, invoke, read, succeed
 
 import cipherbucket as cb
 
@@ -110,3 +110,31 @@ def test_only_a_folder_is_trusted(tmp_path: Path) -> None:
     result = invoke("--config", config, "ls", "a://")
     assert result.exit_code == 2
     assert "only folders need it" in error_of(result)
+
+
+def test_a_store_that_cannot_be_written_is_the_source_of_everything(
+    tmp_path: Path, url: str, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a snapshot or a mounted backup is; root would write what is only closed by its mode."""
+    key = ("-k", key_file)
+    (tmp_path / "a").write_bytes(b"1")
+    succeed("cp", *key, tmp_path / "a", f"{url}/a")
+    monkeypatch.setattr("cipherbucket.stores.local.trust._writable", lambda *_: False)
+    before = contents(tmp_path / "store")
+    assert succeed("cat", *key, f"{url}/a").stdout_bytes == b"1"
+    for command in (
+        ("ls", "-l", url),
+        ("stat", *key, f"{url}/a"),
+        ("cp", *key, f"{url}/a", tmp_path / "copy"),
+        ("cp", "-r", *key, f"{url}/", tmp_path / "tree"),
+        ("sync", *key, f"{url}/", tmp_path / "tree"),
+        ("verify", "-r", *key, f"{url}/"),
+        ("audit", *key, f"{url}/"),
+        ("transfers", url),
+    ):
+        succeed(*command)
+    result = invoke("rm", f"{url}/a")
+    assert "cannot be written" in error_of(result)
+    assert result.exit_code == 6
+    assert contents(tmp_path / "store") == before
+    assert contents(tmp_path / "tree") == {"a": b"1"}

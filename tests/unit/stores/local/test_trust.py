@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from pwd import getpwuid
@@ -243,3 +244,29 @@ def test_a_copy_takes_no_lock_from_a_connection_of_the_same_process(
         command = [sys.executable, "-c", other, index]
         tried = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "locked" in tried.stderr
+
+
+@as_root
+def test_a_user_reads_a_store_of_root_that_they_cannot_write() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        root = Path(folder, "store")
+        with LocalStore(root, create=True) as store:
+            store.put("a", b"body", metadata={"k": "v"})
+            store.put("b", b"other")
+            store.begin_upload("m")
+        for path in (root.parent, root, *root.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        before = state(root)
+
+        def work() -> None:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            with LocalStore(root) as store:
+                assert [entry.name for entry in store.list().entries] == ["a", "b"]
+                assert read(store, "a") == b"body"
+                with pytest.raises(StoreError, match="cannot be written"):
+                    store.put("a", b"new")
+
+        child_of(work)
+        assert state(root) == before
