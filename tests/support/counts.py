@@ -26,11 +26,11 @@ MARKERS = {
     "each_pair": "the quick run takes so many cases that each two values occur together",
 }
 Case = TypeVar("Case")
-SOAK = os.environ.get("CIPHERBUCKETSOAK") == "1"
+SOAK = os.environ.get("CIPHERBUCKET_SOAK") == "1"
 
 
 def count(full: int, quick: int) -> int:
-    """Return ``full`` when the environment has CIPHERBUCKETSOAK=1, else ``quick``."""
+    """Return ``full`` when the environment has CIPHERBUCKET_SOAK=1, else ``quick``."""
     return full if SOAK else quick
 
 
