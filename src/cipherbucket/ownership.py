@@ -4,12 +4,14 @@ Rule: what only this user and root can write is ours. Anything else on the local
 owner, write permission for others) is input from a stranger. Folders count with all the folders
 above them, because whoever can write one of those can put another in place of the one below. A
 folder with the sticky bit, such as ``/tmp``, lets nobody replace what belongs to others. A group
-that is one user's private group, as Debian and Fedora make them, counts as that user.
+that is one user's private group, as Debian and Fedora make them, counts as that user; but not where
+an access list (POSIX.1e) names further users, since the group's bits then stand for all of them.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from pathlib import Path
 
 _MOST_LINKS = 40
 """How many links a path may lead through, as on Linux (path_resolution(7))."""
+_ACCESS_LIST = "system.posix_acl_access"
+"""The extended attribute that holds an access list on Linux (acl(5))."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,22 @@ class Stranger:
         path: Which one; it may be a folder above the one asked for.
         why: Whose it is, or who can write it: ``belongs to alice``, ``can be written by others
             (mode 0777)``.
+        is_mine: Whether this user can take the permission away.
     """
 
     path: Path
     why: str
+    is_mine: bool = False
 
     def __str__(self) -> str:
         return f"{self.path} {self.why}"
+
+    @property
+    def remedy(self) -> str:
+        """What the user can do about it."""
+        if self.is_mine:
+            return f"chmod go-w {shlex.quote(str(self.path))}"
+        return "copy it to a folder of your own"
 
 
 def is_ours(status: os.stat_result, also: Collection[int] = ()) -> bool:
@@ -49,7 +62,10 @@ def others_can_write(status: os.stat_result) -> bool:
         return False
     if status.st_mode & 0o002:
         return True
-    return bool(status.st_mode & 0o020) and not _is_private_group(status.st_gid, status.st_uid)
+    users = {status.st_uid, os.geteuid(), 0}
+    return bool(status.st_mode & 0o020) and not any(
+        _is_private_group(status.st_gid, each) for each in users
+    )
 
 
 def stranger_of(path: Path, status: os.stat_result, also: Collection[int] = ()) -> Stranger | None:
@@ -62,8 +78,9 @@ def stranger_of(path: Path, status: os.stat_result, also: Collection[int] = ()) 
     """
     if not is_ours(status, also):
         return Stranger(path, f"belongs to {owner_name(status.st_uid)}")
-    if others_can_write(status):
-        return Stranger(path, f"can be written by others (mode {stat.S_IMODE(status.st_mode):04o})")
+    if others_can_write(status) or _is_opened_by_list(path, status):
+        why = f"can be written by others (mode {stat.S_IMODE(status.st_mode):04o})"
+        return Stranger(path, why, is_mine=os.geteuid() in {0, status.st_uid})
     return None
 
 
@@ -109,6 +126,18 @@ def owner_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except (ImportError, KeyError):
         return f"user {uid}"
+
+
+def _is_opened_by_list(path: Path, status: os.stat_result) -> bool:
+    """Return whether an access list lets more users write than the mode tells."""
+    mode = status.st_mode
+    is_sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
+    if stat.S_ISLNK(mode) or is_sticky or not mode & 0o020 or not hasattr(os, "getxattr"):
+        return False
+    try:
+        return bool(os.getxattr(path, _ACCESS_LIST))
+    except OSError:  # it has none, as nearly always
+        return False
 
 
 def _is_private_group(gid: int, uid: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,44 @@ def test_a_private_group_is_its_user(tmp_path: Path, gid: int, others: bool) -> 
     os.chown(file, 0, gid)
     file.chmod(0o664)
     assert others_can_write(file.stat()) is others
+
+
+@needs_root
+def test_a_group_of_root_alone_is_root_whoever_owns_the_file(tmp_path: Path) -> None:
+    """As images are made for users whose number is drawn: group 0 may do what the owner may."""
+    file = tmp_path / "file"
+    file.touch()
+    os.chown(file, NOBODY, 0)
+    file.chmod(0o664)
+    assert not others_can_write(file.stat())
+
+
+def test_an_access_list_counts_as_others(tmp_path: Path) -> None:
+    """Its mask stands where the group's bits are, and the group here is its owner's alone."""
+    file = tmp_path / "file"
+    file.touch()
+    everybody = 0xFFFFFFFF
+    entries = [(1, 6, everybody), (2, 6, NOBODY), (4, 4, everybody), (16, 6, everybody)]
+    packed = b"".join(struct.pack("<HHI", *each) for each in (*entries, (32, 4, everybody)))
+    try:
+        os.setxattr(file, "system.posix_acl_access", struct.pack("<I", 2) + packed)
+    except (AttributeError, OSError):
+        pytest.skip("there are no access lists here")
+    assert file.stat().st_mode & 0o777 == 0o664
+    found = find_stranger(file)
+    assert found is not None
+    assert found.path == file
+    file.chmod(0o644)  # the mask, too
+    assert find_stranger(file) is None
+
+
+def test_who_owns_what_is_loose_can_mend_it(tmp_path: Path) -> None:
+    loose = tmp_path / "two words"
+    loose.mkdir()
+    loose.chmod(0o777)
+    found = find_stranger(loose)
+    assert found is not None
+    assert found.remedy == f"chmod go-w '{loose}'"
 
 
 def test_what_is_not_there_is_no_answer(tmp_path: Path) -> None:

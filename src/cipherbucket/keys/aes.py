@@ -84,7 +84,7 @@ class AesKey:
         Raises:
             MasterKeyError: The file cannot be read, or holds something else. Names the file.
         """
-        key = parse_aes(read_key_file(path))
+        key = parse_aes(read_key_file(path).data)
         if key is None:
             raise MasterKeyError(f"key file {os.fspath(path)}: not an AES key", hint=_ACCEPTED)
         return cls(key, description=description)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.format.description import Description
-from cipherbucket.keys.custody import owner_of, read_kept
+from cipherbucket.keys.file_owners import owner_of, read_beside
 
 MISSING = (
     "put it back beside the key, or give the description: description={...}, which may be empty"
@@ -57,7 +57,7 @@ def read_facts(sidecar: Path, fingerprint: str | None, also: Collection[int] = (
         MasterKeyError: It is damaged, another key's, or others can replace it.
     """
     try:
-        facts = json.loads(read_kept(sidecar, also))
+        facts = json.loads(read_beside(sidecar, also))
         stated, described = facts["fingerprint"], facts["description"]
         sealed_only = facts.get("sealed_only", False)
     except MasterKeyError:
@@ -92,7 +92,7 @@ def read_description_file(path: str | os.PathLike[str]) -> tuple[Description, bo
 def stated_fingerprint(path: str | os.PathLike[str]) -> str | None:
     """Return the fingerprint that lies beside a key file; None if there is none to be believed."""
     try:
-        facts = json.loads(read_kept(description_path_of(Path(path)), owner_of(Path(path))))
+        facts = json.loads(read_beside(description_path_of(Path(path)), owner_of(Path(path))))
         stated = facts["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # MasterKeyError is one
         return None

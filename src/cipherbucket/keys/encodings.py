@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from cipherbucket.errors import MasterKeyError
-from cipherbucket.keys.custody import read_kept
+from cipherbucket.keys.file_owners import KeptFile, read_key
 
 PASSPHRASE_VARIABLE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
 """The environment variable asked for a passphrase when no callable is given."""
@@ -23,14 +23,14 @@ PASSPHRASE_VARIABLE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a pas
 _ACCEPTED = "PEM or DER; private PKCS#1 or PKCS#8, public X.509 (SubjectPublicKeyInfo) or PKCS#1"
 
 
-def read_key_file(path: str | os.PathLike[str]) -> bytes:
-    """Return what a key file holds.
+def read_key_file(path: str | os.PathLike[str]) -> KeptFile:
+    """Read a key file.
 
     Raises:
         MasterKeyError: It cannot be read, or others than its owner can replace it; names the file.
     """
     try:
-        return read_kept(Path(path))
+        return read_key(Path(path))
     except FileNotFoundError as error:
         raise MasterKeyError(
             f"key file {os.fspath(path)}: {error.strerror}",

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.aes import KEY_LENGTH, AesKey, parse_aes
-from cipherbucket.keys.custody import owner_of, refuse_other_owner
 from cipherbucket.keys.description_files import (
     description_path,
     description_path_of,
@@ -151,14 +150,15 @@ def load_key(
             of a public half whose description is not given, missing; or others can replace one of
             the two files.
     """
-    data = read_key_file(path)
     file = Path(local_path(path))
+    read = read_key_file(file)
+    data = read.data
     if (secret := parse_aes(data)) is not None:
         warn_if_readable(file)
         key = AesKey(secret, description=description)
         sidecar = description_path(file)
         if description is None and os.path.lexists(sidecar):
-            return key.described(read_facts(sidecar, key.id, owner_of(file)).description())
+            return key.described(read_facts(sidecar, key.id, read.owner).description())
         return key
     with naming_the_file(file):
         if b"-----BEGIN " not in data and not data.startswith(_DER_SEQUENCE):
@@ -166,7 +166,7 @@ def load_key(
         rsa_key = parse_rsa(data, passphrase)
     is_public = isinstance(rsa_key, rsa.RSAPublicKey)
     if is_public:
-        refuse_other_owner(file)
+        read.refuse_other_owner()
     else:
         warn_if_readable(file)
     sidecar = description_path_of(file)
@@ -177,7 +177,7 @@ def load_key(
     else:
         # Also where the description is given: who overlooked the mark would use the key for what
         # it is kept from. A file that is damaged, or of another key, may have lost the mark.
-        facts = read_facts(sidecar, RsaKey(rsa_key).id, () if is_public else owner_of(file))
+        facts = read_facts(sidecar, RsaKey(rsa_key).id, () if is_public else read.owner)
         sealed_only = facts.sealed_only
         if description is None:
             description = facts.description()
@@ -197,7 +197,7 @@ def id_of_file(path: str | os.PathLike[str]) -> str | None:
         with suppress(MasterKeyError):
             if not each.is_file():  # a pipe would keep all waiting
                 continue
-            data = read_key_file(each)
+            data = read_key_file(each).data
             secret = parse_aes(data)
             return AesKey(secret).id if secret is not None else RsaKey(parse_rsa(data, str)).id
     return None

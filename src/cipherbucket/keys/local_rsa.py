@@ -77,11 +77,12 @@ def open_local_rsa(private: Path, public: Path, passphrase: bytes | None = None)
             " A public half is made of the private one with: openssl rsa -in FILE -pubout",
         )
     with naming_the_file(private):
-        key = parse_rsa(read_key_file(private), None if passphrase is None else lambda: passphrase)
+        ask = None if passphrase is None else lambda: passphrase
+        key = parse_rsa(read_key_file(private).data, ask)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise MasterKeyError("a public half, where the private key should be")
     warn_if_readable(private, stacklevel=4)  # oss2 makes them so
-    data = read_key_file(public)
+    data = read_key_file(public).data
     found = LocalRsaKey(key, allow_weak=True)
     if b"Proc-Type:" not in data:
         with naming_the_file(public):

@@ -18,7 +18,6 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Self
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,7 +27,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import check_context, does_not_open
-from cipherbucket.keys.custody import refuse_other_owner
 from cipherbucket.keys.encodings import (
     naming_the_file,
     parse_rsa,
@@ -118,11 +116,11 @@ class RsaKey:
             MasterKeyError: The file cannot be read, others can replace it, it is no RSA key, or the
                 passphrase is missing or wrong.
         """
-        data = read_key_file(path)
+        file = read_key_file(path)
         with naming_the_file(path):
-            key = parse_rsa(data, passphrase)
+            key = parse_rsa(file.data, passphrase)
         if isinstance(key, RSAPublicKey):
-            refuse_other_owner(Path(path))
+            file.refuse_other_owner()
         return cls(key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
     @classmethod

@@ -1,14 +1,17 @@
 """Key files that somebody else could have put where they lie, and public halves without a label."""
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
 from cipherbucket.errors import MasterKeyError
+from cipherbucket.keys import files
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.description_files import read_description_file
+from cipherbucket.keys.encodings import parse_rsa
 from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file, id_of_file, load_key
 from cipherbucket.keys.rsa import RsaKey
 
@@ -94,6 +97,56 @@ def test_a_private_key_may_be_another_users_in_that_users_folder(folder: Path) -
     os.chown(folder / "cmk.pem", 0, -1)
     with pytest.raises(MasterKeyError, match=rf"{folder} belongs to "):
         load_key(folder / "cmk.pem")
+
+
+@needs_root
+def test_the_owner_is_that_of_the_bytes_that_are_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's public half is gone again when its owner is asked for."""
+    public, ours = folder / "cmk.pem.pub", folder / "ours"
+    shutil.copy(public, ours)
+    os.chown(public, NOBODY, -1)
+
+    def exchange(*arguments: object) -> object:
+        ours.replace(public)
+        return parse_rsa(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(files, "parse_rsa", exchange)
+    with pytest.raises(MasterKeyError, match=rf"{public} belongs to "):
+        load_key(public)
+
+
+def test_a_pipe_beside_a_key_keeps_nobody_waiting(folder: Path) -> None:
+    sidecar = folder / "cmk.pem.json"
+    sidecar.unlink()
+    os.mkfifo(sidecar, 0o600)
+    assert read_description_file(folder / "cmk.pem") is None
+    assert id_of_file(folder / "cmk.pem") is not None
+    for name in ("cmk.pem", "cmk.pem.pub"):
+        with pytest.raises(MasterKeyError, match=r"cmk\.pem\.json: cannot be read"):
+            load_key(folder / name)
+
+
+def test_a_file_too_large_for_a_key_is_not_read_whole(folder: Path) -> None:
+    for name in ("cmk.pem", "cmk.pem.json"):
+        os.truncate(folder / name, 1 << 40)
+        with pytest.raises(MasterKeyError, match=rf"{folder / name} has more than 1,048,576 bytes"):
+            load_key(folder / name)
+        os.truncate(folder / name, 0)
+        shutil.copy(folder / "cmk.pem.pub", folder / "cmk.pem")
+
+
+@needs_root
+def test_who_cannot_mend_a_folder_is_led_out_of_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is root's, as a share for a group is, and root alone can change its permissions."""
+    folder.chmod(0o777)
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    with pytest.raises(MasterKeyError, match="can be written by others") as caught:
+        load_key(folder / "cmk.pem.pub")
+    assert str(caught.value.hint).startswith("copy it to a folder of your own")
 
 
 def test_a_key_may_come_from_a_pipe(folder: Path) -> None:
