@@ -176,13 +176,14 @@ def place_of(path: str | os.PathLike[str]) -> Place:
         path: Links are followed, also the last, if they are this user's or root's.
 
     Raises:
-        UsageError: A link is another user's, or the path names a folder by ``.`` or ``..``.
+        UsageError: A link is another user's, or the path names a folder by ``.``, ``..`` or a slash
+            at its end.
         OSError: The folder is missing or cannot be opened.
     """
     here, at, name = _walked(os.fspath(path))
     try:
-        if not name:
-            raise UsageError(f"{at} is a folder", hint="name a file")
+        if not name or os.fspath(path).endswith("/"):
+            raise UsageError(f"{os.fspath(path)} is a folder", hint="name a file")
         return Place(Folder(at, os.open(".", _OPEN, dir_fd=here)), name)
     finally:
         os.close(here)
@@ -211,10 +212,10 @@ def open_special(path: str | os.PathLike[str]) -> BinaryIO | None:
     """Open the device or pipe that a path of the user leads to, to write to it.
 
     Returns:
-        The open file, without a buffer; None if there is nothing, or a regular file or folder.
+        The open file; None if there is nothing, or a regular file or folder.
 
     Raises:
-        UsageError: It is another user's, or a link on the path is.
+        UsageError: It is another user's, unless this process has it open; or a link on the path is.
         OSError: It cannot be opened.
     """
     try:
@@ -223,6 +224,8 @@ def open_special(path: str | os.PathLike[str]) -> BinaryIO | None:
         return None
     with place.folder as folder:
         status = place.status()
+        if status is not None and folder.path == _open_files():
+            return os.fdopen(os.dup(int(place.name)), "wb")
         if status is None or stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
             return None
         if not is_ours(status):
@@ -230,7 +233,7 @@ def open_special(path: str | os.PathLike[str]) -> BinaryIO | None:
                 f"{place} belongs to {owner_name(status.st_uid)}, who would get what is written"
             )
         flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        file = io.FileIO(os.open(place.name, flags, dir_fd=folder.descriptor), "wb")
+        file = os.fdopen(os.open(place.name, flags, dir_fd=folder.descriptor), "wb")
         opened = os.fstat(file.fileno())
         if (status.st_dev, status.st_ino) != (opened.st_dev, opened.st_ino):
             file.close()
@@ -263,6 +266,8 @@ def _walked(
             part = left.pop()
             there = _joined(at, part)
             target = None if part == ".." else _target_of(here, part, there)
+            if target is not None and at == _open_files() and not target.startswith("/"):
+                target = None  # what is open has no path: a pipe, or a socket
             if target is not None:
                 links += 1
                 if links > _MOST_LINKS:
@@ -281,6 +286,11 @@ def _walked(
         os.close(here)
         raise
     return here, at, ""
+
+
+def _open_files() -> str:
+    """Return the folder where Linux shows what this process has open, as links."""
+    return f"/proc/{os.getpid()}/fd"
 
 
 def _parts_of(path: str) -> list[str]:

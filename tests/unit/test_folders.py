@@ -54,7 +54,7 @@ def test_a_path_is_taken_as_named(
         assert place.status() is not None
 
 
-@pytest.mark.parametrize("named", [".", "..", "a/..", "/", "link"])
+@pytest.mark.parametrize("named", [".", "..", "a/..", "/", "link", "new/"])
 def test_a_folder_is_no_place_for_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
@@ -226,3 +226,26 @@ def test_a_link_that_leads_through_one_of_another_user_is_refused(tmp_path: Path
     link(tmp_path / "mine", "theirs/file")
     with pytest.raises(cb.UsageError, match="theirs is a link that belongs to nobody"):
         status_behind(str(tmp_path / "mine"))
+
+
+@pytest.mark.parametrize("way", ["/dev/fd/{}", "/proc/self/fd/{}", "link"])
+def test_an_open_pipe_has_a_path(tmp_path: Path, way: str) -> None:
+    reading, writing = os.pipe()
+    link(tmp_path / "link", f"/dev/fd/{writing}")
+    path = tmp_path / way.format(writing)
+    try:
+        file = open_special(path)
+        assert file is not None
+        with file:
+            file.write(b"through")
+        assert os.read(reading, 9) == b"through"
+        with pytest.raises(cb.UsageError, match="no regular file"):
+            Target(path)
+        os.set_blocking(writing, False)
+        file = open_special(path)
+        assert file is not None
+        with pytest.raises(BlockingIOError), file:  # it is not cut off without a word
+            file.write(bytes(1 << 20))
+    finally:
+        os.close(reading)
+        os.close(writing)
