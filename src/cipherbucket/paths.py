@@ -15,8 +15,8 @@ def local_path(path: object) -> str:
     """Return a path as text.
 
     Raises:
-        UsageError: It is neither text nor an object that stands for text; or it is empty, which
-            ``Path`` would take for the working directory.
+        UsageError: It is neither text nor an object that stands for text; it holds a zero byte; or
+            it is empty, which ``Path`` would take for the working directory.
     """
     try:
         text = os.fspath(path)  # type: ignore[call-overload]
@@ -27,6 +27,8 @@ def local_path(path: object) -> str:
             f"a path is a str or a pathlib.Path, not {type(path).__name__}",
             hint="a path in bytes: os.fsdecode(path); content in bytes: put()",
         )
+    if "\0" in text:
+        raise UsageError(f"{text!r} is no path: it holds a zero byte")
     if not text:
         raise UsageError("the path of a file is empty", hint="a variable that is not set, perhaps")
     return text

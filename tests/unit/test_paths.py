@@ -49,3 +49,19 @@ def test_a_report_has_a_path(name: str) -> None:
         pytest.raises(cb.UsageError, match="empty"),
     ):
         getattr(audit, name)("")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda bucket: bucket.upload("a\0b", "n"),
+        lambda bucket: bucket.download("x", "a\0b"),
+        lambda bucket: bucket.matches("x", "a\0b"),
+        lambda _: cb.load_config("a\0b"),
+    ],
+)
+def test_a_path_with_a_zero_byte_is_refused(call: Callable[[cb.Bucket], object]) -> None:
+    bucket = cb.open_bucket("memory://", KEY, format="sealed")
+    bucket.put("x", b"1")
+    with pytest.raises(cb.UsageError, match="zero byte"):
+        call(bucket)

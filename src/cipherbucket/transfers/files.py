@@ -228,8 +228,6 @@ def _large_file(path: Path | Place, options: TransferOptions) -> io.FileIO | Non
         file = open_file(path)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from error
-    except ValueError as error:  # a zero byte
-        raise SourceError(f"{str(path)!r} is no path") from error
     status = os.fstat(file.fileno())
     if stat.S_ISREG(status.st_mode) and status.st_size > options.most_in_one_request:
         return file

@@ -85,8 +85,7 @@ class Target:
     """
 
     def __init__(self, target: str | os.PathLike[str], mode: int | None = None) -> None:
-        if "\0" in local_path(target):
-            raise UsageError(f"{os.fspath(target)!r} is no path")
+        local_path(target)
         if mode is not None and not 0 <= mode <= 0o777:
             raise UsageError(
                 f"{mode:#o} is no mode of a file",
