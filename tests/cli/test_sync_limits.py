@@ -13,6 +13,8 @@ from cipherbucket.cli.copying import object_transfers, sync
 from cipherbucket.cli.copying.changed_kinds import ChangedKinds
 from cipherbucket.cli.copying.listings import Item, MergedItem
 from cipherbucket.cli.copying.places import store_place
+from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
+from cipherbucket.folders import Place, open_folder
 
 
 def names(bucket: cb.Bucket) -> list[str]:
@@ -139,7 +141,10 @@ def test_one_place_is_one_by_whatever_path(
     assert names(bucket) == ["d/1", "d/2", "other"]
     files_of_store = Path(other.removeprefix("file://"))
     keyed = ("-k", key_file)
+    inner = tmp_path / "inner"
+    inner.symlink_to(files_of_store / "index.sqlite")
     for inside in (
+        ("cp", *keyed, f"{url}/d/1", inner),
         ("sync", *keyed, files_of_store, f"{url}/x"),
         ("sync", *keyed, "--delete", f"{url}/d", files_of_store / "new"),
         ("cp", "-r", *keyed, files_of_store / "bodies", f"{url}/x"),
@@ -166,6 +171,8 @@ def test_buckets_are_one_by_name_and_host() -> None:
     local = place("a", endpoint="http://127.0.0.1:9000")
     assert local != cloud
     assert place("a", endpoint="http://127.0.0.1:9000/", region="cn-x") == local
+    assert place("a", endpoint="http://localhost:9000") == local
+    assert place("a", endpoint="http://[::1]:9000") == local
     assert place("a", endpoint="http://127.0.0.1:9001") != local
     assert store_place("memory://a") != store_place("memory://b")
 
@@ -243,7 +250,7 @@ def test_nothing_makes_room_that_delete_is_not_for(
     options = ("--delete", "--max-delete", 9, "--exclude", "*.log")
     code, told = down_of(url, key_file, folder, *options)
     assert code == 1
-    assert "is in the way and is not deleted" in told
+    assert "is in the way, and --delete does not delete it" in told
     assert "nothing else was deleted" in told
     assert contents(folder) == {**before, "z": b"1"}
 
@@ -289,7 +296,7 @@ def test_a_name_that_is_both_in_the_store_deletes_nothing(
     bucket.put("kept", b"1")
     code, told = down_of(url, key_file, folder, "--delete")
     assert code == 1
-    assert "is in the way and is not deleted" in told
+    assert "is in the way, and --delete does not delete it" in told
     assert (folder / "stale").exists()
 
 
@@ -312,6 +319,53 @@ def test_kinds_are_counted_as_the_listings_pass() -> None:
         here, there = (item, None) if in_source else (None, item)
         kinds.look_at(MergedItem(name, here, there))
     assert kinds.count == 2
+
+
+def test_a_name_that_both_sides_have_is_none_that_changed(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    tree = files(tmp_path / "tree", a="1")
+    for name in ("a", "a/1", "a/2"):
+        bucket.put(name, b"1")
+    result = invoke("sync", "-k", key_file, "--delete", tree, url)
+    assert "would delete 2 of 3 objects in the target, more than half" in result.stderr
+    assert names(bucket) == ["a", "a/1", "a/2"]
+
+
+def test_what_a_killed_process_left_is_replaced(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("a/b", b"1")
+    folder = files(tmp_path / "down", a="mine")
+    left: list[Path] = []
+
+    def breaking_off(_: TargetFolder, finished: Place, *_rest: object) -> None:
+        left.append(Path(finished))
+        raise cb.UsageError("stopped")
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(TargetFolder, "move", breaking_off)
+        assert down_of(url, key_file, folder, "--delete")[0] == 1
+    assert contents(folder) == {"a": b"mine"}
+    left[0].write_text("as after a kill, which removes nothing")
+    assert down_of(url, key_file, folder, "--delete")[0] == 0
+    assert contents(folder) == {"a/b": b"1"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is whoever it wants to be")
+def test_a_file_gets_its_time_also_if_its_owner_may_not_read_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    file = tmp_path / "file"
+    file.write_text("1")
+    file.chmod(0o200)
+    os.chown(file, 65534, 65534)
+    with open_folder(tmp_path) as folder:
+        if not (child := os.fork()):
+            os.setuid(65534)
+            set_time(Place(folder, "file"), 1_000)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    assert file.stat().st_mtime_ns == 1_000
 
 
 def test_a_reader_who_goes_away_is_no_failure_of_a_file(

@@ -42,7 +42,13 @@ class InTheWayError(cb.UsageError):
 class _Seen:
     name: str
     in_source: bool
+    in_target: bool
     counted: bool = False
+
+    def became(self, other: _Seen) -> bool:
+        """Return whether one is in the source alone and the other in the target alone."""
+        sides = {(self.in_source, self.in_target), (other.in_source, other.in_target)}
+        return sides == {(True, False), (False, True)}
 
 
 class ChangedKinds:
@@ -58,15 +64,15 @@ class ChangedKinds:
 
     def look_at(self, item: MergedItem) -> None:
         """Look at the next name of both listings."""
-        relative, in_source = item.relative, item.source is not None
-        while self._begun and not relative.startswith(self._begun[-1].name):
+        seen = _Seen(item.relative, item.source is not None, item.target is not None)
+        while self._begun and not seen.name.startswith(self._begun[-1].name):
             self._begun.pop()
         for each in self._begun:
-            inside = relative.startswith(each.name + "/")
-            if inside and each.in_source is not in_source and not each.counted:
+            inside = seen.name.startswith(each.name + "/")
+            if inside and each.became(seen) and not each.counted:
                 each.counted = True
                 self.count += 1
-        self._begun.append(_Seen(relative, in_source))
+        self._begun.append(seen)
 
 
 def making_room(names: Iterable[str], wanted: Collection[str]) -> set[str]:
@@ -107,9 +113,9 @@ def make_room(root: Folder, relative: str, removable: Collection[str]) -> None:
         status = _status(root, each)
         if each not in removable or status is None or not stat.S_ISREG(status.st_mode):
             raise cb.UsageError(
-                f"{each!r} is in the way and is not deleted",
+                f"{each!r} is in the way, and --delete does not delete it",
                 name=relative,
-                hint="only files that --delete is for are; move it away",
+                hint="it is in the source, left out by the patterns, or no file; move it away",
             )
     for each in files:
         _remove(root, each, os.unlink)

@@ -74,7 +74,7 @@ class ObjectCopy:
             path = Path(target)
             if path.is_dir() or target.endswith("/"):
                 path /= safe_parts(name.rpartition("/")[2])[0]
-            refuse_folder_of(store_url, path.parent)
+            refuse_folder_of(store_url, path)
             refuse_present(path, self.writing)
             with self._limits(bucket, name) as limits:
                 object_transfers.download(bucket, name, path, reading, limits)

@@ -19,6 +19,8 @@ from cipherbucket.cli.options.config import settings_of
 _CLOUD = "aliyuncs.com"
 """Names of buckets are unique in all of OSS, whatever region, network or host it is reached by."""
 
+_LOOPBACK = {"127.0.0.1", "::1"}
+
 
 def store_place(store_url: str, settings: cb.OssSettings | None = None) -> Hashable:
     """Return what is equal for two URLs of one store, and for no others.
@@ -96,5 +98,7 @@ def _host(settings: cb.OssSettings) -> str:
     host = (parts.hostname or "").rstrip(".")
     if host == _CLOUD or host.endswith(f".{_CLOUD}"):
         return _CLOUD
+    if host in _LOOPBACK:
+        host = "localhost"
     port = parts.port or (80 if parts.scheme == "http" else 443)
     return f"{host}:{port}"

@@ -200,7 +200,7 @@ class DownloadSync:
 
     def _replace(self, source: Item, limits: SharedLimits, removable: Collection[str]) -> int:
         """Download beside what is in the way, and only then delete that."""
-        with self._target.temporary() as place:
+        with self._target.temporary(source.relative) as place:
             info = self._download(source, place, limits)
             set_time(place, nanoseconds(info.modified))
             self._target.move(place, source.relative, removable)

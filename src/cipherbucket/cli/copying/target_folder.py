@@ -9,8 +9,8 @@ never become one file, also not when they are on their way at once.
 
 from __future__ import annotations
 
+import hashlib
 import os
-import secrets
 import stat
 import threading
 import unicodedata
@@ -24,6 +24,7 @@ from cipherbucket.cli.copying.changed_kinds import find_in_the_way, make_room
 from cipherbucket.folders import Folder, Place, open_folder
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_LOOK = _OPEN | getattr(os, "O_PATH", 0)
 
 
 class TargetFolder:
@@ -107,9 +108,14 @@ class TargetFolder:
         return None
 
     @contextmanager
-    def temporary(self) -> Iterator[Place]:
-        """Give the place for a file that is moved when it is finished, and removed if not."""
-        place = Place(self._opened(), f".cipherbucket-{secrets.token_hex(8)}.part")
+    def temporary(self, relative: str) -> Iterator[Place]:
+        """Give the place for a file that is moved when it is finished, and removed if not.
+
+        It is always the same for a name, so that a download that was interrupted can go on, and
+        what a killed process left is replaced.
+        """
+        digest = hashlib.sha256(os.fsencode(relative)).hexdigest()
+        place = Place(self._opened(), f".cipherbucket-{digest[:16]}.part")
         try:
             yield place
         finally:
@@ -196,12 +202,17 @@ def set_time(place: Place, modified: int) -> None:
         UsageError: Somebody put another file there meanwhile.
         OSError: It is gone, or cannot be opened.
     """
-    descriptor = os.open(place.name, _OPEN, dir_fd=place.folder.descriptor)
+    file: int | str
+    try:
+        file = descriptor = os.open(place.name, _OPEN, dir_fd=place.folder.descriptor)
+    except PermissionError:  # its permissions let its owner not read it
+        descriptor = os.open(place.name, _LOOK, dir_fd=place.folder.descriptor)
+        file = f"/proc/self/fd/{descriptor}"
     try:
         status = os.fstat(descriptor)
         if status.st_uid != os.geteuid() or status.st_nlink != 1:
             raise cb.UsageError(f"{place} was replaced meanwhile")
-        os.utime(descriptor, ns=(modified, modified))
+        os.utime(file, ns=(modified, modified))
     finally:
         os.close(descriptor)
 
