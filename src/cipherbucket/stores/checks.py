@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from cipherbucket.errors import PreconditionFailedError, RangeError, UsageError
@@ -53,7 +54,7 @@ def check_metadata(
             header that is none, or more than `MAX_METADATA` bytes in all.
     """
     for key in metadata:
-        if not _METADATA_NAME.fullmatch(key):
+        if not _is_metadata_name(key):
             raise UsageError(
                 f"metadata name {key!r}: only a-z, 0-9 and hyphen are allowed", name=name
             )
@@ -80,6 +81,11 @@ def check_metadata(
         raise UsageError(
             f"{total:,} bytes of metadata; a store keeps at most {MAX_METADATA:,}", name=name
         )
+
+
+@lru_cache(256)  # a few names are on every object
+def _is_metadata_name(key: str) -> bool:
+    return _METADATA_NAME.fullmatch(key) is not None
 
 
 def clip(name: str, size: int, span: Span | StoredSpan) -> tuple[int, int]:

@@ -18,7 +18,7 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
@@ -243,9 +243,9 @@ class Folder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if self._fd >= 0:  # of a store that nobody closed
-            os.close(self._fd)
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        if self._fd >= 0:  # of a store that nobody closed; at the end modules may be gone
+            close(self._fd)
 
 
 _opening = threading.RLock()  # a folder's opens the one above it
