@@ -113,7 +113,7 @@ def file(place: Place, value: object) -> str:
         if stranger is not None:
             raise place.error(
                 f"{path} decides whom we talk to, and others can replace it: {stranger}",
-                f"chmod go-w {stranger.path}",
+                stranger.remedy,
             )
     return str(path)
 

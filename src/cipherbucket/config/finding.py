@@ -9,6 +9,7 @@ elsewhere: it is used after the user trusted it, and only with the contents that
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,14 +18,17 @@ from pathlib import Path
 from cipherbucket.config.document import FILE_NAME, Document, parse_document
 from cipherbucket.config.trust import config_home, digest_of, remember, trusted_digest
 from cipherbucket.errors import UsageError
-from cipherbucket.ownership import find_stranger
+from cipherbucket.ownership import find_stranger, stranger_of
 
 VARIABLE = "CIPHERBUCKET_CONFIG"
 """The environment variable that names the file; empty, it names none."""
 
 _LARGEST = 1 << 20
-_NEW = "it is new"
-_CHANGED = "it has changed since you trusted it"
+_WITHOUT = "go without: --no-config"
+
+
+class _ChangedError(UsageError):
+    """The contents of a file are not those that were trusted."""
 
 
 def find_config() -> Path | None:
@@ -56,9 +60,9 @@ def find_key_name(name: str) -> Path | None:
     for path in [Path(named)] if named else _found():
         try:
             tables = read_config(None, found=None if named else path).tables
-        except UsageError as error:
-            if _CHANGED in error.message:
-                raise
+        except _ChangedError:
+            raise
+        except UsageError:
             continue
         keys = tables.get("keys")
         if isinstance(keys, dict) and name in keys:
@@ -101,7 +105,10 @@ def trust_document(document: Document) -> None:
     path = document.path
     if path.is_symlink():
         raise UsageError(f"{path} is a link", hint=f"trust what it leads to: {path.resolve()}")
-    _refuse_stranger(path, found=True)
+    try:
+        _refuse_stranger(path, path.lstat(), named=False)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     remember(_whole(path), document.digest)
 
 
@@ -131,47 +138,56 @@ def _refuse_untrusted(path: Path, data: bytes) -> None:
     if path.is_symlink():
         raise UsageError(
             f"{path} was only found, and is a link, which is never trusted",
-            hint=f"name it: --config {path}; or go without: --no-config",
+            hint=f"name it: --config {shlex.quote(str(path))}; or go without: --no-config",
         )
     trusted = trusted_digest(_whole(path))
     if trusted == digest_of(data):
         return
-    raise UsageError(
-        f"{path} was only found, and {_NEW if trusted is None else _CHANGED}: it decides where data"
-        " goes and under which keys",
-        hint="look at it, and if you trust it: cipherbucket config trust; or name it in"
-        " load_config(path)",
+    what = f"{path} was only found, and "
+    why = ": it decides where data goes and under which keys"
+    hint = (
+        f"look at it, and if you trust it: cipherbucket config trust {shlex.quote(str(path))};"
+        " or name it in load_config(path)"
     )
+    if trusted is None:
+        raise UsageError(f"{what}it is new{why}", hint=hint)
+    raise _ChangedError(f"{what}it has changed since you trusted it{why}", hint=hint)
 
 
 def _read(path: Path, *, named: bool) -> bytes:
+    hint = "name another with --config" if named else _WITHOUT
     try:
         # A pipe in the working directory would keep every command waiting.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise UsageError(f"{path} is no regular file", hint="name another with --config")
-            _refuse_stranger(path, status.st_uid if named else 0, found=not named)
-            data = file.read(_LARGEST + 1)
+                raise UsageError(f"{path} is no regular file", hint=hint)
+            _refuse_stranger(path, status, named=named)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(_LARGEST + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
     if len(data) > _LARGEST:
-        raise UsageError(f"{path} has more than {_LARGEST:,} bytes")
+        raise UsageError(f"{path} has more than {_LARGEST:,} bytes", hint=hint)
     return data
 
 
-def _refuse_stranger(path: Path, owner: int = 0, *, found: bool) -> None:
-    stranger = find_stranger(path, (owner,))
+def _refuse_stranger(path: Path, status: os.stat_result, *, named: bool) -> None:
+    owner = (status.st_uid,)
+    also = owner if named else ()
+    stranger = find_stranger(path, also) or stranger_of(path, status, also)
     if stranger is None:
         return
-    hint = f"chmod go-w {stranger.path}"
-    if stranger.why.startswith("belongs"):
-        hint = f"if it is to be used, name it: --config {path} or {VARIABLE}"
-        if not found:
-            hint = "copy it to a folder of your own"
+    hint = stranger.remedy
+    if not named:
+        if not stranger.is_mine and find_stranger(path, owner) is None:
+            hint = f"if it is to be used, name it: --config {shlex.quote(str(path))} or {VARIABLE}"
+        hint = f"{hint}; or {_WITHOUT}"
     raise UsageError(
         f"{path} decides where data goes and under which keys, and others can replace it:"
         f" {stranger}",
-        hint=f"{hint}; or go without: --no-config" if found else hint,
+        hint=hint,
     )

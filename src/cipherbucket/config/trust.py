@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from cipherbucket.errors import UsageError
-from cipherbucket.ownership import Stranger, find_stranger
+from cipherbucket.ownership import Stranger, find_stranger, stranger_of
 
 _DIGEST_LENGTH = 64
 
@@ -47,10 +47,11 @@ def trusted_digest(path: Path) -> str | None:
     if record is None or not os.path.lexists(record):
         return None
     try:
-        stranger = find_stranger(record)
-        if stranger is not None:
-            raise _not_believed(record, stranger)
         with record.open("rb") as file:
+            status = os.fstat(file.fileno())
+            stranger = find_stranger(record) or stranger_of(record, status)
+            if stranger is not None:
+                raise _not_believed(record, stranger)
             return file.read(_DIGEST_LENGTH).decode("ascii", "replace")
     except OSError as error:
         raise UsageError(f"{record} cannot be read: {error.strerror}") from error
@@ -100,5 +101,7 @@ def _record_of(path: Path) -> Path | None:
 def _not_believed(path: Path, stranger: Stranger) -> UsageError:
     return UsageError(
         f"{path} says which configuration is trusted, and others can change it: {stranger}",
-        hint=f"make it your own: chmod go-w {stranger.path}",
+        hint=stranger.remedy
+        if stranger.is_mine
+        else "set HOME or XDG_CONFIG_HOME to a folder of your own",
     )

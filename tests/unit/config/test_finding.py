@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import cipherbucket as cb
+from cipherbucket.config import finding
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -81,6 +82,73 @@ def test_a_file_that_was_only_found_is_used_once_it_is_trusted_as_it_is(
     monkeypatch.chdir(folder / "below")
     with pytest.raises(cb.UsageError, match="it is new"):
         cb.load_config()
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link", "pipe", "large"])
+def test_what_is_no_file_is_refused_with_the_way_on(folder: Path, kind: str) -> None:
+    path = folder / "cipherbucket.toml"
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "dangling link":
+        path.symlink_to("missing")
+    elif kind == "pipe":
+        os.mkfifo(path, 0o600)
+    else:
+        made(path, "#" * (1 << 21))
+    with pytest.raises(cb.UsageError, match=str(path)) as raised:
+        cb.load_config()
+    assert raised.value.hint == "go without: --no-config"
+
+
+def test_the_way_on_names_the_file_that_is_meant(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be another than the nearest, and the shell may stand elsewhere."""
+    path = made(folder / "two words" / "cipherbucket.toml")
+    monkeypatch.chdir(path.parent)
+    with pytest.raises(cb.UsageError) as raised:
+        cb.load_config()
+    assert f"cipherbucket config trust '{path}'" in str(raised.value.hint)
+
+
+@needs_root
+def test_the_owner_is_that_of_the_file_that_was_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "cipherbucket.toml"
+    cb.load_config(path).trust()
+    ours = made(folder / "ours")
+    os.chown(path, NOBODY, -1)
+    look = finding.find_stranger
+
+    def exchange(*arguments: object) -> object:
+        if ours.exists():
+            ours.replace(path)
+        return look(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(finding, "find_stranger", exchange)
+    with pytest.raises(cb.UsageError, match="belongs to "):
+        cb.load_config()
+
+
+@needs_root
+def test_to_name_a_file_is_no_way_on_where_it_would_be_refused_too(
+    folder: Path, tmp_path: Path
+) -> None:
+    path = folder / "cipherbucket.toml"
+    os.chown(folder, NOBODY, -1)
+    with pytest.raises(cb.UsageError, match=f"{folder} belongs to ") as raised:
+        cb.load_config()
+    assert raised.value.hint == "copy it to a folder of your own; or go without: --no-config"
+    with pytest.raises(cb.UsageError, match=f"{folder} belongs to ") as raised:
+        cb.load_config(path)
+    os.chown(folder, 0, -1)
+    cb.load_config(path).trust()
+    os.chown(tmp_path / "home" / "cipherbucket", NOBODY, -1)
+    with pytest.raises(cb.UsageError, match="says which configuration is trusted") as raised:
+        cb.load_config()
+    assert raised.value.hint == "set HOME or XDG_CONFIG_HOME to a folder of your own"
 
 
 def test_what_is_trusted_is_what_was_read(folder: Path) -> None:
