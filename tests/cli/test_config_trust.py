@@ -23,6 +23,8 @@ region = "cn-hangzhou"
 [keys.ci]
 rsa = "ci.pem.pub"
 description = { desc = "ci" }
+formats = ["sealed"]
+read_only = true
 
 [keys.vault]
 aes = "vault.key"
@@ -31,6 +33,7 @@ fingerprint = "{vault}"
 [[rules]]
 at = "records"
 write = "vault"
+read = ["ci"]
 recipients = ["ci"]
 accept = ["oss"]
 """
@@ -172,9 +175,11 @@ def test_what_is_trusted_is_shown_and_used_until_it_changes(clone: Path) -> None
     shared = "trusted even if others can write there"
     assert said[0] == f"store records: file://{clone.parent}/store, {shared}"
     assert "endpoint http://127.0.0.1:9" in said[1]
-    assert said[2].startswith(f"key ci: rsa {clone}/ci.pem.pub; no fingerprint")
+    its = 'only for format sealed, description {"desc":"ci"}, read_only true'
+    assert said[2].startswith(f"key ci: rsa {clone}/ci.pem.pub, {its}; no fingerprint")
     assert "AES256:" in said[3]
-    assert said[4] == "rule records: vault writes format sealed, opened by ci, too; accepts oss"
+    rule = "vault writes format sealed, opened by ci, too; also read with ci; accepts oss"
+    assert said[4] == f"rule records: {rule}"
     assert said[5] == f"trusted: {clone}/cipherbucket.toml"
     assert run(clone, "cp - records://a").exit_code == 0
     assert readers(clone, "a") == [{"desc": "vault"}, {"desc": "ci"}]
@@ -185,6 +190,13 @@ def test_what_is_trusted_is_shown_and_used_until_it_changes(clone: Path) -> None
     assert "it has changed since you trusted it" in error_of(run(clone, "cp - records://a"))
     succeed("config", "trust", clone / "cipherbucket.toml")
     assert run(clone, "cp - records://a").exit_code == 0
+
+
+def test_the_file_that_is_named_is_the_one_that_is_trusted(clone: Path) -> None:
+    (clone / "below" / "cipherbucket.toml").write_text("")
+    path = clone / "cipherbucket.toml"
+    said = succeed("--config", path, "config", "trust").stdout
+    assert said.endswith(f"trusted: {path}\n")
 
 
 def test_what_cannot_be_trusted_is_said(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 import cipherbucket as cb
+from cipherbucket.cli.options.config import CONFIG_OPTION
 from cipherbucket.cli.terminal.help import Group
 from cipherbucket.text import printable
 
@@ -31,7 +32,7 @@ def config() -> None:
 )
 @click.argument("file", required=False, type=click.Path())
 def trust(file: str | None) -> None:
-    """Let FILE be used where it is found; by default the one that would be found here.
+    """Let FILE be used where it is found; by default that of --config, or else the one found.
 
     A cipherbucket.toml in the working directory, or above it, may have come with a folder from
     elsewhere. It says where data goes, under which keys, and who else opens it. So it is used only
@@ -41,6 +42,7 @@ def trust(file: str | None) -> None:
 
     What its key files hold is not remembered: the fingerprint of a key, in the file, pins that.
     """
+    file = file or click.get_current_context().meta.get(CONFIG_OPTION)
     path = Path(file) if file is not None else cb.find_config()
     if path is None:
         raise cb.UsageError(
@@ -68,6 +70,12 @@ def _key(key: cb.KeyEntry) -> str:
     facts = dict(key.settings) | dict(key.options)
     if key.passphrase_env is not None:
         facts["passphrase_env"] = key.passphrase_env
+    if len(key.formats) == 1 and key.kind != "aes":
+        facts["only for format"] = next(iter(key.formats))
+    if key.description is not None:
+        facts["description"] = key.description
+    if key.read_only:
+        facts["read_only"] = "true"
     if key.file is None:
         return f"{key.kind} {key.key_id}{_settings(facts)}"
     pin = key.fingerprint or "no fingerprint: who changes that file changes who reads"
@@ -77,6 +85,8 @@ def _key(key: cb.KeyEntry) -> str:
 def _rule(rule: cb.Rule) -> str:
     writes = f"{rule.write} writes format {rule.format}" if rule.write else "nothing writes"
     also = f", opened by {', '.join(rule.recipients)}, too" if rule.recipients else ""
+    if rule.read:
+        also += f"; also read with {', '.join(rule.read)}"
     usual = cb.Policy.of_format(rule.format)
     more = sorted(rule.policy.formats - usual.formats)
     for name in ("plaintext", "unbound_names", "strict_iv", "min_rsa_bits"):

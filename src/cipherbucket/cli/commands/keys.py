@@ -206,7 +206,7 @@ def list_keys(named: tuple[str, ...], *, as_json: bool) -> int:
             hint="name some with -k, or write them into cipherbucket.toml",
         )
     if config is not None and not as_json:
-        say(f"stores and keys are those of {config.path}")
+        say(f"stores and keys are those of {printable(str(config.path))}")
     failed = False
     for each in _tried(named, config):
         failed = failed or each.failure is not None
