@@ -8,6 +8,7 @@ import pytest
 
 import cipherbucket as cb
 from cipherbucket.config import finding
+from cipherbucket.ownership import find_stranger
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -120,12 +121,11 @@ def test_the_owner_is_that_of_the_file_that_was_read(
     cb.load_config(path).trust()
     ours = made(folder / "ours")
     os.chown(path, NOBODY, -1)
-    look = finding.find_stranger
 
     def exchange(*arguments: object) -> object:
         if ours.exists():
             ours.replace(path)
-        return look(*arguments)  # type: ignore[arg-type]
+        return find_stranger(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(finding, "find_stranger", exchange)
     with pytest.raises(cb.UsageError, match="belongs to "):

@@ -244,7 +244,7 @@ def _say_which_are_confused(config: cb.Config) -> bool:
 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
     bits = f" {facts['bits']:,} bits" if facts["bits"] else ""
-    yield f"{printable(facts['name'])}  {facts['kind']}{bits}"
+    yield f"{printable(facts['name'])}  {facts['kind'] or 'unknown'}{bits}"
     if facts["id"] is not None:
         label = "id" if facts["kind"] == "kms" else "fingerprint"
         yield f"    {label:<11}  {printable(facts['id'])}"
