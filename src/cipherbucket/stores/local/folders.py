@@ -50,12 +50,18 @@ class Folder:
         parent: The folder that it lies in; None for the store's own.
     """
 
+    __slots__ = ("_closed", "_fd", "_name", "_parent")
+
     def __init__(self, path: str | os.PathLike[str], parent: Folder | None = None) -> None:
-        self.path: str = os.fspath(path) if parent is None else f"{parent.path}/{os.fspath(path)}"
         self._name = os.fspath(path)
         self._parent = parent
         self._fd = -1
         self._closed = False
+
+    @property
+    def path(self) -> str:
+        """Where it is, to show it."""
+        return self._name if self._parent is None else f"{self._parent.path}/{self._name}"
 
     @property
     def fd(self) -> int:
