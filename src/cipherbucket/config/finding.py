@@ -137,21 +137,20 @@ def _is_own(path: Path) -> bool:
 def _refuse_untrusted(path: Path, data: bytes) -> None:
     if path.is_symlink():
         raise UsageError(
-            f"{path} was only found, and is a link, which is never trusted",
+            f"{path} is a link, which is used only where it is named",
             hint=f"name it: --config {shlex.quote(str(path))}; or go without: --no-config",
         )
     trusted = trusted_digest(_whole(path))
     if trusted == digest_of(data):
         return
-    what = f"{path} was only found, and "
-    why = ": it decides where data goes and under which keys"
+    why = "it decides where data goes and under which keys"
     hint = (
         f"look at it, and if you trust it: cipherbucket config trust {shlex.quote(str(path))};"
         " or name it in load_config(path)"
     )
     if trusted is None:
-        raise UsageError(f"{what}it is new{why}", hint=hint)
-    raise _ChangedError(f"{what}it has changed since you trusted it{why}", hint=hint)
+        raise UsageError(f"{path} is not trusted yet: {why}", hint=hint)
+    raise _ChangedError(f"{path} has changed since you trusted it: {why}", hint=hint)
 
 
 def _read(path: Path, *, named: bool) -> bytes:

@@ -26,7 +26,8 @@ def config_home() -> Path | None:
             home = Path("~/.config").expanduser()
     except RuntimeError:
         return None
-    return home / "cipherbucket"
+    # A relative HOME would lead into the working directory, whose files are only found.
+    return home / "cipherbucket" if home.is_absolute() else None
 
 
 def digest_of(data: bytes) -> str:
@@ -90,7 +91,11 @@ def remember(path: Path, digest: str) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UsageError(f"{record} cannot be written: {error.strerror}") from error
+        raise UsageError(
+            f"{record} cannot be written: {error.strerror}",
+            hint=f"set XDG_CONFIG_HOME to a folder that can be; or name {path} by"
+            " CIPHERBUCKET_CONFIG, which needs no trust",
+        ) from error
 
 
 def _record_of(path: Path) -> Path | None:

@@ -66,14 +66,14 @@ def test_a_file_that_was_only_found_is_used_once_it_is_trusted_as_it_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = folder / "cipherbucket.toml"
-    with pytest.raises(cb.UsageError, match=rf"{path} was only found, and it is new") as raised:
+    with pytest.raises(cb.UsageError, match=rf"{path} is not trusted yet") as raised:
         cb.load_config()
     assert "cipherbucket config trust" in str(raised.value.hint)
     assert "load_config(path)" in str(raised.value.hint)
     cb.load_config(path).trust()
     assert cb.load_config().path == path
     path.write_text("# more\n")
-    with pytest.raises(cb.UsageError, match="it has changed since you trusted it"):
+    with pytest.raises(cb.UsageError, match="has changed since you trusted it"):
         cb.load_config()
     path.write_text("")
     assert cb.load_config().path == path
@@ -81,7 +81,7 @@ def test_a_file_that_was_only_found_is_used_once_it_is_trusted_as_it_is(
     (folder / "below").mkdir()
     (folder / "other.toml").rename(folder / "below" / "cipherbucket.toml")
     monkeypatch.chdir(folder / "below")
-    with pytest.raises(cb.UsageError, match="it is new"):
+    with pytest.raises(cb.UsageError, match="not trusted yet"):
         cb.load_config()
 
 
@@ -156,7 +156,7 @@ def test_what_is_trusted_is_what_was_read(folder: Path) -> None:
     config = cb.load_config(path)
     path.write_text("# exchanged after it was shown\n")
     config.trust()
-    with pytest.raises(cb.UsageError, match="it has changed"):
+    with pytest.raises(cb.UsageError, match="has changed since"):
         cb.load_config()
 
 
@@ -264,7 +264,7 @@ def test_the_name_of_a_key_counts_in_every_file_that_is_trusted(
     assert cb.find_key_name("cmk") == upper
     assert cb.find_key_name("other") is None
     upper.write_text("")
-    with pytest.raises(cb.UsageError, match="it has changed"):
+    with pytest.raises(cb.UsageError, match="has changed since"):
         cb.find_key_name("cmk")
 
 
@@ -285,6 +285,26 @@ def test_without_a_home_or_a_working_folder_there_is_no_file(
     assert cb.find_config() is None
     with pytest.raises(cb.UsageError, match="no home directory"):
         cb.load_config(path).trust()
+
+
+def test_a_home_below_the_working_directory_is_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "cipherbucket.toml").unlink()
+    made(folder / "home" / ".config" / "cipherbucket" / "cipherbucket.toml")
+    monkeypatch.setenv("HOME", "home")
+    for relative in ("home/.config", "", "./home/.config"):
+        monkeypatch.setenv("XDG_CONFIG_HOME", relative)
+        assert cb.find_config() is None
+
+
+def test_where_trust_cannot_be_remembered_the_file_can_be_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/dev/null")
+    with pytest.raises(cb.UsageError, match="cannot be written") as raised:
+        cb.load_config(folder / "cipherbucket.toml").trust()
+    assert f"name {folder}/cipherbucket.toml by CIPHERBUCKET_CONFIG" in str(raised.value.hint)
 
 
 @pytest.mark.parametrize("loose", ["certificates/ca.pem", "certificates"])
