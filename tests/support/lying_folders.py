@@ -225,13 +225,12 @@ def a_trigger_deletes(root: Path, _: Path) -> None:
 def a_journal_names_a_file(root: Path, canary: Path) -> None:
     """SQLite plays back such a journal, and deletes the file that it names."""
     name = str(canary / "thesis").encode()
-    page = (root / "index.sqlite").read_bytes()[:4096]
     header = bytes.fromhex("d9d505f920a163d7") + b"".join(
         number.to_bytes(4, "big") for number in (0, 0, 1, 512, 4096)
     )
     tail = (1).to_bytes(4, "big") + name + len(name).to_bytes(4, "big")
     tail += (sum(name) & 0xFFFFFFFF).to_bytes(4, "big") + header[:8]
-    (root / "index.sqlite-journal").write_bytes(header.ljust(512, b"\0") + page[:0] + tail)
+    (root / "index.sqlite-journal").write_bytes(header.ljust(512, b"\0") + tail)
 
 
 def index_is(make: Callable[[Path, Path], object]) -> Lie:
@@ -288,8 +287,10 @@ def folder_is_the_canary(name: str) -> Lie:
     return tell
 
 
-for _name in ("bodies", "staging", "uploads", f"bodies/{ID[:2]}"):
-    LIES[f"{_name.partition('/')[0]}{len(_name)}_is_a_link"] = folder_is_the_canary(_name)
+LIES["bodies_are_behind_a_link"] = folder_is_the_canary("bodies")
+LIES["markers_are_behind_a_link"] = folder_is_the_canary("staging")
+LIES["uploads_are_behind_a_link"] = folder_is_the_canary("uploads")
+LIES["a_shard_is_a_link"] = folder_is_the_canary(f"bodies/{ID[:2]}")
 
 
 @lie
