@@ -192,7 +192,7 @@ def metadata_is_no_text(root: Path, _: Path) -> None:
 
 @lie
 def a_row_is_very_large(root: Path, _: Path) -> None:
-    query(root, "UPDATE objects SET headers = zeroblob(10000000) WHERE name = ?", PLAIN.encode())
+    query(root, "UPDATE objects SET headers = zeroblob(2000000) WHERE name = ?", PLAIN.encode())
 
 
 @lie
