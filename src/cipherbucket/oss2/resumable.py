@@ -31,6 +31,7 @@ from cipherbucket.oss2._results import PutObjectResult
 from cipherbucket.oss2.api import CryptoBucket
 from cipherbucket.oss2.exceptions import ClientError, PreconditionFailed
 from cipherbucket.oss2.utils import md5_string
+from cipherbucket.transfers.state import open_own
 
 _UPLOADS = ".py-oss-upload"
 _DOWNLOADS = ".py-oss-download"
@@ -196,14 +197,21 @@ class _Folder:
     def get(self, key: str) -> Any:
         """Return a record that `put` wrote; None where there is none that can be read."""
         try:
-            return json.loads(self._path(key).read_bytes())
-        except (FileNotFoundError, ValueError):
+            with os.fdopen(open_own(self._path(key), os.O_RDONLY), "rb") as file:
+                return json.load(file)
+        except (FileNotFoundError, ValueError):  # also what somebody else could have put there
             return None
 
     def put(self, key: str, value: Any) -> None:
-        """Write a record of the program's own; transfers write none."""
-        descriptor = os.open(self._path(key), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        """Write a record of the program's own; transfers write none.
+
+        Raises:
+            ClientError: Somebody else could have put the file there that has its name.
+        """
+        with oss2_errors():
+            descriptor = open_own(self._path(key), os.O_WRONLY | os.O_CREAT)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.truncate()
             json.dump(value, file)
 
     def delete(self, key: str) -> None:

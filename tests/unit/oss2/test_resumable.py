@@ -355,3 +355,14 @@ def test_the_usual_folders_are_those_of_oss2(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert oss2.ResumableStore().dir == str(tmp_path / ".py-oss-upload")
     assert oss2.ResumableDownloadStore().dir == str(tmp_path / ".py-oss-download")
+
+
+def test_a_record_is_neither_read_nor_written_through_a_link(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text('{"a": 1}')
+    store = oss2.ResumableStore(str(tmp_path), "records")
+    (tmp_path / "records" / "key").symlink_to(mine)
+    assert store.get("key") is None
+    with pytest.raises(oss2.exceptions.ClientError, match="no regular file"):
+        store.put("key", {"b": 2})
+    assert mine.read_text() == '{"a": 1}'
