@@ -1,5 +1,6 @@
 """What ``sync --delete`` never does, and how far it goes."""
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -330,6 +331,20 @@ def test_a_name_that_both_sides_have_is_none_that_changed(
     result = invoke("sync", "-k", key_file, "--delete", tree, url)
     assert "would delete 2 of 3 objects in the target, more than half" in result.stderr
     assert names(bucket) == ["a", "a/1", "a/2"]
+
+
+def test_what_cannot_make_room_is_told_by_its_name(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    bucket.put("d", b"1")
+    folder = files(tmp_path / "down", d__x="mine")
+    monkeypatch.setattr(os, "rmdir", forbidden)
+    code, told = down_of(url, key_file, folder, "--delete")
+    assert code == 1
+    assert "'d' is in the way and cannot be deleted: Permission denied" in told
 
 
 def test_what_a_killed_process_left_is_replaced(

@@ -156,6 +156,31 @@ def test_the_target_folder_itself_may_be_a_link(
     assert contents(tmp_path / "real") == {"a/b": b"1"}
 
 
+@pytest.mark.parametrize("command", ["cp -r", "sync --delete"])
+def test_no_name_leads_into_the_store_it_comes_from(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, command: str
+) -> None:
+    names = ["store/bodies/new", "store/index.sqlite", "store/new"]
+    for name in (*names, "z"):
+        bucket.put(name, b"1")
+    result = invoke(*command.split(), "-k", key_file, url, tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr.count("is in the folder of the store") == 3
+    assert (tmp_path / "z").read_bytes() == b"1"
+    assert [entry.name for entry in bucket.list()] == [*names, "z"]
+    assert not (tmp_path / "store" / "new").exists()
+
+
+def test_what_cannot_be_written_is_told_by_its_path(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    bucket.put("a", b"1")
+    (tmp_path / "file").write_text("1")
+    for command in ("cp -r", "sync"):
+        result = invoke(*command.split(), "-k", key_file, url, tmp_path / "file" / "x")
+        assert f"{tmp_path}/file/x/a cannot be written: Not a directory" in result.stderr
+
+
 def test_two_names_that_are_one_to_the_file_system_are_told(tmp_path: Path) -> None:
     with TargetFolder(tmp_path) as folder:
         with folder.claimed("name") as place:

@@ -102,8 +102,8 @@ def make_room(root: Folder, relative: str, removable: Collection[str]) -> None:
         removable: The names of files in it that may be deleted.
 
     Raises:
-        UsageError: Something in the way may not be deleted; nothing was.
-        OSError: It cannot be deleted.
+        UsageError: Something in the way may not be deleted, and nothing was; or it cannot be.
+        OSError: It cannot be looked at.
     """
     way = find_in_the_way(root, relative)
     if way is None:
@@ -139,8 +139,14 @@ def _all_in(root: Folder, folder: str) -> tuple[list[str], list[str]]:
 
 def _remove(root: Folder, relative: str, how: Callable[..., None]) -> None:
     *folders, last = relative.split("/")
-    with root.below(folders) as folder:
-        how(last, dir_fd=folder.descriptor)
+    try:
+        with root.below(folders) as folder:
+            how(last, dir_fd=folder.descriptor)
+    except OSError as error:
+        raise cb.UsageError(
+            f"{relative!r} is in the way and cannot be deleted: {error.strerror}",
+            hint="see who may write to its folder, or move it away",
+        ) from error
 
 
 def _status(root: Folder, relative: str) -> os.stat_result | None:

@@ -159,7 +159,7 @@ class DownloadSync:
         self.objects = objects
         self.folder = folder
         self.tally = tally
-        self._target = TargetFolder(folder)
+        self._target = TargetFolder(folder, objects.bucket.url)
 
     def sources(self) -> Iterator[Item]:
         """List the objects."""

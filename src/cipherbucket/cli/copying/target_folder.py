@@ -15,12 +15,13 @@ import stat
 import threading
 import unicodedata
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.changed_kinds import find_in_the_way, make_room
+from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.folders import Folder, Place, open_folder
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -32,10 +33,13 @@ class TargetFolder:
 
     Args:
         folder: As the user named it; made when the first object comes, and held open from then on.
+        store_url: Where the objects lie; nothing is written into the folder of that store.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store_url: str = "") -> None:
         self._path = folder
+        self._store_url = store_url
+        self._outside: set[str] = set()
         self._folder: Folder | None = None
         self._opening = threading.Lock()
         self._written: dict[int, str] = {}
@@ -47,8 +51,8 @@ class TargetFolder:
         """Give the place for a name, and keep names away that could be the same.
 
         Raises:
-            UsageError: The name would leave the folder, or something is in its way.
-            OSError: A folder cannot be made.
+            UsageError: The name would leave the folder or lead into the store's, or something is in
+                its way; or a folder cannot be made.
         """
         folded = _folded(relative)
         with self._claims:
@@ -66,9 +70,17 @@ class TargetFolder:
     @contextmanager
     def _placed(self, relative: str) -> Iterator[Place]:
         *folders, last = safe_parts(relative)
-        with self._opened(make=True).below(folders, make=True) as folder:
-            place = Place(folder, last)
-            status = place.status()
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(self._opened(make=True).below(folders, make=True))
+                self._refuse_store(folder)
+                place = Place(folder, last)
+                status = place.status()
+            except OSError as error:
+                raise cb.UsageError(
+                    f"{self._path / relative} cannot be written: {error.strerror}",
+                    hint="check that the folder can be made, and is writable",
+                ) from error
             if status is not None and not stat.S_ISREG(status.st_mode):
                 raise cb.UsageError(f"{place} is no file and is not replaced")
             if status is not None and self._was_written(status):
@@ -78,6 +90,12 @@ class TargetFolder:
                     hint="copy it by itself to another name",
                 )
             yield place
+
+    def _refuse_store(self, folder: Folder) -> None:
+        """Refuse the folder of the store, which can lie below the target folder."""
+        if folder.path not in self._outside:
+            refuse_folder_of(self._store_url, Path(folder.path))
+            self._outside.add(folder.path)
 
     def remember(self, place: Place) -> None:
         """Remember what was written, since file systems take names for one that stores do not."""
@@ -131,8 +149,8 @@ class TargetFolder:
             removable: The names of files that may be deleted for it.
 
         Raises:
-            UsageError: Something in the way may not be deleted; nothing was.
-            OSError: It cannot be deleted, or the file not moved.
+            UsageError: Something in the way may not be deleted, and nothing was; or it cannot be.
+            OSError: The file cannot be moved.
         """
         make_room(self._opened(), relative, removable)
         with self.claimed(relative) as place:

@@ -76,7 +76,7 @@ class TreeCopy:
         refuse_folder_of(store_url, Path(target))
         with (
             self.access.at(store_url, prefix).open(store_url) as bucket,
-            TargetFolder(Path(target)) as folder,
+            TargetFolder(Path(target), store_url) as folder,
         ):
             refuse_missing(bucket, prefix)
             reading = self.access.reading
