@@ -245,7 +245,8 @@ def test_completion_says_nothing_of_it(clone: Path) -> None:
     from click.shell_completion import ShellComplete
 
     completing = ShellComplete(cli, {}, "cipherbucket", "_CIPHERBUCKET_COMPLETE")
-    for args in (["rotate", "--only", "ci", "-k"], ["ls"], ["cp", "-k", "vault"]):
+    named = (["rotate", "--only", "ci", "-k"], ["ls"], ["cp", "-k", "vault"])
+    for args in (*named, ["--config", "", "ls"], ["cp", "-k", "", "--description", "bad"]):
         assert completing.get_completions(args, "records://") is not None
 
 

@@ -53,6 +53,15 @@ def test_a_description_that_is_given_is_that_of_keys_without_one(
     assert succeed("cat", "-k", key, f"{url}/a").stdout == "1"
 
 
+def test_only_the_description_of_the_key_itself_keeps_a_given_one_out(
+    url: str, public: Path
+) -> None:
+    public.with_name("bob.pem.pub.json").write_text("{}")  # which nothing reads
+    options = ("-k", public, "--format", "sealed", "--description", "desc=bob")
+    succeed("cp", *options, "-", f"{url}/a", stdin=b"1")
+    assert described(url, "a") == [{"desc": "bob"}]
+
+
 def test_that_a_key_has_none_is_said(url: str, public: Path) -> None:
     succeed("cp", "-k", public, "--no-description", "-", f"{url}/a", stdin=b"1")
     assert described(url, "a") == [{}]

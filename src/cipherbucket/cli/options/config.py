@@ -219,8 +219,7 @@ def _refuse_ambiguous(file: str) -> None:
 def _given_description(file: str) -> Mapping[str, str] | None:
     """Return what the command line says of key files that have no description beside them."""
     given: Mapping[str, str] | None = _kept().get(DESCRIPTION)
-    beside = (f"{each}.json" for each in (file, file.removesuffix(".pub")))
-    return None if any(map(os.path.lexists, beside)) else given
+    return None if os.path.lexists(f"{file.removesuffix('.pub')}.json") else given
 
 
 class KeyName(click.ParamType[str]):

@@ -52,6 +52,8 @@ def refuse_empty(command: click.Command, ctx: click.Context, args: list[str]) ->
     Raises:
         UsageError: There is one.
     """
+    if ctx.resilient_parsing:  # a shell completes the line
+        return
     given, _, _ = command.make_parser(ctx).parse_args(args=list(args))
     for param in command.get_params(ctx):
         value = given.get(param.name or "")
