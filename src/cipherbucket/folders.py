@@ -45,17 +45,19 @@ class Folder:
         """Open a folder below this one, through no link.
 
         Args:
-            parts: Names, of which none is ``..`` or has a slash.
+            parts: Names, of which none has a slash.
             make: Make those that are missing.
 
         Raises:
-            UsageError: One of them is a link.
+            UsageError: One of them is a link, or ``..``.
             OSError: One is missing or no folder, or cannot be opened or made.
         """
         *passed, last = (*parts,) or (".",)
         here, path = self.descriptor, self.path
         opened: list[int] = []
         try:
+            if ".." in {*passed, last}:
+                raise UsageError(f"{_joined(path, '..')} leads out of the folder")
             for part in passed:
                 path = _joined(path, part)
                 here = _entered(here, part, path, _PASS, make=make)

@@ -333,6 +333,20 @@ def test_a_name_that_both_sides_have_is_none_that_changed(
     assert names(bucket) == ["a", "a/1", "a/2"]
 
 
+def test_no_name_makes_room_outside_of_the_target(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside" / "empty"
+    outside.mkdir(parents=True)
+    for name in ("../outside", "in/../../outside/empty", "../outside/empty/..", "z"):
+        bucket.put(name, b"1")
+    (tmp_path / "down" / "in").mkdir(parents=True)
+    code, told = down_of(url, key_file, tmp_path / "down", "--delete", "--max-delete", 9)
+    assert code == 1
+    assert told.count("the name makes no path below the target folder") == 3
+    assert outside.is_dir()
+
+
 def test_what_cannot_make_room_is_told_by_its_name(
     url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

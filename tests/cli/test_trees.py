@@ -156,19 +156,20 @@ def test_the_target_folder_itself_may_be_a_link(
     assert contents(tmp_path / "real") == {"a/b": b"1"}
 
 
-@pytest.mark.parametrize("command", ["cp -r", "sync --delete"])
+@pytest.mark.parametrize("command", ["cp -r", "sync --delete --max-delete 9"])
 def test_no_name_leads_into_the_store_it_comes_from(
     url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, command: str
 ) -> None:
-    names = ["store/bodies/new", "store/index.sqlite", "store/new"]
+    names = ["store/bodies/new", "store/index.sqlite", "store/new", "store/uploads"]
     for name in (*names, "z"):
         bucket.put(name, b"1")
     result = invoke(*command.split(), "-k", key_file, url, tmp_path)
     assert result.exit_code == 1
-    assert result.stderr.count("is in the folder of the store") == 3
+    assert result.stderr.count("is in the folder of the store") == 4
     assert (tmp_path / "z").read_bytes() == b"1"
     assert [entry.name for entry in bucket.list()] == [*names, "z"]
     assert not (tmp_path / "store" / "new").exists()
+    assert (tmp_path / "store" / "uploads").is_dir()
 
 
 def test_what_cannot_be_written_is_told_by_its_path(

@@ -249,3 +249,10 @@ def test_an_open_pipe_has_a_path(tmp_path: Path, way: str) -> None:
     finally:
         os.close(reading)
         os.close(writing)
+
+
+@pytest.mark.parametrize("parts", [[".."], ["a", ".."], ["a", "..", "..", "b"]])
+def test_nothing_leads_out_of_an_open_folder(tmp_path: Path, parts: list[str]) -> None:
+    (tmp_path / "a").mkdir()
+    with open_folder(tmp_path) as folder, pytest.raises(cb.UsageError, match="leads out"):
+        folder.below(parts, make=True)

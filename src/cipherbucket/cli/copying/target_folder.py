@@ -121,8 +121,14 @@ class TargetFolder:
 
     def find_in_the_way(self, relative: str) -> str | None:
         """Return what is a file where a name has a folder, or the folder that has the name."""
-        with suppress(OSError):  # there is no target folder yet
-            return find_in_the_way(self._opened(), relative)
+        # There is no target folder yet, or the name leads out of it, or into the store.
+        with suppress(OSError, cb.UsageError):
+            safe_parts(relative)
+            way = find_in_the_way(self._opened(), relative)
+            if way is not None:
+                with self._opened().below(way.split("/")[:-1]) as folder:
+                    self._refuse_store(folder)
+            return way
         return None
 
     @contextmanager
