@@ -160,6 +160,18 @@ def test_a_failing_store_is_told_in_one_line(url: str, bucket: cb.Bucket, tmp_pa
     error_of(result)
 
 
+def test_debug_says_nothing_to_the_terminal_either(tmp_path: Path) -> None:
+    folder = tmp_path / "red\x1b[31m"
+    folder.mkdir()
+    path = folder / "c.toml"
+    path.write_text("")
+    path.chmod(0o600)
+    succeeded = invoke("--debug", "--config", path, "ls", "nothing://")
+    assert "stores and keys are those of" in succeeded.stderr
+    assert "Traceback" in succeeded.stderr
+    assert "\x1b" not in succeeded.stderr
+
+
 def test_debug_shows_the_log_and_the_traceback(url: str, key_file: Path, tmp_path: Path) -> None:
     result = succeed("--debug", "cp", "-k", key_file, "-", f"{url}/a", stdin=b"1")
     assert "put 'a': 1 bytes" in result.stderr

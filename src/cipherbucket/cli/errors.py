@@ -138,7 +138,7 @@ def ended() -> Iterator[None]:
 
 def _fail(text: str, code: int, *, debug: bool) -> NoReturn:
     if debug:
-        traceback.print_exc()
+        click.echo(_lines_printable(traceback.format_exc()), err=True, nl=False)
     if code == _INTERRUPTED and sys.stderr.isatty():
         click.echo(err=True)  # after the terminal's ^C
     say(text)
@@ -181,6 +181,19 @@ def _warnings_said() -> Iterator[None]:
         yield
 
 
+def _lines_printable(text: str) -> str:
+    """Return lines in which names of others say nothing to the terminal."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+class _Lines(logging.Formatter):
+    """Writes a record with its time, and the traceback below it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record's lines."""
+        return _lines_printable(super().format(record))
+
+
 class LogLines(logging.Handler):
     """Says each record of the log in one line, as all else is said."""
 
@@ -213,7 +226,7 @@ def _logged(*, debug: bool) -> Iterator[None]:
     """
     if debug:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        handler.setFormatter(_Lines("%(asctime)s %(name)s %(levelname)s %(message)s"))
         with log_written(handler, logging.DEBUG):
             yield
         return
