@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cipherbucket.errors import MasterKeyError
+from cipherbucket.errors import CipherbucketWarning, MasterKeyError
 from cipherbucket.ownership import find_stranger, stranger_of
 
 _LARGEST = 1 << 20
@@ -80,6 +82,20 @@ def read_beside(path: Path, also: Collection[int]) -> bytes:
             raise OSError(f"{path} is no regular file")
         _refuse_stranger(path, status, also)
         return _all_of(path, file.read(_LARGEST + 1))
+
+
+def warn_if_replaceable(path: Path, stacklevel: int = 3) -> None:
+    """Warn of a new key file that is refused where it lies."""
+    stranger = None
+    with suppress(OSError):  # it is gone again
+        stranger = find_stranger(path)
+    if stranger is not None:
+        warnings.warn(
+            f"{path} is refused where it lies, because others can replace it: {stranger};"
+            f" {stranger.remedy}",
+            CipherbucketWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def owner_of(path: Path) -> tuple[int, ...]:

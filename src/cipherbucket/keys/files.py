@@ -34,6 +34,7 @@ from cipherbucket.keys.encodings import (
     public_pem,
     read_key_file,
 )
+from cipherbucket.keys.file_owners import warn_if_replaceable
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.paths import local_path
 
@@ -71,6 +72,9 @@ def create_rsa_key_file(
         UsageError: No description, another length, or a passphrase that cannot be used.
         MasterKeyError: One of the three files is already there, or cannot be written. Nothing
             is ever overwritten, and nothing is left behind.
+
+    Warns:
+        CipherbucketWarning: Others can replace the file where it lies, so that it is refused there.
     """
     label = _label(description)
     if bits not in RSA_BITS:
@@ -87,6 +91,7 @@ def create_rsa_key_file(
         (public, public_pem(private), 0o644),
         (sidecar, _facts_of(key), 0o644),
     )
+    warn_if_replaceable(file)
     return key
 
 
@@ -106,6 +111,9 @@ def create_aes_key_file(
         UsageError: No description.
         MasterKeyError: One of the two files is already there, or cannot be written. Nothing is
             ever overwritten, and nothing is left behind.
+
+    Warns:
+        CipherbucketWarning: Others can replace the file where it lies, so that it is refused there.
     """
     label = _label(description)
     file = Path(local_path(path))
@@ -117,6 +125,7 @@ def create_aes_key_file(
         (file, base64.b64encode(secret) + b"\n", 0o600),
         (sidecar, _facts_of(key), 0o644),
     )
+    warn_if_replaceable(file)
     return key
 
 

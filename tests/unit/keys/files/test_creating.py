@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cipherbucket.errors import MasterKeyError, UsageError
+from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
 from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file
 
 LABEL = {"desc": "2026", "year": "clé"}
@@ -72,3 +72,14 @@ def test_a_full_disk_leaves_no_half_key(
     with pytest.raises(MasterKeyError, match="No space left"):
         create(tmp_path / "a.key", description=LABEL)
     assert list(tmp_path.iterdir()) == []
+
+
+@EITHER
+def test_a_key_that_would_be_refused_where_it_lies_is_warned_of(
+    tmp_path: Path, create: Create
+) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.warns(CipherbucketWarning, match="is refused where it lies") as warned:
+        create(tmp_path / "a.key", description={"desc": "2026"})
+    assert f"chmod go-w {tmp_path}" in str(warned[0].message)
+    assert warned[0].filename == __file__
