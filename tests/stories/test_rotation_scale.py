@@ -21,7 +21,7 @@ from cipherbucket.bulk.ledger import Ledger
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.oss.store import OssStore
 
-MANY = count(100_000, 60)
+MANY = count(20_000, 60)
 WORKERS = 16
 FEW, LOTS = count(100_000, 2_000), count(1_000_000, 22_000)
 GROWTH = count(10, 4) << 10
