@@ -10,13 +10,14 @@ import base64
 import os
 import secrets
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
+from cipherbucket.folders import Place, place_of
 from cipherbucket.format.description import Description
 from cipherbucket.keys.aes import KEY_LENGTH, AesKey, parse_aes
 from cipherbucket.keys.description_files import (
@@ -269,28 +270,41 @@ def create_all(*files: tuple[Path, bytes, int]) -> None:
     Raises:
         MasterKeyError: One is already there, or cannot be written.
     """
-    created: list[Path] = []
-    try:
+    with ExitStack() as folders, ExitStack() as created:
         for path, data, mode in files:
-            _create(path, data, mode)
-            created.append(path)
-    except BaseException:
-        for path in created:
-            path.unlink(missing_ok=True)
-        raise
+            place = _place(path)
+            folders.enter_context(place.folder)
+            _create(place, data, mode, created)
+        created.pop_all()
 
 
-def _create(path: Path, data: bytes, mode: int) -> None:
+def _place(path: Path) -> Place:
+    """Find where a file is to be, in a folder that no link of another user leads to."""
+    with _errors(path):
+        return place_of(path)
+
+
+def _create(place: Place, data: bytes, mode: int, created: ExitStack) -> None:
+    folder = place.folder.descriptor
+    with _errors(place):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(place.name, flags, mode, dir_fd=folder)
+        created.callback(_remove, place)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _remove(place: Place) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(place.name, dir_fd=place.folder.descriptor)
+
+
+@contextmanager
+def _errors(path: Path | Place) -> Iterator[None]:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            path.unlink()
-            raise
+        yield
     except OSError as error:
         raise MasterKeyError(
             f"{path} cannot be written: {error.strerror}", hint="nothing was overwritten"

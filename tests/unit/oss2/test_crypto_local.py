@@ -3,6 +3,7 @@
 import stat
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.peer_sdks import OLD_FASHIONED, import_oss2
@@ -163,10 +164,10 @@ def test_a_pair_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
 
     create = files._create
 
-    def half(path: Path, data: bytes, mode: int) -> None:
-        if path.name == ".public_key.pem":
+    def half(place: Any, *rest: Any) -> None:
+        if place.name == ".public_key.pem":
             raise cb.MasterKeyError("no room")
-        create(path, data, mode)
+        create(place, *rest)
 
     monkeypatch.setattr(files, "_create", half)
     with pytest.raises(ClientError, match="no room"):

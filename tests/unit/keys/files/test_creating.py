@@ -83,3 +83,18 @@ def test_a_key_that_would_be_refused_where_it_lies_is_warned_of(
         create(tmp_path / "a.key", description={"desc": "2026"})
     assert f"chmod go-w {tmp_path}" in str(warned[0].message)
     assert warned[0].filename == __file__
+
+
+@EITHER
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes two users")
+def test_no_key_is_made_through_a_link_of_another_user(tmp_path: Path, create: Create) -> None:
+    (tmp_path / "mine").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("mine")
+    create(link / "a.key", description=LABEL)
+    made = sorted((tmp_path / "mine").iterdir())
+    assert made
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    with pytest.raises(UsageError, match="is a link that belongs to"):
+        create(link / "b.key", description=LABEL)
+    assert sorted((tmp_path / "mine").iterdir()) == made
