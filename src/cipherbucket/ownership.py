@@ -89,7 +89,9 @@ def find_stranger(path: str | os.PathLike[str], also: Collection[int] = ()) -> S
 
     Args:
         path: It, and every folder and link on the way to it from the root, is looked at.
-        also: Further users who are no strangers, such as the owner of a file that was named.
+        also: Further users who are no strangers, such as the owner of a file that was named. It
+            does not count for what lies in a folder such as ``/tmp``, where anybody can put files
+            under a name that is expected.
 
     Returns:
         The first from the root that is a stranger's, or None.
@@ -99,10 +101,10 @@ def find_stranger(path: str | os.PathLike[str], also: Collection[int] = ()) -> S
     """
     left = list(Path(os.path.abspath(path)).parts)  # noqa: PTH100  resolve() would follow links
     here = Path(left.pop(0))
-    links = 0
+    links, is_shared = 0, False
     while True:
         status = here.lstat()
-        if (stranger := stranger_of(here, status, also)) is not None:
+        if (stranger := stranger_of(here, status, () if is_shared else also)) is not None:
             return stranger
         if stat.S_ISLNK(status.st_mode):
             links += 1
@@ -110,11 +112,12 @@ def find_stranger(path: str | os.PathLike[str], also: Collection[int] = ()) -> S
                 raise OSError(f"{path} leads through too many links")
             target = here.parent / here.readlink()
             left = [*target.parts[1:], *left]
-            here = Path(target.parts[0])
+            here, is_shared = Path(target.parts[0]), False
             continue
         if not left:
             return None
         following = left.pop(0)
+        is_shared = bool(status.st_mode & stat.S_ISVTX and status.st_mode & 0o022)
         here = here.parent if following == ".." else here / following
 
 

@@ -61,6 +61,24 @@ def test_another_owner_is_named(tmp_path: Path, which: str) -> None:
 
 
 @needs_root
+@pytest.mark.parametrize(("mode", "counts"), [(0o755, True), (0o1777, False), (0o1775, False)])
+def test_where_anybody_can_put_files_another_user_is_a_stranger(
+    tmp_path: Path, mode: int, counts: bool
+) -> None:
+    file = tmp_path / "a" / "b" / "file"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    (tmp_path / "link").symlink_to("a/b")
+    (tmp_path / "a").chmod(mode)
+    os.chown(tmp_path / "a", -1, NOBODY)
+    for each in (file, file.parent):
+        os.chown(each, NOBODY, -1)
+    for path in (file, tmp_path / "link" / "file"):
+        found = find_stranger(path, (NOBODY,))
+        assert found is None if counts else found is not None and found.path == file.parent
+
+
+@needs_root
 def test_a_strangers_link_on_the_way_counts(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     link = tmp_path / "link"

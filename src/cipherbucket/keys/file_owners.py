@@ -3,8 +3,9 @@
 Rule: who can put another public half, or another description, in the place of one decides who reads
 what is written. So a file is refused that others than its owner can write, or that lies in a folder
 in which others can replace it. A public half must also belong to this user or to root. A private
-key may be another user's, who could read all that it opens anyway. The owner is that of the open
-file, whose bytes are used.
+key may be another user's, who could read all that it opens anyway; but not in a folder such as
+``/tmp``, where it may have been put under an expected name. The owner is that of the open file,
+whose bytes are used.
 """
 
 from __future__ import annotations

@@ -149,6 +149,16 @@ def test_who_cannot_mend_a_folder_is_led_out_of_it(
     assert str(caught.value.hint).startswith("copy it to a folder of your own")
 
 
+@needs_root
+def test_a_private_key_that_was_put_under_an_expected_name_is_refused(folder: Path) -> None:
+    """What is written under it, its owner reads: as in /tmp, for a key that is made if missing."""
+    folder.chmod(0o1777)
+    os.chown(folder / "cmk.pem", NOBODY, -1)
+    for load in (load_key, RsaKey.from_pem_file):
+        with pytest.raises(MasterKeyError, match=r"cmk\.pem belongs to "):
+            load(folder / "cmk.pem")
+
+
 def test_a_key_may_come_from_a_pipe(folder: Path) -> None:
     data = (folder / "cmk.pem").read_bytes()
     reader, writer = os.pipe()
