@@ -347,6 +347,22 @@ def test_no_name_makes_room_outside_of_the_target(
     assert outside.is_dir()
 
 
+def test_what_is_gone_from_the_way_is_no_failure(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rmdir = os.rmdir
+
+    def twice(*args: Any, **how: Any) -> None:
+        rmdir(*args, **how)
+        rmdir(*args, **how)
+
+    bucket.put("d", b"1")
+    folder = files(tmp_path / "down", d__x="mine")
+    monkeypatch.setattr(os, "rmdir", twice)
+    assert down_of(url, key_file, folder, "--delete")[0] == 0
+    assert contents(folder) == {"d": b"1"}
+
+
 def test_what_cannot_make_room_is_told_by_its_name(
     url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cipherbucket as cb
@@ -140,7 +141,7 @@ def _all_in(root: Folder, folder: str) -> tuple[list[str], list[str]]:
 def _remove(root: Folder, relative: str, how: Callable[..., None]) -> None:
     *folders, last = relative.split("/")
     try:
-        with root.below(folders) as folder:
+        with suppress(FileNotFoundError), root.below(folders) as folder:
             how(last, dir_fd=folder.descriptor)
     except OSError as error:
         raise cb.UsageError(
