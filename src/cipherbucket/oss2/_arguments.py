@@ -167,7 +167,8 @@ def file_named(filename: FileName, *, target: bool = False) -> Iterator[None]:
 
     Args:
         filename: As the program names it.
-        target: Whether it is to be written, at first under another name beside it.
+        target: Whether it is to be written, at first under another name beside it; its folder
+            stands for it where that is missing.
     """
     try:
         yield
@@ -175,7 +176,8 @@ def file_named(filename: FileName, *, target: bool = False) -> Iterator[None]:
         path = os.path.realpath(os.fsdecode(filename))
         if isinstance(error.filename, str | bytes | os.PathLike):
             at = os.path.realpath(os.fsdecode(error.filename))
-            if at == path or (target and Path(at).parent == Path(path).parent):
+            folder = Path(path).parent
+            if at == path or (target and folder in {Path(at), Path(at).parent}):
                 error.filename, error.filename2 = os.fspath(filename), None
         raise
 
