@@ -215,7 +215,9 @@ def test_a_damaged_object_leaves_the_target_as_it_was(
     body.chmod(0o600)
     with body.open("r+b") as stored:
         stored.seek(-1, os.SEEK_END)
-        stored.write(b"?")
+        (last,) = stored.read(1)
+        stored.seek(-1, os.SEEK_END)
+        stored.write(bytes([last ^ 1]))
     result = invoke("cp", "-k", key_file, f"{url}/a", file)
     assert result.exit_code == 5
     error_of(result)
