@@ -36,6 +36,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.oss
 	$(BIN)/python -m bench.sealed
 	$(BIN)/python -m bench.transfers
+	$(BIN)/python -m bench.small_objects
 	$(BIN)/python -m bench.rotation
 	$(BIN)/python -m bench.oss2_layer
 
