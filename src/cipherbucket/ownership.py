@@ -29,7 +29,7 @@ class Stranger:
 
     Attributes:
         path: Which one; it may be a folder above the one asked for.
-        why: Whose it is, or who can write it: ``belongs to alice``, ``can be written by others
+        why: Whose it is, or who can write it: ``belongs to user alice``, ``can be written by others
             (mode 0777)``.
         is_mine: Whether this user can take the permission away.
     """
@@ -122,11 +122,11 @@ def find_stranger(path: str | os.PathLike[str], also: Collection[int] = ()) -> S
 
 
 def owner_name(uid: int) -> str:
-    """Return the name of a user, or ``user 1234`` where the number has none."""
+    """Name a user in a message: ``user alice``, or ``user 1234`` where the number has no name."""
     try:
         import pwd  # noqa: PLC0415  not everywhere
 
-        return pwd.getpwuid(uid).pw_name
+        return f"user {pwd.getpwuid(uid).pw_name}"
     except (ImportError, KeyError):
         return f"user {uid}"
 

@@ -145,7 +145,7 @@ def test_a_link_that_is_there_is_not_written_through(
     told = write(scene)
     assert f"{scene.target} is " in told
     if write in SINGLE:
-        assert "belongs to nobody" in told
+        assert "belongs to user nobody" in told
     scene.assert_nothing_outside()
     assert scene.target.is_symlink()
 
@@ -196,7 +196,7 @@ def test_the_named_folder_is_no_link_of_another_user(scene: Scene, verb: str) ->
         options = ["-r"] if verb == "cp" else []
         result = invoke(verb, "-k", scene.key_file, *options, scene.url, scene.shared / folder)
         assert result.exit_code == 1
-        assert "link is a link that belongs to nobody" in result.stderr
+        assert "link is a link that belongs to user nobody" in result.stderr
     scene.assert_nothing_outside()
 
 
@@ -273,7 +273,7 @@ def test_nothing_is_written_into_the_pipe_of_another_user(scene: Scene) -> None:
     scene.target.parent.mkdir()
     scene.target.parent.chmod(0o777)
     as_neighbour("os.mkfifo(sys.argv[1])", scene.target)
-    assert "belongs to nobody" in _cp(scene)
+    assert "belongs to user nobody" in _cp(scene)
 
 
 @as_root
@@ -376,9 +376,9 @@ def test_nothing_is_read_through_links_of_another_user(
     how = ["-k", scene.key_file, "--workers", "1", scene.shared, f"{scene.url}/up/"]
     result = invoke(*verb, *how)
     assert result.exit_code == 1
-    assert "theirs is a link that belongs to nobody" in result.stderr
+    assert "theirs is a link that belongs to user nobody" in result.stderr
     assert "/b is a link and is not followed" in result.stderr
-    assert "/b is a link that belongs to nobody" in result.stderr
+    assert "/b is a link that belongs to user nobody" in result.stderr
     for entry in scene.bucket.list("up/"):
         with scene.bucket.get(entry.name) as stream:
             assert stream.read() == b"mine to give"

@@ -83,7 +83,7 @@ def test_a_link_of_another_user_is_named_with_its_owner(tmp_path: Path, named: s
     link(tmp_path / "new" / "theirs", "../real/file", STRANGER)
     link(tmp_path / "mine", "theirs")
     for open_it in (place_of, open_folder, open_special, Target):
-        with pytest.raises(cb.UsageError, match="theirs is a link that belongs to nobody"):
+        with pytest.raises(cb.UsageError, match="theirs is a link that belongs to user nobody"):
             open_it(tmp_path / named)
     assert list((tmp_path / "real").iterdir()) == []
 
@@ -224,7 +224,7 @@ def test_a_link_that_leads_through_one_of_another_user_is_refused(tmp_path: Path
     (tmp_path / "real" / "file").write_bytes(b"")
     link(tmp_path / "theirs", "real", STRANGER)
     link(tmp_path / "mine", "theirs/file")
-    with pytest.raises(cb.UsageError, match="theirs is a link that belongs to nobody"):
+    with pytest.raises(cb.UsageError, match="theirs is a link that belongs to user nobody"):
         status_behind(str(tmp_path / "mine"))
 
 

@@ -217,7 +217,7 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_without_rights_is_reported_with_its_owner(
     locked: Path, use: Callable[[str], object], below: str
 ) -> None:
-    owner = getpwuid(os.getuid()).pw_name
+    owner = f"user {getpwuid(os.getuid()).pw_name}"
     with pytest.raises(StoreError, match="permission denied") as caught:
         use(f"file://{locked}{below}")
     assert f"file://{locked} may not be looked into" in str(caught.value)

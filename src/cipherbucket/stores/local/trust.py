@@ -18,8 +18,8 @@ from cipherbucket.stores.local.index import BESIDE, INDEX_NAME
 
 FOLDERS = ("bodies", "staging", "uploads")
 _WAY_ON = (
-    "if you trust whoever can write there: --trust-store, trusted = true under [stores.*] in"
-    " cipherbucket.toml, or trusted=True in Python"
+    "if you trust whoever can write there: --trust-store; or trusted = true under [stores.NAME] in"
+    " cipherbucket.toml, and NAME:// in the command; or trusted=True in Python"
 )
 
 

@@ -88,7 +88,7 @@ def only_read(store: LocalStore, says: str) -> None:
 def test_another_users_store_is_read_and_never_written(full: Path) -> None:
     give_away(full)
     before = state(full)
-    owner = getpwuid(NOBODY).pw_name
+    owner = f"user {getpwuid(NOBODY).pw_name}"
     with LocalStore(full) as store:
         only_read(store, f"only read: {full} belongs to {owner}")
         with pytest.raises(StoreError) as caught:
