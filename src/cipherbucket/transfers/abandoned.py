@@ -19,7 +19,13 @@ from typing import Any
 
 from cipherbucket.folders import open_folder
 from cipherbucket.transfers.journal import SUFFIX, Line, header_of
-from cipherbucket.transfers.state import ForeignFileError, open_own, state_folder, why_not_ours
+from cipherbucket.transfers.state import (
+    ELSEWHERE,
+    ForeignFileError,
+    open_own,
+    state_folder,
+    why_not_ours,
+)
 from cipherbucket.transfers.target_file import TEMPORARY
 
 _log = logging.getLogger("cipherbucket")
@@ -90,7 +96,7 @@ def abandoned(folder: Path | None = None) -> Iterator[Abandoned]:
     except OSError:  # there is no such folder, or it may not be looked at
         return
     if why is not None:
-        _log.warning("%s: transfers in %s are neither listed nor cleared", why, folder)
+        _log.warning("%s: transfers in it are neither listed nor cleared (%s)", why, ELSEWHERE)
         return
     for path in sorted(folder.glob("*" + SUFFIX)):
         try:

@@ -334,7 +334,7 @@ def _resumed(download: Download, target: Target, journal: Journal | None) -> _Se
         target.temporary = fresh
         return None
     _log.info(
-        "%r: going on with a download, %d of %d ranges came",
+        "%r: going on with a download, %d of %d ranges are here",
         download.info.name,
         len(session.finished),
         session.plan.count,

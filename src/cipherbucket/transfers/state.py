@@ -19,6 +19,9 @@ from cipherbucket.ownership import find_stranger, stranger_of
 
 _log = logging.getLogger("cipherbucket")
 
+ELSEWHERE = "set CIPHERBUCKET_STATE to a folder of your own"
+"""The way on where the state folder, or a file in it, may be another user's."""
+
 
 class ForeignFileError(UsageError):
     """A file of the state folder that somebody else could have put there."""
@@ -45,9 +48,11 @@ def state_or_none(folder: Path) -> Path | None:
         if why is None and os.access(folder, os.W_OK | os.X_OK):
             return folder
         if why is not None:
-            _log.warning("%s: what is interrupted will begin anew", why)
+            _log.warning("%s: what is interrupted will begin anew (%s)", why, ELSEWHERE)
             return None
-    _log.warning("%s cannot be written: what is interrupted will begin anew", folder)
+    _log.warning(
+        "%s cannot be written: what is interrupted will begin anew (%s)", folder, ELSEWHERE
+    )
     return None
 
 
@@ -105,7 +110,7 @@ def _check(path: Path, status: os.stat_result) -> None:
     if fault is not None:
         raise ForeignFileError(
             f"{fault}, so it is neither used nor changed",
-            hint="remove it if you know what it is, or point CIPHERBUCKET_STATE elsewhere",
+            hint=f"remove it if you know what it is, or {ELSEWHERE}",
         )
 
 

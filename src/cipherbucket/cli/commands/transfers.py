@@ -1,4 +1,4 @@
-"""``transfers``: what was interrupted and nobody went on with, listed and cleared."""
+"""``transfers``: lists and clears what was interrupted and not resumed."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from cipherbucket.text import count, duration, printable
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @TRUST_STORE
 def transfers(url: str | None, clear: bool, force: bool) -> int:
-    """List the transfers of this machine that were interrupted; the same cp or sync goes on.
+    """List the interrupted transfers of this machine; the same cp or sync resumes one.
 
-    With URL, also the unfinished uploads in that store whose names begin so: of this machine or
-    any other, and such as somebody is at right now. They take up room until they are completed or
-    aborted. What a process of this machine is at is not listed as interrupted.
+    With URL, list also the unfinished uploads in that store whose names begin so: those of this
+    machine and of any other, also uploads that are still running elsewhere. They take up room until
+    they are completed or aborted. What runs on this machine now is not listed as interrupted.
 
-    What is listed is remembered in the folder CIPHERBUCKET_STATE, by default
-    ~/.local/state/cipherbucket/transfers. What somebody else could have put there, because the
-    folder is theirs or can be written by others, is neither listed nor cleared.
+    The journals of transfers lie in the folder CIPHERBUCKET_STATE, by default
+    ~/.local/state/cipherbucket/transfers. A journal that another user could have put there, because
+    the folder is that user's or others can write it, is neither listed nor cleared.
     """
     listed = [(each, line) for each in cb.abandoned() if (line := _line_of(each)) is not None]
     left = [each for each, _ in listed]
@@ -92,7 +92,7 @@ def _agreed(left: Sequence[cb.Abandoned], uploads: Sequence[cb.Upload]) -> bool:
     if uploads:
         what += f" and {count(len(uploads), 'unfinished upload')} in the store"
     if not sys.stdin.isatty():
-        raise cb.UsageError(f"not clearing {what} unasked", hint="say -f to clear them")
+        raise cb.UsageError(f"not clearing {what} without asking", hint="to clear them, add -f")
     return click.confirm(f"Clear {what}?", err=True)
 
 
