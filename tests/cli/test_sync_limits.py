@@ -53,6 +53,7 @@ def test_more_than_half_is_deleted_only_if_so_many_may_be(
     shown = succeed("sync", "--dry-run", *ends)
     assert shown.stdout.count("would delete") == doomed
     assert ("--max-delete" in shown.stderr) is is_refused
+    assert "--dry-run" not in shown.stderr
     result = invoke("sync", *ends)
     assert result.exit_code == (2 if is_refused else 0)
     if is_refused:
@@ -110,6 +111,7 @@ def test_a_source_that_the_patterns_make_empty_deletes_nothing(
     result = invoke("sync", "-k", key_file, "--delete", *option, *excluded, *ends)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "the patterns take nothing of the source" in result.stderr
+    assert "rm -r" not in result.stderr  # it would delete what the patterns leave out, too
     assert len(contents(folder) if down else names(bucket)) == 3
 
 
@@ -224,8 +226,8 @@ def test_without_delete_it_is_said_what_is_in_the_way(
     folder = files(tmp_path / "down", a="mine", d__x="mine")
     code, told = down_of(url, key_file, folder)
     assert code == 1
-    assert "'a/b/c': 'a' is a file in the target, and in the source a folder" in told
-    assert "'d': 'd' is a folder in the target, and in the source a file" in told
+    assert "'a/b/c': 'a' is a file in the target and a folder in the source" in told
+    assert "'d': 'd' is a folder in the target and a file in the source" in told
     assert "--delete" in told
     assert contents(folder) == {"a": b"mine", "d/x": b"mine", "e": b"1"}
     assert down_of(url, key_file, folder, "--delete", "-q")[0] == 0

@@ -30,10 +30,10 @@ class InTheWayError(cb.UsageError):
 
     def __init__(self, way: str, relative: str, replace: Callable[[Collection[str]], int]) -> None:
         super().__init__(
-            f"{way!r} is a {'folder' if way == relative else 'file'} in the target, and in the"
-            f" source a {'file' if way == relative else 'folder'}",
+            f"{way!r} is a {'folder' if way == relative else 'file'} in the target and"
+            f" a {'file' if way == relative else 'folder'} in the source",
             name=relative,
-            hint="move it away, or let it be deleted with --delete",
+            hint="move it away, or add --delete",
         )
         self.relative = relative
         self.replace = replace

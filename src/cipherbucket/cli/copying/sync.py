@@ -140,7 +140,8 @@ class Sync:
                 "the patterns take nothing of the source, so --delete would delete all that they"
                 " take in the target"
             )
-        hint = "see that the source is there and mounted; if it is meant, use rm -r"
+        by = "use rm -r" if self.globs.take_all else "delete them with rm"
+        hint = f"check that the source is there and mounted; if it is meant, {by}"
         return cb.UsageError(empty, hint=hint)
 
     def _too_many(self, doomed: int, plan: _Plan) -> cb.UsageError | None:
@@ -162,7 +163,8 @@ class Sync:
         return cb.UsageError(
             f"--delete would delete {doomed:,} of {count(there, 'object')} in the target{meant},"
             f" {limit}",
-            hint=f"--dry-run shows them; if it is meant, add --max-delete {doomed}",
+            hint=("" if self.dry_run else "--dry-run shows them; ")
+            + f"if it is meant, add --max-delete {doomed}",
         )
 
     def _show(self, plan: _Plan, too_many: cb.UsageError | None) -> None:

@@ -40,7 +40,7 @@ class TreeCopy:
         """Store the files below a folder."""
         folder = Path(source)
         if not folder.is_dir():
-            raise cb.UsageError(f"{source} is no folder", hint="leave -r away to copy a file")
+            raise cb.UsageError(f"{source} is no folder", hint="leave out -r to copy a file")
         store_url, prefix = split_tree_url(url)
         refuse_folder_of(store_url, folder)
 
@@ -72,7 +72,7 @@ class TreeCopy:
         """Read the objects below a prefix into files."""
         store_url, prefix = split_tree_url(url)
         if Path(target).exists() and not Path(target).is_dir():
-            raise cb.UsageError(f"{target} is no folder", hint="leave -r away to copy one object")
+            raise cb.UsageError(f"{target} is no folder", hint="leave out -r to copy one object")
         refuse_folder_of(store_url, Path(target))
         with (
             self.access.at(store_url, prefix).open(store_url) as bucket,
