@@ -233,12 +233,23 @@ def test_a_file_here_does_not_take_the_name_of_a_key(clone: Path, tmp_path: Path
 
 
 def test_without_a_file_there_are_no_names(clone: Path) -> None:
-    assert "leave --no-config away" in error_of(run(clone, "--no-config ls records://"))
+    assert "leave out --no-config" in error_of(run(clone, "--no-config ls records://"))
     assert "no key" in invoke("--no-config", "keys").stderr
     both = run(clone, f"--no-config --config {clone}/cipherbucket.toml ls records://")
     assert both.exit_code == 2
     named = run(clone, f"--config {clone}/cipherbucket.toml ls records://")
     assert named.exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["ls", "keys check", "config trust"])
+def test_an_option_of_the_program_after_the_command_says_where_it_goes(
+    clone: Path, command: str
+) -> None:
+    result = run(clone, f"{command} --config cipherbucket.toml records://a")
+    assert result.exit_code == 2
+    assert f"--config goes before the command: cipherbucket --config ... {command} " in error_of(
+        result
+    )
 
 
 def test_completion_says_nothing_of_it(clone: Path) -> None:

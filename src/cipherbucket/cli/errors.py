@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn, TextIO
 
 import click
-from click.exceptions import Exit, NoArgsIsHelpError
+from click.exceptions import Exit, NoArgsIsHelpError, NoSuchOption
 
 import cipherbucket as cb
 from cipherbucket.cli.hints import in_options
@@ -128,12 +128,23 @@ def ended() -> Iterator[None]:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "cipherbucket"
-        text = " ".join(error.format_message().split()).rstrip(".")
+        text = _misplaced(error) or " ".join(error.format_message().split()).rstrip(".")
         say(printable(f"{text} (see: {path} --help)"))
         sys.exit(error.exit_code)
     except click.Abort:
         say("interrupted")
         sys.exit(_INTERRUPTED)
+
+
+def _misplaced(error: click.ClickException) -> str | None:
+    """Say that an option of the program stood after the command; None if it is another error."""
+    if not isinstance(error, NoSuchOption) or error.ctx is None:
+        return None
+    program, option = error.ctx.find_root(), error.option_name
+    if program is error.ctx or all(option not in each.opts for each in program.command.params):
+        return None
+    command = error.ctx.command_path.removeprefix(f"{program.command_path} ")
+    return f"{option} goes before the command: {program.command_path} {option} ... {command}"
 
 
 def _fail(text: str, code: int, *, debug: bool) -> NoReturn:
