@@ -191,7 +191,7 @@ def open_sealed_file(
         raise BindingError(
             "the object is bound to no name, so it proves none",
             name=stored.name,
-            hint="leave as_name= away, if it is the object you meant",
+            hint="leave out as_name=, if it is the object you meant",
         )
     reading = Reading(
         name=(footer.name or "") if as_name is None else as_name,

@@ -30,5 +30,5 @@ def local_path(path: object) -> str:
     if "\0" in text:
         raise UsageError(f"{text!r} is no path: it holds a zero byte")
     if not text:
-        raise UsageError("the path of a file is empty", hint="a variable that is not set, perhaps")
+        raise UsageError("the path of a file is empty", hint="perhaps a variable is not set")
     return text

@@ -180,7 +180,7 @@ def test_if_absent_overwrites_neither_object_nor_file(
         ((".", "{url}/x"), "add -r"),
         (("-r", "nothing", "{url}/x"), "is no folder"),
         (("-r", "{url}/x", "/dev/null"), "is no folder"),
-        (("-r", "-", "{url}/x"), "leave -r away"),
+        (("-r", "-", "{url}/x"), "leave out -r"),
         (("--size", "5", "y", "{url}/x"), "what comes from stdin"),
         (("{url}/x", "y", "--metadata", "a=b"), "for objects"),
         (("y", "{url}/x", "--metadata", "a"), "NAME=VALUE"),

@@ -61,7 +61,7 @@ def test_deleting_without_a_stdin_to_ask_is_refused(url: str, bucket: cb.Bucket)
     bucket.put("k", b"data")
     done = with_closed(0, "rm", "-r", f"{url}/")
     assert done.returncode == 2
-    assert b"unasked" in done.stderr
+    assert b"without asking" in done.stderr
     assert bucket.exists("k")
 
 

@@ -257,7 +257,7 @@ def test_options_where_they_mean_nothing_are_refused(
     # An object that can have no context, read by somebody who gives one.
     refused = invoke("cat", *keyed, "--accept", "oss", "--context", "a=b", f"{url}/a")
     assert refused.exit_code == 5
-    assert "leave --context away" in error_of(refused)
+    assert "leave out --context" in error_of(refused)
 
 
 def test_stat_tells_a_sealed_object(

@@ -220,7 +220,11 @@ def test_repair_refuses(
         store.copy("dir/a", "moved")
     lose_metadata(url)
     for args, code, text in (
-        (("-k", key_file, f"{url}/dir/a"), 2, "not repaired unasked (say --yes to do it)"),
+        (
+            ("-k", key_file, f"{url}/dir/a"),
+            2,
+            "not repaired without asking (to repair it, add --yes)",
+        ),
         (("--yes", f"{url}/dir/a"), 4, "takes a key that opens it"),
         (("--yes", "-k", key_file, url), 2, "add /NAME, or --index"),
         (("--yes", "-k", key_file, f"{url}/nothing"), 3, "no such object"),

@@ -30,7 +30,7 @@ COMMANDS = {
     "audit": "Show which objects are encrypted, and with which key.",
     "cat": "Write objects, or a range of them, to stdout.",
     "completion": "Print the line that turns on completion in a shell.",
-    "config": "Say which cipherbucket.toml may be used.",
+    "config": "Trust a cipherbucket.toml.",
     "cp": "Copy to, from and between stores, encrypting and decrypting.",
     "demo": "Show encryption at work on files in a folder.",
     "keygen": "Make a master key.",

@@ -58,10 +58,10 @@ _OPTIONS = (
         ),
     ),
     (
-        "leave context= away, or read only sealed objects: format='sealed'",
-        "if it should be sealed, someone replaced it; if not, leave --context away",
+        "leave out context=, or read only sealed objects: format='sealed'",
+        "if it should be sealed, someone replaced it; if not, leave out --context",
     ),
-    ("leave context= away", "leave --context away"),
+    ("leave out context=", "leave out --context"),
     (
         "give the pairs it was written with: context={...}",
         "give the pairs it was written with: --context NAME=VALUE",

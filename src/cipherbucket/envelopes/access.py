@@ -151,7 +151,7 @@ class Access:
                 raise _of_sealed()
             if not (bind_name or self.policy.unbound_names):
                 raise UsageError(
-                    "an object that is bound to no name would not be read by this bucket",
+                    "this bucket would not read an object that is bound to no name",
                     hint="open the bucket with policy=Policy(unbound_names=True)",
                 )
             return partial(

@@ -135,9 +135,9 @@ class Policy:
             )
         if envelope.seal is not None and not (self.unbound_names or envelope.seal.binds_name):
             raise PolicyError(
-                "the object is bound to no name and this bucket accepts only ones that are",
+                "the object is bound to no name, and this bucket does not accept such objects",
                 hint="if you wrote such objects, read it with policy=Policy(unbound_names=True);"
-                " if not, someone put it in another's place",
+                " if not, someone may have put it in another's place",
             )
         for recipient in envelope.recipients:
             bits = 8 * len(recipient.wrapped_key)

@@ -148,7 +148,7 @@ def open_sealed(
         )
     if bound.context and not seal.binds_context:
         raise BindingError(
-            "a context was given and the object is bound to none", hint="leave context= away"
+            "a context was given and the object is bound to none", hint="leave out context="
         )
     # Raised here, where no frame holds the data key: reporters of errors record local variables.
     opened = _opened(envelope, seal, bound, ring, key)

@@ -70,7 +70,7 @@ def copy(
         raise UsageError(
             "the object is copied as it is, for the recipients it has",
             name=source,
-            hint="leave recipients= away; recipients.add changes those of sealed objects",
+            hint="leave out recipients=; recipients.add changes those of sealed objects",
         )
     return ObjectInfo.of(
         access.store.copy(source, target, if_absent=if_absent, version_id=version_id)

@@ -151,7 +151,7 @@ def unlock(
             raise PolicyError(
                 f"a name or context was given, and an object of format {info.format} is bound to"
                 " nothing",
-                hint="leave context= away, or read only sealed objects: format='sealed'",
+                hint="leave out context=, or read only sealed objects: format='sealed'",
             )
         if info.envelope is None:
             return info, None
@@ -159,7 +159,7 @@ def unlock(
         if reading.as_name is not None and seal is not None and not seal.binds_name:
             raise BindingError(
                 "the object is bound to no name, so it cannot prove the one that is demanded",
-                hint="leave as_name= away, if any object under these keys will do",
+                hint="leave out as_name=, if any object under these keys will do",
             )
         try:
             cipher = unseal(

@@ -23,7 +23,7 @@ from cipherbucket.text import printable
     examples=("cipherbucket config trust", "cipherbucket config trust ./cipherbucket.toml"),
 )
 def config() -> None:
-    """Say which cipherbucket.toml may be used."""
+    """Trust a cipherbucket.toml."""
 
 
 @config.command(

@@ -63,7 +63,7 @@ def cp(
 
     Above 16 MiB, files are moved in parts, several at once. What was interrupted, also by the end
     of the process, goes on when the same command is run again, and says so; what was sent is
-    compared first. 'cipherbucket transfers' lists what nobody went on with.
+    compared first. 'cipherbucket transfers' lists what was not resumed.
 
     With -r both are folders: names are taken relative to SOURCE. In a folder links to files are
     followed; links of other users, links to folders, devices, pipes and sockets are left out, and
@@ -84,13 +84,13 @@ def cp(
     """
     up, down = is_url(target), is_url(source)
     if recursive and PIPE in {source, target}:
-        raise cb.UsageError("a pipe holds one object, not a folder", hint="leave -r away")
+        raise cb.UsageError("a pipe holds one object, not a folder", hint="leave out -r")
     if size is not None and source != PIPE:
-        raise cb.UsageError("--size is for what comes from stdin", hint="leave it away")
+        raise cb.UsageError("--size is for what comes from stdin", hint="leave it out")
     if access.as_name is not None and (recursive or not down):
-        raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
+        raise cb.UsageError("--as-name is for reading one object", hint="leave it out")
     if options.mode is not None and (up or target == PIPE):
-        raise cb.UsageError("--mode is for files that are written", hint="leave it away")
+        raise cb.UsageError("--mode is for local files that are written", hint="leave it out")
     how = TreeCopy if recursive else ObjectCopy
     copying = how(access, writing, options)
     if up and down:

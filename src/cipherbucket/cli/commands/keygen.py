@@ -94,7 +94,7 @@ def keygen(
             )
     label = _description(file) if description is None else _parsed(description)
     shown = printable(file)
-    width = len(shown) + len(".json")
+    width = max(len(shown) + len(".json"), len("fingerprint"))
     if kind == "aes":
         key: cb.RsaKey | cb.AesKey = cb.create_aes_key_file(file, description=label)
         files = [(shown, "secret key, AES 256 bits, not encrypted, readable by you")]

@@ -107,7 +107,9 @@ def _refuse_other_formats(bucket: cb.Bucket, name: str) -> tuple[cb.Recipient, .
 
 def _agreed(name: str) -> bool:
     if not sys.stdin.isatty():
-        raise cb.UsageError("not repaired unasked", name=name, hint="say --yes to do it")
+        raise cb.UsageError(
+            "not repaired without asking", name=name, hint="to repair it, add --yes"
+        )
     return click.confirm("Let these, and no others, open it?", err=True)
 
 

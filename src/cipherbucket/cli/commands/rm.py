@@ -58,7 +58,9 @@ def _remove_tree(url: str, *, force: bool) -> int:
             return 0 if force else 3
         if not force:
             if not sys.stdin.isatty():
-                raise cb.UsageError(f"not deleting {what} unasked", hint="say -f to delete them")
+                raise cb.UsageError(
+                    f"not deleting {what} without asking", hint="to delete them, add -f"
+                )
             if not click.confirm(f"Delete {what}?", err=True):
                 say("nothing was deleted")
                 return 1

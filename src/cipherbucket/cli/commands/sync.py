@@ -32,7 +32,7 @@ from cipherbucket.folders import open_source
 def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     """Refuse ``-r``, which cp, rm and others have; click calls it."""
     if value:
-        raise click.BadParameter("sync is always recursive; leave it away", ctx, param)
+        raise click.BadParameter("sync is always recursive; leave it out", ctx, param)
 
 
 @click.command(
@@ -121,11 +121,11 @@ def sync(
     command again to go on. The exit code is 3 if SOURCE is a URL that no object's name begins with.
     """
     if access.as_name is not None:
-        raise cb.UsageError("--as-name is for reading one object", hint="leave it away")
+        raise cb.UsageError("--as-name is for reading one object", hint="leave it out")
     if options.mode is not None and is_url(target):
-        raise cb.UsageError("--mode is for files that are written", hint="leave it away")
+        raise cb.UsageError("--mode is for local files that are written", hint="leave it out")
     if max_delete is not None and not delete:
-        raise cb.UsageError("--max-delete is for --delete", hint="add --delete, or leave it away")
+        raise cb.UsageError("--max-delete is for --delete", hint="add --delete, or leave it out")
     tally = Tally()
     with ExitStack() as stack:
         if is_url(source) and is_url(target):
@@ -191,7 +191,7 @@ def _store_to_store(
     stores = stack.enter_context(StoreToStore(access, writing, *places))
     if checksum and not stores.unchanged:
         raise cb.UsageError(
-            "what is encrypted anew has another checksum", hint="leave --checksum away"
+            "what is encrypted anew has another checksum", hint="leave out --checksum"
         )
     refuse_missing(stores.origin, prefix)
     return StoreToStoreSync(stores, prefix, target_prefix, checksum)

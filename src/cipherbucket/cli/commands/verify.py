@@ -54,7 +54,7 @@ def verify(
 ) -> int:
     """Read and decrypt the object at URL, or with -r all objects below it, and keep nothing.
 
-    Checked are the envelope, the key, the lengths, the store's checksum, and of sealed objects
+    This checks the envelope, the key, the lengths, the store's checksum, and of sealed objects
     every byte, name and context. Where a rule of cipherbucket.toml holds, each object is read by
     its own, with its keys, formats and limits; -k, --format and --accept go before it as
     for cat. Elsewhere objects of all formats are read, and plaintext is shown as such, unless
@@ -66,7 +66,7 @@ def verify(
         return _verify_one(url, access, as_json=as_json)
     store_url, prefix = split_tree_url(url)
     if access.as_name is not None:
-        raise cb.UsageError("--as-name is for one object", hint="leave -r or --as-name away")
+        raise cb.UsageError("--as-name is for one object", hint="leave out -r or --as-name")
     with ExitStack() as stack:
         bucket = stack.enter_context(_opened(store_url, prefix, access))
         below = {

@@ -113,7 +113,7 @@ def _no_store(url: str) -> cb.UsageError:
     if NO_CONFIG in _kept():
         return cb.UsageError(
             f"{url}: without a cipherbucket.toml there is no store {name!r}",
-            hint="leave --no-config away, or give oss://bucket, file:///folder or memory://name",
+            hint="leave out --no-config, or give oss://bucket, file:///folder or memory://name",
         )
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return cb.UsageError(

@@ -154,7 +154,7 @@ def _refuse_misplaced(
     """Refuse, before anything is read or sent, what the format or the direction does not have."""
     for option in (option for option, is_given in given.items() if is_given):
         if not up:
-            raise cb.UsageError(f"{option} is for objects, not for files", hint="leave it away")
+            raise cb.UsageError(f"{option} is for objects, not for files", hint="leave it out")
         if access.format != SEALED:
             raise of_sealed(option)
     if access.context and not down and access.format != SEALED:

@@ -59,7 +59,7 @@ def refuse_empty(command: click.Command, ctx: click.Context, args: list[str]) ->
         value = given.get(param.name or "")
         if value == "" or (isinstance(value, list | tuple) and "" in value):
             name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
-            raise click.UsageError(f"{name} is empty: a variable that is not set, perhaps", ctx)
+            raise click.UsageError(f"{name} is empty; perhaps a variable is not set", ctx)
 
 
 def write_examples(formatter: click.HelpFormatter, examples: tuple[str, ...]) -> None:
