@@ -14,7 +14,7 @@ from tests.cli.runs import contents, error_of, invoke, planned, read, synced
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
 from cipherbucket.cli.options.globs import Globs
-from cipherbucket.folders import Place
+from cipherbucket.local_files.folders import Place
 
 HOUR = 3600
 FORMATS = ["oss", "sealed"]

@@ -15,7 +15,7 @@ from cipherbucket.cli.copying.changed_kinds import ChangedKinds
 from cipherbucket.cli.copying.listings import Item, MergedItem
 from cipherbucket.cli.copying.places import store_place
 from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
-from cipherbucket.folders import Place, open_folder
+from cipherbucket.local_files.folders import Place, open_folder
 
 
 def names(bucket: cb.Bucket) -> list[str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from cipherbucket.errors import CipherbucketError, UsageError
-from cipherbucket.folders import Folder, open_folder
-from cipherbucket.paths import local_path
+from cipherbucket.local_files.folders import Folder, open_folder
+from cipherbucket.local_files.paths import local_path
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 from cipherbucket.config.document import Document, Place, suggestion
 from cipherbucket.errors import UsageError
 from cipherbucket.format.description import Description
-from cipherbucket.ownership import find_stranger
+from cipherbucket.local_files.ownership import find_stranger
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

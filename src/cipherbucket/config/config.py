@@ -29,7 +29,7 @@ from cipherbucket.errors import UsageError
 from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
-from cipherbucket.paths import local_path
+from cipherbucket.local_files.paths import local_path
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.urls import open_store, split_url
 

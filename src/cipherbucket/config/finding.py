@@ -18,7 +18,7 @@ from pathlib import Path
 from cipherbucket.config.document import FILE_NAME, Document, parse_document
 from cipherbucket.config.trust import config_home, digest_of, remember, trusted_digest
 from cipherbucket.errors import UsageError
-from cipherbucket.ownership import find_stranger, stranger_of
+from cipherbucket.local_files.ownership import find_stranger, stranger_of
 
 VARIABLE = "CIPHERBUCKET_CONFIG"
 """The environment variable that names the file; empty, it names none."""

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from cipherbucket.errors import UsageError
-from cipherbucket.ownership import Stranger, find_stranger, stranger_of
+from cipherbucket.local_files.ownership import Stranger, find_stranger, stranger_of
 
 _DIGEST_LENGTH = 64
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError
-from cipherbucket.ownership import find_stranger, stranger_of
+from cipherbucket.local_files.ownership import find_stranger, stranger_of
 
 _LARGEST = 1 << 20
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
-from cipherbucket.folders import Place, place_of
 from cipherbucket.format.description import Description
 from cipherbucket.keys.aes import KEY_LENGTH, AesKey, parse_aes
 from cipherbucket.keys.description_files import (
@@ -37,7 +36,8 @@ from cipherbucket.keys.encodings import (
 )
 from cipherbucket.keys.file_owners import warn_if_replaceable
 from cipherbucket.keys.rsa import RsaKey
-from cipherbucket.paths import local_path
+from cipherbucket.local_files.folders import Place, place_of
+from cipherbucket.local_files.paths import local_path
 
 RSA_BITS = (2048, 3072, 4096)
 """The lengths that `create_rsa_key_file` makes."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Self
 
 from cipherbucket.errors import UsageError
-from cipherbucket.ownership import is_ours, owner_name
+from cipherbucket.local_files.ownership import is_ours, owner_name
 
 _MOST_LINKS = 40
 """How many links a path may lead through, as on Linux (path_resolution(7))."""

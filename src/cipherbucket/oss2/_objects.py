@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from cipherbucket.folders import open_special
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS_V1
+from cipherbucket.local_files.folders import open_special
 from cipherbucket.objects.metadata import with_envelope
 from cipherbucket.opening import open_url
 from cipherbucket.oss2 import _xml

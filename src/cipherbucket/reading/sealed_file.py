@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from cipherbucket.errors import CipherbucketError, ObjectChangedError, SourceError, UsageError
 from cipherbucket.format.span import StoredSpan
-from cipherbucket.paths import local_path
+from cipherbucket.local_files.paths import local_path
 from cipherbucket.reading.unlock import Fetch
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.checks import clip

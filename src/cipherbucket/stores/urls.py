@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 
 from cipherbucket.errors import MissingExtraError, StoreError, UsageError
-from cipherbucket.ownership import find_stranger, owner_name
+from cipherbucket.local_files.ownership import find_stranger, owner_name
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.local.index import INDEX_NAME
 from cipherbucket.stores.local.recovery import is_store

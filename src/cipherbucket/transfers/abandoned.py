@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cipherbucket.folders import open_folder
+from cipherbucket.local_files.folders import open_folder
 from cipherbucket.transfers.journal import SUFFIX, Line, header_of
 from cipherbucket.transfers.state import (
     ELSEWHERE,

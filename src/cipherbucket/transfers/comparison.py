@@ -15,7 +15,7 @@ from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.crc64 import crc64
 from cipherbucket.format.sealed import Sealed
-from cipherbucket.paths import local_path
+from cipherbucket.local_files.paths import local_path
 from cipherbucket.reading.unlock import Reading, fetch_footer, fetch_from, unlock
 from cipherbucket.stores.base import Store
 from cipherbucket.transfers.file_at import FileAt

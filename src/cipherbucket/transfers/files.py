@@ -20,13 +20,13 @@ from cipherbucket.envelopes.access import Access
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.errors import SourceError, named
-from cipherbucket.folders import Place, open_file
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.sealed import Binding, Sealed
 from cipherbucket.format.span import PLAIN, Span
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.paths import local_path
+from cipherbucket.local_files.folders import Place, open_file
+from cipherbucket.local_files.paths import local_path
 from cipherbucket.reading.decryption import holds
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream, fetch_same, stream_of, unlocked

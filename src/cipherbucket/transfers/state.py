@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cipherbucket.errors import UsageError
-from cipherbucket.ownership import find_stranger, stranger_of
+from cipherbucket.local_files.ownership import find_stranger, stranger_of
 
 _log = logging.getLogger("cipherbucket")
 

@@ -2,8 +2,9 @@
 
 Strategy: the plaintext goes to a temporary file in the target's folder, which is synced, and takes
 the target's name only when the whole read was found good. Whatever fails before leaves the target
-as it was. The folder is held open from the first look to the renaming (`cipherbucket.folders`), and
-no link is followed in it: what others do to names and folders meanwhile leads nowhere else.
+as it was. The folder is held open from the first look to the renaming
+(`cipherbucket.local_files.folders`), and no link is followed in it: what others do to names and
+folders meanwhile leads nowhere else.
 
 Nobody else can open the temporary file (0600) while it is written. A new file then gets the
 permissions that the system gives to one here, by umask or the folder's default ACL; one that is
@@ -22,8 +23,8 @@ from contextlib import contextmanager, suppress
 from typing import Self
 
 from cipherbucket.errors import UsageError
-from cipherbucket.folders import Place, place_of
-from cipherbucket.paths import local_path
+from cipherbucket.local_files.folders import Place, place_of
+from cipherbucket.local_files.paths import local_path
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.stream import ObjectStream
 from cipherbucket.workers.rate_limit import RateLimit

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, BinaryIO, Protocol, Self, cast
 
 from cipherbucket.errors import CipherbucketError, SourceError, UsageError
-from cipherbucket.folders import open_file
-from cipherbucket.paths import local_path
+from cipherbucket.local_files.folders import open_file
+from cipherbucket.local_files.paths import local_path
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.rate_limit import RateLimit
 

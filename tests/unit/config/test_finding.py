@@ -8,7 +8,7 @@ import pytest
 
 import cipherbucket as cb
 from cipherbucket.config import finding
-from cipherbucket.ownership import find_stranger
+from cipherbucket.local_files.ownership import find_stranger
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cipherbucket as cb
-from cipherbucket.folders import (
+from cipherbucket.local_files.folders import (
     Place,
     open_file,
     open_folder,

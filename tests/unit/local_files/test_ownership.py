@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cipherbucket.ownership import find_stranger, others_can_write
+from cipherbucket.local_files.ownership import find_stranger, others_can_write
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -24,7 +24,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.folders import open_folder
+from cipherbucket.local_files.folders import open_folder
 from cipherbucket.text import amount, printable
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
 from cipherbucket.cli.options.writing import WriteOptions, write_options
-from cipherbucket.folders import open_source
+from cipherbucket.local_files.folders import open_source
 
 
 def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:

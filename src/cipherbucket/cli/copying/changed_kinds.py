@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.listings import MergedItem
-from cipherbucket.folders import Folder
+from cipherbucket.local_files.folders import Folder
 
 
 class InTheWayError(cb.UsageError):

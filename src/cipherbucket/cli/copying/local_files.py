@@ -17,7 +17,7 @@ from pathlib import Path
 import cipherbucket as cb
 from cipherbucket.cli.copying.listings import Item
 from cipherbucket.cli.copying.tally import Tally
-from cipherbucket.folders import Folder, Place, status_behind
+from cipherbucket.local_files.folders import Folder, Place, status_behind
 
 TEMPORARY = re.compile(r"\.cipherbucket-[0-9a-f]{16}\.part")
 """Name of the file that a download is written to until it is finished."""

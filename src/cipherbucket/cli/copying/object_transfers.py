@@ -13,7 +13,7 @@ import cipherbucket as cb
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.options.access import ReadArguments
 from cipherbucket.cli.options.writing import WriteOptions
-from cipherbucket.folders import Place, open_special
+from cipherbucket.local_files.folders import Place, open_special
 
 
 def upload(

@@ -23,7 +23,7 @@ from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.parsing import descriptor_of, split_object_url
 from cipherbucket.cli.options.writing import WriteOptions
-from cipherbucket.folders import Place
+from cipherbucket.local_files.folders import Place
 
 PIPE = "-"
 

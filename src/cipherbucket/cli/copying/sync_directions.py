@@ -19,7 +19,7 @@ from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
 from cipherbucket.cli.options.access import SEALED, ReadArguments
 from cipherbucket.cli.options.writing import WriteOptions
-from cipherbucket.folders import Folder, Place
+from cipherbucket.local_files.folders import Folder, Place
 
 _SECOND = 1_000_000_000
 _TIMES = 2

@@ -22,7 +22,7 @@ from typing import Self
 import cipherbucket as cb
 from cipherbucket.cli.copying.changed_kinds import find_in_the_way, make_room
 from cipherbucket.cli.copying.places import refuse_folder_of
-from cipherbucket.folders import Folder, Place, open_folder
+from cipherbucket.local_files.folders import Folder, Place, open_folder
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LOOK = _OPEN | getattr(os, "O_PATH", 0)

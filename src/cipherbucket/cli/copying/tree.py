@@ -22,7 +22,7 @@ from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.parsing import split_tree_url
 from cipherbucket.cli.options.writing import WriteOptions
-from cipherbucket.folders import open_source
+from cipherbucket.local_files.folders import open_source
 
 Task = TypeVar("Task")
 

@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 
 from cipherbucket.errors import CipherbucketError, StoreError, UsageError
-from cipherbucket.ownership import find_stranger
+from cipherbucket.local_files.ownership import find_stranger
 from cipherbucket.stores.local.files import Files
 from cipherbucket.stores.local.folders import sync_folder
 from cipherbucket.stores.local.index import INDEX_NAME, Index, create_index

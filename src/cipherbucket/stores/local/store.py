@@ -30,7 +30,7 @@ from cipherbucket.errors import (
     UsageError,
 )
 from cipherbucket.format.span import Span
-from cipherbucket.paths import local_path
+from cipherbucket.local_files.paths import local_path
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Opened, Outgoing
 from cipherbucket.stores.checks import check_match, check_parts, check_unversioned, clip

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cipherbucket.errors import StoreError
-from cipherbucket.ownership import Stranger, find_stranger, stranger_of
+from cipherbucket.local_files.ownership import Stranger, find_stranger, stranger_of
 from cipherbucket.stores.local.folders import Folder
 from cipherbucket.stores.local.index import BESIDE, INDEX_NAME
 
