@@ -119,7 +119,7 @@ def test_a_folder_that_is_not_ours_is_neither_read_nor_written(
         transferred(state, tmp_path, bucket)
         assert "what is interrupted will begin anew" in caplog.text
         assert list(abandoned(state)) == []
-        assert "neither listed nor cleared" in caplog.text
+        assert "neither listed nor cleared (set CIPHERBUCKET_STATE to a folder" in caplog.text
     assert seen(state) == before
 
 

@@ -95,6 +95,7 @@ def test_another_users_store_is_read_and_never_written(full: Path) -> None:
             store.delete("a")
         assert "--trust-store" in str(caught.value.hint)
         assert "trusted = true" in str(caught.value.hint)
+        assert "NAME:// in the command" in str(caught.value.hint)
     with pytest.raises(StoreError, match=owner):
         repair_index(full)
     assert state(full) == before
