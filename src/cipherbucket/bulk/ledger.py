@@ -156,7 +156,7 @@ class Ledger:
             try:
                 return cls(path, read_only=read_only)
             except ForeignFileError as error:
-                _log.warning("%s; the pass starts again", error.message)
+                _log.warning("%s; the pass starts again (%s)", error.message, error.hint)
         path = Path(mkdtemp(prefix="cipherbucket-")) / "ledger"
         return cls(path, temporary=True, read_only=read_only)
 

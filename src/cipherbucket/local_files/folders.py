@@ -232,7 +232,8 @@ def open_special(path: str | os.PathLike[str]) -> BinaryIO | None:
             return None
         if not is_ours(status):
             raise UsageError(
-                f"{place} belongs to {owner_name(status.st_uid)}, who would get what is written"
+                f"{place} belongs to {owner_name(status.st_uid)}, who would get what is written",
+                hint="name another path",
             )
         flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
         file = os.fdopen(os.open(place.name, flags, dir_fd=folder.descriptor), "wb")

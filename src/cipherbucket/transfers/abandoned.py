@@ -102,7 +102,7 @@ def abandoned(folder: Path | None = None) -> Iterator[Abandoned]:
         try:
             descriptor = open_own(path, os.O_RDONLY)
         except ForeignFileError as error:
-            _log.warning("%s", error.message)
+            _log.warning("%s (%s)", error.message, error.hint)
             continue
         except OSError:
             continue

@@ -215,7 +215,7 @@ def open_journal(folder: Path | None, *identity: str) -> Journal | None:
     try:
         journal = Journal.open(folder, *identity)
     except ForeignFileError as error:
-        _log.warning("%s; what is interrupted will begin anew", error.message)
+        _log.warning("%s; what is interrupted will begin anew (%s)", error.message, error.hint)
         return None
     if journal.fault is not None:
         _log.warning("%s; beginning anew", journal.fault)

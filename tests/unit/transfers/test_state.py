@@ -104,6 +104,7 @@ def test_a_journal_that_is_not_ours_is_neither_followed_nor_touched(
     assert list(abandoned(state)) == []
     assert seen(state) == before
     assert (tmp_path / temporary).read_bytes() == b"precious"
+    assert caplog.text.count("(remove it if you know what it is, or set CIPHER") >= 4
     assert "begin anew" in caplog.text
 
 
