@@ -227,10 +227,10 @@ def test_rm_deletes_one_object(filled: str, bucket: cb.Bucket) -> None:
     assert succeed("rm", "-f", f"{filled}/folder/b").output == ""
 
 
-def test_rm_of_a_tree_deletes_nothing_unasked(filled: str, bucket: cb.Bucket) -> None:
+def test_rm_of_a_tree_deletes_nothing_without_asking(filled: str, bucket: cb.Bucket) -> None:
     result = invoke("rm", "-r", f"{filled}/folder")
     assert result.exit_code == 2
-    assert "say -f" in error_of(result)
+    assert "add -f" in error_of(result)
     assert len(list(bucket.list())) == 4
 
 
