@@ -351,7 +351,7 @@ def test_files_of_a_tree_get_the_mode_that_was_asked_for(
         assert path.stat().st_mode & 0o7777 == 0o640
 
 
-def test_a_mode_is_for_files_that_are_written(
+def test_a_mode_is_for_local_files_that_are_written(
     url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
 ) -> None:
     bucket.put("a", b"1")
@@ -363,6 +363,6 @@ def test_a_mode_is_for_files_that_are_written(
         assert "--mode" in result.stderr
     for target in (f"{url}/b", "-"):
         result = invoke("cp", "-k", key_file, "--mode", "640", f"{url}/a", target)
-        assert "--mode is for files that are written" in error_of(result)
+        assert "--mode is for local files that are written" in error_of(result)
     result = invoke("sync", "-k", key_file, "--mode", "640", tmp_path, f"{url}/b")
-    assert "--mode is for files that are written" in error_of(result)
+    assert "--mode is for local files that are written" in error_of(result)
