@@ -214,6 +214,27 @@ def objects_are_an_endless_view(root: Path, _: Path) -> None:
 
 
 @lie
+def tables_have_no_end(root: Path, _: Path) -> None:
+    """The list of tables is a tree of 18 levels; each page has the same page ten times below it."""
+    query(root, "PRAGMA journal_mode=DELETE")
+    data = bytearray((root / "index.sqlite").read_bytes())
+    size, first, count = 4096, 100, len(data) // 4096
+    cells = 2 * int.from_bytes(data[first + 3 : first + 5], "big")
+    pages = [data[first : first + 8 + cells] + data[8 + cells : size]]
+    for level in range(18):
+        below = (count + 1 + level).to_bytes(4, "big")
+        cell = below + b"\x01"  # a key, which SQLite does not need here
+        pointers = (size - len(cell)).to_bytes(2, "big") * 10
+        head = b"\x05\0\0" + (10).to_bytes(2, "big") + pointers[:2] + b"\0" + below + pointers
+        pages.append(bytearray(head.ljust(size - len(cell), b"\0") + cell))
+    data[first:size] = pages.pop()[:-first]
+    data[size - len(cell) : size] = cell
+    data += b"".join(pages)
+    data[28:32] = (len(data) // size).to_bytes(4, "big")
+    (root / "index.sqlite").write_bytes(data)
+
+
+@lie
 def a_trigger_deletes(root: Path, _: Path) -> None:
     query(
         root,

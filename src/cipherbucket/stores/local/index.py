@@ -44,6 +44,8 @@ BUSY_SECONDS = 60.0
 """How long to wait for other processes that write, in seconds."""
 MAX_VALUE = 1 << 20
 """Longest row, and longest value, that is read from an index or written to it, in bytes."""
+CACHE_KIB = 2000
+"""Most memory that SQLite takes for pages of an index; its own default."""
 _JOURNAL_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
 """How a rollback journal ends that names another file (SQLite, "pager.c", readSuperJournal)."""
 
@@ -171,6 +173,7 @@ def create_index(path: Path, fill: Callable[[sqlite3.Connection], None] | None =
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
         with closing(connect(new)) as db, Folder(path.parent) as folder:
+            db.execute("PRAGMA synchronous=FULL")
             db.executescript(SCHEMA)
             db.execute(f"PRAGMA application_id={APPLICATION_ID}")
             db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
@@ -187,8 +190,13 @@ def create_index(path: Path, fill: Callable[[sqlite3.Connection], None] | None =
         new.unlink()
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a database that exists; nothing in it is believed yet, and nothing of it is run."""
+def connect(path: Path, *, alone: bool = False) -> sqlite3.Connection:
+    """Open a database that exists. Nothing of it is read before `check_schema` does that.
+
+    Args:
+        path: Where it is.
+        alone: Keep others out and do without shared memory.
+    """
     db = sqlite3.connect(
         f"{path.as_uri()}?mode=rw",  # never makes a database where one is missing
         uri=True,
@@ -199,11 +207,37 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
         db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        # Only settings that do not make SQLite read the database, as many others do.
         db.execute("PRAGMA trusted_schema=OFF")
         db.execute("PRAGMA cell_size_check=ON")
-        db.execute("PRAGMA synchronous=FULL")
+        if alone:
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")
         if sys.platform == "darwin":  # fsync there leaves the bytes in the drive's cache
             db.execute("PRAGMA fullfsync=ON")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def connect_checked(
+    path: Path, shown: str | None = None, *, alone: bool = False
+) -> sqlite3.Connection:
+    """Open an index. Beyond its tables nothing in it is believed.
+
+    Args:
+        path: Where it is.
+        shown: What to call it in errors; None for its path.
+        alone: As for `connect`.
+
+    Raises:
+        StoreError: It is no index of this version.
+    """
+    db = connect(path, alone=alone)
+    try:
+        check_schema(db, shown or path)
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")  # else what the index itself demands
     except BaseException:
         db.close()
         raise
@@ -220,22 +254,9 @@ def connect_to_write(root: Folder) -> sqlite3.Connection:
     refuse_odd_files(root)
     path = Path(root.path, INDEX_NAME)
     if not maps_safely(root):
-        _drop_log(path)
-    db = connect(path)
-    try:
-        check_schema(db, path)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _drop_log(path: Path) -> None:
-    """Take an index out of WAL mode, if it is in it, without any shared memory."""
-    with closing(connect(path)) as db:
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        check_schema(db, path)
-        db.execute("PRAGMA journal_mode=DELETE")
+        with closing(connect_checked(path, alone=True)) as db:
+            db.execute("PRAGMA journal_mode=DELETE")  # if it has a log: nothing is mapped later
+    return connect_checked(path)
 
 
 def close_index_file(fd: int) -> None:

@@ -22,10 +22,9 @@ from cipherbucket.stores.local.folders import Folder, copy_data
 from cipherbucket.stores.local.index import (
     INDEX_NAME,
     close_index_file,
-    connect,
+    connect_checked,
     refuse_named_journal,
 )
-from cipherbucket.stores.local.tables import check_schema
 
 MAX_INDEX = 16 << 30
 """Most bytes of an index that are copied: it has tens of millions of objects then."""
@@ -76,11 +75,9 @@ def _connect_below(place: str, root: Folder) -> sqlite3.Connection:
 
 
 def _connect_copy(path: Path, shown: str) -> sqlite3.Connection:
-    db = connect(path)
+    db = connect_checked(path, shown, alone=True)  # looks at no file again
     try:
         db.execute("PRAGMA synchronous=OFF")
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")  # no shared memory; looks at no file again
-        check_schema(db, shown)
         # Nothing may be left that SQLite would write, or remove by its name, in the folder.
         db.execute("PRAGMA journal_mode=DELETE")
         db.execute("PRAGMA query_only=ON")

@@ -66,6 +66,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 _STEPS = 1000
 _MOST_STEPS = 50
 """How many thousand steps of SQLite reading the list of tables may take; ours takes none."""
+_MOST_BYTES = 8192
+"""Longest definition of a table that is read; ours have a few hundred bytes."""
 
 
 class UnknownVersionError(StoreError):
@@ -99,7 +101,7 @@ def check_schema(db: sqlite3.Connection, path: Path | str) -> None:
 
 
 def _definitions(db: sqlite3.Connection) -> list[str]:
-    """Return how the tables are defined; an endless list of them is not read to its end."""
+    """Return how the tables are defined; an endless or huge list is not read to its end."""
     taken = 0
 
     def enough() -> bool:
@@ -108,6 +110,7 @@ def _definitions(db: sqlite3.Connection) -> list[str]:
         return taken > _MOST_STEPS
 
     db.set_progress_handler(enough, _STEPS)
+    most = db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
     try:
         rows = db.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     except sqlite3.OperationalError:
@@ -115,6 +118,7 @@ def _definitions(db: sqlite3.Connection) -> list[str]:
             return []
         raise
     finally:
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
         db.set_progress_handler(None, 0)
     return sorted(
         _plain(str(sql))

@@ -81,7 +81,7 @@ class Uploads:
             part = Part(number, body.sent, etag, body.crc64)
             replaced = self._save_row(name, upload_id, part)
         except BaseException as error:
-            if not self._counts(upload_id, etag):
+            if not self._counts(upload_id, number, etag):
                 self._files.remove_part(upload_id, etag)
             if isinstance(error, FileNotFoundError) and body.failure is not error:
                 # Folder or row went while the part was written; nobody needs what is left.
@@ -174,16 +174,16 @@ class Uploads:
             )
         return None if before is None else id_of_row("parts", before[0])
 
-    def _counts(self, upload_id: str, etag: str) -> bool:
+    def _counts(self, upload_id: str, number: int, etag: str) -> bool:
         """Say whether a part is in the table: an interrupt may come right after the commit."""
         try:
             with self._index.reading() as db:
                 found = db.execute(
-                    "SELECT 1 FROM parts WHERE upload = ? AND etag = ?", (upload_id, etag)
+                    "SELECT etag FROM parts WHERE upload = ? AND number = ?", (upload_id, number)
                 ).fetchone()
         except (sqlite3.Error, CipherbucketError):
             return True  # not known; the file goes with the upload's folder
-        return found is not None
+        return bool(found == (etag,))
 
 
 def check_upload(db: sqlite3.Connection, name: str, upload_id: str) -> tuple[str, str]:
