@@ -255,6 +255,10 @@ class Folder:
 
 
 _opening = threading.RLock()  # a folder's opens the one above it
+# A child must not find it held by a thread that it does not have.
+os.register_at_fork(
+    before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_opening.release
+)
 
 
 def sync(fd: int) -> None:

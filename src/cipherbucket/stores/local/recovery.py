@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import threading
 from pathlib import Path
 
 from cipherbucket.errors import CipherbucketError, StoreError, UsageError
@@ -114,7 +113,6 @@ class Sweeper:
     def __init__(self, index: Index, files: Files) -> None:
         self._index = index
         self._files = files
-        self._lock = threading.Lock()
         self._removed: list[str] = []
 
     def recover(self) -> None:
@@ -146,11 +144,11 @@ class Sweeper:
             return
         with contextlib.suppress(OSError, sqlite3.Error, CipherbucketError):
             self._files.remove(etag)
-            with self._lock:
-                self._removed.append(etag)
-                if len(self._removed) < FORGET_AT:
-                    return
-                removed, self._removed = self._removed, []
+            self._removed.append(etag)
+            if len(self._removed) < FORGET_AT:
+                return
+            # Two threads may take one list, and a note be lost: the next opening strikes it out.
+            removed, self._removed = self._removed, []
             self._forget(removed)
 
     def _forget(self, etags: list[str]) -> None:

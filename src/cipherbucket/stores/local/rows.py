@@ -191,7 +191,8 @@ def _object(
     headers: object,
 ) -> StoredObject:
     known, kept = _texts(metadata), _texts(headers)
-    check_metadata(known, kept)
+    if known or kept:
+        check_metadata(known, kept)
     return StoredObject(
         name=name,
         size=_size(size),
@@ -239,6 +240,10 @@ def _time(text: str) -> datetime:
 
 
 def _texts(held: object) -> dict[str, str]:
-    if type(held) is not dict or not all(type(value) is str for value in held.values()):
-        raise ValueError("its metadata or headers are no mapping of texts to texts")
-    return held
+    if type(held) is dict:
+        for value in held.values():
+            if type(value) is not str:
+                break
+        else:
+            return held
+    raise ValueError("its metadata or headers are no mapping of texts to texts")

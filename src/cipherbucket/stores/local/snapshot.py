@@ -9,16 +9,19 @@ fork, or after a body was not found, takes a new one.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from cipherbucket.errors import CipherbucketError, StoreError, TransientStoreError
-from cipherbucket.stores.local.folders import Folder, copy_data
+from cipherbucket.local_files.ownership import find_stranger
+from cipherbucket.stores.local.folders import Folder, OddFileError, copy_data
 from cipherbucket.stores.local.index import (
     INDEX_NAME,
     close_index_file,
@@ -38,28 +41,42 @@ def connect_to_read(root: Folder) -> sqlite3.Connection:
     """Open a copy of the index in a store's folder.
 
     Raises:
-        StoreError: It is no index of this version, or larger than `MAX_INDEX`.
+        StoreError: It is no index of this version, or larger than `MAX_INDEX`; or there is no room.
         TransientStoreError: It is written without a pause.
+        OSError: It may not be read.
         OddFileError: It is no regular file, or its journal names another file.
     """
-    failure: OSError | None = None
-    for place in dict.fromkeys((tempfile.gettempdir(), *_PLACES)):
+    places = list(_places())
+    for place in places:
         try:
             return _connect_below(place, root)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
                 raise
-            failure = OSError(f"no room in {place} for a copy of the index")
-        except FileNotFoundError as error:
-            if error.filename == INDEX_NAME:
-                raise
-            failure = error
+            failure: Exception = error
         except OSError as error:
-            if isinstance(error, CipherbucketError):
+            if isinstance(error, (CipherbucketError, OddFileError)) or _is_of_store(error):
                 raise
             failure = error  # a full or read-only place, too
-    assert failure is not None
-    raise failure
+    raise StoreError(
+        f"file://{root.path}: there is no place for a copy of its index: {failure}",
+        hint=f"make room in {places[0]}, or set TMPDIR to a folder of your own that has room",
+    ) from failure
+
+
+def _places() -> Iterable[str]:
+    """Return folders for the copy; where a stranger could replace it, none."""
+    found = list(_PLACES)
+    with suppress(OSError):  # there is none
+        first = tempfile.gettempdir()  # the working directory, where all others are full
+        if find_stranger(first) is None:
+            found.insert(0, first)
+    return dict.fromkeys(found)
+
+
+def _is_of_store(error: OSError) -> bool:
+    """Say whether an error came of a file of the store, not of the copy."""
+    return error.filename in _COPIED and error.errno not in {errno.ENOSPC, errno.EDQUOT}
 
 
 def _connect_below(place: str, root: Folder) -> sqlite3.Connection:

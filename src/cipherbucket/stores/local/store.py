@@ -168,7 +168,11 @@ class LocalStore(Store):
             elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 translated.hint = "the disk is full; make room and try again"
             elif error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-                translated.hint = "the store's folder and all in it must be writable"
+                return StoreError(
+                    f"{self.url}: {error.strerror}: {error.filename or 'a file in it'}",
+                    name=name,
+                    hint="the store's folder and all in it must be readable, and writable to write",
+                )
         return translated
 
     def _check_writable(self, name: str) -> None:

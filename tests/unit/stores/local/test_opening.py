@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from tests.support.local_audit import audit, query
 from tests.unit.stores.test_conformance import read
 
 from cipherbucket.errors import StoreError, UsageError
-from cipherbucket.stores.local import index
+from cipherbucket.stores.local import folders, index
 from cipherbucket.stores.local.files import Files
 from cipherbucket.stores.local.store import LocalStore
 
@@ -75,6 +77,26 @@ def test_a_fork_waits_for_the_transaction_of_another_thread(store: LocalStore, r
     thread.join()
     assert query(root, "SELECT etag FROM garbage") == [("0",)]
     assert read(store, "a") == b"child"
+
+
+def test_a_fork_waits_for_a_thread_that_opens_a_folder(root: Path) -> None:
+    begun = threading.Event()
+
+    def open_slowly() -> None:
+        with folders._opening:
+            begun.set()
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=open_slowly)
+    thread.start()
+    begun.wait()
+
+    def work() -> None:
+        signal.alarm(20)
+        LocalStore(root, create=True).close()
+
+    child_of(work)
+    thread.join()
 
 
 def test_a_store_that_is_opened_during_a_fork_connects_after_it(

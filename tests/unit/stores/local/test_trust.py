@@ -144,6 +144,39 @@ def test_a_link_to_somebody_elses_file_is_no_body_of_a_strangers_store(full: Pat
         assert read(store, "c") == b"other"
 
 
+@as_root
+def test_a_strangers_folder_becomes_a_link_between_two_reads(full: Path) -> None:
+    with LocalStore(full) as store:
+        etag = store.head("a").etag
+    give_away(full)
+    shard, secret = full / "bodies" / etag[:2], full.parent / "secret"
+    secret.mkdir()
+    (secret / etag).write_bytes(b"hush")
+    with LocalStore(full) as store:
+        assert read(store, "a") == b"body"
+        shutil.rmtree(shard)
+        shard.symlink_to(secret)
+        with pytest.raises(StoreError, match="is no folder"):
+            store.get("a")
+
+
+def test_a_second_read_of_a_store_of_ours_opens_nothing_but_the_body(
+    full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, opened = os.open, list[Any]()
+
+    def counted(path: Any, *args: Any, **options: Any) -> int:
+        opened.append(path)
+        return ours(path, *args, **options)
+
+    with LocalStore(full) as store:
+        assert read(store, "a") == b"body"
+        etag = store.head("a").etag
+        monkeypatch.setattr(os, "open", counted)
+        assert read(store, "a") == b"body"
+    assert opened == [f"{etag[:2]}/{etag}"]
+
+
 @pytest.fixture
 def locked(full: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a store that cannot be written, which root does not see by itself."""
@@ -191,6 +224,55 @@ def test_a_copy_goes_where_there_is_room(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
     with LocalStore(locked) as store:
         assert read(store, "a") == b"body"
+
+
+@as_root
+def test_a_copy_is_not_made_in_a_strangers_folder(
+    locked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python takes the working directory where all other places are full."""
+    place = tmp_path / "place"
+    place.mkdir()
+    give_away(place)
+    used = list[str]()
+    ours = tempfile.mkdtemp
+
+    def seen(*, prefix: str, dir: str) -> str:  # noqa: A002
+        used.append(dir)
+        return ours(prefix=prefix, dir=dir)
+
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    monkeypatch.setattr("tempfile.mkdtemp", seen)
+    LocalStore(locked).close()
+    assert used == ["/tmp"]
+
+
+def test_no_place_for_a_copy(locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    LocalStore(locked).close()  # elsewhere
+    monkeypatch.setattr(snapshot, "_PLACES", (str(locked / "none"),))
+    with pytest.raises(StoreError, match="no place for a copy of its index") as error:
+        LocalStore(locked)
+    assert "TMPDIR" in str(error.value.hint)
+
+
+@as_root
+def test_what_may_not_be_read_is_named() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        LocalStore(Path(folder, "store"), create=True).close()
+        Path(folder, "store").chmod(0o755)
+
+        def work() -> None:
+            os.setuid(NOBODY)
+            with pytest.raises(StoreError, match=r"denied: index\.sqlite") as error:
+                LocalStore(Path(folder, "store"))
+            assert "readable" in str(error.value.hint)
+
+        child_of(work)
 
 
 def test_an_index_that_is_written_meanwhile_is_copied_again(
