@@ -116,7 +116,8 @@ def repair_index(path: str | os.PathLike[str], *, trusted: bool = False) -> Repa
     except OSError as error:
         if isinstance(error, CipherbucketError):
             raise
-        raise StoreError(f"file://{root}: {error.strerror or error}") from error
+        where = f": {error.filename}" if error.filename else ""
+        raise StoreError(f"file://{root}: {error.strerror or error}{where}") from error
 
 
 def _repair(root: Path, files: Files) -> RepairReport:

@@ -106,10 +106,15 @@ def _connect_copy(path: Path, shown: str) -> sqlite3.Connection:
 
 
 def _copy_index(root: Folder, target: Folder) -> None:
+    """Copy what is one state of the index.
+
+    Its log may grow and begin anew meanwhile: a whole commit is found in it, or what it had is in
+    the index already. What moves it there writes the index.
+    """
     for _ in range(_ATTEMPTS):
         before = _states(root)
         for name in _COPIED:
-            if before[name] is not None:
+            if root.status(name) is not None:
                 _copy(root, target, name)
         if _states(root) == before:
             return
@@ -121,13 +126,13 @@ def _copy_index(root: Folder, target: Folder) -> None:
     )
 
 
-def _states(root: Folder) -> dict[str, tuple[int, int, int] | None]:
-    """Say of each file which it is and when it was last written."""
-    found = {name: root.status(name) for name in _COPIED}
-    return {
-        name: (status.st_ino, status.st_size, status.st_mtime_ns) if status is not None else None
-        for name, status in found.items()
-    }
+def _states(root: Folder) -> list[tuple[int, int, int] | None]:
+    """Say of the index and its journal which files they are and when they were last written."""
+    found = (root.status(name) for name in (INDEX_NAME, f"{INDEX_NAME}-journal"))
+    return [
+        (status.st_ino, status.st_size, status.st_mtime_ns) if status is not None else None
+        for status in found
+    ]
 
 
 def _copy(root: Folder, target: Folder, name: str) -> None:

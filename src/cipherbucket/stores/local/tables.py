@@ -81,12 +81,13 @@ def check_schema(db: sqlite3.Connection, path: Path | str) -> None:
         StoreError: It is something else.
         UnknownVersionError: It is an index of another version.
     """
+    repair = f"{REPAIR_HINT}file://{Path(path).parent}"
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
         raise StoreError(
             f"{path} is empty, or was not made by cipherbucket",
-            hint="if this is a directory store, " + REPAIR_HINT + "its URL",
+            hint=f"if this is a directory store, {repair}",
         )
     if version != SCHEMA_VERSION:
         raise UnknownVersionError(
@@ -96,7 +97,7 @@ def check_schema(db: sqlite3.Connection, path: Path | str) -> None:
     if _definitions(db) != _OURS:
         raise StoreError(
             f"{path} has other tables than cipherbucket makes",
-            hint=REPAIR_HINT + "its URL",
+            hint=repair,
         )
 
 

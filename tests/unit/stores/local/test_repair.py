@@ -364,3 +364,9 @@ def test_a_store_without_its_other_folders(root: Path) -> None:
         shutil.rmtree(root / folder)
     repair_index(root)
     assert audit(root) == before
+
+
+def test_what_is_in_the_way_of_a_repair_is_named(root: Path) -> None:
+    (root / "index.sqlite.rebuilt").mkdir()
+    with pytest.raises(StoreError, match=r"index\.sqlite\.rebuilt"):
+        repair_index(root)

@@ -292,6 +292,24 @@ def test_an_index_that_is_written_meanwhile_is_copied_again(
     assert copied == ["index.sqlite"] * 2
 
 
+def test_a_log_that_grows_without_a_pause_is_copied_at_once(
+    full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, copied = snapshot._copy, list[str]()
+    with LocalStore(full) as writer:
+
+        def late(root: Any, target: Any, name: str) -> None:
+            ours(root, target, name)
+            copied.append(name)
+            writer.put(f"n{len(copied)}", b"")
+
+        monkeypatch.setattr(snapshot, "_copy", late)
+        monkeypatch.setattr(trust, "_writable", lambda *_: False)
+        with LocalStore(full) as store:
+            assert [entry.name for entry in store.list().entries] == ["a", "b", "n1"]
+    assert copied == ["index.sqlite", "index.sqlite-wal"]
+
+
 def test_an_index_with_holes_is_copied_without_them(
     locked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
