@@ -7,8 +7,6 @@ process died, and which id to look after. Only the holder of the lock removes th
 Whoever uses the store shares a lock on its folder; a repair has it alone.
 """
 
-# Path objects would cost more than the system calls that they wrap:
-
 from __future__ import annotations
 
 import contextlib
