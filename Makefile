@@ -16,7 +16,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(PYTEST) -q -n 2 --ignore=tests/interop
 
-# The same tests as `make test`, at their full counts and on the disk.
+# The same tests as `make test`, at their full counts.
 soak: $(STAMP)
 	CIPHERBUCKET_SOAK=1 $(PYTEST) -q -n 2 --ignore=tests/interop
 

@@ -31,14 +31,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _work_in_memory() -> None:
-    """Keep the files of the quick run in memory, where the system has a folder for that.
+    """Keep the files of the tests in memory, where the system has a folder for that.
 
     Stores and journals flush each step to the disk, and a run waits for the disk more than half of
-    its time. The full run works on the disk; TMPDIR decides, where it is set.
+    its time. A killed process leaves the same files on either. TMPDIR decides, where it is set.
     """
-    if SOAK or "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
         return
-    if shutil.disk_usage(_MEMORY).free >= 4 << 30:
+    if shutil.disk_usage(_MEMORY).free >= (8 if SOAK else 4) << 30:
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None  # look at TMPDIR again
 

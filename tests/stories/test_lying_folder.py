@@ -221,10 +221,13 @@ def test_a_lie_leads_nowhere(
 ) -> None:
     if theirs and (os.getuid() != 0 or number % count(1, 4)):
         pytest.skip("another user's store is made by root; of all lies in the soak run")
+    verbs = share(VERBS, number, 11)
+    if theirs:  # what opens it is the same for all verbs: a third of them meets each lie
+        verbs = verbs[number % count(3, 1) :: count(3, 1)]
     canary = tmp_path / "canary"
     make_canary(canary)
     scenes: list[tuple[Callable[[Scene], bytes], Scene]] = []
-    for at, verb in enumerate(share(VERBS, number, 11)):
+    for at, verb in enumerate(verbs):
         scene = Scene(tmp_path / str(at) / "store", tmp_path / str(at) / "out", key_file, key)
         shutil.copytree(sound, scene.root, symlinks=True)
         scene.out.mkdir()
