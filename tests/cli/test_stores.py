@@ -94,6 +94,21 @@ def test_a_store_that_others_can_write_is_written_only_by_who_trusts_them(
         assert result.exit_code != 0, command
         assert "can be written by others" in result.stderr
         assert "--trust-store" in result.stderr
+    for number in range(3):
+        (tmp_path / "tree" / str(number)).touch()
+    succeed("mb", f"file://{tmp_path}/mine")
+    succeed("cp", "-r", "-k", key_file, tmp_path / "tree", f"file://{tmp_path}/mine/")
+    many = [
+        ("cp", "-r", "-k", key_file, tmp_path / "tree", f"{url}/t/"),
+        ("cp", "-r", f"file://{tmp_path}/mine/", f"{url}/t/"),
+        ("sync", f"file://{tmp_path}/mine/", f"{url}/"),
+        ("rm", "-r", "-f", f"{url}/"),
+        ("rotate", "-r", "-k", key_file, f"{url}/"),
+    ]
+    for command in many:
+        result = invoke(*command)
+        assert result.exit_code not in {0, 2}, command
+        assert len(result.stderr.splitlines()) == 1, "not a line for each object"
     assert succeed("cat", "-k", key_file, f"{url}/a").stdout_bytes == b"1"
     assert "a\n" in succeed("ls", url).stdout
     succeed("cp", "--trust-store", "-k", key_file, source, f"{url}/b")

@@ -185,6 +185,8 @@ def _pass(
             return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
         return work(seen, ObjectInfo.of(seen))
 
+    if not dry_run:
+        bucket.access.store.check_writable()
     ledger = Ledger.open(purpose, bucket.url, prefix, *what, read_only=dry_run)
     return run_pass(
         every_object(bucket.access.store, prefix),

@@ -219,6 +219,16 @@ class Store(StoreMethods):
         with self.errors_translated(name):
             return self._replace_metadata(change)
 
+    def check_writable(self, name: str | None = None) -> None:
+        """Refuse to write a store that is known to be only read; ask before many objects.
+
+        Args:
+            name: The object that is to be written; None for no particular one.
+
+        Raises:
+            StoreError: It is only read.
+        """
+
     def begin_upload(
         self,
         name: str,

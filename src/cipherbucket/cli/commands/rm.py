@@ -50,6 +50,7 @@ def rm(url: str, recursive: bool, force: bool) -> int:
 def _remove_tree(url: str, *, force: bool) -> int:
     store_url, prefix = split_tree_url(url)
     with open_without_keys(store_url) as bucket:
+        bucket.access.store.check_writable()
         # Only what was counted when the question was asked is deleted.
         names = [entry.name for entry in bucket.list(prefix)]
         what = f"{count(len(names), 'object')} below {printable(f'{store_url}/{prefix}')}"

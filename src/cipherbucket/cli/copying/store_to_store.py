@@ -63,6 +63,7 @@ class StoreToStore:
         self.origin = self._stack.enter_context(reading.open(origin[0], access.origin))
         opened = written.open if self.unchanged else written.open_to_write
         self.target = self._stack.enter_context(opened(target[0]))
+        self.target.access.store.check_writable()
 
     def __enter__(self) -> Self:
         return self

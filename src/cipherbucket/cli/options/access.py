@@ -232,7 +232,13 @@ class AccessOptions:
             )
         if self.config is not None and self.key_files:
             bound.ring.writer(bound.format)
-        return bound.open(store_url)
+        bucket = bound.open(store_url)
+        try:
+            bucket.access.store.check_writable()  # once, and not for each of many files
+        except cb.StoreError:
+            bucket.close()
+            raise
+        return bucket
 
     def open_to_look(self, store_url: str) -> cb.Bucket:
         """Open a store to look at its objects, of any format unless ``--format`` names one.

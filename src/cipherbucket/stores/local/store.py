@@ -175,7 +175,7 @@ class LocalStore(Store):
                 )
         return translated
 
-    def _check_writable(self, name: str) -> None:
+    def check_writable(self, name: str | None = None) -> None:
         """Refuse to write a store that is only read, before anything is sent.
 
         Raises:
@@ -185,7 +185,7 @@ class LocalStore(Store):
             raise self._only_read.error(self.url, name)
 
     def _put(self, new: NewObject, body: Outgoing, condition: Condition) -> StoredObject:
-        self._check_writable(new.name)
+        self.check_writable(new.name)
         if condition:  # what cannot succeed is not written first
             condition.check(self._index.find(new.name), new.name)
         with self._new_body() as etag:
@@ -217,7 +217,7 @@ class LocalStore(Store):
 
     def _delete(self, name: str, version_id: str | None) -> None:
         check_unversioned(version_id, name)
-        self._check_writable(name)
+        self.check_writable(name)
         if self._index.find(name) is None:
             return
 
@@ -231,7 +231,7 @@ class LocalStore(Store):
         self, source: str, target: str, if_absent: bool, version_id: str | None
     ) -> StoredObject:
         check_unversioned(version_id, source)
-        self._check_writable(target)
+        self.check_writable(target)
         condition = Condition(if_absent)
 
         def copied(found: StoredObject) -> StoredObject:
@@ -246,7 +246,7 @@ class LocalStore(Store):
         return self._with_body(source, copied)
 
     def _replace_metadata(self, change: MetadataChange) -> StoredObject:
-        self._check_writable(change.name)
+        self.check_writable(change.name)
         give_up = time.monotonic() + BUSY_SECONDS
         while time.monotonic() < give_up:
             found = _there(self._index.find(change.name), change.name)
@@ -265,11 +265,11 @@ class LocalStore(Store):
         raise TransientStoreError("another process keeps this object marked", name=change.name)
 
     def _begin_upload(self, new: NewObject) -> str:
-        self._check_writable(new.name)
+        self.check_writable(new.name)
         return self._uploads.begin(new)
 
     def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
-        self._check_writable(name)
+        self.check_writable(name)
         return self._uploads.save_part(name, upload_id, number, body)
 
     def _list_parts(self, name: str, upload_id: str) -> Sequence[Part]:
@@ -281,7 +281,7 @@ class LocalStore(Store):
     def _complete_upload(
         self, name: str, upload_id: str, parts: Sequence[Part], condition: Condition
     ) -> StoredObject:
-        self._check_writable(name)
+        self.check_writable(name)
         upload = self._uploads.find(name, upload_id)
         check_parts(upload.parts, parts, name)
         condition.check(self._index.find(name), name)
@@ -299,7 +299,7 @@ class LocalStore(Store):
         return stored
 
     def _abort_upload(self, name: str, upload_id: str) -> None:
-        self._check_writable(name)
+        self.check_writable(name)
         with_reserve(lambda: self._uploads.abort(name, upload_id), self._files.staging)
 
     def _list_uploads(self, prefix: str) -> Sequence[Upload]:
