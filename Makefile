@@ -13,12 +13,13 @@ export PYTHONDONTWRITEBYTECODE =
 demo: $(STAMP)
 	$(BIN)/cipherbucket demo
 
+# Three workers on two cores: the tests wait for children and servers a third of the time.
 test: $(STAMP)
-	$(PYTEST) -q -n 2 --ignore=tests/interop
+	$(PYTEST) -q -n 3 --ignore=tests/interop
 
 # The same tests as `make test`, at their full counts.
 soak: $(STAMP)
-	CIPHERBUCKET_SOAK=1 $(PYTEST) -q -n 2 --ignore=tests/interop
+	CIPHERBUCKET_SOAK=1 $(PYTEST) -q -n 3 --ignore=tests/interop
 
 check: $(STAMP)
 	$(BIN)/ruff check .
