@@ -399,7 +399,7 @@ def test_what_a_killed_process_left_is_replaced(
     assert contents(folder) == {"a/b": b"1"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root is whoever it wants to be")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_a_file_gets_its_time_also_if_its_owner_may_not_read_it(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     file = tmp_path / "file"

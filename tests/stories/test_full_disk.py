@@ -12,12 +12,13 @@ import signal
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.support.forked import in_child
 
 from cipherbucket.errors import StoreError
 from cipherbucket.stores.local.store import LocalStore
@@ -73,19 +74,6 @@ def fill(disk: Path, left: int) -> None:
                 file.write(bytes(min(over, 1 << 16)))
             except OSError:
                 return
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Run in a process of its own; return its exit code, or minus the signal that it died of."""
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def read_all(root: Path, names: list[str]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.support.forked import in_child
 from tests.support.local_audit import audit, query
 from tests.unit.stores.test_conformance import read
 
@@ -19,17 +19,9 @@ from cipherbucket.stores.local.files import Files
 from cipherbucket.stores.local.store import LocalStore
 
 
-def child_of(work: Any) -> None:
+def child_of(work: Callable[[], object]) -> None:
     """Run a function in a forked child and see that it succeeds."""
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitpid(child, 0)[1] == 0
+    assert in_child(work) == 0
 
 
 def test_a_store_is_carried_across_a_fork(store: LocalStore, root: Path) -> None:
