@@ -26,7 +26,7 @@ from pathlib import Path
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
 from cipherbucket.stores.local.folders import Folder, OddFileError
-from cipherbucket.stores.local.room import maps_safely
+from cipherbucket.stores.local.room import maps_safely, result_code
 from cipherbucket.stores.local.tables import (
     APPLICATION_ID,
     REPAIR_HINT,
@@ -307,7 +307,7 @@ def refuse_named_journal(folder: Folder, name: str) -> None:
 
 def index_error(error: sqlite3.Error, url: str, name: str | None) -> StoreError:
     """Say what an error of SQLite means, and what to do next."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of the bits are details
+    code = result_code(error)
     message = f"{url}: the index failed: {error}"
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return TransientStoreError(

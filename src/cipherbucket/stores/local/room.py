@@ -38,10 +38,15 @@ def maps_safely(folder: Folder) -> bool:
     return os.fstatvfs(folder.fd).f_frsize >= _MAPPED_BLOCK
 
 
+def result_code(error: sqlite3.Error) -> int:
+    """Return SQLite's code of an error, without its details; 0 for an error of Python's own."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
 def lacks_room(error: Exception, folder: Folder) -> bool:
     """Say whether an error came because the disk is full."""
     if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = result_code(error)
         return code == sqlite3.SQLITE_FULL or (code in _PERHAPS_FULL and _room(folder) < _SCARCE)
     return isinstance(error, OSError) and error.errno in _FULL
 

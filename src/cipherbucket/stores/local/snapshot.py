@@ -28,6 +28,7 @@ from cipherbucket.stores.local.index import (
     connect_checked,
     refuse_named_journal,
 )
+from cipherbucket.stores.local.room import result_code
 
 MAX_INDEX = 16 << 30
 """Most bytes of an index that are copied: it has tens of millions of objects then."""
@@ -51,7 +52,7 @@ def connect_to_read(root: Folder) -> sqlite3.Connection:
         try:
             return _connect_below(place, root)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
+            if result_code(error) != sqlite3.SQLITE_FULL:
                 raise
             failure: Exception = error
         except OSError as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from pwd import getpwuid
 from typing import Any
@@ -125,6 +127,16 @@ def test_a_store_that_others_can_write(full: Path, mode: int) -> None:
         LocalStore(full.parent / "new" / "store", create=True)
     assert not (full.parent / "new").exists()
     full.parent.chmod(0o700)
+
+
+def test_a_list_of_tables_that_is_no_utf8_is_an_error_of_ours(full: Path) -> None:
+    with closing(sqlite3.connect(full / "index.sqlite")) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET type = CAST(x'ff' AS TEXT) WHERE sql IS NULL")
+        db.commit()
+    full.chmod(0o777)
+    with pytest.raises(StoreError, match="the index failed: Could not decode"):
+        LocalStore(full)
 
 
 @as_root
