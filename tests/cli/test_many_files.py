@@ -56,6 +56,21 @@ def test_a_walk_gives_names_in_the_order_of_a_listing(bucket: cb.Bucket, tmp_pat
     assert len(walked) == 9
 
 
+def test_a_folder_that_goes_meanwhile_is_a_failure_and_the_walk_goes_on(tmp_path: Path) -> None:
+    root, store, tally = tmp_path / "tree", tmp_path / "store", Tally()
+    for folder in (root / "b", store):
+        folder.mkdir(parents=True)
+    for name in ("a", "c"):
+        (root / name).touch()
+    walk = files_below(root, [f"file://{store}"], tally)
+    assert next(walk).relative == "a"
+    (root / "b").rmdir()
+    assert [file.relative for file in walk] == ["c"]
+    assert [failure.rpartition(":")[2] for failure in tally.failures] == [
+        " No such file or directory"
+    ]
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [("a", "A"), ("\u00e9", "e\u0301"), ("stra\u00dfe", "STRASSE"), ("a\u200db", "ab")],

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cipherbucket as cb
@@ -51,7 +51,7 @@ def files_below(
         path = Path(entry.path)
         kind: str | None = None
         if entry.is_dir(follow_symlinks=False):
-            if not any(store.is_dir() and path.samefile(store) for store in own):
+            if not _is_one_of(own, path):
                 pending.append(_entries(path, relative + "/", tally))
                 continue
             kind = "it is the store that is written to"
@@ -66,6 +66,15 @@ def files_below(
                 continue
         if follow:
             tally.leave_out(relative, f"left out {path}: {kind}")
+
+
+def _is_one_of(stores: Iterable[Path], folder: Path) -> bool:
+    """Return whether a folder is that of a store; one that is gone, of either, is none."""
+    for store in stores:
+        with suppress(OSError):
+            if folder.samefile(store):
+                return True
+    return False
 
 
 @contextmanager
