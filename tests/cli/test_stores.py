@@ -17,6 +17,33 @@ def test_mb_makes_a_store_once(tmp_path: Path) -> None:
     error_of(result)
 
 
+def test_a_store_by_name_is_made_and_its_index_rebuilt(tmp_path: Path) -> None:
+    folder, config = tmp_path / "folder" / "new", tmp_path / "c.toml"
+    config.write_text(f"""
+[stores.new]
+url = "file://{folder}"
+trusted = true
+
+[stores.cloud]
+url = "oss://examplebucket"
+""")
+    folder.parent.mkdir()
+    folder.parent.chmod(0o777)  # by its URL no store is made there
+    named = ("--config", config)
+    assert invoke("mb", f"file://{folder}").exit_code == 6
+    assert succeed(*named, "mb", "new://").stdout == f"made a store at file://{folder}\n"
+    assert succeed(*named, "ls", "new://").output == ""
+    assert "there is a directory store" in error_of(invoke(*named, "mb", "new://"))
+    (folder / "index.sqlite").unlink()
+    rebuilt = succeed(*named, "repair", "--index", "new://").stdout
+    assert rebuilt == f"0 objects in the index of file://{folder}\n"
+    for command in (("mb", "cloud://"), ("repair", "--index", "cloud://"), ("mb", "other://")):
+        result = invoke(*named, *command)
+        assert result.exit_code == 2
+        error_of(result)
+    assert "no cipherbucket.toml was found" in error_of(invoke("mb", "new://"))
+
+
 @pytest.mark.parametrize("url", ["memory://x", "oss://examplebucket", "new", "file://new"])
 def test_mb_makes_directory_stores_only(url: str) -> None:
     result = invoke("mb", url)

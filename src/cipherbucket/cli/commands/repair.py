@@ -14,7 +14,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.access import AccessOptions, access_options
-from cipherbucket.cli.options.config import split_url, trusts_store
+from cipherbucket.cli.options.config import split_url, trusts_store, url_of_folder
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
 from cipherbucket.text import count, printable
@@ -130,6 +130,7 @@ def _lines(recipients: Sequence[cb.Recipient]) -> list[str]:
 
 
 def _repair_index(url: str) -> int:
+    url = url_of_folder(url)
     if not url.startswith("file:///"):
         raise cb.UsageError(f"{url} is no directory store", hint="give file:///folder")
     report = cb.repair_index(

@@ -107,6 +107,20 @@ def split_url(url: str) -> tuple[str, str]:
     return store_url, name
 
 
+def url_of_folder(url: str) -> str:
+    """Return the URL of a folder that is no store yet, or lost its index; a name stands for its.
+
+    Raises:
+        UsageError: There is no store of this name.
+    """
+    if not _names_a_store(url):
+        return url
+    config = current_config()
+    if config is None:
+        raise _no_store(url)
+    return "/".join(filter(None, config.split(url)))
+
+
 def _no_store(url: str) -> cb.UsageError:
     """Return what is wrong with a store by name where there is no file that could name it."""
     name = url.partition("://")[0]
