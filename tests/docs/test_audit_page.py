@@ -33,7 +33,7 @@ def test_every_command_works(tmp_path: Path) -> None:
 
 
 def test_the_program_works(tmp_path: Path) -> None:
-    (program,) = blocks(PAGE, "python")
+    program = blocks(PAGE, "python")[-1]
     (tmp_path / "program.py").write_text(program)
     output = run_in("python program.py", tmp_path)
     assert output == "{} ['yes']\n[('exampleobject.txt', 'sealed', True)]\n10\n"

@@ -1,13 +1,17 @@
 """An audit as a table (CSV), for spreadsheets: a line for each object.
 
-Rule: names are chosen by whoever may write to the store, and a spreadsheet is not to take one for a
-formula. A new column is a row of `COLUMNS`, at its end.
+Rule: names are chosen by whoever may write to the store, and a spreadsheet is not to take one, or a
+piece of one, for a formula (OWASP, "CSV Injection"). Which character separates fields depends on
+the reader's country: where it is the semicolon, a name is split in its middle, quotes or not. So an
+apostrophe stands before whatever could begin a formula there, too. docs/audit.md says how a program
+takes them out again. A new column is a row of `COLUMNS`, at its end.
 """
 
 from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from cipherbucket.audit.audited_object import AuditedObject, AuditedRecipient
@@ -15,8 +19,12 @@ from cipherbucket.audit.facts import AuditFacts
 from cipherbucket.audit.report_file import report_file
 from cipherbucket.audit.retirement import Question, names_of_asked
 
-# Some spreadsheets take the wide forms of East Asian keyboards, too.
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
+_SIGNS = "=+@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212-"
+"""What begins a formula; some spreadsheets take the forms of other keyboards, too."""
+_ENDS = r",;|\x00-\x1f\x85\u2028\u2029"
+"""What ends a field or a line in some country's settings."""
+# A sign counts also behind quotes and blanks of any kind, which a spreadsheet may leave out.
+_FORMULA = re.compile(rf"\A(?=[^\w./(\[{{])|(?<=[{_ENDS}])(?=[^\w{_ENDS}]*[{_SIGNS}])")
 _Cell = str | int | Sequence[str] | None
 
 
@@ -25,25 +33,24 @@ def write_csv(
 ) -> None:
     """Write a line for each object.
 
-    Several keys of one object stand one a line in their field. A text that a spreadsheet would
-    take for a formula has an apostrophe before it.
+    Several keys of one object stand one a line in their field. Every text is in quotes, and an
+    apostrophe stands in it before what a spreadsheet would take for a formula.
 
     Raises:
         UsageError: The file cannot be written.
     """
     questions = [answer.question for answer in facts.summary.asked]
     with report_file(path) as file:
-        writer = csv.writer(file, lineterminator="\r\n")
+        writer = csv.writer(file, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(COLUMNS)
         for each in objects:
-            writer.writerow([_text(value(each, questions)) for value in COLUMNS.values()])
+            writer.writerow([_cell(value(each, questions)) for value in COLUMNS.values()])
 
 
-def _text(value: _Cell) -> str | int:
+def _cell(value: _Cell) -> str | int:
     if value is None or isinstance(value, int):
         return "" if value is None else value
-    text = value if isinstance(value, str) else "\n".join(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _FORMULA.sub("'", value if isinstance(value, str) else "\n".join(value))
 
 
 def _descriptions(recipients: Iterable[AuditedRecipient]) -> list[str]:
