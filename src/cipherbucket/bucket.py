@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, BinaryIO, Literal, NoReturn, Self, overload
 
-from cipherbucket.envelopes.access import Access, Guard
+from cipherbucket.envelopes.access import Access, Guard, access_of
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import CipherbucketError, ObjectNotFoundError
 from cipherbucket.format.metadata_names import OSS, SEALED
@@ -538,6 +538,9 @@ class Bucket:
 
         Returns:
             The failures by name; empty when all are gone.
+
+        Raises:
+            UsageError: One name in place of several.
         """
         return listing.delete_many(self._access.store, names)
 
@@ -571,7 +574,7 @@ class Bucket:
 
         Raises:
             ObjectNotFoundError: No such source.
-            UsageError: ``recipients`` for an object that is copied as it is.
+            UsageError: ``recipients`` for an object that is copied as it is, or no sequence.
             ObjectChangedError: The source was replaced meanwhile; nothing was written.
             PreconditionFailedError: ``if_absent`` did not hold.
             MasterKeyError: There is no key to seal it with, or the key of a recipient is missing.
@@ -606,14 +609,15 @@ class Bucket:
             progress: Called with (bytes done, bytes in all), of stored bytes.
 
         Raises:
-            UsageError: A sealed object that is bound to its name would get another.
+            UsageError: A sealed object that is bound to its name would get another; or ``target``
+                is no bucket.
             ObjectChangedError: It was replaced meanwhile; nothing is left behind.
             IntegrityError: What arrived is not what is stored here.
             And the errors of `put` and `get`.
         """
         return copying.copy_to(
             self._access,
-            target.access,
+            access_of(target),
             name,
             target_name,
             if_absent,

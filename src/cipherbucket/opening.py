@@ -65,7 +65,7 @@ def open_bucket(
     return Bucket(
         open_store(url, settings, trusted=trusted),
         ring,
-        format=format or _format_of(ring),
+        format=_format_of(ring) if format is None else format,
         policy=policy,
         recipients=recipients,
     )
@@ -111,7 +111,7 @@ def open_url(
     span = Span(start, length, tail)
     name, fetch = _behind(url, settings or OssSettings(), headers)
     ring = _ring_of(keys)
-    expected = format or _format_of(ring)
+    expected = _format_of(ring) if format is None else format
     reading = Reading(
         name=name,
         ring=ring,
@@ -125,7 +125,7 @@ def open_url(
 
 
 def _behind(url: str, settings: OssSettings, headers: Mapping[str, str]) -> tuple[str, Fetch]:
-    """Return the name that a URL's path tells, and what fetches what is behind it."""
+    """Return the name in a URL's path, and what fetches the object."""
     try:
         from cipherbucket.stores.oss.presigned import fetch_url, name_in_url  # noqa: PLC0415  the extra
     except ImportError as error:

@@ -17,6 +17,7 @@ from cipherbucket.errors import UsageError
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms.key import AliKmsKey
 from cipherbucket.objects.listing import every_object, every_version
+from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import Halt
 
 WORKERS = 16
@@ -56,7 +57,7 @@ def run(
             keys; `Audit.answers` says whether they can be.
         known: Descriptions of keys that exist, beside those of the ring. A description
             that neither a key nor an object has may be misspelled, and gets no yes.
-        workers: Requests at once.
+        workers: Requests at once, 1 or more.
         progress: Called with (objects looked at, None).
 
     Returns:
@@ -66,6 +67,7 @@ def run(
         UsageError: Versions of a store that keeps none; or another process is at this audit.
         StoreError: The listing failed, or a hundred objects in a row.
     """
+    check_speed(workers, None)
     access = access_of(bucket)
     store, ring, strict = access.store, access.ring, access.policy.strict_iv
     asks = ask_kms is not None

@@ -20,13 +20,14 @@ from cipherbucket.errors import ObjectNotFoundError
 from cipherbucket.format.description import Description
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.ring import KeyRing
+from cipherbucket.keys.ring import KeyRing, check_key
 from cipherbucket.objects.listing import every_object
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream, open_stream
 from cipherbucket.reading.unlock import Reading, fetch_from
 from cipherbucket.stores.records import NOTHING, Entry
+from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import Halt, usual_workers
 
 VERIFIED, GONE = "verified", "gone"
@@ -125,17 +126,21 @@ def verify_all(
         context: The pairs that they were written with.
         below: Other buckets of the same store, by prefixes: whatever lies below one of these is
             read with the keys, and by the policy, of its bucket; the longest prefix counts.
-        workers: Objects at once; None for four, or one a core.
-        limit_rate: Most plaintext bytes a second.
+        workers: Objects at once, 1 or more; None for four, or one a core.
+        limit_rate: Most plaintext bytes a second, 1 or more.
         progress: Called with (bytes of plaintext read, None).
 
     Returns:
         What came of it, best used in a ``with`` statement: it holds a file open.
 
     Raises:
-        UsageError: Another process is at the same.
+        UsageError: Another process is at the same, or ``workers`` or ``limit_rate`` is too small.
+        MasterKeyError: ``key`` is no master key.
         StoreError, KmsError: The listing failed, or a hundred objects in a row.
     """
+    check_speed(workers, limit_rate)
+    if key is not None:
+        check_key(key)
     halt = Halt(limit_rate)
     others = sorted(below.items(), key=lambda each: -len(each[0]))
 

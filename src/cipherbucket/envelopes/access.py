@@ -170,10 +170,7 @@ class Access:
             UsageError: One key instead of a sequence, or recipients in a format that has one.
             MasterKeyError: One of them is no master key.
         """
-        if isinstance(recipients, MasterKey):
-            raise UsageError("recipients is a sequence of keys", hint="write [key]")
-        for each in recipients:
-            check_key(each)
+        check_keys(recipients)
         if recipients and self.format != SEALED:
             raise _of_sealed()
 
@@ -197,6 +194,19 @@ def access_of(bucket: object) -> Access:
             hint="open one with open_bucket(url, key)",
         )
     return access
+
+
+def check_keys(recipients: Sequence[MasterKey]) -> None:
+    """Refuse what is no sequence of master keys.
+
+    Raises:
+        UsageError: One key instead of a sequence.
+        MasterKeyError: One of them is no master key.
+    """
+    if isinstance(recipients, MasterKey):
+        raise UsageError("recipients is a sequence of keys", hint="write [key]")
+    for each in recipients:
+        check_key(each)
 
 
 def _of_sealed() -> UsageError:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 
 from cipherbucket.errors import UsageError
 
+_NO_MAPPING = "description is not a mapping of strings to strings"
+
 
 class Description(Mapping[str, str]):
     """An immutable mapping of strings with its exact JSON text.
@@ -21,7 +23,7 @@ class Description(Mapping[str, str]):
         value: A mapping of strings, the exact JSON text of one, or None for no description.
 
     Raises:
-        UsageError: Not a JSON object of strings, or a name stands twice in the text.
+        UsageError: Not a mapping or JSON object of strings, or a name stands twice in the text.
     """
 
     __slots__ = ("_entries", "text")
@@ -36,7 +38,7 @@ class Description(Mapping[str, str]):
         elif isinstance(value, str):
             self._entries = _parse(value)
             self.text = value if self._entries else ""
-        else:
+        elif value is None or isinstance(value, Mapping):
             self._entries = dict(value or {})
             _check(self._entries)
             self.text = (
@@ -44,6 +46,8 @@ class Description(Mapping[str, str]):
                 if self._entries
                 else ""
             )
+        else:
+            raise UsageError(_NO_MAPPING)
 
     def __getitem__(self, name: str) -> str:
         return self._entries[name]
@@ -97,7 +101,7 @@ def _no_duplicates(members: list[tuple[str, object]]) -> dict[str, object]:
 def _check(entries: Mapping[str, object]) -> None:
     for name, value in entries.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise UsageError("description is not a mapping of strings to strings")
+            raise UsageError(_NO_MAPPING)
         try:
             f"{name}{value}".encode()
         except UnicodeEncodeError:

@@ -108,6 +108,7 @@ class KeyRing:
 
     @staticmethod
     def _checked(key: MasterKey, algorithm: str, description: Description) -> str:
+        check_key(key)
         if key.description and Description(key.description) != description:
             raise MasterKeyError(
                 f"fetch returned a key described as {Description(key.description)}"

@@ -142,6 +142,15 @@ def open_file(path: str | os.PathLike[str]) -> io.FileIO:
     return io.FileIO(os.fspath(path), "rb", opener=path.opened if isinstance(path, Place) else None)
 
 
+def open_without_waiting(path: str, flags: int) -> int:
+    """Open a path as an ``opener`` of `open`; a pipe does not wait for its other end.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def open_source(path: str | os.PathLike[str]) -> Folder:
     """Open a folder that is only read, through any link that the user named.
 

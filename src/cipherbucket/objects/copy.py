@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cipherbucket.envelopes.access import Access
+from cipherbucket.envelopes.access import Access, check_keys
 from cipherbucket.envelopes.seal import seal
 from cipherbucket.envelopes.unseal import Opened, is_recipient, open_sealed
 from cipherbucket.errors import (
@@ -49,6 +49,8 @@ def copy(
     """Copy an object in its store; see `Bucket.copy`."""
     for name in (source, target):
         access.check_name(name)
+    if recipients is not None:
+        check_keys(recipients)
     info = ObjectInfo.head(access.store, source, version_id)
     if info.envelope is not None and info.envelope.seal is not None:
         reading = Reading.of(access, source, key=key, context=context)
@@ -113,9 +115,11 @@ def copy_to(
     progress: Progress | None,
 ) -> ObjectInfo:
     """Copy an object to another store, unchanged; see `Bucket.copy_to`."""
+    if target_name is None:
+        target_name = name
     access.check_name(name)
-    target.check_name(target_name or name)
-    if target_name is not None and target_name != name:
+    target.check_name(target_name)
+    if target_name != name:
         envelope = ObjectInfo.head(access.store, name, version_id).envelope
         if envelope is not None and envelope.seal is not None and envelope.seal.binds_name:
             raise UsageError(
@@ -128,7 +132,7 @@ def copy_to(
             access.store,
             name,
             target.store,
-            target_name or name,
+            target_name,
             if_absent=if_absent,
             version_id=version_id,
             workers=workers,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cipherbucket.errors import CipherbucketError, StoreError
+from cipherbucket.errors import CipherbucketError, StoreError, UsageError
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Entry, Version
 
@@ -58,6 +58,8 @@ def every_version(store: Store, prefix: str) -> Iterator[Version]:
 
 def delete_many(store: Store, names: Iterable[str]) -> dict[str, CipherbucketError]:
     """Delete many objects and return the failures by name; see `Bucket.delete_many`."""
+    if isinstance(names, str):  # each of its characters is a name too
+        raise UsageError("delete_many takes several names, not one", hint="write [name]")
     failures: dict[str, CipherbucketError] = {}
     for name in names:
         try:

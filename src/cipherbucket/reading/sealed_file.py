@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from cipherbucket.errors import CipherbucketError, ObjectChangedError, SourceError, UsageError
 from cipherbucket.format.span import StoredSpan
+from cipherbucket.local_files.folders import open_without_waiting
 from cipherbucket.local_files.paths import local_path
 from cipherbucket.reading.unlock import Fetch
 from cipherbucket.stores.bodies import Incoming
@@ -44,10 +45,11 @@ class _Slice:
 
 
 def fetch_from_file(path: str | os.PathLike[str] | BinaryIO) -> tuple[Fetch, StoredObject]:
-    """Return how ranges of a file are fetched, and the file as a store would tell of it.
+    """Return how ranges of a file are fetched, and the file as a store would describe it.
 
     Raises:
-        SourceError: It cannot be opened, or cannot seek.
+        UsageError: It is neither a path nor a binary file.
+        SourceError: It cannot be opened or is no regular file, or cannot seek.
     """
     if not isinstance(path, str | os.PathLike):
         return _fetch_from_object(path)
@@ -96,15 +98,11 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
 
 def _opened(path: Path) -> io.FileIO:
     with _errors_of(str(path)):
-        file = io.FileIO(path, "rb", opener=_without_waiting)
+        file = io.FileIO(path, "rb", opener=open_without_waiting)
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()
     raise SourceError(f"{path} is no regular file", hint="copy it to a temporary file first")
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would wait for its writer
 
 
 @contextmanager

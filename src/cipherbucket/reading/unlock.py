@@ -59,6 +59,10 @@ class Reading:
         context: The user's context of a sealed object.
         as_name: Read a sealed object knowingly as one that was sealed under this name.
         footer_recipients: Take the recipients, and all else, of a sealed object from its body.
+
+    Raises:
+        UsageError: What is given is no name or context.
+        MasterKeyError: ``key`` is no master key.
     """
 
     name: str
@@ -87,8 +91,6 @@ class Reading:
                 name or context.
         """
         access.check_name(name)
-        if key is not None:
-            check_key(key)
         return cls(
             name=name,
             ring=access.ring,
@@ -101,6 +103,8 @@ class Reading:
         )
 
     def __post_init__(self) -> None:
+        if self.key is not None:
+            check_key(self.key)
         _ = self.binding  # what is no name or context is refused before anything is fetched
 
     @property

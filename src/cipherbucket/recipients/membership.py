@@ -65,13 +65,14 @@ def add(
         ObjectChangedError: Somebody else changed its metadata at the same time.
         And the errors of `Bucket.get`.
     """
+    access = access_of(bucket)
     with named(name):
         check_key(recipient)
         algorithm_of(recipient)  # refused before there is a data key
-        info, opened = _opened(access_of(bucket), name, key, context)
+        info, opened = _opened(access, name, key, context)
         seal = opened.cipher.seal
         added = wrapped_for(recipient, opened.data_key, seal.object_id)
-        return _rewritten(bucket.access, info, opened, (*_recipients_of(info), added))
+        return _rewritten(access, info, opened, (*_recipients_of(info), added))
 
 
 def remove(
@@ -97,12 +98,16 @@ def remove(
     Raises:
         NoMatchingKeyError: It is no recipient.
         UsageError: It is the only one.
+        MasterKeyError: It is neither a master key nor a recipient.
         PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
         ObjectChangedError: Somebody else changed its metadata at the same time.
         And the errors of `Bucket.get`.
     """
+    access = access_of(bucket)
     with named(name):
-        info, opened = _opened(access_of(bucket), name, key, context)
+        if not isinstance(recipient, Recipient):
+            check_key(recipient)
+        info, opened = _opened(access, name, key, context)
         there = _recipients_of(info)
         left = tuple(each for each in there if not is_recipient(each, recipient))
         if len(left) == len(there):
@@ -115,7 +120,7 @@ def remove(
                 "it is the only recipient; without it nobody could open the object",
                 hint="add another first, or delete the object",
             )
-        return _rewritten(bucket.access, info, opened, left)
+        return _rewritten(access, info, opened, left)
 
 
 def footer(bucket: Bucket, name: str, *, version_id: str | None = None) -> Footer:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.envelopes.access import Access, Sealing, access_of
+from cipherbucket.envelopes.access import Access, Sealing, access_of, check_keys
 from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.envelopes.seal import seal
 from cipherbucket.errors import IntegrityError, ObjectChangedError, PolicyError, UsageError, named
@@ -25,6 +25,7 @@ from cipherbucket.format.metadata_names import FORMATS, SEALED
 from cipherbucket.format.sealed import Binding
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.ring import check_key
 from cipherbucket.objects.copy import other_recipients, with_further
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import open_stream
@@ -64,7 +65,9 @@ class Reencryption:
         """Refuse what no bucket of this format can do.
 
         Raises:
-            UsageError: An unknown kind, or what only sealed objects have.
+            UsageError: An unknown kind, one recipient instead of a sequence, or what only sealed
+                objects have.
+            MasterKeyError: A key is none.
         """
         known = (*FORMATS, PLAINTEXT)
         if isinstance(self.kinds, str) or set(self.kinds).difference(known):
@@ -72,6 +75,10 @@ class Reencryption:
                 f"kinds={self.kinds!r} is no list of kinds of objects",
                 hint=f"some of {list(known)}",
             )
+        if self.key is not None:
+            check_key(self.key)
+        if self.recipients is not None:
+            check_keys(self.recipients)
         if format != SEALED and self.recipients:
             raise UsageError(
                 "only sealed objects have several recipients",

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 
 from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.crc64 import crc64
 from cipherbucket.format.sealed import Sealed
+from cipherbucket.local_files.folders import open_without_waiting
 from cipherbucket.local_files.paths import local_path
 from cipherbucket.reading.unlock import Reading, fetch_footer, fetch_from, unlock
 from cipherbucket.stores.base import Store
@@ -34,7 +36,7 @@ def matches(
         version_id: This version rather than the newest.
 
     Raises:
-        SourceError: The file cannot be read.
+        SourceError: The file cannot be read, or is no regular file.
         UsageError: The store keeps no CRC-64.
         And the errors of `unlock`.
     """
@@ -46,16 +48,23 @@ def matches(
         raise UsageError(
             "the store keeps no CRC-64 to compare with", name=info.name, hint="read the object"
         )
-    try:
-        file = io.FileIO(os.fspath(path), "rb")
-    except OSError as error:
-        raise SourceError(f"{os.fspath(path)}: {error.strerror}") from error
-    with file, named(info.name):
+    with _opened(path) as file, named(info.name):
         if os.fstat(file.fileno()).st_size != info.size:
             return False
         if isinstance(cipher, Sealed):
             cipher = cipher.with_footer(fetch_footer(stored, fetch))
         return _crc64_of(file, info.size, cipher) == stored.crc64
+
+
+def _opened(path: str | os.PathLike[str]) -> io.FileIO:
+    try:
+        file = io.FileIO(os.fspath(path), "rb", opener=open_without_waiting)
+    except OSError as error:
+        raise SourceError(f"{os.fspath(path)}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise SourceError(f"{os.fspath(path)} is no regular file")
+    return file
 
 
 def _crc64_of(file: io.FileIO, size: int, cipher: ContentCipher | None) -> int | None:

@@ -53,7 +53,7 @@ class Halt:
 
     def slice_of(self, most: int) -> int:
         """Return how many bytes to move at a time, so that a rate makes no long pauses."""
-        return most if self._rate is None else max(16 << 10, min(most, int(self._rate / 8)))
+        return most if self._rate is None else max(16 << 10, int(min(most, self._rate / 8)))
 
     def set(self) -> None:
         """Ask all to stop."""
