@@ -129,6 +129,7 @@ def test_a_store_that_others_can_write_is_written_only_by_who_trusts_them(
         ("cp", "-r", "-k", key_file, tmp_path / "tree", f"{url}/t/"),
         ("cp", "-r", f"file://{tmp_path}/mine/", f"{url}/t/"),
         ("sync", f"file://{tmp_path}/mine/", f"{url}/"),
+        ("sync", "--dry-run", tmp_path / "tree", f"{url}/t/"),
         ("rm", "-r", "-f", f"{url}/"),
         ("rotate", "-r", "-k", key_file, f"{url}/"),
     ]

@@ -50,7 +50,8 @@ def test_more_than_half_is_deleted_only_if_so_many_may_be(
     for n in range(doomed):
         bucket.put(f"doomed-{n}", b"1")
     ends = ("-k", key_file, "--delete", tree, url)
-    shown = succeed("sync", "--dry-run", *ends)
+    shown = invoke("sync", "--dry-run", *ends)
+    assert shown.exit_code == (2 if is_refused else 0)
     assert shown.stdout.count("would delete") == doomed
     assert ("--max-delete" in shown.stderr) is is_refused
     assert "--dry-run" not in shown.stderr

@@ -2,7 +2,8 @@
 
 Rule: no traceback for what a user can cause; it is shown with ``--debug``. The library's hints
 speak of Python; `cipherbucket.cli.hints` turns them into options. Beside `EXIT_CODES` there are
-143, terminated, and 141, when the reader of stdout has gone.
+143, terminated, and 141, when the reader of stdout has gone. A dry run has the exit code that the
+run would have, as far as that can be known without doing it; one of ``sync`` needs no key.
 """
 
 from __future__ import annotations

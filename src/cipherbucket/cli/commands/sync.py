@@ -76,7 +76,13 @@ def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     help="Let --delete delete up to N; without it no more than half of what is in TARGET, nor than"
     f" {MOST:,}.",
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Only print what would be done, a line each.")
+@click.option(
+    "-n",
+    "--dry-run",
+    is_flag=True,
+    help="Only print what would be done, a line each. What would refuse the run refuses this, too;"
+    " but a key is not needed.",
+)
 @glob_options
 @copy_options
 @access_options(reads=True, writes=True)
@@ -149,14 +155,16 @@ def sync(
 def _objects_for(
     stack: ExitStack, folder: Path, url: str, access: AccessOptions, checksum: bool, dry_run: bool
 ) -> EncryptedObjects:
-    """Open the objects that the files of a folder become."""
+    """Open the objects that the files of a folder become; a dry run needs no key."""
     if not folder.is_dir():
         raise cb.UsageError(f"{folder} is no folder", hint="cp copies a file")
     store_url, prefix = split_tree_url(url)
     refuse_folder_of(store_url, folder)
     access = access.at(store_url, prefix)
     bucket = stack.enter_context((access.open if dry_run else access.open_to_write)(store_url))
-    if not dry_run:
+    if dry_run:
+        bucket.access.store.check_writable()
+    else:
         refuse_useless_key(bucket)
     return EncryptedObjects(bucket, prefix, access.reading, access.policy, checksum)
 

@@ -6,6 +6,8 @@ out; and more than half of the target, or more than `MOST`, only if that number 
 
 What is a file on one side and a folder on the other cannot be both in a folder of files. It makes
 room at the end, for what was fetched by then: see `cipherbucket.cli.copying.changed_kinds`.
+
+A dry run lists what would be done, and is refused after that where the run would be.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from cipherbucket.cli.copying.listings import Item, MergedItem, merged
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.sync_directions import NOT_THERE, Direction
 from cipherbucket.cli.copying.tally import Tally
-from cipherbucket.cli.errors import one_line, say
+from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.globs import Globs
 from cipherbucket.text import count, printable
@@ -124,13 +126,13 @@ class Sync:
         if plan.source_is_empty:
             plan.is_refused = True
             raise self._nothing_meant()
-        too_many = self._too_many(doomed, plan)
         if self.dry_run:
-            self._show(plan, too_many)
-        elif too_many is not None:
+            for name in self._to_delete(plan):
+                click.echo(f"would delete {printable(name)}")
+        if (too_many := self._too_many(doomed, plan)) is not None:
             plan.is_refused = True
             raise too_many
-        else:
+        if not self.dry_run:
             self._delete_all(plan, limits)
 
     def _nothing_meant(self) -> cb.UsageError:
@@ -166,12 +168,6 @@ class Sync:
             hint=("" if self.dry_run else "--dry-run shows them; ")
             + f"if it is meant, add --max-delete {doomed}",
         )
-
-    def _show(self, plan: _Plan, too_many: cb.UsageError | None) -> None:
-        for name in self._to_delete(plan):
-            click.echo(f"would delete {printable(name)}")
-        if too_many is not None:
-            say(one_line(too_many))
 
     def _delete_all(self, plan: _Plan, limits: SharedLimits) -> None:
         gone = self._make_room(plan)
