@@ -27,7 +27,7 @@ from io import FileIO
 from pathlib import Path
 
 from cipherbucket.stores.bodies import Buffer
-from cipherbucket.stores.local.folders import Folder, OddFileError
+from cipherbucket.stores.local.folders import OddFileError, StoreFolder
 from cipherbucket.stores.local.locks import ID, Markers
 from cipherbucket.stores.local.rows import object_in_sidecar
 from cipherbucket.stores.records import StoredObject
@@ -48,11 +48,11 @@ class Files:
             is the owner's. Whoever can make a link to a file must not be able to have it read.
     """
 
-    def __init__(self, root: Path | Folder, owner: int | None = None) -> None:
-        self.root = root if isinstance(root, Folder) else Folder(root)
-        self.bodies = Folder("bodies", self.root)
-        self.staging = Folder("staging", self.root)
-        self.uploads = Folder("uploads", self.root)
+    def __init__(self, root: Path | StoreFolder, owner: int | None = None) -> None:
+        self.root = root if isinstance(root, StoreFolder) else StoreFolder(root)
+        self.bodies = StoreFolder("bodies", self.root)
+        self.staging = StoreFolder("staging", self.root)
+        self.uploads = StoreFolder("uploads", self.root)
         self.markers = Markers(self.staging)
         self._owner = owner
         self._seen: set[str] = set()
@@ -97,7 +97,7 @@ class Files:
                 if ID.fullmatch(etag) and etag.startswith(shard):
                     yield etag
 
-    def shard(self, etag: str) -> Folder:
+    def shard(self, etag: str) -> StoreFolder:
         """Return the folder that a body and its sidecar lie in. Close it."""
         if not ID.fullmatch(etag):
             raise ValueError(f"{etag!r} is no id")
@@ -116,7 +116,7 @@ class Files:
         os.mkdir(_checked(upload_id), 0o700, dir_fd=self.uploads.fd)
         self.uploads.sync()
 
-    def parts(self, upload_id: str) -> Folder:
+    def parts(self, upload_id: str) -> StoreFolder:
         """Return the folder of an upload's parts. Close it."""
         return self.uploads.folder(_checked(upload_id))
 

@@ -41,7 +41,7 @@ class OddFileError(OSError):
         super().__init__(errno.ELOOP, f"{path} is no {what}")
 
 
-class Folder:
+class StoreFolder:
     """A folder of a store; its descriptor is opened at the first use, and kept.
 
     Args:
@@ -52,7 +52,7 @@ class Folder:
 
     __slots__ = ("_closed", "_fd", "_name", "_parent")
 
-    def __init__(self, path: str | os.PathLike[str], parent: Folder | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], parent: StoreFolder | None = None) -> None:
         self._name = os.fspath(path)
         self._parent = parent
         self._fd = -1
@@ -92,14 +92,14 @@ class Folder:
                 raise OddFileError(self.path, "folder") from error
             raise
 
-    def folder(self, name: str) -> Folder:
+    def folder(self, name: str) -> StoreFolder:
         """Open a folder in this one, for a short time. Close it.
 
         Raises:
             FileNotFoundError: There is none.
             OddFileError: There is something else.
         """
-        inner = Folder(name, self)
+        inner = StoreFolder(name, self)
         inner._fd = inner._opened()
         return inner
 
@@ -187,7 +187,7 @@ class Folder:
         finally:
             os.close(fd)
 
-    def join_files(self, name: str, source: Folder, pieces: Iterable[str]) -> int:
+    def join_files(self, name: str, source: StoreFolder, pieces: Iterable[str]) -> int:
         """Write a file of the bytes of others, end to end, inside the kernel where it can.
 
         Returns:
@@ -214,7 +214,7 @@ class Folder:
         """Give what lies there another name, in place of what has it."""
         os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
-    def link(self, old: str, target: Folder, new: str) -> None:
+    def link(self, old: str, target: StoreFolder, new: str) -> None:
         """Give a file a second name; of a link it is the link that gets one."""
         os.link(old, new, src_dir_fd=self.fd, dst_dir_fd=target.fd, follow_symlinks=False)
 
@@ -271,7 +271,7 @@ def sync(fd: int) -> None:
 
 def sync_folder(path: str | Path) -> None:
     """Return when the names in a folder are on the disk."""
-    with Folder(path) as folder:
+    with StoreFolder(path) as folder:
         folder.sync()
 
 

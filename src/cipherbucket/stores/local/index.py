@@ -25,7 +25,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
-from cipherbucket.stores.local.folders import Folder, OddFileError
+from cipherbucket.stores.local.folders import OddFileError, StoreFolder
 from cipherbucket.stores.local.room import maps_safely, result_code
 from cipherbucket.stores.local.tables import (
     APPLICATION_ID,
@@ -59,7 +59,7 @@ class Index:
     """
 
     def __init__(
-        self, root: Folder, connect: Callable[[Folder], sqlite3.Connection] | None = None
+        self, root: StoreFolder, connect: Callable[[StoreFolder], sqlite3.Connection] | None = None
     ) -> None:
         self._root = root
         self._connect = connect or connect_to_write
@@ -172,7 +172,7 @@ def create_index(path: Path, fill: Callable[[sqlite3.Connection], None] | None =
     new = path.with_name(f"{path.name}.new-{secrets.token_hex(8)}")
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
-        with closing(connect(new)) as db, Folder(path.parent) as folder:
+        with closing(connect(new)) as db, StoreFolder(path.parent) as folder:
             db.execute("PRAGMA synchronous=FULL")
             db.executescript(SCHEMA)
             db.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -244,7 +244,7 @@ def connect_checked(
     return db
 
 
-def connect_to_write(root: Folder) -> sqlite3.Connection:
+def connect_to_write(root: StoreFolder) -> sqlite3.Connection:
     """Open the index in a store's folder, which nobody else can write.
 
     Raises:
@@ -274,7 +274,7 @@ def close_index_file(fd: int) -> None:
             os.close(fd)
 
 
-def refuse_odd_files(root: Folder) -> None:
+def refuse_odd_files(root: StoreFolder) -> None:
     """Refuse an index that SQLite must not open.
 
     Raises:
@@ -288,7 +288,7 @@ def refuse_odd_files(root: Folder) -> None:
         refuse_named_journal(root, f"{INDEX_NAME}-journal")
 
 
-def refuse_named_journal(folder: Folder, name: str) -> None:
+def refuse_named_journal(folder: StoreFolder, name: str) -> None:
     """Refuse a rollback journal that names another file: SQLite would delete that file.
 
     Raises:

@@ -19,14 +19,14 @@ import stat
 from typing import Self
 
 from cipherbucket.errors import TransientStoreError
-from cipherbucket.stores.local.folders import Folder, OddFileError
+from cipherbucket.stores.local.folders import OddFileError, StoreFolder
 
 ID = re.compile(r"[0-9a-f]{32}")
 """What bodies and their markers are called: 16 random bytes."""
 _MARKER = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-def lock_store(root: Folder, *, alone: bool) -> None:
+def lock_store(root: StoreFolder, *, alone: bool) -> None:
     """Lock the folder of a store, for use or for repair.
 
     The lock is given up when the folder's descriptor, and what forks made of it, has been closed.
@@ -46,7 +46,7 @@ def lock_store(root: Folder, *, alone: bool) -> None:
 class Marker:
     """A marker whose lock this process holds. Closing gives up the lock and leaves the marker."""
 
-    def __init__(self, etag: str, folder: Folder, fd: int) -> None:
+    def __init__(self, etag: str, folder: StoreFolder, fd: int) -> None:
         self.etag = etag
         self._folder = folder
         self._fd = fd
@@ -66,7 +66,7 @@ class Marker:
 class Markers:
     """The folder of the markers of one directory store."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: StoreFolder) -> None:
         self._folder = folder
 
     def take_new(self) -> Marker:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from cipherbucket.stores.local.folders import Folder
+from cipherbucket.stores.local.folders import StoreFolder
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _PERHAPS_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 
-def maps_safely(folder: Folder) -> bool:
+def maps_safely(folder: StoreFolder) -> bool:
     """Say whether the WAL's shared memory can be used on the file system of a folder."""
     return os.fstatvfs(folder.fd).f_frsize >= _MAPPED_BLOCK
 
@@ -43,7 +43,7 @@ def result_code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
-def lacks_room(error: Exception, folder: Folder) -> bool:
+def lacks_room(error: Exception, folder: StoreFolder) -> bool:
     """Say whether an error came because the disk is full."""
     if isinstance(error, sqlite3.Error):
         code = result_code(error)
@@ -51,7 +51,7 @@ def lacks_room(error: Exception, folder: Folder) -> bool:
     return isinstance(error, OSError) and error.errno in _FULL
 
 
-def with_reserve(step: Callable[[], T], staging: Folder) -> T:
+def with_reserve(step: Callable[[], T], staging: StoreFolder) -> T:
     """Do something that takes little room; where there is none, give up the reserve for it."""
     try:
         return step()
@@ -63,7 +63,7 @@ def with_reserve(step: Callable[[], T], staging: Folder) -> T:
     return step()
 
 
-def keep_reserve(staging: Folder) -> None:
+def keep_reserve(staging: StoreFolder) -> None:
     """Make the reserve where it is missing and there is plenty of room."""
     if staging.status(RESERVE) is not None or _room(staging) < _PLENTY:
         return
@@ -77,6 +77,6 @@ def keep_reserve(staging: Folder) -> None:
             os.close(fd)
 
 
-def _room(folder: Folder) -> int:
+def _room(folder: StoreFolder) -> int:
     status = os.fstatvfs(folder.fd)
     return status.f_bavail * status.f_frsize

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from cipherbucket.errors import CipherbucketError, StoreError, TransientStoreError
 from cipherbucket.local_files.ownership import find_stranger
-from cipherbucket.stores.local.folders import Folder, OddFileError, copy_data
+from cipherbucket.stores.local.folders import OddFileError, StoreFolder, copy_data
 from cipherbucket.stores.local.index import (
     INDEX_NAME,
     close_index_file,
@@ -38,7 +38,7 @@ _ATTEMPTS = 20
 _PAUSE_SECONDS = 0.05
 
 
-def connect_to_read(root: Folder) -> sqlite3.Connection:
+def connect_to_read(root: StoreFolder) -> sqlite3.Connection:
     """Open a copy of the index in a store's folder.
 
     Raises:
@@ -80,10 +80,10 @@ def _is_of_store(error: OSError) -> bool:
     return error.filename in _COPIED and error.errno not in {errno.ENOSPC, errno.EDQUOT}
 
 
-def _connect_below(place: str, root: Folder) -> sqlite3.Connection:
+def _connect_below(place: str, root: StoreFolder) -> sqlite3.Connection:
     private = Path(tempfile.mkdtemp(prefix="cipherbucket-", dir=place))
     try:
-        with Folder(private) as folder:
+        with StoreFolder(private) as folder:
             _copy_index(root, folder)
             with suppress(FileNotFoundError):
                 refuse_named_journal(folder, f"{INDEX_NAME}-journal")
@@ -106,7 +106,7 @@ def _connect_copy(path: Path, shown: str) -> sqlite3.Connection:
     return db
 
 
-def _copy_index(root: Folder, target: Folder) -> None:
+def _copy_index(root: StoreFolder, target: StoreFolder) -> None:
     """Copy what is one state of the index.
 
     Its log may grow and begin anew meanwhile: a whole commit is found in it, or what it had is in
@@ -127,7 +127,7 @@ def _copy_index(root: Folder, target: Folder) -> None:
     )
 
 
-def _states(root: Folder) -> list[tuple[int, int, int] | None]:
+def _states(root: StoreFolder) -> list[tuple[int, int, int] | None]:
     """Say of the index and its journal which files they are and when they were last written."""
     found = (root.status(name) for name in (INDEX_NAME, f"{INDEX_NAME}-journal"))
     return [
@@ -136,7 +136,7 @@ def _states(root: Folder) -> list[tuple[int, int, int] | None]:
     ]
 
 
-def _copy(root: Folder, target: Folder, name: str) -> None:
+def _copy(root: StoreFolder, target: StoreFolder, name: str) -> None:
     try:
         source = root.open_file(name)
     except FileNotFoundError:

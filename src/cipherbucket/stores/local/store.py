@@ -36,7 +36,7 @@ from cipherbucket.stores.bodies import Opened, Outgoing
 from cipherbucket.stores.checks import check_match, check_parts, check_unversioned, clip
 from cipherbucket.stores.listing import list_page
 from cipherbucket.stores.local.files import Files
-from cipherbucket.stores.local.folders import Folder, OddFileError
+from cipherbucket.stores.local.folders import OddFileError, StoreFolder
 from cipherbucket.stores.local.index import BUSY_SECONDS, Index, index_error
 from cipherbucket.stores.local.locks import Marker, lock_store
 from cipherbucket.stores.local.recovery import (
@@ -99,7 +99,7 @@ class LocalStore(Store):
                         hint=f"make one with: cipherbucket mb {self.url}",
                     )
                 create_store(self._root, trusted=trusted)
-            root = Folder(self._root)
+            root = StoreFolder(self._root)
             self._only_read = reason_to_only_read(root, trusted=trusted)
             strange = self._only_read is not None and self._only_read.stranger
             self._files = Files(root, owner=os.fstat(root.fd).st_uid if strange else None)
@@ -112,7 +112,7 @@ class LocalStore(Store):
                 self.close()
                 raise
 
-    def _open_to_write(self, root: Folder) -> None:
+    def _open_to_write(self, root: StoreFolder) -> None:
         lock_store(root, alone=False)
         staging = self._files.staging
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cipherbucket.errors import StoreError
 from cipherbucket.local_files.ownership import Stranger, find_stranger, stranger_of
-from cipherbucket.stores.local.folders import Folder
+from cipherbucket.stores.local.folders import StoreFolder
 from cipherbucket.stores.local.index import BESIDE, INDEX_NAME
 
 FOLDERS = ("bodies", "staging", "uploads")
@@ -42,7 +42,7 @@ class ReadOnly:
         return StoreError(f"{url} is only read: {self.why}", name=name, hint=self.hint)
 
 
-def reason_to_only_read(root: Folder, *, trusted: bool) -> ReadOnly | None:
+def reason_to_only_read(root: StoreFolder, *, trusted: bool) -> ReadOnly | None:
     """Say why a store must not, or cannot, be written; None if it may be.
 
     Args:
@@ -82,7 +82,7 @@ def stranger_at(path: Path) -> Stranger | None:
     return None
 
 
-def _stranger_in(root: Folder) -> Stranger | None:
+def _stranger_in(root: StoreFolder) -> Stranger | None:
     if (stranger := find_stranger(root.path)) is not None:
         return stranger
     for name in (INDEX_NAME, *(f"{INDEX_NAME}{end}" for end in BESIDE), *FOLDERS):
@@ -94,6 +94,6 @@ def _stranger_in(root: Folder) -> Stranger | None:
     return None
 
 
-def _writable(root: Folder, name: str) -> bool:
+def _writable(root: StoreFolder, name: str) -> bool:
     effective = os.access in os.supports_effective_ids
     return os.access(name, os.W_OK, dir_fd=root.fd, effective_ids=effective)

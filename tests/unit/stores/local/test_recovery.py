@@ -21,7 +21,7 @@ from cipherbucket.errors import StoreError
 from cipherbucket.stores.local import recovery, uploads
 from cipherbucket.stores.local import store as store_module
 from cipherbucket.stores.local.files import Files
-from cipherbucket.stores.local.folders import Folder
+from cipherbucket.stores.local.folders import StoreFolder
 from cipherbucket.stores.local.index import Index
 from cipherbucket.stores.local.locks import Marker
 from cipherbucket.stores.local.recovery import Sweeper
@@ -71,7 +71,7 @@ def die_in(root: Path, work: Callable[[LocalStore], object], death: tuple[Any, s
 
 
 BODY_STEPS = [
-    (instead(Folder, "write_file"), False),
+    (instead(StoreFolder, "write_file"), False),
     (after(Files, "save_body"), False),
     (instead(Files, "save_sidecar"), False),
     (after(Files, "save_sidecar"), False),
@@ -109,7 +109,7 @@ def test_a_copy(root: Path, death: tuple[Any, str, Any], done: bool) -> None:
 def test_a_completion(root: Path, death: tuple[Any, str, Any], done: bool) -> None:
     if death[1] in {"write_file", "save_body"}:
         which = instead if death[1] == "write_file" else after
-        death = which(Folder, "join_files")
+        death = which(StoreFolder, "join_files")
     with LocalStore(root) as store:
         upload = store.begin_upload("a")
         parts = [store.upload_part("a", upload, 1, NEW)]
@@ -138,16 +138,16 @@ def test_a_deletion(root: Path, death: tuple[Any, str, Any], done: bool) -> None
 
 
 def test_a_deletion_between_body_and_sidecar(root: Path) -> None:
-    die_in(root, lambda store: store.delete("a"), after(Folder, "unlink"))
+    die_in(root, lambda store: store.delete("a"), after(StoreFolder, "unlink"))
     assert set(audit(root)) == {"b"}
 
 
 @pytest.mark.parametrize(
     ("death", "done"),
     [
-        (instead(Folder, "write_file"), False),
-        (after(Folder, "write_file"), False),
-        (after(Folder, "rename"), False),
+        (instead(StoreFolder, "write_file"), False),
+        (after(StoreFolder, "write_file"), False),
+        (after(StoreFolder, "rename"), False),
         (after(Files, "save_sidecar"), False),
         (after(store_module, "save_object"), False),
         (instead(Marker, "drop"), True),
@@ -169,8 +169,8 @@ def test_a_replacement_of_metadata(root: Path, death: tuple[Any, str, Any], done
 @pytest.mark.parametrize(
     ("death", "done"),
     [
-        (instead(Folder, "write_file"), False),
-        (after(Folder, "write_file"), False),
+        (instead(StoreFolder, "write_file"), False),
+        (after(StoreFolder, "write_file"), False),
         (instead(uploads.Uploads, "_save_row"), False),
         (after(uploads.Uploads, "_save_row"), True),
         (instead(Files, "remove_part"), True),

@@ -16,7 +16,7 @@ from cipherbucket.errors import StoreError, TransientStoreError, UsageError
 from cipherbucket.stores.local import repair
 from cipherbucket.stores.local import store as store_module
 from cipherbucket.stores.local.files import Files
-from cipherbucket.stores.local.folders import Folder
+from cipherbucket.stores.local.folders import StoreFolder
 from cipherbucket.stores.local.index import create_index
 from cipherbucket.stores.local.locks import Marker
 from cipherbucket.stores.local.recovery import Sweeper
@@ -280,7 +280,7 @@ def test_unfinished_uploads_outlive_a_repair_that_is_cut_short(root: Path) -> No
         instead(repair, "create_index"),
         after(repair, "create_index"),
         after(repair, "_set_aside"),
-        after(Folder, "sync"),
+        after(StoreFolder, "sync"),
         after(repair, "_removed"),
         after(Marker, "drop"),
     ],

@@ -27,7 +27,7 @@ from cipherbucket.errors import (
 from cipherbucket.stores.bodies import Buffer
 from cipherbucket.stores.local import index, recovery
 from cipherbucket.stores.local.files import Files
-from cipherbucket.stores.local.folders import Folder
+from cipherbucket.stores.local.folders import StoreFolder
 from cipherbucket.stores.local.locks import Markers
 from cipherbucket.stores.local.store import LocalStore
 
@@ -228,7 +228,7 @@ def test_an_index_locked_for_too_long(root: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_locks_of_markers_that_came_too_late(tmp_path: Path) -> None:
-    markers = Markers(Folder(tmp_path))
+    markers = Markers(StoreFolder(tmp_path))
     with markers.take_new() as held:
         assert markers.take(held.etag) is None
         assert markers.take("0" * 32, create=False) is None
@@ -243,7 +243,7 @@ def test_locks_of_markers_that_came_too_late(tmp_path: Path) -> None:
 def test_a_marker_removed_before_it_was_locked_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    markers = Markers(Folder(tmp_path))
+    markers = Markers(StoreFolder(tmp_path))
     flock, removed = fcntl.flock, list[str]()
 
     def late(fd: int, how: int) -> None:
