@@ -18,10 +18,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, Self
 
 from cipherbucket.errors import UsageError
-from cipherbucket.local_files.ownership import is_ours, owner_name
+from cipherbucket.local_files.ownership import MOST_LINKS, is_ours, owner_name
 
-_MOST_LINKS = 40
-"""How many links a path may lead through, as on Linux (path_resolution(7))."""
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PASS = _OPEN | getattr(os, "O_PATH", 0)
 """Opens a folder on the way: on Linux it need not be readable, as for any path."""
@@ -282,7 +280,7 @@ def _walked(
                 target = None  # what is open has no path: a pipe, or a socket
             if target is not None:
                 links += 1
-                if links > _MOST_LINKS:
+                if links > MOST_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
                 left += _parts_of(target)
                 if not target.startswith("/"):

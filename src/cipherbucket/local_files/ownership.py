@@ -17,7 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-_MOST_LINKS = 40
+MOST_LINKS = 40
 """How many links a path may lead through, as on Linux (path_resolution(7))."""
 _ACCESS_LIST = "system.posix_acl_access"
 """The extended attribute that holds an access list on Linux (acl(5))."""
@@ -108,7 +108,7 @@ def find_stranger(path: str | os.PathLike[str], also: Collection[int] = ()) -> S
             return stranger
         if stat.S_ISLNK(status.st_mode):
             links += 1
-            if links > _MOST_LINKS:
+            if links > MOST_LINKS:
                 raise OSError(f"{path} leads through too many links")
             target = here.parent / here.readlink()
             left = [*target.parts[1:], *left]

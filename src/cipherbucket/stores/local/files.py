@@ -71,7 +71,7 @@ class Files:
                 os.mkdir(shard, 0o700, dir_fd=self.bodies.fd)
         self.bodies.sync()
 
-    def complete(self) -> bool:
+    def has_all_folders(self) -> bool:
         """Say whether all folders are there; copying tools leave out empty ones.
 
         Raises:
@@ -99,9 +99,7 @@ class Files:
 
     def shard(self, etag: str) -> StoreFolder:
         """Return the folder that a body and its sidecar lie in. Close it."""
-        if not ID.fullmatch(etag):
-            raise ValueError(f"{etag!r} is no id")
-        return self.bodies.folder(etag[:2])
+        return self.bodies.folder(_checked(etag)[:2])
 
     def body(self, etag: str) -> str:
         """Return the path of a body, to show it."""

@@ -51,7 +51,7 @@ _JOURNAL_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
 
 
 class Index:
-    """One process's way to the index; its methods may be called from several threads.
+    """One process's connection to the index; its methods may be called from several threads.
 
     Args:
         root: The store's folder, in which the database must exist (see `create_index`).
@@ -113,7 +113,7 @@ class Index:
             self._db.close()
             self._db = None
 
-    def look_again(self) -> None:
+    def refresh(self) -> None:
         """Have the next use see what was committed meanwhile, where a copy is read."""
         if self._connect is not connect_to_write:
             with self.lock:

@@ -25,7 +25,7 @@ from cipherbucket.stores.local.tables import (
     forget_garbage,
     list_garbage,
 )
-from cipherbucket.stores.local.trust import of_stranger, stranger_at
+from cipherbucket.stores.local.trust import FOLDERS, of_stranger, stranger_at
 
 FORGET_AT = 512
 """How many notes of removed bodies are struck out at once: up to 256 folders are synced for it."""
@@ -59,11 +59,10 @@ def create_store(root: Path, *, trusted: bool = False) -> None:
         if is_store(above) and find_stranger(above / INDEX_NAME) is None:
             raise UsageError(f"file://{root} lies inside the directory store file://{above}")
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ours = {"bodies", "staging", "uploads"}
     others = [
         path.name
         for path in root.iterdir()
-        if path.name not in ours and not path.name.startswith(INDEX_NAME)
+        if path.name not in FOLDERS and not path.name.startswith(INDEX_NAME)
     ]
     if others:
         raise UsageError(

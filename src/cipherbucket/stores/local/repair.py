@@ -68,7 +68,7 @@ class RepairReport:
 
 
 @dataclass(slots=True)
-class _Heritage:
+class _OldIndex:
     """What a sound index knows that sidecars do not."""
 
     uploads: list[_Row] = field(default_factory=list)
@@ -122,16 +122,16 @@ def repair_index(path: str | os.PathLike[str], *, trusted: bool = False) -> Repa
 
 def _repair(root: Path, files: Files) -> RepairReport:
     files.create()  # a folder may have been lost with the index
-    heritage = _heritage(files)
+    old = _read_old_index(files)
     unfinished = set(files.markers.listed())
     found = _Findings()
 
     def fill(db: sqlite3.Connection) -> None:
-        for etag in heritage.garbage:
+        for etag in old.garbage:
             add_garbage(db, etag)
-        db.executemany("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", heritage.uploads)
-        db.executemany("INSERT INTO parts VALUES (?, ?, ?, ?, ?)", heritage.parts)
-        for etag in sorted(set(files.bodies_present()) - heritage.garbage):
+        db.executemany("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", old.uploads)
+        db.executemany("INSERT INTO parts VALUES (?, ?, ?, ?, ?)", old.parts)
+        for etag in sorted(set(files.bodies_present()) - old.garbage):
             _claim(db, files, etag, unfinished, found)
         found.orphans.update(list_garbage(db))
         (found.restored,) = db.execute("SELECT count(*) FROM objects").fetchone()
@@ -166,25 +166,25 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _heritage(files: Files) -> _Heritage:
+def _read_old_index(files: Files) -> _OldIndex:
     """Let a sound index settle what was under way, and read what only it knows."""
     if files.root.status(INDEX_NAME) is None:
-        return _Heritage()
+        return _OldIndex()
     try:
         with contextlib.closing(Index(files.root)) as index:
             with index.reading() as db:
                 if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                    return _Heritage()
-                heritage = _Heritage(*_checked_uploads(db))
+                    return _OldIndex()
+                old = _OldIndex(*_checked_uploads(db))
             Sweeper(index, files).recover()
             with index.reading() as db:
                 _write_lost_sidecars(db, files)
-                heritage.garbage.update(list_garbage(db))
-                return heritage
+                old.garbage.update(list_garbage(db))
+                return old
     except UnknownVersionError:
         raise
     except (sqlite3.Error, StoreError, BadRowError, OddFileError):
-        return _Heritage()
+        return _OldIndex()
 
 
 def _checked_uploads(db: sqlite3.Connection) -> tuple[list[_Row], list[_Row]]:

@@ -1,4 +1,4 @@
-"""A directory on one host as a store: the server of none, for real data, tests and examples.
+"""A directory on one host as a store, without a server: for real data, tests and examples.
 
 Rule: `index.sqlite` says what there is; bodies are immutable files. A put writes and syncs a body
 and its sidecar under a new id, then moves the name to it in one transaction, so that whoever
@@ -126,7 +126,7 @@ class LocalStore(Store):
             self._open_index(Index(root, connect_to_read))
             return
         try:
-            if not self._files.complete():
+            if not self._files.has_all_folders():
                 self._files.create()
             self._sweeper.recover()
             self._uploads.sweep()
@@ -364,7 +364,7 @@ class LocalStore(Store):
                         hint="restore the store's folder from a copy, or delete the object",
                     ) from error
                 missing = stored.etag
-                self._index.look_again()
+                self._index.refresh()
 
 
 def _there(stored: StoredObject | None, name: str) -> StoredObject:
