@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -53,7 +54,7 @@ def change(
     how = {"key": access.forced, "context": access.context, "limit_rate": options.limit_rate}
     how |= further
     if not options.recursive:
-        return _change_one(url, done, options, access, lambda *args: one(*args, **how))
+        return _change_one(url, done, options, access, partial(one, **how))
     store_url, prefix = split_tree_url(url)
     with access.at(store_url, prefix).open_to_write(store_url) as bucket:
         with (

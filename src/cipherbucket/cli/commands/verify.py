@@ -13,7 +13,6 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import resumed_when_repeated, say
 from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
-from cipherbucket.cli.options.config import trust_asked
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
 from cipherbucket.cli.terminal.help import Command
@@ -148,14 +147,8 @@ def _opened(store_url: str, name: str, access: AccessOptions) -> cb.Bucket:
     chosen = access.chosen_format is not None or access.accepted_formats
     if chosen or (rule is not None and rule.line):
         return replace(access, rule=rule, place=f"{store_url}/{within}").open(store_url)
-    return cb.open_bucket(
-        store_url,
-        access.ring,
-        format=access.format,
-        policy=cb.Policy(FORMATS, plaintext=True, unbound_names=UNBOUND in access.accept),
-        settings=access.config.settings(store_url) if access.config is not None else None,
-        trusted=trust_asked() or (access.config is not None and access.config.trusts(store_url)),
-    )
+    policy = cb.Policy(FORMATS, plaintext=True, unbound_names=UNBOUND in access.accept)
+    return access.open_without_rule(store_url, policy)
 
 
 def _rules_below(config: cb.Config | None, place: str) -> list[cb.Rule]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from typing import Any, TypedDict
 
 import click
@@ -192,21 +192,15 @@ class AccessOptions:
         """
         bound = self if self.rule is not None else self.at(store_url)
         bound.refuse_misplaced()
-        ring, format_, policy = bound.ring, bound.format, bound.policy
-        if self.config is None:
-            return cb.open_bucket(
-                store_url,
-                ring,
-                format=format_,
-                policy=policy,
-                settings=settings,
-                trusted=trust_asked(),
-            )
-        return self.config.open(
-            bound.place,
-            ring,
-            format=format_,
-            policy=policy,
+        opened = (
+            partial(cb.open_bucket, store_url)
+            if self.config is None
+            else partial(self.config.open, bound.place)
+        )
+        return opened(
+            bound.ring,
+            format=bound.format,
+            policy=bound.policy,
             settings=settings,
             trusted=trust_asked(),
         )
@@ -245,16 +239,20 @@ class AccessOptions:
 
         All keys of the file read, whatever its rules say.
         """
-        chosen = self.policy if self.chosen_format is not None else None
-        policy = cb.Policy(FORMATS, unbound_names=True) if chosen is None else chosen
-        settings = self.config.settings(store_url) if self.config is not None else None
+        any_format = cb.Policy(FORMATS, unbound_names=True)
+        policy = self.policy if self.chosen_format is not None else any_format
+        return self.open_without_rule(store_url, policy)
+
+    def open_without_rule(self, store_url: str, policy: cb.Policy) -> cb.Bucket:
+        """Open a store to read what a policy accepts, whatever the rules of the file say."""
+        config = self.config
         return cb.open_bucket(
             store_url,
             self.ring,
             format=self.format,
             policy=policy,
-            settings=settings,
-            trusted=trust_asked() or (self.config is not None and self.config.trusts(store_url)),
+            settings=config.settings(store_url) if config is not None else None,
+            trusted=trust_asked() or (config is not None and config.trusts(store_url)),
         )
 
     def refuse_misplaced(self) -> None:
