@@ -1,11 +1,12 @@
-"""The command line. It has no back door: all it does goes through ``import cipherbucket``.
+"""The command line. It has no back door: all it does to stores and keys is public API.
 
-Rule: one file a command, in ``commands/``, imported only when its command runs, so that ``--help``
-and a shell's completion answer at once. A new command is a new file, which holds a function of the
-same name, and a line in `COMMANDS`. `CommandLine` reports errors, warnings and interrupts in one
-place (`cipherbucket.cli.errors`, which also holds the table of exit codes); a command raises what
-the library raises and returns an exit code or nothing. Data goes to stdout, everything else to
-stderr. A passphrase is never an argument.
+Rule: of the rest of the package it uses open folders, threads that stop and sizes as text, and it
+may start the server. One file a command, in ``commands/``, imported only when its command runs, so
+that ``--help`` and a shell's completion answer at once. A new command is a new file, which holds a
+function of the same name, and a line in `COMMANDS`. `CommandLine` reports errors, warnings and
+interrupts in one place (`cipherbucket.cli.errors`, which also holds the table of exit codes); a
+command raises what the library raises and returns an exit code or nothing. Data goes to stdout,
+everything else to stderr. A passphrase is never an argument.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import click
 from cipherbucket import __version__
 from cipherbucket.cli.errors import EXIT_CODES, ended, reported
 from cipherbucket.cli.options.config import CONFIG_OPTION, NO_CONFIG
-from cipherbucket.cli.terminal.help import refuse_empty, write_examples
+from cipherbucket.cli.terminal.help import Group
 
 COMMANDS = {
     "audit": "Show which objects are encrypted, and with which key.",
@@ -59,7 +60,7 @@ _EXAMPLES = (
 )
 
 
-class CommandLine(click.Group):
+class CommandLine(Group):
     """A group that imports a command when it is run, and reports failures in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
@@ -86,16 +87,11 @@ class CommandLine(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Give examples and the table of exit codes."""
-        write_examples(formatter, _EXAMPLES)
+        super().format_epilog(ctx, formatter)
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), text) for code, text in EXIT_CODES.items()])
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Refuse what is empty, then parse."""
-        refuse_empty(self, ctx, args)
-        return super().parse_args(ctx, args)
 
     def main(
         self,
@@ -151,6 +147,7 @@ def _take_no_config(command: click.Command) -> None:
 
 @click.group(
     cls=CommandLine,
+    examples=_EXAMPLES,
     params=[_no_config(hidden=False)],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

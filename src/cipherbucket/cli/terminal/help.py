@@ -19,34 +19,23 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse what is empty, then parse."""
-        refuse_empty(self, ctx, args)
+        _refuse_empty(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples as they stand, never wrapped: they are there to be copied."""
-        write_examples(formatter, self.examples)
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"{' ' * formatter.current_indent}{example}\n")
 
 
-class Group(click.Group):
-    """A group of commands with examples of their use."""
+class Group(Command, click.Group):
+    """A group of commands, itself with examples."""
 
     command_class = Command
 
-    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.examples = examples
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Refuse what is empty, then parse."""
-        refuse_empty(self, ctx, args)
-        return super().parse_args(ctx, args)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the examples as they stand."""
-        write_examples(formatter, self.examples)
-
-
-def refuse_empty(command: click.Command, ctx: click.Context, args: list[str]) -> None:
+def _refuse_empty(command: click.Command, ctx: click.Context, args: list[str]) -> None:
     """Refuse arguments, and values of options, that are empty.
 
     Raises:
@@ -60,10 +49,3 @@ def refuse_empty(command: click.Command, ctx: click.Context, args: list[str]) ->
         if value == "" or (isinstance(value, list | tuple) and "" in value):
             name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
             raise click.UsageError(f"{name} is empty; perhaps a variable is not set", ctx)
-
-
-def write_examples(formatter: click.HelpFormatter, examples: tuple[str, ...]) -> None:
-    """Write examples below a heading."""
-    with formatter.section("Examples"):
-        for example in examples:
-            formatter.write(f"{' ' * formatter.current_indent}{example}\n")
