@@ -3,8 +3,8 @@
 The wrong-key test of ``oss`` (docs/format.md, section 6). Unwrapping RSA PKCS#1 v1.5 with a wrong
 key gives random bytes, not an error, so three things must hold before a byte is decrypted: the
 data key has 32 bytes, the IV has 16, and bytes 8 to 11 of the IV are zero. Lengths alone would let
-one wrong key in some 60,000 through; with the zeros it is one in 2**48. Which of the three failed
-is never told.
+one wrong key in some 60,000 through; with the zeros it is one in 2**48. No error says which of the
+three failed.
 
 That of ``sealed`` (section 14.6): the commitment, which depends on the data key and on all that the
 object is bound to, then the MAC over the metadata.
@@ -42,7 +42,6 @@ from cipherbucket.keys.remote_calls import at_once
 from cipherbucket.keys.ring import KeyRing, spelling
 from cipherbucket.keys.rsa import OAEP_SHA256
 
-_OF_OSS = OSS_WRAP_ALGORITHMS
 _OF_SEALED = {OAEP_SHA256, KWP, SEALED_KMS}
 _NO_CONTEXT = b""
 
@@ -110,7 +109,7 @@ def unwrap_oss(
     master, algorithm = _key_for(recipient, envelope, ring, key)
     wrapped_iv = envelope.wrapped_iv
     assert wrapped_iv is not None
-    # Both are always unwrapped and one line raises: neither work done nor traceback tells more.
+    # Both are always unwrapped and one line raises: neither time nor traceback shows which failed.
     data_key, iv = at_once(
         master,
         lambda: _unwrapped(master, recipient.wrapped_key, algorithm, _NO_CONTEXT),
@@ -200,7 +199,7 @@ def _data_key_of(
 
 
 def _match(envelope: Envelope, ring: KeyRing) -> tuple[MasterKey, Recipient]:
-    """Find the first recipient whose key is at hand; only then ask for keys that are not."""
+    """Find the first recipient whose key is in the ring; only then call the ring's ``fetch``."""
     public: tuple[MasterKey, Recipient] | None = None
     for recipient in envelope.recipients:
         for master in ring.keys:
@@ -218,7 +217,8 @@ def is_recipient(recipient: Recipient, key: MasterKey | Recipient) -> bool:
     """Return whether a recipient has a key's algorithm and description, or is this very one."""
     if isinstance(key, Recipient):
         return (recipient.algorithm, recipient.wrapped_key) == (key.algorithm, key.wrapped_key)
-    if recipient.algorithm not in key.algorithms or recipient.algorithm.casefold() in _OF_OSS:
+    algorithm = recipient.algorithm
+    if algorithm not in key.algorithms or algorithm.casefold() in OSS_WRAP_ALGORITHMS:
         return False
     with suppress(EnvelopeError):  # a damaged description is no key's
         return recipient.description == Description(key.description)
@@ -229,7 +229,7 @@ def _fetched_match(envelope: Envelope, ring: KeyRing) -> tuple[MasterKey, Recipi
     failures: list[EnvelopeError | NoMatchingKeyError] = []
     for recipient in envelope.recipients:
         try:
-            if recipient.algorithm.casefold() in _OF_OSS:
+            if recipient.algorithm.casefold() in OSS_WRAP_ALGORITHMS:
                 raise _foreign(recipient)
             master, _ = ring.find(recipient.algorithm, recipient.description)
         except (EnvelopeError, NoMatchingKeyError) as error:
@@ -256,7 +256,7 @@ def _label(recipient: Recipient) -> str:
 
 def _candidates(envelope: Envelope, key: MasterKey) -> Iterator[tuple[MasterKey, Recipient]]:
     fitting = [each for each in envelope.recipients if each.algorithm in key.algorithms]
-    if not fitting or fitting[0].algorithm.casefold() in _OF_OSS:
+    if not fitting or fitting[0].algorithm.casefold() in OSS_WRAP_ALGORITHMS:
         wanted = ", ".join(sorted({each.algorithm for each in envelope.recipients}))
         raise NoMatchingKeyError(f"the key given cannot unwrap {wanted}")
     yield from ((key, recipient) for recipient in fitting)
@@ -312,7 +312,7 @@ def _refuse_sealed_wrap(recipient: Recipient) -> None:
 
 
 def _refuse_unknown(envelope: Envelope, algorithm: str) -> None:
-    if algorithm.casefold() not in _OF_OSS:
+    if algorithm.casefold() not in OSS_WRAP_ALGORITHMS:
         field = next(name for name, _ in envelope.fields if name.endswith("wrap-alg"))
         raise EnvelopeError(
             f"{field}: {algorithm[:64]!r} is no wrap algorithm that is known here", field=field

@@ -256,6 +256,11 @@ class Envelope:
         return f"Envelope({self.format!r}, {self.recipients!r})"
 
 
+def layout_of(envelope: Envelope | None) -> Layout:
+    """Return how the plaintext lies in a body with this envelope; None for plaintext."""
+    return PLAIN if envelope is None else envelope.layout
+
+
 def without_envelope(metadata: Mapping[str, str], envelope: Envelope | None) -> dict[str, str]:
     """Return the user's own metadata: all that is not the envelope's."""
     ours = dict(envelope.fields) if envelope is not None else {}

@@ -14,9 +14,6 @@ from typing import Protocol, runtime_checkable
 
 from cipherbucket.errors import UsageError, WrongKeyError
 
-SEALED_CONTEXT = b"cipherbucket/sealed/v1\0"
-"""What contexts of format ``sealed`` begin with; the object's id, 16 bytes, follows."""
-
 
 @runtime_checkable
 class MasterKey(Protocol):

@@ -10,7 +10,6 @@ nothing it should not, and gives an attacker no hint by how it fails.
 
 from __future__ import annotations
 
-import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,14 +17,15 @@ from functools import partial
 
 from cipherbucket.errors import MasterKeyError, NoMatchingKeyError, UsageError, WrongKeyError
 from cipherbucket.format.description import Description
-from cipherbucket.keys.base import SEALED_CONTEXT, DrawsDataKeys, MasterKey
+from cipherbucket.format.recipient_fields import is_algorithm
+from cipherbucket.format.sealed import wrap_context
+from cipherbucket.keys.base import DrawsDataKeys, MasterKey
 from cipherbucket.keys.ring import KeyRing
 
 _FORMATS = ("oss", "sealed")
 _MOST = 2048
 """Bytes of a wrapped key: three of these, with names, fit into the metadata of an object."""
 _THREADS = 4
-_SEALED_NAME = re.compile(r"[A-Z0-9][A-Z0-9-]{0,63}")
 
 
 def check_master_key(key: MasterKey, formats: Iterable[str] = _FORMATS) -> None:
@@ -51,7 +51,7 @@ def check_master_key(key: MasterKey, formats: Iterable[str] = _FORMATS) -> None:
         _must(algorithm in key.algorithms, f"algorithm_for({each!r}) is one of algorithms")
         if each == "sealed":
             _must(
-                _SEALED_NAME.fullmatch(algorithm) is not None,
+                is_algorithm(algorithm),
                 "an algorithm of format sealed is named in capital letters, digits and -, 64 at"
                 " most, and does not begin with -",
             )
@@ -200,7 +200,7 @@ def _tried(
 
 def _context(written: str) -> bytes:
     """Return the context of a new object."""
-    return SEALED_CONTEXT + secrets.token_bytes(16) if written == "sealed" else b""
+    return wrap_context(secrets.token_bytes(16)) if written == "sealed" else b""
 
 
 def _refuses(kind: type[Exception], call: Callable[[], object], what: str) -> None:

@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from cipherbucket.errors import MasterKeyError, WrongKeyError
-from cipherbucket.keys.base import SEALED_CONTEXT, DrawsDataKeys, MasterKey
+from cipherbucket.format.sealed import wrap_context
+from cipherbucket.keys.base import DrawsDataKeys, MasterKey
 from cipherbucket.keys.ring import check_key
 
 _FORMATS = ("oss", "sealed")
@@ -46,7 +47,7 @@ def try_key(key: MasterKey) -> KeyTrial:
             algorithm = key.algorithm_for(format_)
             writes.append((format_, algorithm))
     for format_, algorithm in writes:
-        context = SEALED_CONTEXT + secrets.token_bytes(16) if format_ == "sealed" else b""
+        context = wrap_context(secrets.token_bytes(16)) if format_ == "sealed" else b""
         secret = secrets.token_bytes(32)
         wrapped_keys = [(secret, key.wrap(secret, algorithm=algorithm, context=context))]
         if isinstance(key, DrawsDataKeys):

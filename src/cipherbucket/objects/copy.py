@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from cipherbucket.envelopes.access import Access, check_keys
 from cipherbucket.envelopes.seal import seal
-from cipherbucket.envelopes.unseal import Opened, is_recipient, open_sealed
+from cipherbucket.envelopes.unseal import is_recipient
 from cipherbucket.errors import (
     EnvelopeError,
     MasterKeyError,
@@ -29,7 +29,7 @@ from cipherbucket.keys.ring import KeyRing
 from cipherbucket.objects.store_to_store import copy_to_store
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import open_stream
-from cipherbucket.reading.unlock import Reading, fetch_from
+from cipherbucket.reading.unlock import Reading, fetch_from, open_envelope
 from cipherbucket.workers.progress import Progress
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.source import Source
@@ -67,7 +67,7 @@ def copy(
         if recipients is None and access.ring.keys:
             # That it is bound to no name is the store's word until it was opened.
             with named(source):
-                _opened(info.envelope, reading)
+                open_envelope(info.envelope, reading)
     if recipients is not None:
         raise UsageError(
             "the object is copied as it is, for the recipients it has",
@@ -151,7 +151,7 @@ def other_recipients(access: Access, info: ObjectInfo, reading: Reading) -> tupl
     """
     assert info.envelope is not None
     with named(info.name):
-        opened = _opened(info.envelope, reading)
+        opened = open_envelope(info.envelope, reading)
         return carried_over(info.envelope, opened.recipient, reading.ring, access.recipients)
 
 
@@ -180,12 +180,6 @@ def _sealed_anew(
         if stream.info.envelope != info.envelope:
             raise ObjectChangedError("the object was replaced while it was copied", name=info.name)
         return ObjectInfo.of(upload_stream(StreamUpload(to, envelope, cipher), body))
-
-
-def _opened(envelope: Envelope, reading: Reading) -> Opened:
-    return open_sealed(
-        envelope, reading.ring, reading.policy, key=reading.key, binding=reading.binding
-    )
 
 
 def carried_over(

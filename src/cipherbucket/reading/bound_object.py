@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from cipherbucket.errors import named
 from cipherbucket.format.ctr import Ctr
+from cipherbucket.format.envelope import layout_of
 from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.sealed import Sealed
-from cipherbucket.format.span import PLAIN, Layout, Span
+from cipherbucket.format.span import Span
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream, fetch_same, stream_of, unlocked
 from cipherbucket.reading.unlock import Reading, fetch_from, unlock
@@ -49,7 +50,7 @@ class BoundObject:
         """Whether it is sealed, or must be supposed to be."""
         if self._info is None:
             return self._reading.format == SEALED
-        return bool(_layout(self._info).tag)
+        return bool(layout_of(self._info.envelope).tag)
 
     def head(self) -> ObjectInfo:
         """Return what is known of it; ask for its metadata if nothing is.
@@ -103,7 +104,7 @@ class Forward:
 
     Attributes:
         at: Offset of the next byte.
-        ends: Whether the object's end is told with the last byte.
+        ends: Whether the object's end is proved once the last byte was read.
     """
 
     def __init__(self, stream: ObjectStream, at: int, *, ends: bool) -> None:
@@ -127,16 +128,12 @@ class Forward:
         self._stream.close()
 
 
-def _layout(info: ObjectInfo) -> Layout:
-    return PLAIN if info.envelope is None else info.envelope.layout
-
-
 def _whole_chunks(span: Span, info: ObjectInfo) -> tuple[Span, bool]:
-    """Widen a range to the chunks that it touches; tell whether reading it tells the end.
+    """Widen a range to the chunks that it touches; say whether reading it shows the object's end.
 
     It takes no stored byte more.
     """
-    layout = _layout(info)
+    layout = layout_of(info.envelope)
     start, stop = span.resolve(info.size)
     first = start // layout.chunk * layout.chunk
     _, end = layout.needed(span, info.stored_size)

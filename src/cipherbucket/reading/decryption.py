@@ -2,8 +2,8 @@
 
 Rule: a byte is decrypted where the response says it lies. Of a sealed body nothing is given out but
 what was authentic: a batch of chunks is opened as a whole or not at all, and where the end of the
-object is told, its last chunk and its footer have been looked at before (docs/format.md, section
-14.6).
+object is reported, its last chunk and its footer have been checked before (docs/format.md,
+section 14.6).
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def body_of(
 
 
 def holds(incoming: Incoming, layout: Layout, span: Span) -> bool:
-    """Tell whether a response holds all that reading ``span`` takes."""
+    """Return whether a response holds all that reading ``span`` takes."""
     first, stop = layout.needed(span, incoming.stored.size)
     return 0 <= incoming.start <= first <= stop <= incoming.stop <= incoming.stored.size
 

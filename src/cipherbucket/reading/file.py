@@ -1,7 +1,7 @@
 """An object as a seekable binary file over range reads.
 
 Rule: every fetch is bound to the object as it was at the first. Another body under the same name is
-an error, never a mixture. Where a sealed object ends is told only after its last chunk was opened.
+an error, never a mixture. Where a sealed object ends is said only after its last chunk was opened.
 
 What is asked for out of order is fetched as it was asked for, in one request. Who reads on where
 the last read ended gets a response that reaches further each time, and is read from as long as it
@@ -23,6 +23,7 @@ from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.ranges import read_ranges
 from cipherbucket.reading.stream import changed
+from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import usual_workers
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ HELD = 256 << 10
 class ObjectFile(io.BufferedIOBase):
     """A seekable binary file over an object; made by `Bucket.open`.
 
-    The first read fetches and unlocks the object, in one request, and tells what is wrong with
+    The first read fetches and unlocks the object, in one request, and raises what is wrong with
     it; `open` itself asks the store for nothing. If the object is replaced meanwhile, the next
     fetch raises `ObjectChangedError`.
 
@@ -220,8 +221,7 @@ class ObjectFile(io.BufferedIOBase):
             UsageError: A negative number.
             And the errors of `read`.
         """
-        if workers is not None and workers < 1:
-            raise UsageError(f"{workers} workers do nothing", hint="1 or more")
+        check_speed(workers, None)
         with self._lock:
             self._refuse_closed()
         return read_ranges(self._source, ranges, workers or usual_workers())

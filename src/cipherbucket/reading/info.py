@@ -8,9 +8,8 @@ from datetime import datetime
 
 from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.errors import IntegrityError, named
-from cipherbucket.format.envelope import Envelope, without_envelope
+from cipherbucket.format.envelope import Envelope, layout_of, without_envelope
 from cipherbucket.format.sealed import MAX_STORED
-from cipherbucket.format.span import PLAIN
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import NOTHING, StoredObject
 
@@ -67,7 +66,7 @@ class ObjectInfo:
             )
         return cls(
             name=stored.name,
-            size=PLAIN.size(stored.size) if envelope is None else envelope.layout.size(stored.size),
+            size=layout_of(envelope).size(stored.size),
             stored_size=stored.size,
             format=PLAINTEXT if envelope is None else envelope.format,
             etag=stored.etag,

@@ -25,10 +25,10 @@ from cipherbucket.errors import (
     named,
 )
 from cipherbucket.format.ctr import Ctr
-from cipherbucket.format.envelope import Envelope
+from cipherbucket.format.envelope import Envelope, layout_of
 from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.sealed import CHUNK, Sealed, sealed_layout
-from cipherbucket.format.span import PLAIN, Span, StoredSpan
+from cipherbucket.format.span import Span, StoredSpan
 from cipherbucket.reading.decryption import BLOCK, PlainBody, body_of, holds
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.unlock import USUAL_FOOTER, Fetch, Reading, unlock
@@ -178,7 +178,7 @@ def unlocked(
     try:
         with named(incoming.stored.name):
             info, cipher = unlock(incoming.stored, reading, fetch)
-            layout = PLAIN if info.envelope is None else info.envelope.layout
+            layout = layout_of(info.envelope)
             # Where nothing was a guess, asking again would bring the same.
             guessed = bool(layout.tag) or layout != reading.layout
             if guessed and not holds(incoming, layout, span):
@@ -199,7 +199,7 @@ def _see_end(fetch: Fetch, incoming: Incoming, info: ObjectInfo, cipher: Sealed)
     first, stop = cipher.layout.needed(end, incoming.stored.size)
     try:
         answer = fetch(StoredSpan(first, stop - first), incoming.stored)
-    except RangeError as error:  # of something shorter than the store has just told of
+    except RangeError as error:  # of something shorter than the store has just described
         raise changed(info) from error
     with answer as last:
         if last.stored.size != incoming.stored.size or not _same_object(info, last):
@@ -213,8 +213,7 @@ def fetch_same(store: Store, info: ObjectInfo, span: Span) -> Incoming:
     Raises:
         ObjectChangedError: It was replaced or deleted.
     """
-    layout = PLAIN if info.envelope is None else info.envelope.layout
-    first, stop = layout.needed(span, info.stored_size)
+    first, stop = layout_of(info.envelope).needed(span, info.stored_size)
     try:
         incoming = _fetch_bound(store, info, first, stop)
     except (ObjectNotFoundError, RangeError) as error:  # a RangeError: of something shorter
@@ -226,7 +225,7 @@ def fetch_same(store: Store, info: ObjectInfo, span: Span) -> Incoming:
 
 
 def changed(info: ObjectInfo) -> ObjectChangedError:
-    """Return the error for an object that is another than it was."""
+    """Return the error for an object that was replaced or deleted."""
     return ObjectChangedError(
         "the object was replaced or deleted while it was being read",
         name=info.name,
@@ -246,7 +245,7 @@ def _fetch_bound(store: Store, info: ObjectInfo, first: int, stop: int) -> Incom
     except PreconditionFailedError as error:
         if info.envelope is None or info.envelope.mac is None:
             raise changed(info) from error
-    # A store may give an object whose recipients were changed another ETag; its seal tells.
+    # A store may give another ETag when recipients change; the seal shows that it is the same.
     return store.get(info.name, start=first, length=stop - first)
 
 
@@ -262,8 +261,8 @@ def stream_of(
     Raises:
         IntegrityError: The response does not hold what was needed, or is not authentic.
     """
-    layout = PLAIN if info.envelope is None else info.envelope.layout
-    return ObjectStream(incoming, info, body_of(incoming, cipher, layout, span), progress)
+    body = body_of(incoming, cipher, layout_of(info.envelope), span)
+    return ObjectStream(incoming, info, body, progress)
 
 
 def _request(fetch: Fetch, span: Span, reading: Reading) -> Incoming:
@@ -279,24 +278,20 @@ def _request(fetch: Fetch, span: Span, reading: Reading) -> Incoming:
 def _request_again(fetch: Fetch, span: Span, incoming: Incoming, info: ObjectInfo) -> Incoming:
     """Fetch what is needed, now that it is known what that is."""
     incoming.close()
-    layout = PLAIN if info.envelope is None else info.envelope.layout
-    first, stop = layout.needed(span, incoming.stored.size)
-    replaced = ObjectChangedError(
-        "the object was replaced while it was being read", hint="read it again"
-    )
+    first, stop = layout_of(info.envelope).needed(span, incoming.stored.size)
     try:
         again = fetch(StoredSpan(first, stop - first), incoming.stored)
     except RangeError as error:
         # It lay in the object a moment ago. Nobody is to take this for the object's end.
-        raise replaced from error
+        raise changed(info) from error
     if again.stored.size != incoming.stored.size or not _same_object(info, again):
         again.close()
-        raise replaced
+        raise changed(info)
     return again
 
 
 def _same_object(info: ObjectInfo, now: Incoming) -> bool:
-    """Tell whether a response is of the object that was looked at before.
+    """Return whether a response is of the object that was looked at before.
 
     Recipients that were changed meanwhile make no other object.
     """

@@ -1,8 +1,8 @@
 """From a store's answer to the cipher of its object: policy, keys, binding, and the footer.
 
 Rule: the envelope comes from the response that brings the body. The name that a sealed object is
-bound to is the one that was asked for, never one that the object tells; the footer is asked for
-recipients only on request, and for a name only to tell it in an error.
+bound to is the one that was asked for, never one that the object names; the footer is asked for
+recipients only on request, and for a name only to show it in an error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from cipherbucket.envelopes.access import Access
 from cipherbucket.envelopes.policy import Policy
-from cipherbucket.envelopes.unseal import unseal
+from cipherbucket.envelopes.unseal import Opened, open_sealed, unseal
 from cipherbucket.errors import (
     BindingError,
     CipherbucketError,
@@ -182,6 +182,13 @@ def unlock(
             raise _with_sealed_name(error, stored, info.envelope, reading, fetch) from error
         info.check_lengths()
         return info, cipher
+
+
+def open_envelope(envelope: Envelope, reading: Reading) -> Opened:
+    """Unwrap the data key of a sealed object, also to wrap it anew. Errors as `unlock`."""
+    return open_sealed(
+        envelope, reading.ring, reading.policy, key=reading.key, binding=reading.binding
+    )
 
 
 def fetch_footer(stored: StoredObject, fetch: Fetch) -> bytes:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from cipherbucket.bucket import Bucket
 from cipherbucket.envelopes.access import Access, access_of
 from cipherbucket.envelopes.seal import algorithm_of, resealed, wrapped_for
-from cipherbucket.envelopes.unseal import Opened, is_recipient, open_sealed
+from cipherbucket.envelopes.unseal import Opened, is_recipient
 from cipherbucket.errors import (
     NoMatchingKeyError,
     PolicyError,
@@ -32,7 +32,13 @@ from cipherbucket.keys.ring import check_key
 from cipherbucket.objects.metadata import replace_metadata_around
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import open_stream
-from cipherbucket.reading.unlock import Reading, envelope_of_body, fetch_footer, fetch_from
+from cipherbucket.reading.unlock import (
+    Reading,
+    envelope_of_body,
+    fetch_footer,
+    fetch_from,
+    open_envelope,
+)
 from cipherbucket.stores.records import NOTHING, StoredObject
 
 _log = logging.getLogger("cipherbucket")
@@ -182,9 +188,7 @@ def repair(
         if _is_sound(access, stored, key, context):
             return ObjectInfo.of(stored)
         envelope = envelope_of_body(stored, fetch)
-        opened = open_sealed(
-            envelope, reading.ring, reading.policy, key=key, binding=reading.binding
-        )
+        opened = open_envelope(envelope, reading)
         assert envelope.seal is not None
         texts = resealed(envelope.seal, envelope.recipients, opened.data_key).to_metadata()
         repaired = access.store.replace_metadata(
@@ -202,7 +206,7 @@ def _is_sound(
         envelope = Envelope.parse(stored.metadata)
         if envelope is not None and envelope.seal is not None:
             reading = Reading.of(access, stored.name, key=key, context=context)
-            open_sealed(envelope, reading.ring, reading.policy, key=key, binding=reading.binding)
+            open_envelope(envelope, reading)
             return True
     return False
 
@@ -217,10 +221,7 @@ def _opened(
             hint="only sealed objects have several: put it again with format='sealed'",
         )
     reading = Reading.of(access, name, key=key, context=context)
-    opened = open_sealed(
-        info.envelope, reading.ring, reading.policy, key=key, binding=reading.binding
-    )
-    return info, opened
+    return info, open_envelope(info.envelope, reading)
 
 
 def _rewritten(

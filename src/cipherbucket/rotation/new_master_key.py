@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from cipherbucket.bucket import Bucket
 from cipherbucket.envelopes.access import Access, access_of
 from cipherbucket.envelopes.seal import check_opens, resealed, rewrapped, wrapped_for
-from cipherbucket.envelopes.unseal import Opened, is_recipient, open_sealed, unseal, unwrap_oss
+from cipherbucket.envelopes.unseal import Opened, is_recipient, unseal, unwrap_oss
 from cipherbucket.errors import (
     EnvelopeError,
     NoMatchingKeyError,
@@ -35,7 +35,7 @@ from cipherbucket.keys.ring import KeyRing, check_key, spelling
 from cipherbucket.objects.metadata import replace_metadata_around
 from cipherbucket.objects.store_to_store import rewrite
 from cipherbucket.reading.info import ObjectInfo
-from cipherbucket.reading.unlock import Reading
+from cipherbucket.reading.unlock import Reading, open_envelope
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import NOTHING, StoredObject
 from cipherbucket.workers.progress import Progress
@@ -47,7 +47,7 @@ from cipherbucket.writing.replacing import ObjectToReplace
 _log = logging.getLogger("cipherbucket")
 
 Label = MasterKey | Recipient | Mapping[str, str]
-"""What tells a recipient: its key, itself, or its description, whatever the algorithm."""
+"""What names a recipient: its key, itself, or its description, whatever the algorithm."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class KeyChange:
         old: The key that is replaced, where it is not the one that opens.
         context: The pairs that sealed objects were written with.
         workers: Parts at once, where a body has to be uploaded again.
-        memory: Most bytes of parts of one object in memory, there; a store can tell of large ones.
+        memory: Most bytes of parts of one object in memory, there, whatever sizes a store claims.
     """
 
     to: MasterKey
@@ -76,16 +76,16 @@ class KeyChange:
         return self.key is not None and self.key.id != self.to.id
 
     def replaces(self, recipient: Recipient) -> bool:
-        """Tell by its label whether a recipient is to go; never the one that is to come."""
+        """Return by its label whether a recipient is to go; never the one that is to come."""
         old = self.old if self.old is not None else self.key
         return old is not None and is_of(recipient, old) and not is_of(recipient, self.to)
 
     def has_new(self, recipients: Iterable[Recipient]) -> bool:
-        """Tell by their labels whether the new key is among them."""
+        """Return by their labels whether the new key is among them."""
         return any(is_of(each, self.to) for each in recipients)
 
     def is_made(self, recipients: Iterable[Recipient]) -> bool:
-        """Tell by their labels alone whether nothing is left to do."""
+        """Return by their labels alone whether nothing is left to do."""
         here = tuple(recipients)
         return self.has_new(here) and not self.is_forced and not any(map(self.replaces, here))
 
@@ -205,6 +205,12 @@ def rewrappable(access: Access, info: ObjectInfo) -> Envelope:
     return envelope
 
 
+def moves_body(store: Store, envelope: Envelope) -> bool:
+    """Return whether an envelope can change only with the body, which is then uploaded again."""
+    fixed = store.fixed_metadata
+    return fixed is not None and any(name.startswith(fixed) for name, _ in envelope.fields)
+
+
 def _with_envelope(
     store: Store,
     seen: StoredObject,
@@ -215,10 +221,8 @@ def _with_envelope(
     progress: Progress | None,
 ) -> ObjectInfo:
     """Give an object another envelope, and see that it has it."""
-    texts = envelope.to_metadata()
-    metadata = {**info.metadata, **texts}
-    fixed = store.fixed_metadata
-    if fixed is None or not any(name.startswith(fixed) for name in texts):
+    metadata = {**info.metadata, **envelope.to_metadata()}
+    if not moves_body(store, envelope):
 
         def replaced(_: int) -> StoredObject:
             halt.passed(0)  # a pass that was stopped changes nothing any more
@@ -244,7 +248,7 @@ def _with_envelope(
 
 
 def _is_made(envelope: Envelope, reading: Reading, change: KeyChange) -> bool:
-    """Tell whether the new key opens what is labelled so, where labels are not believed.
+    """Return whether the new key opens what is labelled so, where labels are not believed.
 
     Keys of a KMS are, one by another: by default they open what any of them wrapped.
     """
@@ -264,10 +268,8 @@ def _renewed(envelope: Envelope, reading: Reading, change: KeyChange) -> Envelop
     if envelope.seal is None:
         return rewrapped(envelope, change.to, *_unwrapped(envelope, reading))
     there = envelope.recipients
-    opened = open_sealed(
-        envelope, reading.ring, reading.policy, key=reading.key, binding=reading.binding
-    )
-    # Where no label tells which, it is the one that opened, even if it has the new key's label.
+    opened = open_envelope(envelope, reading)
+    # Where no label says which, it is the one that opened, even if it has the new key's label.
     gone = [each for each in there if change.replaces(each)] or [opened.recipient]
     kept = [each for each in there if each not in gone]
     if not change.has_new(kept):
@@ -285,7 +287,7 @@ def _unwrapped(envelope: Envelope, reading: Reading) -> tuple[bytes, bytes]:
     data_key, iv = unwrap_oss(envelope, reading.ring, reading.policy, key=reading.key)
     if iv[8:12] != bytes(4):  # one time in 60,000 random bytes pass
         raise PolicyError(
-            "nothing in its envelope tells whether the key is the right one, and a wrong one would"
+            "nothing in its envelope shows whether the key is the right one, and a wrong one would"
             " lock the object for ever",
             hint="read it, see that it is what it should be, and put it again",
         )
@@ -300,7 +302,7 @@ def _wrapped(opened: Opened, key: MasterKey) -> Recipient:
 
 
 def is_of(recipient: Recipient, label: Label) -> bool:
-    """Tell whether a recipient, of any format, is told by a label."""
+    """Return whether a label names a recipient, of any format."""
     if isinstance(label, Recipient):
         return is_recipient(recipient, label)
     described = label if isinstance(label, Mapping) else label.description

@@ -24,11 +24,11 @@ from cipherbucket.rotation.new_master_key import (
     KeyChange,
     Label,
     is_of,
+    moves_body,
     rewrappable,
     rewrapped_object,
 )
 from cipherbucket.rotation.report import DONE, DUE, SKIPPED, RotationReport
-from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import NOTHING, Entry, StoredObject
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt
@@ -36,9 +36,9 @@ from cipherbucket.writing.one_request import persist
 
 _HAS_NEW = "has the new key"
 WORKERS = 16
-"""Objects at once unless told otherwise: most of the time is waiting for the store's answers."""
+"""Objects at once, by default: most of the time is waiting for the store's answers."""
 RENEWING_WORKERS = 4
-"""So many where all bytes go through here."""
+"""Objects at once, by default, where all bytes go through this machine."""
 
 
 def rewrap_all(
@@ -87,7 +87,8 @@ def rewrap_all(
     def work(seen: StoredObject, info: ObjectInfo) -> Outcome:
         if (reason := _not_rewrapped(info, change)) is not None:
             return _skipped(info, reason)
-        moved = 2 * seen.size * _is_fixed(access.store, info)
+        assert info.envelope is not None
+        moved = 2 * seen.size if moves_body(access.store, info.envelope) else 0
         if dry_run:
             rewrappable(access, info)
             return Outcome(info.name, DUE, seen.size, {"moved": moved})
@@ -97,7 +98,7 @@ def rewrap_all(
         return _done(seen, now, moved)
 
     what = (change.to.id, _text(change.to), _text(only), key.id if key else "", str(dry_run))
-    return _pass(bucket, "rotate", prefix, what, work, workers, halt, progress, dry_run=dry_run)
+    return _pass(bucket, "rotate", prefix, what, work, at_once, halt, progress, dry_run=dry_run)
 
 
 def reencrypt_all(
@@ -165,7 +166,7 @@ def _pass(
     prefix: str,
     what: tuple[str, ...],
     work: Callable[[StoredObject, ObjectInfo], Outcome],
-    workers: int | None,
+    workers: int,
     halt: Halt,
     progress: PassProgress | None,
     *,
@@ -192,22 +193,15 @@ def _pass(
         every_object(bucket.access.store, prefix),
         lambda entry: persist(lambda _: one(entry)),
         ledger,
-        workers=workers or WORKERS,
+        workers=workers,
         halt=halt,
         tick=reporting(progress, lambda looked: looked),
         report=lambda done: RotationReport(done, purpose, bucket.url, prefix, dry_run=dry_run),
     )
 
 
-def _is_fixed(store: Store, info: ObjectInfo) -> bool:
-    """Return whether a new envelope takes the body with it."""
-    fixed = store.fixed_metadata
-    texts = info.envelope.to_metadata() if info.envelope is not None else {}
-    return fixed is not None and any(name.startswith(fixed) for name in texts)
-
-
 def _not_rewrapped(info: ObjectInfo, change: KeyChange) -> str | None:
-    """Say why an object is left as it is, if its labels tell."""
+    """Say why an object is left as it is, if its labels show that."""
     if info.envelope is None:
         return "not encrypted"
     if change.old is not None and not _has(info, change.old):
@@ -216,7 +210,7 @@ def _not_rewrapped(info: ObjectInfo, change: KeyChange) -> str | None:
 
 
 def _has(info: ObjectInfo, label: Label) -> bool:
-    """Tell whether an object is of this key.
+    """Return whether an object is of this key.
 
     Raises:
         EnvelopeError: It is not, as far as can be read: a description is damaged.

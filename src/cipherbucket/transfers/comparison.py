@@ -20,8 +20,8 @@ from cipherbucket.local_files.folders import open_without_waiting
 from cipherbucket.local_files.paths import local_path
 from cipherbucket.reading.unlock import Reading, fetch_footer, fetch_from, unlock
 from cipherbucket.stores.base import Store
-from cipherbucket.transfers.file_at import FileAt
-from cipherbucket.writing.ciphertext import BLOCK, encrypt_part
+from cipherbucket.transfers.file_at import read_as_stored
+from cipherbucket.writing.ciphertext import BLOCK
 
 
 def matches(
@@ -72,12 +72,7 @@ def _crc64_of(file: io.FileIO, size: int, cipher: ContentCipher | None) -> int |
     value = 0
     for start in range(0, max(1, size), BLOCK):
         stop = min(size, start + BLOCK)
-        source = FileAt(file.fileno(), start)
-        if cipher is None:
-            ciphertext = memoryview(bytearray(stop - start))
-            count = source.read_into(ciphertext)
-        else:
-            ciphertext, count = encrypt_part(source, cipher, start, stop, last=stop == size)
+        ciphertext, count = read_as_stored(file.fileno(), cipher, start, stop, last=stop == size)
         if count != stop - start:
             return None
         value = crc64(ciphertext, value)

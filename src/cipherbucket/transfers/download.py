@@ -21,19 +21,19 @@ from typing import Any
 from cipherbucket.errors import IntegrityError, SecurityError, SourceError, UsageError
 from cipherbucket.format.crc64 import crc64, crc64_combine
 from cipherbucket.format.ctr import Ctr
+from cipherbucket.format.envelope import layout_of
 from cipherbucket.format.sealed import Sealed
-from cipherbucket.format.span import PLAIN, PartPlan, Span, good_part_size
+from cipherbucket.format.span import PartPlan, Span, good_part_size
 from cipherbucket.reading.decryption import BLOCK, SealedBody, holds
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import fetch_same, stream_of
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.transfers.file_at import FileAt
+from cipherbucket.transfers.file_at import read_as_stored
 from cipherbucket.transfers.journal import Journal, open_journal
 from cipherbucket.transfers.target_file import TEMPORARY, Target
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.threads import MEMORY, Halt, run
-from cipherbucket.writing.ciphertext import encrypt_part
 from cipherbucket.writing.one_request import persist
 
 _log = logging.getLogger("cipherbucket")
@@ -176,7 +176,7 @@ class _Session:
             position = start
             while count := stream.readinto(buffer):
                 counted += count
-                # Before it is written: who was told to stop may find another file in its place.
+                # Before it is written: once asked to stop, it may find another file in its place.
                 halt.passed(count)
                 self.target.write(self.descriptor, buffer[:count], position)
                 position += count
@@ -190,7 +190,7 @@ class _Session:
         return self._digest(number, incoming, stream.body)
 
     def _answer(self, span: Span) -> Incoming:
-        """Use the answer that told of the object, where it is of this range; once."""
+        """Use the answer that the object was unlocked with, if it is of this range; once."""
         info = self.download.info
         begun, layout = self.download.begun, self.plan.layout
         if begun is not None and not self.begun and span.start == 0 and holds(begun, layout, span):
@@ -205,13 +205,11 @@ class _Session:
         return f"{incoming.crc64:016x}"
 
     def has_range(self, number: int) -> bool:
-        """Tell whether the temporary file holds a range that an earlier call finished."""
+        """Return whether the temporary file holds a range that an earlier call finished."""
         start, stop = self.plan.offsets(number)
-        source = FileAt(self.descriptor, start)
-        last = number == self.plan.count
-        cipher = self.download.cipher or _Unencrypted()
+        last, cipher = number == self.plan.count, self.download.cipher
         try:
-            ciphertext, count = encrypt_part(source, cipher, start, stop, last=last)
+            ciphertext, count = read_as_stored(self.descriptor, cipher, start, stop, last=last)
         except SourceError:
             return False
         if count != stop - start:
@@ -239,27 +237,8 @@ class _Session:
             )
 
 
-class _Unencrypted:
-    """Plaintext objects, which are stored as they are."""
-
-    layout = PLAIN
-
-    def buffers(self, length: int) -> tuple[memoryview, memoryview]:
-        buffer = memoryview(bytearray(length))
-        return buffer, buffer
-
-    def encrypt(self, offset: int, plain: memoryview, out: memoryview, *, last: bool) -> memoryview:  # noqa: ARG002
-        return out[: len(plain)]
-
-    def part_tag(self, number: int, stored: memoryview, *, first: bool, last: bool) -> bytes:  # noqa: ARG002
-        return b""
-
-    def journal_mac(self, data: bytes) -> bytes:  # noqa: ARG002
-        return b""
-
-
 def _plan_of(download: Download, part_size: int | None) -> PartPlan:
-    layout = PLAIN if download.info.envelope is None else download.info.envelope.layout
+    layout = layout_of(download.info.envelope)
     size = download.info.size
     return PartPlan(size, part_size or good_part_size(size, layout), layout)
 
@@ -311,13 +290,13 @@ def _download_key(download: Download, target: Target) -> dict[str, str]:
 
 
 def _identity(info: ObjectInfo) -> list[Any]:
-    """Return what tells this object from another under its name."""
+    """Return what differs between this object and another of its name."""
     identity = b"" if info.envelope is None else info.envelope.identity
     return [info.stored_size, info.etag, info.version_id, hashlib.sha256(identity).hexdigest()]
 
 
 def _resumed(download: Download, target: Target, journal: Journal | None) -> _Session | None:
-    """Open the temporary file that the journal tells of, if it is of the same object."""
+    """Open the temporary file that the journal names, if it is of the same object."""
     if journal is None:
         return None
     temporary = _temporary(journal)

@@ -21,9 +21,10 @@ from cipherbucket.envelopes.policy import Policy
 from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.errors import SourceError, named
 from cipherbucket.format.ctr import Ctr
+from cipherbucket.format.envelope import layout_of
 from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.sealed import Binding, Sealed
-from cipherbucket.format.span import PLAIN, Span
+from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.local_files.folders import Place, open_file
 from cipherbucket.local_files.paths import local_path
@@ -125,7 +126,7 @@ def upload(
             workers=options.workers or usual_workers(),
             rate=options.limit_rate,
             resume=options.resume,
-            state=_state(options.state),
+            state=state_or_none(_folder(options.state)),
         )
         with file:
             stored = upload_file(task, Path(file.name), file.fileno(), options.progress)
@@ -175,7 +176,7 @@ def _download(
             workers=options.workers or usual_workers(),
             rate=options.limit_rate,
             resume=options.resume,
-            state=_state(options.state),
+            state=state_or_none(_folder(options.state)),
             begun=incoming,
         )
         download_file(task, target, options.progress)
@@ -190,8 +191,7 @@ def _whole(
     progress: Progress | None,
 ) -> ObjectStream:
     """Return all of an object, from the answer that came already if it holds it."""
-    layout = PLAIN if info.envelope is None else info.envelope.layout
-    if holds(begun, layout, Span()):
+    if holds(begun, layout_of(info.envelope), Span()):
         return stream_of(begun, info, cipher, Span(), progress)
     begun.close()  # the footer was cut off, or a part asked
     return stream_of(fetch_same(store, info, Span()), info, cipher, Span(), progress)
@@ -237,15 +237,6 @@ def _large_file(path: Path | Place, options: TransferOptions) -> io.FileIO | Non
 
 def _folder(state: str | os.PathLike[str] | None) -> Path:
     return state_folder() if state is None else Path(state)
-
-
-def _state(state: str | os.PathLike[str] | None) -> Path | None:
-    """Return the folder of the journals; None where none can be kept."""
-    try:
-        return state_or_none(_folder(state))
-    except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
-        _log.warning("no journal can be kept (%s): what is interrupted will begin anew", error)
-        return None
 
 
 def _forget(leftovers: Callable[[Path], None], state: str | os.PathLike[str] | None) -> None:

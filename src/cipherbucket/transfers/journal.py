@@ -96,8 +96,6 @@ class Journal:
                     raise
                 os.close(descriptor)  # its owner finished and removed it in the meantime
         except OSError as error:
-            if isinstance(error, UsageError):
-                raise
             raise UsageError(
                 f"no journal can be kept at {path}: {error.strerror}",
                 hint="point CIPHERBUCKET_STATE to a folder, or transfer without resuming",
@@ -169,8 +167,6 @@ class Journal:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except UsageError:
-            raise
         except OSError as error:
             raise UsageError(
                 f"the journal {self.path} cannot be written: {error.strerror}",

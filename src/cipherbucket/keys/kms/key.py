@@ -22,7 +22,8 @@ from typing import NoReturn, Self
 
 from cipherbucket.errors import KmsError, MasterKeyError, UsageError, WrongKeyError
 from cipherbucket.format.description import Description
-from cipherbucket.keys.base import SEALED_CONTEXT, does_not_open
+from cipherbucket.format.sealed import wrap_context
+from cipherbucket.keys.base import does_not_open
 from cipherbucket.keys.kms.answers import MAX_BLOB, decoded
 from cipherbucket.keys.kms.client import KmsClient
 from cipherbucket.keys.kms.settings import KmsSettings
@@ -244,10 +245,8 @@ class AliKmsKey:
     def _context_for(self, algorithm: str, context: bytes, *, writing: bool) -> str:
         """Return the encryption context as JSON text, after every check that needs no KMS."""
         if algorithm == SEALED_KMS:
-            object_id = context.removeprefix(SEALED_CONTEXT)
-            if len(context) != len(SEALED_CONTEXT) + len(object_id) or (
-                len(object_id) != _OBJECT_ID_LENGTH
-            ):
+            object_id = context[-_OBJECT_ID_LENGTH:]
+            if len(object_id) != _OBJECT_ID_LENGTH or context != wrap_context(object_id):
                 raise UsageError(f"{algorithm} takes the context of a sealed object")
             return _json({_OURS: "sealed-v1", "id": object_id.hex()})
         if algorithm not in self.algorithms:
