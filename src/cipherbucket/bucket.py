@@ -143,7 +143,7 @@ class Bucket:
             progress: Called with (bytes done, bytes in all or None).
 
         Raises:
-            UsageError: An argument that cannot be done.
+            UsageError: An argument that cannot be used.
             MasterKeyError: The ring has no key that can write.
             PreconditionFailedError: A condition did not hold.
             SourceError: The body changed while it was read, or cannot be read.
@@ -398,7 +398,7 @@ class Bucket:
             as_name: Format ``sealed``: the name it was sealed under.
             footer_recipients: Format ``sealed``: read by the body alone.
             version_id: This version rather than the newest.
-            part_size: Bytes of plaintext in a range; None takes 16 MiB.
+            part_size: Bytes of plaintext in a range, as in `multipart`; None takes 16 MiB.
             workers: Ranges at once, as in `upload`.
             limit_rate: Most bytes a second, 1 or more.
             threshold: Objects of more bytes are fetched in ranges. None takes 16 MiB.

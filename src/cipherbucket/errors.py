@@ -3,7 +3,7 @@
 ::
 
     CipherbucketError                     .name  .hint
-    ├── UsageError (ValueError)           the call: an argument that cannot be done
+    ├── UsageError (ValueError)           the call: an argument that cannot be used
     │   ├── RangeError                    a range that begins after the end of the object
     │   └── MasterKeyError                a key, passphrase or ring that cannot be used
     ├── MissingExtraError (ImportError)   an optional dependency is not installed
@@ -59,7 +59,7 @@ class CipherbucketError(Exception):
 
 
 class UsageError(CipherbucketError, ValueError):
-    """An argument that cannot be done, refused before anything was sent."""
+    """An argument that cannot be used, refused before anything was sent."""
 
 
 class RangeError(UsageError):
@@ -169,7 +169,7 @@ class NoMatchingKeyError(SecurityError):
 class WrongKeyError(SecurityError):
     """The key that was used does not open this object, or its envelope was altered.
 
-    All failures to unwrap look alike: which check failed is not told.
+    All failures to unwrap look alike: no error says which check failed.
     """
 
 

@@ -1,4 +1,8 @@
-"""From a URL and keys to something that can be read."""
+"""From a URL and keys to a bucket; from a presigned URL or a plain file to one object.
+
+Rule: the first key decides the format, where none is named. What comes from a URL or a plain file
+is read as strictly as from a bucket.
+"""
 
 from __future__ import annotations
 
@@ -164,8 +168,8 @@ def open_sealed_file(
     """Decrypt the body of a sealed object that another tool put into a plain file.
 
     It is opened through its footer: by the recipients of the day it was sealed, and, unless
-    ``as_name`` demands one, under the name that the footer tells (``info.name`` of what is
-    returned). That name is authentic, but whether it is the object you meant is yours to judge.
+    ``as_name`` demands one, under the name in the footer (``info.name`` of what
+    is returned). That name is authentic, but whether it is the object you meant is yours to judge.
 
     Args:
         path: A file, or a binary file object that can seek, which is the caller's to close.

@@ -134,7 +134,7 @@ def verify_all(
         What came of it, best used in a ``with`` statement: it holds a file open.
 
     Raises:
-        UsageError: Another process is at the same, or ``workers`` or ``limit_rate`` is too small.
+        UsageError: Another process is at the same pass, or a number is too small.
         MasterKeyError: ``key`` is no master key.
         StoreError, KmsError: The listing failed, or a hundred objects in a row.
     """

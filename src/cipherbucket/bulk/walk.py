@@ -174,7 +174,7 @@ class _Ahead(Iterator[Item]):
             self._offer(StopIteration())
         except StoppedError:
             return
-        except BaseException as error:  # noqa: BLE001  told to whoever draws
+        except BaseException as error:  # noqa: BLE001  raised where it is drawn
             self._offer(error)
 
     def _offer(self, item: Item | BaseException) -> None:

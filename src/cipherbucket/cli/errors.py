@@ -27,7 +27,7 @@ from cipherbucket.text import printable
 EXIT_CODES = {
     0: "done",
     1: "some of the work failed, or an error of no other kind",
-    2: "usage: an argument that cannot be done",
+    2: "usage: an argument that cannot be used",
     3: "no such object",
     4: "keys: unreadable, missing, or not the one that opens the object",
     5: "the object is not what it should be: envelope, policy, integrity",

@@ -1,6 +1,8 @@
 """Where format and keys meet on reading: the data key of a stored object, checked before its use.
 
-The wrong-key test of ``oss`` (docs/format.md, section 6). Unwrapping RSA PKCS#1 v1.5 with a wrong
+Rule: no byte is decrypted before the data key passed the wrong-key test of its format.
+
+That of ``oss`` (docs/format.md, section 6). Unwrapping RSA PKCS#1 v1.5 with a wrong
 key gives random bytes, not an error, so three things must hold before a byte is decrypted: the
 data key has 32 bytes, the IV has 16, and bytes 8 to 11 of the IV are zero. Lengths alone would let
 one wrong key in some 60,000 through; with the zeros it is one in 2**48. No error says which of the

@@ -1,4 +1,7 @@
-"""What the formats' ciphers have in common, as far as writing goes."""
+"""What the formats' ciphers have in common, for writing.
+
+Rule: a writer knows a cipher by this interface alone, and so writes every format in the same way.
+"""
 
 from __future__ import annotations
 

@@ -83,7 +83,6 @@ class Layout:
         chunk: Bytes of plaintext in a chunk.
         tag: Bytes that a chunk grows by.
         foot: Bytes after the last chunk.
-        grain: What the size of a part is a multiple of.
     """
 
     head: int
@@ -109,7 +108,7 @@ class Layout:
         """Return the length of the plaintext of which so many bytes are stored: a claim.
 
         Raises:
-            IntegrityError: No plaintext has this length in store.
+            IntegrityError: No plaintext has this length when stored.
         """
         chunks, rest = divmod(stored - self.head - self.foot, self.stride)
         if chunks < 0 or rest < self.tag:

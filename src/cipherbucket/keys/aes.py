@@ -1,8 +1,8 @@
 """AES master keys: 32 random bytes, which write the sealed format alone.
 
-A key that wraps is never the master key itself: for each context, and so for each object, a key is
-derived from it (docs/format.md, section 14.4). What is derived for one object opens no other, and
-the master key has no second use that could touch the first.
+Rule: a key that wraps is never the master key itself: for each context, and so for each object, a
+key is derived from it (docs/format.md, section 14.4). What is derived for one object opens no
+other, and the master key has no second use that could touch the first.
 """
 
 from __future__ import annotations

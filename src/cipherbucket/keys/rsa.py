@@ -1,8 +1,9 @@
 """RSA master keys.
 
-The OSS format wraps with RSAES-PKCS1-v1_5, because the SDKs read nothing else. OpenSSL answers a
-bad padding with random bytes (implicit rejection), so a wrong key shows only in the checks after
-unwrapping: `cipherbucket.envelopes.seal` makes them. OAEP with SHA-1 is what oss2's provider
+Rule: the format decides the padding, and whether a key may use it is checked before it is used. The
+OSS format wraps with RSAES-PKCS1-v1_5, because the SDKs read nothing else. OpenSSL answers a bad
+padding with random bytes (implicit rejection), so a wrong key shows only in the checks after
+unwrapping: `cipherbucket.envelopes.unseal` makes them. OAEP with SHA-1 is what oss2's provider
 `LocalRsaProvider` wrote. The sealed format wraps with OAEP and SHA-256, and binds the wrapped key
 to its object by the label.
 

@@ -1,7 +1,7 @@
 """Whether a master key does what it is for, tried out on random bytes.
 
-No object is touched, and what was drawn is forgotten. A key in a KMS is asked as on writing and
-reading: for a data key, to wrap, and to unwrap.
+Rule: no object is touched, and what was drawn is forgotten. A KMS is asked as on writing
+and reading: for a data key, to wrap, and to unwrap.
 """
 
 from __future__ import annotations

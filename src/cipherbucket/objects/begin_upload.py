@@ -1,7 +1,7 @@
 """Beginning an upload of bytes that are stored already, where the answer may be lost.
 
-Rule: no upload is left behind that nobody knows of, and none of anybody else's is touched. Another
-copy of the same object has the same envelope, so that ours is known by what was not there before.
+Rule: no upload is left behind that nobody knows of, and no other upload is touched. Another copy of
+the same object has the same envelope, so ours is recognized by not having been there before.
 """
 
 from __future__ import annotations

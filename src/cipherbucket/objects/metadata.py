@@ -1,7 +1,7 @@
 """An object's metadata replaced around its body, which is not touched.
 
-Rule: no envelope is dropped or altered by the way: the user's metadata are put beside it, and only
-on the object that was looked at.
+Rule: no envelope is dropped or altered: the user's metadata are put beside it, and only on the
+object that was looked at.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def replace_metadata_around(
     metadata: Mapping[str, str],
     headers: Mapping[str, str] | None = None,
 ) -> StoredObject:
-    """Replace the metadata of an object that is still as ``info`` tells, and see that it has them.
+    """Replace the metadata of an object that is still as ``info`` says, and see that it has them.
 
     New metadata leave an ETag as it is, so a condition on it is blind to whoever changes
     recipients at the same time: the condition is the metadata themselves. A store that cannot hold
-    it at the very moment of the write returns what it found afterwards, which tells of a change in
+    it at the very moment of the write returns what it found afterwards, which shows a change in
     between.
 
     Args:
@@ -68,7 +68,7 @@ def replace_metadata_around(
             if_metadata=info.stored_metadata(),
         )
     except PreconditionFailedError as error:
-        # The answer to a request that was repeated tells of the first one's change.
+        # If the request was repeated, the first one may have made this change.
         there = store.head(info.name)
         if there.metadata != metadata or there.crc64 != info.crc64:
             if there.etag != info.etag:

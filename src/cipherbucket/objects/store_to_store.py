@@ -159,7 +159,7 @@ def _arrived(
     ticker: Ticker,
     memory: int = MEMORY,
 ) -> StoredObject:
-    """Write an object, whose bytes are at hand or to be fetched in parts."""
+    """Write an object whose bytes are in memory, or are fetched in parts if ``whole`` is None."""
     if whole is None:
         written = _in_parts(source, there, to, workers, halt, ticker, memory)
     else:
@@ -244,7 +244,7 @@ def _in_parts(
 def _planned(there: StoredObject, to: Destination, memory: int) -> tuple[PartPlan, Destination]:
     """Cut an object as its envelope says, since OSS holds the parts against it.
 
-    Where the envelope tells no sizes, or ones that are no use, those of the plan are added to it.
+    Where the envelope has no sizes, or ones that cannot be used, those of the plan are added to it.
     """
     envelope = Envelope.parse(to.metadata)
     if envelope is not None and envelope.format == OSS and envelope.data_size == there.size:
@@ -276,7 +276,7 @@ def _written(
     """Make the request that makes the object appear, and see that it is what was sent.
 
     Where the answer to an earlier attempt was lost, it may be there although this one was
-    refused. ``perhaps_done`` tells whether that can be; then what is there is looked at.
+    refused. ``perhaps_done`` says whether that can be; then what is there is looked at.
     """
     envelope = Envelope.parse(to.metadata)
 

@@ -1,4 +1,7 @@
-"""What can be said of an object without its key. All of it is the store's word."""
+"""What can be said of an object without its key.
+
+Rule: all of it is the store's word. Only lengths that no object has are refused here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Many ranges of one object at once: neighbours in one request, and the requests in parallel."""
+"""Many ranges of one object at once.
+
+Rule: neighbours are fetched in one request, gaps of at most 64 KiB included, and the requests run
+in parallel. All are of the same object, or it is an error.
+"""
 
 from __future__ import annotations
 

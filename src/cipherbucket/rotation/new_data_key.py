@@ -193,7 +193,7 @@ def _reading_old(access: Access, info: ObjectInfo, reencryption: Reencryption) -
             key=reencryption.key,
             context=reencryption.context if is_sealed else NOTHING,
         ),
-        # Only the IV tells a wrong key; what it gave would be taken for the plaintext for ever.
+        # Only the IV shows a wrong key; what it gave would be taken for the plaintext for ever.
         policy=access.policy.admitting(reencryption.kinds).strict(),
         format=info.format if info.envelope is not None else access.format,
     )
@@ -206,7 +206,7 @@ def foresee(access: Access, info: ObjectInfo, reencryption: Reencryption) -> Non
 
     Raises:
         NoMatchingKeyError, MasterKeyError: A key is missing, to read it or for a recipient.
-        And the errors of `Bucket.get`, for what the envelope tells.
+        And the errors of `Bucket.get`, for what the envelope says.
     """
     if (envelope := info.envelope) is None:
         return

@@ -1,4 +1,7 @@
-"""What became of many objects in a pass that changes their keys."""
+"""What became of many objects in a pass that changes their keys.
+
+Rule: all numbers are those of the ledger, so a run that resumed others reports their work too.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class RotationReport(PassReport):
     Attributes:
         verb: ``rotate`` or ``reencrypt``.
         dry_run: Whether nothing was changed.
-        done: Objects that were changed, by this run and those that it went on from.
+        done: Objects that were changed, by this run and by those that it resumed.
         due: Objects that would be: of a dry run.
         skipped: Objects that nothing was to be done with.
         reasons: Why objects were skipped, with how many.

@@ -61,7 +61,7 @@ class Abandoned:
 
         Args:
             abort: Called with an upload whose id is known, to abort it in its store. One whose id
-                was not noted cannot be told from others there.
+                was not noted cannot be distinguished from others there.
 
         Returns:
             False if it is not what was found any more, or another process works with it: then
@@ -113,10 +113,10 @@ def abandoned(folder: Path | None = None) -> Iterator[Abandoned]:
             continue
         finally:
             os.close(descriptor)  # and the lock with it, before a caller takes its time
-        yield _told(path, first)
+        yield _described(path, first)
 
 
-def _told(path: Path, first: Line) -> Abandoned:
+def _described(path: Path, first: Line) -> Abandoned:
     needed: list[Any] = [first.get(name) for name in ("kind", "store", "name", "file")]
     further: list[Any] = [first.get(name) for name in ("upload_id", "temporary")]
     known = all(isinstance(each, str) for each in needed) and needed[0] in {"upload", "download"}

@@ -210,7 +210,7 @@ def _recipe(
 
 
 def _body(path: object) -> Path | Place | BinaryIO:
-    """Return what is to be uploaded as a path or a file object.
+    """Return what is to be uploaded, as a path or a file object.
 
     Raises:
         UsageError: It is neither. Bytes are a path to some and content to others.

@@ -1,6 +1,6 @@
 """What a transfer must remember to go on after a crash: one append-only file each.
 
-Rule: a line is on the disk before what it tells of happens. Every line carries a checksum; a last
+Rule: a line is on the disk before what it records happens. Every line carries a checksum; a last
 line without its end was never acted upon and counts as not written, any other fault makes the
 journal unusable, and the transfer begins anew under a new data key. A journal holds wrapped keys
 and keyed tags, no key, no plaintext and no digest of it; only its owner can read it (0600), and a
@@ -40,7 +40,7 @@ class Journal:
     Attributes:
         path: The file.
         lines: What it held when it was opened; empty if it was new or unusable.
-        header: What its first lines tell of the transfer, also if the rest is unusable: what an
+        header: What its first lines say of the transfer, also if the rest is unusable: what an
             earlier call left behind can be removed by it.
         fault: Why what was there could not be used; None where it could, or nothing was there.
     """
@@ -180,7 +180,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Release the lock; the file stays, if it tells of anything."""
+        """Release the lock; the file stays, unless it is empty."""
         with self._guard:
             if self._descriptor is not None:
                 if not os.fstat(self._descriptor).st_size and _is_at(self.path, self._descriptor):

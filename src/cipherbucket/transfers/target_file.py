@@ -145,7 +145,7 @@ class Target:
             # the reach of others.
             descriptor = self._opened(".", os.O_RDWR | os.O_TMPFILE, _ALL)
         except (AttributeError, OSError):
-            return self.create(size)  # which tells what is wrong, if it is not the kind of system
+            return self.create(size)  # which says what is wrong, if it is not the kind of system
         with local_errors(self.path):
             try:
                 self._see_mode(descriptor)
@@ -297,7 +297,7 @@ def _make_room(descriptor: int, size: int) -> None:
     except (AttributeError, OSError) as error:
         if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise
-        os.ftruncate(descriptor, size)  # a system that cannot tell beforehand
+        os.ftruncate(descriptor, size)  # a system that cannot reserve room
 
 
 @contextmanager

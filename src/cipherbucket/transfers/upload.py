@@ -92,7 +92,7 @@ def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None)
     envelope, cipher = upload.seal(data_size=plan.data_size, part_size=plan.part_size)
     plan = PartPlan(plan.data_size, plan.part_size, cipher.layout)
     if journal is not None:
-        # Before the store hears of it: an upload key id was never learnt is found by this.
+        # Before the store hears of it: by this an upload is found whose id never arrived.
         journal.begin(_first_line(upload, path, plan, envelope, cipher))
     try:
         upload_id = begin_upload(
@@ -151,7 +151,7 @@ def _parameters(upload: Upload, path: Path) -> dict[str, Any]:
 
 
 def _resumed(upload: Upload, path: Path, descriptor: int, journal: Journal) -> Session | None:
-    """Open what the journal tells of, if it is the same upload and its key can be had."""
+    """Open the upload that the journal describes, if it is the same one and its key can be had."""
     try:
         session = _reopened(upload, path, descriptor, journal)
         if session is not None:
@@ -163,7 +163,7 @@ def _resumed(upload: Upload, path: Path, descriptor: int, journal: Journal) -> S
         if error.status != 403:
             raise
         session = None
-        _log.warning("%r: the store does not tell what it has; beginning anew", upload.to.name)
+        _log.warning("%r: the store does not say what it has; beginning anew", upload.to.name)
     except KmsError:
         raise
     except (CipherbucketError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -183,7 +183,7 @@ def _resumed(upload: Upload, path: Path, descriptor: int, journal: Journal) -> S
 
 
 def _abort(store: Store, name: str, header: Line) -> None:
-    """Abort the upload that a journal's first lines tell of."""
+    """Abort the upload that a journal's first lines describe."""
     upload_id = header.get("upload_id")
     if isinstance(upload_id, str):
         abort_quietly(store, name, upload_id)
@@ -215,7 +215,7 @@ def _reopened(upload: Upload, path: Path, descriptor: int, journal: Journal) -> 
     if not hmac.compare_digest(
         recorded, cipher.journal_mac(_journal_text(first, first["upload_id"]))
     ):
-        # Whoever can change the file could name an envelope key key has encrypted before.
+        # Whoever can change the file could name an envelope whose key has encrypted before.
         raise UsageError("the journal was altered")
     plan = PartPlan(int(first["data_size"]), int(first["part_size"]), cipher.layout)
     tags = {int(line["part"]): bytes.fromhex(line["tag"]) for line in journal.lines[2:]}

@@ -123,7 +123,7 @@ class Session:
             ticker.tick(min(self.plan.data_size, halt.done), self.plan.data_size)
 
         try:
-            if known := self._known():  # told before the file is read anew
+            if known := self._known():  # reported before the file is read again
                 halt.skipped(known)
                 tick()
             run(

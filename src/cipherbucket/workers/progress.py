@@ -1,4 +1,8 @@
-"""Progress of a transfer, told to the caller at most ten times a second."""
+"""Progress of a transfer, reported to the caller.
+
+Rule: a caller hears of it at most ten times a second, and always of the end, where the total is
+known.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,13 @@ from collections.abc import Callable
 
 Progress = Callable[[int, int | None], None] | bool
 """Called with (bytes done, bytes in all or None), and once more at the end. True shows a line on
-stderr, False nothing."""
+stderr, False shows nothing."""
 
 _INTERVAL = 0.1
 
 
 class Ticker:
-    """Calls a `Progress` no more often than is of use."""
+    """Calls a `Progress`, at most ten times a second."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = _Line() if progress is True else progress or None
@@ -22,7 +26,7 @@ class Ticker:
         self._reported: tuple[int, int | None] | None = None
 
     def tick(self, done: int, total: int | None) -> None:
-        """Tell how far it got; the last call, ``done == total``, always passes."""
+        """Report how far it got, in bytes; the last call, ``done == total``, always passes."""
         if self._progress is None:
             return
         now = time.monotonic()

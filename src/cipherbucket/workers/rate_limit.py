@@ -1,4 +1,7 @@
-"""A limit on how many bytes a second one stream moves."""
+"""A limit on how many bytes a second one stream moves; what several threads share is in `Halt`.
+
+Rule: a wait comes before the bytes that it is for.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Rule: the caller's thread does no work of its own, so that it hears of everything at once. Tasks are
 drawn one at a time, by whichever thread is free, so that a listing is never ahead of the work and
 never in memory. When one task fails no other is begun; what is under way is asked to stop, waited
-for a moment, and left behind if it does not heed, blocked in a system call. The threads are
+for a moment, and left behind if it does not stop, blocked in a system call. The threads are
 daemons: a process that ends does not wait for them, as it would for a `ThreadPoolExecutor`.
 """
 
@@ -83,7 +83,7 @@ class Halt:
 
 
 def usual_workers() -> int:
-    """Return how many threads transfer at once unless told otherwise: 4, or one a core."""
+    """Return how many threads transfer at once by default: 4, or one a core if these are fewer."""
     return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
 
 
@@ -102,7 +102,7 @@ def run(
         tasks: Drawn from one at a time, by the threads.
         work: Does one; what it raises stops all.
         workers: 1 or more.
-        halt: Set when all have to stop; ``work`` heeds it by calling `Halt.passed`.
+        halt: Set when all have to stop; ``work`` notices by calling `Halt.passed`.
         tick: Called in this thread some ten times a second.
         grace: Seconds that are waited for threads to stop. One whose work runs threads of its own
             needs more than they do.
@@ -113,19 +113,19 @@ def run(
     drawn = _Drawn(tasks)
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
-    def labour() -> None:
+    def draw_and_work() -> None:
         try:
             for task in drawn:
                 halt.passed(0)
                 work(task)
-        except BaseException as error:  # noqa: BLE001  told to the caller's thread
+        except BaseException as error:  # noqa: BLE001  raised in the caller's thread
             ended.put(error)
             halt.set()  # the caller's thread may not come to it before others begin more
         else:
             ended.put(None)
 
     # All are made before any begins: an interrupt may come while one is being started.
-    threads = [threading.Thread(target=labour, daemon=True) for _ in range(workers)]
+    threads = [threading.Thread(target=draw_and_work, daemon=True) for _ in range(workers)]
     try:
         for thread in threads:
             thread.start()
