@@ -111,9 +111,11 @@ def test_what_somebody_is_at_is_neither_listed_nor_cleared(
 
 
 def test_an_upload_to_a_store_that_is_gone_is_forgotten(url: str, left: Path) -> None:
-    Path(url.removeprefix("file://")).rename(left.parent / "elsewhere")
+    folder = Path(url.removeprefix("file://"))
+    folder.rename(left.parent / "elsewhere")
     succeed("transfers", "--clear", "-f")
     assert list(cb.abandoned()) == []
+    assert not folder.exists(), "no store is made in place of the one that is gone"
 
 
 def test_an_upload_that_cannot_be_aborted_stays(

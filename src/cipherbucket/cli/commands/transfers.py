@@ -1,4 +1,8 @@
-"""``transfers``: lists and clears what was interrupted and not resumed."""
+"""``transfers``: lists and clears what was interrupted and not resumed.
+
+Rule: only what was listed is cleared, after the user agreed to it. A journal goes last, so that
+what could not be aborted is listed again.
+"""
 
 from __future__ import annotations
 
@@ -119,13 +123,17 @@ def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Up
 
 
 def _abort(each: cb.Abandoned) -> None:
-    """Abort an interrupted upload in its store."""
+    """Abort an interrupted upload in its store; one in a directory store that is gone, is gone."""
     assert each.upload_id is not None
-    try:
-        bucket = open_without_keys(each.store)
-    except cb.UsageError:
-        if not each.store.startswith("file://"):
-            raise
-        return  # a directory store that is gone, and the upload with it
-    with bucket:
+    if each.store.startswith("file://") and not _is_there(each.store):
+        return  # opening it would make a new store, perhaps in the folder of an unmounted disk
+    with open_without_keys(each.store) as bucket:
         bucket.abort_upload(each.name, each.upload_id)
+
+
+def _is_there(store_url: str) -> bool:
+    """Return whether a folder is a directory store."""
+    try:
+        return cb.split_url(store_url) == (store_url, "")
+    except cb.UsageError:
+        return False
