@@ -108,7 +108,7 @@ def fingerprint_of(kind: str) -> Check:
 def file(place: Place, value: object) -> str:
     """Take a file of certificates, relative to the document, that its owner alone can replace."""
     path = place.document.relative(text(place, value))
-    with suppress(OSError):  # what is not there is told when it is used
+    with suppress(OSError):  # a file that is missing is an error when it is used
         stranger = find_stranger(path, (path.stat().st_uid,))
         if stranger is not None:
             raise place.error(
@@ -118,7 +118,7 @@ def file(place: Place, value: object) -> str:
     return str(path)
 
 
-REACHED_BY: dict[str, Check] = {
+CONNECTION: dict[str, Check] = {
     "region": text,
     "endpoint": text,
     "ca_file": file,
@@ -126,7 +126,7 @@ REACHED_BY: dict[str, Check] = {
     "read_timeout": seconds,
     "attempts": number,
 }
-"""How a service is reached: of OSS stores and of KMS keys."""
+"""Settings of OSS stores and of KMS keys: how the service is reached."""
 
 
 def tables_of(document: Document, name: str) -> Mapping[str, Mapping[str, Any]]:

@@ -109,7 +109,7 @@ def trust_document(document: Document) -> None:
         _refuse_stranger(path, path.lstat(), named=False)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    remember(_whole(path), document.digest)
+    remember(_canonical(path), document.digest)
 
 
 def _found() -> Iterator[Path]:
@@ -124,14 +124,14 @@ def _found() -> Iterator[Path]:
         yield home / FILE_NAME
 
 
-def _whole(path: Path) -> Path:
-    """Return the one name of a file: its folder without links."""
+def _canonical(path: Path) -> Path:
+    """Return the one path of a file: its folder without links."""
     return path.parent.resolve() / path.name
 
 
 def _is_own(path: Path) -> bool:
     home = config_home()
-    return home is not None and _whole(path) == _whole(home / FILE_NAME)
+    return home is not None and _canonical(path) == _canonical(home / FILE_NAME)
 
 
 def _refuse_untrusted(path: Path, data: bytes) -> None:
@@ -140,7 +140,7 @@ def _refuse_untrusted(path: Path, data: bytes) -> None:
             f"{path} is a link, which is used only where it is named",
             hint=f"name it: --config {shlex.quote(str(path))}; or go without: --no-config",
         )
-    trusted = trusted_digest(_whole(path))
+    trusted = trusted_digest(_canonical(path))
     if trusted == digest_of(data):
         return
     why = "it decides where data goes and under which keys"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cipherbucket.config.checks import (
-    REACHED_BY,
+    CONNECTION,
     Check,
     boolean,
     checked,
@@ -39,7 +39,7 @@ WRITTEN = (OSS, SEALED)
 _EVERY: dict[str, Check] = {"description": description, "formats": texts, "read_only": boolean}
 _PASSPHRASE: dict[str, Check] = {"passphrase_env": variable}
 _KMS_SETTINGS: dict[str, Check] = {
-    **REACHED_BY,
+    **CONNECTION,
     "network": one_of("public", "vpc"),
     "patience": seconds,
 }

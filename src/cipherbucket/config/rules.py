@@ -1,4 +1,9 @@
-"""``[[rules]]``: how a store, or what lies below a prefix in it, is written and read."""
+"""``[[rules]]``: how a store, or what lies below a prefix in it, is written and read.
+
+Rule: a rule that could not be followed is refused when the file is read: a key that may not write,
+or not in this format, recipients of a format that has none, a second rule for the same place. Where
+each rule holds, `config` decides.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cipherbucket.config.checks import (
-    REACHED_BY,
+    CONNECTION,
     Check,
     boolean,
     checked,
@@ -28,7 +28,7 @@ from cipherbucket.stores.oss.settings import CHOICES
 SETTINGS: dict[str, Check] = {
     "url": text,
     "trusted": boolean,
-    **REACHED_BY,
+    **CONNECTION,
     **{name: one_of(*allowed) for name, allowed in CHOICES.items()},
 }
 """What a store can say."""

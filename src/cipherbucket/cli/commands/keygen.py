@@ -20,8 +20,8 @@ from cipherbucket.cli.terminal.passphrases import PASSPHRASE, ask_secret, has_te
 from cipherbucket.text import printable
 
 _BITS = 3072
-_SERVES_BOTH = (
-    "Warning: it serves both formats, oss and sealed;"
+_FOR_BOTH = (
+    "Warning: it is for both formats, oss and sealed;"
     " --sealed-only keeps a key from the weak padding of oss."
 )
 _SEALED_ONLY = "It writes and reads format sealed, and no other, as long as its .json is beside it."
@@ -98,7 +98,7 @@ def keygen(
     if kind == "aes":
         key: cb.RsaKey | cb.AesKey = cb.create_aes_key_file(file, description=label)
         files = [(shown, "secret key, AES 256 bits, not encrypted, readable by you")]
-        serves = ["It writes and reads format sealed, and no other.", ""]
+        formats = ["It writes and reads format sealed, and no other.", ""]
         shared: list[str] = []
     else:
         passphrase = _new_passphrase() if protect else None
@@ -111,13 +111,13 @@ def keygen(
             (shown, f"private key, RSA {length:,} bits, {protection}, readable by you"),
             (f"{shown}.pub", "public half: it can write objects, not read them"),
         ]
-        serves = [_SEALED_ONLY if sealed_only else _SERVES_BOTH, ""]
+        formats = [_SEALED_ONLY if sealed_only else _FOR_BOTH, ""]
         shared = [f"Who is to write for you needs both {shown}.pub and {shown}.json."]
     files.append((f"{shown}.json", f"description {printable(str(key.description))}"))
     for line in (
         *(f"{name:<{width}}  {what}" for name, what in (*files, ("fingerprint", key.id))),
         "",
-        *serves,
+        *formats,
         "Back it up now: who loses this key loses every object that is written under it.",
         f"Keep copies of {shown} and {shown}.json elsewhere, and try them now and then:",
         "  cipherbucket keys check URL -k COPY",

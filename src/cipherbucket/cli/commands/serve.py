@@ -1,4 +1,7 @@
-"""``serve``: local OSS and KMS endpoints."""
+"""``serve``: local OSS and KMS endpoints.
+
+Rule: a secret is never an argument: it comes from the environment, or is drawn and printed once.
+"""
 
 from __future__ import annotations
 

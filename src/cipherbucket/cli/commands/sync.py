@@ -29,7 +29,7 @@ from cipherbucket.cli.options.writing import WriteOptions, write_options
 from cipherbucket.local_files.folders import open_source
 
 
-def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+def _refuse_recursive(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     """Refuse ``-r``, which cp, rm and others have; click calls it."""
     if value:
         raise click.BadParameter("sync is always recursive; leave it out", ctx, param)
@@ -54,7 +54,7 @@ def _always(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     is_flag=True,
     hidden=True,
     expose_value=False,
-    callback=_always,
+    callback=_refuse_recursive,
     help="Refused: sync is always recursive.",
 )
 @click.option(

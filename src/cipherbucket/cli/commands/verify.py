@@ -1,4 +1,8 @@
-"""``verify``: read objects through, to know that they can be read, and are what was stored."""
+"""``verify``: read objects through, to know that they can be read, and are what was stored.
+
+Rule: an object is read by the rule of ``cipherbucket.toml`` that holds for it, with its keys and
+limits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Says how to go on with what was interrupted, and that it goes on when it does."""
+"""Says how to resume what was interrupted, and that a transfer is resumed when it is.
+
+Rule: nothing is promised that was not looked for: there is a journal, or a thread is still at work
+that may leave one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What ``sync`` does in each of its directions: compare, copy, delete."""
+"""What ``sync`` does in each of its directions: compare, copy, delete.
+
+Rule: a comparison takes what the listings say, and asks for an object by itself only where they
+cannot decide. Which names are compared or deleted is decided in `sync` alone.
+"""
 
 from __future__ import annotations
 

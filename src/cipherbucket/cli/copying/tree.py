@@ -1,4 +1,8 @@
-"""``cp -r``: folders and prefixes, several files at once; an exit code comes of it."""
+"""``cp -r``: folders and prefixes, several files at once; an exit code comes of it.
+
+Rule: each object fails by itself. Only a listing that breaks off ends the command, after what was
+done so far has been reported.
+"""
 
 from __future__ import annotations
 

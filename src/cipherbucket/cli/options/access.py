@@ -139,14 +139,14 @@ class AccessOptions:
     def format(self) -> str:
         """The format that is written and read.
 
-        That of ``--format``, or of the rule; else ``oss``, unless the first key serves only sealed.
+        That of ``--format``, or of the rule; else ``oss``, unless the first key is for sealed.
         """
         if self.chosen_format is not None:
             return self.chosen_format
         if self.rule is not None and (self.rule.line or not self.key_files):
             return self.rule.format
         first = self.keys[0] if self.keys else self.forced
-        return SEALED if first is not None and _serves_sealed_only(first) else OSS
+        return SEALED if first is not None and _is_for_sealed_alone(first) else OSS
 
     @property
     def policy(self) -> cb.Policy:
@@ -281,7 +281,7 @@ def of_sealed(option: str) -> cb.UsageError:
     )
 
 
-def _serves_sealed_only(key: cb.MasterKey) -> bool:
+def _is_for_sealed_alone(key: cb.MasterKey) -> bool:
     return isinstance(key, cb.AesKey) or (isinstance(key, cb.RsaKey) and key.sealed_only)
 
 
@@ -297,7 +297,7 @@ _FORMAT = click.option(
     type=click.Choice([OSS, SEALED]),
     help="Format of the objects, on writing and on reading: oss is that of the OSS SDKs; sealed"
     " detects tampering, and cipherbucket alone reads it. Default: oss, or sealed where the"
-    " first key serves nothing else.",
+    " first key is for nothing else.",
 )
 _ACCEPT = click.option(
     "--accept",

@@ -1,4 +1,7 @@
-"""Naming master keys: by a file or a name, or by what an object says of one."""
+"""Naming master keys: by a file or a name, or by what an object says of one.
+
+Rule: ``NAME=VALUE`` is a description unless there is a file of that name.
+"""
 
 from __future__ import annotations
 

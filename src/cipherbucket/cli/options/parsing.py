@@ -1,4 +1,7 @@
-"""Arguments and values of options, parsed: names with values, ranges, sizes, URLs and paths."""
+"""Arguments and values of options, parsed: names with values, ranges, sizes, URLs and paths.
+
+Rule: an error shows how the value is written.
+"""
 
 from __future__ import annotations
 

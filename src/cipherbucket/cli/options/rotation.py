@@ -1,4 +1,7 @@
-"""What ``rotate`` and ``reencrypt`` accept: one object or many, which, how fast."""
+"""What ``rotate`` and ``reencrypt`` accept: one object or many, which, how fast.
+
+Rule: an option that is for many objects is refused for one.
+"""
 
 from __future__ import annotations
 

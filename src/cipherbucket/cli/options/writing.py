@@ -1,4 +1,8 @@
-"""Options of ``cp`` and ``sync`` that say how objects are written."""
+"""Options of ``cp`` and ``sync`` that say how objects are written.
+
+Rule: what the format or the direction does not have is refused before a key is read or anything is
+sent.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +135,7 @@ def recipient_key(access: AccessOptions, named: str) -> cb.MasterKey:
     """Return a key of ``--recipient``.
 
     Raises:
-        MasterKeyError: It cannot be read, or does not serve format ``sealed``.
+        MasterKeyError: It cannot be read, or is not for format ``sealed``.
     """
     if access.config is not None:
         access.config.refuse_recipient(named)

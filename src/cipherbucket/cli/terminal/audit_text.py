@@ -36,7 +36,7 @@ def _head(whole: dict[str, Any]) -> Iterator[str]:
     stored = amount(whole["stored_bytes"])
     yield f"{target}: {count(whole['objects'], 'object')}, {stored} stored, at {when} UTC"
     footers = "read" if whole["footers"] else "not read"
-    uploads = "not told" if whole["uploads"] is None else f"{whole['uploads']:,}"
+    uploads = "unknown" if whole["uploads"] is None else f"{whole['uploads']:,}"
     yield (
         f"old versions: {whole['versions']}; unfinished uploads: {uploads};"
         f" footers of sealed objects: {footers}"
@@ -86,9 +86,9 @@ def _keys(whole: dict[str, Any]) -> Iterator[str]:
         kind = f"{each['kind'].upper()} {bits}".strip()
         answer = _answer(each["retire"], notes) if each["retire"] is not None else ""
         label = printable(each["description"]) or "no description"
-        at_hand = f"  ({each['key']})" if each["key"] is not None else ""
+        named = f"  ({each['key']})" if each["key"] is not None else ""
         kms = f"  KMS: {', '.join(map(printable, each['kms_keys']))}" if each["kms_keys"] else ""
-        yield _columns(each, f"{answer:<11}  {kind:<10}  {label}{at_hand}{kms}")
+        yield _columns(each, f"{answer:<11}  {kind:<10}  {label}{named}{kms}")
     for reasons, number in notes.items():
         yield f"{'':>15}({number}) {reasons}"
 
