@@ -13,7 +13,6 @@ from xml.sax.saxutils import escape
 
 from cipherbucket.server.errors import OssError, malformed_xml
 
-Content = "str | int | bool | Iterable[Node] | None"
 Node = tuple[str, "str | int | bool | Iterable[Node] | None"]
 
 MAX_DOCUMENT = 5 << 20

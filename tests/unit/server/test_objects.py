@@ -228,9 +228,9 @@ def test_multipart_rules(send: WireClient) -> None:
         asked = {"partNumber": str(number), "uploadId": upload}
         etags[number] = send("PUT", "k", asked, body).headers["etag"]
 
-    def complete(*numbers: int, etag: str = "") -> tuple[int, str | None]:
+    def complete(*numbers: int | str, etag: str = "") -> tuple[int, str | None]:
         parts = "".join(
-            f"<Part><PartNumber>{n}</PartNumber><ETag>{etag or etags[n]}</ETag></Part>"
+            f"<Part><PartNumber>{n}</PartNumber><ETag>{etag or etags[int(n)]}</ETag></Part>"
             for n in numbers
         )
         text = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
@@ -240,6 +240,8 @@ def test_multipart_rules(send: WireClient) -> None:
     assert complete(2, 1) == (400, "InvalidPartOrder")
     assert complete(2, 2) == (400, "InvalidPartOrder")
     assert complete() == (400, "MalformedXML")
+    for odd in ("+2", "0_2", "\N{FULLWIDTH DIGIT TWO}"):
+        assert complete(odd) == (400, "MalformedXML")
     assert complete(2, 3, etag="other") == (400, "InvalidPart")
     assert complete(1, 2, 3) == (400, "EntityTooSmall")
     for impossible in ("0", "10001", "x"):

@@ -9,7 +9,7 @@ action is a function and a row in `actions`. See `KmsEndpoint`.
     HTTP      endpoint -> app                uvicorn, faults
     rules     verification string_to_sign errors answers
     actions   actions -> parameters
-    keys      vault (SQLite) -> ciphertext   where the cryptography is
+    keys      key_database (SQLite) -> ciphertext, where the cryptography is
     https     certificate
 """
 

@@ -29,7 +29,7 @@ from cipherbucket.server.catalog import (
     save_upload,
 )
 from cipherbucket.server.errors import OssError, invalid_argument, malformed_xml, no_such_upload
-from cipherbucket.server.numbers import number_given
+from cipherbucket.server.numbers import number_given, whole_number
 from cipherbucket.server.operations import client_encryption
 from cipherbucket.server.operations.copying import find_source
 from cipherbucket.server.operations.object_headers import (
@@ -258,14 +258,12 @@ def _copy_range(call: Call, size: int) -> tuple[int, int]:
 
 
 def _named_parts(text: bytes) -> list[tuple[int, str]]:
-    root = parse(text, "CompleteMultipartUpload")
-    try:
-        named = [
-            (int(text_of(node, "PartNumber")), text_of(node, "ETag").strip('"').upper())
-            for node in root.findall("Part")
-        ]
-    except ValueError as error:
-        raise malformed_xml("A part number is no number.") from error
+    named = []
+    for node in parse(text, "CompleteMultipartUpload").findall("Part"):
+        number = whole_number(text_of(node, "PartNumber"))
+        if number is None:
+            raise malformed_xml("A part number is no number.")
+        named.append((number, text_of(node, "ETag").strip('"').upper()))
     if not 1 <= len(named) <= MAX_PARTS:
         raise malformed_xml(f"Name 1 to {MAX_PARTS:,} parts.")
     if any(a >= b for (a, _), (b, _) in pairwise(named)):

@@ -10,6 +10,7 @@ from cipherbucket.server.numbers import number_given
 from cipherbucket.server.operations.buckets import acl_answer
 from cipherbucket.server.operations.object_headers import (
     ARCHIVED,
+    META,
     attributes_of,
     check_acl,
     check_key,
@@ -27,7 +28,6 @@ from cipherbucket.server.versions import (
 )
 from cipherbucket.server.xml import document, parse, text_of
 
-_META = "x-oss-meta-"
 _DAY = 24 * 3600
 
 
@@ -111,7 +111,7 @@ def get_symlink(service: Service, call: Call) -> Answer:
             "Last-Modified": http_time(version.modified),
             "x-oss-symlink-target": attributes.target,
             **version_headers(bucket, version),
-            **{_META + name: value for name, value in attributes.metadata.items()},
+            **{META + name: value for name, value in attributes.metadata.items()},
         }
     )
 
