@@ -1,25 +1,69 @@
 """Where access keys for the cloud's services come from.
 
 A provider is a callable that returns current `Credentials`; it is asked before every request, so
-that temporary ones can be renewed. Secrets are shown in no repr and no error.
+that temporary ones can be renewed. Secrets are shown in no repr and no error: what comes from a
+file or a variable often ends with a line end, and libraries below repeat the header that it is in.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from cipherbucket.errors import MissingExtraError, StoreError
+from cipherbucket.errors import MissingExtraError, StoreError, UsageError
+
+_SENDABLE = re.compile(r"[ -~]*")
 
 
-@dataclass(frozen=True)
+def _fault(text: object) -> str:
+    """Say what is wrong with a part of credentials, "" for nothing."""
+    if not isinstance(text, str):
+        return f"is a text, not {type(text).__name__}"
+    if not _SENDABLE.fullmatch(text.strip()):
+        return "holds a line end, a control character or one that is not ASCII"
+    return ""
+
+
+@dataclass(frozen=True, init=False)
 class Credentials:
-    """An access key, with a security token if it is temporary (STS)."""
+    """An access key, with a security token if it is temporary (STS).
+
+    Blanks and line ends at either end of the three are taken away.
+
+    Args:
+        access_key_id: Id.
+        access_key_secret: Secret.
+        security_token: Token, or None.
+
+    Raises:
+        UsageError: One of them is no text, or holds what is not printable ASCII. It is not shown.
+    """
 
     access_key_id: str
     access_key_secret: str = field(repr=False)
     security_token: str | None = field(default=None, repr=False)
+
+    def __init__(
+        self, access_key_id: str, access_key_secret: str, security_token: str | None = None
+    ) -> None:
+        given = {
+            "access key id": access_key_id,
+            "access key secret": access_key_secret,
+            "security token": "" if security_token is None else security_token,
+        }
+        faults = {what: _fault(text) for what, text in given.items()}
+        if not any(faults.values()):
+            object.__setattr__(self, "access_key_id", access_key_id.strip())
+            object.__setattr__(self, "access_key_secret", access_key_secret.strip())
+            object.__setattr__(self, "security_token", (security_token or "").strip() or None)
+            return
+        # Raised where no frame holds a secret: reporters of errors record local variables.
+        del access_key_id, access_key_secret, security_token, given
+        what, fault = next((what, fault) for what, fault in faults.items() if fault)
+        raise UsageError(f"the {what} {fault}", hint="look at where it comes from; it is not shown")
 
 
 CredentialsProvider = Callable[[], Credentials]
@@ -33,12 +77,13 @@ def environment_credentials() -> Credentials | None:
 
     Returns:
         The credentials, or None when id or secret is not set.
+
+    Raises:
+        UsageError: One of them holds what is not printable ASCII.
     """
-    key_id = os.environ.get("OSS_ACCESS_KEY_ID")
-    secret = os.environ.get("OSS_ACCESS_KEY_SECRET")
-    if not key_id or not secret:
-        return None
-    return Credentials(key_id, secret, os.environ.get("OSS_SESSION_TOKEN") or None)
+    names = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN")
+    found = Credentials(*(os.environ.get(name, "") for name in names))
+    return found if found.access_key_id and found.access_key_secret else None
 
 
 def provider_of(credentials: Credentials | CredentialsProvider | None) -> CredentialsProvider:
@@ -51,15 +96,23 @@ def provider_of(credentials: Credentials | CredentialsProvider | None) -> Creden
 
     Raises:
         MissingExtraError: The default chain is needed and not installed.
+        UsageError: What the environment holds cannot be credentials.
     """
     if isinstance(credentials, Credentials):
         fixed = credentials
         return lambda: fixed
     if credentials is not None:
-        return credentials
+        return partial(_asked, credentials)
     if (found := environment_credentials()) is not None:
         return lambda: found
     return _default_chain()
+
+
+def _asked(provider: CredentialsProvider) -> Credentials:
+    current = provider()
+    if not isinstance(current, Credentials):
+        raise UsageError(f"a provider returns Credentials, not {type(current).__name__}")
+    return current
 
 
 def _default_chain() -> CredentialsProvider:
@@ -78,15 +131,17 @@ def _default_chain() -> CredentialsProvider:
         try:
             client = client or Client()
             current = client.get_credential()
-        except Exception as error:
-            raise StoreError(
-                f"no credentials in the default chain: {type(error).__name__}",
-                hint="set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or configure a role",
-            ) from error
-        return Credentials(
-            current.get_access_key_id(),
-            current.get_access_key_secret(),
-            current.get_security_token() or None,
+        except Exception as error:  # noqa: BLE001  what its libraries raise quotes answers
+            failure = type(error).__name__
+        else:
+            return Credentials(
+                current.get_access_key_id(),
+                current.get_access_key_secret(),
+                current.get_security_token() or None,
+            )
+        raise StoreError(
+            f"no credentials in the default chain: {failure}",
+            hint="set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or configure a role",
         )
 
     return provide

@@ -4,9 +4,12 @@ import subprocess
 import sys
 
 import pytest
+from tests.support.leaks import leaks, raised, words
 
+import cipherbucket as cb
 from cipherbucket.credentials import Credentials, provider_of
 
+SECRET = "swordfish"
 NAMES = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN")
 
 
@@ -68,3 +71,60 @@ def test_without_the_extra_the_error_names_it() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={}
     ).stdout
     assert output.count("cipherbucket[oss]") == 2
+
+
+@pytest.mark.parametrize("around", ["\n", "\r\n", " ", "\t", "\x0b", "\xa0"])
+def test_blanks_and_line_ends_around_credentials_are_taken_away(around: str) -> None:
+    given = Credentials(*(f"{around}{text}{around}" for text in ("id", "secret", "token")))
+    assert given == Credentials("id", "secret", "token")
+    assert Credentials("id", "secret", around).security_token is None
+
+
+@pytest.mark.parametrize(
+    "within", ["\n", "\r\n ", "\0", "\x7f", "\x85", "é", "\u202e", "\ufeff", "\udc80"]
+)
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_what_no_header_can_hold_is_refused_and_shown_nowhere(part: int, within: str) -> None:
+    texts = ["id", "secret", "token"]
+    texts[part] = f"sword{within}fish"
+    error = raised(lambda: Credentials(*texts))
+    assert isinstance(error, cb.UsageError)
+    assert ("key id", "key secret", "security token")[part] in str(error)
+    assert "sword" not in words(error)
+    assert "fish" not in words(error)
+    assert not leaks(error, "sword", "fish")
+
+
+def test_what_is_no_text_is_refused() -> None:
+    error = raised(lambda: Credentials("id", SECRET.encode()))  # type: ignore[arg-type]
+    assert "not bytes" in str(error)
+    assert SECRET not in words(error)
+
+
+def test_the_environment_with_line_ends_is_taken_and_an_empty_one_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, text in zip(NAMES, ("id\n", "secret\r\n", "token\n"), strict=True):
+        monkeypatch.setenv(name, text)
+    assert provider_of(None)() == Credentials("id", "secret", "token")
+    monkeypatch.setenv("OSS_ACCESS_KEY_ID", "\n")
+    monkeypatch.setattr("cipherbucket.credentials._default_chain", lambda: Credentials)
+    assert provider_of(None) is Credentials  # type: ignore[comparison-overlap] # which stands for the chain
+
+
+def test_what_the_default_chain_raises_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = pytest.importorskip("alibabacloud_credentials.client")
+
+    def broken() -> None:
+        raise ValueError(f"no JSON: {SECRET}")
+
+    monkeypatch.setattr(chain, "Client", broken)
+    error = raised(provider_of(None))
+    assert isinstance(error, cb.StoreError)
+    assert "ValueError" in str(error)
+    assert SECRET not in words(error)
+
+
+def test_a_provider_that_gives_something_else_is_told() -> None:
+    with pytest.raises(cb.UsageError, match="not dict"):
+        provider_of(lambda: {"access_key_secret": SECRET})()  # type: ignore[arg-type,return-value]

@@ -47,7 +47,8 @@ def checked_endpoint(endpoint: str) -> str:
         host, port = "", None
     bare = f"{parts.scheme}://{host}" + ("" if port is None else f":{port}") if host else ""
     if not _ENDPOINT.fullmatch(bare):
-        raise ClientError(f"the endpoint {endpoint!r} is no host or URL")
+        # A part before "@" may hold a password.
+        raise ClientError(f"the endpoint {endpoint.rpartition('@')[2]!r} is no host or URL")
     return bare
 
 

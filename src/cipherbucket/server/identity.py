@@ -7,33 +7,23 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import dataclass, field
 from datetime import timedelta
+
+from cipherbucket.credentials import Credentials
 
 DEFAULT_ACCESS_KEY_ID = "cipherbucket-local"
 MAX_SKEW = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who may call an endpoint.
-
-    Attributes:
-        access_key_id: Public half.
-        access_key_secret: Secret half.
-        security_token: What requests must bring as their STS token; None: any, or none.
-    """
-
-    access_key_id: str
-    access_key_secret: str = field(repr=False)
-    security_token: str | None = field(default=None, repr=False)
-
-
 def identity(
     access_key_id: str, access_key_secret: str | None, security_token: str | None
 ) -> Credentials:
-    """Return the identity of an endpoint, with a random secret where none is given."""
-    secret = access_key_secret or secrets.token_urlsafe(24)
+    """Return the identity of an endpoint, with a random secret where none is given.
+
+    Raises:
+        UsageError: Something of it cannot be sent in a header.
+    """
+    secret = (access_key_secret or "").strip() or secrets.token_urlsafe(24)
     return Credentials(access_key_id, secret, security_token)
 
 

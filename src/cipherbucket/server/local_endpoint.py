@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Self
 
-from cipherbucket.server.identity import Credentials
+from cipherbucket.credentials import Credentials
 from cipherbucket.server.listening import Listener
 
 

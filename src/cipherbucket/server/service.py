@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
+from cipherbucket.credentials import Credentials
 from cipherbucket.errors import UsageError
 from cipherbucket.server.bodies import Bodies, BodyReader, SavedBody
 from cipherbucket.server.catalog import Bucket, find_bucket, open_catalog, save_bucket
 from cipherbucket.server.database import MEMORY
 from cipherbucket.server.errors import OssError, malformed_xml, no_such_bucket
-from cipherbucket.server.identity import Credentials
 from cipherbucket.server.request_body import RequestBody, SizedBody, spooled
 from cipherbucket.server.xml import MAX_DOCUMENT
 from cipherbucket.stores.local.store import LocalStore

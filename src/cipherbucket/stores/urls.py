@@ -182,9 +182,15 @@ def _split_scheme(url: str) -> tuple[str, str]:
     if separator and scheme in {"memory", "oss"}:
         return scheme, rest
     if not separator or scheme != "file":
-        raise UsageError(f"{url!r} is not the URL of a store", hint=_ALLOWED)
+        raise UsageError(f"{_shown(url)!r} is not the URL of a store", hint=_ALLOWED)
     if not rest.startswith("/") or "\0" in rest:
         raise UsageError(
             f"{url!r}: the path of a folder must be absolute, as in file:///data", hint=_ALLOWED
         )
     return scheme, rest
+
+
+def _shown(url: str) -> str:
+    """Return a URL without user name, password and query, in which signatures are."""
+    scheme, separator, rest = url.partition("?")[0].partition("://")
+    return scheme + separator + rest.rpartition("@")[2]

@@ -12,9 +12,9 @@ from urllib.parse import quote, urlsplit
 import pytest
 from tests.support.wire_client import WireClient
 
+from cipherbucket.credentials import Credentials
 from cipherbucket.format.crc64 import crc64
 from cipherbucket.server import Endpoint, service
-from cipherbucket.server.identity import Credentials
 from cipherbucket.server.operations.object_headers import ARCHIVED, META
 from cipherbucket.server.operations.ranges import http_time
 from cipherbucket.server.request_body import spooled

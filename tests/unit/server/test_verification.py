@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from tests.support.peer_sdks import REGION, import_oss2, import_oss_v2
 
+from cipherbucket.credentials import Credentials
 from cipherbucket.server.errors import OssError
 from cipherbucket.server.http_api.string_to_sign import (
     SignedRequest,
@@ -18,7 +19,6 @@ from cipherbucket.server.http_api.string_to_sign import (
     string_to_sign_v1,
 )
 from cipherbucket.server.http_api.verification import verify
-from cipherbucket.server.identity import Credentials
 
 IDENTITY = Credentials("key-id", "key-secret")
 BUCKET, KEY = "examplebucket", "folder/ä b+c%41~(1).txt"

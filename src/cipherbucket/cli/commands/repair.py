@@ -132,7 +132,7 @@ def _lines(recipients: Sequence[cb.Recipient]) -> list[str]:
 def _repair_index(url: str) -> int:
     url = url_of_folder(url)
     if not url.startswith("file:///"):
-        raise cb.UsageError(f"{url} is no directory store", hint="give file:///folder")
+        raise cb.UsageError("--index is for directory stores", hint="give file:///folder")
     report = cb.repair_index(
         url.removeprefix("file://"), trusted=trusts_store(url.removesuffix("/"))
     )

@@ -311,11 +311,8 @@ class _SdkCredentials:
                 f"the provider of credentials failed: {type(error).__name__}",
                 hint="the KMS was not asked; look at what credentials= was given",
             ) from error
-        if not isinstance(current, Credentials):
-            raise UsageError(f"a provider returns Credentials, not {type(current).__name__}")
-        texts = (current.access_key_id, current.access_key_secret, current.security_token or "-")
-        if not all(text and text.isascii() and text.isprintable() for text in texts):
-            raise UsageError("these credentials are none: they are empty, or not plain ASCII")
+        if not current.access_key_id or not current.access_key_secret:
+            raise UsageError("these credentials are none: they are empty")
         return current
 
 

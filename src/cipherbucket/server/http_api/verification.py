@@ -12,6 +12,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from cipherbucket.credentials import Credentials
 from cipherbucket.server.errors import OssError, access_denied, invalid_argument
 from cipherbucket.server.http_api.string_to_sign import (
     SignedRequest,
@@ -20,7 +21,7 @@ from cipherbucket.server.http_api.string_to_sign import (
     sign_v4,
     string_to_sign_v1,
 )
-from cipherbucket.server.identity import MAX_SKEW, Credentials, same
+from cipherbucket.server.identity import MAX_SKEW, same
 from cipherbucket.server.numbers import number_given, whole_number
 
 MAX_EXPIRES = 7 * 24 * 3600

@@ -11,11 +11,11 @@ import logging
 import uuid
 from urllib.parse import parse_qsl
 
+from cipherbucket.credentials import Credentials
 from cipherbucket.errors import UsageError
 from cipherbucket.server.asgi import SERVER, Receive, Scope, Send, headers_of, transport_of
 from cipherbucket.server.errors import BrokenRequestError
 from cipherbucket.server.faults import HEADER, Faults
-from cipherbucket.server.identity import Credentials
 from cipherbucket.server.kms.actions import Parameters, find_action
 from cipherbucket.server.kms.answers import XML, content_type, failure, success
 from cipherbucket.server.kms.errors import KmsApiError, Refusal

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cipherbucket.server.identity import MAX_SKEW, Credentials, same
+from cipherbucket.credentials import Credentials
+from cipherbucket.server.identity import MAX_SKEW, same
 from cipherbucket.server.kms.errors import KmsApiError, Refusal
 from cipherbucket.server.kms.string_to_sign import (
     ACS3,

@@ -54,14 +54,16 @@ def service_errors(name: str | None = None) -> Iterator[None]:
 
 
 def _translated(error: Exception, name: str | None) -> CipherbucketError:
-    if isinstance(error, CipherbucketError):
-        return error
+    inner: BaseException | None = error
+    if isinstance(error, exceptions.RequestError | exceptions.ResponseError):
+        inner = error.unwrap()
+    elif isinstance(error, exceptions.CredentialsBaseError):
+        inner = error.__context__  # what our provider of credentials says of them
+    if isinstance(inner, CipherbucketError):
+        return inner
     if isinstance(error, exceptions.ServiceError):
         return _service_error(error, name)
     if isinstance(error, exceptions.RequestError | exceptions.ResponseError):
-        inner = error.unwrap()
-        if isinstance(inner, CipherbucketError):
-            return inner
         return TransientStoreError(f"the request failed: {type(inner).__name__}", name=name)
     if isinstance(error, exceptions.CredentialsBaseError):
         return StoreError(
@@ -69,7 +71,9 @@ def _translated(error: Exception, name: str | None) -> CipherbucketError:
             name=name,
             hint="set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET",
         )
-    return StoreError(f"the SDK refused the request: {error}", name=name)
+    # What the libraries below the SDK say may repeat what was to be sent.
+    said = _words(error) if isinstance(error, exceptions.BaseError) else type(error).__name__
+    return StoreError(f"the SDK refused the request: {said}", name=name)
 
 
 _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {

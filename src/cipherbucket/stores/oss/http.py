@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Self, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
+from cipherbucket.stores.oss.sendable import proxy_headers, sendable
 from cipherbucket.stores.oss.settings import CONNECT_TIMEOUT, READ_TIMEOUT, OssSettings
 
 _UNREACHED = (
@@ -172,10 +173,10 @@ class Http:
             length: Length of the body in bytes; for bytes it is known.
 
         Raises:
-            UsageError: The URL, or that of the proxy, cannot be used.
+            UsageError: The URL, or that of the proxy, cannot be used, or a header cannot be sent.
             TransientStoreError: No connection, or it broke.
         """
-        sent = {name: text.encode().decode("latin-1") for name, text in headers.items()}
+        sent = sendable(headers)
         if length is None and isinstance(body, bytes) and (body or method in {"PUT", "POST"}):
             length = len(body)
         if length is not None:
@@ -195,11 +196,7 @@ class Http:
                 timeout=urllib3.Timeout(connect=self._timeouts[0], read=self._timeouts[1]),
             )
         except urllib3.exceptions.LocationValueError:
-            # Its text is the URL, of the proxy too, with all that may be secret in it.
-            raise UsageError(
-                "the endpoint or the proxy is no URL that can be used",
-                hint="check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY",
-            ) from None
+            response = None
         except _UNREACHED as error:
             raise TransientStoreError(
                 f"the store at {urlsplit(bare).netloc} cannot be reached: {_why(error)}",
@@ -208,6 +205,13 @@ class Http:
             ) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientStoreError(f"{bare}: {_reason(error)}") from error
+        if response is None:
+            # Raised here, with no cause: that one's text is the URL, of the proxy too, with all
+            # that may be secret in it.
+            raise UsageError(
+                "the endpoint or the proxy is no URL that can be used",
+                hint="check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY",
+            )
         answer = Response(response, method, bare)
         if (seen := _seen.get()) is not None:
             seen.append(answer)
@@ -240,7 +244,7 @@ class Http:
                 maxsize=_CONNECTIONS,
                 cert_reqs=cert_reqs,
                 ca_certs=self._ca_file,
-                proxy_headers=_proxy_headers(proxy),
+                proxy_headers=proxy_headers(proxy),
             )
         return urllib3.PoolManager(
             maxsize=_CONNECTIONS, cert_reqs=cert_reqs, ca_certs=self._ca_file
@@ -256,14 +260,6 @@ def _renew_all() -> None:
 
 
 os.register_at_fork(after_in_child=_renew_all)
-
-
-def _proxy_headers(proxy: str) -> dict[str, str]:
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return {}
-    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return urllib3.make_headers(proxy_basic_auth=user)
 
 
 def _verbatim(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 """Seconds without a byte until a connection is given up."""
 
+_ENDPOINT = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]*")
 CHOICES = {
     "signature": ("v4", "v1"),
     "addressing": ("virtual", "path", "cname"),
@@ -47,7 +49,7 @@ class OssSettings:
         cloudbox_id: The CloudBox that the endpoint belongs to, in the place of a region.
 
     Raises:
-        UsageError: A value that is none of those named.
+        UsageError: A value that is none of those named, or an endpoint that is none.
     """
 
     region: str | None = None
@@ -73,6 +75,11 @@ class OssSettings:
         for name, values in CHOICES.items():
             if (value := getattr(self, name)) not in values:
                 raise UsageError(f"{name} is one of {', '.join(values)}, not {value!r}")
+        if self.endpoint is not None and not _ENDPOINT.fullmatch(self.endpoint):
+            raise UsageError(
+                "the endpoint is no host or URL without a user name and a password",
+                hint="check endpoint= and OSS_ENDPOINT; it is not shown, since it may hold secrets",
+            )
         if self.ca_file is not None and not Path(self.ca_file).is_file():
             raise UsageError(f"ca_file: there is no file {self.ca_file!r}")
 

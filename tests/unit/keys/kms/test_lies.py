@@ -121,8 +121,8 @@ def broken() -> cb.Credentials:
         (lambda: None, cb.UsageError, "not NoneType"),
         (cb.Credentials("", SECRET), cb.UsageError, "empty"),
         (cb.Credentials("id", ""), cb.UsageError, "empty"),
-        (cb.Credentials("id", SECRET, "to\nken"), cb.UsageError, "plain ASCII"),
-        (cb.Credentials("id", SECRET + "é"), cb.UsageError, "plain ASCII"),
+        (lambda: cb.Credentials("id", SECRET, "sword\nfish"), cb.UsageError, "not ASCII"),
+        (lambda: cb.Credentials("id", SECRET + "é"), cb.UsageError, "not ASCII"),
     ],
 )
 def test_credentials_that_are_none_are_reported_once_and_the_kms_is_not_asked(
@@ -138,6 +138,6 @@ def test_credentials_that_are_none_are_reported_once_and_the_kms_is_not_asked(
     with pytest.raises(kind, match=said) as caught:
         cb.AliKmsKey(KEY_ID, settings).wrap(b"secret", **ALGORITHM)  # type: ignore[arg-type]
     assert SECRET not in str(caught.value)
-    assert "ken" not in str(caught.value).replace("key", "")
+    assert "sword" not in str(caught.value)
     assert len(asked) == 1
     assert kms.calls == []
