@@ -549,6 +549,7 @@ class Bucket:
         source: str,
         target: str,
         *,
+        headers: Mapping[str, str] = NOTHING,
         if_absent: bool = False,
         version_id: str | None = None,
         key: MasterKey | None = None,
@@ -559,13 +560,16 @@ class Bucket:
 
         That one is read, verified and sealed anew under the new name, with a new data key, for the
         ring's first key, for the recipients it has and for those that the bucket adds to every
-        new object. It gets the user's metadata and content headers of the source; ACL and tags are
-        those of a new object. Where the ring's first key is none of its recipients, it takes the
-        place of the one by which the object was opened.
+        new object. Where the ring's first key is none of its recipients, it takes the place of the
+        one by which the object was opened.
+
+        ACL, tags, storage class and encryption at rest are those of a new object, or of
+        ``headers``; where source and target are one name, they stay.
 
         Args:
             source: An object's name.
             target: The copy's name.
+            headers: ACL, tags, storage class and encryption at rest, as `put` takes them.
             if_absent: Only if there is no object of the target's name.
             version_id: This version of the source rather than the newest.
             key: To open what must be sealed anew, whatever descriptions say.
@@ -574,14 +578,14 @@ class Bucket:
 
         Raises:
             ObjectNotFoundError: No such source.
-            UsageError: ``recipients`` for an object that is copied as it is, or no sequence.
+            UsageError: ``recipients`` for what is copied as it is, or no sequence; other headers.
             ObjectChangedError: The source was replaced meanwhile; nothing was written.
             PreconditionFailedError: ``if_absent`` did not hold.
             MasterKeyError: There is no key to seal it with, or the key of a recipient is missing.
             And the errors of `Bucket.get`, for an object that must be sealed anew.
         """
         return copying.copy(
-            self._access, source, target, if_absent, version_id, key, context, recipients
+            self._access, source, target, headers, if_absent, version_id, key, context, recipients
         )
 
     def copy_to(
@@ -590,18 +594,20 @@ class Bucket:
         name: str,
         target_name: str | None = None,
         *,
+        headers: Mapping[str, str] = NOTHING,
         if_absent: bool = False,
         version_id: str | None = None,
         workers: int | None = None,
         limit_rate: float | None = None,
         progress: Progress | None = None,
     ) -> ObjectInfo:
-        """Copy an object to another store: ciphertext, envelope and all metadata unchanged.
+        """Copy an object to another store: ciphertext, envelope, metadata and content headers.
 
         Args:
             target: The bucket there; neither needs a key.
             name: An object's name here.
             target_name: Its name there; None for the same.
+            headers: ACL, tags, storage class and encryption at rest there, as in `copy`.
             if_absent: Only if there is no object of that name.
             version_id: This version rather than the newest.
             workers: Parts at once, for a large object.
@@ -609,8 +615,8 @@ class Bucket:
             progress: Called with (bytes done, bytes in all), of stored bytes.
 
         Raises:
-            UsageError: A sealed object that is bound to its name would get another; or ``target``
-                is no bucket.
+            UsageError: A sealed object that is bound to its name would get another; ``target``
+                is no bucket; or other headers.
             ObjectChangedError: It was replaced meanwhile; nothing is left behind.
             IntegrityError: What arrived is not what is stored here.
             And the errors of `put` and `get`.
@@ -620,6 +626,7 @@ class Bucket:
             access_of(target),
             name,
             target_name,
+            headers,
             if_absent,
             version_id,
             workers,
@@ -632,6 +639,7 @@ class Bucket:
         source: str,
         target: str,
         *,
+        headers: Mapping[str, str] = NOTHING,
         if_absent: bool = False,
         key: MasterKey | None = None,
         context: Mapping[str, str] = NOTHING,
@@ -639,12 +647,16 @@ class Bucket:
     ) -> ObjectInfo:
         """Copy an object to a new name and delete the old one; not atomic.
 
+        A new name is a new place: ACL, tags and the like are those of `copy`.
+
         Raises:
             UsageError: Source and target are one name.
             ObjectChangedError: The source was replaced meanwhile; both are left.
             And the errors of `copy`.
         """
-        return copying.rename(self._access, source, target, if_absent, key, context, recipients)
+        return copying.rename(
+            self._access, source, target, headers, if_absent, key, context, recipients
+        )
 
     def update_metadata(
         self,

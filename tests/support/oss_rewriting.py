@@ -14,19 +14,24 @@ from cipherbucket.stores.oss.store import OssStore
 PART = 100 << 10
 BODY = random.Random(1).randbytes(2 * PART + 33)
 METADATA = {"owner": "mé", "cipherbucket-note": "x"}
-HEADERS = {
+CONTENT = {
     "cache-control": "no-cache",
     "content-disposition": "attachment",
     "content-encoding": "identity",
     "content-language": "en",
     "content-type": "text/x",
     "expires": "Sat, 21 Nov 2026 10:00:00 GMT",
+}
+OF_THE_PLACE = {
     "x-oss-object-acl": "public-read",
     "x-oss-server-side-encryption": "KMS",
     "x-oss-server-side-encryption-key-id": "key-1",
     "x-oss-storage-class": "IA",
     "x-oss-tagging": "team=a%26b&year%202026=%C3%A9",
 }
+HEADERS = CONTENT | OF_THE_PLACE
+NOTHING_ASKED = CONTENT | {"x-oss-storage-class": "Standard"}
+"""What a copy in another place has of these headers."""
 
 
 Meddle = Callable[[str], None]

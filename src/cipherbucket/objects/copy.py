@@ -1,7 +1,8 @@
 """Objects under another name: copied in the store, copied to another store, or sealed anew.
 
 Rule: a name is part of what is sealed. An object that is bound to its name gets another one by
-being read, verified and sealed anew, under a new data key, for the recipients it had before.
+being read, verified and sealed anew, under a new data key, for the recipients it had before. ACL,
+tags, storage class and encryption at rest belong to a place: another one gets what was asked for.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from cipherbucket.objects.store_to_store import copy_to_store
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import open_stream
 from cipherbucket.reading.unlock import Reading, fetch_from, open_envelope
+from cipherbucket.stores.checks import check_copy_headers
 from cipherbucket.workers.progress import Progress
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.source import Source
@@ -40,6 +42,7 @@ def copy(
     access: Access,
     source: str,
     target: str,
+    headers: Mapping[str, str],
     if_absent: bool,
     version_id: str | None,
     key: MasterKey | None,
@@ -51,15 +54,19 @@ def copy(
         access.check_name(name)
     if recipients is not None:
         check_keys(recipients)
+    check_copy_headers(headers, target)
     info = ObjectInfo.head(access.store, source, version_id)
     if info.envelope is not None and info.envelope.seal is not None:
         reading = Reading.of(access, source, key=key, context=context)
         if info.envelope.seal.binds_name:
+            kept: Mapping[str, str] = info.headers
+            if source == target:
+                kept = access.store.attributes(source, version_id=version_id)
             to = Destination(
                 store=access.store,
                 name=target,
                 metadata=info.metadata,
-                headers=info.headers,
+                headers={**kept, **headers},
                 if_absent=if_absent,
             )
             others = other_recipients(access, info, reading) if recipients is None else recipients
@@ -75,7 +82,9 @@ def copy(
             hint="leave out recipients=; recipients.add changes those of sealed objects",
         )
     return ObjectInfo.of(
-        access.store.copy(source, target, if_absent=if_absent, version_id=version_id)
+        access.store.copy(
+            source, target, headers=headers, if_absent=if_absent, version_id=version_id
+        )
     )
 
 
@@ -83,6 +92,7 @@ def rename(
     access: Access,
     source: str,
     target: str,
+    headers: Mapping[str, str],
     if_absent: bool,
     key: MasterKey | None,
     context: Mapping[str, str],
@@ -92,7 +102,7 @@ def rename(
     if source == target:
         raise UsageError("source and target are the same name", name=source)
     before = access.store.head(source)
-    renamed = copy(access, source, target, if_absent, None, key, context, recipients)
+    renamed = copy(access, source, target, headers, if_absent, None, key, context, recipients)
     if access.store.head(source).etag != before.etag:
         raise ObjectChangedError(
             f"the object was replaced while it was renamed to {target!r}",
@@ -108,6 +118,7 @@ def copy_to(
     target: Access,
     name: str,
     target_name: str | None,
+    headers: Mapping[str, str],
     if_absent: bool,
     version_id: str | None,
     workers: int | None,
@@ -133,6 +144,7 @@ def copy_to(
             name,
             target.store,
             target_name,
+            headers=headers,
             if_absent=if_absent,
             version_id=version_id,
             workers=workers,

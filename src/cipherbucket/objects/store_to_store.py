@@ -1,6 +1,7 @@
 """Stored bytes written once more, as they are and without any key: to another store, or in place.
 
-A copy takes envelope and metadata along; what is written in its own place gets others.
+A copy takes envelope, metadata and content headers along; what is written in its own place gets
+other metadata. What else a store says of an object, such as an ACL, goes to no other place.
 
 Rule: what arrives is what left. The bytes are of one version of the source, the CRC-64 of what
 passed is compared with what both stores say, and the metadata come from the response that brings
@@ -35,7 +36,8 @@ from cipherbucket.objects.begin_upload import begin_copy_upload
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.records import Part, StoredObject
+from cipherbucket.stores.checks import check_copy_headers
+from cipherbucket.stores.records import NOTHING, Part, StoredObject
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt, run, usual_workers
@@ -59,6 +61,7 @@ def copy_to_store(
     target: Store,
     target_name: str,
     *,
+    headers: Mapping[str, str] = NOTHING,
     if_absent: bool = False,
     version_id: str | None = None,
     workers: int | None = None,
@@ -72,6 +75,7 @@ def copy_to_store(
         name: Its name there.
         target: Where it goes.
         target_name: Its name there.
+        headers: ACL, tags, storage class and encryption at rest that it gets there.
         if_absent: Only if there is no object of that name.
         version_id: This version of the source rather than the newest.
         workers: Parts at once; None takes 4, or one for each core if these are fewer. Large parts
@@ -80,6 +84,7 @@ def copy_to_store(
         progress: Called with (bytes done, bytes in all), of stored bytes.
 
     Raises:
+        UsageError: A header that a copy cannot be given.
         EnvelopeError: The source's envelope cannot be understood; nothing is copied.
         ObjectChangedError: The source was replaced meanwhile; nothing is left behind.
         PreconditionFailedError: ``if_absent`` did not hold.
@@ -87,6 +92,7 @@ def copy_to_store(
         StoreError: A store failed.
     """
     check_speed(workers, limit_rate)
+    check_copy_headers(headers, target_name)
     halt, ticker = Halt(limit_rate), Ticker(progress)
 
     def first_response(_: int) -> tuple[StoredObject, _Piece | None]:
@@ -100,12 +106,19 @@ def copy_to_store(
         store=target,
         name=target_name,
         metadata=there.metadata,
-        headers=there.headers,
+        headers={**_kept(source, there, target, target_name), **headers},
         if_absent=if_absent,
     )
     copied = _arrived(source, there, whole, to, workers, halt, ticker)
     _log.info("copied %r to %s as %r: %d bytes", name, target.url, target_name, copied.size)
     return copied
+
+
+def _kept(source: Store, there: StoredObject, target: Store, target_name: str) -> Mapping[str, str]:
+    """Return content headers or, for an object that is written over itself, all that it has."""
+    if target is source and target_name == there.name:
+        return source.attributes(there.name, version_id=there.version_id)
+    return there.headers
 
 
 def rewrite(

@@ -22,7 +22,7 @@ from cipherbucket.stores.checks import (
 )
 from cipherbucket.stores.methods import StoreMethods
 from cipherbucket.stores.records import NOTHING, Match, Page, Part, StoredObject, Upload, Version
-from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
+from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
 
 
 class Store(StoreMethods):
@@ -178,19 +178,29 @@ class Store(StoreMethods):
         source: str,
         target: str,
         *,
+        headers: Mapping[str, str] = NOTHING,
         if_absent: bool = False,
         version_id: str | None = None,
     ) -> StoredObject:
-        """Copy an object inside the store, body, metadata and headers unchanged.
+        """Copy an object inside the store: body, user metadata and content headers.
+
+        Args:
+            source: An object's name.
+            target: The copy's name.
+            headers: ACL, tags, storage class and encryption at rest of the copy, as `put` takes
+                them. Nothing of the source's goes along to another name; where source and target
+                are one name, what is not given here stays.
+            if_absent: Only if there is no object of the target's name.
+            version_id: This version of the source rather than the newest.
 
         Raises:
             ObjectNotFoundError: No such source.
             PreconditionFailedError: ``if_absent`` and there is a target.
+            UsageError: A header that a copy cannot be given.
         """
-        check_name(source)
-        check_name(target)
+        copy = Copy.checked(source, target, headers, if_absent, version_id)
         with self.errors_translated(source):
-            return self._copy(source, target, if_absent, version_id)
+            return self._copy(copy)
 
     def replace_metadata(
         self,
@@ -201,12 +211,13 @@ class Store(StoreMethods):
         if_match: str | None = None,
         if_metadata: Mapping[str, str] | None = None,
     ) -> StoredObject:
-        """Replace all metadata of an object, and all headers; the body is not touched.
+        """Replace all metadata of an object, and all content headers; the body is not touched.
 
         Args:
             name: The object's name.
             metadata: All its user metadata from now on.
-            headers: All its headers from now on; None keeps those that it has then.
+            headers: All its content headers from now on; None keeps those that it has then. ACL,
+                tags, storage class and encryption at rest stay unless they are given here.
             if_match: Only if the object has this ETag.
             if_metadata: Only if its user metadata are exactly these. A store that is not
                 `conditional` looks right before it writes: a change in between passes unseen.
@@ -240,6 +251,14 @@ class Store(StoreMethods):
         new = NewObject.checked(name, metadata, headers)
         with self.errors_translated(name):
             return self._begin_upload(new)
+
+    def resume_upload(self, upload_id: str, *, headers: Mapping[str, str]) -> None:
+        """Note the headers of an upload that another process began; the store is not asked.
+
+        Args:
+            upload_id: From `begin_upload`.
+            headers: What `begin_upload` was given; some stores want some of it at the completion.
+        """
 
     def upload_part(
         self,

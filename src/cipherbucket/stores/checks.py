@@ -88,6 +88,22 @@ def _is_metadata_name(key: str) -> bool:
     return _METADATA_NAME.fullmatch(key) is not None
 
 
+def check_copy_headers(headers: Mapping[str, str], name: str) -> None:
+    """Refuse what a copy cannot be given beside the content headers of its source.
+
+    Raises:
+        UsageError: A header that is none of `OSS_HEADERS`, or a value that no store could carry.
+    """
+    for key in headers.keys() - OSS_HEADERS:
+        raise UsageError(
+            f"{key!r} is no header that a copy can be given",
+            name=name,
+            hint="content headers are those of the source; the others are "
+            + ", ".join(sorted(OSS_HEADERS)),
+        )
+    check_metadata({}, headers, name)
+
+
 def clip(name: str, size: int, span: Span | StoredSpan) -> tuple[int, int]:
     """Return where a range lies in an object of ``size`` bytes, as offsets (start, stop).
 
@@ -120,7 +136,7 @@ def check_match(there: StoredObject | None, if_match: Match | None, name: str) -
             hint=_LOOK_AGAIN,
         )
     if isinstance(if_match, StoredObject) and (
-        there.metadata != if_match.metadata or there.headers != if_match.headers
+        there.metadata != if_match.metadata or there.all_headers != if_match.all_headers
     ):
         raise PreconditionFailedError(
             "the object's metadata are not those that it had",

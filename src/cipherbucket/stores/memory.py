@@ -12,7 +12,7 @@ import secrets
 import threading
 from bisect import bisect_left, insort
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import ClassVar
@@ -24,7 +24,7 @@ from cipherbucket.stores.bodies import Opened, Outgoing
 from cipherbucket.stores.checks import check_match, check_parts, check_unversioned, clip
 from cipherbucket.stores.listing import list_page
 from cipherbucket.stores.records import Entry, Page, Part, StoredObject, Upload, crc64_of_parts
-from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
+from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +113,12 @@ class MemoryStore(Store):
             if self._objects.pop(key, None) is not None:
                 del self._names[bisect_left(self._names, key)]
 
-    def _copy(
-        self, source: str, target: str, if_absent: bool, version_id: str | None
-    ) -> StoredObject:
-        check_unversioned(version_id, source)
+    def _copy(self, copy: Copy) -> StoredObject:
+        check_unversioned(copy.version_id, copy.source)
         with self._lock:
-            held = self._held(source)
-            Condition(if_absent).check(self._find(target), target)
-            stored = replace(
-                held.stored, name=target, etag=secrets.token_hex(16), modified=datetime.now(UTC)
-            )
+            held = self._held(copy.source)
+            Condition(copy.if_absent).check(self._find(copy.target), copy.target)
+            stored = copy.copied(held.stored, secrets.token_hex(16))
             self._hold(stored, held.body)
         return stored
 

@@ -15,7 +15,7 @@ from cipherbucket.errors import CipherbucketError, StoreError, UsageError
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Opened, Outgoing
 from cipherbucket.stores.records import NOTHING, Page, Part, StoredObject, Upload, Version
-from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
+from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
 
 
 class StoreMethods(Protocol):
@@ -53,7 +53,7 @@ class StoreMethods(Protocol):
     def _head(self, name: str, version_id: str | None) -> StoredObject: ...
 
     def _attributes(self, name: str, version_id: str | None) -> dict[str, str]:
-        return dict(self._head(name, version_id).headers)
+        return self._head(name, version_id).all_headers
 
     @abstractmethod
     def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page: ...
@@ -63,9 +63,8 @@ class StoreMethods(Protocol):
         """Delete an object; one that is not there is no error."""
 
     @abstractmethod
-    def _copy(
-        self, source: str, target: str, if_absent: bool, version_id: str | None
-    ) -> StoredObject: ...
+    def _copy(self, copy: Copy) -> StoredObject:
+        """Copy an object; nothing of the source's `OSS_HEADERS` goes to another name."""
 
     @abstractmethod
     def _replace_metadata(self, change: MetadataChange) -> StoredObject: ...

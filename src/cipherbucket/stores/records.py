@@ -57,7 +57,10 @@ class StoredObject:
         modified: When body or metadata were last written, UTC.
         crc64: CRC-64 of the stored bytes, or None where the store keeps none.
         metadata: User metadata, names in lower case without ``x-oss-meta-``.
-        headers: Those of `CONTENT_HEADERS` that the object has, names in lower case.
+        headers: Those of `CONTENT_HEADERS` that the object has, names in lower case. Any others
+            that are given here are sorted out, so that no copy can take them along.
+        oss_headers: Those of `OSS_HEADERS` that the store tells of: they belong to the object's
+            place.
         version_id: The version, in a store that keeps versions.
     """
 
@@ -68,7 +71,21 @@ class StoredObject:
     crc64: int | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    oss_headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     version_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.headers.keys() <= CONTENT_HEADERS:
+            return
+        others = {key: text for key, text in self.headers.items() if key in OSS_HEADERS}
+        content = {key: text for key, text in self.headers.items() if key in CONTENT_HEADERS}
+        object.__setattr__(self, "headers", MappingProxyType(content))
+        object.__setattr__(self, "oss_headers", MappingProxyType({**self.oss_headers, **others}))
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """What a store keeps of both kinds; for the object's own place alone."""
+        return {**self.headers, **self.oss_headers}
 
 
 Match = str | StoredObject

@@ -13,7 +13,12 @@ from types import MappingProxyType
 from typing import Self
 
 from cipherbucket.errors import PreconditionFailedError, UsageError
-from cipherbucket.stores.checks import check_match, check_metadata, check_name
+from cipherbucket.stores.checks import (
+    check_copy_headers,
+    check_match,
+    check_metadata,
+    check_name,
+)
 from cipherbucket.stores.records import NOTHING, Match, StoredObject
 
 
@@ -96,13 +101,76 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy inside a store: the body, user metadata and content headers of another object.
+
+    ACL, tags, storage class and encryption at rest belong to a place: under another name the copy
+    has those that it is given here, and no others. In its own place it keeps what it has.
+
+    Attributes:
+        source: The name of the object that is copied.
+        target: The copy's name.
+        headers: What the copy is given of `OSS_HEADERS`.
+        if_absent: Only if there is no object of the copy's name.
+        version_id: This version of the source rather than the newest.
+    """
+
+    source: str
+    target: str
+    headers: dict[str, str]
+    if_absent: bool
+    version_id: str | None
+
+    @classmethod
+    def checked(
+        cls,
+        source: str,
+        target: str,
+        headers: Mapping[str, str],
+        if_absent: bool,
+        version_id: str | None,
+    ) -> Self:
+        """Check what was given, and keep a copy.
+
+        Raises:
+            UsageError: No store could carry it.
+        """
+        check_name(source)
+        check_name(target)
+        check_copy_headers(headers, target)
+        return cls(source, target, dict(headers), if_absent, version_id)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the copy takes the place of its source."""
+        return self.source == self.target
+
+    def copied(self, there: StoredObject, etag: str) -> StoredObject:
+        """Return the copy of an object.
+
+        Args:
+            there: The object.
+            etag: Never used before.
+        """
+        kept = there.oss_headers if self.in_place else NOTHING
+        return replace(
+            there,
+            name=self.target,
+            etag=etag,
+            modified=datetime.now(UTC),
+            oss_headers=MappingProxyType({**kept, **self.headers}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class MetadataChange:
     """New metadata for an object whose body stays.
 
     Attributes:
         name: The object's name.
         metadata: All its user metadata from now on.
-        headers: All its headers from now on; None keeps those that it has.
+        headers: All its content headers from now on, and those of `OSS_HEADERS` that change; None
+            keeps those that it has.
         if_match: The ETag it must have, or None.
         if_metadata: The user metadata it must have, exactly, or None.
     """

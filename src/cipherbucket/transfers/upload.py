@@ -219,6 +219,7 @@ def _reopened(upload: Upload, path: Path, descriptor: int, journal: Journal) -> 
         raise UsageError("the journal was altered")
     plan = PartPlan(int(first["data_size"]), int(first["part_size"]), cipher.layout)
     tags = {int(line["part"]): bytes.fromhex(line["tag"]) for line in journal.lines[2:]}
+    upload.to.store.resume_upload(first["upload_id"], headers=upload.to.headers)
     return Session(upload, descriptor, journal, first["upload_id"], plan, envelope, cipher, tags)
 
 

@@ -79,7 +79,7 @@ class ObjectToReplace:
 
 def _state_of(stored: StoredObject) -> tuple[object, ...]:
     """Return what tells one state of an object from another; new metadata leave an ETag alone."""
-    return stored.etag, stored.metadata, stored.headers, stored.version_id
+    return stored.etag, stored.metadata, stored.all_headers, stored.version_id
 
 
 def carries(stored: StoredObject, envelope: Envelope) -> bool:

@@ -324,6 +324,26 @@ class StoreConformance:
         assert store.copy("a/b", "a/b").metadata == {"k": "1"}
         assert read(store, "a/b") == b"body"
 
+    def test_a_copy_has_of_acl_tags_and_their_like_only_what_it_is_given(
+        self, store: Store
+    ) -> None:
+        given = {"x-oss-object-acl": "private", "x-oss-tagging": "a=1"}
+        store.put("a", b"body", headers={"expires": "x", **given})
+        with store.get("a") as incoming:
+            assert incoming.stored.headers == {"expires": "x"}
+        assert store.copy("a", "b").headers == {"expires": "x"}
+        assert store.attributes("b") == {"expires": "x"}
+        store.copy("a", "c", headers={"x-oss-tagging": "b=2"})
+        assert store.attributes("c") == {"expires": "x", "x-oss-tagging": "b=2"}
+        store.copy("a", "a")
+        assert store.attributes("a") == {"expires": "x", **given}
+        for headers in ({"expires": "x"}, None):
+            store.replace_metadata("a", metadata={"k": "v"}, headers=headers)
+            assert store.attributes("a") == {"expires": "x", **given}
+        for other in ({"content-type": "t"}, {"x-oss-meta-k": "v"}, {"x-oss-object-acl": "a\nb"}):
+            with pytest.raises(UsageError, match="'d'"):
+                store.copy("a", "d", headers=other)
+
     def test_a_copy_only_if_absent(self, store: Store) -> None:
         store.put("a", b"1")
         store.put("b", b"2")

@@ -79,6 +79,9 @@ def cp(
     encrypted anew, for the first key and those of --recipient; --context is then that of source
     and target. Within one store --format and --context change nothing in that.
 
+    ACL, tags, storage class and server-side encryption stay behind: an object that is written to
+    OSS has those of --acl, --tag and the like, or what its bucket gives it.
+
     An object that is sealed under its name and gets another is sealed anew, which takes its key:
     within one store for all its recipients, in another for the first key and those of --recipient.
     """

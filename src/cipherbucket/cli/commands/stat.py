@@ -81,7 +81,7 @@ def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: AccessOptions) -> dic
         "modified": info.modified.isoformat(),
         "etag": info.etag,
         "version_id": info.version_id,
-        "headers": dict(info.headers),
+        "headers": {**info.headers, **info.oss_headers},
         "metadata": dict(info.metadata),
         "origin": _ORIGIN if info.envelope is not None else _ORIGIN_PLAINTEXT,
     }

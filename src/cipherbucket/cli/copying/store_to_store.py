@@ -1,6 +1,7 @@
 """Objects copied from one store to another, or within one.
 
-Rule: an object stays what it is, ciphertext and envelope, unless something else was asked for.
+Rule: an object stays what it is, ciphertext and envelope, unless something else was asked for. ACL,
+tags, storage class and encryption at rest belong to a place, and go along with no copy.
 """
 
 from __future__ import annotations
@@ -91,7 +92,10 @@ class StoreToStore:
             return self._renewed(self.origin, self.target, name, target, limits)
         if self.same_store:
             context, if_absent = self._reading["context"], self._writing.if_absent
-            return self.origin.copy(name, target, context=context, if_absent=if_absent)
+            headers = self._writing.headers
+            return self.origin.copy(
+                name, target, headers=headers, context=context, if_absent=if_absent
+            )
         if name != target and _is_bound(self.origin.head(name)):
             origin, bucket = self._resealing(name, target)
             return self._renewed(origin, bucket, name, target, limits)
@@ -102,6 +106,7 @@ class StoreToStore:
                 self.target,
                 name,
                 target,
+                headers=self._writing.headers,
                 if_absent=self._writing.if_absent,
                 workers=options.workers,
                 limit_rate=None if small else options.rate,
@@ -144,7 +149,7 @@ class StoreToStore:
             limits.running(name, in_parts=False) as progress,
             origin.get(name, **_fitting(origin, name, self._reading), progress=progress) as source,
         ):
-            headers = dict(source.info.headers)
+            headers = {**source.info.headers, **writing.headers}
             if writing.content_type is not None:
                 headers["content-type"] = writing.content_type
             copied = bucket.put(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -31,6 +32,7 @@ class WriteOptions:
         recipients: Further keys that open sealed objects.
         context: Pairs that sealed objects are bound to.
         bind_name: Whether sealed objects are bound to their names.
+        headers: ACL, tags, storage class and encryption at rest, as OSS takes them.
     """
 
     content_type: str | None = None
@@ -39,6 +41,7 @@ class WriteOptions:
     recipients: tuple[cb.MasterKey, ...] = ()
     context: Mapping[str, str] = field(default_factory=dict)
     bind_name: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def renews(self) -> bool:
@@ -63,6 +66,29 @@ _OPTIONS = (
         multiple=True,
         callback=names_with_values,
         help="Metadata of the objects, stored in the clear; names of a-z, 0-9 and '-'. Repeatable.",
+    ),
+    click.option(
+        "--acl",
+        type=click.Choice(("private", "public-read", "public-read-write")),
+        help="ACL of the objects in OSS. Default: that of the bucket.",
+    ),
+    click.option(
+        "--tag",
+        "tags",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=names_with_values,
+        help="Tag of the objects in OSS. Repeatable.",
+    ),
+    click.option(
+        "--storage-class",
+        type=click.Choice(("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")),
+        help="Of the objects in OSS. Default: that of the bucket.",
+    ),
+    click.option(
+        "--server-side-encryption",
+        type=click.Choice(("AES256", "SM4", "KMS")),
+        help="Of the objects in OSS, beside ours. Default: that of the bucket.",
     ),
     click.option(
         "--recipient",
@@ -92,6 +118,7 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_writing(*, source: str, target: str, access: AccessOptions, **kwargs: Any) -> Any:
         content_type, metadata = kwargs.pop("content_type"), kwargs.pop("metadata")
         files, no_bind_name = kwargs.pop("recipient_files"), kwargs.pop("no_bind_name")
+        headers = _oss_headers(kwargs, target)
         where = {name: kwargs.pop(f"source_{name}") for name in ("region", "endpoint")}
         up, down = is_url(target), is_url(source)
         if any(where.values()):
@@ -122,6 +149,7 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
             recipients=tuple(recipient_key(access, file) for file in files),
             context=access.context if up and access.format == SEALED else {},
             bind_name=not no_bind_name,
+            headers=headers,
         )
         return function(source=source, target=target, access=access, writing=writing, **kwargs)
 
@@ -129,6 +157,28 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def _oss_headers(kwargs: dict[str, Any], target: str) -> dict[str, str]:
+    """Take the options of OSS out of a command's arguments, and return them as headers.
+
+    Raises:
+        UsageError: What is written is no object in OSS.
+    """
+    tags: Mapping[str, str] = kwargs.pop("tags")
+    given = {
+        "--acl": ("x-oss-object-acl", kwargs.pop("acl")),
+        "--tag": ("x-oss-tagging", urlencode(tags, quote_via=quote, safe="")),
+        "--storage-class": ("x-oss-storage-class", kwargs.pop("storage_class")),
+        "--server-side-encryption": (
+            "x-oss-server-side-encryption",
+            kwargs.pop("server_side_encryption"),
+        ),
+    }
+    given = {option: header for option, header in given.items() if header[1]}
+    if given and not (is_url(target) and split_url(target)[0].startswith("oss://")):
+        raise cb.UsageError(f"{next(iter(given))} is for objects in OSS", hint="leave it out")
+    return dict(given.values())
 
 
 def recipient_key(access: AccessOptions, named: str) -> cb.MasterKey:

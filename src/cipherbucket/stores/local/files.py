@@ -264,7 +264,7 @@ def _sidecar_text(stored: StoredObject) -> bytes:
             "crc64": f"{stored.crc64 or 0:016x}",
             "modified": stored.modified.isoformat(timespec="microseconds"),
             "metadata": dict(stored.metadata),
-            "headers": dict(stored.headers),
+            "headers": stored.all_headers,
         },
         indent=1,
     ).encode()

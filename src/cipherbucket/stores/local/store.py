@@ -16,8 +16,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -59,7 +57,7 @@ from cipherbucket.stores.local.tables import (
 from cipherbucket.stores.local.trust import ReadOnly, reason_to_only_read
 from cipherbucket.stores.local.uploads import Uploads, find_upload
 from cipherbucket.stores.records import Page, Part, StoredObject, Upload
-from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
+from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
 
 T = TypeVar("T")
 
@@ -227,23 +225,21 @@ class LocalStore(Store):
 
         self._sweeper.discard(with_reserve(remove, self._files.staging))
 
-    def _copy(
-        self, source: str, target: str, if_absent: bool, version_id: str | None
-    ) -> StoredObject:
-        check_unversioned(version_id, source)
-        self.check_writable(target)
-        condition = Condition(if_absent)
+    def _copy(self, copy: Copy) -> StoredObject:
+        check_unversioned(copy.version_id, copy.source)
+        self.check_writable(copy.target)
+        condition = Condition(copy.if_absent)
 
         def copied(found: StoredObject) -> StoredObject:
-            condition.check(self._index.find(target), target)
+            condition.check(self._index.find(copy.target), copy.target)
             with self._new_body() as etag:
                 self._files.link_body(found.etag, etag)
-                stored = replace(found, name=target, etag=etag, modified=datetime.now(UTC))
+                stored = copy.copied(found, etag)
                 old = self._publish(stored, condition)
             self._sweeper.discard(old)
             return stored
 
-        return self._with_body(source, copied)
+        return self._with_body(copy.source, copied)
 
     def _replace_metadata(self, change: MetadataChange) -> StoredObject:
         self.check_writable(change.name)

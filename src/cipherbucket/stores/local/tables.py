@@ -187,7 +187,7 @@ def save_object(db: sqlite3.Connection, stored: StoredObject) -> str | None:
             stored.modified.isoformat(timespec="microseconds"),
             f"{stored.crc64 or 0:016x}",
             json.dumps(dict(stored.metadata)),
-            json.dumps(dict(stored.headers)),
+            json.dumps(stored.all_headers),
         ),
     )
     if row is None or row[0] == stored.etag:

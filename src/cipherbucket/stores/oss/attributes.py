@@ -1,7 +1,8 @@
 """What an object in OSS has beside its body and user metadata: headers, ACL, tags, encryption.
 
-Rule: what is rewritten keeps all it had. CopyObject drops ACL, storage class and encryption at rest
-unless they are named again; what cannot be kept is refused before anything is sent.
+Rule: what stays in its place keeps all it had. CopyObject drops ACL, storage class and encryption
+at rest unless they are named again; what cannot be kept is refused before anything is sent. Another
+place gets nothing of this (`cipherbucket.stores.requests.Copy`).
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from cipherbucket.errors import UsageError
+from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.stores.oss.client import OssClient
 from cipherbucket.stores.oss.headers import content_length, stored_object
-from cipherbucket.stores.records import CONTENT_HEADERS, StoredObject
+from cipherbucket.stores.records import StoredObject
 
 OBJECT_ACL, TAGGING = "x-oss-object-acl", "x-oss-tagging"
+TAGGING_DIRECTIVE = "x-oss-tagging-directive"
 SYMLINK = "Symlink"
+_DEFAULT_ACL = "default"
+_ACLS = {_DEFAULT_ACL, "private", "public-read", "public-read-write"}
 _APPENDABLE = "Appendable"
 _STORAGE_CLASS = "x-oss-storage-class"
 _AT_REST = "x-oss-server-side-encryption"
@@ -47,15 +51,10 @@ def all_attributes(client: OssClient, name: str, version_id: str | None) -> dict
     stored, answer = look(client, name, version_id)
     check_rewritable(name, answer)
     return {
-        **content_headers(stored),
+        **stored.headers,
         **dropped_by_a_copy(client, stored, version_id),
         **tagging(client, name, version_id, answer),
     }
-
-
-def content_headers(stored: StoredObject) -> dict[str, str]:
-    """Return the headers that any store keeps."""
-    return {key: text for key, text in stored.headers.items() if key in CONTENT_HEADERS}
 
 
 def dropped_by_a_copy(
@@ -64,13 +63,15 @@ def dropped_by_a_copy(
     """Return what CopyObject drops unless it is named: ACL, storage class, encryption at rest."""
     kept = {
         key: text
-        for key, text in stored.headers.items()
+        for key, text in stored.oss_headers.items()
         if key.startswith((_STORAGE_CLASS, "x-oss-server-side"))
     }
     query = {"acl": "", "versionId": version_id}
     with client.reading("GetObjectAcl", query, stored.name) as root:
-        acl = root.text("AccessControlList/Grant", "default")
-    if acl != "default":
+        acl = root.text("AccessControlList/Grant", _DEFAULT_ACL)
+    if acl not in _ACLS:
+        raise StoreError("the store names an ACL that no object has", name=stored.name)
+    if acl != _DEFAULT_ACL:
         kept[OBJECT_ACL] = acl
     return accepted(kept)
 

@@ -1,8 +1,10 @@
 """Copies that never leave OSS, by one request or by parts; new metadata are a copy to itself.
 
-Rule: what is rewritten keeps all it had (see `attributes`; a copy by parts drops the tags too). A
-copy by parts takes all its parts of one body, compares CRC-64 before the object gets its name, and
-leaves nothing behind where it fails.
+Rule: what stays in its place keeps all it had (see `attributes`; a copy by parts drops the tags,
+too). Another name is another place: there a copy has the source's metadata and content headers, and
+ACL, tags, storage class and encryption at rest only as it is given them. CopyObject would take the
+tags along and is told not to. A copy by parts takes all its parts of one body, compares CRC-64
+before the object gets its name, and leaves nothing behind where it fails.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ from cipherbucket.stores.oss.attributes import (
     OBJECT_ACL,
     SYMLINK,
     TAGGING,
+    TAGGING_DIRECTIVE,
     accepted,
     check_rewritable,
-    content_headers,
     dropped_by_a_copy,
     look,
     tagging,
@@ -41,7 +43,7 @@ from cipherbucket.stores.oss.multipart import (
     copy_part,
 )
 from cipherbucket.stores.records import MAX_PARTS, Part, StoredObject, crc64_of_parts
-from cipherbucket.stores.requests import MetadataChange, NewObject
+from cipherbucket.stores.requests import Copy, MetadataChange, NewObject
 
 _ONE_COPY = 1 << 30
 """What is larger than this is copied by parts of this size, in bytes (OSS, "CopyObject")."""
@@ -51,20 +53,22 @@ POLICED = "client-side-encryption-"
 an object that has them (EC 0042-00000309)."""
 
 
-def copy_object(
-    client: OssClient, source: str, target: str, if_absent: bool, version_id: str | None
-) -> StoredObject:
+def copy_object(client: OssClient, copy: Copy) -> StoredObject:
     """Copy an object, or a version of it, as `Store.copy` promises it."""
-    stored, answer = look(client, source, version_id)
-    kept = dropped_by_a_copy(client, stored, version_id)
+    stored, answer = look(client, copy.source, copy.version_id)
+    given = copy.headers
+    if copy.in_place:
+        given = accepted({**dropped_by_a_copy(client, stored, copy.version_id), **given})
     if _is_copied_at_once(stored, answer):
-        sent = kept | {"x-oss-metadata-directive": "COPY"}
-        if if_absent:
+        sent = given | {"x-oss-metadata-directive": "COPY"}
+        if TAGGING in given or not copy.in_place:
+            sent[TAGGING_DIRECTIVE] = "REPLACE"
+        if copy.if_absent:
             sent["x-oss-forbid-overwrite"] = "true"
-        return _copy_at_once(client, stored, target, sent, version_id)
-    headers = {**content_headers(stored), **kept, **tagging(client, source, version_id, answer)}
-    new = NewObject(target, dict(stored.metadata), headers)
-    return _copy_by_parts(client, stored, new, version_id, if_absent, _nothing_to_check)
+        return _copy_at_once(client, stored, copy.target, sent, copy.version_id)
+    tags = tagging(client, copy.source, copy.version_id, answer) if copy.in_place else {}
+    new = NewObject(copy.target, dict(stored.metadata), {**stored.headers, **tags, **given})
+    return _copy_by_parts(client, stored, new, copy.version_id, copy.if_absent, _nothing_to_check)
 
 
 def replace_metadata(client: OssClient, change: MetadataChange) -> StoredObject:
@@ -75,13 +79,13 @@ def replace_metadata(client: OssClient, change: MetadataChange) -> StoredObject:
     change.check(stored)
     _refuse_policed(name, stored.metadata)
     check_rewritable(name, answer)
-    headers = content_headers(stored) if change.headers is None else change.headers
+    headers = stored.headers if change.headers is None else change.headers
     given = accepted({**dropped_by_a_copy(client, stored, None), **headers})
     if _is_copied_at_once(stored, answer):
         sent = given | metadata_headers(change.metadata) | {"x-oss-metadata-directive": "REPLACE"}
         sent["x-oss-copy-source-if-match"] = f'"{stored.etag}"'
         if TAGGING in sent:
-            sent["x-oss-tagging-directive"] = "REPLACE"
+            sent[TAGGING_DIRECTIVE] = "REPLACE"
         return _copy_at_once(client, stored, name, sent, None)
     expected = stored.metadata if change.if_metadata is None else change.if_metadata
     unchanged = MetadataChange(name, {}, None, stored.etag, expected)

@@ -28,7 +28,7 @@ from cipherbucket.stores.oss.http import Response
 from cipherbucket.stores.oss.resuming_body import open_body
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import Page, Part, StoredObject, Upload, Version
-from cipherbucket.stores.requests import Condition, MetadataChange, NewObject
+from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
 
 
 class OssStore(Store):
@@ -69,6 +69,11 @@ class OssStore(Store):
         view = copy.copy(self)
         view.client = self.client.adding(headers, query)
         return view
+
+    def resume_upload(self, upload_id: str, *, headers: Mapping[str, str]) -> None:
+        """Note the ACL of an upload: a header of its completion."""
+        if OBJECT_ACL in headers:
+            self._acls[upload_id] = headers[OBJECT_ACL]
 
     def close(self) -> None:
         """Close all connections."""
@@ -127,18 +132,15 @@ class OssStore(Store):
         query = {} if version_id is None else {"versionId": version_id}
         self.client.send("DeleteObject", "DELETE", name, query=query)
 
-    def _copy(
-        self, source: str, target: str, if_absent: bool, version_id: str | None
-    ) -> StoredObject:
-        return copying.copy_object(self.client, source, target, if_absent, version_id)
+    def _copy(self, copy: Copy) -> StoredObject:
+        return copying.copy_object(self.client, copy)
 
     def _replace_metadata(self, change: MetadataChange) -> StoredObject:
         return copying.replace_metadata(self.client, change)
 
     def _begin_upload(self, new: NewObject) -> str:
         upload_id = multipart.begin_upload(self.client, new)
-        if OBJECT_ACL in new.headers:
-            self._acls[upload_id] = new.headers[OBJECT_ACL]
+        self.resume_upload(upload_id, headers=new.headers)
         return upload_id
 
     def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> Part:

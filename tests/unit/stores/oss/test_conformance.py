@@ -50,8 +50,12 @@ class PlainOss(OssStore):
 
 
 def plain(stored: StoredObject) -> StoredObject:
-    own = {k: text for k, text in stored.headers.items() if ADDED.get(k) != text}
-    return replace(stored, headers=own, modified=datetime(2026, 1, 1, tzinfo=UTC))
+    own, others = (
+        {k: text for k, text in headers.items() if ADDED.get(k) != text}
+        for headers in (stored.headers, stored.oss_headers)
+    )
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return replace(stored, headers=own, oss_headers=others, modified=at)
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,8 @@ HEADERS = {
     "content-encoding": "identity",
     "content-language": "en",
     "expires": "Sat, 21 Nov 2026 10:00:00 GMT",
-    "x-oss-storage-class": "IA",
-    "x-oss-server-side-encryption": "AES256",
 }
+AT_REST = {"x-oss-storage-class": "IA", "x-oss-server-side-encryption": "AES256"}
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +61,18 @@ def versioned(endpoint: Endpoint, key: cb.RsaKey) -> Iterator[cb.Bucket]:
         yield opened
 
 
-def test_headers_metadata_acl_and_tags_are_written_and_survive_a_copy(
+def test_headers_metadata_acl_and_tags_are_written_and_given_to_a_copy(
     bucket: cb.Bucket, endpoint: Endpoint
 ) -> None:
-    more = {"x-oss-object-acl": "private", "x-oss-tagging": "team=a&year=2026"}
+    more = AT_REST | {"x-oss-object-acl": "private", "x-oss-tagging": "team=a&year=2026"}
     bucket.put("a", b"x", metadata={"owner": "mé"}, content_type="text/x", headers=HEADERS | more)
-    bucket.copy("a", "b")
+    bucket.copy("a", "b", headers=more)
     client = plain_client(endpoint)
     for name in ("a", "b"):
         info = bucket.head(name)
         assert info.metadata == {"owner": "mé"}
         assert info.headers == {**HEADERS, "content-type": "text/x"}
+        assert info.oss_headers == AT_REST
         acl = client.get_object_acl(sdk.GetObjectAclRequest(bucket="features", key=name)).acl
         assert acl == "private"
         tags = client.get_object_tagging(
@@ -91,7 +91,7 @@ def test_a_multipart_carries_them_too(bucket: cb.Bucket) -> None:
         part_size=PART,
         metadata={"owner": "me"},
         content_type="text/x",
-        headers=HEADERS,
+        headers=HEADERS | AT_REST,
     ) as upload:
         with ThreadPoolExecutor(3) as pool:
             list(
@@ -103,6 +103,7 @@ def test_a_multipart_carries_them_too(bucket: cb.Bucket) -> None:
         info = upload.complete(if_absent=True)
     assert info.metadata == {"owner": "me"}
     assert info.headers == {**HEADERS, "content-type": "text/x"}
+    assert info.oss_headers == AT_REST
     assert bucket.get("m").read() == plain
     assert bucket.get("m", start=PART - 3, length=7).read() == plain[PART - 3 : PART + 4]
 
@@ -123,16 +124,18 @@ def test_a_copy_of_an_old_version_brings_back_what_was_deleted_and_its_acl(
     first = versioned.put("back", b"first", headers={"x-oss-object-acl": "private"})
     versioned.put("back", b"second", headers={"x-oss-object-acl": "public-read"})
 
-    def acl() -> str:
-        request = sdk.GetObjectAclRequest(bucket="versioned", key="back-again")
+    def acl(name: str) -> str:
+        request = sdk.GetObjectAclRequest(bucket="versioned", key=name)
         return str(plain_client(endpoint).get_object_acl(request).acl)
 
-    versioned.copy("back", "back-again", version_id=first.version_id)
-    assert acl() == "private"
+    versioned.copy("back", "back", version_id=first.version_id)
+    assert acl("back") == "private"
     versioned.delete("back")
-    versioned.copy("back", "back-again", version_id=first.version_id)
-    assert versioned.get("back-again").read() == b"first"
-    assert acl() == "private"
+    versioned.copy("back", "back", version_id=first.version_id)
+    assert versioned.get("back").read() == b"first"
+    assert acl("back") == "private"
+    versioned.copy("back", "elsewhere", version_id=first.version_id)
+    assert acl("elsewhere") == "default"
 
 
 def test_versions_are_read_copied_listed_and_deleted(versioned: cb.Bucket) -> None:

@@ -1,11 +1,20 @@
-"""What an object has beside its body stays with it: copied at once, by parts, or put again."""
+"""What an object has beside its body stays in its place: copied at once, by parts, or put again."""
 
 from collections.abc import Callable
 from typing import Any
 
 import alibabacloud_oss_v2 as sdk
 import pytest
-from tests.support.oss_rewriting import BODY, HEADERS, METADATA, opened, read, watched
+from tests.support.oss_rewriting import (
+    BODY,
+    HEADERS,
+    METADATA,
+    NOTHING_ASKED,
+    OF_THE_PLACE,
+    opened,
+    read,
+    watched,
+)
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -15,15 +24,50 @@ from cipherbucket.stores.records import StoredObject
 
 
 @pytest.mark.usefixtures("either_way")
-def test_a_copy_keeps_everything(store: OssStore) -> None:
+def test_a_copy_takes_content_headers_and_metadata_along_and_nothing_else(store: OssStore) -> None:
     before = store.put("a", BODY, metadata=METADATA, headers=HEADERS)
     assert store.attributes("a") == HEADERS
 
     copied = store.copy("a", "b")
 
-    assert store.attributes("b") == HEADERS
+    assert store.attributes("b") == NOTHING_ASKED
     assert (copied.size, copied.crc64, copied.metadata) == (len(BODY), before.crc64, METADATA)
     assert read(store, "b") == BODY
+    assert store.attributes("a") == HEADERS
+
+
+@pytest.mark.usefixtures("either_way")
+@pytest.mark.parametrize("name", ["b", "a"], ids=["elsewhere", "in its place"])
+def test_a_copy_has_what_it_is_given(store: OssStore, name: str) -> None:
+    store.put("a", BODY, metadata=METADATA, headers=HEADERS)
+    asked = {"x-oss-object-acl": "private", "x-oss-tagging": "by=us"}
+
+    store.copy("a", name, headers=asked)
+
+    assert store.attributes(name) == (HEADERS if name == "a" else NOTHING_ASKED) | asked
+    store.copy("a", name, headers=OF_THE_PLACE)
+    assert store.attributes(name) == HEADERS
+
+
+@pytest.mark.usefixtures("either_way")
+def test_a_copy_in_its_place_keeps_everything(store: OssStore) -> None:
+    store.put("a", BODY, metadata=METADATA, headers=HEADERS)
+
+    store.copy("a", "a")
+
+    assert store.attributes("a") == HEADERS
+    assert store.head("a").metadata == METADATA
+
+
+def test_a_copy_in_another_place_asks_for_no_acl_and_no_tags(
+    store: OssStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("a", b"x", headers=HEADERS)
+    sent = watched(store, monkeypatch)
+
+    store.copy("a", "b")
+
+    assert sent == ["HEAD", "PUT copy", "HEAD"]
 
 
 @pytest.mark.usefixtures("either_way")
@@ -164,4 +208,4 @@ def test_an_archived_object_must_be_restored_first(store: OssStore) -> None:
         assert "restore" in (caught.value.hint or "")
     store.restore("cold")
     replaced = store.replace_metadata("cold", metadata={"k": "v"}, headers={})
-    assert replaced.headers["x-oss-storage-class"] == "Archive"
+    assert replaced.oss_headers["x-oss-storage-class"] == "Archive"
