@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, BinaryIO, Literal, NoReturn, Self, overload
+from typing import IO, BinaryIO, Literal, Self, overload
 
 from cipherbucket.envelopes.access import Access, Guard, access_of
 from cipherbucket.envelopes.policy import Policy
@@ -705,8 +705,7 @@ class Bucket:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def __reduce__(self) -> NoReturn:
-        self._access.__reduce__()
+    __reduce__ = Access.__reduce__
 
     def __repr__(self) -> str:
         return f"Bucket({self.url!r}, {self.ring!r})"

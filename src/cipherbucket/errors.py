@@ -34,8 +34,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 
 class CipherbucketError(Exception):
@@ -205,6 +206,27 @@ def warn_caller(text: str) -> None:
 
 def _within(module: str) -> bool:
     return module.partition(".")[0] in {__package__, "contextlib"}
+
+
+def not_copied(
+    what: str, hint: str, error: Callable[[str, str], Exception] | None = None
+) -> Callable[[object], NoReturn]:
+    """Return the ``__reduce__`` of a class whose objects are neither pickled nor copied.
+
+    What holds a data key is one: a second one, here or in another process, would not know which
+    places of the keystream the first has used.
+
+    Args:
+        what: What the objects are.
+        hint: What to do instead.
+        error: Makes the error of message and hint; a `UsageError` by default.
+    """
+
+    def refuse(_: object) -> NoReturn:
+        message = f"{what} is not pickled or copied"
+        raise UsageError(message, hint=hint) if error is None else error(message, hint)
+
+    return refuse
 
 
 @contextmanager

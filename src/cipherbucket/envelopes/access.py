@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.envelopes.seal import seal
-from cipherbucket.errors import UsageError, named
+from cipherbucket.errors import UsageError, named, not_copied
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import FORMATS, OSS, OSS_V1, SEALED
@@ -174,11 +174,7 @@ class Access:
         if recipients and self.format != SEALED:
             raise _of_sealed()
 
-    def __reduce__(self) -> NoReturn:
-        raise UsageError(
-            "a bucket holds master keys and is not pickled",
-            hint="open the bucket again where it is needed",
-        )
+    __reduce__ = not_copied("a bucket", "open the bucket again where it is needed")
 
 
 def access_of(bucket: object) -> Access:

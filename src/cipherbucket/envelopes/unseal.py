@@ -28,7 +28,9 @@ from cipherbucket.errors import (
     NoMatchingKeyError,
     SecurityError,
     WrongKeyError,
+    not_copied,
 )
+from cipherbucket.format.cipher import OBJECT_AGAIN
 from cipherbucket.format.ctr import IV_LENGTH, KEY_LENGTH, Ctr
 from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
@@ -55,6 +57,8 @@ class Opened:
     cipher: Sealed
     data_key: bytes
     recipient: Recipient
+
+    __reduce__ = not_copied("a data key", OBJECT_AGAIN)
 
 
 def unseal(

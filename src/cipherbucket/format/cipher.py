@@ -9,6 +9,9 @@ from typing import Protocol
 
 from cipherbucket.format.span import Layout
 
+OBJECT_AGAIN = "open the bucket and the object again where they are needed"
+"""The way on for who wants to copy what holds a data key, or hand it to another process."""
+
 
 class ContentCipher(Protocol):
     """One object's cipher. Any stretch of the plaintext can be encrypted without the others."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import NoReturn
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from cipherbucket.errors import UsageError
+from cipherbucket.errors import not_copied
+from cipherbucket.format.cipher import OBJECT_AGAIN
 from cipherbucket.format.span import PLAIN, Layout
 
 BLOCK = 16
@@ -103,9 +103,7 @@ class Ctr:
         """Show no key."""
         return "Ctr(...)"
 
-    def __reduce__(self) -> NoReturn:
-        """Write the data key nowhere."""
-        raise UsageError("a data key is not pickled")
+    __reduce__ = not_copied("a data key", OBJECT_AGAIN)
 
 
 class CtrStream:
@@ -115,6 +113,8 @@ class CtrStream:
 
     def __init__(self, context: CipherContext) -> None:
         self._context = context
+
+    __reduce__ = not_copied("a keystream", OBJECT_AGAIN)
 
     def apply(
         self, buffer: bytearray | memoryview, out: bytearray | memoryview | None = None

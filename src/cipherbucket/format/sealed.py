@@ -17,14 +17,14 @@ import hmac
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from cipherbucket.errors import IntegrityError, UsageError
+from cipherbucket.errors import IntegrityError, UsageError, not_copied
+from cipherbucket.format.cipher import OBJECT_AGAIN
 from cipherbucket.format.footer import CONTEXT_BOUND, MAX_FOOTER, NAME_BOUND, Seal
 from cipherbucket.format.span import Layout
 
@@ -239,9 +239,7 @@ class Sealed:
         """Show no key."""
         return "Sealed(...)"
 
-    def __reduce__(self) -> NoReturn:
-        """Write the data key nowhere."""
-        raise UsageError("a data key is not pickled")
+    __reduce__ = not_copied("a data key", OBJECT_AGAIN)
 
 
 def damaged() -> IntegrityError:

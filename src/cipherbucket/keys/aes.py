@@ -12,7 +12,7 @@ import binascii
 import os
 import re
 from collections.abc import Mapping
-from typing import NoReturn, Self
+from typing import Self
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
-from cipherbucket.errors import MasterKeyError, UsageError
+from cipherbucket.errors import MasterKeyError, UsageError, not_copied
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import check_context, does_not_open
 from cipherbucket.keys.encodings import read_key_file
@@ -157,9 +157,7 @@ class AesKey:
         """Show fingerprint and description only."""
         return f"AesKey({self._id!r}, {self._description.text!r})"
 
-    def __reduce__(self) -> NoReturn:
-        """Write the master key nowhere."""
-        raise UsageError("a master key is not pickled")
+    __reduce__ = not_copied("a master key", "load the key again where it is needed")
 
 
 def parse_aes(data: bytes) -> bytes | None:

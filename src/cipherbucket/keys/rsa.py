@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from cipherbucket.errors import MasterKeyError, UsageError
+from cipherbucket.errors import MasterKeyError, UsageError, not_copied
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import check_context, does_not_open
 from cipherbucket.keys.encodings import (
@@ -279,3 +279,5 @@ class RsaKey:
     def __repr__(self) -> str:
         """Show fingerprint and description only."""
         return f"RsaKey({self._id!r}, {self._description.text!r})"
+
+    __reduce__ = not_copied("a master key", "load the key again where it is needed")

@@ -8,18 +8,23 @@ from dataclasses import dataclass
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.envelopes.policy import Policy
+from cipherbucket.errors import not_copied
+from cipherbucket.oss2._client_errors import hinted
 from cipherbucket.oss2._connection import Connection
 from cipherbucket.oss2._provider import BaseCryptoProvider
 from cipherbucket.stores.records import NOTHING
+from cipherbucket.writing.ciphertext import OBJECT_OF_ITS_OWN
 from cipherbucket.writing.multipart import Multipart
 
 
 @dataclass(frozen=True)
 class Uploads:
-    """The uploads in parts that a bucket began or took up, by upload id."""
+    """The uploads in parts that a bucket began, by upload id."""
 
     by_id: dict[str, Multipart]
     lock: threading.Lock
+
+    __reduce__ = not_copied("an upload", OBJECT_OF_ITS_OWN, hinted)
 
     def get(self, upload_id: str) -> Multipart | None:
         """Return an upload, or None."""
@@ -30,14 +35,6 @@ class Uploads:
         """Keep an upload that was begun here."""
         with self.lock:
             self.by_id[upload.upload_id] = upload
-
-    def taken_up(self, upload: Multipart) -> Multipart:
-        """Keep an upload that was begun elsewhere; return it, or what another thread kept first."""
-        with self.lock:
-            known = self.by_id.get(upload.upload_id)
-            if known is None or known.forked:
-                known = self.by_id[upload.upload_id] = upload
-            return known
 
     def forget(self, upload_id: str) -> None:
         """Drop an upload that has ended."""
@@ -54,6 +51,8 @@ class OssAccess:
     policy: Policy | None
     enable_crc: bool
     uploads: Uploads
+
+    __reduce__ = not_copied("a CryptoBucket", "make a bucket where it is needed", hinted)
 
     def bucket(
         self, headers: Mapping[str, str] = NOTHING, query: Mapping[str, str] = NOTHING

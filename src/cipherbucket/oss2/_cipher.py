@@ -2,17 +2,22 @@
 
 Rule: what a `CryptoBucket` encrypts never passes here; it has the library's own cipher. This one is
 for programs that encrypt or decrypt with a `ContentCryptoMaterial` by hand, and it says what sizes
-of parts are possible. It is written to no pickle once it has a key.
+of parts are possible. Once it has a key it is neither pickled nor copied, nor used after a fork.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
+from typing import Any
 
+from cipherbucket.errors import not_copied
 from cipherbucket.format.ctr import BLOCK, IV_LENGTH, KEY_LENGTH, Ctr, CtrStream
 from cipherbucket.oss2 import defaults
+from cipherbucket.oss2._client_errors import hinted
 from cipherbucket.oss2.exceptions import ClientError
 
+_INSTEAD = "draw a new data key in each process: crypto_provider.create_content_material()"
 AES_CTR = "AES/CTR/NoPadding"
 AES_GCM = "AES/GCM/NoPadding"
 """What the V1 format calls the same."""
@@ -49,6 +54,7 @@ class AESCTRCipher:
         self.block_size_len = BLOCK
         self.block_size_len_in_bits = 8 * BLOCK
         self._stream: CtrStream | None = None
+        self._process = -1
 
     def get_key(self) -> bytes:
         """Return a new data key."""
@@ -77,6 +83,7 @@ class AESCTRCipher:
     def begin(self, content: Ctr, offset: int = 0) -> None:
         """Begin a stream of the library's own cipher, ``offset`` blocks after its first."""
         self._stream = content.stream(offset * BLOCK)
+        self._process = os.getpid()
 
     def initial_by_counter(self, key: bytes, counter: int) -> None:
         """Begin a stream at a counter that is given as a number."""
@@ -86,10 +93,12 @@ class AESCTRCipher:
         """Encrypt the next bytes of the stream.
 
         Raises:
-            ClientError: No stream was begun.
+            ClientError: No stream was begun, or it was in another process.
         """
         if self._stream is None:
             raise ClientError("the cipher has no key yet: call initialize()")
+        if self._process != os.getpid():
+            raise hinted("the keystream belongs to the process that began it", _INSTEAD)
         buffer = bytearray(raw)
         self._stream.apply(buffer)
         return bytes(buffer)
@@ -97,6 +106,10 @@ class AESCTRCipher:
     def decrypt(self, enc: bytes) -> bytes:
         """Decrypt the next bytes of the stream."""
         return self.encrypt(enc)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Refuse to be copied with a key; without one there is nothing to keep."""
+        return super().__reduce_ex__(protocol) if self._stream is None else _refuse(self)
 
     def is_block_aligned(self, offset: int | None) -> bool:
         """Tell whether a block begins here."""
@@ -135,6 +148,8 @@ class AESCTRCipher:
                 size *= 2
         return -(-max(size, defaults.min_part_size) // BLOCK) * BLOCK
 
+
+_refuse = not_copied("a cipher that has a data key", _INSTEAD, hinted)
 
 AESCipher = AESCTRCipher
 """The name of programs that are older than the V2 format."""

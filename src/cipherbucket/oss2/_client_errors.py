@@ -67,6 +67,11 @@ class ClientError(OssError):
         return type(self), (str(self.body).removeprefix("ClientError: "),)
 
 
+def hinted(message: str, hint: str) -> ClientError:
+    """Return the exception that says what is wrong, and what to do instead."""
+    return ClientError(f"{message} ({hint})")
+
+
 class RequestError(OssError):
     """No answer came, or it broke off.
 

@@ -1,7 +1,7 @@
 """What a program holds of an object's envelope, and of an upload in parts.
 
-Rule: of the secrets only the wrapped ones are here, which stand on the object for everyone to see.
-A context may be pickled and handed to another process.
+Rule: a context leads to the upload that it was filled for, in the process that began it. Nothing
+here takes that upload up elsewhere: nobody there would know what was sent under its data key.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cipherbucket.errors import CipherbucketError
+from cipherbucket.errors import CipherbucketError, not_copied
 from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS_V1, SEALED
 from cipherbucket.keys.kms.key import KMS, V1_KMS
 from cipherbucket.keys.rsa import OAEP_SHA1, V1_RSA
+from cipherbucket.oss2._client_errors import hinted
 from cipherbucket.oss2._messages import message_of
 from cipherbucket.oss2.exceptions import InconsistentError
 from cipherbucket.oss2.http import CaseInsensitiveDict
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 _META = "x-oss-meta-"
 _MD5 = "x-oss-meta-client-side-encryption-unencrypted-content-md5"
 _LENGTH = "x-oss-meta-client-side-encryption-unencrypted-content-length"
+_INSTEAD = (
+    "send the parts from threads of this process, or let each process upload objects of its own;"
+    " resumable_upload goes on after a crash"
+)
 _V1_NAMES = {V1_RSA: OAEP_SHA1, V1_KMS: KMS}
 
 
@@ -145,6 +150,8 @@ class ContentCryptoMaterial:
         """Tell whether this is of an object that is not encrypted."""
         return not (self.encrypted_key or self.encrypted_iv or self.cek_alg or self.wrap_alg)
 
+    __reduce__ = not_copied("a content_crypto_material", _INSTEAD, hinted)
+
 
 class MultipartUploadCryptoContext:
     """What the parts of one upload have in common; `CryptoBucket.init_multipart_upload` fills it.
@@ -155,8 +162,7 @@ class MultipartUploadCryptoContext:
         content_crypto_material: How the object is encrypted.
 
     Attributes:
-        upload: What this process sent of the upload; it goes into no pickle and no copy.
-        shared: Whether another process may send parts, too.
+        upload: The upload itself, with its data key and what was sent of it.
     """
 
     def __init__(
@@ -169,12 +175,8 @@ class MultipartUploadCryptoContext:
         self.data_size = data_size
         self.part_size = part_size
         self.upload: Multipart | None = None
-        self.shared = False
 
-    def __getstate__(self) -> dict[str, object]:
-        # Pickled for another process: neither knows from now on what the other sends.
-        self.shared = True
-        return {**vars(self), "upload": None}
+    __reduce__ = not_copied("an upload_context", _INSTEAD, hinted)
 
 
 def description_text(mat_desc: Mapping[str, str] | None) -> str:

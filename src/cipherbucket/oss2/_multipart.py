@@ -1,8 +1,8 @@
 """Uploads in parts.
 
-The bucket keeps what it began by upload id, so that parts need no context. A context of another
-bucket continues what that bucket began; a context of another process continues by what it holds:
-there nobody knows alone what was sent, and the service is asked before each part whether it has it.
+The bucket keeps what it began by upload id, so that parts need no context. A context leads another
+bucket of this process to the same upload. Another process cannot continue it: only here is known
+what was sent under its data key, and the service's word for that is not taken.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cipherbucket.envelopes.policy import Policy
-from cipherbucket.envelopes.unseal import unseal
-from cipherbucket.format.span import PLAIN, PartPlan
 from cipherbucket.oss2 import _xml
 from cipherbucket.oss2._access import OssAccess
 from cipherbucket.oss2._answers import response_of
@@ -30,7 +27,7 @@ from cipherbucket.oss2._entries import PartInfo
 from cipherbucket.oss2._error_translation import oss2_errors
 from cipherbucket.oss2._objects import with_content_type
 from cipherbucket.oss2._results import InitMultipartUploadResult, ListPartsResult, PutObjectResult
-from cipherbucket.oss2.exceptions import ClientError, InconsistentError
+from cipherbucket.oss2.exceptions import ClientError, InconsistentError, NoSuchUpload
 from cipherbucket.oss2.http import Response
 from cipherbucket.oss2.utils import calc_obj_crc_from_parts, check_crc
 from cipherbucket.writing.multipart import Multipart
@@ -94,7 +91,7 @@ def upload_part(
     headers: Mapping[str, str] | None,
     context: MultipartUploadCryptoContext | None,
 ) -> PutObjectResult:
-    """Encrypt and store one part, or find that it arrived already."""
+    """Encrypt and store one part; one that arrived already is not sent again."""
     sent = sorted_headers(headers)
     name = object_name(key)
     with oss2_errors() as answers:
@@ -103,17 +100,19 @@ def upload_part(
         if sent.md5 is not None:
             check_md5(body, sent.md5)
         start, stop = upload.plan.offsets(number)
-        shared = context is not None and context.shared
-        result = _arrived(access.connection, upload, number, body, shared=shared)
         if progress is not None:
             progress(0, stop - start)
-        if result is None:
-            store = access.connection.store().adding(sent.added, {})
-            upload.through(store).upload_part(number, body)
-            result = PutObjectResult(answers.newest("PUT"))
+        store = access.connection.store().adding(sent.added, {})
+        part = upload.through(store).upload_part(number, body)
         if progress is not None:
             progress(stop - start, stop - start)
-        return result
+        if any(answer.method == "PUT" for answer in answers.seen):
+            return PutObjectResult(answers.newest("PUT"))
+        # It had arrived: nothing was sent, so there is no answer and no request id.
+        headers = {"ETag": f'"{part.etag}"'}
+        if part.crc64 is not None:
+            headers["x-oss-hash-crc64ecma"] = str(part.crc64)
+        return PutObjectResult(Response(200, headers))
 
 
 def complete(
@@ -169,96 +168,24 @@ def list_parts(
 def _upload(
     access: OssAccess, name: str, upload_id: str, context: MultipartUploadCryptoContext | None
 ) -> Multipart:
-    upload = access.uploads.get(upload_id)
-    if context is None:
-        if upload is None:
-            raise ClientError(
-                "this bucket did not begin the upload: give the upload_context of"
-                " init_multipart_upload"
-            )
-    else:
-        _check(access, context, upload)
-        if upload is None or upload.forked:
-            upload = _taken_up(access, name, upload_id, context)
-    if upload.name != name:
-        raise ClientError(f"the upload is one of {upload.name!r}, not of {name!r}")
-    return upload
-
-
-def _check(
-    access: OssAccess, context: MultipartUploadCryptoContext, upload: Multipart | None
-) -> None:
-    material = context.content_crypto_material
-    if material is None or not context.data_size or not context.part_size:
-        raise ClientError("the upload_context was not filled by init_multipart_upload")
-    if (material.cek_alg, material.wrap_alg) != (
-        access.provider.cipher.alg,
-        access.provider.wrap_alg,
-    ):
-        raise InconsistentError("the algorithms of the upload_context are not the provider's")
+    upload = access.uploads.get(upload_id) if context is None else context.upload
     if upload is None:
-        return
-    plan, recipient = upload.plan, upload.envelope.recipients[0]
-    if (
-        context.data_size,
-        context.part_size,
-        material.encrypted_key,
-        material.encrypted_iv,
-    ) != (plan.data_size, plan.part_size, recipient.wrapped_key, upload.envelope.wrapped_iv):
-        raise InconsistentError("the upload_context is of another upload")
-
-
-def _taken_up(
-    access: OssAccess, name: str, upload_id: str, context: MultipartUploadCryptoContext
-) -> Multipart:
-    """Continue an upload that another bucket or process began."""
-    there = context.upload
-    if there is not None and there.upload_id == upload_id and not (there.forked or there.ended):
-        _check(access, context, there)
-        return there
-    material = context.content_crypto_material
-    assert material is not None
-    assert context.data_size
-    assert context.part_size
-    envelope = material.envelope(context)
-    policy = (access.policy or Policy()).in_bucket("oss")
-    upload = Multipart.take_up(
-        access.connection.store(),
-        name,
-        upload_id,
-        PartPlan(context.data_size, context.part_size, PLAIN),
-        envelope,
-        unseal(envelope, access.provider.ring, policy),
-    )
-    context.shared = True
-    context.upload = access.uploads.taken_up(upload)
-    return context.upload
-
-
-def _arrived(
-    connection: Connection, upload: Multipart, number: int, body: Any, *, shared: bool
-) -> PutObjectResult | None:
-    """Return what came of a part that arrived and is this one; None where none arrived.
-
-    Nothing is sent: neither a CRC-64 that two parts share, nor a service that lies of it, lets
-    one keystream encrypt two contents.
-    """
-    ours = upload.arrived.get(number)
-    if ours is None and not shared:
-        return None
-    listed = list_parts(connection, upload.name, upload.upload_id, str(number - 1), 1)
-    there = next((part for part in listed.parts if part.part_number == number), None)
-    if ours is None and there is None:
-        return None
-    stored = None if there is None else there.part_crc
-    crc64 = stored if ours is None else ours.crc64
-    if there is None or not upload.arrived_alike(number, body, crc64):
         raise ClientError(
-            f"part {number} arrived already as another: a part cannot be replaced; abort, and"
+            "this bucket did not begin the upload: give the upload_context of init_multipart_upload"
+            if context is None
+            else "the upload_context was not filled by init_multipart_upload in this process:"
             " begin a new upload"
         )
-    headers = {"ETag": f'"{there.etag}"', "x-oss-request-id": listed.request_id}
-    return PutObjectResult(Response(200, headers | {"x-oss-hash-crc64ecma": str(crc64)}))
+    if upload.upload_id != upload_id:
+        raise InconsistentError("the upload_context is of another upload")
+    if upload.name != name:
+        raise ClientError(f"the upload is one of {upload.name!r}, not of {name!r}")
+    if upload.ended is not None:
+        details = {"Code": NoSuchUpload.code, "Message": f"the upload was {upload.ended}"}
+        raise NoSuchUpload(NoSuchUpload.status, {}, b"", details)
+    if upload.envelope.recipients[0].algorithm != access.provider.wrap_alg:
+        raise InconsistentError("the algorithms of the upload_context are not the provider's")
+    return upload
 
 
 def _all_of(upload: Multipart, named: list[PartInfo] | None) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Self, TypeVar
 from urllib.parse import unquote
 
+from cipherbucket.errors import not_copied
+from cipherbucket.oss2._client_errors import hinted
 from cipherbucket.oss2._entries import (
     BatchDeleteObjectVersionResult,
     DeleteMarkerInfo,
@@ -150,9 +152,13 @@ class GetObjectResult(HeadObjectResult):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    __reduce__ = not_copied("a result that is being read", "get the object again", hinted)
+
 
 class _Translated:
     """A stream whose errors are oss2's."""
+
+    __reduce__ = GetObjectResult.__reduce__
 
     def __init__(self, source: ObjectStream) -> None:
         self._source = source

@@ -6,6 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cipherbucket.errors import not_copied
+from cipherbucket.oss2._client_errors import hinted
+
 _CHUNK = 8192
 
 
@@ -73,6 +76,8 @@ class CipherStream:
     def __iter__(self) -> Iterator[bytes]:
         while piece := self.read(_CHUNK):
             yield piece
+
+    __reduce__ = not_copied("a stream that is being read", "make another of its own source", hinted)
 
 
 class ProgressStream:

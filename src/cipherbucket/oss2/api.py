@@ -605,11 +605,13 @@ class CryptoBucket:
             data: Exactly ``part_size`` bytes, in the last part the rest; as in `put_object`.
             progress_callback: Called with (0, size) and (size, size).
             headers: Request headers. ``Content-MD5`` is of the plaintext and checked.
-            upload_context: From `init_multipart_upload`; not needed where this bucket began it.
+            upload_context: From `init_multipart_upload`, in this process; not needed where this
+                bucket began it.
 
         Raises:
-            ClientError: No such part, another length, or it arrived with another content: one
-                keystream must not encrypt two. The same may come again, and is not sent.
+            ClientError: No such part, another length, or it was sent before with another content:
+                one keystream must not encrypt two. The same may come again; if it arrived, it is
+                not sent. Or the upload was begun in another process.
             InconsistentError: The context is of another upload or another kind of key.
             NoSuchUpload: The service does not know the upload.
         """
@@ -914,6 +916,8 @@ class CryptoBucket:
         raise _refusal("read the object and process it")
 
     async_process_object = process_object
+
+    __reduce__ = OssAccess.__reduce__
 
     def __getattr__(self, name: str) -> NoReturn:
         """Say what to use for what is not here."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from cipherbucket.errors import named
+from cipherbucket.errors import named, not_copied
+from cipherbucket.format.cipher import OBJECT_AGAIN
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.envelope import layout_of
 from cipherbucket.format.metadata_names import SEALED
@@ -92,6 +93,8 @@ class BoundObject:
             incoming.close()
             raise
 
+    __reduce__ = not_copied("an object that is being read", OBJECT_AGAIN)
+
     def _keep(self, info: ObjectInfo, cipher: Ctr | Sealed | None) -> None:
         if self._version_id is not None:
             info = replace(info, version_id=self._version_id)
@@ -122,6 +125,8 @@ class Forward:
         count = self._stream.readinto(view)
         self.at += count
         return count
+
+    __reduce__ = not_copied("a stream that is being read", OBJECT_AGAIN)
 
     def close(self) -> None:
         """Release the connection."""

@@ -12,7 +12,8 @@ import hashlib
 import hmac
 from typing import Protocol
 
-from cipherbucket.errors import IntegrityError
+from cipherbucket.errors import IntegrityError, not_copied
+from cipherbucket.format.cipher import OBJECT_AGAIN
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.sealed import CHUNK, HEADER, TAG, Sealed, damaged
 from cipherbucket.format.span import Layout, Span
@@ -48,6 +49,8 @@ class CounterBody:
         self._stream = cipher.stream(start) if cipher is not None else None
         self.left = stop - start
         _skip(incoming, start - incoming.start)
+
+    __reduce__ = not_copied("a body that is being read", OBJECT_AGAIN)
 
     def readinto(self, view: memoryview, /) -> int:
         """Fill ``view`` as far as bytes come; 0 at the end."""
@@ -122,6 +125,8 @@ class SealedBody:
         if not self.left:
             self._incoming.close()  # a store that sent more than was asked for is not read on
         return filled
+
+    __reduce__ = not_copied("a body that is being read", OBJECT_AGAIN)
 
     def _open_front(self, position: int) -> None:
         header = memoryview(bytearray(HEADER))

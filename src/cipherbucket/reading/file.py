@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cipherbucket.errors import RangeError, UsageError
+from cipherbucket.errors import RangeError, UsageError, not_copied
+from cipherbucket.format.cipher import OBJECT_AGAIN
 from cipherbucket.format.span import Span
 from cipherbucket.reading.bound_object import BoundObject, Forward
 from cipherbucket.reading.decryption import BLOCK
@@ -70,6 +71,8 @@ class ObjectFile(io.BufferedIOBase):
         self._held = bytearray()
         self._held_at = 0
         self._end_seen = False
+
+    __reduce__ = not_copied("a file that is being read", OBJECT_AGAIN)
 
     @property
     def name(self) -> str:

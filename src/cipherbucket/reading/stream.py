@@ -23,7 +23,9 @@ from cipherbucket.errors import (
     PreconditionFailedError,
     RangeError,
     named,
+    not_copied,
 )
+from cipherbucket.format.cipher import OBJECT_AGAIN
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.envelope import Envelope, layout_of
 from cipherbucket.format.metadata_names import SEALED
@@ -129,6 +131,8 @@ class ObjectStream:
     def close(self) -> None:
         """Release the connection or file."""
         self._incoming.close()
+
+    __reduce__ = not_copied("a stream that is being read", OBJECT_AGAIN)
 
     def __enter__(self) -> Self:
         return self

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cipherbucket.errors import IntegrityError, SecurityError, SourceError, UsageError
+from cipherbucket.errors import IntegrityError, SecurityError, SourceError, UsageError, not_copied
+from cipherbucket.format.cipher import OBJECT_AGAIN
 from cipherbucket.format.crc64 import crc64, crc64_combine
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.envelope import layout_of
@@ -64,6 +65,8 @@ class Download:
     resume: bool
     state: Path | None
     begun: Incoming | None = None
+
+    __reduce__ = not_copied("a download", OBJECT_AGAIN)
 
 
 def download_file(download: Download, target: Target, progress: Progress | None) -> None:
@@ -111,6 +114,8 @@ class _Session:
     appeared: bool = False
     begun: bool = False
     crcs: dict[int, int] = field(default_factory=dict)
+
+    __reduce__ = not_copied("a download", OBJECT_AGAIN)
 
     def carried_out(self, progress: Progress | None) -> None:
         """Fetch what is missing, check the whole, and let the file appear."""

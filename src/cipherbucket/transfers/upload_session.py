@@ -25,6 +25,7 @@ from cipherbucket.errors import (
     SecurityError,
     SourceError,
     UploadNotFoundError,
+    not_copied,
 )
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.crc64 import crc64, crc64_combine
@@ -35,7 +36,7 @@ from cipherbucket.transfers.file_at import FileAt
 from cipherbucket.transfers.journal import Journal
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.threads import MEMORY, Halt, run
-from cipherbucket.writing.ciphertext import encrypt_part
+from cipherbucket.writing.ciphertext import OBJECT_OF_ITS_OWN, encrypt_part
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.one_request import persist
 from cipherbucket.writing.part_requests import (
@@ -165,6 +166,8 @@ class Session:
                     self.stored = stored
                     return
             raise
+
+    __reduce__ = not_copied("an upload", OBJECT_OF_ITS_OWN)
 
     def _completed(self, parts: list[Part]) -> StoredObject:
         if self.stored is None:

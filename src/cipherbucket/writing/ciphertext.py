@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Protocol, Self
 
-from cipherbucket.errors import SourceError, UsageError
+from cipherbucket.errors import SourceError, UsageError, not_copied
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.writing.source import Source
 
@@ -27,6 +27,10 @@ BLOCK = 1 << 20
 """Bytes read, encrypted and handed on at a time: a multiple of every format's chunk."""
 SPOOL_THRESHOLD = 16 << 20
 """Above this a body of unknown length goes through a temporary file, as ciphertext."""
+
+
+OBJECT_OF_ITS_OWN = "work from threads of this process, or let each process put objects of its own"
+"""The way on for who wants to encrypt one object from several processes."""
 
 
 class Readable(Protocol):
@@ -68,6 +72,8 @@ class EncryptedSource:
             self._source.rewind()
         self._begun = True
         yield from _encrypted(self._source, self._cipher, self._size, self._md5)
+
+    __reduce__ = not_copied("a body that is being encrypted", OBJECT_OF_ITS_OWN)
 
 
 class Blocks(ABC):
@@ -127,6 +133,8 @@ class Blocks(ABC):
         block = self._plain[: self._filled]
         self._filled = 0
         self._keep(self.plain_size - len(block), block, last=last)
+
+    __reduce__ = not_copied("a body that is being encrypted", OBJECT_OF_ITS_OWN)
 
     @abstractmethod
     def _keep(self, offset: int, block: memoryview, *, last: bool) -> None:
@@ -287,7 +295,7 @@ def refuse_fork(process: int) -> None:
     if os.getpid() != process:
         raise UsageError(
             "what is being encrypted belongs to the process that began it",
-            hint="go on from threads of that process",
+            hint=OBJECT_OF_ITS_OWN,
         )
 
 

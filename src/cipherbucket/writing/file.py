@@ -16,9 +16,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from cipherbucket.envelopes.access import Sealing
-from cipherbucket.errors import UsageError, named
+from cipherbucket.errors import UsageError, named, not_copied
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.stores.checks import check_metadata
+from cipherbucket.writing.ciphertext import OBJECT_OF_ITS_OWN, refuse_fork
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.unknown_length import SpooledUpload, StreamUpload
 
@@ -159,9 +160,10 @@ class ObjectWriter(io.BufferedIOBase):
             raise UsageError("the file is closed")
         if self._failed:
             raise UsageError("an earlier write failed, so nothing is stored")
-        if os.getpid() != self._process:
-            raise UsageError("the file belongs to the process that opened it")
+        refuse_fork(self._process)
         return self._upload
+
+    __reduce__ = not_copied("a file that is being written", OBJECT_OF_ITS_OWN)
 
     def __exit__(
         self,

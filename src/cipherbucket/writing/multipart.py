@@ -1,15 +1,13 @@
 """A multipart upload whose parts the caller hands over, in any order and in parallel.
 
 Rule: one data key and one counter for the whole object, so a part's place never sees two
-plaintexts. A part that arrived is final. A part that failed may be handed over again, and is sent
-only if it is the very same; anything else needs a new upload, which draws a new data key. What
-the store says of the upload is compared with what we hold, and never encrypted under.
+plaintexts. What leaves is noted before its first byte does, and a part is sent again only if it is
+the very same; anything else needs a new upload, which draws a new data key. What the store says of
+the upload is compared with what we hold, and never encrypted under.
 """
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import logging
 import os
 import threading
@@ -25,9 +23,9 @@ from cipherbucket.errors import (
     SourceError,
     UsageError,
     named,
+    not_copied,
 )
 from cipherbucket.format.cipher import ContentCipher
-from cipherbucket.format.crc64 import crc64 as crc64_of
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.format.sealed import sealed_layout
@@ -36,7 +34,7 @@ from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.unlock import USUAL_FOOTER
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Part
-from cipherbucket.writing.ciphertext import encrypt_part, refuse_fork
+from cipherbucket.writing.ciphertext import OBJECT_OF_ITS_OWN, encrypt_part, refuse_fork
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.part_requests import begin_upload, complete_upload, send_part
 from cipherbucket.writing.source import PutBody, Source
@@ -76,7 +74,8 @@ def part_plan(format: str, part_size: int | None, data_size: int) -> PartPlan:  
 class Multipart:
     """An upload in parts; made by `Bucket.multipart`. Parts may come from several threads.
 
-    It belongs to the process that began it: a forked one would share its keystream and is refused.
+    It belongs to the process that began it: another one would share its keystream, so it is neither
+    pickled nor copied, and a forked process is refused.
     Used in a ``with`` statement it is aborted at the end unless it was completed.
 
     Attributes:
@@ -104,35 +103,16 @@ class Multipart:
         self._process = os.getpid()
         self._arrived: dict[int, Part] = {}
         self._under_way: set[int] = set()
-        self._failed: dict[int, bytes] = {}
+        self._tags: dict[int, bytes] = {}
+        """What has left, by number: a keyed tag of each part's ciphertext, kept in memory alone."""
         self._end: list[str] = []  # shared with what `through` returns
 
-    @classmethod
-    def take_up(
-        cls,
-        store: Store,
-        name: str,
-        upload_id: str,
-        plan: PartPlan,
-        envelope: Envelope,
-        cipher: ContentCipher,
-    ) -> Self:
-        """Go on with an upload that was begun elsewhere; the parts that arrived are final.
-
-        Whether one that failed there is handed over unchanged cannot be known: begin anew if not.
-
-        Raises:
-            EnvelopeError: The store names another envelope than this upload has.
-            UploadNotFoundError: The store does not know the upload.
-        """
-        upload = cls(store, name, upload_id, plan, envelope, cipher)
-        upload._arrived = {part.number: part for part in upload.list_parts()}
-        return upload
+    __reduce__ = not_copied("an upload", OBJECT_OF_ITS_OWN)
 
     def through(self, store: Store) -> Self:
         """Return this same upload with its requests going through another view of its store."""
-        view = copy.copy(self)
-        view._store = store  # noqa: SLF001  a copy of this
+        view = object.__new__(type(self))
+        vars(view).update(vars(self), _store=store)
         return view
 
     @property
@@ -157,7 +137,7 @@ class Multipart:
         return self._end[0] if self._end else None
 
     def upload_part(self, number: int, body: PutBody) -> Part:
-        """Encrypt and send one part.
+        """Encrypt and send one part. The same part may come again; one that arrived is not sent.
 
         Args:
             number: Its place, from 1 to ``plan.count``.
@@ -165,9 +145,9 @@ class Multipart:
                 binary file object (read from its position on) or an iterable of bytes.
 
         Raises:
-            UsageError: No such part, another length, it arrived already or is under way, or this
-                is another process than the one that began the upload.
-            SourceError: It failed before with other bytes: this upload must be aborted.
+            UsageError: No such part, another length, it is under way, the upload has ended, or
+                this is another process than the one that began it.
+            SourceError: It was sent before with other bytes: abort, and begin a new upload.
             StoreError: The store failed; the same part may be handed over again.
         """
         with named(self.name):
@@ -175,47 +155,25 @@ class Multipart:
             self._claim(number)
             try:
                 ciphertext = self._encrypted(number, body, start, stop)
-                part = self._sent(number, ciphertext)
-            except BaseException:
+                self._note(number, ciphertext)
+                part = self._arrived.get(number) or send_part(
+                    self._store, self.name, self.upload_id, number, ciphertext, self._envelope
+                )
+                with self._lock:
+                    self._arrived[number] = part
+            finally:
                 with self._lock:
                     self._under_way.discard(number)
-                raise
-            with self._lock:
-                self._under_way.discard(number)
-                self._failed.pop(number, None)
-                self._arrived[number] = part
             return part
-
-    def arrived_alike(self, number: int, body: PutBody, crc64: int | None) -> bool:
-        """Tell whether a part that arrived is what would be sent for this body; nothing is sent.
-
-        Args:
-            number: Its place.
-            body: As in `upload_part`; it is read.
-            crc64: Of the ciphertext that arrived; None where nobody knows it.
-
-        Raises:
-            UsageError: No such part, or another process than the one that began the upload.
-        """
-        with named(self.name):
-            refuse_fork(self._process)
-            start, stop = self.plan.offsets(number)
-            if crc64 is None:
-                return False
-            try:
-                ciphertext = self._encrypted(number, body, start, stop)
-            except (UsageError, SourceError):  # another length
-                return False
-            return crc64_of(ciphertext) == crc64
 
     def _claim(self, number: int) -> None:
         refuse_fork(self._process)
         with self._lock:
             self._refuse_after_end()
-            if number in self._arrived or number in self._under_way:
+            if number in self._under_way:
                 raise UsageError(
-                    f"part {number} was handed over already",
-                    hint="a part cannot be replaced: abort, and begin a new upload",
+                    f"part {number} is under way in another thread",
+                    hint="wait until it has arrived",
                 )
             self._under_way.add(number)
 
@@ -232,24 +190,24 @@ class Multipart:
                 raise UsageError(f"part {number} has {wanted:,} bytes, this has only {filled:,}")
             if (last or source.size is None) and source.read_into(memoryview(bytearray(1))):
                 raise UsageError(f"part {number} has {wanted:,} bytes, this has more")
-        earlier = self._failed.get(number)
-        if earlier is not None and hashlib.sha256(buffer).digest() != earlier:
-            raise SourceError(
-                f"part {number} failed before with other bytes; one keystream cannot encrypt both",
-                hint="abort this upload and begin a new one",
-            )
         return buffer
 
-    def _sent(self, number: int, ciphertext: memoryview) -> Part:
-        try:
-            return send_part(
-                self._store, self.name, self.upload_id, number, ciphertext, self._envelope
+    def _note(self, number: int, ciphertext: memoryview) -> None:
+        """Keep what is about to leave in mind; refuse what is not what may have left before.
+
+        That is noted before the first byte leaves: whatever happens to the request, and whatever
+        the store says of it, other bytes are not sent in its place.
+        """
+        refuse_fork(self._process)  # the body may have forked
+        tag = self._cipher.part_tag(
+            number, ciphertext, first=number == 1, last=number == self.plan.count
+        )
+        if self._tags.setdefault(number, tag) != tag:
+            raise SourceError(
+                f"part {number} was sent before with other bytes, and one keystream must not"
+                " encrypt both",
+                hint="abort this upload and begin a new one",
             )
-        except BaseException:
-            # Some of it may have left. A digest of ciphertext that the store may hold anyway.
-            with self._lock:
-                self._failed[number] = hashlib.sha256(ciphertext).digest()
-            raise
 
     def list_parts(self) -> Sequence[Part]:
         """List the parts that arrived, as the store tells it.

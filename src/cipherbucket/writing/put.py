@@ -8,6 +8,7 @@ failure costs a part and not the body.
 from __future__ import annotations
 
 import logging
+import os
 
 from cipherbucket.envelopes.access import Sealing
 from cipherbucket.errors import SourceError, UsageError, named
@@ -17,7 +18,7 @@ from cipherbucket.format.texts import is_md5
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.stores.records import Part, StoredObject
 from cipherbucket.workers.progress import Progress
-from cipherbucket.writing.ciphertext import encrypt_part
+from cipherbucket.writing.ciphertext import encrypt_part, refuse_fork
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.one_request import write
 from cipherbucket.writing.part_requests import (
@@ -96,7 +97,7 @@ def upload_sized(to: Destination, source: Source, seal: Sealing) -> StoredObject
         And the errors of `complete_upload`.
     """
     assert source.size is not None
-    size = source.size
+    size, process = source.size, os.getpid()
     part_size = good_part_size(size, sealed_layout(0))  # a multiple of every format's chunk
     envelope, cipher = seal(data_size=size, part_size=part_size)
     plan = PartPlan(size, part_size, cipher.layout)
@@ -111,6 +112,7 @@ def upload_sized(to: Destination, source: Source, seal: Sealing) -> StoredObject
             if count < stop - start or more:
                 found = "more" if more else f"only {start + count:,}"
                 raise SourceError(f"the body was said to have {size:,} bytes and has {found}")
+            refuse_fork(process)
             parts.append(send_part(to.store, to.name, upload_id, number, ciphertext, envelope))
             source.report(stop, last=last)
         return complete_upload(

@@ -1,6 +1,5 @@
 """Uploads in parts through the layer: contexts kept, handed on, or of another upload."""
 
-import pickle
 from typing import Any
 
 import pytest
@@ -52,9 +51,9 @@ def test_another_bucket_goes_on_with_the_context(opened: Any, layer: Scene) -> N
     other = layer.bucket(layer.rsa(mat_desc={"desc": "tests"}))
     with pytest.raises(ClientError, match="upload_context"):
         sent(other, upload_id, (2,))
-    with pytest.raises(ClientError, match="already"):
+    with pytest.raises(ClientError, match="sent before with other bytes"):
         other.upload_part("o", upload_id, 1, bytes(PART), upload_context=filled)
-    parts += sent(other, upload_id, (2, 3), upload_context=pickle.loads(pickle.dumps(filled)))
+    parts += sent(other, upload_id, (2, 3), upload_context=filled)
     other.complete_multipart_upload("o", upload_id, parts)
     assert opened.get_object("o").read() == CONTENT
 
@@ -94,7 +93,7 @@ def layer_kms(layer: Scene) -> Any:
 def test_a_part_is_never_replaced(opened: Any) -> None:
     upload_id, filled = begun(opened)
     sent(opened, upload_id, (1,), upload_context=filled)
-    with pytest.raises(ClientError, match="cannot be replaced"):
+    with pytest.raises(ClientError, match=r"sent before with other bytes.*begin a new one"):
         opened.upload_part("o", upload_id, 1, bytes(PART), upload_context=filled)
 
 

@@ -1,6 +1,7 @@
 """Providers of RSA keys under oss2's names: what they take, write, read and refuse."""
 
 import base64
+import copy
 import pickle
 import warnings
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.support.forked import in_child
 from tests.support.peer_sdks import OLD_FASHIONED, import_oss2
 from tests.support.sdk_vectors import private_key
 
@@ -308,16 +310,29 @@ def test_headers_of_a_material_and_back() -> None:
         ContentCryptoMaterial(AESCTRCipher(), "KMS/ALICLOUD").from_object_meta(headers)
 
 
-def test_a_context_is_pickled_without_a_data_key() -> None:
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_what_could_use_a_keystream_twice_is_not_copied(copied: Callable[[object], object]) -> None:
     material = RsaProvider(pair("key1")).create_content_material()
-    bare = ContentCryptoMaterial(
-        AESCTRCipher(), material.wrap_alg, material.encrypted_key, material.encrypted_iv
-    )
-    context = pickle.loads(pickle.dumps(MultipartUploadCryptoContext(300, 100, bare)))
-    assert context.data_size == 300
-    assert context.content_crypto_material.envelope() == bare.envelope()
-    with pytest.raises(TypeError):  # its cipher has the data key
-        pickle.dumps(MultipartUploadCryptoContext(300, 100, material))
+    for holder in (
+        material,
+        material.cipher,
+        MultipartUploadCryptoContext(300, 100, material),
+        BaseCryptoProvider.make_encrypt_adapter(b"", material.cipher),
+    ):
+        with pytest.raises(ClientError, match=r"not pickled or copied \("):
+            copied(holder)
+    assert copied(AESCTRCipher())  # it has no key yet
+
+
+def test_a_forked_process_has_no_use_of_a_cipher() -> None:
+    cipher = RsaProvider(pair("key1")).create_content_material().cipher
+
+    def other() -> None:
+        with pytest.raises(ClientError, match="belongs to the process"):
+            cipher.encrypt(b"text")
+
+    assert in_child(other) == 0
+    assert len(cipher.encrypt(b"text")) == 4
 
 
 def test_nothing_is_warned_of_where_all_is_well(store: cb.MemoryStore) -> None:

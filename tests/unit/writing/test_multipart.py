@@ -2,18 +2,18 @@
 
 import io
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.support.forked import in_child
 
 import cipherbucket as cb
-from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.format.span import PartPlan, good_part_size
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.records import StoredObject
 from cipherbucket.stores.requests import NewObject
-from cipherbucket.writing.multipart import Multipart
 
 PART = 100 << 10
 PLAIN = random.Random(1).randbytes(3 * PART + 33)
@@ -115,12 +115,28 @@ def test_parts_come_from_one_open_file(bucket: cb.Bucket, tmp_path: Path) -> Non
         upload.upload_part(1, io.BytesIO(b"0123456789 and what follows"))
 
 
-def test_a_part_is_never_replaced(bucket: cb.Bucket) -> None:
+def test_a_part_is_never_replaced(
+    bucket: cb.Bucket, store: cb.MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with bucket.multipart("a", data_size=len(PLAIN), part_size=PART) as upload:
-        upload.upload_part(1, pieces()[1])
-        for body in (pieces()[1], bytes(PART)):
-            with pytest.raises(cb.UsageError, match="handed over already"):
-                upload.upload_part(1, body)
+        arrived = upload.upload_part(1, pieces()[1])
+        monkeypatch.setattr(store, "_upload_part", None)  # nothing leaves
+        assert upload.upload_part(1, pieces()[1]) is arrived
+        with pytest.raises(cb.SourceError, match="sent before with other bytes") as caught:
+            upload.upload_part(1, bytes(PART))
+        assert "begin a new one" in str(caught.value.hint)
+
+
+def test_a_part_is_under_way_once(bucket: cb.Bucket) -> None:
+    with bucket.multipart("a", data_size=len(PLAIN), part_size=PART) as upload:
+
+        def body() -> Iterator[bytes]:
+            with pytest.raises(cb.UsageError, match="under way in another thread"):
+                upload.upload_part(1, bytes(PART))
+            yield pieces()[1]
+
+        upload.upload_part(1, body())
+        assert [part.number for part in upload.list_parts()] == [1]
 
 
 class Flaky(cb.MemoryStore):
@@ -160,7 +176,7 @@ def test_a_part_that_failed_may_come_again_only_as_it_was(key: cb.RsaKey) -> Non
     with bucket.multipart("a", data_size=len(PLAIN), part_size=PART) as upload:
         with pytest.raises(cb.TransientStoreError):
             upload.upload_part(2, pieces()[2])
-        with pytest.raises(cb.SourceError, match="one keystream cannot encrypt both"):
+        with pytest.raises(cb.SourceError, match="sent before with other bytes"):
             upload.upload_part(2, pieces()[3])
         for number, piece in pieces().items():
             upload.upload_part(number, piece)
@@ -353,20 +369,48 @@ def test_an_object_that_replaced_a_completed_upload_is_not_called_damaged(key: c
     assert "delete" not in (caught.value.hint or "")
 
 
-def test_an_upload_is_taken_up_where_it_stood(bucket: cb.Bucket, store: cb.MemoryStore) -> None:
-    begun = bucket.multipart("a", data_size=len(PLAIN), part_size=PART)
-    begun.upload_part(2, pieces()[2])
-    cipher = unseal(begun.envelope, bucket.ring, cb.Policy())
-    taken = Multipart.take_up(store, "a", begun.upload_id, begun.plan, begun.envelope, cipher)
-    assert list(taken.arrived) == [2]
-    with pytest.raises(cb.UsageError, match="handed over already"):
-        taken.upload_part(2, bytes(PART))
-    for number in (1, 3, 4):
-        taken.upload_part(number, pieces()[number])
-    taken.complete()
-    assert bucket.get("a").read() == PLAIN
-    with pytest.raises(cb.UploadNotFoundError):
-        Multipart.take_up(store, "a", begun.upload_id, begun.plan, begun.envelope, cipher)
+class Interrupting(cb.MemoryStore):
+    """Has a part, or none of it, when Ctrl-C comes."""
+
+    def __init__(self, moment: str) -> None:
+        super().__init__()
+        self.moment = moment
+
+    def _upload_part(self, name: str, upload_id: str, number: int, body: Outgoing) -> cb.Part:
+        if self.moment == "before":
+            raise KeyboardInterrupt
+        part = super()._upload_part(name, upload_id, number, body)
+        if self.moment == "after":
+            raise KeyboardInterrupt
+        return part
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_what_was_interrupted_is_known_all_the_same(key: cb.RsaKey, moment: str) -> None:
+    store = Interrupting(moment)
+    upload = cb.Bucket(store, key).multipart("a", data_size=len(PLAIN), part_size=PART)
+    with pytest.raises(KeyboardInterrupt):
+        upload.upload_part(1, pieces()[1])
+    store.moment = "never"
+    with pytest.raises(cb.SourceError, match="sent before with other bytes"):
+        upload.upload_part(1, bytes(PART))
+    assert upload.upload_part(1, pieces()[1]).number == 1
+
+
+def test_a_body_that_forks_is_sent_by_the_process_that_began(bucket: cb.Bucket) -> None:
+    upload = bucket.multipart("a", data_size=PART, part_size=PART)
+
+    def other() -> None:
+        for go_on in (lambda: upload.upload_part(1, bytes(PART)), upload.complete, upload.abort):
+            with pytest.raises(cb.UsageError, match="belongs to the process"):
+                go_on()
+
+    def body() -> Iterator[bytes]:
+        assert in_child(other) == 0
+        yield PLAIN[:PART]
+
+    upload.upload_part(1, body())
+    upload.complete()
 
 
 def test_views_of_one_upload_share_what_happens_to_it(

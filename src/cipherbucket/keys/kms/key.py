@@ -18,9 +18,15 @@ import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import NoReturn, Self
+from typing import Self
 
-from cipherbucket.errors import KmsError, MasterKeyError, UsageError, WrongKeyError
+from cipherbucket.errors import (
+    KmsError,
+    MasterKeyError,
+    UsageError,
+    WrongKeyError,
+    not_copied,
+)
 from cipherbucket.format.description import Description
 from cipherbucket.format.sealed import wrap_context
 from cipherbucket.keys.base import does_not_open
@@ -266,9 +272,7 @@ class AliKmsKey:
         """Show id and description only."""
         return f"AliKmsKey({self._id!r}, {self._description.text!r})"
 
-    def __reduce__(self) -> NoReturn:
-        """Write credentials nowhere."""
-        raise UsageError("a master key is not pickled")
+    __reduce__ = not_copied("a master key", "load the key again where it is needed")
 
 
 def _context_text(given: Mapping[str, str] | None, passphrase: str | None) -> str:
