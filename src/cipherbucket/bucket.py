@@ -651,7 +651,8 @@ class Bucket:
 
         Raises:
             UsageError: Source and target are one name.
-            ObjectChangedError: The source was replaced meanwhile; both are left.
+            ObjectChangedError: The source was replaced, or its metadata changed, meanwhile; both
+                are left.
             And the errors of `copy`.
         """
         return copying.rename(

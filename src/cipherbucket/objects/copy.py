@@ -103,9 +103,11 @@ def rename(
         raise UsageError("source and target are the same name", name=source)
     before = access.store.head(source)
     renamed = copy(access, source, target, headers, if_absent, None, key, context, recipients)
-    if access.store.head(source).etag != before.etag:
+    now = access.store.head(source)
+    # Metadata too, which an ETag does not show: a recipient may have been removed meanwhile.
+    if (now.etag, now.metadata, now.headers) != (before.etag, before.metadata, before.headers):
         raise ObjectChangedError(
-            f"the object was replaced while it was renamed to {target!r}",
+            f"the object was replaced or changed while it was renamed to {target!r}",
             name=source,
             hint="both are left; look at them and delete one",
         )

@@ -85,6 +85,26 @@ def test_a_rename_moves_it_and_the_store_cannot(bucket: cb.Bucket, any_store: St
         wide.rename("b", "b")
 
 
+def test_a_recipient_removed_during_a_rename_keeps_the_source(
+    quick: cb.Bucket, store: cb.MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ETag is that of the body: it does not show the change, and the copy has the old ones."""
+    quick.put("a", PLAIN, recipients=[PARTNER])
+    wide = sealed(store, OWNER, PARTNER)
+    put = store.put
+
+    def put_and_remove(name: str, body: Any, **arguments: Any) -> Any:
+        stored = put(name, body, **arguments)
+        cb.recipients.remove(quick, "a", PARTNER)
+        return stored
+
+    monkeypatch.setattr(store, "put", put_and_remove)
+    with pytest.raises(cb.ObjectChangedError, match="renamed to 'b'"):
+        wide.rename("a", "b")
+
+    assert labels(quick.head("a")) == ["owner"]
+
+
 def test_a_copy_onto_itself_is_sealed_anew(bucket: cb.Bucket) -> None:
     put = bucket.put("a", PLAIN)
     assert seal_of(bucket.copy("a", "a")).salt != seal_of(put).salt
