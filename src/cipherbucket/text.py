@@ -23,7 +23,7 @@ def amount(size: float) -> str:
     if size < 1024:
         return "1 byte" if size == 1 else f"{size:,.0f} bytes"
     power = 0
-    while size >= 1024 and power < len(_UNITS):
+    while round(size, 1) >= 1024 and power < len(_UNITS):
         size, power = size / 1024, power + 1
     return f"{size:,.1f} {_UNITS[power - 1]}"
 

@@ -211,6 +211,7 @@ def test_warnings_take_one_line_once(url: str, key_file: Path, tmp_path: Path) -
         (1, "1 byte"),
         (1023, "1,023 bytes"),
         (1024, "1.0 KiB"),
+        ((1 << 20) - 1, "1.0 MiB"),
         (3 << 20, "3.0 MiB"),
         (5 << 50, "5.0 PiB"),
         (5 << 60, "5,120.0 PiB"),
