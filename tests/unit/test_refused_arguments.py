@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests.support.sealed_buckets import aes, sealed
 
 import cipherbucket as cb
@@ -65,6 +66,12 @@ def test_it_is_refused_and_nothing_changes(case: str, bucket: cb.Bucket) -> None
 def test_a_description_is_a_mapping_or_its_text(value: Any) -> None:
     with pytest.raises(cb.UsageError, match="mapping"):
         cb.Description(value)
+
+
+@pytest.mark.parametrize("key", [NO_KEY, ec.generate_private_key(ec.SECP256R1()).public_key()])
+def test_an_rsa_key_is_one(key: Any) -> None:
+    with pytest.raises(cb.MasterKeyError, match="RSA"):
+        cb.RsaKey(key)
 
 
 def test_an_empty_format_is_no_format() -> None:

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import os
 import stat
-import warnings
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cipherbucket.errors import CipherbucketWarning, MasterKeyError
+from cipherbucket.errors import MasterKeyError, warn_caller
 from cipherbucket.local_files.ownership import find_stranger, stranger_of
 
 _LARGEST = 1 << 20
@@ -85,17 +84,15 @@ def read_beside(path: Path, also: Collection[int]) -> bytes:
         return _all_of(path, file.read(_LARGEST + 1))
 
 
-def warn_if_replaceable(path: Path, stacklevel: int = 3) -> None:
+def warn_if_replaceable(path: Path) -> None:
     """Warn of a new key file that is refused where it lies."""
     stranger = None
     with suppress(OSError):  # it is gone again
         stranger = find_stranger(path)
     if stranger is not None:
-        warnings.warn(
+        warn_caller(
             f"{path} is refused where it lies, because others can replace it: {stranger};"
-            f" {stranger.remedy}",
-            CipherbucketWarning,
-            stacklevel=stacklevel,
+            f" {stranger.remedy}"
         )
 
 

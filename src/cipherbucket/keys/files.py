@@ -9,14 +9,13 @@ from __future__ import annotations
 import base64
 import os
 import secrets
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cipherbucket.errors import CipherbucketWarning, MasterKeyError, UsageError
+from cipherbucket.errors import MasterKeyError, UsageError, warn_caller
 from cipherbucket.format.description import Description
 from cipherbucket.keys.aes import KEY_LENGTH, AesKey, parse_aes
 from cipherbucket.keys.description_files import (
@@ -218,17 +217,15 @@ def public_path(path: Path) -> Path:
     return path.with_name(path.name + ".pub")
 
 
-def warn_if_readable(file: Path, stacklevel: int = 3) -> None:
+def warn_if_readable(file: Path) -> None:
     """Warn of a secret that other users of the machine can read, as ssh refuses it."""
     try:
         mode = file.stat().st_mode
     except OSError:  # it was there a moment ago
         return
     if mode & 0o077:
-        warnings.warn(
-            f"key file {file} can be read by other users; keep it to yourself: chmod 600 {file}",
-            CipherbucketWarning,
-            stacklevel=stacklevel,
+        warn_caller(
+            f"key file {file} can be read by other users; keep it to yourself: chmod 600 {file}"
         )
 
 
@@ -294,6 +291,7 @@ def _create(place: Place, data: bytes, mode: int, created: ExitStack) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        os.fsync(folder)  # its name too: what a lost key has encrypted is lost
 
 
 def _remove(place: Place) -> None:

@@ -11,12 +11,11 @@ private file holds the same key.
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cipherbucket.errors import CipherbucketWarning, MasterKeyError
+from cipherbucket.errors import MasterKeyError, warn_caller
 from cipherbucket.keys.encodings import (
     naming_the_file,
     parse_rsa,
@@ -81,7 +80,7 @@ def open_local_rsa(private: Path, public: Path, passphrase: bytes | None = None)
         key = parse_rsa(read_key_file(private).data, ask)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise MasterKeyError("a public half, where the private key should be")
-    warn_if_readable(private, stacklevel=4)  # oss2 makes them so
+    warn_if_readable(private)  # oss2 makes them so
     data = read_key_file(public).data
     found = LocalRsaKey(key, allow_weak=True)
     if b"Proc-Type:" not in data:
@@ -102,10 +101,8 @@ def _made(private: Path, public: Path, passphrase: bytes | None) -> LocalRsaKey:
     except OSError as error:
         raise MasterKeyError(f"folder {private.parent}: {error.strerror}") from error
     create_all((private, text, 0o600), (public, public_pem(key), 0o600))
-    warnings.warn(
+    warn_caller(
         f"made a new RSA key, {private}: objects encrypted under it cannot be read without it."
-        " Keep a copy in a safe place",
-        CipherbucketWarning,
-        stacklevel=4,
+        " Keep a copy in a safe place"
     )
     return LocalRsaKey(key)

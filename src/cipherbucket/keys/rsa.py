@@ -68,6 +68,7 @@ class RsaKey:
             SHA-1, for writing and reading.
 
     Raises:
+        MasterKeyError: Not an RSA key.
         UsageError: The description is no mapping of strings.
     """
 
@@ -79,6 +80,11 @@ class RsaKey:
         allow_weak: bool = False,
         sealed_only: bool = False,
     ) -> None:
+        if not isinstance(key, RSAPrivateKey | RSAPublicKey):
+            raise MasterKeyError(
+                f"an RSA key is one of cryptography's, not {type(key).__name__}",
+                hint="load_key(file), RsaKey.from_pem(text) and RsaKey.from_der(data) make them",
+            )
         self._private = key if isinstance(key, RSAPrivateKey) else None
         self._public = key.public_key() if isinstance(key, RSAPrivateKey) else key
         self._description = Description(description)

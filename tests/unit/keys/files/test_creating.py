@@ -30,6 +30,27 @@ def test_a_key_without_a_description_is_not_made(
     assert list(tmp_path.iterdir()) == []
 
 
+@EITHER
+def test_the_names_of_new_files_are_on_the_disk_before_a_key_is_used(
+    tmp_path: Path, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    create(tmp_path / "a.key", description=LABEL)
+
+    assert synced[-1] == tmp_path.stat().st_ino
+    assert {*synced} == {
+        tmp_path.stat().st_ino,
+        *(each.stat().st_ino for each in tmp_path.iterdir()),
+    }
+
+
 @pytest.mark.parametrize(("create", "suffix"), FILES)
 @pytest.mark.parametrize("kind", ["file", "folder", "dangling link"])
 def test_nothing_that_is_there_is_overwritten(
