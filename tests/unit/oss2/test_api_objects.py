@@ -256,6 +256,20 @@ def test_new_metadata_never_cost_an_envelope(opened: Any, layer: Scene) -> None:
     assert layer.metadata("copy") == {**v1(), "c": "d"}
 
 
+def test_a_copy_has_the_acl_and_tags_that_the_service_and_its_headers_give_it(
+    opened: Any, layer: Scene
+) -> None:
+    tags = {"x-oss-tagging": "a=1"}
+    opened.put_object("o", CONTENT, {"x-oss-object-acl": "public-read", **tags})
+    opened.copy_object(BUCKET, "o", "as by oss2")  # the service copies tags unless it is told
+    asked = {"x-oss-object-acl": "private", "x-oss-tagging": "b=2"}
+    opened.copy_object(BUCKET, "o", "asked", {"x-oss-tagging-directive": "REPLACE", **asked})
+
+    for name, expected in (("as by oss2", tags), ("asked", asked)):
+        attributes = layer.store().attributes(name)
+        assert {key: attributes[key] for key in asked if key in attributes} == expected
+
+
 def test_new_metadata_are_for_the_object_that_was_looked_at(
     opened: Any, layer: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
