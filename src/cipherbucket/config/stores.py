@@ -72,13 +72,14 @@ def stores_in(document: Document) -> dict[str, StoreEntry]:
                 f"a-z, 0-9 and '-', beginning with a letter; not {', '.join(sorted(RESERVED))}",
             )
         values = checked(place, table, SETTINGS)
-        url = required(place, values, "url").removesuffix("/")
+        given = required(place, values, "url")
+        url = given.removesuffix("/")
         if not _URL.fullmatch(url):
             raise place.at("url").error(
                 "not the URL of a store",
                 "oss://bucket, file:///folder or memory://name; prefixes belong in [[rules]]",
             )
-        refuse_indirect_path(place.at("url"), url)
+        refuse_indirect_path(place.at("url"), given)
         for other in stores.values():
             if _without_links(other.url) == _without_links(url):
                 raise place.at("url").error(f"it is that of store {other.name}, too")
@@ -113,8 +114,8 @@ def canonical_url(url: str, stores: Iterable[StoreEntry]) -> str:
 
 def refuse_indirect_path(place: Place, url: str) -> None:
     """Refuse the URL of a folder that is written with ``.``, ``..`` or ``//``."""
-    path = url.removeprefix(_FILE).rstrip("/")
-    if url.startswith(_FILE) and path and os.path.normpath(path) != path:
+    parts = url.removeprefix(_FILE).removesuffix("/").split("/")[1:]
+    if url.startswith(_FILE) and not {"", ".", ".."}.isdisjoint(parts):
         raise place.error("a path with '.', '..' or '//'", "write it without")
 
 

@@ -189,10 +189,11 @@ def place_of(path: str | os.PathLike[str]) -> Place:
             at its end.
         OSError: The folder is missing or cannot be opened.
     """
-    here, at, name = _walked(os.fspath(path))
+    text = os.fspath(path)
+    here, at, name = _walked(text)
     try:
-        if not name or os.fspath(path).endswith("/"):
-            raise UsageError(f"{os.fspath(path)} is a folder", hint="name a file")
+        if not name or text.rpartition("/")[2] in {"", "."}:
+            raise UsageError(f"{text} is a folder", hint="name a file")
         return Place(Folder(at, os.open(".", _OPEN, dir_fd=here)), name)
     finally:
         os.close(here)

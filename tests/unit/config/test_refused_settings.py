@@ -44,6 +44,8 @@ def refused(tmp_path: Path, text: str) -> cb.UsageError:
         ('[keys.k]\nkms = "k"\nblob = "x"\n', "3: [keys.k] blob: must be one of single, d", ""),
         ('[keys.k]\nkms = "k"\nnetwork = 1\n', "3: [keys.k] network: must be one of public", ""),
         ('[stores.f]\nurl = "file:///a/../b"\n', "2: [stores.f] url: a path with '.'", "without"),
+        ('[stores.f]\nurl = "file:///a//"\n', "2: [stores.f] url: a path with '.'", "without"),
+        ('[stores.f]\nurl = "file:////a"\n', "2: [stores.f] url: a path with '.'", "without"),
         (f'{STORE}[[rules]]\nat = "file:///a//b"\n', "4: [[rules]] at: a path with '.'", ""),
         ('[keys."a=b"]\nrsa = "b"\n', "1: [keys.a=b]: no name that a key", "'='"),
         ('[keys.k]\ndescription = "x"\n', "1: [keys.k]: a key is one of", "rsa ="),

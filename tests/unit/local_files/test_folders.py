@@ -54,7 +54,7 @@ def test_a_path_is_taken_as_named(
         assert place.status() is not None
 
 
-@pytest.mark.parametrize("named", [".", "..", "a/..", "/", "link", "new/"])
+@pytest.mark.parametrize("named", [".", "..", "a/..", "/", "link", "new/", "new/."])
 def test_a_folder_is_no_place_for_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
