@@ -170,6 +170,8 @@ def parse_document(path: Path, data: bytes) -> Document:
         )
         what = _QUOTED.sub(lambda name: "..." if _is_secret(name[0][1:-1]) else name[0], what)
         raise UsageError(f"{path}:{line}: no TOML: {what}", hint="see https://toml.io") from None
+    except ValueError:  # Python reads no number of more than some thousand digits
+        raise UsageError(f"{path}: a number is too long") from None
     except RecursionError:
         raise UsageError(f"{path}: nested too deeply") from None
     document = Document(path, digest_of(data), tables, lines)

@@ -41,6 +41,13 @@ def test_what_is_nested_deeply_keeps_nobody_waiting(tmp_path: Path, text: str, l
         cb.load_config(path)
 
 
+def test_a_number_of_very_many_digits_is_an_error_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(f"[stores.r]\nattempts = {'9' * 5000}\n")
+    with pytest.raises(cb.UsageError, match=r"c\.toml: a number is too long"):
+        cb.load_config(path)
+
+
 def test_what_windows_puts_before_a_text_is_no_mistake(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_bytes(b"\xef\xbb\xbf[stores.r]\r\nurl = 'memory://r'\r\nregoin = 1\r\n")
