@@ -688,7 +688,7 @@ class Bucket:
 
         Args:
             name: The object's name.
-            days: How long it stays readable.
+            days: How many days it stays readable, 1 or more.
             version_id: This version rather than the newest.
 
         Raises:

@@ -1,7 +1,7 @@
 """CRC-64 as OSS computes it (CRC-64/XZ, ``x-oss-hash-crc64ecma``), always of the ciphertext.
 
-It detects accidents: a lost block, a flipped bit on a disk. It is no defence against an attacker,
-who can compute it too.
+Rule: it detects accidents, a lost block or a flipped bit on a disk. It is no defence against an
+attacker, who can compute it too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The interface of a master key: RSA, AES, a KMS and a user's own look alike.
 
-A master key wraps data keys and never leaves its owner. It has few members so that writing one is
-an afternoon's work (docs/keys.md); a key owns its wrap-algorithm strings, nobody else knows them.
+Rule: a master key wraps data keys and never leaves its owner. It alone knows how its wrap
+algorithms work. It has few members, so that another kind is written in an afternoon
+(docs/keys.md).
 
 A key may have more: ``generate`` (see `DrawsDataKeys`); ``remote``, true where each call is a round
 trip, so that two are made at once; ``can_unwrap``, false where only the public half is here.

@@ -8,8 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 
+from cipherbucket.text import printable
+
 MAX_BLOB = 8192
 """Most characters of a ``CiphertextBlob``; the metadata of an object holds no more."""
+_LONGEST_QUOTE = 200
 
 
 class NoAnswerError(Exception):
@@ -67,7 +70,7 @@ _BY_CODE: tuple[tuple[tuple[str, ...], str, str], ...] = (
 
 
 def explained(code: str, status: int, *, throttled: bool) -> tuple[str, str]:
-    """Return what an error of the service comes to, and what to do next."""
+    """Return what an error of the service means, and what to do next."""
     if throttled:
         return (
             "the KMS throttled every try",
@@ -87,7 +90,7 @@ def explained(code: str, status: int, *, throttled: bool) -> tuple[str, str]:
 
 
 def decoded(text: str) -> bytes | None:
-    """Return what a text is the one base64 of, or None if it is none."""
+    """Decode canonical base64; None for any other text, and for no bytes."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -95,6 +98,6 @@ def decoded(text: str) -> bytes | None:
     return data if data and base64.b64encode(data).decode() == text else None
 
 
-def printable(text: object) -> str:
+def quoted(words: object) -> str:
     """Return a service's words, cut and printable: they go to logs and terminals."""
-    return "".join(char if char.isprintable() else "?" for char in str(text or "")[:200])
+    return printable(str(words or "")[:_LONGEST_QUOTE])

@@ -37,7 +37,7 @@ from cipherbucket.keys.kms.answers import (
     NoAnswerError,
     decoded,
     explained,
-    printable,
+    quoted,
 )
 from cipherbucket.keys.kms.settings import KmsSettings
 
@@ -172,7 +172,7 @@ class KmsClient:
         text, hint = explained(code, status, throttled=throttled)
         missing = status < 500 and code.startswith(KEY_NOT_FOUND)
         if missing:
-            text = f"the KMS has no key {printable(parameters.get('KeyId'))!r}"
+            text = f"the KMS has no key {quoted(parameters.get('KeyId'))!r}"
             hint = "check the id or alias of the key, and the region"
         refused = KmsError(f"{text} {details}", hint=hint)
         refused.status, refused.code = status, code or None
@@ -318,7 +318,7 @@ class _SdkCredentials:
 
 def _word(cause: BaseException, name: str) -> str:
     """Return a word of the service's, "" for none; the SDK makes "None" of that."""
-    word = printable(getattr(cause, name, ""))
+    word = quoted(getattr(cause, name, ""))
     return "" if word == "None" else word
 
 

@@ -5,8 +5,8 @@ The KMS draws the data key and wraps it (GenerateDataKey), wraps the IV (Encrypt
 layouts go under one algorithm, and the bytes decide (docs/format.md, sections 4 and 9).
 In format ``sealed`` the encryption context binds a wrapped key to its object (section 14.4).
 
-The blob names the KMS key that opens it, and whoever writes objects chooses the blob: which key
-opened an object, only the KMS's answer says. ``allowed`` says which ones may.
+Rule: the blob names the KMS key that opens it, and whoever writes objects chooses the blob. So only
+the KMS's answer says which key opened an object, and ``allowed`` says which ones may.
 """
 
 from __future__ import annotations
