@@ -13,18 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from cipherbucket.errors import MissingExtraError, StoreError, UsageError
+from cipherbucket.errors import MissingExtraError, StoreError, UsageError, without_frames
 
 _SENDABLE = re.compile(r"[ -~]*")
 
 
-def _fault(text: object) -> str:
-    """Say what is wrong with a part of credentials, "" for nothing."""
+def _sendable(text: str, what: str) -> str:
     if not isinstance(text, str):
-        return f"is a text, not {type(text).__name__}"
-    if not _SENDABLE.fullmatch(text.strip()):
-        return "holds a line end, a control character or one that is not ASCII"
-    return ""
+        raise UsageError(f"the {what} is a text, not {type(text).__name__}")
+    if not _SENDABLE.fullmatch(bare := text.strip()):
+        raise UsageError(
+            f"the {what} holds a line end, a control character or one that is not ASCII",
+            hint="look at where it comes from; it is not shown",
+        )
+    return bare
 
 
 @dataclass(frozen=True, init=False)
@@ -46,24 +48,18 @@ class Credentials:
     access_key_secret: str = field(repr=False)
     security_token: str | None = field(default=None, repr=False)
 
+    @without_frames
     def __init__(
         self, access_key_id: str, access_key_secret: str, security_token: str | None = None
     ) -> None:
+        token = "" if security_token is None else security_token
         given = {
-            "access key id": access_key_id,
-            "access key secret": access_key_secret,
-            "security token": "" if security_token is None else security_token,
+            "access_key_id": _sendable(access_key_id, "access key id"),
+            "access_key_secret": _sendable(access_key_secret, "access key secret"),
+            "security_token": _sendable(token, "security token") or None,
         }
-        faults = {what: _fault(text) for what, text in given.items()}
-        if not any(faults.values()):
-            object.__setattr__(self, "access_key_id", access_key_id.strip())
-            object.__setattr__(self, "access_key_secret", access_key_secret.strip())
-            object.__setattr__(self, "security_token", (security_token or "").strip() or None)
-            return
-        # Raised where no frame holds a secret: reporters of errors record local variables.
-        del access_key_id, access_key_secret, security_token, given
-        what, fault = next((what, fault) for what, fault in faults.items() if fault)
-        raise UsageError(f"the {what} {fault}", hint="look at where it comes from; it is not shown")
+        for name, text in given.items():
+            object.__setattr__(self, name, text)
 
 
 CredentialsProvider = Callable[[], Credentials]

@@ -33,10 +33,15 @@ always translated; the original is the ``__cause__``.
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from functools import wraps
+from typing import NoReturn, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class CipherbucketError(Exception):
@@ -238,3 +243,39 @@ def named(name: str | None) -> Iterator[None]:
         if error.name is None:
             error.name = name
         raise
+
+
+def without_frames(function: Callable[P, T]) -> Callable[P, T]:
+    """Let what a function raises hold none of its frames; a note has their lines instead.
+
+    For functions in which keys and other secrets are variables: reporters of errors record the
+    variables of every frame, and a traceback keeps them alive.
+    """
+
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        outer = sys.exception()  # what the caller is handling keeps its frames
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            del args, kwargs
+            _drop_frames(error, outer)
+            raise
+
+    return called
+
+
+def _drop_frames(error: BaseException, outer: BaseException | None) -> None:
+    """Take the frames from an exception and from all that is behind it, as far as ``outer``."""
+    left: list[BaseException | None] = [error]
+    seen: list[BaseException | None] = [None, outer]
+    while left:
+        each = left.pop()
+        if each is None or any(each is other for other in seen):
+            continue
+        seen.append(each)
+        if each.__traceback__ is not None:
+            lines = "".join(traceback.format_tb(each.__traceback__)[each is error :]).rstrip()
+            each.add_note(f"raised within, where keys were in use:\n{lines}")
+            each.__traceback__ = None
+        left += [each.__cause__, each.__context__]

@@ -12,7 +12,13 @@ import hmac
 import secrets
 from collections.abc import Sequence
 
-from cipherbucket.errors import EnvelopeError, MasterKeyError, UsageError, WrongKeyError
+from cipherbucket.errors import (
+    EnvelopeError,
+    MasterKeyError,
+    UsageError,
+    WrongKeyError,
+    without_frames,
+)
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.ctr import KEY_LENGTH, Ctr
 from cipherbucket.format.description import Description
@@ -41,6 +47,7 @@ OSS_WRAP_ALGORITHMS = frozenset(
 _NO_CONTEXT = b""
 
 
+@without_frames
 def seal(
     ring: KeyRing,
     format: str,  # noqa: A002  the word of the documents
@@ -113,6 +120,7 @@ def algorithm_of(key: MasterKey) -> str:
     return algorithm
 
 
+@without_frames
 def wrapped_for(key: MasterKey, data_key: bytes, object_id: bytes) -> Recipient:
     """Wrap a sealed object's data key for one master key.
 
@@ -124,6 +132,7 @@ def wrapped_for(key: MasterKey, data_key: bytes, object_id: bytes) -> Recipient:
     return Recipient(algorithm, wrapped, Description(key.description).text, RECIPIENTS_FIELD)
 
 
+@without_frames
 def rewrapped(envelope: Envelope, key: MasterKey, data_key: bytes, iv: bytes) -> Envelope:
     """Return an envelope of format ``oss`` with its data key and IV wrapped by another master key.
 
@@ -152,6 +161,7 @@ def rewrapped(envelope: Envelope, key: MasterKey, data_key: bytes, iv: bytes) ->
     )
 
 
+@without_frames
 def check_opens(key: MasterKey, recipient: Recipient, data_key: bytes, object_id: bytes) -> None:
     """See that a key opens what it just wrapped, before anything else is given up for it.
 
@@ -182,6 +192,7 @@ def _useless(key: MasterKey) -> MasterKeyError:
     )
 
 
+@without_frames
 def resealed(seal: Seal, recipients: Sequence[Recipient], data_key: bytes) -> Envelope:
     """Return a sealed object's envelope with these recipients and a MAC that fits.
 

@@ -29,6 +29,7 @@ from cipherbucket.errors import (
     SecurityError,
     WrongKeyError,
     not_copied,
+    without_frames,
 )
 from cipherbucket.format.cipher import OBJECT_AGAIN
 from cipherbucket.format.ctr import IV_LENGTH, KEY_LENGTH, Ctr
@@ -61,6 +62,7 @@ class Opened:
     __reduce__ = not_copied("a data key", OBJECT_AGAIN)
 
 
+@without_frames
 def unseal(
     envelope: Envelope,
     ring: KeyRing,
@@ -92,6 +94,7 @@ def unseal(
     return open_oss(envelope, ring, policy, key=key)
 
 
+@without_frames
 def open_oss(
     envelope: Envelope, ring: KeyRing, policy: Policy, *, key: MasterKey | None = None
 ) -> Ctr:
@@ -102,6 +105,7 @@ def open_oss(
     return Ctr(*unwrap_oss(envelope, ring, policy, key=key))
 
 
+@without_frames
 def unwrap_oss(
     envelope: Envelope, ring: KeyRing, policy: Policy, *, key: MasterKey | None = None
 ) -> tuple[bytes, bytes]:
@@ -130,6 +134,7 @@ def unwrap_oss(
     return data_key, iv
 
 
+@without_frames
 def open_sealed(
     envelope: Envelope,
     ring: KeyRing,

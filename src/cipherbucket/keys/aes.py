@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
-from cipherbucket.errors import MasterKeyError, UsageError, not_copied
+from cipherbucket.errors import MasterKeyError, UsageError, not_copied, without_frames
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import check_context, does_not_open
 from cipherbucket.keys.encodings import read_key_file
@@ -54,6 +54,7 @@ class AesKey:
 
     __slots__ = ("_description", "_id", "_key")
 
+    @without_frames
     def __init__(self, key: bytes, *, description: Mapping[str, str] | str | None = None) -> None:
         if not isinstance(key, bytes) or len(key) != KEY_LENGTH:
             raise MasterKeyError(
@@ -66,6 +67,7 @@ class AesKey:
         self._id = "AES256:" + fingerprint.rstrip("=")
 
     @classmethod
+    @without_frames
     def from_file(
         cls,
         path: str | os.PathLike[str],
@@ -121,6 +123,7 @@ class AesKey:
             )
         return KWP
 
+    @without_frames
     def wrap(self, secret: bytes, *, algorithm: str, context: bytes) -> bytes:
         """Wrap a secret: 8 bytes more than it has, rounded up to a multiple of 8.
 
@@ -137,6 +140,7 @@ class AesKey:
             raise UsageError("nothing cannot be wrapped")
         return aes_key_wrap_with_padding(kek, secret)
 
+    @without_frames
     def unwrap(self, wrapped: bytes, *, algorithm: str, context: bytes) -> bytes:
         """Unwrap a secret.
 

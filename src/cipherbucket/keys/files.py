@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cipherbucket.errors import MasterKeyError, UsageError, warn_caller
+from cipherbucket.errors import MasterKeyError, UsageError, warn_caller, without_frames
 from cipherbucket.format.description import Description
 from cipherbucket.keys.aes import KEY_LENGTH, AesKey, parse_aes
 from cipherbucket.keys.description_files import (
@@ -48,6 +48,7 @@ _ACCEPTED = (
 )
 
 
+@without_frames
 def create_rsa_key_file(
     path: str | os.PathLike[str],
     *,
@@ -95,6 +96,7 @@ def create_rsa_key_file(
     return key
 
 
+@without_frames
 def create_aes_key_file(
     path: str | os.PathLike[str], *, description: Mapping[str, str] | str
 ) -> AesKey:
@@ -129,6 +131,7 @@ def create_aes_key_file(
     return key
 
 
+@without_frames
 def load_key(
     path: str | os.PathLike[str],
     *,
@@ -193,6 +196,7 @@ def load_key(
     return RsaKey(rsa_key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
 
+@without_frames
 def id_of_file(path: str | os.PathLike[str]) -> str | None:
     """Return the id of the key in a file, if it can be known without a passphrase.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cipherbucket.errors import MasterKeyError, warn_caller
+from cipherbucket.errors import MasterKeyError, warn_caller, without_frames
 from cipherbucket.keys.encodings import (
     naming_the_file,
     parse_rsa,
@@ -51,6 +51,7 @@ class LocalRsaKey(RsaKey):
         return OAEP_SHA1
 
 
+@without_frames
 def open_local_rsa(private: Path, public: Path, passphrase: bytes | None = None) -> LocalRsaKey:
     """Read the two files of a key; make them if neither is there, with a warning.
 

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from cipherbucket.errors import MasterKeyError, UsageError, not_copied
+from cipherbucket.errors import MasterKeyError, UsageError, not_copied, without_frames
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import check_context, does_not_open
 from cipherbucket.keys.encodings import (
@@ -97,6 +97,7 @@ class RsaKey:
         self._id = "SHA256:" + digest.rstrip("=")
 
     @classmethod
+    @without_frames
     def from_pem_file(
         cls,
         path: str | os.PathLike[str],
@@ -131,6 +132,7 @@ class RsaKey:
         return cls(key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
     @classmethod
+    @without_frames
     def from_pem(
         cls,
         data: bytes | str,
@@ -145,6 +147,7 @@ class RsaKey:
         return cls(key, description=description, allow_weak=allow_weak, sealed_only=sealed_only)
 
     @classmethod
+    @without_frames
     def from_der(
         cls,
         data: bytes,
@@ -220,6 +223,7 @@ class RsaKey:
             )
         return PKCS1 if format == "oss" else OAEP_SHA256
 
+    @without_frames
     def wrap(self, secret: bytes, *, algorithm: str, context: bytes) -> bytes:
         """Wrap a secret with the public half.
 
@@ -241,6 +245,7 @@ class RsaKey:
                 f"{len(secret)} bytes are too many for a key of {self.bits:,} bits"
             ) from None
 
+    @without_frames
     def unwrap(self, wrapped: bytes, *, algorithm: str, context: bytes) -> bytes:
         """Unwrap a secret with the private half.
 

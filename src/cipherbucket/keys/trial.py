@@ -10,7 +10,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 
-from cipherbucket.errors import MasterKeyError, WrongKeyError
+from cipherbucket.errors import MasterKeyError, WrongKeyError, without_frames
 from cipherbucket.format.sealed import wrap_context
 from cipherbucket.keys.base import DrawsDataKeys, MasterKey
 from cipherbucket.keys.ring import check_key
@@ -31,6 +31,7 @@ class KeyTrial:
     reads: bool
 
 
+@without_frames
 def try_key(key: MasterKey) -> KeyTrial:
     """Wrap random bytes with a key and unwrap them, in every format that it writes.
 

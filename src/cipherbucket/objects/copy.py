@@ -165,8 +165,8 @@ def other_recipients(access: Access, info: ObjectInfo, reading: Reading) -> tupl
     """
     assert info.envelope is not None
     with named(info.name):
-        opened = open_envelope(info.envelope, reading)
-        return carried_over(info.envelope, opened.recipient, reading.ring, access.recipients)
+        opener = open_envelope(info.envelope, reading).recipient
+        return carried_over(info.envelope, opener, reading.ring, access.recipients)
 
 
 def with_further(access: Access, others: Sequence[MasterKey]) -> tuple[MasterKey, ...]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from cipherbucket.envelopes.seal import seal
-from cipherbucket.errors import warn_caller
+from cipherbucket.errors import warn_caller, without_frames
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
@@ -173,6 +173,7 @@ class BaseCryptoProvider(abc.ABC):
             cipher, self.wrap_alg, wrapped, envelope.wrapped_iv, described or None
         )
 
+    @without_frames
     def decrypt_encrypted_key(self, encrypted_key: bytes | str) -> bytes:
         """Unwrap a data key.
 
@@ -185,6 +186,7 @@ class BaseCryptoProvider(abc.ABC):
             raise _does_not_open()
         return data_key
 
+    @without_frames
     def decrypt_encrypted_iv(self, encrypted_iv: bytes | str, deprecated: bool = False) -> bytes:
         """Unwrap an initial counter.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cipherbucket.credentials import Credentials
-from cipherbucket.errors import warn_caller
+from cipherbucket.errors import warn_caller, without_frames
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.encodings import parse_rsa
 from cipherbucket.keys.kms.key import KMS, AliKmsKey
@@ -57,6 +57,7 @@ class RsaProvider(BaseCryptoProvider):
         ClientError: Something that is no such key, or two halves that are not of one key.
     """
 
+    @without_frames
     def __init__(
         self,
         key_pair: Mapping[str, str | bytes],
@@ -107,6 +108,7 @@ class LocalRsaProvider(BaseCryptoProvider):
     DEFAULT_PUB_KEY_SUFFIX = ".public_key.pem"
     DEFAULT_PRIV_KEY_SUFFIX = ".private_key.pem"
 
+    @without_frames
     def __init__(
         self,
         dir: str | os.PathLike[str] | None = None,  # noqa: A002  oss2's name
@@ -150,6 +152,7 @@ class AliKMSProvider(BaseCryptoProvider):
         ClientError: Something that cannot be used; or the extra ``kms`` is not installed.
     """
 
+    @without_frames
     def __init__(
         self,
         access_key_id: str,

@@ -7,7 +7,7 @@ object that was looked at; the body is not touched.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from cipherbucket.bucket import Bucket
@@ -21,6 +21,7 @@ from cipherbucket.errors import (
     SecurityError,
     UsageError,
     named,
+    without_frames,
 )
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import Footer
@@ -75,10 +76,14 @@ def add(
     with named(name):
         check_key(recipient)
         algorithm_of(recipient)  # refused before there is a data key
-        info, opened = _opened(access, name, key, context)
-        seal = opened.cipher.seal
-        added = wrapped_for(recipient, opened.data_key, seal.object_id)
-        return _rewritten(access, info, opened, (*_recipients_of(info), added))
+
+        def added(opened: Opened) -> Sequence[Recipient]:
+            new = wrapped_for(recipient, opened.data_key, opened.cipher.seal.object_id)
+            return *there, new
+
+        info, envelope, reading = _sealed(access, name, key, context)
+        there = envelope.recipients
+        return _rewritten(access, info, _with_recipients(envelope, reading, added))
 
 
 def remove(
@@ -113,20 +118,10 @@ def remove(
     with named(name):
         if not isinstance(recipient, Recipient):
             check_key(recipient)
-        info, opened = _opened(access, name, key, context)
-        there = _recipients_of(info)
-        left = tuple(each for each in there if not is_recipient(each, recipient))
-        if len(left) == len(there):
-            raise NoMatchingKeyError(
-                "this key is no recipient of the object",
-                hint="bucket.head(name).envelope.recipients lists them",
-            )
-        if not left:
-            raise UsageError(
-                "it is the only recipient; without it nobody could open the object",
-                hint="add another first, or delete the object",
-            )
-        return _rewritten(access, info, opened, left)
+        info, envelope, reading = _sealed(access, name, key, context)
+        there = envelope.recipients
+        texts = _with_recipients(envelope, reading, lambda _: _without(there, recipient))
+        return _rewritten(access, info, texts)
 
 
 def footer(bucket: Bucket, name: str, *, version_id: str | None = None) -> Footer:
@@ -188,9 +183,7 @@ def repair(
         if _is_sound(access, stored, key, context):
             return ObjectInfo.of(stored)
         envelope = envelope_of_body(stored, fetch)
-        opened = open_envelope(envelope, reading)
-        assert envelope.seal is not None
-        texts = resealed(envelope.seal, envelope.recipients, opened.data_key).to_metadata()
+        texts = _with_recipients(envelope, reading, lambda _: envelope.recipients)
         repaired = access.store.replace_metadata(
             name, metadata={**own, **texts}, headers=None, if_match=stored.etag
         )
@@ -211,27 +204,42 @@ def _is_sound(
     return False
 
 
-def _opened(
+def _sealed(
     access: Access, name: str, key: MasterKey | None, context: Mapping[str, str]
-) -> tuple[ObjectInfo, Opened]:
+) -> tuple[ObjectInfo, Envelope, Reading]:
     info = ObjectInfo.head(access.store, name)
     if info.envelope is None or info.envelope.seal is None:
         raise PolicyError(
             f"the object has format {info.format}, in which recipients cannot be changed",
             hint="only sealed objects have several: put it again with format='sealed'",
         )
-    reading = Reading.of(access, name, key=key, context=context)
-    return info, open_envelope(info.envelope, reading)
+    return info, info.envelope, Reading.of(access, name, key=key, context=context)
 
 
-def _rewritten(
-    access: Access, info: ObjectInfo, opened: Opened, recipients: Sequence[Recipient]
-) -> ObjectInfo:
-    envelope = resealed(opened.cipher.seal, recipients, opened.data_key)
-    metadata = {**info.metadata, **envelope.to_metadata()}
+def _without(there: Sequence[Recipient], recipient: MasterKey | Recipient) -> Sequence[Recipient]:
+    left = tuple(each for each in there if not is_recipient(each, recipient))
+    if len(left) == len(there):
+        raise NoMatchingKeyError(
+            "this key is no recipient of the object",
+            hint="bucket.head(name).envelope.recipients lists them",
+        )
+    if not left:
+        raise UsageError(
+            "it is the only recipient; without it nobody could open the object",
+            hint="add another first, or delete the object",
+        )
+    return left
+
+
+@without_frames
+def _with_recipients(
+    envelope: Envelope, reading: Reading, change: Callable[[Opened], Sequence[Recipient]]
+) -> Mapping[str, str]:
+    """Open an object and return its metadata with other recipients; nothing is written yet."""
+    opened = open_envelope(envelope, reading)
+    return resealed(opened.cipher.seal, change(opened), opened.data_key).to_metadata()
+
+
+def _rewritten(access: Access, info: ObjectInfo, texts: Mapping[str, str]) -> ObjectInfo:
+    metadata = {**info.metadata, **texts}
     return ObjectInfo.of(replace_metadata_around(access.store, info, metadata))
-
-
-def _recipients_of(info: ObjectInfo) -> tuple[Recipient, ...]:
-    assert info.envelope is not None
-    return info.envelope.recipients

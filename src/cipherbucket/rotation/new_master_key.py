@@ -25,6 +25,7 @@ from cipherbucket.errors import (
     PolicyError,
     WrongKeyError,
     named,
+    without_frames,
 )
 from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
@@ -263,6 +264,7 @@ def _is_made(envelope: Envelope, reading: Reading, change: KeyChange) -> bool:
     return False
 
 
+@without_frames
 def _renewed(envelope: Envelope, reading: Reading, change: KeyChange) -> Envelope:
     """Return the envelope for the new key; nothing is written yet."""
     if envelope.seal is None:

@@ -26,6 +26,7 @@ from cipherbucket.errors import (
     UsageError,
     WrongKeyError,
     not_copied,
+    without_frames,
 )
 from cipherbucket.format.description import Description
 from cipherbucket.format.sealed import wrap_context
@@ -73,6 +74,7 @@ class AliKmsKey:
     remote = True
     """Each call is a round trip."""
 
+    @without_frames
     def __init__(
         self,
         key_id: str,
@@ -127,6 +129,7 @@ class AliKmsKey:
         with self._lock:
             return MappingProxyType(dict(self._opened_with))
 
+    @without_frames
     def described(self, description: Mapping[str, str] | str | None) -> Self:
         """Return the same key under another description; see the class for None."""
         encryption_context, passphrase = self._bound
@@ -150,6 +153,7 @@ class AliKmsKey:
             raise MasterKeyError(f"KMS keys do not write format {format!r}")
         return KMS if format == "oss" else SEALED_KMS
 
+    @without_frames
     def generate(self, length: int, *, algorithm: str, context: bytes) -> tuple[bytes, bytes]:
         """Let the KMS draw a data key and wrap it.
 
@@ -160,6 +164,7 @@ class AliKmsKey:
         self._check_written(key_id)
         return data_key, self._stored(blob, algorithm)
 
+    @without_frames
     def wrap(self, secret: bytes, *, algorithm: str, context: bytes) -> bytes:
         """Let the KMS wrap a secret.
 
@@ -181,6 +186,7 @@ class AliKmsKey:
         self._check_written(key_id)
         return self._stored(blob, algorithm)
 
+    @without_frames
     def unwrap(self, wrapped: bytes, *, algorithm: str, context: bytes) -> bytes:
         """Let the KMS unwrap a secret.
 
@@ -204,6 +210,7 @@ class AliKmsKey:
             break
         raise does_not_open()
 
+    @without_frames
     def wrapped_by(self, wrapped: bytes, *, algorithm: str, context: bytes) -> str:
         """Return the id of the KMS key that wrapped a secret, allowed or not; errors as `unwrap`.
 
