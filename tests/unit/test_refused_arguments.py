@@ -18,12 +18,22 @@ from cipherbucket.workers.threads import Halt
 
 KEY, OTHER = aes("owner"), aes("other")
 NO_KEY: Any = "a text"
+NO_TEXT: Any = None
 REFUSED: dict[str, tuple[type[Exception], Callable[[cb.Bucket], object]]] = {
     "one name to delete_many": (cb.UsageError, lambda b: b.delete_many("a")),
     "verify_all by less than one": (cb.UsageError, lambda b: cb.verify_all(b, workers=-1)),
     "verify_all at no rate": (cb.UsageError, lambda b: cb.verify_all(b, limit_rate=0)),
     "verify_all with no key": (cb.MasterKeyError, lambda b: cb.verify_all(b, key=NO_KEY)),
     "audit by less than one": (cb.UsageError, lambda b: cb.audit.run(b, workers=-1)),
+    "list below no text": (cb.UsageError, lambda b: [*b.list(NO_TEXT)]),
+    "verify_all below no text": (cb.UsageError, lambda b: cb.verify_all(b, NO_TEXT)),
+    "audit below no text": (cb.UsageError, lambda b: cb.audit.run(b, NO_TEXT)),
+    "rewrap_all below no text": (cb.UsageError, lambda b: cb.rotation.rewrap_all(b, NO_TEXT)),
+    "upload in empty parts": (cb.UsageError, lambda b: b.upload(__file__, "c", part_size=0)),
+    "download in empty ranges": (
+        cb.UsageError,
+        lambda b: b.download("a", "/nowhere/a", part_size=0),
+    ),
     "copy to an empty name": (cb.UsageError, lambda b: b.copy_to(b, "plain", "")),
     "copy to no bucket": (cb.UsageError, lambda b: b.copy_to(NO_KEY, "plain")),
     "copy for one key": (cb.UsageError, lambda b: b.copy("a", "b", recipients=OTHER)),  # type: ignore[arg-type]
@@ -35,6 +45,10 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[cb.Bucket], object]]] = {
     "reencrypt_all for one key": (
         cb.UsageError,
         lambda b: cb.rotation.reencrypt_all(b, recipients=OTHER),  # type: ignore[arg-type]
+    ),
+    "reencrypt_all only of no key": (
+        cb.MasterKeyError,
+        lambda b: cb.rotation.reencrypt_all(b, only=NO_KEY),
     ),
     "reencrypt_all with no key": (
         cb.MasterKeyError,

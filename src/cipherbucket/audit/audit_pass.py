@@ -16,7 +16,7 @@ from cipherbucket.envelopes.access import access_of
 from cipherbucket.errors import UsageError
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms.key import AliKmsKey
-from cipherbucket.objects.listing import every_object, every_version
+from cipherbucket.objects.listing import check_prefix, every_object, every_version
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import Halt
 
@@ -67,6 +67,7 @@ def run(
         UsageError: Versions of a store that keeps none; or another process is at this audit.
         StoreError: The listing failed, or a hundred objects in a row.
     """
+    check_prefix(prefix)
     check_speed(workers, None)
     access = access_of(bucket)
     store, ring, strict = access.store, access.ring, access.policy.strict_iv

@@ -21,7 +21,7 @@ from cipherbucket.format.description import Description
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, check_key
-from cipherbucket.objects.listing import every_object
+from cipherbucket.objects.listing import check_prefix, every_object
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream, open_stream
@@ -138,6 +138,7 @@ def verify_all(
         MasterKeyError: ``key`` is no master key.
         StoreError, KmsError: The listing failed, or a hundred objects in a row.
     """
+    check_prefix(prefix)
     check_speed(workers, limit_rate)
     if key is not None:
         check_key(key)

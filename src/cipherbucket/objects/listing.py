@@ -18,6 +18,7 @@ _EMPTY_PAGES = 100
 
 def list_objects(store: Store, prefix: str = "", *, delimiter: str = "") -> Iterator[Entry]:
     """Yield the objects under a prefix in byte order of their names; see `Bucket.list`."""
+    check_prefix(prefix)
     token: str | None = None
     empty = 0
     while True:
@@ -50,8 +51,9 @@ def every_version(store: Store, prefix: str) -> Iterator[Version]:
     """Yield every version of every object under a prefix, without delete markers.
 
     Raises:
-        UsageError: The store keeps no versions.
+        UsageError: The store keeps no versions, or the prefix is no text.
     """
+    check_prefix(prefix)
     versions = store.list_versions(prefix)
     return (version for version in versions if not version.is_delete_marker)
 
@@ -67,3 +69,15 @@ def delete_many(store: Store, names: Iterable[str]) -> dict[str, CipherbucketErr
         except CipherbucketError as error:
             failures[name] = error
     return failures
+
+
+def check_prefix(prefix: str) -> None:
+    """Refuse what is no prefix of names.
+
+    Raises:
+        UsageError: It is no text.
+    """
+    if not isinstance(prefix, str):
+        raise UsageError(
+            f"the prefix is a text, not {type(prefix).__name__}", hint='"" for the whole store'
+        )

@@ -99,8 +99,8 @@ class KeyChange:
         check_key(self.to)
         if self.key is not None:
             check_key(self.key)
-        if not (self.old is None or isinstance(self.old, Recipient | Mapping)):
-            check_key(self.old)
+        if self.old is not None:
+            check_label(self.old)
         others = {key.id: key for key in (*ring.keys, self.key) if key is not None}
         others.pop(self.to.id, None)  # the same key under another description gives it that one
         for other in others.values():
@@ -301,6 +301,16 @@ def _wrapped(opened: Opened, key: MasterKey) -> Recipient:
     recipient = wrapped_for(key, opened.data_key, object_id)
     check_opens(key, recipient, opened.data_key, object_id)
     return recipient
+
+
+def check_label(label: Label) -> None:
+    """Refuse what names no recipient.
+
+    Raises:
+        MasterKeyError: It is neither a key, nor a recipient, nor a description.
+    """
+    if not isinstance(label, Recipient | Mapping):
+        check_key(label)
 
 
 def is_of(recipient: Recipient, label: Label) -> bool:

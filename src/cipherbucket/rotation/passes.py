@@ -14,15 +14,16 @@ from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import access_of
-from cipherbucket.errors import ObjectNotFoundError, StoreError, UsageError
+from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.objects.listing import every_object
+from cipherbucket.objects.listing import check_prefix, every_object
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.rotation.new_data_key import Reencryption, foresee, reencrypted_object
 from cipherbucket.rotation.new_master_key import (
     KeyChange,
     Label,
+    check_label,
     is_of,
     moves_body,
     rewrappable,
@@ -132,6 +133,7 @@ def reencrypt_all(
 
     Raises:
         UsageError: Another process is at the same pass, or an unknown kind.
+        MasterKeyError: A key is none.
         StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
             done stays done; run it again.
     """
@@ -139,6 +141,8 @@ def reencrypt_all(
     access = access_of(bucket)
     reencryption = Reencryption(key, context, tuple(kinds or (access.format,)), recipients)
     reencryption.check(access.format)
+    if only is not None:
+        check_label(only)
     writer = access.ring.writer(access.format)
     halt = Halt(limit_rate)
 
@@ -172,10 +176,7 @@ def _pass(
     *,
     dry_run: bool,
 ) -> RotationReport:
-    if not isinstance(prefix, str):
-        raise UsageError(
-            f"the prefix is a text, not {type(prefix).__name__}", hint='"" for the whole store'
-        )
+    check_prefix(prefix)
 
     def one(entry: Entry) -> Outcome:
         if not entry.name.startswith(prefix):

@@ -19,7 +19,7 @@ from typing import IO, BinaryIO, cast
 from cipherbucket.envelopes.access import Access
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.envelopes.unseal import unseal
-from cipherbucket.errors import SourceError, named
+from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.envelope import layout_of
 from cipherbucket.format.metadata_names import SEALED
@@ -67,6 +67,9 @@ class TransferOptions:
         state: Folder of the journals; None for the user's.
         resume: Go on with what an earlier call began.
         progress: Called with (bytes done, bytes in all).
+
+    Raises:
+        UsageError: A number that is too small, or the folder is no path.
     """
 
     part_size: int | None = None
@@ -81,6 +84,10 @@ class TransferOptions:
         if self.state is not None:
             local_path(self.state)
         check_speed(self.workers, self.limit_rate)
+        if self.part_size is not None and self.part_size < 1:
+            raise UsageError(
+                f"a part of {self.part_size} bytes holds nothing", hint="None takes the usual size"
+            )
 
     @property
     def most_in_one_request(self) -> int:
