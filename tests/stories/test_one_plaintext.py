@@ -271,7 +271,7 @@ def test_of_parts_that_a_program_hands_over(
     ring = cb.KeyRing(key if kind == "oss" else cb.AesKey(AES, description={"desc": "tests"}))
     bodies = [[random.Random(v).randbytes(PART)] * 2 + [bytes(5_000)] for v in range(3)]
     with opened(keeper) as store, ThreadPoolExecutor(2) as pool:
-        for seed in range(count(300, 8)):
+        for seed in range(count(100, 8)):
             keeper.chance = chance = random.Random(seed)
             bucket = cb.Bucket(store, ring, format="sealed" if kind == "sealed" else "oss")
             upload = OfOss2(keeper, chance) if kind == "oss2" else OfLibrary(bucket)

@@ -18,6 +18,7 @@ from cipherbucket.oss2._client_errors import hinted
 from cipherbucket.oss2.exceptions import ClientError
 
 _INSTEAD = "draw a new data key in each process: crypto_provider.create_content_material()"
+_refuse = not_copied("a cipher that has a data key", _INSTEAD, hinted)
 AES_CTR = "AES/CTR/NoPadding"
 AES_GCM = "AES/GCM/NoPadding"
 """What the V1 format calls the same."""
@@ -148,8 +149,6 @@ class AESCTRCipher:
                 size *= 2
         return -(-max(size, defaults.min_part_size) // BLOCK) * BLOCK
 
-
-_refuse = not_copied("a cipher that has a data key", _INSTEAD, hinted)
 
 AESCipher = AESCTRCipher
 """The name of programs that are older than the V2 format."""

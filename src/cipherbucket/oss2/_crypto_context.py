@@ -29,7 +29,7 @@ _META = "x-oss-meta-"
 _MD5 = "x-oss-meta-client-side-encryption-unencrypted-content-md5"
 _LENGTH = "x-oss-meta-client-side-encryption-unencrypted-content-length"
 _INSTEAD = (
-    "send the parts from threads of this process, or let each process upload objects of its own;"
+    "send the parts from threads of one process, or let each process upload objects of its own;"
     " resumable_upload goes on after a crash"
 )
 _V1_NAMES = {V1_RSA: OAEP_SHA1, V1_KMS: KMS}

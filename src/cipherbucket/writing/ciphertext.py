@@ -29,7 +29,7 @@ SPOOL_THRESHOLD = 16 << 20
 """Above this a body of unknown length goes through a temporary file, as ciphertext."""
 
 
-OBJECT_OF_ITS_OWN = "work from threads of this process, or let each process put objects of its own"
+OBJECT_OF_ITS_OWN = "work from threads of one process, or let each process put objects of its own"
 """The way on for who wants to encrypt one object from several processes."""
 
 

@@ -200,7 +200,11 @@ def test_a_context_is_a_mapping_of_texts(sealed: cb.Bucket, context: Any) -> Non
         sealed.get("a", context=context)
 
 
-def test_a_body_that_forks_sends_one_plaintext_under_a_key(sealed: cb.Bucket) -> None:
+@pytest.mark.parametrize("how", [{}, {"size": 2 * BLOCK}], ids=["unsized", "sized"])
+def test_a_body_that_forks_sends_one_plaintext_under_a_key(
+    sealed: cb.Bucket, how: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cipherbucket.writing.put.LARGE", BLOCK)
     parent = os.getpid()
 
     def pieces() -> Any:
@@ -208,20 +212,20 @@ def test_a_body_that_forks_sends_one_plaintext_under_a_key(sealed: cb.Bucket) ->
         child = os.fork()
         if child == 0:
             yield b"B" * BLOCK
-            os._exit(9)  # it was let go on
+            return
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 3
         yield b"A" * BLOCK
 
     try:
-        sealed.put("a", pieces())
+        sealed.put("a", pieces(), **how)
     except cb.UsageError:
         if os.getpid() != parent:
             os._exit(3)
         raise
     finally:
         if os.getpid() != parent:
-            os._exit(4)
+            os._exit(4)  # it was let go on
     assert sealed.get("a").read() == b"A" * 2 * BLOCK
 
 
