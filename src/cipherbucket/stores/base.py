@@ -128,7 +128,7 @@ class Store(StoreMethods):
             return self._head(name, version_id)
 
     def attributes(self, name: str, *, version_id: str | None = None) -> dict[str, str]:
-        """Return the headers that a new object must be given to keep what this one has.
+        """Return the headers that an object must be given in this one's place to keep what it has.
 
         Content headers, and in OSS also ACL, tags, storage class and encryption at rest: `put`,
         `begin_upload` and `replace_metadata` take them as they are. User metadata are not among

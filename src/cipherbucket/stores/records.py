@@ -75,7 +75,7 @@ class StoredObject:
     version_id: str | None = None
 
     def __post_init__(self) -> None:
-        if self.headers.keys() <= CONTENT_HEADERS:
+        if CONTENT_HEADERS.issuperset(self.headers):
             return
         others = {key: text for key, text in self.headers.items() if key in OSS_HEADERS}
         content = {key: text for key, text in self.headers.items() if key in CONTENT_HEADERS}
