@@ -8,6 +8,7 @@ from tests.cli.runs import contents, error_of, invoke, succeed
 from tests.support.config_scenes import write_config
 
 import cipherbucket as cb
+from cipherbucket.config.stores import RESERVED
 from cipherbucket.server import Endpoint
 from cipherbucket.server.kms import KmsEndpoint
 
@@ -279,3 +280,10 @@ def test_rotation_and_audit_go_by_the_rules_too(team: dict[str, cb.Bucket]) -> N
     assert written_as(old, "ledger/a")[1][0] == "vault"
     assert invoke("rotate", "-r", "records://").exit_code == 2
     assert succeed("verify", "-r", "records://ledger/").exit_code == 0
+
+
+@pytest.mark.parametrize("scheme", sorted(RESERVED))
+def test_what_no_store_can_be_called_names_no_store(scheme: str) -> None:
+    said = error_of(invoke("ls", f"{scheme}://nowhere/x"))
+    assert "no cipherbucket.toml was found" not in said
+    assert "no cipherbucket.toml was found" in error_of(invoke("ls", f"{scheme}-2://nowhere/x"))

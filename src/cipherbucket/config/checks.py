@@ -94,7 +94,7 @@ def fingerprint_of(kind: str) -> Check:
     """Return the check of a fingerprint, which begins as the ids of one kind of key do."""
     pattern = re.compile(rf"{kind}:[A-Za-z0-9+/]{{43}}")
 
-    def checked(place: Place, value: object) -> str:
+    def fingerprint(place: Place, value: object) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value):
             raise place.error(
                 f'must be a fingerprint, such as "{kind}:..." with 43 characters of base64',
@@ -102,7 +102,7 @@ def fingerprint_of(kind: str) -> Check:
             )
         return value
 
-    return checked
+    return fingerprint
 
 
 def file(place: Place, value: object) -> str:

@@ -21,6 +21,7 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.parsing import (
+    PIPE,
     complete_files,
     http_range,
     is_special,
@@ -28,8 +29,6 @@ from cipherbucket.cli.options.parsing import (
     split_object_url,
 )
 from cipherbucket.cli.terminal.help import Command
-
-_PIPE = "-"
 
 
 class _Range(TypedDict):
@@ -104,7 +103,7 @@ def _opened(url: str, part: _Range, access: AccessOptions) -> Iterator[cb.Object
 @contextmanager
 def _opened_file(path: str, part: _Range, access: AccessOptions) -> Iterator[cb.ObjectStream]:
     """Open a plain file through its footer, and say what name it contains."""
-    if path != _PIPE and not os.path.lexists(path):
+    if path != PIPE and not os.path.lexists(path):
         raise cb.UsageError(
             f"{path}: there is no such file", hint="an object is file:///folder/name or oss://..."
         )
@@ -143,11 +142,11 @@ def _check_name(info: cb.ObjectInfo, path: str, wanted: str | None) -> None:
 @contextmanager
 def _seekable(path: str) -> Iterator[Path | BinaryIO]:
     """Give a file that can be read from its end; a pipe is copied into one that has no name."""
-    if path != _PIPE and not is_special(Path(path)):
+    if path != PIPE and not is_special(Path(path)):
         yield Path(path)
         return
     with ExitStack() as stack:
         kept = stack.enter_context(tempfile.TemporaryFile())
-        pipe = sys.stdin.buffer if path == _PIPE else stack.enter_context(Path(path).open("rb"))
+        pipe = sys.stdin.buffer if path == PIPE else stack.enter_context(Path(path).open("rb"))
         shutil.copyfileobj(pipe, kept, 1 << 20)
         yield kept

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.one_object import PIPE, ObjectCopy
+from cipherbucket.cli.copying.one_object import ObjectCopy
 from cipherbucket.cli.copying.tree import TreeCopy
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
-from cipherbucket.cli.options.parsing import byte_size, complete_files, is_url
+from cipherbucket.cli.options.parsing import PIPE, byte_size, complete_files, is_url
 from cipherbucket.cli.options.writing import WriteOptions, write_options
 from cipherbucket.cli.terminal.help import Command
 

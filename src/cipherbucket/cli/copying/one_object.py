@@ -21,11 +21,9 @@ from cipherbucket.cli.copying.target_folder import safe_parts
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.copying import CopyOptions
-from cipherbucket.cli.options.parsing import descriptor_of, split_object_url
+from cipherbucket.cli.options.parsing import PIPE, descriptor_of, split_object_url
 from cipherbucket.cli.options.writing import WriteOptions
 from cipherbucket.local_files.folders import Place
-
-PIPE = "-"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from click.shell_completion import CompletionItem
 import cipherbucket as cb
 from cipherbucket.cli.options.config import split_url
 
+PIPE = "-"
+"""The path that stands for stdin or stdout."""
 _DESCRIPTOR = re.compile(r"/dev/stderr|/(?:dev|proc/self)/fd/([0-9]{1,9})")
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _POWERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -131,7 +133,7 @@ def descriptor_of(target: str) -> int | None:
 
     It may be a file that others write to as well: it is written to, never replaced.
     """
-    if target in {"-", "/dev/stdout"}:
+    if target in {PIPE, "/dev/stdout"}:
         return 1
     match = _DESCRIPTOR.fullmatch(target)
     if match is None:
