@@ -25,6 +25,7 @@ from cipherbucket.server.bodies import Bodies, BodyReader, SavedBody
 from cipherbucket.server.catalog import Bucket, find_bucket, open_catalog, save_bucket
 from cipherbucket.server.database import MEMORY
 from cipherbucket.server.errors import OssError, malformed_xml, no_such_bucket
+from cipherbucket.server.private_files import make_private_database, make_private_folder
 from cipherbucket.server.request_body import RequestBody, SizedBody, spooled
 from cipherbucket.server.xml import MAX_DOCUMENT
 from cipherbucket.stores.local.store import LocalStore
@@ -173,7 +174,11 @@ class Service:
 
     Args:
         settings: How it behaves.
-        data: A folder that keeps everything; None: memory.
+        data: A folder that keeps everything, for its owner alone; None: memory.
+
+    Raises:
+        UsageError: The folder is somebody else's, holds something else, or is in use.
+        StoreError: What is in it is somebody else's, or damaged.
     """
 
     def __init__(self, settings: Settings, data: Path | None = None) -> None:
@@ -182,7 +187,8 @@ class Service:
             self.bodies = Bodies(MemoryStore())
             self.catalog = open_catalog(MEMORY)
             return
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(data)
+        make_private_database(data / "catalog.sqlite")
         try:
             self.catalog = open_catalog(str(data / "catalog.sqlite"))
         except sqlite3.OperationalError as error:
@@ -192,8 +198,9 @@ class Service:
             ) from error
         except sqlite3.DatabaseError as error:
             raise UsageError(f"{data / 'catalog.sqlite'} is not a catalogue: {error}") from error
-        # Whoever starts an endpoint on a folder trusts it: its catalogue lies there, too.
-        self.bodies = Bodies(LocalStore(data / "bodies", create=True, trusted=True))
+        store = LocalStore(data / "bodies", create=True)
+        self.bodies = Bodies(store)
+        store.check_writable()
         with self.catalog.reading() as db:
             rows = db.execute("SELECT body FROM pieces UNION SELECT body FROM parts")
             self.bodies.sweep({body for (body,) in rows})

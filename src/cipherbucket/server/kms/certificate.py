@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cipherbucket.errors import UsageError
 from cipherbucket.server.listening import Certificate
+from cipherbucket.server.private_files import make_private_folder, refuse_strangers
 
 _DAYS = 825  # the longest that some systems accept
 _OWN_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -33,11 +34,13 @@ def certificate_in(folder: Path, host: str) -> Certificate:
         host: What the endpoint binds to; a new certificate is good for it, too.
 
     Raises:
-        UsageError: One of the two is missing, others may read the private key, or the certificate
-            is none or has expired.
+        UsageError: One of the two is missing, others may read the private key or have made it, or
+            the certificate is none or has expired.
     """
     files = Certificate(folder / "certificate.pem", folder / "private-key.pem")
     try:
+        for each in (folder, *files):
+            refuse_strangers(each)
         there = [file.exists() for file in files]
         if not any(there):
             _make(files, host)
@@ -98,7 +101,7 @@ def _make(files: Certificate, host: str) -> None:
         .add_extension(authority, critical=False)
     )
     signed = builder.sign(private, hashes.SHA256())
-    files.private_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(files.private_key.parent)
     pem = private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

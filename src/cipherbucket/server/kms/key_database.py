@@ -7,7 +7,6 @@ versions are added, never changed or removed: what they encrypted can be decrypt
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 import stat
@@ -20,6 +19,7 @@ from cipherbucket.errors import UsageError
 from cipherbucket.server.database import MEMORY, Database
 from cipherbucket.server.kms.ciphertext import KEY_LENGTH
 from cipherbucket.server.kms.errors import KmsApiError, Refusal
+from cipherbucket.server.private_files import make_private_database
 
 ENABLED = "Enabled"
 DISABLED = "Disabled"
@@ -196,13 +196,9 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 def _make_or_check(path: Path) -> None:
     try:
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise UsageError(
-                    f"{path} holds keys and others may read it", hint=f"chmod 600 {path}"
-                ) from None
+        if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise UsageError(f"{path} holds keys and others may read it", hint=f"chmod 600 {path}")
+        make_private_database(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be made or opened: {error.strerror}") from error
 
