@@ -16,7 +16,7 @@ from cipherbucket.envelopes.access import access_of
 from cipherbucket.errors import UsageError
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms.key import AliKmsKey
-from cipherbucket.objects.listing import check_prefix, every_object, every_version
+from cipherbucket.objects.listing import check_prefix, list_objects, every_version
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import Halt
 
@@ -87,7 +87,7 @@ def run(
         ledger.close()
         raise
     return run_pass(
-        every_version(store, prefix) if versions else every_object(store, prefix),
+        every_version(store, prefix) if versions else list_objects(store, prefix),
         inspector.inspect,
         ledger,
         workers=workers or WORKERS,

@@ -21,7 +21,7 @@ from cipherbucket.format.description import Description
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, check_key
-from cipherbucket.objects.listing import check_prefix, every_object
+from cipherbucket.objects.listing import check_prefix, list_objects
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream, open_stream
@@ -156,7 +156,7 @@ def verify_all(
     bound = (text for pair in sorted(context.items()) for text in pair)
     ledger = Ledger.open("verify", bucket.url, prefix, *what, "", *bound, read_only=True)
     return run_pass(
-        every_object(bucket.access.store, prefix),
+        list_objects(bucket.access.store, prefix),
         work,
         ledger,
         workers=workers or usual_workers(),

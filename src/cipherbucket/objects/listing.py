@@ -1,50 +1,38 @@
 """Listings of a store as one sequence, page after page, and deleting what is listed.
 
-Rule: a listing is read while it is used and never held in memory. One that only ever returns empty
-pages, or folds what nobody asked it to fold, is an error before anything comes of it.
+Rule: a listing is read while it is used and never held in memory. Each page begins after the one
+before it; one that only ever returns empty pages is an error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cipherbucket.errors import CipherbucketError, StoreError, UsageError
+from cipherbucket.errors import CipherbucketError, UsageError
 from cipherbucket.stores.base import Store
+from cipherbucket.stores.contract import MAX_EMPTY_PAGES, broken
 from cipherbucket.stores.records import Entry, Version
-
-_EMPTY_PAGES = 100
-"""So many empty pages in a row are no listing: a store could go on for ever."""
 
 
 def list_objects(store: Store, prefix: str = "", *, delimiter: str = "") -> Iterator[Entry]:
     """Yield the objects under a prefix in byte order of their names; see `Bucket.list`."""
     check_prefix(prefix)
     token: str | None = None
+    last: str | None = None
     empty = 0
     while True:
         page = store.list(prefix, delimiter=delimiter, token=token)
+        if page.entries:
+            if last is not None and page.entries[0].name <= last:
+                raise broken("a page does not begin after the page before it")
+            last, empty = page.entries[-1].name, 0
+        else:
+            empty += 1
         yield from page.entries
-        empty = 0 if page.entries else empty + 1
-        if empty == _EMPTY_PAGES:
-            raise StoreError(f"{empty} pages of the listing were empty and none was the last")
+        if empty == MAX_EMPTY_PAGES:
+            raise broken(f"{empty} pages in a row were empty and none was the last")
         if (token := page.token) is None:
             return
-
-
-def every_object(store: Store, prefix: str) -> Iterator[Entry]:
-    """Yield every object under a prefix, for a pass over all of them.
-
-    Raises:
-        StoreError: The store folds names that nobody asked it to fold: what is below them was not
-            listed.
-    """
-    for entry in list_objects(store, prefix):
-        if entry.is_prefix:
-            raise StoreError(
-                f"the store folds its listing: {entry.name!r} stands for all below it",
-                hint="a gateway in front of the store may do so; ask the store itself",
-            )
-        yield entry
 
 
 def every_version(store: Store, prefix: str) -> Iterator[Version]:

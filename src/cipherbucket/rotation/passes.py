@@ -17,7 +17,7 @@ from cipherbucket.envelopes.access import access_of
 from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.objects.listing import check_prefix, every_object
+from cipherbucket.objects.listing import check_prefix, list_objects
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.rotation.new_data_key import Reencryption, foresee, reencrypted_object
 from cipherbucket.rotation.new_master_key import (
@@ -191,7 +191,7 @@ def _pass(
         bucket.access.store.check_writable()
     ledger = Ledger.open(purpose, bucket.url, prefix, *what, read_only=dry_run)
     return run_pass(
-        every_object(bucket.access.store, prefix),
+        list_objects(bucket.access.store, prefix),
         lambda entry: persist(lambda _: one(entry)),
         ledger,
         workers=workers,

@@ -20,6 +20,12 @@ from cipherbucket.stores.checks import (
     check_part_number,
     check_part_order,
 )
+from cipherbucket.stores.contract import (
+    check_page,
+    check_parts,
+    check_uploads,
+    check_versions,
+)
 from cipherbucket.stores.methods import StoreMethods
 from cipherbucket.stores.records import NOTHING, Match, Page, Part, StoredObject, Upload, Version
 from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
@@ -161,11 +167,15 @@ class Store(StoreMethods):
             delimiter: Fold names that go on with it after the prefix into one common prefix each.
             token: `Page.token` of the page before.
             limit: Most entries of the page, 1 to 1,000.
+
+        Raises:
+            StoreError: The store failed, or what it listed is not what was asked for.
         """
         if not 1 <= limit <= 1000:
             raise UsageError(f"a page has 1 to 1,000 entries, not {limit}")
         with self.errors_translated(None):
-            return self._list(prefix, delimiter, token, limit)
+            page = self._list(prefix, delimiter, token, limit)
+            return check_page(page, prefix, delimiter, token, limit)
 
     def delete(self, name: str, *, version_id: str | None = None) -> None:
         """Delete an object. Deleting what is not there is no error (as in OSS)."""
@@ -298,7 +308,7 @@ class Store(StoreMethods):
         """
         check_name(name)
         with self.errors_translated(name):
-            return self._list_parts(name, upload_id)
+            return check_parts(self._list_parts(name, upload_id), name)
 
     def upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:
         """Return what of an unfinished upload's metadata the store repeats; perhaps nothing.
@@ -317,7 +327,7 @@ class Store(StoreMethods):
             UsageError: The store keeps no versions.
         """
         with self.errors_translated(None):
-            yield from self._list_versions(prefix)
+            yield from check_versions(self._list_versions(prefix), prefix)
 
     def restore(self, name: str, *, days: int = 1, version_id: str | None = None) -> None:
         """Ask for an archived object to be made readable; it takes minutes to hours.
@@ -367,7 +377,7 @@ class Store(StoreMethods):
     def list_uploads(self, prefix: str = "") -> Sequence[Upload]:
         """List unfinished uploads, by name and then start."""
         with self.errors_translated(None):
-            return self._list_uploads(prefix)
+            return check_uploads(self._list_uploads(prefix), prefix)
 
     def __enter__(self) -> Self:
         return self

@@ -68,7 +68,7 @@ def dropped_by_a_copy(
     }
     query = {"acl": "", "versionId": version_id}
     with client.reading("GetObjectAcl", query, stored.name) as root:
-        acl = root.text("AccessControlList/Grant", _DEFAULT_ACL)
+        acl = root.text("AccessControlList/Grant")
     if acl not in _ACLS:
         raise StoreError("the store names an ACL that no object has", name=stored.name)
     if acl != _DEFAULT_ACL:

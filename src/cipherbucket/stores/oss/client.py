@@ -3,7 +3,8 @@
 The SDK signs and finds the endpoint. A request with a body is sent once: whether the same bytes can
 be sent again is not for a transport to decide (`cipherbucket.writing.one_request`). Beside what the
 verbs of a store need, `OssClient.request` sends any operation of OSS, for a layer that offers what
-those verbs do not know; `answers_seen` (in `http`) shows what came back.
+those verbs do not know; `answers_seen` (in `http`) shows what came back. A request counts as done
+where the answer proves it (`answers`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from alibabacloud_oss_v2.types import OperationInput
 
 from cipherbucket.errors import CipherbucketError
 from cipherbucket.stores.bodies import Outgoing
+from cipherbucket.stores.oss.answers import check_proof
 from cipherbucket.stores.oss.errors import service_errors
 from cipherbucket.stores.oss.http import Http, Response
 from cipherbucket.stores.oss.sdk import Unsent, new_client
@@ -75,8 +77,9 @@ class OssClient:
         *,
         headers: Mapping[str, str] = NOTHING,
         query: Mapping[str, str] = NOTHING,
-        body: Outgoing | None = None,
+        body: Outgoing | bytes | None = None,
         stream: bool = False,
+        once: bool = False,
     ) -> Response:
         """Send one request of a verb, and read its answer unless it is a stream.
 
@@ -86,11 +89,13 @@ class OssClient:
             name: The object.
             headers: Request headers.
             query: Parameters.
-            body: What is sent, once.
+            body: What is sent; an object's or a part's body once.
             stream: Leave the answer's body to be read.
+            once: Whether it must not be tried again where no answer came.
 
         Raises:
-            StoreError: The store refused or failed, or one of the errors in `errors`.
+            StoreError: The store refused or failed, or its answer proves nothing (see `answers`);
+                or one of the errors in `errors`.
         """
         if operation != "HeadObject":  # a look before or after; nobody asked for it
             headers = {**self.added_headers, **headers}
@@ -105,15 +110,16 @@ class OssClient:
             key=name,
             op_metadata={"response-stream": stream},
         )
-        once = body is not None or _is_conditional(headers)
-        if body is not None and len(body) == 0:
-            for _ in body:  # nothing is sent, but at its end a body checks itself
+        outgoing = body if isinstance(body, Outgoing) else None
+        once = once or outgoing is not None or _is_conditional(headers)
+        if outgoing is not None and len(outgoing) == 0:
+            for _ in outgoing:  # nothing is sent, but at its end a body checks itself
                 pass
         try:
             return self._invoke(request, name, _ONCE if once else {})
         except CipherbucketError:
-            if body is not None and body.failure is not None:
-                raise body.failure from None  # the caller's body broke, not the store
+            if outgoing is not None and outgoing.failure is not None:
+                raise outgoing.failure from None  # the caller's body broke, not the store
             raise
 
     def request(
@@ -137,7 +143,7 @@ class OssClient:
             body: What is sent.
 
         Raises:
-            StoreError: The store refused or failed.
+            StoreError: The store refused or failed, or its answer proves nothing (see `answers`).
         """
         request = self._signed_input(operation, method, name, headers, query)
         request.body = body
@@ -159,9 +165,8 @@ class OssClient:
             StoreError: The store refused or failed, or its answer cannot be understood.
         """
         given = {key: str(value) for key, value in query.items() if value is not None}
-        answer = self.request(operation, "GET", name, query=given)
-        with service_errors(name):
-            yield Element.of(answer.data)
+        with document_of(self.request(operation, "GET", name, query=given), name) as root:
+            yield root
 
     def presign(
         self,
@@ -227,6 +232,12 @@ class OssClient:
             raise
         answer: Response = output.http_response.raw
         self._note(request.method, name, answer.status, answer.headers.get("x-oss-request-id"))
+        try:
+            with service_errors(name):
+                check_proof(request.op_name, answer, request.headers)
+        except CipherbucketError:
+            answer.close()
+            raise
         return answer
 
     def _note(
@@ -235,6 +246,18 @@ class OssClient:
         """Log what a request came to, without headers and parameters: they hold secrets."""
         if self._log_requests:
             _log.debug("%s %r: %s, request %s", method, name, status, request_id)
+
+
+@contextmanager
+def document_of(answer: Response, name: str | None) -> Iterator[Element]:
+    """Read the document of an answer.
+
+    Raises:
+        StoreError: Something in it cannot be understood.
+    """
+    assert answer.document is not None  # an operation that is answered by one
+    with service_errors(name):
+        yield answer.document
 
 
 def _is_conditional(headers: Mapping[str, str]) -> bool:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from urllib.parse import quote
 
 from cipherbucket.errors import (
     CipherbucketError,
@@ -34,13 +33,14 @@ from cipherbucket.stores.oss.attributes import (
     tagging,
     written,
 )
-from cipherbucket.stores.oss.client import OssClient
+from cipherbucket.stores.oss.client import OssClient, document_of
 from cipherbucket.stores.oss.headers import metadata_headers
 from cipherbucket.stores.oss.multipart import (
     abort_upload,
     begin_upload,
     complete_upload,
     copy_part,
+    copy_source,
 )
 from cipherbucket.stores.records import MAX_PARTS, Part, StoredObject, crc64_of_parts
 from cipherbucket.stores.requests import Copy, MetadataChange, NewObject
@@ -104,12 +104,11 @@ def _copy_at_once(
     headers: dict[str, str],
     version_id: str | None,
 ) -> StoredObject:
-    origin = f"/{client.bucket}/{quote(stored.name)}"
-    if version_id is not None:
-        origin += f"?versionId={quote(version_id)}"
-    headers["x-oss-copy-source"] = origin
-    answer = client.send("CopyObject", "PUT", target, headers=headers).headers
-    return written(client, target, answer.get("x-oss-version-id"))
+    headers["x-oss-copy-source"] = copy_source(client.bucket, stored.name, version_id)
+    answer = client.send("CopyObject", "PUT", target, headers=headers)
+    with document_of(answer, target) as root:
+        root.etag()
+    return written(client, target, answer.headers.get("x-oss-version-id"))
 
 
 def _copy_by_parts(

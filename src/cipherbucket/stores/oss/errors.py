@@ -1,15 +1,16 @@
-"""Errors of OSS in our words: what the service's codes and the SDK's exceptions mean.
+"""Errors of OSS in our words: what the service's answers and the SDK's exceptions mean.
 
-Rule: every error carries status, code, EC, request id and host as attributes; of the service's own
-words only what is printable is shown, cut to a length.
+Rule: every error carries status, code, EC, request id and host as attributes, as far as the answer
+says them: a proxy's error has no document, and may have no header that could be counted on. Of the
+service's own words only what is printable is shown, cut to a length. An ``<Error>`` is an error
+whatever the status says.
 """
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 from urllib.parse import urlsplit
 
 from alibabacloud_oss_v2 import exceptions
@@ -23,26 +24,23 @@ from cipherbucket.errors import (
     TransientStoreError,
     UploadNotFoundError,
 )
-from cipherbucket.stores.oss.http import TRANSIENT_STATUSES
+from cipherbucket.stores.oss.http import Response
+from cipherbucket.stores.oss.xml import Element
 
 
 @contextmanager
 def service_errors(name: str | None = None) -> Iterator[None]:
-    """Turn the SDK's exceptions into ours, with status, code, EC, request id and host."""
+    """Turn the SDK's exceptions, and answers that cannot be understood, into errors of ours."""
     try:
         yield
-    except (
-        ET.ParseError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except ValueError as error:
         if isinstance(error, CipherbucketError):
             raise
         raise StoreError(
-            f"the store's answer cannot be understood ({type(error).__name__})", name=name
+            f"the store's answer cannot be understood: {_words(error)}",
+            name=name,
+            hint="something between here and the store may answer in its place; try again, or ask"
+            " the store itself",
         ) from error
     except exceptions.BaseError as error:
         cause: Exception = error
@@ -55,16 +53,11 @@ def service_errors(name: str | None = None) -> Iterator[None]:
 
 def _translated(error: Exception, name: str | None) -> CipherbucketError:
     inner: BaseException | None = error
-    if isinstance(error, exceptions.RequestError | exceptions.ResponseError):
-        inner = error.unwrap()
-    elif isinstance(error, exceptions.CredentialsBaseError):
+    if isinstance(error, exceptions.CredentialsBaseError):
         inner = error.__context__  # what our provider of credentials says of them
     if isinstance(inner, CipherbucketError):
+        inner.name = inner.name or name
         return inner
-    if isinstance(error, exceptions.ServiceError):
-        return _service_error(error, name)
-    if isinstance(error, exceptions.RequestError | exceptions.ResponseError):
-        return TransientStoreError(f"the request failed: {type(inner).__name__}", name=name)
     if isinstance(error, exceptions.CredentialsBaseError):
         return StoreError(
             "there are no usable credentials",
@@ -102,30 +95,64 @@ _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
 }
 
 
+def may_pass(status: int) -> bool:
+    """Return whether the same request may go well the next time, after this answer."""
+    return status in {408, 429} or (status >= 500 and status not in {501, 505})
+
+
+def refusal(answer: Response) -> CipherbucketError:
+    """Return the error that an answer is which is not 2xx; its body has been read."""
+    body = answer.data
+    try:
+        if not body:  # a HEAD's
+            body = b64decode(answer.headers.get("x-oss-err", ""), validate=True)
+        document = Element.of(body)
+        said = _fields(document) if document.kind == "Error" else {}
+    except ValueError:
+        said = {}
+    if answer.status == 404 and answer.method == "HEAD":
+        said.setdefault("Code", "NoSuchKey")
+    if answer.status == 412:
+        said["Code"] = "PreconditionFailed"
+    return _error(answer, said, transient=may_pass(answer.status))
+
+
+def refusal_within(answer: Response, document: Element) -> CipherbucketError:
+    """Return the error that a 200 holds: OSS finds some only after it began to answer."""
+    said = _fields(document)
+    return _error(answer, said, transient=said.get("Code") in _TRANSIENT_CODES)
+
+
+def _fields(document: Element) -> dict[str, str]:
+    fields = ("Code", "Message", "EC", "RequestId")
+    return {field: text for field in fields if (text := document.text(field, ""))}
+
+
+_TRANSIENT_CODES = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"}
+
+
 def _words(text: object) -> str:
     """Return the store's words, cut and printable: they go to logs and terminals."""
     return "".join(char if char.isprintable() else "?" for char in str(text or "")[:200])
 
 
-def _service_error(error: Any, name: str | None) -> CipherbucketError:
-    status, code = int(error.status_code), _words(error.code)
-    if status == 404 and str(error.request_target).startswith("HEAD "):
-        code = "NoSuchKey"  # the answer to a HEAD has no body to say it
-    if status == 412:
-        code = "PreconditionFailed"
-    host = urlsplit(str(error.request_target).partition(" ")[2]).netloc
+def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> CipherbucketError:
+    code, host = _words(said.get("Code")), urlsplit(answer.url).netloc
+    ec = said.get("EC") or answer.headers.get("x-oss-ec")
+    request_id = said.get("RequestId") or answer.headers.get("x-oss-request-id")
     details = (
-        f"(HTTP {status}, {code}, EC {_words(error.ec) or '-'},"
-        f" request {_words(error.request_id) or '-'}, {host})"
+        f"(HTTP {answer.status}, {code or 'no code'}, EC {_words(ec) or '-'},"
+        f" request {_words(request_id) or '-'}, {host})"
     )
-    if status in TRANSIENT_STATUSES:
-        ours: CipherbucketError = TransientStoreError(f"the store failed {details}", name=name)
+    if transient:
+        ours: CipherbucketError = TransientStoreError(f"the store failed {details}")
     elif code in _BY_CODE:
         kind, text, hint = _BY_CODE[code]
-        ours = kind(f"{text} {details}", name=name, hint=hint)
+        ours = kind(f"{text} {details}", hint=hint)
     else:
-        ours = StoreError(f"the store refused: {_words(error.message)} {details}", name=name)
+        message = _words(said.get("Message")) or "without a word of OSS"
+        ours = StoreError(f"the store refused: {message} {details}")
     if isinstance(ours, StoreError):
-        ours.status, ours.code, ours.ec = status, code, error.ec or None
-        ours.request_id, ours.host = error.request_id or None, host
+        ours.status, ours.code, ours.ec = answer.status, code or None, ec
+        ours.request_id, ours.host = request_id, host
     return ours

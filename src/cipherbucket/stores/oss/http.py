@@ -20,19 +20,19 @@ from urllib.parse import urlsplit
 import urllib3
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
+from cipherbucket.stores.oss.connections import bounded
 from cipherbucket.stores.oss.sendable import proxy_headers, sendable
 from cipherbucket.stores.oss.settings import CONNECT_TIMEOUT, READ_TIMEOUT, OssSettings
+from cipherbucket.stores.oss.xml import MAX_DOCUMENT, Element
 
 _UNREACHED = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.ProxyError,
 )
-TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-"""Answers after which the same request may go well the next time."""
 _CONNECTIONS = 32
-_MAX_ANSWER = 16 << 20
-"""Most bytes of an answer that is read whole: a page of a listing has 4 MiB at most."""
+_MAX_REFUSAL = 256 << 10
+"""Most bytes of an error that are read: it repeats headers, the metadata among them."""
 
 
 class Response:
@@ -41,19 +41,30 @@ class Response:
     Attributes:
         status: The HTTP status.
         reason: Its text.
-        headers: Names in lower case.
+        headers: Names in lower case; where a name came more than once, the values with commas.
+        repeated: The names that came more than once.
         url: The request's URL, without its query (which may hold a signature).
         method: The request's method.
         data: What `read` has read.
+        document: What an answer in XML says, once it was checked (see `answers`).
     """
 
     def __init__(self, response: urllib3.BaseHTTPResponse, method: str, url: str) -> None:
         self._response = response
         self.method = method
         self.data = b""
+        self.document: Element | None = None
         self.status = response.status
         self.reason = response.reason or ""
-        self.headers = {name.lower(): _decoded(text) for name, text in response.headers.items()}
+        self.headers: dict[str, str] = {}
+        self.repeated: set[str] = set()
+        for given, text in response.headers.iteritems():
+            name = given.lower()
+            if name in self.headers:
+                self.repeated.add(name)
+                self.headers[name] += f", {_decoded(text)}"
+            else:
+                self.headers[name] = _decoded(text)
         self.url = url
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -70,17 +81,23 @@ class Response:
     def read(self) -> bytes:
         """Read all that is left, and free the connection.
 
+        Of a refusal that goes on for more than any of OSS has, nothing is read.
+
         Raises:
-            TransientStoreError: The connection broke or was silent too long.
+            TransientStoreError: The connection broke, was silent too long or too slow.
             StoreError: More comes than any answer but an object has.
         """
+        most = MAX_DOCUMENT if self.status // 100 == 2 else _MAX_REFUSAL
         try:
-            data = self._response.read(_MAX_ANSWER + 1)
+            claimed = self._response.length_remaining or 0
+            data = b"" if claimed > most else self._response.read(most + 1)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransientStoreError(f"{self.url}: {_reason(error)}") from error
-        if len(data) > _MAX_ANSWER:
+        if claimed > most or len(data) > most:
             self._response.close()
-            raise StoreError(f"{self.url}: an answer of more than 16 MiB")
+            if most == _MAX_REFUSAL:
+                return b""
+            raise StoreError(f"{self.url}: an answer of more than {most >> 20} MiB")
         if self._response.length_remaining:
             # urllib3 reports this only of reads without a bound.
             self._response.close()
@@ -239,15 +256,17 @@ class Http:
     def _new_pool(self, proxy: str | None) -> urllib3.PoolManager:
         cert_reqs = "CERT_REQUIRED" if self._verify else "CERT_NONE"
         if proxy is not None:
-            return urllib3.ProxyManager(
-                proxy,
-                maxsize=_CONNECTIONS,
-                cert_reqs=cert_reqs,
-                ca_certs=self._ca_file,
-                proxy_headers=proxy_headers(proxy),
+            return bounded(
+                urllib3.ProxyManager(
+                    proxy,
+                    maxsize=_CONNECTIONS,
+                    cert_reqs=cert_reqs,
+                    ca_certs=self._ca_file,
+                    proxy_headers=proxy_headers(proxy),
+                )
             )
-        return urllib3.PoolManager(
-            maxsize=_CONNECTIONS, cert_reqs=cert_reqs, ca_certs=self._ca_file
+        return bounded(
+            urllib3.PoolManager(maxsize=_CONNECTIONS, cert_reqs=cert_reqs, ca_certs=self._ca_file)
         )
 
 
@@ -307,4 +326,6 @@ def _why(error: Exception) -> str:
 def _reason(error: Exception) -> str:
     """Say what broke in one line, without URLs (they may hold signatures)."""
     cause = error.__cause__ or error.__context__ or error
+    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+        return "the answer was silent for too long, or too slow"
     return f"{type(error).__name__} ({type(cause).__name__})" if cause is not error else str(error)

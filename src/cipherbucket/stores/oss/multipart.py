@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from urllib.parse import quote
+from xml.sax.saxutils import escape
 
-import alibabacloud_oss_v2 as sdk
-
-from cipherbucket.errors import StoreError, UploadNotFoundError
+from cipherbucket.errors import PreconditionFailedError, UploadNotFoundError
 from cipherbucket.stores.bodies import Outgoing
-from cipherbucket.stores.oss.client import OssClient
-from cipherbucket.stores.oss.errors import service_errors
-from cipherbucket.stores.oss.headers import CRC64, metadata_headers, stored_object
-from cipherbucket.stores.oss.listing import not_advancing
+from cipherbucket.stores.contract import broken
+from cipherbucket.stores.oss.answers import CALLBACK
+from cipherbucket.stores.oss.client import OssClient, document_of
+from cipherbucket.stores.oss.headers import metadata_headers, stored_object
 from cipherbucket.stores.oss.xml import Element
 from cipherbucket.stores.records import MAX_PARTS, Part, StoredObject
 from cipherbucket.stores.requests import NewObject
@@ -34,20 +33,18 @@ _ENVELOPE_FIELDS = {
 
 def begin_upload(client: OssClient, new: NewObject) -> str:
     """Begin an upload and return its id."""
-    with service_errors(new.name):
-        result = client.sdk.initiate_multipart_upload(
-            sdk.InitiateMultipartUploadRequest(
-                bucket=client.bucket,
-                key=new.name,
-                encoding_type="url",
-                metadata=new.metadata,
-                headers={**client.added_headers, **new.headers},
-            ),
-            retry_max_attempts=1,  # an answer that was lost leaves an upload behind
-        )
-    if not result.upload_id:
-        raise StoreError("the store began no upload", name=new.name)
-    return str(result.upload_id)
+    answer = client.send(
+        "InitiateMultipartUpload",
+        "POST",
+        new.name,
+        headers={**new.headers, **metadata_headers(new.metadata)},
+        query={"uploads": "", "encoding-type": "url"},
+        once=True,  # an answer that was lost leaves an upload behind
+    )
+    with document_of(answer, new.name) as root:
+        if root.name("Key") != new.name or not (upload_id := root.text("UploadId")):
+            raise ValueError("the upload is none of this object")
+    return upload_id
 
 
 def upload_part(client: OssClient, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
@@ -75,22 +72,28 @@ def copy_part(
     stop: int,
 ) -> Part:
     """Make bytes ``start`` to ``stop`` of an object a part, as long as it has its ETag."""
-    with service_errors(source.name):
-        result = client.sdk.upload_part_copy(
-            sdk.UploadPartCopyRequest(
-                bucket=client.bucket,
-                key=target,
-                part_number=number,
-                upload_id=upload_id,
-                source_key=source.name,
-                source_version_id=None if version_id is None else quote(version_id),
-                source_range=f"bytes={start}-{stop - 1}",
-                if_match=f'"{source.etag}"',
-            )
-        )
-        crc64 = result.headers.get(CRC64)
-        etag = result.etag.strip('"')
-        return Part(number, stop - start, etag, int(crc64) if crc64 else None)
+    origin = copy_source(client.bucket, source.name, version_id)
+    headers = {
+        "x-oss-copy-source": origin,
+        "x-oss-copy-source-range": f"bytes={start}-{stop - 1}",
+        "x-oss-copy-source-if-match": f'"{source.etag}"',
+    }
+    query = {"partNumber": str(number), "uploadId": upload_id}
+    try:
+        answer = client.send("UploadPartCopy", "PUT", target, headers=headers, query=query)
+    except PreconditionFailedError as error:
+        error.name = source.name  # it is the source that is another
+        raise
+    with document_of(answer, source.name) as root:
+        etag = root.etag()
+    crc64 = stored_object(target, answer.headers, stop - start).crc64
+    return Part(number, stop - start, etag, crc64)
+
+
+def copy_source(bucket: str, name: str, version_id: str | None) -> str:
+    """Return what ``x-oss-copy-source`` says of an object, or of a version of it."""
+    version = "" if version_id is None else f"?versionId={quote(version_id)}"
+    return f"/{bucket}/{quote(name)}{version}"
 
 
 def list_parts(client: OssClient, name: str, upload_id: str) -> list[Part]:
@@ -100,14 +103,14 @@ def list_parts(client: OssClient, name: str, upload_id: str) -> list[Part]:
     while True:
         with _page_of_parts(client, name, upload_id, marker) as page:
             parts += [
-                Part(item.number("PartNumber"), item.number("Size"), item.etag(""), item.crc64())
+                Part(item.number("PartNumber"), item.number("Size"), item.etag(), item.crc64())
                 for item in page.all("Part")
             ]
-            if not page.flag("IsTruncated", "false"):
+            if not page.flag("IsTruncated"):
                 return parts
             following = page.number("NextPartNumberMarker")
         if not marker < following <= MAX_PARTS:
-            raise not_advancing(name)
+            raise broken("it does not advance", name)
         marker = following
 
 
@@ -139,26 +142,25 @@ def complete_upload(
     Returns:
         Its version, in a bucket that keeps versions.
     """
-    with service_errors(name):
-        result = client.sdk.complete_multipart_upload(
-            sdk.CompleteMultipartUploadRequest(
-                bucket=client.bucket,
-                key=name,
-                upload_id=upload_id,
-                encoding_type="url",
-                headers=dict(client.added_headers),
-                forbid_overwrite=if_absent or None,
-                acl=acl,
-                complete_multipart_upload=sdk.CompleteMultipartUpload(
-                    parts=[
-                        sdk.UploadPart(part_number=part.number, etag=f'"{part.etag}"')
-                        for part in parts
-                    ]
-                ),
-            )
-        )
-    version: str | None = result.version_id
-    return version
+    named = "".join(
+        f'<Part><PartNumber>{part.number}</PartNumber><ETag>"{escape(part.etag)}"</ETag></Part>'
+        for part in parts
+    )
+    headers = {} if acl is None else {"x-oss-object-acl": acl}
+    if if_absent:
+        headers["x-oss-forbid-overwrite"] = "true"
+    answer = client.send(
+        "CompleteMultipartUpload",
+        "POST",
+        name,
+        headers=headers,
+        query={"uploadId": upload_id, "encoding-type": "url"},
+        body=f"<CompleteMultipartUpload>{named}</CompleteMultipartUpload>".encode(),
+    )
+    if CALLBACK not in client.added_headers:
+        with document_of(answer, name) as root:
+            root.etag()
+    return answer.headers.get("x-oss-version-id")
 
 
 def abort_upload(client: OssClient, name: str, upload_id: str) -> None:

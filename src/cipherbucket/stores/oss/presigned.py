@@ -21,7 +21,9 @@ from cipherbucket.errors import (
 )
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.oss.http import TRANSIENT_STATUSES, Http, Response
+from cipherbucket.stores.oss.answers import check_proof
+from cipherbucket.stores.oss.errors import may_pass, service_errors
+from cipherbucket.stores.oss.http import Http, Response
 from cipherbucket.stores.oss.resuming_body import open_body
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import NOTHING
@@ -92,6 +94,8 @@ def _checked(url: str) -> SplitResult:
 def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Response:
     response = http.request("GET", url, headers)
     if response.status in {200, 206}:
+        with service_errors(name):
+            check_proof("GetObject", response, headers)
         return response
     with suppress(StoreError):
         response.read()  # what the store says, for whoever looks at answers
@@ -101,7 +105,7 @@ def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Respon
         raise ObjectNotFoundError(f"no such object {details}", name=name)
     if response.status == 416:
         raise RangeError(f"the range begins after the end of the object {details}", name=name)
-    if response.status in TRANSIENT_STATUSES:
+    if may_pass(response.status):
         raise TransientStoreError(f"the store failed {details}", name=name)
     error = StoreError(
         f"the store refused {details}",

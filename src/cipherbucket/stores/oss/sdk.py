@@ -1,7 +1,9 @@
-"""The official OSS SDK on our own HTTP: it signs, finds endpoints, reads XML and retries.
+"""The official OSS SDK on our own HTTP: it signs, finds endpoints and retries.
 
 Our HTTP carries its requests, because the SDK's own is built on a library that costs more CPU than
-the encryption. Its checksums are off, ours are on; its encryption client is not used.
+the encryption. Its checksums are off, ours are on; its encryption client is not used. It reads no
+answer: those that are no success are errors of ours before it sees them, since it takes an answer
+without a date for a fault of its own, and reads XML of any size.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import alibabacloud_oss_v2 as sdk
-from alibabacloud_oss_v2 import exceptions
+from alibabacloud_oss_v2 import exceptions, retry
 from alibabacloud_oss_v2.types import (
     CaseInsensitiveDict,
     HttpClient,
@@ -20,6 +22,7 @@ from alibabacloud_oss_v2.types import (
 
 from cipherbucket.credentials import ANONYMOUS, Credentials, CredentialsProvider, provider_of
 from cipherbucket.errors import TransientStoreError
+from cipherbucket.stores.oss.errors import refusal
 from cipherbucket.stores.oss.http import Http, Response, empty_answer
 from cipherbucket.stores.oss.settings import OssSettings
 
@@ -38,6 +41,7 @@ def new_client(settings: OssSettings, http: Http) -> sdk.Client:
         signature_version=settings.signature,
         credentials_provider=_sdk_provider(settings.credentials),
         retry_max_attempts=settings.attempts,
+        retryer=retry.StandardRetryer(error_retryables=[_MayPass()]),
         http_client=SdkHttpClient(http),
         use_path_style=settings.addressing == "path",
         use_cname=settings.addressing == "cname",
@@ -66,6 +70,13 @@ def _sdk_provider(
         )
 
     return sdk.credentials.CredentialsProviderFunc(provide)
+
+
+class _MayPass(retry.ErrorRetryable):  # type: ignore[misc]
+    """What is tried again, unless the request says otherwise."""
+
+    def is_error_retryable(self, error: Exception) -> bool:
+        return isinstance(error, TransientStoreError | exceptions.CredentialsFetchError)
 
 
 class SdkResponse(HttpResponse):  # type: ignore[misc]
@@ -140,18 +151,22 @@ class SdkHttpClient(HttpClient):  # type: ignore[misc]
         self._http = http
 
     def send(self, request: HttpRequest, **options: Any) -> HttpResponse:
-        """Send a request; read the answer whole unless ``stream`` is set."""
+        """Send a request; read the answer whole unless ``stream`` is set.
+
+        Raises:
+            CipherbucketError: No answer, or one that is no success.
+        """
         body = request.body if request.body is not None else b""
         body = body.encode() if isinstance(body, str) else body
-        try:
-            answer = self._http.request(
-                request.method, request.url, request.headers, body, length=len(body)
-            )
-            response = SdkResponse(request, answer)
-            if not options.get("stream"):
-                response.read()
-        except TransientStoreError as error:
-            raise exceptions.RequestError(error=error) from error
+        answer = self._http.request(
+            request.method, request.url, request.headers, body, length=len(body)
+        )
+        response = SdkResponse(request, answer)
+        succeeded = answer.status // 100 == 2
+        if not (succeeded and options.get("stream")):
+            response.read()
+        if not succeeded:
+            raise refusal(answer)
         return response
 
     def open(self) -> None:

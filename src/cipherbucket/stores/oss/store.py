@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
-import alibabacloud_oss_v2 as sdk
-
 from cipherbucket.errors import RangeError, UsageError
 from cipherbucket.format.span import Span
 from cipherbucket.stores.base import Store
@@ -22,7 +20,6 @@ from cipherbucket.stores.checks import check_match, clip
 from cipherbucket.stores.oss import copying, listing, multipart
 from cipherbucket.stores.oss.attributes import OBJECT_ACL, all_attributes, look, written
 from cipherbucket.stores.oss.client import OssClient
-from cipherbucket.stores.oss.errors import service_errors
 from cipherbucket.stores.oss.headers import metadata_headers, stored_object
 from cipherbucket.stores.oss.http import Response
 from cipherbucket.stores.oss.resuming_body import open_body
@@ -174,15 +171,13 @@ class OssStore(Store):
         return listing.list_versions(self.client, prefix)
 
     def _restore(self, name: str, days: int, version_id: str | None) -> None:
-        with service_errors(name):
-            self.client.sdk.restore_object(
-                sdk.RestoreObjectRequest(
-                    bucket=self.client.bucket,
-                    key=name,
-                    version_id=version_id,
-                    restore_request=sdk.RestoreRequest(days=days),
-                )
-            )
+        self.client.send(
+            "RestoreObject",
+            "POST",
+            name,
+            query={"restore": ""} | ({} if version_id is None else {"versionId": version_id}),
+            body=f"<RestoreRequest><Days>{days}</Days></RestoreRequest>".encode(),
+        )
 
 
 class _Nothing:

@@ -1,16 +1,30 @@
 """The XML of OSS's answers, read element by element: by the store, and by layers above it.
 
-Rule: an answer is input. What is missing or of another type is a ValueError, whatever the answer
-holds besides.
+Rule: an answer is input. It is elements and text of bounded sizes, without a document type,
+comments or CDATA sections. That is checked on its bytes before a parser makes objects of them: it
+may take hundreds of bytes for the four of ``<a/>``. What is missing, is there twice or is of
+another type is a ValueError, whatever the answer holds besides.
 """
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Self
 from urllib.parse import unquote
+
+MAX_DOCUMENT = 8 << 20
+"""Most bytes of an answer: 1,000 names of 1,023 bytes, each written as six, and the rest."""
+_MAX_TAGS = 1 << 16
+"""Most tags: 1,000 entries of a dozen elements are 24,000."""
+_MAX_PIECES = 1 << 17
+"""Most attributes, and places where a text is broken: the parser keeps each piece by itself."""
+_MAX_TEXT = 8192
+"""Longest text that is read: a name of 1,023 bytes in XML's longest notation has 6,138."""
+_MAX_DIGITS = 18  # fits 63 bits
+_CRC64 = re.compile(r"[0-9]{1,20}")
 
 
 class Element:
@@ -19,30 +33,52 @@ class Element:
     Args:
         element: As the parser gives it.
         encoded: Whether names in it are percent-encoded.
+        distinct: Whether it is known that it has no two children of one name.
     """
 
-    def __init__(self, element: ET.Element, *, encoded: bool) -> None:
+    __slots__ = ("_distinct", "_element", "_encoded")
+
+    def __init__(self, element: ET.Element, *, encoded: bool, distinct: bool) -> None:
         self._element = element
         self._encoded = encoded
+        self._distinct = distinct
 
     @classmethod
     def of(cls, answer: bytes) -> Self:
         """Return the outermost element of an answer.
 
         Raises:
-            ValueError: It is no XML.
+            ValueError: It is no XML, or more than any answer of OSS holds.
         """
+        pieces = sum(map(answer.count, (b"\n", b"\r", b"&", b"=")))
+        if len(answer) > MAX_DOCUMENT or answer.count(b"<") > _MAX_TAGS or pieces > _MAX_PIECES:
+            raise ValueError("a document larger than any answer of OSS")
+        # In another encoding the bytes that are looked for here would be others: UTF-16 has NULs,
+        # and what the document says of its encoding is overridden.
+        if b"<!" in answer or b"\0" in answer:
+            raise ValueError("a document with a document type, a comment or a CDATA section")
+        parser = ET.XMLParser(encoding="utf-8")  # noqa: S314  no document type, so no entities
         try:
-            root = ET.fromstring(answer)  # noqa: S314  bounded, and expat expands no bombs
-        except (ET.ParseError, LookupError) as error:  # the latter: an unknown encoding
+            parser.feed(answer)
+            root: ET.Element = parser.close()
+        except ET.ParseError as error:
             raise ValueError(f"no XML: {error}") from error
-        return cls(root, encoded=root.findtext("EncodingType") == "url")
+        encoding = root.findtext("EncodingType", "")
+        if encoding not in {"", "url"}:
+            raise ValueError("names in an encoding that was not asked for")
+        return cls(root, encoded=encoding == "url", distinct=False)
+
+    @property
+    def kind(self) -> str:
+        """The element's own name, such as ``ListBucketResult``."""
+        return self._element.tag
 
     def all(self, path: str) -> Iterator[Self]:
-        """Yield all elements of a path."""
-        return (
-            type(self)(element, encoded=self._encoded) for element in self._element.findall(path)
-        )
+        """Yield all elements of a path; what is there twice in one of them is a ValueError."""
+        for element in self._element.findall(path):
+            if len({child.tag for child in element}) != len(element):
+                raise ValueError(f"a field of {path} is there twice")
+            yield type(self)(element, encoded=self._encoded, distinct=True)
 
     def has(self, path: str) -> bool:
         """Return whether there is such an element."""
@@ -53,16 +89,23 @@ class Element:
         found = self._element.findtext(path, default)
         if found is None:
             raise ValueError(f"{path} is missing")
+        if not self._distinct and len(self._element.findall(path)) > 1:
+            raise ValueError(f"{path} is there twice")
+        if len(found) > _MAX_TEXT:
+            raise ValueError(f"{path} is longer than {_MAX_TEXT:,} characters")
         return found
 
     def name(self, path: str, default: str | None = None) -> str:
         """Return a name as it is, however it travelled."""
         text = self.text(path, default)
-        return unquote(text) if self._encoded else text
+        return unquote(text, errors="strict") if self._encoded and "%" in text else text
 
     def number(self, path: str) -> int:
-        """Return a whole number."""
-        return int(self.text(path))
+        """Return a whole number, 0 or more, of 18 digits at most."""
+        text = self.text(path)
+        if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+            raise ValueError(f"{path} is no number")
+        return int(text)
 
     def flag(self, path: str, default: str | None = None) -> bool:
         """Return whether it says ``true``."""
@@ -71,13 +114,21 @@ class Element:
             raise ValueError(f"{path} is neither true nor false")
         return text == "true"
 
-    def etag(self, default: str | None = None) -> str:
-        """Return its ETag without quotes."""
-        return self.text("ETag", default).strip('"')
+    def etag(self) -> str:
+        """Return its ETag without quotes; an empty one is a ValueError."""
+        etag = self.text("ETag").strip('"')
+        if not etag:
+            raise ValueError("ETag is empty")
+        return etag
 
     def crc64(self) -> int | None:
         """Return the CRC-64 of a part; None where there is none."""
-        return self.number("HashCrc64ecma") if self.has("HashCrc64ecma") else None
+        if not self.has("HashCrc64ecma"):
+            return None
+        text = self.text("HashCrc64ecma")
+        if not _CRC64.fullmatch(text) or int(text) >= 1 << 64:
+            raise ValueError("HashCrc64ecma is no CRC-64")
+        return int(text)
 
     def time(self, path: str) -> datetime:
         """Return a moment, UTC."""

@@ -110,10 +110,10 @@ def test_an_endless_answer_is_not_read_into_memory(
 ) -> None:
     huge = Answer(status, body=b"<R>" + b"x" * (17 << 20))
     misbehave(served, lambda _: huge)
-    with pytest.raises(cb.StoreError, match="16 MiB"):
+    with pytest.raises(cb.StoreError, match="more than 8 MiB" if status == 200 else "HTTP 403"):
         list(bucket.list())
     if status == 403:
-        with pytest.raises(cb.StoreError, match="16 MiB"):
+        with pytest.raises(cb.StoreError, match="HTTP 403"):
             bucket.get("a")
 
 
@@ -189,7 +189,8 @@ def test_the_words_of_a_store_in_an_error_are_cut_and_harmless(
 
 def test_an_answer_that_breaks_off_is_asked_for_again(bucket: cb.Bucket, served: Scripted) -> None:
     listing = (
-        b"<ListBucketResult><Name>bucket</Name><Contents><Key>a</Key><Size>1</Size>"
+        b"<ListBucketResult><IsTruncated>false</IsTruncated>"
+        b'<Contents><Key>a</Key><Size>1</Size><ETag>"E"</ETag>'
         b"<LastModified>2026-11-21T10:00:00.000Z</LastModified></Contents></ListBucketResult>"
     )
 

@@ -53,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("content-length", "3")
+        self.send_header("etag", "E")
         self.end_headers()
         self.wfile.write(b"abc")
 

@@ -1,0 +1,103 @@
+"""What proves that OSS did what it was asked, operation by operation.
+
+Rule: a 2xx alone proves nothing; a web page of something in between has one too. What was stored
+has an ETag. What is answered by a document is answered by the document of this operation, and what
+is answered by nothing has no body. An ``<Error>`` in a 200 is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from cipherbucket.errors import EnvelopeError
+from cipherbucket.format.metadata_names import is_reserved
+from cipherbucket.stores.oss.errors import refusal_within
+from cipherbucket.stores.oss.headers import CRC64, META
+from cipherbucket.stores.oss.http import Response
+from cipherbucket.stores.oss.xml import Element
+from cipherbucket.stores.records import CONTENT_HEADERS
+
+_DOCUMENTS: Mapping[str, str] = {
+    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
+    "CopyObject": "CopyObjectResult",
+    "DeleteMultipleObjects": "DeleteResult",
+    "GetObjectAcl": "AccessControlPolicy",
+    "GetObjectTagging": "Tagging",
+    "InitiateMultipartUpload": "InitiateMultipartUploadResult",
+    "ListMultipartUploads": "ListMultipartUploadsResult",
+    "ListObjectVersions": "ListVersionsResult",
+    "ListObjects": "ListBucketResult",
+    "ListObjectsV2": "ListBucketResult",
+    "ListParts": "ListPartsResult",
+    "UploadPartCopy": "CopyPartResult",
+}
+"""The outermost element of the answer to an operation."""
+_WITH_ETAG = frozenset(
+    {"GetObject", "GetObjectMeta", "HeadObject", "PutObject", "PutSymlink", "UploadPart"}
+)
+_STATUSES: Mapping[str, tuple[int, ...]] = {
+    "DELETE": (204,),
+    "GET": (200, 206),
+    "RestoreObject": (200, 202),
+}
+"""By operation, or else by method; 200 where neither is named."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ONCE = frozenset(
+    {CRC64, "content-range", "etag", "last-modified", "x-oss-version-id", *CONTENT_HEADERS}
+)
+CALLBACK = "x-oss-callback"
+"""With this header, the answer's body is another server's."""
+
+
+def check_proof(operation: str, answer: Response, sent: Mapping[str, str]) -> None:
+    """Refuse an answer that does not prove that the operation was done.
+
+    The document of an answer becomes its ``document``.
+
+    Args:
+        operation: Its name in the documents of OSS, such as ``PutObject``.
+        answer: Its body has been read, unless the operation is ``GetObject``.
+        sent: The request's headers, names in lower case.
+
+    Raises:
+        ValueError: It proves nothing.
+        CipherbucketError: It holds an error.
+    """
+    check_headers(answer)
+    statuses = _STATUSES.get(operation) or _STATUSES.get(answer.method, (200,))
+    if answer.status not in statuses:
+        raise ValueError(f"HTTP {answer.status} is no answer to {operation}")
+    if operation in _WITH_ETAG and not answer.headers.get("etag", "").strip('"'):
+        raise ValueError(f"an answer to {operation} without ETag")
+    if CALLBACK in sent:
+        return
+    kind = _DOCUMENTS.get(operation)
+    if kind is None:
+        if answer.data:
+            raise ValueError(f"an answer to {operation} that has a body")
+        return
+    answer.document = Element.of(answer.data)
+    if answer.document.kind == "Error":
+        raise refusal_within(answer, answer.document)
+    if answer.document.kind != kind:
+        raise ValueError(f"{answer.document.kind[:60]} is no answer to {operation}")
+
+
+def check_headers(answer: Response) -> None:
+    """Refuse an answer that says of an object twice what there is once, or what no header can say.
+
+    Raises:
+        EnvelopeError: A field of the envelope came twice.
+        ValueError: Another of the headers that describe an object did, or one has control
+            characters.
+    """
+    for header, text in answer.headers.items():
+        if not text.isprintable() and _CONTROL.search(text):
+            raise ValueError(f"header {header[:60]!r} has control characters")
+    for header in answer.repeated:
+        field = header.removeprefix(META)
+        if field != header and is_reserved(field):
+            raise EnvelopeError("the store sent this field of the envelope twice", field=field)
+        if field != header or header in _ONCE:
+            raise ValueError(f"two headers {header!r}")

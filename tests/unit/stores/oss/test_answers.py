@@ -1,0 +1,123 @@
+"""An answer that does not prove that something was done is an error, whatever its status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from tests.support.oss_objects import misbehave, store_at
+from tests.support.scripted_http import Answer, Request, Scripted
+
+import cipherbucket as cb
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.records import Part
+
+_PAGE = b"<html><head><title>Sign in</title></head><body>Welcome</body></html>"
+_ERROR = b"<Error><Code>%s</Code><Message>m</Message><RequestId>R</RequestId></Error>"
+
+_VERBS: dict[str, tuple[Callable[[Store], object], Answer]] = {
+    "put": (lambda store: store.put("a", b"x"), Answer(headers={"etag": '"E"'})),
+    "get": (lambda store: store.get("a").close(), Answer(headers={"etag": '"E"'}, body=b"x")),
+    "head": (lambda store: store.head("a"), Answer(headers={"etag": '"E"'})),
+    "delete": (lambda store: store.delete("a"), Answer(204)),
+    "abort": (lambda store: store.abort_upload("a", "U"), Answer(204)),
+    "restore": (lambda store: store.restore("a"), Answer(202)),
+    "list": (
+        lambda store: store.list(),
+        Answer(body=b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"),
+    ),
+    "versions": (
+        lambda store: list(store.list_versions()),
+        Answer(body=b"<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>"),
+    ),
+    "uploads": (
+        lambda store: store.list_uploads(),
+        Answer(
+            body=b"<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>"
+            b"</ListMultipartUploadsResult>"
+        ),
+    ),
+    "parts": (
+        lambda store: store.list_parts("a", "U"),
+        Answer(body=b"<ListPartsResult><IsTruncated>false</IsTruncated></ListPartsResult>"),
+    ),
+    "begin": (
+        lambda store: store.begin_upload("a"),
+        Answer(
+            body=b"<InitiateMultipartUploadResult><Key>a</Key><UploadId>U</UploadId>"
+            b"</InitiateMultipartUploadResult>"
+        ),
+    ),
+    "part": (lambda store: store.upload_part("a", "U", 1, b"x"), Answer(headers={"etag": '"E"'})),
+    "complete": (
+        lambda store: store.complete_upload("a", "U", [Part(1, 1, "E")]),
+        Answer(
+            headers={"etag": '"E"'},
+            body=b'<CompleteMultipartUploadResult><ETag>"E"</ETag></CompleteMultipartUploadResult>',
+        ),
+    ),
+}
+
+
+def _but_for_head(verb: str, answer: Answer) -> Callable[[Request], Answer]:
+    """Answer the HEAD that follows a write as it should be, so that only the write lies."""
+
+    def answered(request: Request) -> Answer:
+        if request.method == "HEAD" and verb != "head":
+            return Answer(headers={"etag": '"E"'})
+        return answer
+
+    return answered
+
+
+@pytest.mark.parametrize("verb", _VERBS)
+def test_what_proves_it_is_taken(served: Scripted, verb: str) -> None:
+    do, proof = _VERBS[verb]
+    misbehave(served, _but_for_head(verb, proof))
+    do(store_at(served.url))
+
+
+_LIES = {
+    "page": Answer(200, {"content-type": "text/html"}, _PAGE),
+    "internal error": Answer(200, {}, _ERROR % b"InternalError"),
+    "denied": Answer(200, {}, _ERROR % b"AccessDenied"),
+    "nothing": Answer(200),
+    "created": Answer(201),
+    "no content": Answer(204, {"etag": '"E"'}),
+    "redirect": Answer(302, {"location": "/elsewhere", "etag": '"E"'}),
+}
+_TRUE = {("delete", "no content"), ("abort", "no content"), ("restore", "nothing")}
+
+
+@pytest.mark.parametrize(
+    ("verb", "lie"), [(verb, lie) for verb in _VERBS for lie in _LIES if (verb, lie) not in _TRUE]
+)
+def test_what_proves_nothing_is_a_store_error(served: Scripted, verb: str, lie: str) -> None:
+    do, _ = _VERBS[verb]
+    misbehave(served, _but_for_head(verb, _LIES[lie]))
+    with pytest.raises(cb.StoreError):
+        do(store_at(served.url))
+
+
+@pytest.mark.parametrize("verb", ["begin", "complete", "list", "parts", "uploads", "versions"])
+def test_the_document_of_another_operation_is_a_store_error(served: Scripted, verb: str) -> None:
+    do, proof = _VERBS[verb]
+    other = _VERBS["begin" if verb != "begin" else "list"][1].body
+    misbehave(served, _but_for_head(verb, replace(proof, body=other)))
+    with pytest.raises(cb.StoreError, match="is no answer to"):
+        do(store_at(served.url))
+
+
+def test_an_error_in_a_200_has_its_code_and_may_pass(served: Scripted) -> None:
+    misbehave(served, lambda _: Answer(200, {}, _ERROR % b"InternalError"))
+    with pytest.raises(cb.TransientStoreError) as caught:
+        store_at(served.url).list()
+    assert (caught.value.code, caught.value.request_id) == ("InternalError", "R")
+
+
+def test_an_upload_of_another_object_is_a_store_error(served: Scripted) -> None:
+    _, proof = _VERBS["begin"]
+    misbehave(served, lambda _: replace(proof, body=proof.body.replace(b">a<", b">b<")))
+    with pytest.raises(cb.StoreError, match="none of this object"):
+        store_at(served.url).begin_upload("a")
