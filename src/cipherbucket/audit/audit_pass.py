@@ -16,7 +16,7 @@ from cipherbucket.envelopes.access import access_of
 from cipherbucket.errors import UsageError
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms.key import AliKmsKey
-from cipherbucket.objects.listing import check_prefix, list_objects, every_version
+from cipherbucket.objects.listing import check_prefix, every_version, list_objects
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import Halt
 
