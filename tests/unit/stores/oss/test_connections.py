@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
 
 import pytest
+from tests.support.raw_http import answering
 
 import cipherbucket as cb
 from cipherbucket.stores.oss.http import Http
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n"
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@contextmanager
-def answering(pieces: Callable[[], Iterable[bytes]], every: float) -> Iterator[str]:
-    """Send pieces to whoever asks, one after so many seconds, as long as they are taken."""
-    stopped = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    connection, _ = listening.accept()
-                    with connection, suppress(OSError):
-                        connection.recv(65_536)
-                        for piece in pieces():
-                            connection.sendall(piece)
-                            if stopped.wait(every):
-                                return
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/a"
-        finally:
-            stopped.set()
-            listening.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 def _endless(first: bytes, piece: bytes) -> Callable[[], Iterator[bytes]]:
@@ -77,10 +49,10 @@ def test_an_answer_that_does_not_end_is_given_up(
     pieces: Callable[[], Iterator[bytes]], every: float
 ) -> None:
     began = time.monotonic()
-    with answering(pieces, every) as url:
+    with answering(pieces, every) as server:
         http = Http(read_timeout=0.5)
         with pytest.raises(cb.TransientStoreError):
-            http.request("GET", url, {}).read()
+            http.request("GET", server.url, {}).read()
         http.close()
     assert time.monotonic() - began < 30  # a bound, not a measure: these took for ever
 
@@ -91,9 +63,9 @@ def test_a_body_in_pieces_that_come_fast_enough_is_read() -> None:
         for _ in range(8):
             yield b"x" * 500
 
-    with answering(pieces, 0.2) as url:  # 1.6 seconds, in three windows of the read timeout
+    with answering(pieces, 0.2) as server:  # 1.6 seconds, in three windows of the read timeout
         http = Http(read_timeout=0.5)
-        assert http.request("GET", url, {}).read() == b"x" * 4000
+        assert http.request("GET", server.url, {}).read() == b"x" * 4000
         http.close()
 
 
@@ -103,16 +75,16 @@ def test_a_store_may_think_for_as_long_as_the_read_timeout() -> None:
         yield b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
         yield b"x"
 
-    with answering(pieces, 0.4) as url:
+    with answering(pieces, 0.4) as server:
         http = Http(read_timeout=0.5)
-        assert http.request("GET", url, {}).read() == b"x"
+        assert http.request("GET", server.url, {}).read() == b"x"
         http.close()
 
 
 def test_the_time_that_the_reader_takes_does_not_count() -> None:
-    with answering(lambda: [_HEAD, b"x" * 2000, b"x" * 2000], 0.1) as url:
+    with answering(lambda: [_HEAD, b"x" * 2000, b"x" * 2000], 0.1) as server:
         http = Http(read_timeout=0.3)
-        answer = http.request("GET", url, {})
+        answer = http.request("GET", server.url, {})
         buffer = memoryview(bytearray(1000))
         taken = 0
         while count := answer.readinto(buffer):
@@ -125,9 +97,9 @@ def test_the_time_that_the_reader_takes_does_not_count() -> None:
 @pytest.mark.parametrize("status", [b"200 OK", b"403 Forbidden"])
 def test_a_length_that_is_only_claimed_is_not_waited_for(status: bytes) -> None:
     head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 1000000000000000000\r\n\r\n"
-    with answering(lambda: [head], 0) as url:
+    with answering(lambda: [head], 0) as server:
         http = Http(read_timeout=0.5)
-        answer = http.request("GET", url, {})
+        answer = http.request("GET", server.url, {})
         if status.startswith(b"2"):
             with pytest.raises(cb.StoreError, match="more than 8 MiB"):
                 answer.read()
