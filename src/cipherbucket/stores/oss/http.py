@@ -141,7 +141,7 @@ class Http:
         ca_file: Certificates to trust instead of the system's.
         verify: False trusts any certificate; for test endpoints.
         connect_timeout: Seconds.
-        read_timeout: Seconds without a byte.
+        read_timeout: Seconds that a server may be silent, or slower than 1 KiB a second.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from cipherbucket.errors import UsageError
 CONNECT_TIMEOUT = 10.0
 """Seconds until a connection that does not come about is given up."""
 READ_TIMEOUT = 60.0
-"""Seconds without a byte until a connection is given up."""
+"""Seconds that a store may be silent, or slower than 1 KiB a second."""
 
 _ENDPOINT = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]*")
 CHOICES = {
@@ -43,7 +43,7 @@ class OssSettings:
         ca_file: Certificates to trust instead of the system's.
         verify: False trusts any certificate; for test endpoints.
         connect_timeout: Seconds until a connection that does not come about is given up.
-        read_timeout: Seconds without a byte until a connection is given up.
+        read_timeout: Seconds that a store may be silent, or slower than 1 KiB a second.
         attempts: How often a request without a body is tried.
         app_name: What the program is called in the ``User-Agent`` of requests; ASCII.
         cloudbox_id: The CloudBox that the endpoint belongs to, in the place of a region.
