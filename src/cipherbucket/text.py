@@ -1,11 +1,14 @@
-"""How names, sizes, counts and times are written for people.
+"""How names, sizes, counts, times, log lines and tracebacks are written for people.
 
-Rule: what comes from a store or a disk is never written raw, because a name can hold escape
-sequences of terminals, line breaks and marks that turn the direction of text.
+Rule: what comes from a store, a disk or an error is never written raw, because it can hold escape
+sequences of terminals (C0 and C1), line breaks, marks that turn the direction of text, and others
+that nobody sees.
 """
 
 from __future__ import annotations
 
+import logging
+import traceback
 from datetime import datetime
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
@@ -16,6 +19,28 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def printable_traceback(error: BaseException) -> str:
+    """Write the traceback of an error: its lines are Python's own, what it quotes is escaped."""
+    lines = []
+    for piece in traceback.format_exception(error):
+        text = piece.removesuffix("\n")
+        # A piece that is indented is of a frame; one that is not, and no link, quotes an error.
+        whole = not text.startswith((" ", "\n"))
+        lines += [printable(line) for line in ([text] if whole else text.split("\n"))]
+    return "\n".join(lines)
+
+
+class PrintableFormatter(logging.Formatter):
+    """Writes a record of the log in one line, with a traceback below it, and nothing of it raw."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record's lines."""
+        bare = logging.makeLogRecord({**record.__dict__, "exc_info": None, "exc_text": None})
+        line = printable(super().format(bare))
+        error = record.exc_info[1] if record.exc_info else None
+        return line if error is None else f"{line}\n{printable_traceback(error)}"
 
 
 def amount(size: float) -> str:

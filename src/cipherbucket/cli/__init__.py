@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import click
 
 from cipherbucket import __version__
-from cipherbucket.cli.errors import EXIT_CODES, ended, reported
+from cipherbucket.cli.errors import EXIT_CODES, ended, report_printable, reported
 from cipherbucket.cli.options.config import CONFIG_OPTION, NO_CONFIG
 from cipherbucket.cli.terminal.help import Group
 
@@ -200,6 +200,7 @@ def cli(
 def main() -> NoReturn:
     """Run as a program."""
     _replace_closed_streams()
+    report_printable()
     if isinstance(sys.stdout, TextIOWrapper):  # names may hold what the locale cannot write
         sys.stdout.reconfigure(errors="backslashreplace")
     for number in (signal.SIGTERM, signal.SIGHUP):

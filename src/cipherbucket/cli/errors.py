@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import traceback
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +22,7 @@ from click.exceptions import Exit, NoArgsIsHelpError, NoSuchOption
 
 import cipherbucket as cb
 from cipherbucket.cli.hints import in_options
-from cipherbucket.text import printable
+from cipherbucket.text import PrintableFormatter, printable, printable_traceback
 
 EXIT_CODES = {
     0: "done",
@@ -50,6 +50,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (cb.UsageError, 2),
 )
 _BUSY = "another process is at this transfer"  # no wrong argument: it may pass
+_LOG_RAW = ("credentials", "darabonba-core", "alibabacloud-tea")
 _INTERRUPTED = 130
 _READER_GONE = 141
 _UNDONE = "interrupted; what was not finished has been undone"
@@ -74,8 +75,8 @@ def one_line(error: Exception) -> str:
 
 
 def say(text: str) -> None:
-    """Write a line about what is going on to stderr."""
-    click.echo(f"cipherbucket: {text}", err=True)
+    """Write a line about what is going on to stderr; what is not printable in it is escaped."""
+    click.echo(f"cipherbucket: {printable(text)}", err=True)
 
 
 @contextmanager
@@ -130,7 +131,7 @@ def ended() -> Iterator[None]:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "cipherbucket"
         text = _misplaced(error) or " ".join(error.format_message().split()).rstrip(".")
-        say(printable(f"{text} (see: {path} --help)"))
+        say(f"{text} (see: {path} --help)")
         sys.exit(error.exit_code)
     except click.Abort:
         say("interrupted")
@@ -150,7 +151,9 @@ def _misplaced(error: click.ClickException) -> str | None:
 
 def _fail(text: str, code: int, *, debug: bool) -> NoReturn:
     if debug:
-        click.echo(_lines_printable(traceback.format_exc()), err=True, nl=False)
+        error = sys.exception()
+        assert error is not None
+        click.echo(printable_traceback(error), err=True)
     if code == _INTERRUPTED and sys.stderr.isatty():
         click.echo(err=True)  # after the terminal's ^C
     say(text)
@@ -179,9 +182,9 @@ def _warnings_said() -> Iterator[None]:
         line: str | None = None,
     ) -> None:
         if not issubclass(category, cb.CipherbucketWarning):
-            shown_before(message, category, filename, lineno, file, line)
+            shown_before(printable(str(message)), category, filename, lineno, file, line)
             return
-        text = printable(in_options(" ".join(str(message).split())))
+        text = in_options(" ".join(str(message).split()))
         if text not in said:
             said.add(text)
             say(f"warning: {text}")
@@ -193,25 +196,12 @@ def _warnings_said() -> Iterator[None]:
         yield
 
 
-def _lines_printable(text: str) -> str:
-    """Return lines in which names of others say nothing to the terminal."""
-    return "\n".join(printable(line) for line in text.split("\n"))
-
-
-class _Lines(logging.Formatter):
-    """Writes a record with its time, and the traceback below it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return a record's lines."""
-        return _lines_printable(super().format(record))
-
-
 class LogLines(logging.Handler):
     """Says each record of the log in one line, as all else is said."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say a record."""
-        say(printable(record.getMessage()))
+        say(record.getMessage())
 
 
 @contextmanager
@@ -233,19 +223,38 @@ def log_written(handler: logging.Handler, level: int | None = None) -> Iterator[
 def _logged(*, debug: bool) -> Iterator[None]:
     """Write the library's log to stderr: its warnings, or with ``--debug`` all of it.
 
-    The default chain of credentials logs with handlers of its own, traceback and all, what comes
-    back from it as an error, too.
+    The libraries of `_LOG_RAW` have handlers of their own, and what they log quotes the answers of
+    services and the credentials in them: it is never shown.
     """
     if debug:
-        handler = logging.StreamHandler()
-        handler.setFormatter(_Lines("%(asctime)s %(name)s %(levelname)s %(message)s"))
-        with log_written(handler, logging.DEBUG):
-            yield
-        return
-    chain = logging.getLogger("credentials")
-    before, chain.disabled = chain.disabled, True
+        handler: logging.Handler = logging.StreamHandler()
+        handler.setFormatter(PrintableFormatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    else:
+        handler = LogLines(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in _LOG_RAW]
+    before = [each.disabled for each in loggers]
+    for each in loggers:
+        each.disabled = True
     try:
-        with log_written(LogLines(logging.WARNING)):
+        with log_written(handler, logging.DEBUG if debug else None):
             yield
     finally:
-        chain.disabled = before
+        for each, was_disabled in zip(loggers, before, strict=True):
+            each.disabled = was_disabled
+
+
+def report_printable() -> None:
+    """Let what nobody catches be reported without anything raw: in threads, and at the very end.
+
+    So with what other libraries log where nobody listens.
+    """
+
+    def report(error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, SystemExit):
+            click.echo(printable_traceback(error), err=True)
+
+    sys.excepthook = lambda _, error, __: report(error)
+    sys.unraisablehook = lambda unraisable: report(unraisable.exc_value)
+    threading.excepthook = lambda uncaught: report(uncaught.exc_value)
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(PrintableFormatter())

@@ -92,7 +92,7 @@ def _change_one(
     what = "unchanged" if now.envelope == before.envelope else done
     click.echo(f"{what}: {printable(now.name)} is in format {now.format} for {printable(keys)}")
     if before.version_id is not None and before.version_id != now.version_id:
-        say(f"its old version {printable(before.version_id)} opens as before")
+        say(f"its old version {before.version_id} opens as before")
     return 0
 
 
@@ -113,7 +113,7 @@ def _write_report(
         return code
     for failure in islice(report.failures(), _SHOWN):
         reason = in_options(failure.reason)
-        say(printable(f"{failure.name!r}: {reason}"))
+        say(f"{failure.name!r}: {reason}")
     if report.failed.objects > _SHOWN:
         say(f"and {report.failed.objects - _SHOWN:,} more; --json names all")
     if not options.quiet:

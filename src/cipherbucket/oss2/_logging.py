@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 
+from cipherbucket.text import PrintableFormatter
+
 _FORMAT = "%(asctime)s %(name)s [%(levelname)s] %(thread)d : %(message)s"
 _NAME = "cipherbucket"
 
@@ -35,7 +37,7 @@ def set_stream_logger(
 
 def _handle(handler: logging.Handler, name: str, level: int, format_string: str | None) -> None:
     handler.setLevel(level)
-    handler.setFormatter(logging.Formatter(format_string or _FORMAT))
+    handler.setFormatter(PrintableFormatter(format_string or _FORMAT))
     logger = logging.getLogger(_NAME if name == "oss2" else name)
     logger.setLevel(level)
     logger.addHandler(handler)

@@ -149,7 +149,10 @@ def _description(file: str) -> cb.Description:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return made
     text = click.prompt(
-        "Description, the label by which readers find this key", default=made.text, err=True
+        f"Description, the label by which readers find this key [{printable(made.text)}]",
+        default=made.text,
+        show_default=False,
+        err=True,
     )
     return _parsed(text)
 

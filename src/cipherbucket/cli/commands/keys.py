@@ -206,14 +206,14 @@ def list_keys(named: tuple[str, ...], *, as_json: bool) -> int:
             hint="name some with -k, or write them into cipherbucket.toml",
         )
     if config is not None and not as_json:
-        say(f"stores and keys are those of {printable(str(config.path))}")
+        say(f"stores and keys are those of {config.path}")
     failed = False
     for each in _tried(named, config):
         failed = failed or each.failure is not None
         facts = each.facts()
-        click.echo(json.dumps(facts) if as_json else "\n".join(_lines(facts)))
+        click.echo(json.dumps(facts) if as_json else "\n".join(map(printable, _lines(facts))))
         if facts["writes"] and not facts["description"]:
-            say(_NO_DESCRIPTION.format(printable(each.name)))
+            say(_NO_DESCRIPTION.format(each.name))
     confused = config is not None and not named and _say_which_are_confused(config)
     return _FAILED if failed or confused else 0
 
@@ -238,17 +238,17 @@ def _say_which_are_confused(config: cb.Config) -> bool:
         except cb.MasterKeyError as error:
             messages[error.message] = None
     for message in messages:
-        say(printable(message))
+        say(message)
     return bool(messages)
 
 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
     bits = f" {facts['bits']:,} bits" if facts["bits"] else ""
-    yield f"{printable(facts['name'])}  {facts['kind'] or 'unknown'}{bits}"
+    yield f"{facts['name']}  {facts['kind'] or 'unknown'}{bits}"
     if facts["id"] is not None:
         label = "id" if facts["kind"] == "kms" else "fingerprint"
-        yield f"    {label:<11}  {printable(facts['id'])}"
-        yield f"    description  {printable(str(cb.Description(facts['description'])))}"
+        yield f"    {label:<11}  {facts['id']}"
+        yield f"    description  {cb.Description(facts['description'])}"
     if facts["formats"] is not None:
         yield f"    formats      {', '.join(facts['formats'])}"
     yield f"    {_does(facts)}"

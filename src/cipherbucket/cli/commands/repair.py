@@ -148,5 +148,5 @@ def _repair_index(url: str) -> int:
     }
     for what, paths in left.items():
         for path in paths:
-            say(f"{printable(str(path))} {what}; it stays there")
+            say(f"{path} {what}; it stays there")
     return 1 if any(left.values()) else 0

@@ -55,7 +55,7 @@ def _remove_tree(url: str, *, force: bool) -> int:
         names = [entry.name for entry in bucket.list(prefix)]
         what = f"{count(len(names), 'object')} below {printable(f'{store_url}/{prefix}')}"
         if not names:
-            say(f"no objects below {printable(f'{store_url}/{prefix}')}")
+            say(f"no objects below {store_url}/{prefix}")
             return 0 if force else 3
         if not force:
             if not sys.stdin.isatty():

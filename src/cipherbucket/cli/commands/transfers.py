@@ -109,7 +109,7 @@ def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Up
             if each.clear(_abort):
                 cleared += 1
             else:
-                say(f"not cleared, it is not what was listed any more: {printable(shown)}")
+                say(f"not cleared, it is not what was listed any more: {shown}")
     if uploads:
         with open_without_keys(store_url) as bucket:
             for upload in uploads:
@@ -117,7 +117,7 @@ def _clear(left: Sequence[cb.Abandoned], store_url: str, uploads: Sequence[cb.Up
                     bucket.abort_upload(upload.name, upload.upload_id)
                     cleared += 1
     for failure in tally.failures:
-        say(printable(failure))
+        say(failure)
     say(f"cleared {count(cleared, 'transfer')}")
     return 1 if tally.failed else 0
 

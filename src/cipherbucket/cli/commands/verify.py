@@ -128,7 +128,7 @@ def _report(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
         return 1 if came.failed.objects else nothing
     for each in came.failures():
         reason = in_options(each.reason.removeprefix(f"{each.name!r}: "))
-        say(printable(f"{each.name}: {reason}"))
+        say(f"{each.name}: {reason}")
     for status, (number, size) in came.counts.items():
         click.echo(f"{count(number, 'object')} {_WORDS[status]}, {amount(size)} stored")
     if came.resumed:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
-from cipherbucket.text import amount, count, printable
+from cipherbucket.text import amount, count
 
 
 class Tally:
@@ -84,9 +84,9 @@ class Tally:
         """Say what was done; return the exit code."""
         if not quiet:
             for note in self._notes:
-                say(printable(note))
+                say(note)
         for failure in self._failures:
-            say(printable(failure))
+            say(failure)
         if not quiet or self._failures:
             failed = f"; {len(self._failures):,} failed" if self._failures else ""
             others = f"; {self._unchanged:,} unchanged" if self._unchanged else ""

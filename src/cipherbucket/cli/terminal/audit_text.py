@@ -27,11 +27,13 @@ def text_of(whole: dict[str, Any]) -> str:
         _asked(whole),
     )
     notes = list(whole["notes"])
-    return "\n\n".join("\n".join(block) for block in (*map(list, blocks), notes) if block)
+    return "\n\n".join(
+        "\n".join(map(printable, block)) for block in (*map(list, blocks), notes) if block
+    )
 
 
 def _head(whole: dict[str, Any]) -> Iterator[str]:
-    target = printable(f"{whole['url'].removesuffix('/')}/{whole['prefix']}")
+    target = f"{whole['url'].removesuffix('/')}/{whole['prefix']}"
     when = whole["started"][:16].replace("T", " ")
     stored = amount(whole["stored_bytes"])
     yield f"{target}: {count(whole['objects'], 'object')}, {stored} stored, at {when} UTC"
@@ -57,7 +59,7 @@ def _algorithms(whole: dict[str, Any]) -> Iterator[str]:
             field: sum(tally[field] for tally in formats.values())
             for field in ("objects", "stored_bytes")
         }
-        yield _columns(both, printable(name))
+        yield _columns(both, name)
 
 
 def _findings(whole: dict[str, Any]) -> Iterator[str]:
@@ -67,10 +69,10 @@ def _findings(whole: dict[str, Any]) -> Iterator[str]:
     yield f"{'OBJECTS':>13}  FINDING"
     for each in whole["findings"]:
         more = ", ..." if each["objects"] > _NAMED else ""
-        names = ", ".join(printable(name) for name in each["first"][:_NAMED])
+        names = ", ".join(each["first"][:_NAMED])
         yield f"{each['objects']:>13,}  {each['text']}: {names}{more}"
         for why in each["reasons"][:_REASONS]:
-            reason = printable(in_options(why["reason"]))
+            reason = in_options(why["reason"])
             yield f"{'':>15}{why['objects']:,} for: {reason}"
         if more_reasons := sum(why["objects"] for why in each["reasons"][_REASONS:]):
             yield f"{'':>15}{more_reasons:,} for other reasons, in --json"
@@ -85,9 +87,9 @@ def _keys(whole: dict[str, Any]) -> Iterator[str]:
         bits = "/".join(f"{bits:,}" for bits in each["rsa_bits"])
         kind = f"{each['kind'].upper()} {bits}".strip()
         answer = _answer(each["retire"], notes) if each["retire"] is not None else ""
-        label = printable(each["description"]) or "no description"
+        label = each["description"] or "no description"
         named = f"  ({each['key']})" if each["key"] is not None else ""
-        kms = f"  KMS: {', '.join(map(printable, each['kms_keys']))}" if each["kms_keys"] else ""
+        kms = f"  KMS: {', '.join(each['kms_keys'])}" if each["kms_keys"] else ""
         yield _columns(each, f"{answer:<11}  {kind:<10}  {label}{named}{kms}")
     for reasons, number in notes.items():
         yield f"{'':>15}({number}) {reasons}"
@@ -111,15 +113,12 @@ def _asked(whole: dict[str, Any]) -> Iterator[str]:
             reasons = f"{count(each['objects'], 'object')} {name} it"
             if each["alone"] != each["objects"]:
                 reasons += f", {each['alone']:,} of them no other key"
-        yield (
-            f"Can {printable(each['key'])} be retired? {each['answer']}"
-            f"{': ' if reasons else ''}{reasons}"
-        )
+        yield (f"Can {each['key']} be retired? {each['answer']}{': ' if reasons else ''}{reasons}")
         yield from (f"  {reason}" for reason in several)
         if each["removed"]:
             yield f"  the footer of {count(each['removed'], 'object')} still names it"
         for name in each["first"][:_LISTED]:
-            yield f"  {printable(name)}"
+            yield f"  {name}"
         if each["objects"] > _LISTED:
             yield f"  ... and {each['objects'] - _LISTED:,} more, in --json and --csv"
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from cipherbucket.text import printable
+
 PASSPHRASE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
 
 
@@ -26,7 +28,7 @@ def passphrase_of(file: str) -> str:
     """Return the passphrase, or "" where there is nobody to ask."""
     if PASSPHRASE in os.environ:
         return os.environ[PASSPHRASE]
-    return ask_secret(f"Passphrase of {file}: ") if has_terminal() else ""
+    return ask_secret(f"Passphrase of {printable(file)}: ") if has_terminal() else ""
 
 
 def ask_secret(prompt: str) -> str:

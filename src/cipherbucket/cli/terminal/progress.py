@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 from cipherbucket.cli.errors import say
-from cipherbucket.text import amount, count, duration, printable
+from cipherbucket.text import amount, count, duration
 
 Report = Callable[[int, int | None], None]
 """Called with (done, in all or None), as the library calls it."""
@@ -200,5 +200,5 @@ class _Lines:
         left = ""
         if size is not None and rate > 0 and self._done < size:
             left = f", {duration((size - self._done) / rate)} left"
-        what = count(self._objects, "object") if self._many else printable(self._label)
+        what = count(self._objects, "object") if self._many else self._label
         say(f"{what}: {amount(self._done)}{of_all}, {amount(rate)}/s{left}")
