@@ -2,10 +2,12 @@
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from types import CellType, FrameType, FunctionType, MethodType
-from typing import Any
+from types import CellType, FrameType, FunctionType
 
-_OPAQUE = (str, bytes, bytearray, int, float, bool, type(None), type)
+from cipherbucket.credentials import Credentials
+from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.kms.client import KmsClient
+from cipherbucket.keys.ring import KeyRing
 
 
 def chain(error: BaseException) -> list[BaseException]:
@@ -57,7 +59,7 @@ def leaks(error: BaseException, *secrets: bytes | str) -> list[str]:
 
 
 def _holds(value: object, shapes: set[object], seen: set[int]) -> bool:
-    """Tell whether a reporter that shows a value, and what it consists of, shows a secret."""
+    """Tell whether a value, or what it consists of, shows a secret; attributes of ours included."""
     if id(value) in seen:
         return False
     seen.add(id(value))
@@ -79,19 +81,21 @@ def _parts(value: object) -> Iterator[object]:
         yield from value.values()
     elif isinstance(value, list | tuple | set | frozenset):
         yield from value
-    elif isinstance(value, MethodType):
-        yield from ()
     elif isinstance(value, FunctionType):
         yield from (each for each in value.__closure__ or () if _filled(each))
     elif isinstance(value, CellType):
         yield value.cell_contents
-    elif callable(getattr(value, "__dataclass_fields__", {}).values):
-        yield from (getattr(value, name, None) for name in _fields(value))
+    elif type(value).__module__.startswith("cipherbucket") and not _is_key(value):
+        yield from getattr(value, "__dict__", {}).values()
+        for kind in type(value).__mro__:
+            slots = getattr(kind, "__slots__", ())
+            names = (slots,) if isinstance(slots, str) else slots
+            yield from (getattr(value, name, None) for name in names)
 
 
-def _fields(value: object) -> Iterator[str]:
-    fields: dict[str, Any] = getattr(value, "__dataclass_fields__", {})
-    return iter(fields)
+def _is_key(value: object) -> bool:
+    """Tell whether a value is what a program gave: a master key, a ring, or credentials."""
+    return isinstance(value, MasterKey | KeyRing | Credentials | KmsClient)
 
 
 def _filled(cell: CellType) -> bool:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from cipherbucket.errors import not_copied
+from cipherbucket.errors import not_copied, without_frames
 from cipherbucket.format.cipher import OBJECT_AGAIN
 from cipherbucket.format.span import PLAIN, Layout
 
@@ -41,6 +41,7 @@ class Ctr:
 
     layout: Layout = PLAIN
 
+    @without_frames
     def __init__(self, key: bytes, iv: bytes) -> None:
         if len(key) != KEY_LENGTH or len(iv) != IV_LENGTH:
             raise ValueError("AES-256-CTR takes a key of 32 bytes and an IV of 16")

@@ -11,7 +11,7 @@ import os
 import secrets
 from typing import Any
 
-from cipherbucket.errors import not_copied
+from cipherbucket.errors import not_copied, without_frames
 from cipherbucket.format.ctr import BLOCK, IV_LENGTH, KEY_LENGTH, Ctr, CtrStream
 from cipherbucket.oss2 import defaults
 from cipherbucket.oss2._client_errors import hinted
@@ -65,6 +65,7 @@ class AESCTRCipher:
         """Return a new initial counter."""
         return random_iv()
 
+    @without_frames
     def initialize(self, key: bytes, iv: bytes, offset: int = 0) -> None:
         """Begin a stream.
 

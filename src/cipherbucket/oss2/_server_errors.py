@@ -18,6 +18,10 @@ _ERROR = "x-oss-err"
 """Where an answer to HEAD, which has no body, says what went wrong."""
 _KEPT = 4096
 """Most bytes of an error's body that are kept."""
+_SIGNED = re.compile(
+    rb"(?s)<(StringToSign|StringToSignBytes|CanonicalRequest|SignatureProvided)\b.*?(?:</\1>|\Z)"
+)
+"""What was signed, a security token among it: a wrong signature is answered with it."""
 _KINDS: dict[tuple[int, str], type[ServerError]] = {}
 
 
@@ -52,11 +56,11 @@ class Answer(Protocol):
 
 def make_exception(resp: Answer) -> ServerError:
     """Return the exception that an answer of the service means."""
-    body = resp.read(_KEPT)
+    body = _SIGNED.sub(b"", resp.read(_KEPT))
     text = body
     if not body and (encoded := resp.headers.get(_ERROR)) is not None:
         try:
-            text = base64.b64decode(encoded, validate=True)
+            text = _SIGNED.sub(b"", base64.b64decode(encoded, validate=True))
         except (binascii.Error, ValueError):
             text = b""
     details = _details(text)

@@ -180,7 +180,11 @@ def unlock(
                 raise
             # Without a MAC a wrong name looks like a wrong key; the footer's name may fit.
             raise _with_sealed_name(error, stored, info.envelope, reading, fetch) from error
-        info.check_lengths()
+        try:
+            info.check_lengths()
+        except IntegrityError:
+            del cipher  # no frame of an error leads to a data key
+            raise
         return info, cipher
 
 

@@ -3,17 +3,21 @@
 import ast
 import importlib.util
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from tests.oss2.scene import LAYER, REAL, Scene, key_pair, scene
+from tests.support.leaks import leaks, raised, words
 from tests.support.peer_sdks import FORGETFUL, OLD_FASHIONED, forgotten_sockets_collected
 
 import cipherbucket as cb
+from cipherbucket import oss2
 from cipherbucket.keys.encodings import PASSPHRASE_VARIABLE
 from cipherbucket.oss2 import EncryptionMaterials, resumable_download, resumable_upload
+from cipherbucket.oss2._cipher import AESCTRCipher
 from cipherbucket.oss2._messages import _TERMS
 from cipherbucket.oss2.crypto import AliKMSProvider, RsaProvider
 from cipherbucket.oss2.exceptions import (
@@ -164,6 +168,31 @@ def test_warnings_are_in_oss2s_words_and_point_at_the_program(layer: Scene, tmp_
     with pytest.warns(cb.CipherbucketWarning, match="Content-MD5") as told:
         bucket.put_object("o", b"", headers={"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="})
     assert {each.filename for each in (*caught, *told)} == {__file__}
+
+
+TOKEN = "CAIS-token"
+
+
+@pytest.mark.parametrize("version", ["v1", "v4"])
+def test_what_was_signed_is_in_no_error(layer: Scene, version: str) -> None:
+    auth = oss2.StsAuth(layer.oss.access_key_id, "wrong", TOKEN, version)
+    bucket = oss2.CryptoBucket(
+        auth,
+        layer.oss.url,
+        "examplebucket",
+        crypto_provider=layer.rsa(0),
+        region=layer.oss.region,
+    )
+    for call in (bucket.head_object, bucket.get_object):
+        error = raised(partial(call, "o"))
+        assert isinstance(error, OssError)
+        assert error.code == "SignatureDoesNotMatch"
+        assert TOKEN not in words(error)
+
+
+def test_a_key_by_hand_that_has_another_length_is_in_no_frame() -> None:
+    key = bytes(range(100, 124))
+    assert not leaks(raised(lambda: AESCTRCipher().initialize(key, bytes(16))), key)
 
 
 def test_every_phrase_of_the_table_is_one_of_the_librarys() -> None:
