@@ -458,6 +458,6 @@ def test_a_listing_of_nothing_without_end_is_an_error(key: cb.RsaKey) -> None:
             return Page((), str(self.pages))
 
     store = Endless()
-    with pytest.raises(cb.StoreError, match="pages of the listing were empty"):
+    with pytest.raises(cb.StoreError, match="pages in a row were empty"):
         list(cb.Bucket(store, cb.KeyRing(key)).list())
     assert store.pages == 100
