@@ -71,7 +71,8 @@ class Answers:
 
 def response_of(answer: StoreResponse) -> Response:
     """Return an answer as programs see it."""
-    return Response(answer.status, _usual_case(answer.headers), body=answer.data)
+    headers = _usual_case(answer.headers)
+    return Response(answer.status, headers, answer.data, document=answer.document)
 
 
 def _usual_case(headers: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cipherbucket.oss2 import _xml
+from cipherbucket.oss2 import _listings, _xml
 from cipherbucket.oss2._access import OssAccess
 from cipherbucket.oss2._answers import response_of
 from cipherbucket.oss2._arguments import (
@@ -18,6 +18,7 @@ from cipherbucket.oss2._arguments import (
     body_of,
     check_md5,
     object_name,
+    query_of,
     sorted_headers,
     warn_of_parts_md5,
 )
@@ -162,7 +163,7 @@ def list_parts(
     """List a page of the parts that arrived."""
     params = {"uploadId": upload_id, "part-number-marker": marker, "max-parts": max_parts}
     answer = connection.ask_object("ListParts", "GET", key, headers=headers, params=params)
-    return _xml.list_parts(answer)
+    return _listings.list_parts(answer, query_of(params), object_name(key))
 
 
 def _upload(

@@ -267,7 +267,8 @@ def delete(
     headers: Mapping[str, str] | None,
 ) -> BatchDeleteObjectsResult:
     """Delete objects or versions by one request."""
-    body = _xml.delete_request(objects)
+    named = list(objects)
+    body = _xml.delete_request(named)
     answer = connection.ask_bucket(
         "DeleteMultipleObjects",
         "POST",
@@ -275,4 +276,4 @@ def delete(
         headers={**(headers or {}), "content-md5": content_md5(body)},
         body=body,
     )
-    return _xml.deleted(answer)
+    return _xml.deleted(answer, {each.key for each in named})

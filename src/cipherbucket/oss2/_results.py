@@ -23,6 +23,7 @@ from cipherbucket.oss2._entries import (
 from cipherbucket.oss2._error_translation import oss2_errors
 from cipherbucket.oss2._tagging import Tagging
 from cipherbucket.oss2._times import http_to_unixtime
+from cipherbucket.oss2.exceptions import InconsistentError
 from cipherbucket.oss2.headers import (
     OSS_HASH_CRC64_ECMA,
     OSS_OBJECT_TYPE,
@@ -32,6 +33,7 @@ from cipherbucket.oss2.http import Response
 from cipherbucket.reading.stream import ObjectStream
 
 T = TypeVar("T")
+_MAX_DIGITS = 18  # fits 63 bits
 
 
 class RequestResult:
@@ -72,7 +74,7 @@ class HeadObjectResult(RequestResult):
         self.object_type = self.headers.get(OSS_OBJECT_TYPE)
         self.last_modified = read_header(self.headers, "last-modified", http_to_unixtime)
         self.content_type = self.headers.get("content-type")
-        self.content_length = read_header(self.headers, "content-length", int)
+        self.content_length = _length(resp)
         self.etag = read_header(self.headers, "etag", unquoted)
         self.server_crc = read_header(self.headers, OSS_HASH_CRC64_ECMA, int)
 
@@ -83,7 +85,7 @@ class GetObjectMetaResult(RequestResult):
     def __init__(self, resp: Response) -> None:
         super().__init__(resp)
         self.last_modified = read_header(self.headers, "last-modified", http_to_unixtime)
-        self.content_length = read_header(self.headers, "content-length", int)
+        self.content_length = _length(resp)
         self.etag = read_header(self.headers, "etag", unquoted)
 
 
@@ -176,7 +178,10 @@ class GetSymlinkResult(RequestResult):
 
     def __init__(self, resp: Response) -> None:
         super().__init__(resp)
-        self.target_key = unquote(self.headers.get(OSS_SYMLINK_TARGET, ""))
+        target = self.headers.get(OSS_SYMLINK_TARGET)
+        if not target:
+            raise InconsistentError("the service names no target of the symlink", resp.request_id)
+        self.target_key = unquote(target)
 
 
 class PutObjectResult(RequestResult):
@@ -298,6 +303,18 @@ class GetTaggingResult(RequestResult, Tagging):
     def __init__(self, resp: Response) -> None:
         RequestResult.__init__(self, resp)
         Tagging.__init__(self)
+
+
+def _length(resp: Response) -> int | None:
+    """Return the length that an answer says.
+
+    Raises:
+        InconsistentError: It is no number.
+    """
+    text = resp.headers.get("content-length")
+    if text is not None and not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise InconsistentError(f"the length {text[:40]!r} is no number", resp.request_id)
+    return None if text is None else int(text)
 
 
 def read_header(headers: Mapping[str, str], name: str, read: Callable[[str], T]) -> T | None:

@@ -1,180 +1,56 @@
 """From the XML of OSS's answers to results, and from arguments to the XML of requests.
 
-Rule: what an answer lacks or has of another type is an `InconsistentError`.
+Rule: what an answer lacks or has of another type is an `InconsistentError`. Listings are read in
+`_listings`.
 """
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
+from cipherbucket.errors import StoreError
 from cipherbucket.oss2._entries import (
     BatchDeleteObjectVersion,
     BatchDeleteObjectVersionResult,
-    DeleteMarkerInfo,
-    MultipartUploadInfo,
-    ObjectVersionInfo,
-    Owner,
     PartInfo,
     RestoreConfiguration,
-    SimplifiedObjectInfo,
 )
+from cipherbucket.oss2._messages import message_of
 from cipherbucket.oss2._results import (
     BatchDeleteObjectsResult,
     GetObjectAclResult,
     GetTaggingResult,
-    ListMultipartUploadsResult,
-    ListObjectsResult,
-    ListObjectsV2Result,
-    ListObjectVersionsResult,
-    ListPartsResult,
 )
 from cipherbucket.oss2._tagging import Tagging
 from cipherbucket.oss2.exceptions import InconsistentError
 from cipherbucket.oss2.http import Response
 from cipherbucket.stores.oss.xml import Element
 
-V = TypeVar("V", DeleteMarkerInfo, ObjectVersionInfo)
-
 
 @contextmanager
-def _understood(resp: Response) -> Iterator[Element]:
+def understood(resp: Response) -> Iterator[Element]:
+    """Read the document of an answer.
+
+    Raises:
+        InconsistentError: Something in it cannot be understood, or is not what was asked for.
+    """
+    text = resp.read()
     try:
-        yield Element.of(resp.read())
+        yield Element.of(text) if resp.document is None else resp.document
     except ValueError as error:
         raise InconsistentError(
             f"the answer of the service cannot be understood: {error}", resp.request_id
         ) from error
+    except StoreError as error:
+        raise InconsistentError(message_of(error), resp.request_id) from error
 
 
-def list_objects(resp: Response) -> ListObjectsResult:
-    """Read a page of objects."""
-    result = ListObjectsResult(resp)
-    with _understood(resp) as root:
-        result.next_marker = _read_objects(result, root, "NextMarker")
-    return result
-
-
-def list_objects_v2(resp: Response) -> ListObjectsV2Result:
-    """Read a page of objects."""
-    result = ListObjectsV2Result(resp)
-    with _understood(resp) as root:
-        result.next_continuation_token = _read_objects(result, root, "NextContinuationToken")
-    return result
-
-
-def _read_objects(
-    result: ListObjectsResult | ListObjectsV2Result, root: Element, next_: str
-) -> str:
-    """Read what both calls say alike; return where the next page begins, or an empty text."""
-    result.is_truncated = root.flag("IsTruncated")
-    result.object_list += map(_object, root.all("Contents"))
-    result.prefix_list += root.prefixes()
-    return root.name(next_) if result.is_truncated else ""
-
-
-def _object(node: Element) -> SimplifiedObjectInfo:
-    return SimplifiedObjectInfo(
-        node.name("Key"),
-        _seconds(node, "LastModified"),
-        node.etag(),
-        node.text("Type"),
-        node.number("Size"),
-        node.text("StorageClass"),
-        _owner(node) if node.has("Owner") else None,
-        node.text("RestoreInfo") if node.has("RestoreInfo") else None,
-    )
-
-
-def _seconds(node: Element, path: str) -> int:
-    return int(node.time(path).timestamp())
-
-
-def _owner(node: Element) -> Owner:
-    return Owner(node.text("Owner/DisplayName"), node.text("Owner/ID"))
-
-
-def list_uploads(resp: Response) -> ListMultipartUploadsResult:
-    """Read a page of unfinished uploads."""
-    result = ListMultipartUploadsResult(resp)
-    with _understood(resp) as root:
-        result.is_truncated = root.flag("IsTruncated")
-        result.next_key_marker = root.name("NextKeyMarker")
-        result.next_upload_id_marker = root.text("NextUploadIdMarker")
-        result.upload_list += (
-            MultipartUploadInfo(
-                node.name("Key"), node.text("UploadId"), _seconds(node, "Initiated")
-            )
-            for node in root.all("Upload")
-        )
-        result.prefix_list += root.prefixes()
-    return result
-
-
-def list_parts(resp: Response) -> ListPartsResult:
-    """Read a page of parts."""
-    result = ListPartsResult(resp)
-    with _understood(resp) as root:
-        result.is_truncated = root.flag("IsTruncated")
-        result.next_marker = root.text("NextPartNumberMarker")
-        result.parts += (
-            PartInfo(
-                node.number("PartNumber"),
-                node.etag(),
-                size=node.number("Size"),
-                last_modified=_seconds(node, "LastModified"),
-                part_crc=node.crc64(),
-            )
-            for node in root.all("Part")
-        )
-    return result
-
-
-def list_versions(resp: Response) -> ListObjectVersionsResult:
-    """Read a page of versions."""
-    result = ListObjectVersionsResult(resp)
-    with _understood(resp) as root:
-        result.is_truncated = root.flag("IsTruncated")
-        if result.is_truncated:
-            result.next_key_marker = root.name("NextKeyMarker")
-            result.next_versionid_marker = root.name("NextVersionIdMarker")
-        result.name = root.text("Name")
-        result.prefix = root.name("Prefix")
-        result.key_marker = root.name("KeyMarker")
-        result.versionid_marker = root.name("VersionIdMarker")
-        result.max_keys = root.number("MaxKeys")
-        result.delimiter = root.name("Delimiter")
-        for node in root.all("DeleteMarker"):
-            result.delete_marker.append(_version(node, DeleteMarkerInfo()))
-        for node in root.all("Version"):
-            version = _version(node, ObjectVersionInfo())
-            version.type = node.text("Type")
-            version.storage_class = node.text("StorageClass")
-            version.size = node.number("Size")
-            version.etag = node.etag()
-            version.restore_info = node.text("RestoreInfo") if node.has("RestoreInfo") else None
-            result.versions.append(version)
-        result.common_prefix += root.prefixes()
-    return result
-
-
-def _version(node: Element, info: V) -> V:
-    info.key = node.name("Key")
-    info.versionid = node.text("VersionId")
-    info.is_latest = node.flag("IsLatest")
-    info.last_modified = _seconds(node, "LastModified")
-    info.owner = _owner(node)
-    return info
-
-
-def deleted(resp: Response) -> BatchDeleteObjectsResult:
-    """Read what was deleted; an empty answer says nothing."""
+def deleted(resp: Response, asked: Collection[str]) -> BatchDeleteObjectsResult:
+    """Read what of the names that were asked for was deleted."""
     result = BatchDeleteObjectsResult(resp)
-    if resp.headers.get("content-length") == "0":
-        return result
-    with _understood(resp) as root:
+    with understood(resp) as root:
         for node in root.all("Deleted"):
             gone = BatchDeleteObjectVersionResult(
                 node.name("Key"),
@@ -182,6 +58,8 @@ def deleted(resp: Response) -> BatchDeleteObjectsResult:
                 node.flag("DeleteMarker", "false"),
                 node.text("DeleteMarkerVersionId", ""),
             )
+            if gone.key not in asked:
+                raise ValueError(f"{gone.key!r} is deleted, which nobody asked for")
             result.deleted_keys.append(gone.key)
             result.delete_versions.append(gone)
     return result
@@ -190,7 +68,7 @@ def deleted(resp: Response) -> BatchDeleteObjectsResult:
 def acl(resp: Response) -> GetObjectAclResult:
     """Read an ACL."""
     result = GetObjectAclResult(resp)
-    with _understood(resp) as root:
+    with understood(resp) as root:
         result.acl = root.text("AccessControlList/Grant")
     return result
 
@@ -198,7 +76,7 @@ def acl(resp: Response) -> GetObjectAclResult:
 def tagging(resp: Response) -> GetTaggingResult:
     """Read tags."""
     result = GetTaggingResult(resp)
-    with _understood(resp) as root:
+    with understood(resp) as root:
         for node in root.all("TagSet/Tag"):
             result.tag_set.add(node.name("Key"), node.name("Value"))
     return result

@@ -16,9 +16,15 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from cipherbucket.envelopes.policy import Policy
-from cipherbucket.oss2 import _multipart, _objects, _signed_urls, _xml, defaults
+from cipherbucket.oss2 import _listings, _multipart, _objects, _signed_urls, _xml, defaults
 from cipherbucket.oss2._access import OssAccess, Uploads
-from cipherbucket.oss2._arguments import Bounds, FileName, ProgressCallback, file_named
+from cipherbucket.oss2._arguments import (
+    Bounds,
+    FileName,
+    ProgressCallback,
+    file_named,
+    query_of,
+)
 from cipherbucket.oss2._connection import (
     Connection,
     Place,
@@ -494,7 +500,7 @@ class CryptoBucket:
             "encoding-type": "url",
         }
         answer = self._connection.ask_bucket("ListObjects", "GET", params=params, headers=headers)
-        return _xml.list_objects(answer)
+        return _listings.list_objects(answer, query_of(params))
 
     def list_objects_v2(
         self,
@@ -530,7 +536,7 @@ class CryptoBucket:
             "encoding-type": encoding_type,
         }
         answer = self._connection.ask_bucket("ListObjectsV2", "GET", params=params, headers=headers)
-        return _xml.list_objects_v2(answer)
+        return _listings.list_objects_v2(answer, query_of(params))
 
     def list_object_versions(
         self,
@@ -563,7 +569,7 @@ class CryptoBucket:
         answer = self._connection.ask_bucket(
             "ListObjectVersions", "GET", params=params, headers=headers
         )
-        return _xml.list_versions(answer)
+        return _listings.list_versions(answer, query_of(params))
 
     def init_multipart_upload(
         self,
@@ -719,7 +725,7 @@ class CryptoBucket:
         answer = self._connection.ask_bucket(
             "ListMultipartUploads", "GET", params=params, headers=headers
         )
-        return _xml.list_uploads(answer)
+        return _listings.list_uploads(answer, query_of(params))
 
     def sign_url(
         self,

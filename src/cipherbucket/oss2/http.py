@@ -7,11 +7,14 @@ proxies and certificates; this module only shows what came back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from cipherbucket._version import __version__
 from cipherbucket.oss2 import defaults
 from cipherbucket.oss2.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from cipherbucket.stores.oss.xml import Element
 
 USER_AGENT = f"cipherbucket/{__version__}"
 """How requests introduce themselves, behind the name of the SDK that signs them."""
@@ -103,12 +106,18 @@ class Response:
         status: The HTTP status.
         headers: Its headers.
         request_id: What the service's support asks for.
+        document: What the body says, where it was XML and is checked already; oss2 has no such.
     """
 
     def __init__(
-        self, status: int, headers: Mapping[str, str], body: bytes | Readable = b""
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes | Readable = b"",
+        document: Element | None = None,
     ) -> None:
         self.status = status
+        self.document = document
         self.headers = CaseInsensitiveDict(headers)
         self.request_id = self.headers.get("x-oss-request-id", "")
         self._source: Readable | None = None if isinstance(body, bytes) else body

@@ -1,7 +1,8 @@
 """Lists that come in pages, as one iterable: objects, unfinished uploads, parts.
 
 Rule: a page is asked for when the one before is used up, and asked for again where the service
-failed (5xx), ``max_retries`` times in all. An iterator can be gone through once.
+failed (5xx), ``max_retries`` times in all. Pages that repeat each other, or of which so many are
+empty as no list has, are an error. An iterator can be gone through once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from cipherbucket.oss2 import defaults
 from cipherbucket.oss2._entries import MultipartUploadInfo, PartInfo, SimplifiedObjectInfo
 from cipherbucket.oss2.exceptions import InconsistentError, ServerError
 from cipherbucket.oss2.http import CaseInsensitiveDict
+from cipherbucket.stores.contract import MAX_EMPTY_PAGES
 
 Entry = TypeVar("Entry")
 
@@ -41,6 +43,7 @@ class _Pages(Iterator[Entry], abc.ABC):
         self.max_retries = max(defaults.get(max_retries, defaults.request_retries), 1)
         self.headers = CaseInsensitiveDict(headers)
         self.entries: list[Entry] = []
+        self._empty = 0  # pages in a row
 
     @abc.abstractmethod
     def _fetch(self) -> tuple[bool, str]:
@@ -69,7 +72,7 @@ class _Pages(Iterator[Entry], abc.ABC):
 
         Raises:
             ServerError: The service refused, or failed each time.
-            InconsistentError: The page is the same one again, and would be for ever.
+            InconsistentError: The page is no page of a list, or the list would have no end.
         """
         before = self._place()
         for left in reversed(range(self.max_retries)):
@@ -80,8 +83,9 @@ class _Pages(Iterator[Entry], abc.ABC):
                     raise
             else:
                 break
-        if self.is_truncated and self._place() == before:
-            raise InconsistentError("the list does not advance: the same page is named again")
+        self._empty = 0 if self.entries else self._empty + 1
+        if self.is_truncated and (self._place() == before or self._empty == MAX_EMPTY_PAGES):
+            raise InconsistentError("the list does not advance")
 
     def _place(self) -> tuple[str, str]:
         return self.next_marker, getattr(self, "next_upload_id_marker", "")
@@ -162,6 +166,7 @@ class ObjectIteratorV2(_Pages[SimplifiedObjectInfo]):
         self.start_after = start_after
         self.fetch_owner = fetch_owner
         self.encoding_type = encoding_type
+        self._last = ""
         self.max_keys = max_keys
 
     def _fetch(self) -> tuple[bool, str]:
@@ -176,6 +181,10 @@ class ObjectIteratorV2(_Pages[SimplifiedObjectInfo]):
             headers=self.headers,
         )
         self.entries = _with_prefixes(result)
+        if self.entries:  # a token does not say after which name a page begins
+            if self.entries[0].key <= self._last:
+                raise InconsistentError("a page of the list does not begin after the one before it")
+            self._last = self.entries[-1].key
         return result.is_truncated, result.next_continuation_token
 
 

@@ -27,8 +27,18 @@ def broken(why: str, name: str | None = None) -> StoreError:
     )
 
 
-def check_page(page: Page, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
-    """Return a page of objects that is what was asked for; arguments as in `Store.list`.
+def check_page(
+    page: Page,
+    prefix: str,
+    delimiter: str,
+    token: str | None,
+    limit: int,
+    *,
+    strict: bool = True,
+) -> Page:
+    """Return a page that is what was asked for; arguments as in `Store.list`.
+
+    Without ``strict`` a name may be there twice: of versions and uploads it is not all.
 
     Raises:
         StoreError: It is not.
@@ -40,7 +50,7 @@ def check_page(page: Page, prefix: str, delimiter: str, token: str | None, limit
     names = [entry.name for entry in page.entries]
     if len(names) > limit:
         raise broken(f"{len(names):,} entries where {limit:,} were asked for")
-    check_order(names)
+    check_order(names, strict=strict)
     check_prefix((names[0], names[-1]), prefix)  # and so all between them
     if not delimiter:
         if folded := next((entry.name for entry in page.entries if entry.is_prefix), None):
