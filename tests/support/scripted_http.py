@@ -1,10 +1,11 @@
 """An HTTP server that answers as a test tells it: well, badly, or only in part."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
 
 
 @dataclass
@@ -18,12 +19,24 @@ class Request:
     peer: tuple[str, int] = ("", 0)
 
 
+class Wire(Protocol):
+    """Where the bytes of an answer go."""
+
+    def write(self, data: bytes, /) -> object:
+        """Send some bytes.
+
+        Raises:
+            OSError: The client is gone.
+        """
+
+
 @dataclass
 class Answer:
     """What to answer.
 
     ``stop_after`` closes the connection after so many bytes of the body; with ``every`` each byte
-    of it takes so many seconds.
+    of it takes so many seconds. What HTTP would not let pass is written by ``raw``, which gets the
+    connection and is all of the answer; the connection is closed after it.
     """
 
     status: int = 200
@@ -31,6 +44,7 @@ class Answer:
     body: bytes = b""
     stop_after: int | None = None
     every: float = 0.0
+    raw: Callable[[Wire], object] | None = None
 
 
 @dataclass
@@ -62,6 +76,10 @@ def scripted(answer: Callable[[Request], Answer]) -> Iterator[Scripted]:
             request = Request(self.command, self.path, headers, body, self.client_address)
             state.requests.append(request)
             told = answer(request)
+            if told.raw is not None:
+                self.close_connection = True
+                told.raw(self.wfile)
+                return
             self.send_response(told.status)
             for name, text in told.headers.items():
                 self.send_header(name, text)
@@ -97,3 +115,21 @@ def scripted(answer: Callable[[Request], Answer]) -> Iterator[Scripted]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def answering(pieces: Callable[[], Iterable[bytes]], every: float = 0) -> Iterator[Scripted]:
+    """Answer each request by these bytes, a piece after so many seconds, whatever it asks."""
+    stopped = threading.Event()
+
+    def write(wire: Wire) -> None:
+        for piece in pieces():
+            wire.write(piece)
+            if stopped.wait(every):
+                return
+
+    with scripted(lambda _: Answer(raw=write)) as server:
+        try:
+            yield server
+        finally:
+            stopped.set()

@@ -41,6 +41,7 @@ def list_objects(resp: Response, asked: Asked) -> ListObjectsResult:
     """Read a page of objects."""
     result = ListObjectsResult(resp)
     with understood(resp) as root:
+        root.expect_encoding(asked.get("encoding-type", ""))
         result.next_marker = _read_objects(result, root, "NextMarker")
         names = [each.key for each in result.object_list]
         last = _check_names(names, result.prefix_list, asked, asked["marker"], "max-keys")
@@ -53,6 +54,7 @@ def list_objects_v2(resp: Response, asked: Asked) -> ListObjectsV2Result:
     """Read a page of objects."""
     result = ListObjectsV2Result(resp)
     with understood(resp) as root:
+        root.expect_encoding(asked.get("encoding-type", ""))
         result.next_continuation_token = _read_objects(result, root, "NextContinuationToken")
         names = [each.key for each in result.object_list]
         _check_names(names, result.prefix_list, asked, asked["start-after"], "max-keys")
@@ -137,6 +139,7 @@ def list_uploads(resp: Response, asked: Asked) -> ListMultipartUploadsResult:
     """Read a page of unfinished uploads."""
     result = ListMultipartUploadsResult(resp)
     with understood(resp) as root:
+        root.expect_encoding(asked.get("encoding-type", ""))
         result.is_truncated = root.flag("IsTruncated")
         result.next_key_marker = root.name("NextKeyMarker")
         result.next_upload_id_marker = root.text("NextUploadIdMarker")
@@ -164,6 +167,7 @@ def list_versions(resp: Response, asked: Asked) -> ListObjectVersionsResult:
     """Read a page of versions."""
     result = ListObjectVersionsResult(resp)
     with understood(resp) as root:
+        root.expect_encoding(asked.get("encoding-type", ""))
         result.is_truncated = root.flag("IsTruncated")
         if result.is_truncated:
             result.next_key_marker = root.name("NextKeyMarker")
@@ -239,6 +243,7 @@ def list_parts(resp: Response, asked: Asked, name: str) -> ListPartsResult:
     """Read a page of parts of an upload to this name."""
     result = ListPartsResult(resp)
     with understood(resp) as root:
+        root.expect_encoding(asked.get("encoding-type", ""))
         result.is_truncated = root.flag("IsTruncated")
         result.next_marker = root.text("NextPartNumberMarker")
         result.parts += (

@@ -17,6 +17,9 @@ from cipherbucket.stores.records import MAX_NAME, MAX_PARTS, Page, Part, Upload,
 MAX_EMPTY_PAGES = 100
 """So many empty pages in a row are no listing: a store could go on for ever."""
 
+_MAX_SEEN = 100_000
+"""Most versions of one name that are remembered: a listing that goes in a circle has fewer."""
+
 
 def broken(why: str, name: str | None = None) -> StoreError:
     """Return the error for a listing that is none."""
@@ -91,18 +94,22 @@ def check_prefix(names: Iterable[str], prefix: str) -> None:
 
 
 def check_versions(versions: Iterable[Version], prefix: str) -> Iterator[Version]:
-    """Yield versions as long as they come by name, and none twice in a row.
+    """Yield versions as long as they come by name, and of each name none twice.
 
     Raises:
         StoreError: They do not, or one was not asked for.
     """
-    last = ("", "")
+    last = ""
+    seen: set[str] = set()  # of this name
     for version in versions:
         check_prefix((version.name,), prefix)
-        check_order([last[0] or version.name, version.name], strict=False)
-        if (version.name, version.version_id) == last:
-            raise broken(f"version {version.version_id!r} is there twice", version.name)
-        last = version.name, version.version_id
+        check_order([last or version.name, version.name], strict=False)
+        if version.name != last:
+            last, seen = version.name, set()
+        if version.version_id in seen:
+            raise broken(f"version {version.version_id[:100]!r} is there twice", version.name)
+        if len(seen) < _MAX_SEEN:
+            seen.add(version.version_id)
         yield version
 
 

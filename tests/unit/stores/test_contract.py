@@ -122,6 +122,7 @@ def _version(name: str, version_id: str) -> Version:
     [
         ([("b", "1"), ("a", "1")], "out of order"),
         ([("a", "1"), ("a", "1")], "twice"),
+        ([("a", "1"), ("a", "2"), ("a", "1")], "twice"),
         ([("a", "1"), ("z", "1")], "does not begin with"),
     ],
 )

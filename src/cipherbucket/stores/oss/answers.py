@@ -16,7 +16,7 @@ from cipherbucket.stores.oss.errors import refusal_within
 from cipherbucket.stores.oss.headers import CRC64, META
 from cipherbucket.stores.oss.http import Response
 from cipherbucket.stores.oss.xml import Element
-from cipherbucket.stores.records import CONTENT_HEADERS
+from cipherbucket.stores.records import CONTENT_HEADERS, MAX_METADATA
 
 _DOCUMENTS: Mapping[str, str] = {
     "CompleteMultipartUpload": "CompleteMultipartUploadResult",
@@ -92,9 +92,14 @@ def check_headers(answer: Response) -> None:
         ValueError: Another of the headers that describe an object did, or one has control
             characters.
     """
+    metadata = 0
     for header, text in answer.headers.items():
         if not text.isprintable() and _CONTROL.search(text):
             raise ValueError(f"header {header[:60]!r} has control characters")
+        if header.startswith(META):
+            metadata += len(header) - len(META) + len(text)
+    if metadata > MAX_METADATA:  # too much to be written again
+        raise ValueError(f"{metadata:,} characters of metadata, more than an object can have")
     for header in answer.repeated:
         field = header.removeprefix(META)
         if field != header and is_reserved(field):

@@ -166,6 +166,7 @@ class OssClient:
         """
         given = {key: str(value) for key, value in query.items() if value is not None}
         with document_of(self.request(operation, "GET", name, query=given), name) as root:
+            root.expect_encoding(given.get("encoding-type", ""))
             yield root
 
     def presign(

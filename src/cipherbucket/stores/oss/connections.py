@@ -36,11 +36,12 @@ class _Arriving(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, patience: float | None) -> None:
         self._raw = raw
         self._patience = patience
-        self.begin(_MAX_HEAD)
+        self.begin(_MAX_HEAD, in_head=True)
 
-    def begin(self, most: int | None) -> None:
+    def begin(self, most: int | None, *, in_head: bool = False) -> None:
         """Count anew, up to ``most`` bytes."""
         self._left = most
+        self._in_head = in_head
         self._thinking = True
         self._waited = 0.0
         self._came = 0
@@ -52,6 +53,9 @@ class _Arriving(io.RawIOBase):
         began = time.monotonic()
         count: int | None = self._raw.readinto(buffer)
         if not count:
+            if self._in_head and self._came:
+                # `http.client` takes a head that is cut off for a whole one, with fewer headers.
+                raise HTTPException("the answer ends in its head")
             return count
         if self._left is not None:
             self._left -= count

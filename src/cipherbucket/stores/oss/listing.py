@@ -55,12 +55,16 @@ def list_uploads(client: OssClient, prefix: str) -> list[Upload]:
     """List unfinished uploads, by name and then start."""
     query = {"uploads": "", "prefix": prefix, "max-uploads": 1000, "encoding-type": "url"}
     uploads: list[Upload] = []
+    seen: set[tuple[str, str]] = set()
     for page in _pages(client, "ListMultipartUploads", query, "upload-id", "Upload"):
         with service_errors():
             uploads += [
                 Upload(item.name("Key"), item.text("UploadId"), item.time("Initiated"))
                 for item in page.all("Upload")
             ]
+        seen.update((upload.name, upload.upload_id) for upload in uploads[len(seen) :])
+        if len(seen) != len(uploads):
+            raise broken("an unfinished upload is there twice")
         if len(uploads) > _MAX_UPLOADS:
             raise broken(f"more than {_MAX_UPLOADS:,} unfinished uploads")
     return uploads

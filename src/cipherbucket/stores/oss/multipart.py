@@ -102,14 +102,15 @@ def list_parts(client: OssClient, name: str, upload_id: str) -> list[Part]:
     marker = 0
     while True:
         with _page_of_parts(client, name, upload_id, marker) as page:
-            parts += [
+            found = [
                 Part(item.number("PartNumber"), item.number("Size"), item.etag(), item.crc64())
                 for item in page.all("Part")
             ]
+            parts += found
             if not page.flag("IsTruncated"):
                 return parts
             following = page.number("NextPartNumberMarker")
-        if not marker < following <= MAX_PARTS:
+        if not found or not marker < following <= MAX_PARTS:
             raise broken("it does not advance", name)
         marker = following
 

@@ -32,13 +32,14 @@ class Element:
 
     Args:
         element: As the parser gives it.
-        encoded: Whether names in it are percent-encoded.
+        encoded: Whether names in it are percent-encoded; None where they should be, and it does
+            not say that they are.
         distinct: Whether it is known that it has no two children of one name.
     """
 
     __slots__ = ("_distinct", "_element", "_encoded")
 
-    def __init__(self, element: ET.Element, *, encoded: bool, distinct: bool) -> None:
+    def __init__(self, element: ET.Element, *, encoded: bool | None, distinct: bool) -> None:
         self._element = element
         self._encoded = encoded
         self._distinct = distinct
@@ -73,6 +74,17 @@ class Element:
         """The element's own name, such as ``ListBucketResult``."""
         return self._element.tag
 
+    def expect_encoding(self, asked: str) -> None:
+        """Say how names were asked for: as ``url``, or as they are.
+
+        Raises:
+            ValueError: They are encoded, which was not asked for.
+        """
+        if self._encoded and asked != "url":
+            raise ValueError("names in an encoding that was not asked for")
+        if not self._encoded and asked == "url":
+            self._encoded = None
+
     def all(self, path: str) -> Iterator[Self]:
         """Yield all elements of a path; what is there twice in one of them is a ValueError."""
         for element in self._element.findall(path):
@@ -98,6 +110,8 @@ class Element:
     def name(self, path: str, default: str | None = None) -> str:
         """Return a name as it is, however it travelled."""
         text = self.text(path, default)
+        if self._encoded is None and "%" in text:
+            raise ValueError(f"{path} may be encoded or not, and nothing says which")
         return unquote(text, errors="strict") if self._encoded and "%" in text else text
 
     def number(self, path: str) -> int:

@@ -121,3 +121,40 @@ def test_an_upload_of_another_object_is_a_store_error(served: Scripted) -> None:
     misbehave(served, lambda _: replace(proof, body=proof.body.replace(b">a<", b">b<")))
     with pytest.raises(cb.StoreError, match="none of this object"):
         store_at(served.url).begin_upload("a")
+
+
+def test_metadata_that_no_object_can_have_are_a_store_error(served: Scripted) -> None:
+    headers = {"etag": '"E"', "x-oss-meta-a": "x" * 9000}
+    misbehave(served, lambda _: Answer(headers=headers))
+    with pytest.raises(cb.StoreError, match="9,001 characters of metadata"):
+        store_at(served.url).head("a")
+
+
+@pytest.mark.parametrize(
+    ("verb", "page"),
+    [
+        (
+            lambda store: store.list_uploads(),
+            (
+                b"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a"
+                b"</NextKeyMarker><NextUploadIdMarker>%d</NextUploadIdMarker><Upload><Key>a</Key>"
+                b"<UploadId>U</UploadId><Initiated>2026-01-01T00:00:00.000Z</Initiated></Upload>"
+                b"</ListMultipartUploadsResult>"
+            ),
+        ),
+        (
+            lambda store: store.list_parts("a", "U"),
+            (
+                b"<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>%d"
+                b"</NextPartNumberMarker></ListPartsResult>"
+            ),
+        ),
+    ],
+)
+def test_pages_that_repeat_or_hold_nothing_are_not_followed(
+    served: Scripted, verb: Callable[[Store], object], page: bytes
+) -> None:
+    misbehave(served, lambda _: Answer(body=page % len(served.requests)))
+    with pytest.raises(cb.StoreError, match="cannot be trusted"):
+        verb(store_at(served.url))
+    assert len(served.requests) < 5

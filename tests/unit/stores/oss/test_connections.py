@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.support.raw_http import answering
+from tests.support.scripted_http import answering
 
 import cipherbucket as cb
 from cipherbucket.stores.oss.http import Http
@@ -55,6 +55,17 @@ def test_an_answer_that_does_not_end_is_given_up(
             http.request("GET", server.url, {}).read()
         http.close()
     assert time.monotonic() - began < 30  # a bound, not a measure: these took for ever
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nETag: E\r\nx-oss-meta-"]
+)
+def test_a_head_that_is_cut_off_is_no_head_of_fewer_headers(head: bytes) -> None:
+    with answering(lambda: [head]) as server:
+        http = Http(read_timeout=5)
+        with pytest.raises(cb.TransientStoreError):
+            http.request("GET", server.url, {})
+        http.close()
 
 
 def test_a_body_in_pieces_that_come_fast_enough_is_read() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.support.oss_objects import error_xml, settings
-from tests.support.raw_http import answering
+from tests.support.scripted_http import answering
 
 import cipherbucket as cb
 from cipherbucket.stores.base import Store
@@ -22,7 +22,8 @@ def _store(url: str) -> Store:
 def _answer(status: str, body: bytes = b"", *headers: bytes) -> bytes:
     """Return an answer without Date and Content-Type, which a server of Python's always sends."""
     length = b"Content-Length: %d" % len(body)
-    return b"\r\n".join((f"HTTP/1.1 {status}".encode(), length, *headers, b"", body))
+    lines = (f"HTTP/1.1 {status}".encode(), length, b"Connection: close", *headers, b"", body)
+    return b"\r\n".join(lines)
 
 
 _VERBS: dict[str, Callable[[Store], object]] = {

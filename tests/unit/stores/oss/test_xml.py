@@ -67,6 +67,18 @@ def test_a_name_that_is_none_is_refused(name: bytes) -> None:
         root.name("Key")
 
 
+def test_a_name_that_may_be_encoded_or_not_is_refused() -> None:
+    root = Element.of(b"<R><I><Key>a</Key></I><I><Key>a%2Fb</Key></I></R>")
+    root.expect_encoding("url")
+    plain, either = root.all("I")
+    assert plain.name("Key") == "a"
+    with pytest.raises(ValueError, match="encoded or not"):
+        either.name("Key")
+    unasked = Element.of(b"<R><EncodingType>url</EncodingType></R>")
+    with pytest.raises(ValueError, match="not asked for"):
+        unasked.expect_encoding("")
+
+
 _HUGE = {
     "a text": b"<R>" + b"x" * (16 << 20) + b"</R>",
     "lines": b"<R>" + b"\n" * (7 << 20) + b"</R>",
