@@ -2,7 +2,9 @@
 
 Rule: what is sent again is the same ciphertext. An upload is known by its own envelope, never by
 what a store says of it: one that was begun although its answer was lost is found by that envelope
-and aborted, and an object is ours only if it carries that envelope.
+and aborted, and an object is ours only if it carries that envelope. OSS repeats the envelope of an
+upload in format ``oss`` alone; of others an upload without parts may be left, with a warning, since
+to abort by a guess could abort another writer's.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def begin_upload(
     """Begin an upload and return its id.
 
     When the store's answer was lost, what it may have begun is found by our envelope and aborted
-    before another is begun: no upload is left behind that nobody knows of.
+    before another is begun. What cannot be found is left, without parts, with a warning.
     """
     sent = {**metadata, **envelope.to_metadata()}
 
@@ -137,13 +139,21 @@ def abort_ours(store: Store, name: str, sent: Mapping[str, str], envelope: Envel
     """
     # Nobody else has sent the same identity; the other fields are alike in many uploads.
     ours = base64.b64encode(envelope.identity).decode()
+    unknown = 0
     for upload in store.list_uploads(name):
         if upload.name != name:
             continue
         with suppress(UploadNotFoundError):
             claimed = store.upload_metadata(name, upload.upload_id)
+            unknown += not claimed
             if ours in claimed.values() and claimed.items() <= sent.items():
                 store.abort_upload(name, upload.upload_id)
+    if unknown:
+        _log.warning(
+            "an unfinished upload of %r may be left at %s, without parts; see bucket.uploads()",
+            name,
+            store.url,
+        )
 
 
 def _completed(
