@@ -38,7 +38,7 @@ _WITH_ETAG = frozenset(
 )
 _STATUSES: Mapping[str, tuple[int, ...]] = {
     "DELETE": (204,),
-    "GET": (200, 206),
+    "GetObject": (200, 206),
     "RestoreObject": (200, 202),
 }
 """By operation, or else by method; 200 where neither is named."""
@@ -47,7 +47,9 @@ _ONCE = frozenset(
     {CRC64, "content-range", "etag", "last-modified", "x-oss-version-id", *CONTENT_HEADERS}
 )
 CALLBACK = "x-oss-callback"
-"""With this header, the answer's body is another server's."""
+"""With this header, the answer to an operation that has callbacks is another server's body."""
+_CALLBACK_FAILED = 203
+_WITH_CALLBACK = frozenset({"CompleteMultipartUpload", "PutObject"})
 
 
 def check_proof(operation: str, answer: Response, sent: Mapping[str, str]) -> None:
@@ -67,10 +69,12 @@ def check_proof(operation: str, answer: Response, sent: Mapping[str, str]) -> No
     check_headers(answer)
     statuses = _STATUSES.get(operation) or _STATUSES.get(answer.method, (200,))
     if answer.status not in statuses:
+        if answer.status == _CALLBACK_FAILED:
+            _refuse_error(Element.of(answer.data), answer)
         raise ValueError(f"HTTP {answer.status} is no answer to {operation}")
     if operation in _WITH_ETAG and not answer.headers.get("etag", "").strip('"'):
         raise ValueError(f"an answer to {operation} without ETag")
-    if CALLBACK in sent:
+    if CALLBACK in sent and operation in _WITH_CALLBACK:
         return
     kind = _DOCUMENTS.get(operation)
     if kind is None:
@@ -78,10 +82,14 @@ def check_proof(operation: str, answer: Response, sent: Mapping[str, str]) -> No
             raise ValueError(f"an answer to {operation} that has a body")
         return
     answer.document = Element.of(answer.data)
-    if answer.document.kind == "Error":
-        raise refusal_within(answer, answer.document)
+    _refuse_error(answer.document, answer)
     if answer.document.kind != kind:
         raise ValueError(f"{answer.document.kind[:60]} is no answer to {operation}")
+
+
+def _refuse_error(document: Element, answer: Response) -> None:
+    if document.kind == "Error":
+        raise refusal_within(answer, document)
 
 
 def check_headers(answer: Response) -> None:

@@ -3,8 +3,10 @@
 Rule: what stays in its place keeps all it had (see `attributes`; a copy by parts drops the tags,
 too). Another name is another place: there a copy has the source's metadata and content headers, and
 ACL, tags, storage class and encryption at rest only as it is given them. CopyObject would take the
-tags along and is told not to. A copy by parts takes all its parts of one body, compares CRC-64
-before the object gets its name, and leaves nothing behind where it fails.
+tags along and is told not to. What is there afterwards must be the source, by size, CRC-64 and
+metadata: a rename deletes the source on the strength of it. A copy by parts takes all its parts of
+one body, compares CRC-64 before the object gets its name, too, and leaves nothing behind where it
+fails.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from contextlib import suppress
 from cipherbucket.errors import (
     CipherbucketError,
     IntegrityError,
+    ObjectChangedError,
     StoreError,
     TransientStoreError,
     UploadNotFoundError,
@@ -65,7 +68,7 @@ def copy_object(client: OssClient, copy: Copy) -> StoredObject:
             sent[TAGGING_DIRECTIVE] = "REPLACE"
         if copy.if_absent:
             sent["x-oss-forbid-overwrite"] = "true"
-        return _copy_at_once(client, stored, copy.target, sent, copy.version_id)
+        return _copy_at_once(client, stored, copy.target, sent, stored.metadata, copy.version_id)
     tags = tagging(client, copy.source, copy.version_id, answer) if copy.in_place else {}
     new = NewObject(copy.target, dict(stored.metadata), {**stored.headers, **tags, **given})
     return _copy_by_parts(client, stored, new, copy.version_id, copy.if_absent, _nothing_to_check)
@@ -86,7 +89,7 @@ def replace_metadata(client: OssClient, change: MetadataChange) -> StoredObject:
         sent["x-oss-copy-source-if-match"] = f'"{stored.etag}"'
         if TAGGING in sent:
             sent[TAGGING_DIRECTIVE] = "REPLACE"
-        return _copy_at_once(client, stored, name, sent, None)
+        return _copy_at_once(client, stored, name, sent, change.metadata, None)
     expected = stored.metadata if change.if_metadata is None else change.if_metadata
     unchanged = MetadataChange(name, {}, None, stored.etag, expected)
 
@@ -102,13 +105,22 @@ def _copy_at_once(
     stored: StoredObject,
     target: str,
     headers: dict[str, str],
+    metadata: Mapping[str, str],
     version_id: str | None,
 ) -> StoredObject:
     headers["x-oss-copy-source"] = copy_source(client.bucket, stored.name, version_id)
     answer = client.send("CopyObject", "PUT", target, headers=headers)
     with document_of(answer, target) as root:
         root.etag()
-    return written(client, target, answer.headers.get("x-oss-version-id"))
+    done = written(client, target, answer.headers.get("x-oss-version-id"))
+    _compare(stored, done.crc64)
+    if done.size != stored.size or dict(done.metadata) != dict(metadata):
+        raise ObjectChangedError(
+            f"{target!r} is not the copy of it that the store says it made",
+            name=stored.name,
+            hint="another writer may have replaced one of them meanwhile; look at both",
+        )
+    return done
 
 
 def _copy_by_parts(

@@ -59,7 +59,7 @@ def list_uploads(client: OssClient, prefix: str) -> list[Upload]:
     for page in _pages(client, "ListMultipartUploads", query, "upload-id", "Upload"):
         with service_errors():
             uploads += [
-                Upload(item.name("Key"), item.text("UploadId"), item.time("Initiated"))
+                Upload(item.name("Key"), item.id("UploadId"), item.time("Initiated"))
                 for item in page.all("Upload")
             ]
         seen.update((upload.name, upload.upload_id) for upload in uploads[len(seen) :])
@@ -123,7 +123,7 @@ def _pages(
 def _version(item: Element, *, deleted: bool) -> Version:
     return Version(
         name=item.name("Key"),
-        version_id=item.text("VersionId"),
+        version_id=item.id("VersionId"),
         is_latest=item.flag("IsLatest", "false"),
         is_delete_marker=deleted,
         size=0 if deleted else item.number("Size"),

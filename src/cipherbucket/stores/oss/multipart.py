@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 from cipherbucket.errors import PreconditionFailedError, UploadNotFoundError
 from cipherbucket.stores.bodies import Outgoing
-from cipherbucket.stores.contract import broken
+from cipherbucket.stores.contract import broken, check_parts
 from cipherbucket.stores.oss.answers import CALLBACK
 from cipherbucket.stores.oss.client import OssClient, document_of
 from cipherbucket.stores.oss.headers import metadata_headers, stored_object
@@ -42,9 +42,9 @@ def begin_upload(client: OssClient, new: NewObject) -> str:
         once=True,  # an answer that was lost leaves an upload behind
     )
     with document_of(answer, new.name) as root:
-        if root.name("Key") != new.name or not (upload_id := root.text("UploadId")):
+        if root.name("Key") != new.name:
             raise ValueError("the upload is none of this object")
-    return upload_id
+        return root.id("UploadId")
 
 
 def upload_part(client: OssClient, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
@@ -106,12 +106,14 @@ def list_parts(client: OssClient, name: str, upload_id: str) -> list[Part]:
                 Part(item.number("PartNumber"), item.number("Size"), item.etag(), item.crc64())
                 for item in page.all("Part")
             ]
-            parts += found
+            parts += check_parts(found, name)
             if not page.flag("IsTruncated"):
                 return parts
             following = page.number("NextPartNumberMarker")
         if not found or not marker < following <= MAX_PARTS:
             raise broken("it does not advance", name)
+        if len(parts) > MAX_PARTS:
+            raise broken(f"more than {MAX_PARTS:,} parts", name)
         marker = following
 
 

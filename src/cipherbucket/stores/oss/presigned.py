@@ -12,6 +12,7 @@ from contextlib import suppress
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from cipherbucket.errors import (
+    CipherbucketError,
     ObjectNotFoundError,
     RangeError,
     StoreError,
@@ -94,8 +95,12 @@ def _checked(url: str) -> SplitResult:
 def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Response:
     response = http.request("GET", url, headers)
     if response.status in {200, 206}:
-        with service_errors(name):
-            check_proof("GetObject", response, headers)
+        try:
+            with service_errors(name):
+                check_proof("GetObject", response, headers)
+        except CipherbucketError:
+            response.close()
+            raise
         return response
     with suppress(StoreError):
         response.read()  # what the store says, for whoever looks at answers

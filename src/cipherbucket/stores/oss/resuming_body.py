@@ -22,7 +22,9 @@ from cipherbucket.stores.records import StoredObject
 _log = logging.getLogger("cipherbucket")
 
 ATTEMPTS = 4
-"""How often in a row a read may break without a byte having come."""
+"""How often in a row a read may break before so much has come that it counts as going on."""
+_PROGRESS = 64 << 10
+"""Bytes: what a store that breaks off each time must send at least, lest a read never ends."""
 _FIRST_DELAY = 0.2
 
 Fetch = Callable[[str | None, str | None], Response]
@@ -57,8 +59,7 @@ class ResumingBody:
     """The bytes from ``start`` to ``stop`` of one object.
 
     Args:
-        stored: The object. Its ETag binds later answers to the first; where the store names
-            none, a broken read is not continued.
+        stored: The object. Its ETag binds later answers to the first.
         response: The first answer.
         start: Offset of its first byte.
         stop: Offset after its last byte.
@@ -75,6 +76,7 @@ class ResumingBody:
         self._stop = stop
         self._fetch = fetch
         self._failures = 0
+        self._came = 0  # bytes, since the count of failures began
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill some of ``buffer``; 0 at the end.
@@ -93,13 +95,15 @@ class ResumingBody:
             except TransientStoreError as error:
                 self._go_on_after(error)
                 continue
-            self._failures = 0
             self._position += count
+            self._came += count
+            if self._came >= _PROGRESS:
+                self._failures = self._came = 0
             return count
 
     def _go_on_after(self, error: TransientStoreError) -> None:
         self._failures += 1
-        if self._failures >= ATTEMPTS or not self._etag:
+        if self._failures >= ATTEMPTS:
             raise error
         delay = _FIRST_DELAY * 2 ** (self._failures - 1) * random.uniform(0.5, 1)  # noqa: S311
         _log.warning("%s; going on at byte %d in %.1f s", error, self._position, delay)

@@ -23,6 +23,8 @@ _MAX_PIECES = 1 << 17
 """Most attributes, and places where a text is broken: the parser keeps each piece by itself."""
 _MAX_TEXT = 8192
 """Longest text that is read: a name of 1,023 bytes in XML's longest notation has 6,138."""
+_MAX_ID = 1024
+"""Longest id of an upload or a version, and longest ETag, in characters; those of OSS have 64."""
 _MAX_DIGITS = 18  # fits 63 bits
 _CRC64 = re.compile(r"[0-9]{1,20}")
 
@@ -64,7 +66,11 @@ class Element:
             root: ET.Element = parser.close()
         except ET.ParseError as error:
             raise ValueError(f"no XML: {error}") from error
-        encoding = root.findtext("EncodingType", "")
+        space, found, _ = root.tag.rpartition("}")
+        if found:  # the documents of OSS show one, "http://doc.oss-cn-hangzhou.aliyuncs.com"
+            for element in root.iter():
+                element.tag = element.tag.removeprefix(space + found)
+        encoding = cls(root, encoded=False, distinct=False).text("EncodingType", "")
         if encoding not in {"", "url"}:
             raise ValueError("names in an encoding that was not asked for")
         return cls(root, encoded=encoding == "url", distinct=False)
@@ -114,6 +120,13 @@ class Element:
             raise ValueError(f"{path} may be encoded or not, and nothing says which")
         return unquote(text, errors="strict") if self._encoded and "%" in text else text
 
+    def id(self, path: str) -> str:
+        """Return an id, which is not empty: without one a request would mean something else."""
+        text = self.text(path)
+        if not 0 < len(text) <= _MAX_ID:
+            raise ValueError(f"{path} is empty or longer than any")
+        return text
+
     def number(self, path: str) -> int:
         """Return a whole number, 0 or more, of 18 digits at most."""
         text = self.text(path)
@@ -130,7 +143,7 @@ class Element:
 
     def etag(self) -> str:
         """Return its ETag without quotes; an empty one is a ValueError."""
-        etag = self.text("ETag").strip('"')
+        etag = self.id("ETag").strip('"')
         if not etag:
             raise ValueError("ETag is empty")
         return etag

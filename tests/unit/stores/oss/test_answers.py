@@ -11,6 +11,7 @@ from tests.support.scripted_http import Answer, Request, Scripted
 
 import cipherbucket as cb
 from cipherbucket.stores.base import Store
+from cipherbucket.stores.oss.store import OssStore
 from cipherbucket.stores.records import Part
 
 _PAGE = b"<html><head><title>Sign in</title></head><body>Welcome</body></html>"
@@ -158,3 +159,108 @@ def test_pages_that_repeat_or_hold_nothing_are_not_followed(
     with pytest.raises(cb.StoreError, match="cannot be trusted"):
         verb(store_at(served.url))
     assert len(served.requests) < 5
+
+
+def test_a_callback_excuses_only_what_has_one(served: Scripted) -> None:
+    _, proof = _VERBS["begin"]
+    store = store_at(served.url)
+    assert isinstance(store, OssStore)
+    called = store.adding({"x-oss-callback": "e30="}, {})
+    misbehave(served, lambda _: Answer(headers={"etag": '"E"'}, body=b'{"of": "another server"}'))
+    called.put("a", b"x")
+    with pytest.raises(cb.StoreError, match="no XML"):
+        called.begin_upload("a")
+    misbehave(served, lambda _: proof)
+    assert called.begin_upload("a") == "U"
+
+
+def test_a_callback_that_failed_is_said_in_its_words(served: Scripted) -> None:
+    misbehave(served, lambda _: Answer(203, {"etag": '"E"'}, _ERROR % b"CallbackFailed"))
+    with pytest.raises(cb.StoreError) as caught:
+        store_at(served.url).put("a", b"x")
+    assert (caught.value.status, caught.value.code) == (203, "CallbackFailed")
+
+
+def test_a_part_of_a_document_is_no_listing(served: Scripted) -> None:
+    _, proof = _VERBS["list"]
+    misbehave(served, lambda _: replace(proof, status=206))
+    with pytest.raises(cb.StoreError, match="HTTP 206"):
+        store_at(served.url).list()
+
+
+def test_a_version_has_an_id(served: Scripted) -> None:
+    version = (
+        b"<Version><Key>a</Key><VersionId></VersionId><IsLatest>true</IsLatest><Size>1</Size>"
+        b'<ETag>"E"</ETag><LastModified>2026-11-30T14:00:00.000Z</LastModified></Version>'
+    )
+    page = b"<ListVersionsResult><IsTruncated>false</IsTruncated>%s</ListVersionsResult>"
+    misbehave(served, lambda _: Answer(body=page % version))
+    with pytest.raises(cb.StoreError, match="VersionId is empty"):
+        list(store_at(served.url).list_versions())
+
+
+def _page_of_parts(marker: int, numbers: range) -> Answer:
+    parts = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><Size>1</Size><ETag>E</ETag></Part>"
+        for number in numbers
+    )
+    return Answer(
+        body=f"<ListPartsResult><IsTruncated>true</IsTruncated>{parts}<NextPartNumberMarker>"
+        f"{marker}</NextPartNumberMarker></ListPartsResult>".encode()
+    )
+
+
+@pytest.mark.parametrize("numbers", [range(1, 1001), range(1000, 0, -1)])
+def test_parts_without_end_are_given_up(served: Scripted, numbers: range) -> None:
+    misbehave(served, lambda _: _page_of_parts(len(served.requests), numbers))
+    with pytest.raises(cb.StoreError, match="cannot be trusted"):
+        store_at(served.url).list_parts("a", "U")
+    assert len(served.requests) <= 100
+
+
+_ACL = (
+    b"<AccessControlPolicy><AccessControlList><Grant>default</Grant></AccessControlList>"
+    b"</AccessControlPolicy>"
+)
+_COPIED = b'<CopyObjectResult><ETag>"E"</ETag></CopyObjectResult>'
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        Answer(headers={"etag": '"E"', "x-oss-hash-crc64ecma": "2"}, body=b"new"),
+        Answer(headers={"etag": '"E"', "x-oss-hash-crc64ecma": "1"}, body=b"older"),
+        Answer(headers={"etag": '"E"', "x-oss-hash-crc64ecma": "1", "x-oss-meta-a": "1"}),
+        Answer(headers={"etag": '"E"'}, body=b"new"),
+    ],
+)
+def test_a_copy_that_was_not_made_is_no_copy(served: Scripted, old: Answer) -> None:
+    """So a rename does not delete the only one."""
+    new = Answer(headers={"etag": '"E"', "x-oss-hash-crc64ecma": "1"}, body=b"new")
+
+    def answered(request: Request) -> Answer:
+        if request.method == "PUT":
+            return Answer(body=_COPIED)
+        return old if request.target.endswith("/b") else new
+
+    misbehave(served, answered)
+    bucket = cb.Bucket(store_at(served.url), cb.KeyRing())
+    with pytest.raises(cb.SecurityError, match="copy"):
+        bucket.rename("a", "b")
+    assert "DELETE" not in {request.method for request in served.requests}
+
+
+@pytest.mark.parametrize("metadata", [{}, {"a": "1", "b": "2"}])
+def test_metadata_that_were_not_replaced_are_an_error(
+    served: Scripted, metadata: dict[str, str]
+) -> None:
+    def answered(request: Request) -> Answer:
+        if request.method == "PUT":
+            return Answer(body=_COPIED)
+        if "acl" in request.target:
+            return Answer(body=_ACL)
+        return Answer(headers={"etag": '"E"', "x-oss-meta-a": "1"}, body=b"new")
+
+    misbehave(served, answered)
+    with pytest.raises(cb.ObjectChangedError):
+        store_at(served.url).replace_metadata("a", metadata=metadata, headers=None)

@@ -117,6 +117,22 @@ def test_a_read_that_keeps_breaking_is_an_error_after_bounded_attempts(
     assert len(served.requests) < 10
 
 
+def test_a_read_that_breaks_after_each_few_bytes_is_given_up(
+    bucket: cb.Bucket, served: Scripted, objects: Objects
+) -> None:
+    bucket.put("a", PLAIN)
+
+    def one_byte(request: Request) -> Answer:
+        answer = objects.get(request)
+        answer.stop_after = 1
+        return answer
+
+    misbehave(served, one_byte)
+    with pytest.raises(cb.TransientStoreError):
+        bucket.get("a").read()
+    assert len(served.requests) < 20
+
+
 def test_an_object_replaced_while_a_read_goes_on_is_an_error(
     bucket: cb.Bucket, served: Scripted, objects: Objects
 ) -> None:

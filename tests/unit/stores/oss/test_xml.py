@@ -109,3 +109,16 @@ def test_a_huge_document_costs_little_memory(kind: str) -> None:
         [sys.executable, "-c", _CHILD], input=_HUGE[kind], capture_output=True, check=True
     )
     assert int(child.stdout) < 44 << 10  # KiB, beside the answer itself
+
+
+def test_names_of_elements_are_those_without_the_namespace_of_the_document() -> None:
+    space = b' xmlns="http://doc.oss-cn-hangzhou.aliyuncs.com"'
+    root = Element.of(_ANSWER.replace(b"<R>", b"<R" + space + b">"))
+    assert (root.kind, root.name("Key"), root.number("Size")) == ("R", "a/b", 7)
+    assert [item.text("K") for item in root.all("E")] == ["1"]
+
+
+def test_how_names_travel_is_said_once() -> None:
+    twice = _ANSWER.replace(b"<Key>", b"<EncodingType></EncodingType><Key>")
+    with pytest.raises(ValueError, match="EncodingType is there twice"):
+        Element.of(twice)
