@@ -1,6 +1,8 @@
 """``cat``, ``ls``, ``stat`` and ``rm``."""
 
 import json
+import tracemalloc
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -251,6 +253,28 @@ def test_rm_of_a_tree_asks_on_a_terminal(
     )
     assert session.code == code
     assert len(list(bucket.list())) == left
+
+
+def test_rm_of_a_tree_holds_no_names_in_memory(
+    filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = (cb.Entry(name=f"{number:01000}") for number in range(20_000))
+    deleted: list[int] = []
+
+    def delete_many(_: cb.Bucket, names: Iterable[str]) -> dict[str, cb.CipherbucketError]:
+        deleted.append(sum(map(int, names)))
+        return {}
+
+    monkeypatch.setattr(cb.Bucket, "list", lambda *_: listed)
+    monkeypatch.setattr(cb.Bucket, "delete_many", delete_many)
+    tracemalloc.start()
+    try:
+        succeed("rm", "-rf", filled)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert deleted == [sum(range(20_000))]
+    assert peak < 10 << 20
 
 
 def test_rm_of_the_whole_store(filled: str, bucket: cb.Bucket) -> None:

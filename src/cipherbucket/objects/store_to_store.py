@@ -347,18 +347,21 @@ def _fetched(
 
 def _read(incoming: Incoming, halt: Halt) -> _Piece:
     """Read a response into memory, since it may have to be sent more than once."""
-    data = memoryview(bytearray(incoming.stop - incoming.start))
+    size = incoming.stop - incoming.start
+    data = bytearray(min(size, BLOCK))
     incoming.counting = True
     counted = 0
     try:
-        for start in range(0, len(data), BLOCK):
-            count = incoming.readinto(data[start : start + BLOCK])
+        while counted < size:
+            if counted == len(data):  # its size is a claim: no more room than has come already
+                data += bytes(min(counted, size - counted))
+            count = incoming.readinto(memoryview(data)[counted : counted + BLOCK])
             counted += count
             halt.passed(count)
     except BaseException:
         halt.skipped(-counted)  # read again, it counts for the rate and not for the progress
         raise
-    return data, incoming.crc64
+    return memoryview(data), incoming.crc64
 
 
 def _part_metadata(to: Destination) -> dict[str, str]:

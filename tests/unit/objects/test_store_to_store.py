@@ -1,7 +1,10 @@
 """Copies from store to store where answers are lost: our copy is known again, nothing is left."""
 
+import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -297,3 +300,24 @@ def test_nobody_is_told_to_delete_what_was_written_in_its_place(length: int, lie
     assert refused.value.hint is not None
     assert "delete" not in refused.value.hint
     assert "copy again" not in refused.value.hint
+
+
+class Claiming(MemoryStore):
+    """Claims that an object has 10 TB, and sends one byte of each range."""
+
+    def _get(self, name: str, span: Any, *_: Any) -> Any:
+        stored = StoredObject(name=name, size=10**13, etag="E", modified=datetime.now(UTC))
+        stop = stored.size if span.length is None else span.start + span.length
+        return stored, span.start, stop, BytesIO(b"x")
+
+
+def test_a_size_that_is_only_claimed_allocates_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_to_store, "good_part_size", lambda _: 1 << 30)
+    tracemalloc.start()
+    try:
+        with pytest.raises(IntegrityError, match="ended after 1 of"):
+            copy_to_store(Claiming(), "a", MemoryStore(), "a", workers=1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 << 20

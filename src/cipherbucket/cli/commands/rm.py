@@ -6,11 +6,13 @@ Rule: many are deleted only after they were counted and shown, and then only tho
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
 
 import click
 
 import cipherbucket as cb
+from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
@@ -49,12 +51,14 @@ def rm(url: str, recursive: bool, force: bool) -> int:
 
 def _remove_tree(url: str, *, force: bool) -> int:
     store_url, prefix = split_tree_url(url)
-    with open_without_keys(store_url) as bucket:
+    with open_without_keys(store_url) as bucket, tempfile.TemporaryFile("w+") as file:
         bucket.access.store.check_writable()
         # Only what was counted when the question was asked is deleted.
-        names = [entry.name for entry in bucket.list(prefix)]
-        what = f"{count(len(names), 'object')} below {printable(f'{store_url}/{prefix}')}"
-        if not names:
+        listed = NamesOnDisk(file)
+        for entry in bucket.list(prefix):
+            listed.add(entry.name)
+        what = f"{count(listed.count, 'object')} below {printable(f'{store_url}/{prefix}')}"
+        if not listed.count:
             say(f"no objects below {store_url}/{prefix}")
             return 0 if force else 3
         if not force:
@@ -65,7 +69,7 @@ def _remove_tree(url: str, *, force: bool) -> int:
             if not click.confirm(f"Delete {what}?", err=True):
                 say("nothing was deleted")
                 return 1
-        failures = bucket.delete_many(names)
+        failures = bucket.delete_many(listed.names())
     for line in _failure_lines(failures):
         say(line)
     return 1 if failures else 0

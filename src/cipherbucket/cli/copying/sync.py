@@ -12,18 +12,17 @@ A dry run lists what would be done, and is refused after that where the run woul
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import IO
 
 import click
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.changed_kinds import ChangedKinds, InTheWayError, making_room
 from cipherbucket.cli.copying.listings import Item, MergedItem, merged
+from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.sync_directions import NOT_THERE, Direction
 from cipherbucket.cli.copying.tally import Tally
@@ -72,7 +71,7 @@ class Sync:
     def carry_out(self) -> None:
         """Copy what has to be, then delete."""
         with tempfile.TemporaryFile("w+") as file:
-            plan = _Plan(_NamesOnDisk(file))
+            plan = _Plan(NamesOnDisk(file))
             with shared_limits(
                 self.options,
                 lambda: not (self.dry_run or plan.is_refused),
@@ -212,20 +211,6 @@ class Sync:
             self.tally.add_deleted()
 
 
-class _NamesOnDisk:
-    """Names in a temporary file, however many, that are only in the target."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-
-    def add(self, name: str) -> None:
-        self._file.write(json.dumps(name) + "\n")
-
-    def names(self) -> Iterator[str]:
-        self._file.seek(0)
-        return (json.loads(line) for line in self._file)
-
-
 @dataclass
 class _Plan:
     """What is left to do when all that could be copied was.
@@ -240,7 +225,7 @@ class _Plan:
         blocked: What could not be copied because something is in its way.
     """
 
-    superfluous: _NamesOnDisk
+    superfluous: NamesOnDisk
     in_target: int = 0
     replaced: int = 0
     source_is_empty: bool = True

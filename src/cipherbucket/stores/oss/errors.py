@@ -138,11 +138,11 @@ def _words(text: object) -> str:
 
 def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> CipherbucketError:
     code, host = _words(said.get("Code")), urlsplit(answer.url).netloc
-    ec = said.get("EC") or answer.headers.get("x-oss-ec")
-    request_id = said.get("RequestId") or answer.headers.get("x-oss-request-id")
+    ec = _words(said.get("EC") or answer.headers.get("x-oss-ec"))
+    request_id = _words(said.get("RequestId") or answer.headers.get("x-oss-request-id"))
     details = (
-        f"(HTTP {answer.status}, {code or 'no code'}, EC {_words(ec) or '-'},"
-        f" request {_words(request_id) or '-'}, {host})"
+        f"(HTTP {answer.status}, {code or 'no code'}, EC {ec or '-'},"
+        f" request {request_id or '-'}, {host})"
     )
     if transient:
         ours: CipherbucketError = TransientStoreError(f"the store failed {details}")
@@ -153,6 +153,6 @@ def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> Cip
         message = _words(said.get("Message")) or "without a word of OSS"
         ours = StoreError(f"the store refused: {message} {details}")
     if isinstance(ours, StoreError):
-        ours.status, ours.code, ours.ec = answer.status, code or None, ec
-        ours.request_id, ours.host = request_id, host
+        ours.status, ours.code, ours.ec = answer.status, code or None, ec or None
+        ours.request_id, ours.host = request_id or None, host
     return ours

@@ -31,6 +31,9 @@ _UNREACHED = (
     urllib3.exceptions.ProxyError,
 )
 _CONNECTIONS = 32
+_PIECE = 128 << 10
+"""Bytes handed to a socket at once: its timeout, which may be the shorter one for connecting, is
+for all of them, however slow the line is."""
 _MAX_REFUSAL = 256 << 10
 """Most bytes of an error that are read: it repeats headers, the metadata among them."""
 
@@ -204,7 +207,7 @@ class Http:
             response = self._pool(url).request(
                 method,
                 _verbatim(url),
-                body=cast("Iterable[bytes]", body) if length else None,
+                body=cast("Iterable[bytes]", _in_pieces(body)) if length else None,
                 headers=sent,
                 preload_content=False,
                 retries=False,
@@ -279,6 +282,17 @@ def _renew_all() -> None:
 
 
 os.register_at_fork(after_in_child=_renew_all)
+
+
+def _in_pieces(
+    body: bytes | Iterable[bytes | bytearray | memoryview],
+) -> Iterator[bytes | bytearray | memoryview]:
+    for block in (body,) if isinstance(body, bytes) else body:
+        if len(block) <= _PIECE:
+            yield block
+            continue
+        whole = memoryview(block)
+        yield from (whole[start : start + _PIECE] for start in range(0, len(whole), _PIECE))
 
 
 def _verbatim(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -117,3 +118,42 @@ def test_a_length_that_is_only_claimed_is_not_waited_for(status: bytes) -> None:
         else:
             assert answer.read() == b""
         http.close()
+
+
+def test_a_slow_line_has_the_time_for_each_piece_and_not_for_a_whole_part() -> None:
+    size = 16 << 20  # more than the system keeps for a reader
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+
+        def slow() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                first = connection.recv(65_536)
+                left = size - len(first.partition(b"\r\n\r\n")[2])
+                while left and (came := connection.recv(64 << 10)):
+                    left -= len(came)
+                    threading.Event().wait(0.006)  # 256 of them: more than the timeout
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+
+        thread = threading.Thread(target=slow)
+        thread.start()
+        http = Http(connect_timeout=0.5, read_timeout=5)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        try:
+            answer = http.request("PUT", url, {}, [memoryview(bytearray(size))], length=size)
+            assert answer.read() == b"x"
+        finally:
+            http.close()
+            thread.join()
+
+
+def test_a_server_that_does_not_read_holds_no_request() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        http = Http(connect_timeout=0.2, read_timeout=0.2)
+        began = time.monotonic()
+        with pytest.raises(cb.TransientStoreError):
+            http.request(
+                "PUT", f"http://127.0.0.1:{listening.getsockname()[1]}", {}, bytes(64 << 20)
+            )
+        http.close()
+    assert time.monotonic() - began < 10

@@ -117,3 +117,16 @@ def test_request_ids_of_headers_are_kept() -> None:
             store.get("a")
         store.close()
     assert (caught.value.request_id, caught.value.ec) == ("R7", "0003-00000008")
+
+
+def test_what_a_refusal_says_of_itself_can_be_logged() -> None:
+    said = (
+        error_xml("AccessDenied").replace(b"R1", b"R1&#10;forged line").replace(b"0003-", b"&#155;")
+    )
+    with answering(lambda: [_answer("403 Forbidden", said)]) as server:
+        store = _store(server.url)
+        with pytest.raises(cb.StoreError) as caught:
+            store.get("a")
+        store.close()
+    assert caught.value.request_id == "R1?forged line"
+    assert (caught.value.ec or "").isprintable()
