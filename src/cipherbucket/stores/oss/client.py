@@ -251,14 +251,15 @@ class OssClient:
 
 @contextmanager
 def document_of(answer: Response, name: str | None) -> Iterator[Element]:
-    """Read the document of an answer.
+    """Read the document of an answer, which gives it up: it is large, and answers are kept.
 
     Raises:
         StoreError: Something in it cannot be understood.
     """
-    assert answer.document is not None  # an operation that is answered by one
+    document, answer.document = answer.document, None
+    assert document is not None  # an operation that is answered by one
     with service_errors(name):
-        yield answer.document
+        yield document
 
 
 def _is_conditional(headers: Mapping[str, str]) -> bool:

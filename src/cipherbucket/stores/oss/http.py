@@ -31,7 +31,7 @@ _UNREACHED = (
     urllib3.exceptions.ProxyError,
 )
 _CONNECTIONS = 32
-_PIECE = 128 << 10
+_PIECE = 512 << 10
 """Bytes handed to a socket at once: its timeout, which may be the shorter one for connecting, is
 for all of them, however slow the line is."""
 _MAX_REFUSAL = 256 << 10

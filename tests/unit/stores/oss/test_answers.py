@@ -11,6 +11,7 @@ from tests.support.scripted_http import Answer, Request, Scripted
 
 import cipherbucket as cb
 from cipherbucket.stores.base import Store
+from cipherbucket.stores.oss.http import answers_seen
 from cipherbucket.stores.oss.store import OssStore
 from cipherbucket.stores.records import Part
 
@@ -115,6 +116,14 @@ def test_an_error_in_a_200_has_its_code_and_may_pass(served: Scripted) -> None:
     with pytest.raises(cb.TransientStoreError) as caught:
         store_at(served.url).list()
     assert (caught.value.code, caught.value.request_id) == ("InternalError", "R")
+
+
+def test_answers_that_are_kept_hold_no_documents(served: Scripted) -> None:
+    verb, proof = _VERBS["list"]
+    misbehave(served, lambda _: proof)
+    with answers_seen() as seen:
+        verb(store_at(served.url))
+    assert [answer.document for answer in seen] == [None]
 
 
 def test_an_upload_of_another_object_is_a_store_error(served: Scripted) -> None:
