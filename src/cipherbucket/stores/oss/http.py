@@ -8,6 +8,7 @@ connections: a socket shared with the parent would mix two conversations.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import urllib.request
 import weakref
@@ -31,6 +32,7 @@ _UNREACHED = (
     urllib3.exceptions.ProxyError,
 )
 _CONNECTIONS = 32
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 _PIECE = 512 << 10
 """Bytes handed to a socket at once: its timeout, which may be the shorter one for connecting, is
 for all of them, however slow the line is."""
@@ -333,6 +335,8 @@ def _why(error: Exception) -> str:
             return f"{start}no answer in time"
         if isinstance(cause, OSError) and cause.strerror:
             return f"{start}{cause.strerror}"
+        if refused := _TUNNEL_REFUSED.match(str(cause)):
+            return f"{start}HTTP {refused[1]}"
         cause = cause.__cause__ or cause.__context__
     return f"{start}{_reason(error)}"
 

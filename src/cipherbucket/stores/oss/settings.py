@@ -42,7 +42,8 @@ class OssSettings:
         proxy: URL of a proxy. None: ``HTTPS_PROXY`` and ``NO_PROXY``.
         ca_file: Certificates to trust instead of the system's.
         verify: False trusts any certificate; for test endpoints.
-        connect_timeout: Seconds until a connection that does not come about is given up.
+        connect_timeout: Seconds until a connection that does not come about, or takes nothing of
+            what is sent, is given up.
         read_timeout: Seconds that a store may be silent, or slower than 1 KiB a second.
         attempts: How often a request without a body is tried.
         app_name: What the program is called in the ``User-Agent`` of requests; ASCII.

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from tests.support.scripted_http import Answer, scripted
 
 import cipherbucket as cb
 from cipherbucket.stores.oss.http import Http
@@ -38,6 +39,14 @@ def test_a_proxy_at_which_nobody_answers(closed: str, scheme: str) -> None:
     assert "example.invalid cannot be reached: its proxy: Connection refused" in text
     assert "hidden" not in text
     assert SECRET not in text
+
+
+def test_a_proxy_that_makes_no_tunnel_is_told_with_its_status() -> None:
+    with scripted(lambda _: Answer()) as server:  # which knows no CONNECT
+        http = Http(proxy=server.url)
+        with pytest.raises(cb.TransientStoreError, match=r"reached: its proxy: HTTP 501$"):
+            http.request("GET", "https://example.invalid/name", {})
+        http.close()
 
 
 def test_a_host_that_does_not_accept_in_time() -> None:
