@@ -97,12 +97,13 @@ def check_headers(answer: Response) -> None:
 
     Raises:
         EnvelopeError: A field of the envelope came twice.
-        ValueError: Another of the headers that describe an object did, or one has control
-            characters.
+        ValueError: Another of the headers that describe an object did, or one of them has
+            control characters.
     """
     metadata = 0
     for header, text in answer.headers.items():
-        if not text.isprintable() and _CONTROL.search(text):
+        described = header.startswith("x-oss-") or header in _ONCE
+        if described and not text.isprintable() and _CONTROL.search(text):
             raise ValueError(f"header {header[:60]!r} has control characters")
         if header.startswith(META):
             metadata += len(header) - len(META) + len(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 import urllib.request
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,10 +39,18 @@ _PIECE = 512 << 10
 for all of them, however slow the line is."""
 _MAX_REFUSAL = 256 << 10
 """Most bytes of an error that are read: it repeats headers, the metadata among them."""
+_PIECE = 64 << 10
+"""Bytes that are read at a time, between two looks at the clock."""
 
 
 class Response:
     """One response; read it to the end or close it.
+
+    Args:
+        response: As urllib3 gives it.
+        method: The request's method.
+        url: The request's URL, without its query.
+        patience: Seconds of the read timeout.
 
     Attributes:
         status: The HTTP status.
@@ -54,8 +63,15 @@ class Response:
         document: What an answer in XML says, once it was checked (see `answers`).
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, method: str, url: str) -> None:
+    def __init__(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        method: str,
+        url: str,
+        patience: float = READ_TIMEOUT,
+    ) -> None:
         self._response = response
+        self._patience = patience
         self.method = method
         self.data = b""
         self.document: Element | None = None
@@ -86,19 +102,28 @@ class Response:
     def read(self) -> bytes:
         """Read all that is left, and free the connection.
 
-        Of a refusal that goes on for more than any of OSS has, nothing is read.
+        Of a refusal that goes on for more than any of OSS has, nothing is read. All has to come
+        within five times the read timeout.
 
         Raises:
             TransientStoreError: The connection broke, was silent too long or too slow.
             StoreError: More comes than any answer but an object has.
         """
         most = MAX_DOCUMENT if self.status // 100 == 2 else _MAX_REFUSAL
+        left = most - (self._response.length_remaining or 0)
+        ends = time.monotonic() + 5 * self._patience
+        pieces: list[bytes] = []
         try:
-            claimed = self._response.length_remaining or 0
-            data = b"" if claimed > most else self._response.read(most + 1)
+            while left >= 0 and (piece := self._response.read(_PIECE)):
+                pieces.append(piece)
+                if self._response.length_remaining is None:
+                    left -= len(piece)
+                if time.monotonic() > ends:
+                    raise TimeoutError("the answer is too slow")
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._response.close()
             raise TransientStoreError(f"{self.url}: {_reason(error)}") from error
-        if claimed > most or len(data) > most:
+        if left < 0:
             self._response.close()
             if most == _MAX_REFUSAL:
                 return b""
@@ -108,8 +133,8 @@ class Response:
             self._response.close()
             raise TransientStoreError(f"{self.url}: the answer ended early")
         self._response.release_conn()
-        self.data = data
-        return data
+        self.data = b"".join(pieces)
+        return self.data
 
     def close(self) -> None:
         """Give the connection back if all was read, close it otherwise."""
@@ -234,7 +259,7 @@ class Http:
                 "the endpoint or the proxy is no URL that can be used",
                 hint="check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY",
             )
-        answer = Response(response, method, bare)
+        answer = Response(response, method, bare, self._timeouts[1])
         if (seen := _seen.get()) is not None:
             seen.append(answer)
         return answer
@@ -344,6 +369,6 @@ def _why(error: Exception) -> str:
 def _reason(error: Exception) -> str:
     """Say what broke in one line, without URLs (they may hold signatures)."""
     cause = error.__cause__ or error.__context__ or error
-    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+    if isinstance(error, urllib3.exceptions.ReadTimeoutError | TimeoutError):
         return "the answer was silent for too long, or too slow"
     return f"{type(error).__name__} ({type(cause).__name__})" if cause is not error else str(error)

@@ -81,6 +81,19 @@ def test_a_body_in_pieces_that_come_fast_enough_is_read() -> None:
         http.close()
 
 
+def test_a_document_has_five_times_the_read_timeout() -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        while True:
+            yield b"1000\r\n" + b"x" * 4096 + b"\r\n"
+
+    with answering(pieces, 0.01) as server:  # 400 KiB a second, and no end
+        http = Http(read_timeout=0.2)
+        with pytest.raises(cb.TransientStoreError, match="too slow"):
+            http.request("GET", server.url, {}).read()
+        http.close()
+
+
 def test_a_store_may_think_for_as_long_as_the_read_timeout() -> None:
     def pieces() -> Iterator[bytes]:
         yield b""
