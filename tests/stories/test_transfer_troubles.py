@@ -245,7 +245,9 @@ def test_a_store_that_lies_of_an_upload_gets_no_second_plaintext(
     try:
         moving.upload()
     except (cb.SecurityError, cb.StoreError):
-        assert lie in {"parts of another ETag", "its own upload"}
+        assert lie in {"parts in another order", "parts of another ETag", "its own upload"}
+        for left in moving.uploads():  # to be gone on with, from a store that tells the truth
+            moving.store.abort_upload(left.name, left.upload_id)
     else:
         with moving.bucket().get(moving.name) as stream:
             assert stream.read() == moving.file.read_bytes()
