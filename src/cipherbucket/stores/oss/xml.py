@@ -26,6 +26,9 @@ _MAX_TEXT = 8192
 """Longest text that is read: a name of 1,023 bytes in XML's longest notation has 6,138."""
 _MAX_ID = 1024
 """Longest id of an upload or a version, and longest ETag, in characters; those of OSS have 64."""
+_LARGE = 1 << 20
+_LONG = re.compile(rb"[<>][^<>]{65536}")
+"""A text or a tag of megabytes, of which the parser keeps copies."""
 _MAX_DIGITS = 18  # fits 63 bits
 _TAG = attrgetter("tag")
 _CRC64 = re.compile(r"[0-9]{1,20}")
@@ -58,6 +61,8 @@ class Element:
         pieces = sum(map(answer.count, (b"\n", b"\r", b"&", b"=")))
         if len(answer) > MAX_DOCUMENT or answer.count(b"<") > _MAX_TAGS or pieces > _MAX_PIECES:
             raise ValueError("a document larger than any answer of OSS")
+        if len(answer) > _LARGE and _LONG.search(answer):
+            raise ValueError("a document with a text or a tag longer than any in an answer of OSS")
         # In another encoding the bytes that are looked for here would be others: UTF-16 has NULs,
         # and what the document says of its encoding is overridden.
         if b"\0" in answer or (b"!" in answer and b"<!" in answer):  # one byte is found sooner
