@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support import transfer_scenes
+from tests.support.lying_ground import Ground, lay_ground
 from tests.support.sealed_attacks import Scene
 
 import cipherbucket as cb
@@ -101,3 +102,9 @@ def moving(
     )
     yield scene
     assert scene.wire.ledger.conflicts == []
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """Return what all begin with who are lied to."""
+    return lay_ground(tmp_path_factory.mktemp("ground"))
