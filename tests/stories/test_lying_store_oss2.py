@@ -194,13 +194,15 @@ VERBS = [
     ),
     layer("delete_object_versions", version_deleted, "pages", at="kept"),
     layer("list_objects", lambda b, _: page(b.list_objects("o/")), "pages"),
-    layer("list_objects folded", lambda b, _: page(b.list_objects(delimiter="/")), "pages"),
+    layer(
+        "list_objects folded", lambda b, _: page(b.list_objects(delimiter="/")), "pages", "prefix"
+    ),
     layer("list_objects_v2", lambda b, _: page(b.list_objects_v2("o/")), "pages"),
-    layer("list_object_versions", versions, "pages", at="kept"),
+    layer("list_object_versions", versions, "pages", "order", at="kept"),
     layer("list_multipart_uploads", lambda b, _: uploads(b.list_multipart_uploads("u/")), "pages"),
     layer("an upload in parts", in_parts, "pages"),
     layer("an upload completed elsewhere", completed_elsewhere),
-    layer("abort_multipart_upload", aborted),
+    layer("abort_multipart_upload", aborted, "pages"),
     layer("put_object_acl", lambda b, _: done(b.put_object_acl("o/1", "private"))),
     layer("get_object_acl", lambda b, _: b.get_object_acl("o/1").acl),
     layer("put_object_tagging", lambda b, _: done(b.put_object_tagging("o/1", tagging()))),

@@ -269,8 +269,9 @@ class ObjectUploadIterator(_Pages[MultipartUploadInfo]):
         self.entries = [upload for upload in result.upload_list if upload.key == self.key]
         self.next_upload_id_marker = result.next_upload_id_marker
         # Names that only begin with this one come after it.
-        more = result.is_truncated and self.entries and result.next_key_marker <= self.key
-        return bool(more), result.next_key_marker
+        passed = result.upload_list and result.upload_list[-1].key != self.key
+        more = result.is_truncated and not passed and result.next_key_marker <= self.key
+        return more, result.next_key_marker
 
 
 class PartIterator(_Pages[PartInfo]):

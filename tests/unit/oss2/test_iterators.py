@@ -165,3 +165,21 @@ def test_a_list_that_does_not_go_on_ends_with_an_error(kind: Any, pages: list[An
 def test_many_uploads_of_one_name_go_on() -> None:
     pages = [uploads(["a"], after="a", after_id=number) for number in "12"] + [uploads(["a"])]
     assert len(list(MultipartUploadIterator(Pages(*pages)))) == 3
+
+
+def test_an_empty_page_does_not_end_the_uploads_of_an_object() -> None:
+    bucket = Pages(uploads([], after="a", after_id="1"), uploads(["a"]))
+    assert [each.key for each in ObjectUploadIterator(bucket, "a")] == ["a"]
+
+
+def test_a_page_that_does_not_come_after_the_one_before_is_an_error() -> None:
+    bucket = Pages(objects("ab", after="1"), objects("bc"))
+    with pytest.raises(InconsistentError, match="begin after"):
+        list(ObjectIteratorV2(bucket))
+
+
+def test_empty_pages_without_end_are_an_error() -> None:
+    bucket = Pages(*[objects("", after=str(number)) for number in range(1000)])
+    with pytest.raises(InconsistentError, match="does not advance"):
+        list(ObjectIteratorV2(bucket))
+    assert len(bucket.asked) <= 101
