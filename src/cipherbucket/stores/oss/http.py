@@ -34,12 +34,12 @@ _UNREACHED = (
 )
 _CONNECTIONS = 32
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
-_PIECE = 512 << 10
+_SEND_BLOCK = 512 << 10
 """Bytes handed to a socket at once: its timeout, which may be the shorter one for connecting, is
 for all of them, however slow the line is."""
 _MAX_REFUSAL = 256 << 10
 """Most bytes of an error that are read: it repeats headers, the metadata among them."""
-_PIECE = 64 << 10
+_READ_BLOCK = 64 << 10
 """Bytes that are read at a time, between two looks at the clock."""
 
 
@@ -114,7 +114,7 @@ class Response:
         ends = time.monotonic() + 5 * self._patience
         pieces: list[bytes] = []
         try:
-            while left >= 0 and (piece := self._response.read(_PIECE)):
+            while left >= 0 and (piece := self._response.read(_READ_BLOCK)):
                 pieces.append(piece)
                 if self._response.length_remaining is None:
                     left -= len(piece)
@@ -315,11 +315,13 @@ def _in_pieces(
     body: bytes | Iterable[bytes | bytearray | memoryview],
 ) -> Iterator[bytes | bytearray | memoryview]:
     for block in (body,) if isinstance(body, bytes) else body:
-        if len(block) <= _PIECE:
+        if len(block) <= _SEND_BLOCK:
             yield block
             continue
         whole = memoryview(block)
-        yield from (whole[start : start + _PIECE] for start in range(0, len(whole), _PIECE))
+        yield from (
+            whole[start : start + _SEND_BLOCK] for start in range(0, len(whole), _SEND_BLOCK)
+        )
 
 
 def _verbatim(url: str) -> str:

@@ -42,7 +42,7 @@ def begin_upload(client: OssClient, new: NewObject) -> str:
         once=True,  # an answer that was lost leaves an upload behind
     )
     with document_of(answer, new.name) as root:
-        if root.name("Key") != new.name:
+        if root.name("Key", new.name) != new.name:
             raise ValueError("the upload is none of this object")
         return root.id("UploadId")
 
