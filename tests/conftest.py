@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if len(kept) < len(items):
         left = set(items).difference(kept)
         config.hook.pytest_deselected(items=[item for item in items if item in left])
-        items[:] = kept
+    items[:] = kept
 
 
 def pytest_collection_finish() -> None:

@@ -36,6 +36,7 @@ def store() -> Iterator[OssStore]:
         yield store
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", FORMATS)
 def test_many_objects_rotated_and_audited(store: OssStore, kind: str) -> None:
     scene = Scene(store, kind)
@@ -113,6 +114,7 @@ def test_a_failure_whose_object_is_gone_is_forgotten(store: OssStore) -> None:
     assert {name.split(".")[0] for name in left} == {ledger.path.stem}, "nothing to go on with"
 
 
+@pytest.mark.long
 def test_memory_is_flat_whatever_the_number_of_objects() -> None:
     few, lots = _listed(FEW), _listed(LOTS)
     assert (few["due"], lots["due"], lots["walked"]) == (FEW, LOTS, LOTS)

@@ -126,6 +126,7 @@ def seconds_of(errand: Errand) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.long
 def test_an_upload_killed_at_random_moments(errand: Errand, tmp_path: Path) -> None:
     """Killed with SIGKILL once or twice, the next run sends what is missing, and all is right."""
     seed = random.randrange(1 << 32)
@@ -165,6 +166,7 @@ def test_an_upload_killed_at_random_moments(errand: Errand, tmp_path: Path) -> N
         print(number, died, len(left), len(arrived), at)  # noqa: T201
 
 
+@pytest.mark.long
 def test_a_download_killed_at_random_moments(errand: Errand, tmp_path: Path) -> None:
     """Killed with SIGKILL once or twice, the next run fetches what is missing, and all is right."""
     seed = random.randrange(1 << 32)

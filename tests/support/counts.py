@@ -9,7 +9,8 @@ not depend on each other, such as an attack and the kind of store it is tried on
 do, such as a format and the moment of an interruption.
 
 The selection is the same each time; ``make soak`` runs the whole product. A test without a marker
-runs with all its parameters, always.
+runs with all its parameters, always. ``make soak`` begins with the tests of the marker ``long``,
+which take minutes each there, so that no worker has one left at the end.
 """
 
 import os
@@ -24,6 +25,7 @@ import pytest
 MARKERS = {
     "each_value": "the quick run takes so many cases that each value of each parameter occurs",
     "each_pair": "the quick run takes so many cases that each two values occur together",
+    "long": "the soak run begins with it",
 }
 Case = TypeVar("Case")
 SOAK = os.environ.get("CIPHERBUCKET_SOAK") == "1"
@@ -46,10 +48,10 @@ def share(cases: Sequence[Case], number: int, of: int) -> Sequence[Case]:
 def quick_selection(items: list[pytest.Item]) -> list[pytest.Item]:
     """Return the tests that run now, in their order."""
     if SOAK:
-        return items
+        return sorted(items, key=lambda item: item.get_closest_marker("long") is None)
     marked = defaultdict[str, list[pytest.Item]](list)
     for item in items:
-        if any(item.get_closest_marker(name) for name in MARKERS):
+        if any(item.get_closest_marker(name) for name in ("each_value", "each_pair")):
             marked[item.nodeid.split("[")[0]].append(item)
     left_out: set[pytest.Item] = set()
     for function, cases in marked.items():

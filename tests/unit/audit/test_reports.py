@@ -210,6 +210,7 @@ with audit_of(int(sys.argv[1]), Question.by_description({"desc": "2022"})) as au
 """
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_number_of_objects(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[3])
     peaks = []
