@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from tests.support.honest_store import KEY_ID, SECRET
 from tests.support.lied_to import Refused, Verb
-from tests.support.lying_ground import PART, PATIENCE, Ground, Scene, body
+from tests.support.lying_ground import PART, Ground, Scene, body
 from tests.support.lying_table import Table, lies, wrong_with
 
 import cipherbucket as cb
@@ -46,7 +46,7 @@ def oss2_bucket(scene: Scene, name: str = "lied") -> Any:
         scene.url,
         name,
         crypto_provider=provider,
-        connect_timeout=(1.0, PATIENCE),
+        connect_timeout=(1.0, cb.OssSettings().read_timeout),
         policy=cb.Policy(plaintext=True),
     )
 

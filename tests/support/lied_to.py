@@ -87,7 +87,7 @@ def meet(ground: Ground, verb: Verb, told: Told | None, out: Path) -> Outcome:
 def _meet(ground: Ground, verb: Verb, told: Told | None, out: Path) -> Outcome:
     out.mkdir(parents=True)
     fill(out / "files")
-    settle(out, attempts=1 if told is not None and told.lie.slow else 2)
+    settle(out, slow=told is not None and told.lie.slow)
     outcome = Outcome()
     before = _shallow(ground.honest)
     uploads = ground.honest.uploads()

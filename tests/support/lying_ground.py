@@ -21,8 +21,6 @@ FIRST, MIRROR, KEPT = "lied", "mirror", "kept"
 POLICY = cb.Policy(["oss", "sealed"], plaintext=True)
 LARGE = 250_000
 PART = 100 << 10
-PATIENCE = 0.3
-"""Seconds that a client waits for the store."""
 _REGION = "cn-hangzhou"
 
 
@@ -133,8 +131,11 @@ def fill(folder: Path) -> None:
         path.write_bytes(data)
 
 
-def settle(out: Path, *, attempts: int) -> None:
-    """Point everything that programs read from the environment at this scene."""
+def settle(out: Path, *, slow: bool) -> None:
+    """Point everything that programs read from the environment at this scene.
+
+    Where the store is slow, a client has little patience, and asks once.
+    """
     for name in (
         "http_proxy",
         "https_proxy",
@@ -152,8 +153,8 @@ def settle(out: Path, *, attempts: int) -> None:
     }
     (out / "state").mkdir(mode=0o700)
     patch = pytest.MonkeyPatch()
-    defaults = {"connect_timeout": 1.0, "read_timeout": PATIENCE, "attempts": attempts}
-    for name, value in defaults.items():  # also where a face lets nobody set them
+    patience = {"read_timeout": 0.2, "attempts": 1} if slow else {"read_timeout": 2, "attempts": 2}
+    for name, value in patience.items():  # also where a face lets nobody set them
         patch.setitem(cb.OssSettings.__init__.__kwdefaults__ or {}, name, value)
     for place in (
         "cipherbucket.writing.one_request",
