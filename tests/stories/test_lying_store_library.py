@@ -291,7 +291,7 @@ VERBS = [
         "bytes",
     ),
     library("store in parts", store_of(by_parts), "envelope", "bytes"),
-    library("store.list_parts", store_of(parts_left), "envelope", "bytes"),
+    library("store.list_parts", store_of(parts_left), "envelope", "bytes", "order"),
 ]
 
 
