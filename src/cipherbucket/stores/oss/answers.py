@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from cipherbucket.errors import EnvelopeError
+from cipherbucket.errors import EnvelopeError, StoreError
 from cipherbucket.format.metadata_names import is_reserved
 from cipherbucket.stores.oss.errors import refusal_within
 from cipherbucket.stores.oss.headers import CRC64, META
@@ -42,6 +43,7 @@ _STATUSES: Mapping[str, tuple[int, ...]] = {
     "RestoreObject": (200, 202),
 }
 """By operation, or else by method; 200 where neither is named."""
+_PAGES = (b"<html", b"<!doctype html")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ONCE = frozenset(
     {CRC64, "content-range", "etag", "last-modified", "x-oss-version-id", *CONTENT_HEADERS}
@@ -67,6 +69,12 @@ def check_proof(operation: str, answer: Response, sent: Mapping[str, str]) -> No
         CipherbucketError: It holds an error.
     """
     check_headers(answer)
+    if answer.data[:64].lstrip().lower().startswith(_PAGES):
+        raise StoreError(
+            f"{urlsplit(answer.url).netloc} answered {operation} with a web page, unlike OSS",
+            hint="check the endpoint (OSS_ENDPOINT); a proxy or a sign-in page may answer in its"
+            " place",
+        )
     statuses = _STATUSES.get(operation) or _STATUSES.get(answer.method, (200,))
     if answer.status not in statuses:
         if answer.status == _CALLBACK_FAILED:

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from alibabacloud_oss_v2.types import OperationInput
 
-from cipherbucket.errors import CipherbucketError
+from cipherbucket.errors import CipherbucketError, StoreError
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.oss.answers import check_proof
 from cipherbucket.stores.oss.errors import service_errors
@@ -236,8 +237,10 @@ class OssClient:
         try:
             with service_errors(name):
                 check_proof(request.op_name, answer, request.headers)
-        except CipherbucketError:
+        except CipherbucketError as error:
             answer.close()
+            if isinstance(error, StoreError) and error.status is None:
+                error.status, error.host = answer.status, urlsplit(answer.url).netloc
             raise
         return answer
 

@@ -150,8 +150,11 @@ def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> Cip
         kind, text, hint = _BY_CODE[code]
         ours = kind(f"{text} {details}", hint=hint)
     else:
-        message = _words(said.get("Message")) or "without a word of OSS"
-        ours = StoreError(f"the store refused: {message} {details}")
+        message = _words(said.get("Message")) or "it does not say why, as OSS does"
+        hint = (
+            None if code else "check the endpoint (OSS_ENDPOINT); a proxy may answer in its place"
+        )
+        ours = StoreError(f"the store refused: {message} {details}", hint=hint)
     if isinstance(ours, StoreError):
         ours.status, ours.code, ours.ec = answer.status, code or None, ec or None
         ours.request_id, ours.host = request_id or None, host
