@@ -124,7 +124,7 @@ def list_objects(service: Service, call: Call) -> Answer:
 def list_objects_v2(service: Service, call: Call) -> Answer:
     """ListObjectsV2."""
     token = call.query.get("continuation-token")
-    after = call.query.get("start-after", "") if token is None else _read_token(token)
+    after = _read_token(token) if token else call.query.get("start-after", "")
     page, limit = _object_page(service, call, after)
     check_encoding(call)
     owner = call.query.get("fetch-owner") == "true"
