@@ -228,7 +228,7 @@ def not_copied(
     """
 
     def refuse(_: object) -> NoReturn:
-        message = f"{what} is not pickled or copied"
+        message = f"{what} cannot be pickled or copied"
         raise UsageError(message, hint=hint) if error is None else error(message, hint)
 
     return refuse

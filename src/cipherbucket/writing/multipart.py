@@ -183,13 +183,15 @@ class Multipart:
             if source.size is not None and source.size > wanted and hasattr(body, "read"):
                 pass  # an open file: the part is what follows its position
             elif source.size not in {None, wanted}:
-                raise UsageError(f"part {number} has {wanted:,} bytes, this has {source.size:,}")
+                raise UsageError(
+                    f"part {number} must have {wanted:,} bytes, but has {source.size:,}"
+                )
             last = number == self.plan.count
             buffer, filled = encrypt_part(source, self._cipher, start, stop, last=last)
             if filled != wanted:
-                raise UsageError(f"part {number} has {wanted:,} bytes, this has only {filled:,}")
+                raise UsageError(f"part {number} must have {wanted:,} bytes, but has {filled:,}")
             if (last or source.size is None) and source.read_into(memoryview(bytearray(1))):
-                raise UsageError(f"part {number} has {wanted:,} bytes, this has more")
+                raise UsageError(f"part {number} must have {wanted:,} bytes, but has more")
         return buffer
 
     def _note(self, number: int, ciphertext: memoryview) -> None:

@@ -61,9 +61,9 @@ def test_nor_is_what_failed_there_sent_otherwise(opened: Any, layer: Scene) -> N
 @pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_context_stays_in_its_process(opened: Any, copied: Callable[[Any], object]) -> None:
     _, filled = begun(opened)
-    with pytest.raises(ClientError, match=r"not pickled or copied \(.*threads.*resumable_upload"):
+    with pytest.raises(ClientError, match=r"be pickled or copied \(.*threads.*resumable_upload"):
         copied(filled)
-    with pytest.raises(ClientError, match="not pickled or copied"):
+    with pytest.raises(ClientError, match="cannot be pickled or copied"):
         copied(opened)
 
 
@@ -137,7 +137,7 @@ def test_the_very_same_part_may_come_again_and_is_not_sent(
             (part.etag, part.part_crc) for part in parts
         ]
         for other in (PIECES[0][:-1] + b"!", PIECES[0][:-1], [PIECES[0], b"more"]):
-            with pytest.raises(ClientError, match=r"sent before with other|has 102,400 bytes"):
+            with pytest.raises(ClientError, match=r"sent before with other|have 102,400 bytes"):
                 bucket.upload_part("o", upload_id, 1, other, upload_context=filled)
     assert opened.complete_multipart_upload("o", upload_id, again).status == 200
     assert opened.get_object("o").read() == CONTENT

@@ -89,7 +89,7 @@ def test_a_single_part_may_be_small(bucket: cb.Bucket) -> None:
 def test_a_part_of_another_length_is_refused(bucket: cb.Bucket, wrong: bytes) -> None:
     with bucket.multipart("a", data_size=len(PLAIN), part_size=PART) as upload:
         for body in (wrong, iter([wrong])):
-            with pytest.raises(cb.UsageError, match="part 1 has 102,400 bytes"):
+            with pytest.raises(cb.UsageError, match="part 1 must have 102,400 bytes"):
                 upload.upload_part(1, body)
         with pytest.raises(cb.UsageError, match="there is no part 5"):
             upload.upload_part(5, b"")
