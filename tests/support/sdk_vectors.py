@@ -7,7 +7,7 @@ memory.
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cipherbucket.format.description import Description
+from cipherbucket.format.span import Span
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 
 FOLDER = Path(__file__).parent.parent / "vectors"
 PREFIX = "x-oss-meta-"
-DAMAGED = "aliyun-oss-java-sdk-3.18.4/rsa/two/"
+DAMAGED = ("aliyun-oss-java-sdk-3.18.4/rsa/two/", "alibabacloud-oss-java-sdk-v2-0.5.0/rsa/two/")
 """Vectors whose description the HTTP library of their SDK damaged on the way."""
 
 
@@ -37,6 +38,7 @@ class Vector:
         size: Length of the plaintext.
         plaintext_sha256: Its hash, in hexadecimal.
         kms_context: The text of the encryption context that a KMS was given.
+        raw: Metadata that is not ASCII, as the bytes that arrived.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Vector:
     size: int
     plaintext_sha256: str
     kms_context: str = ""
+    raw: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def kms(self) -> bool:
@@ -65,9 +68,18 @@ class Vector:
 
     def plaintext(self) -> bytes:
         """Make the plaintext from the name: SHA-256 of name and counter, again and again."""
-        blocks = -(-self.size // 32)
-        pieces = (hashlib.sha256(f"{self.name}:{i}".encode()).digest() for i in range(blocks))
-        return b"".join(pieces)[: self.size]
+        return _plaintext(self.name, self.size)
+
+    def spans(self) -> list[Span]:
+        """Return ranges that lie in it: aligned or not, across parts, to the end, the last ones."""
+        spans = [Span(16, 32), Span(17, 100), Span(102_395, 10), Span(self.size // 2), Span(1, 14)]
+        return [span for span in spans if span.start < self.size] + [Span(tail=17)]
+
+    def slice(self, span: Span) -> bytes:
+        """Return what a range of it must give."""
+        if span.tail is not None:
+            return self.plaintext()[max(0, self.size - span.tail) :]
+        return self.plaintext()[span.start :][: span.length]
 
     def key(self) -> RsaKey:
         """Return the RSA key that opens it, under the description the SDK was given."""
@@ -126,13 +138,20 @@ def _ring(key_id: str, description: str) -> KeyRing:
     return KeyRing(*decoys, rsa_key(key_id).described(description))
 
 
+@cache
+def _plaintext(name: str, size: int) -> bytes:
+    blocks = range(-(-size // 32))
+    return b"".join(hashlib.sha256(f"{name}:{i}".encode()).digest() for i in blocks)[:size]
+
+
 def _vector(entry: dict[str, Any]) -> Vector:
     if "ciphertext_file" in entry:
         ciphertext = (FOLDER / "bodies" / Path(entry["ciphertext_file"]).name).read_bytes()
     else:
         ciphertext = base64.b64decode(entry["ciphertext_base64"])
     assert hashlib.sha256(ciphertext).hexdigest() == entry["ciphertext_sha256"]
-    headers: dict[str, str] = dict(entry["headers"])
+    headers: dict[str, str] = entry["headers"]
+    raw: dict[str, str] = entry.get("headers_raw_base64") or {}
     return Vector(
         name=entry["name"],
         key_id=entry["key_id"],
@@ -142,4 +161,5 @@ def _vector(entry: dict[str, Any]) -> Vector:
         size=int(entry["plaintext_length"]),
         plaintext_sha256=entry["plaintext_sha256"],
         kms_context=entry.get("kms_encryption_context") or "",
+        raw={name.removeprefix(PREFIX): base64.b64decode(text) for name, text in raw.items()},
     )

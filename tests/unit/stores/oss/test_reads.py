@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.support.oss_objects import PLAIN, Objects, error_xml, misbehave
+from tests.support.oss_objects import PLAIN, Objects, error_xml, misbehave, store_at
 from tests.support.scripted_http import Answer, Request, Scripted
+from tests.support.sdk_vectors import PREFIX, Vector, all_vectors
 
 import cipherbucket as cb
 
@@ -250,3 +251,15 @@ def test_a_body_of_no_bytes_is_checked_before_it_is_stored(
     assert not served.requests
     bucket.put("a", b"", progress=lambda done, total: progress.append((done, total)))
     assert progress == [(0, 0)]
+
+
+@pytest.mark.parametrize("vector", [vector for vector in all_vectors() if vector.raw], ids=str)
+def test_a_description_that_is_not_ascii_comes_as_the_bytes_that_an_sdk_sent(
+    vector: Vector, objects: Objects, served: Scripted
+) -> None:
+    """UTF-8, or Latin-1 where an HTTP library made it so."""
+    raw = {name: value.decode("latin-1") for name, value in vector.raw.items()}
+    objects.headers = {PREFIX + name: text for name, text in (vector.metadata | raw).items()}
+    objects.body = vector.ciphertext
+    with store_at(served.url) as store, store.get("name") as incoming:
+        assert dict(incoming.stored.metadata) == vector.metadata
