@@ -13,6 +13,8 @@ from importlib.metadata import version
 
 from tests.interop.limitations import LIMITATIONS, OK, limitation
 from tests.interop.matrix import CASES, GROUPS, READERS, V1_WRITERS, WRITERS, Case
+from tests.interop.recorded import OBSTACLES, Read, obstacle, reads
+from tests.interop.recorded import WRITERS as WRITTEN_BY
 from tests.interop.run import Run
 from tests.interop.toolchains import HERE
 
@@ -26,6 +28,10 @@ each of them a small program (`tests/interop`) over the SDK as its own registry 
 page with `CIPHERBUCKET_WRITE_DOCS=1 make interop`; without it the run fails where the page differs
 from what came of it.
 
+The table names every official SDK that has a client for encryption. Those that do not run here are
+in no registry that this project builds from, or not in that version. Objects that they wrote were
+recorded, or made after their source, and are in `tests/vectors`.
+
 A cell says in how many of its cases the reader (column) got exactly the plaintext that the writer
 (row) was given. A letter names what stood in the way of the others; each of them is the peer's own.
 Keys are RSA-2048, made for each run. {signatures}
@@ -38,18 +44,33 @@ match descriptions as mappings, so nothing else changes, and every such cell wor
 tries it.
 """
 
+_RECORDED = """\
+## Recorded objects
+
+What the SDKs that do not run here wrote, read by those that do, under the key and description that
+the writer was given: all of it whole, and bytes 17 to 100 where there are so many. `make test` has
+cipherbucket read each of them by ranges of every kind. `tests/interop/test_recorded_forms.py` has
+it write the same plaintext under the same key and description, and compares field by field: the
+same names, the same syntax and, but for what is said below of further keys, the same description.
+We record `unencrypted-content-length` of objects put at once, as Java does; C++ and PHP do not.
+"""
+
+_NOT_RUN = """\
+## What the others do with our objects
+
+From the sources of these versions, not from a run: each reads all that we write for its first key,
+put at once or in parts.
+
+- **C++ 2** has one key and does not look at descriptions.
+- **Java 2** does not look at them either: it tries its key, then those of `addKeyPair`, until one
+  unwraps. As C++ 2, it refuses a range of the last so many bytes.
+- **PHP 2** takes its first key where the text of no further key's description is the same. Our text
+  is its own unless it has a `/`, or PHP was given the entries in another order than the sorted one.
+  Then give the key its description as the exact text, as above.
+- All three come with RSA alone; for a KMS a program brings a `MasterCipher` of its own.
+"""
+
 _TAIL = """\
-## Not run
-
-- **C++** (`alibabacloud/aliyun-oss-cpp-sdk`) is in no registry. Objects it wrote are in
-  `tests/vectors`; every one of them is read in `make test`, and what we write for the same key,
-  plaintext and description is compared with them field by field (`tests/interop/test_cpp_form.py`):
-  the same names, the same syntax, the same description text. The one difference is that we also
-  record `unencrypted-content-length`, which the Java SDK does too.
-- **Java 2** (`com.aliyun:alibabacloud-oss-v2`) is published, and 0.4.0 is the only release that
-  Maven Central offers; it has classes for encryption, but no client that uses them.
-- **PHP** is not run.
-
 ## Programs of the documents
 
 The programs that Alibaba Cloud prints for RSA keys run here as they stand, but for what is listed
@@ -60,10 +81,11 @@ that we wrote under the programs' key and description.
 
 ## Keys in a KMS
 
-oss2, Go 1 and Java 1 (3.18.4, as 3.18.5 came without the classes) with their key in a KMS run
+oss2, Go 1, Go 2 and Java 1 (3.18.4, as 3.18.5 came without the classes) with their key in a KMS run
 against the [KMS endpoint](kms.md), in put, multipart and ranges, as does the Go program that is
-printed for such a key. We read all of them, and all of them read us, oss2 what was written for it;
-oss2 on one side, Go and Java on the other do not read each other ([format.md](format.md)).
+printed for such a key. Go 2 comes without a cipher for it, so that the driver brings one as its
+samples have it. We read all of them, and all of them read us, oss2 what was written for it; oss2 on
+one side, Go and Java on the other do not read each other ([format.md](format.md)).
 """
 
 
@@ -74,7 +96,7 @@ def render(run: Run) -> str:
         cases = [case for case in CASES if case.group == group]
         title = group[0].upper() + group[1:]
         parts.append(f"## {title}\n\n{_wrapped(text)}\n\n{_table(run, cases)}")
-    parts += [_reasons(), _TAIL]
+    parts += [_RECORDED, _recorded(run), _reasons(), _NOT_RUN, _TAIL]
     return "\n".join(parts)
 
 
@@ -99,7 +121,23 @@ def _sdks() -> str:
         ),
         ("Java 1", "`com.aliyun.oss:aliyun-sdk-oss`", java[1]),
     ]
-    return _markdown(["here", "package", "version"], rows)
+    run = [(*row, "run here") for row in rows]
+    return _markdown(["here", "package", "version", "how"], run + _not_run())
+
+
+def _not_run() -> list[tuple[str, str, str, str]]:
+    packages = {
+        "Java 2": (
+            "`com.aliyun:alibabacloud-oss-v2`",
+            "recorded; Maven Central has 0.4.0, without the client",
+        ),
+        "PHP 2": ("`alibabacloud/oss-v2`", "recorded; on Packagist alone"),
+        "C++ 1": ("`aliyun/aliyun-oss-cpp-sdk`", "recorded; in no registry"),
+    }
+    return [
+        (name, package, WRITTEN_BY[name].rpartition("-")[2], how)
+        for name, (package, how) in packages.items()
+    ]
 
 
 def _pinned(go_mod: str, module: str) -> str:
@@ -118,15 +156,33 @@ def _table(run: Run, cases: Sequence[Case]) -> str:
 def _cell(run: Run, writer: str, reader: str, cases: Sequence[Case]) -> str:
     failed = [case for case in cases if run.outcome(writer, reader, case) != OK]
     found = {limitation(writer, reader, case) for case in failed}
-    marks = sorted(entry.mark if entry else "?" for entry in found)
-    good = len(cases) - len(failed)
-    return " ".join([f"{good}/{len(cases)}", *marks])
+    return _count(len(cases), len(failed), {entry.mark if entry else "?" for entry in found})
+
+
+def _recorded(run: Run) -> str:
+    rows = [
+        [writer, *(_recorded_cell(run, reader, reads(writer)) for reader in READERS)]
+        for writer in WRITTEN_BY
+    ]
+    return _markdown(["written by", *READERS], rows)
+
+
+def _recorded_cell(run: Run, reader: str, cases: Sequence[Read]) -> str:
+    failed = [read for read in cases if run.recordings.outcome(reader, read) != OK]
+    found = {obstacle(reader, read) for read in failed}
+    return _count(len(cases), len(failed), {entry.mark if entry else "?" for entry in found})
+
+
+def _count(cases: int, failed: int, marks: set[str]) -> str:
+    return " ".join([f"{cases - failed}/{cases}", *sorted(marks)])
 
 
 def _reasons() -> str:
+    reasons = [(entry.mark, entry.outcome, entry.reason) for entry in LIMITATIONS]
+    reasons += [(entry.mark, entry.outcome, entry.reason) for entry in OBSTACLES if entry.reason]
     lines = [
-        _wrapped(f"- **{entry.mark}** ({entry.outcome}) {entry.reason}", indent="  ")
-        for entry in LIMITATIONS
+        _wrapped(f"- **{mark}** ({outcome}) {reason}", indent="  ")
+        for mark, outcome, reason in reasons
     ]
     return "\n".join(["## What stands in the way", "", *lines, "", _EXACT])
 

@@ -55,7 +55,7 @@ class Key:
         public = private.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        return cls(public.decode(), _pem(private, pkcs8=True), description)
+        return cls(public.decode(), pem(private, pkcs8=True), description)
 
     def labelled(self, description: dict[str, str] | None) -> Self:
         """Return the same key under another description."""
@@ -66,10 +66,11 @@ class Key:
         """The private key as older programs want it, in PKCS#1."""
         private = serialization.load_pem_private_key(self.private.encode(), None)
         assert isinstance(private, rsa.RSAPrivateKey)
-        return _pem(private, pkcs8=False)
+        return pem(private, pkcs8=False)
 
 
-def _pem(private: rsa.RSAPrivateKey, *, pkcs8: bool) -> str:
+def pem(private: rsa.RSAPrivateKey, *, pkcs8: bool) -> str:
+    """Return a private key as PEM, in PKCS#8 or PKCS#1."""
     form = serialization.PrivateFormat
     return private.private_bytes(
         serialization.Encoding.PEM,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from tests.interop import matrix
 from tests.interop.limitations import NOT_WRITTEN, OK, REFUSED, WRONG
 from tests.interop.matrix import CASES, DESCRIPTIONS, SECOND_KEY, V1_WRITERS, Case, Written
 from tests.interop.peers import Client, Driver, Key, Ours, Peer, RefusedError, open_ours
+from tests.interop.recorded import Recordings
 from tests.interop.toolchains import GO_BIN, java_command, python_command
 
 from cipherbucket.server import Endpoint
@@ -54,6 +56,11 @@ class Run:
         """End all drivers."""
         for driver in self._drivers.values():
             driver.close()
+
+    @cached_property
+    def recordings(self) -> Recordings:
+        """The objects of SDKs that do not run here, put when they are first asked for."""
+        return Recordings(self.client, self.peers)
 
     def writing(self, written: Written) -> Client:
         """Return the client that writes an object."""

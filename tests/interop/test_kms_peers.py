@@ -32,7 +32,13 @@ PART = 102_400
 PARTS = bytes(range(255)) * 900
 DESCRIPTION = {"desc": "kms-1"}
 PASSWORD = "changeit"
-FAMILIES = {OURS: "single", "Go 1": "single", "Java 1": "single", "oss2": "double"}
+FAMILIES = {
+    OURS: "single",
+    "Go 1": "single",
+    "Go 2": "single",
+    "Java 1": "single",
+    "oss2": "double",
+}
 
 
 @dataclass
@@ -107,6 +113,7 @@ def clouds(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud
             environment={"ALIBABA_CLOUD_CA_BUNDLE": certificate},
         ),
         "Go 1": Driver([str(GO_BIN / "sdk1")], folder, environment={"SSL_CERT_FILE": certificate}),
+        "Go 2": Driver([str(GO_BIN / "sdk2")], folder, environment={"SSL_CERT_FILE": certificate}),
         "Java 1": Driver(
             java_command("JavaV1", *trusting(certificate, folder), libraries=JAVA_KMS_LIB), folder
         ),
@@ -171,13 +178,13 @@ def test_the_go_program_of_the_documents(clouds: Clouds, run: Run) -> None:
 
 
 def test_a_disabled_key_is_refused_by_name(clouds: Clouds) -> None:
-    need("oss2", "Go 1", "Java 1")
+    need("oss2", "Go 1", "Go 2", "Java 1")
     from tests.support.kms_client import KmsClient
 
     call = KmsClient(clouds.kms)
     made = call("CreateKey")["KeyMetadata"]["KeyId"]
     client = replace(clouds.client, keys=(Key("", "", DESCRIPTION, kms=made),))
     call("DisableKey", KeyId=made)
-    for name in ("oss2", "Go 1", "Java 1"):
+    for name in ("oss2", "Go 1", "Go 2", "Java 1"):
         with pytest.raises(RefusedError, match=r"Rejected\.Disabled"):
             clouds.peers[name].put(client, f"kms/{name}/refused", BODY)

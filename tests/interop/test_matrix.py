@@ -11,7 +11,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from tests.interop import page
+from tests.interop import page, recorded
 from tests.interop.conftest import need
 from tests.interop.limitations import LIMITATIONS, description_text, expected, limitation
 from tests.interop.matrix import (
@@ -68,6 +68,30 @@ def test_every_limitation_explains_some_cell() -> None:
         for case in CASES
     }
     assert found == {None, *LIMITATIONS}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("writer", recorded.WRITERS)
+def test_a_reader_reads_recorded_objects_or_fails_for_a_named_reason(
+    run: Run, writer: str, reader: str
+) -> None:
+    need(reader)
+    surprises = [
+        f"{read}: {outcome}, expected {recorded.expected(reader, read)}"
+        for read in recorded.reads(writer)
+        if (outcome := run.recordings.outcome(reader, read)) != recorded.expected(reader, read)
+    ]
+    assert not surprises, "\n".join(surprises)
+
+
+def test_every_obstacle_explains_some_read_of_a_recorded_object() -> None:
+    found = {
+        recorded.obstacle(reader, read)
+        for reader in READERS
+        for writer in recorded.WRITERS
+        for read in recorded.reads(writer)
+    }
+    assert found == {None, *recorded.OBSTACLES}
 
 
 @pytest.mark.parametrize("writer", WRITERS)
