@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.oss2.scene import Scene
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from tests.oss2.scene import Scene, key_pair
 from tests.oss2.script_objects import DATA
+from tests.support.counts import count
 
 import cipherbucket as cb
 
+IV = bytes(range(16))
 MD5 = base64.b64encode(hashlib.md5(DATA).digest()).decode()
 
 
@@ -39,6 +42,44 @@ def test_plaintext_is_refused_unless_the_policy_accepts_it(layer: Scene) -> None
     assert lenient.get_object("plain").read() == DATA
     assert lenient.get_object("plain", byte_range=(5, 100)).read() == DATA[5:101]
     assert bucket.head_object("plain").content_length == len(DATA)
+
+
+def test_an_object_whose_iv_is_random_is_read(layer: Scene) -> None:
+    """The SDK for C++ v2 writes such, and ``{}`` where there is no description."""
+    key = cb.RsaKey.from_pem(key_pair()["private_key"])
+    cipher = Cipher(algorithms.AES256(bytes(32)), modes.CTR(bytes(range(16)))).encryptor()
+    algorithm = key.algorithm_for("oss")
+    wrapped = [key.wrap(each, algorithm=algorithm, context=b"") for each in (bytes(32), IV)]
+    fields = {"key": wrapped[0], "start": wrapped[1]}
+    metadata = {
+        **{name: base64.b64encode(value).decode() for name, value in fields.items()},
+        "cek-alg": "AES/CTR/NoPadding",
+        "wrap-alg": algorithm,
+        "matdesc": "{}",
+    }
+    named = {f"client-side-encryption-{name}": text for name, text in metadata.items()}
+    layer.store().put("o", cipher.update(DATA), metadata=named)
+    bucket = layer.bucket()
+    assert bucket.get_object("o").read() == DATA
+    assert bucket.get_object("o", byte_range=(5, 100)).read() == DATA[5:101]
+    bucket.get_object_to_file("o", str(layer.folder / "o"))
+    assert (layer.folder / "o").read_bytes() == DATA
+    provider = layer.rsa()
+    assert provider.decrypt_encrypted_iv(wrapped[1]) == IV
+    with pytest.raises(layer.part("exceptions").InconsistentError):
+        layer.bucket(policy=cb.Policy(strict_iv=True)).get_object("o")
+    with pytest.raises(layer.part("exceptions").ClientError):
+        layer.bucket(layer.rsa(2)).get_object("o")
+
+
+def test_what_was_not_wrapped_with_the_key_is_not_unwrapped_by_hand(layer: Scene) -> None:
+    """Of random numbers one in 246 came back as a key, by its length alone."""
+    provider, refused = layer.rsa(), layer.part("exceptions").ClientError
+    for number in range(2, count(20_000, 200)):
+        with pytest.raises(refused):
+            provider.decrypt_encrypted_key(number.to_bytes(256, "big"))
+        with pytest.raises(refused):
+            provider.decrypt_encrypted_iv(number.to_bytes(256, "big"))
 
 
 def test_content_md5_is_recorded_with_one_warning(layer: Scene) -> None:

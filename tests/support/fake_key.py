@@ -58,3 +58,17 @@ class FakeKey:
         if wrapped == self._refuses:
             raise WrongKeyError("no")
         return self._answers[wrapped]
+
+
+class KnowingKey(FakeKey):
+    """Says of what it unwrapped, data key and IV, whether it was wrapped with it."""
+
+    def __init__(
+        self, data_key: bytes, iv: bytes, *, knows: tuple[bool | None, bool | None]
+    ) -> None:
+        super().__init__(data_key, iv)
+        self._knows = dict(zip((b"key", b"iv"), knows, strict=True))
+
+    def was_wrapped(self, wrapped: bytes, secret: bytes, *, algorithm: str) -> bool | None:
+        """Answer as told."""
+        return self._knows[wrapped]

@@ -70,7 +70,7 @@ def run(
     check_prefix(prefix)
     check_speed(workers, None)
     access = access_of(bucket)
-    store, ring, strict = access.store, access.ring, access.policy.strict_iv
+    store, ring = access.store, access.ring
     asks = ask_kms is not None
     keys = ids_and_descriptions(ring)
     scope = AuditScope(store.url, prefix, versions, footers, asks, datetime.now(UTC), keys)
@@ -79,8 +79,8 @@ def run(
         raise UsageError("retire is a sequence of keys", hint="write [key]")
     questions = [Question.about(key).knowing(known_keys) for key in retire]
     kms = KmsLookup(ask_kms) if ask_kms is not None else None
-    inspector = Inspector(store, ring, strict, footers, kms)
-    ledger = open_ledger(scope, strict_iv=strict)
+    inspector = Inspector(store, ring, footers, kms)
+    ledger = open_ledger(scope)
     try:
         scope = with_unlisted(scope, store)
     except BaseException:

@@ -58,6 +58,7 @@ class AuditedObject:
         removed: Those that only the footer of a sealed object names still.
         findings: Codes of `FINDINGS`.
         reason: Why it could not be looked at, understood or opened.
+        iv: Of an object of format ``oss`` that a key of the ring opened: ``masked`` or ``random``.
     """
 
     name: str
@@ -71,13 +72,14 @@ class AuditedObject:
     removed: tuple[AuditedRecipient, ...] = ()
     findings: tuple[str, ...] = ()
     reason: str = ""
+    iv: str | None = None
 
     def outcome(self, version_id: str | None) -> Outcome:
         """Return it as a ledger keeps it, under the version that was listed, if versions were."""
         detail: dict[str, Any] = {"findings": self.findings}
         if self.modified is not None:
             detail["modified"] = self.modified.isoformat()
-        for name in ("version_id", "size", "verified", "reason"):
+        for name in ("version_id", "size", "verified", "reason", "iv"):
             if (value := getattr(self, name)) not in {None, ""}:
                 detail[name] = value
         for name in ("recipients", "removed"):
@@ -117,6 +119,7 @@ class AuditedObject:
             _recipients(detail, "removed"),
             tuple(detail["findings"]),
             detail.get("reason", ""),
+            detail.get("iv"),
         )
 
 

@@ -78,5 +78,6 @@ COLUMNS: dict[str, Callable[[AuditedObject, Sequence[Question]], _Cell]] = {
     "findings": lambda each, _: each.findings,
     "retire": names_of_asked,
     "reason": lambda each, _: each.reason,
+    "iv": lambda each, _: each.iv,
 }
 """The columns by their headings, from left to right, and what stands in them."""

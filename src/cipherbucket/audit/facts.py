@@ -106,6 +106,12 @@ class AuditFacts:
                 f"{opened} opened with a key given to this audit: of {'it' if one else 'these'}"
                 " the key is certain."
             )
+        if count := self.summary.random_ivs:
+            have = "has an IV that is" if count == 1 else "have IVs that are"
+            notes.append(
+                f"{objects_text(count)} of these {have} random in all bytes: programs with the SDK"
+                " for C++ v2 write such, and readers that seek may disagree about them."
+            )
         if about := _ABOUT_VERSIONS.get(self.versions):
             notes.append(f"{about[0].upper()}{about[1:]}.")
         if self.resumed:

@@ -26,10 +26,11 @@ from cipherbucket.errors import (
     SecurityError,
     WrongKeyError,
 )
+from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import Footer
-from cipherbucket.format.metadata_names import FORMATS, OSS_V1
+from cipherbucket.format.metadata_names import FORMATS, OSS, OSS_V1
 from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.sealed import Binding, wrap_context
 from cipherbucket.keys.base import MasterKey
@@ -50,14 +51,12 @@ class Inspector:
     Attributes:
         store: Where they are.
         ring: The keys given; none at all is allowed.
-        strict_iv: As in `Policy`.
         footers: Whether the footers of sealed objects are read.
         kms: Asks a KMS for the keys of KMS envelopes; None for not at all.
     """
 
     store: Store
     ring: KeyRing
-    strict_iv: bool = True
     footers: bool = False
     kms: KmsLookup | None = None
 
@@ -124,9 +123,10 @@ class Inspector:
         }
         if not usable or (envelope.seal is not None and envelope.seal.binds_context):
             return found
-        policy = Policy(FORMATS, min_rsa_bits=1, strict_iv=self.strict_iv, unbound_names=True)
+        policy = Policy(FORMATS, min_rsa_bits=1, unbound_names=True)
         try:
-            unseal(envelope, KeyRing(*usable.values()), policy, binding=Binding(found.name))
+            ring = KeyRing(*usable.values())
+            cipher = unseal(envelope, ring, policy, binding=Binding(found.name))
         except WrongKeyError as error:
             return _with_error(found, "wrong-key", error)
         except BindingError as error:  # found out only where the metadata are authentic
@@ -135,6 +135,8 @@ class Inspector:
             return _with_error(found, "altered", error)
         except CipherbucketError:  # a policy, or a key that cannot do it: nothing is known
             return found
+        if isinstance(cipher, Ctr) and envelope.format == OSS:
+            found = replace(found, iv=cipher.iv_kind)
         return replace(found, verified=True)
 
     def _with_kms_keys(

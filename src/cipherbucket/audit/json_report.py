@@ -31,6 +31,7 @@ def lines(facts: AuditFacts, objects: Iterable[AuditedObject]) -> Iterator[dict[
             "size": each.size,
             "modified": each.modified.isoformat() if each.modified is not None else None,
             "verified": each.verified,
+            "iv": each.iv,
             "recipients": [_recipient(recipient) for recipient in each.recipients],
             "removed": [_recipient(recipient) for recipient in each.removed],
             "findings": list(each.findings),
@@ -72,6 +73,7 @@ def report(facts: AuditFacts) -> dict[str, Any]:
         "objects": summary.objects,
         "stored_bytes": summary.stored_size,
         "verified": summary.verified,
+        "random_ivs": summary.random_ivs,
         "concerned": summary.concerned,
         "formats": _formats(summary.formats),
         "algorithms": {

@@ -50,13 +50,14 @@ def ids_and_descriptions(ring: KeyRing) -> tuple[tuple[str, str], ...]:
     return tuple((key.id, canonical(key.description)) for key in ring.keys)
 
 
-def open_ledger(scope: AuditScope, *, strict_iv: bool) -> Ledger:
+def open_ledger(scope: AuditScope) -> Ledger:
     """Open the ledger of an audit; one with other keys or questions to the store is another.
 
     Raises:
         UsageError: Another process is at the same audit.
     """
-    how = f"{scope.versions} {scope.footers} {scope.asked_kms} {strict_iv}"
+    # "iv": ledgers that do not say of an IV what it is are not resumed.
+    how = f"{scope.versions} {scope.footers} {scope.asked_kms} iv"
     ring = (text for pair in sorted(scope.ring) for text in pair)
     return Ledger.open("audit", scope.url, scope.prefix, how, *ring, read_only=True)
 

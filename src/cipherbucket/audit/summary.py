@@ -17,6 +17,7 @@ from cipherbucket.audit.findings import FINDINGS
 from cipherbucket.audit.key_labels import KeyLabel, canonical
 from cipherbucket.audit.retirement import MOST_NAMES, Question, Retirement
 from cipherbucket.envelopes.policy import PLAINTEXT
+from cipherbucket.format.ctr import RANDOM
 from cipherbucket.format.footer import MIN_FOOTER
 from cipherbucket.format.sealed import HEADER, TAG
 from cipherbucket.keys.base import MasterKey, kind_of
@@ -114,6 +115,7 @@ class Summary:
         objects: How many there are; those that were gone when they were looked at are not.
         stored_size: Their stored bytes.
         verified: How many envelopes a key of the ring has opened.
+        random_ivs: How many of these have a random IV, in format ``oss``.
         concerned: How many objects have findings of their own.
         formats: Objects and stored bytes by format.
         algorithms: By wrap algorithm, and then by format: objects and stored bytes.
@@ -134,6 +136,7 @@ class Summary:
         self.objects = 0
         self.stored_size = 0
         self.verified = 0
+        self.random_ivs = 0
         self.concerned = 0
         self.formats: FormatCounts = {}
         self.algorithms: dict[str, FormatCounts] = {}
@@ -160,6 +163,7 @@ class Summary:
         self.objects += 1
         self.stored_size += found.stored_size
         self.verified += found.verified is True
+        self.random_ivs += found.iv == RANDOM
         self.concerned += bool(found.findings)
         if found.modified is not None:
             days = (self._now - found.modified) / timedelta(days=1)

@@ -27,10 +27,10 @@ class KeyMatch:
     forced: bool
 
 
-def failure_to_open(
+def info_or_failure(
     bucket: cb.Bucket, name: str, reading: ReadArguments
-) -> cb.CipherbucketError | None:
-    """Unwrap an object's data key; return what is wrong with key or envelope, or None.
+) -> cb.ObjectInfo | cb.CipherbucketError:
+    """Unwrap an object's data key; return what is known then, or what is wrong with the key.
 
     Raises:
         SecurityError: The object is not what it should be in another way.
@@ -38,10 +38,9 @@ def failure_to_open(
     """
     try:
         with bucket.open(name, **reading) as file:
-            _ = file.info
+            return file.info
     except (cb.MasterKeyError, cb.NoMatchingKeyError, cb.WrongKeyError, cb.EnvelopeError) as error:
         return error
-    return None
 
 
 def match_by_description(access: AccessOptions, envelope: cb.Envelope) -> KeyMatch:

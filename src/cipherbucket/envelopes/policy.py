@@ -31,8 +31,10 @@ class Policy:
             ones always below 2,048.
         unbound_names: Whether sealed objects that are bound to no name are read, and may be
             written. The store can serve such an object in the place of any other.
-        strict_iv: Whether bytes 8 to 11 of the IV must be zero, as every SDK writes them; this
-            is also the best of the wrong-key checks. False reads foreign objects without it.
+        strict_iv: Whether only objects with a masked IV are read, in format ``oss``: bytes 8 to 11
+            are zero, as most SDKs write them. Random IVs are otherwise read with keys that know
+            whether they wrapped what they unwrapped: RSA and KMS keys, and others by their own
+            ``was_wrapped``.
 
     Raises:
         UsageError: An unknown format.
@@ -41,7 +43,7 @@ class Policy:
     formats: frozenset[str] = frozenset({OSS, OSS_V1})
     plaintext: bool = False
     min_rsa_bits: int = 1024
-    strict_iv: bool = True
+    strict_iv: bool = False
     unbound_names: bool = False
     _named: bool = field(default=True, compare=False, repr=False)
 
@@ -51,7 +53,7 @@ class Policy:
         *,
         plaintext: bool = False,
         min_rsa_bits: int = 1024,
-        strict_iv: bool = True,
+        strict_iv: bool = False,
         unbound_names: bool = False,
     ) -> None:
         object.__setattr__(self, "_named", formats is not None)
@@ -98,18 +100,12 @@ class Policy:
             self.formats | further - {PLAINTEXT}, plaintext=self.plaintext or PLAINTEXT in further
         )
 
-    def strict(self) -> Policy:
-        """Return this policy with the IV's bytes 8 to 11 checked."""
-        return self._with(self.formats, plaintext=self.plaintext, strict_iv=True)
-
-    def _with(
-        self, formats: Iterable[str], *, plaintext: bool, strict_iv: bool | None = None
-    ) -> Policy:
+    def _with(self, formats: Iterable[str], *, plaintext: bool) -> Policy:
         return Policy(
             formats,
             plaintext=plaintext,
             min_rsa_bits=self.min_rsa_bits,
-            strict_iv=self.strict_iv if strict_iv is None else strict_iv,
+            strict_iv=self.strict_iv,
             unbound_names=self.unbound_names,
         )
 

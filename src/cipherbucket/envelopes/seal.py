@@ -20,7 +20,7 @@ from cipherbucket.errors import (
     without_frames,
 )
 from cipherbucket.format.cipher import ContentCipher
-from cipherbucket.format.ctr import KEY_LENGTH, Ctr
+from cipherbucket.format.ctr import KEY_LENGTH, Ctr, is_masked
 from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import CONTEXT_BOUND, NAME_BOUND, Footer, Seal
@@ -34,7 +34,7 @@ from cipherbucket.format.recipient_fields import (
     parse_recipients,
 )
 from cipherbucket.format.sealed import Binding, Sealed, derive, metadata_mac, wrap_context
-from cipherbucket.keys.base import DrawsDataKeys, MasterKey
+from cipherbucket.keys.base import DrawsDataKeys, MasterKey, was_wrapped
 from cipherbucket.keys.kms.key import KMS, V1_KMS
 from cipherbucket.keys.remote_calls import at_once
 from cipherbucket.keys.ring import KeyRing
@@ -137,7 +137,8 @@ def rewrapped(envelope: Envelope, key: MasterKey, data_key: bytes, iv: bytes) ->
     """Return an envelope of format ``oss`` with its data key and IV wrapped by another master key.
 
     Raises:
-        MasterKeyError: The key does not write this format, or does not open what it wrapped.
+        MasterKeyError: The key does not write this format, does not open what it wrapped, or would
+            not be seen to open an object whose IV is random (docs/format.md, section 6).
         KmsError: A KMS refused, failed or could not be reached.
     """
     algorithm = key.algorithm_for(envelope.format)
@@ -153,6 +154,13 @@ def rewrapped(envelope: Envelope, key: MasterKey, data_key: bytes, iv: bytes) ->
     )
     if not all(opens):
         raise _useless(key)
+    if getattr(key, "can_unwrap", True) and not is_masked(iv):
+        pairs = ((wrapped_key, data_key), (wrapped_iv, iv))
+        if not all(was_wrapped(key, *each, algorithm) for each in pairs):
+            raise MasterKeyError(
+                f"the object's IV is random, and key {key.id} could not tell it from a wrong key's",
+                hint="reencrypt the object, which draws a masked IV; or take an RSA or KMS key",
+            )
     return envelope.rewrapped(
         algorithm=algorithm,
         wrapped_key=wrapped_key,

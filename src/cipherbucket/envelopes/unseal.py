@@ -2,11 +2,12 @@
 
 Rule: no byte is decrypted before the data key passed the wrong-key test of its format.
 
-That of ``oss`` (docs/format.md, section 6). Unwrapping RSA PKCS#1 v1.5 with a wrong
-key gives random bytes, not an error, so three things must hold before a byte is decrypted: the
-data key has 32 bytes, the IV has 16, and bytes 8 to 11 of the IV are zero. Lengths alone would let
-one wrong key in some 60,000 through; with the zeros it is one in 2**48. No error says which of the
-three failed.
+That of ``oss`` (docs/format.md, section 6). Unwrapping RSA PKCS#1 v1.5 with a wrong key gives bytes
+that look random, not an error, so three things must hold before a byte is decrypted: the data key
+has 32 bytes, the IV has 16, and both were wrapped with the master key, as far as that one knows.
+Where it does not know, bytes 8 to 11 of the IV must be zero, as most writers mask them. Lengths
+alone would let one wrong key in some 60,000 through; with the third it is one in 2**46 or fewer. No
+error says which of the three failed.
 
 That of ``sealed`` (section 14.6): the commitment, which depends on the data key and on all that the
 object is bound to, then the MAC over the metadata.
@@ -26,13 +27,14 @@ from cipherbucket.errors import (
     EnvelopeError,
     IntegrityError,
     NoMatchingKeyError,
+    PolicyError,
     SecurityError,
     WrongKeyError,
     not_copied,
     without_frames,
 )
 from cipherbucket.format.cipher import OBJECT_AGAIN
-from cipherbucket.format.ctr import IV_LENGTH, KEY_LENGTH, Ctr
+from cipherbucket.format.ctr import IV_LENGTH, KEY_LENGTH, Ctr, is_masked
 from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import MAC_FIELD, Seal
@@ -41,7 +43,7 @@ from cipherbucket.format.recipient_fields import Recipient, encode_recipients
 from cipherbucket.format.sealed import Binding, Sealed, derive, metadata_mac, wrap_context
 from cipherbucket.format.texts import decode_v1_start
 from cipherbucket.keys.aes import KWP
-from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.base import MasterKey, was_wrapped
 from cipherbucket.keys.kms.key import SEALED_KMS
 from cipherbucket.keys.remote_calls import at_once
 from cipherbucket.keys.ring import KeyRing, spelling
@@ -49,6 +51,7 @@ from cipherbucket.keys.rsa import OAEP_SHA256
 
 _OF_SEALED = {OAEP_SHA256, KWP, SEALED_KMS}
 _NO_CONTEXT = b""
+_UNJUDGED = "; or its IV is random, which takes a key that has was_wrapped (docs/keys.md)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,7 +84,7 @@ def unseal(
         binding: Format ``sealed``: the name that was asked for and the user's context.
 
     Raises:
-        PolicyError: The object's format or key length is not accepted.
+        PolicyError: The object's format, key length or IV is not accepted.
         EnvelopeError: The wrap algorithm is unknown, or the description is damaged.
         NoMatchingKeyError: No key has the description, or ``key`` cannot unwrap the algorithm.
         WrongKeyError: The key does not open the object.
@@ -119,19 +122,36 @@ def unwrap_oss(
     master, algorithm = _key_for(recipient, envelope, ring, key)
     wrapped_iv = envelope.wrapped_iv
     assert wrapped_iv is not None
-    # Both are always unwrapped and one line raises: neither time nor traceback shows which failed.
-    data_key, iv = at_once(
+    # Both are always unwrapped and judged, nothing in between branches on what came, and one line
+    # raises: neither time nor traceback shows which failed, or whether a padding was good.
+    (data_key, of_key), (iv, of_iv) = at_once(
         master,
-        lambda: _unwrapped(master, recipient.wrapped_key, algorithm, _NO_CONTEXT),
-        lambda: _unwrapped(master, wrapped_iv, algorithm, _NO_CONTEXT),
+        lambda: _judged(master, recipient.wrapped_key, algorithm),
+        lambda: _judged(master, wrapped_iv, algorithm),
     )
+    masked = is_masked(iv)
     if envelope.format == OSS_V1:
-        iv = decode_v1_start(iv or b"")
-    elif policy.strict_iv and iv is not None and iv[8:12] != bytes(4):
-        iv = None
-    if data_key is None or len(data_key) != KEY_LENGTH or iv is None or len(iv) != IV_LENGTH:
-        raise _wrong_key(master)
+        iv, masked = decode_v1_start(iv) or b"", True
+    were_wrapped = (of_key is True) & (of_iv is True)
+    were_not = (of_key is False) | (of_iv is False)
+    lengths = (len(data_key) == KEY_LENGTH) & (len(iv) == IV_LENGTH)
+    if not lengths & (not were_not) & (were_wrapped | masked):
+        raise _wrong_key(master, _UNJUDGED * (not hasattr(master, "was_wrapped")))
+    if policy.strict_iv and not masked:
+        raise PolicyError(
+            "the object's IV is random in all its 16 bytes, and this bucket reads only masked ones,"
+            " whose bytes 8 to 11 are zero",
+            hint="open it without strict_iv (Policy, or the rule of cipherbucket.toml)",
+        )
     return data_key, iv
+
+
+def _judged(master: MasterKey, wrapped: bytes, algorithm: str) -> tuple[bytes, bool | None]:
+    """Unwrap, and return whether what came was ever wrapped; None where the key cannot know."""
+    secret = _unwrapped(master, wrapped, algorithm, _NO_CONTEXT)
+    if secret is None:
+        return b"", False
+    return secret, was_wrapped(master, wrapped, secret, algorithm)
 
 
 @without_frames

@@ -23,7 +23,14 @@ from cipherbucket.format.span import PLAIN, Layout
 BLOCK = 16
 KEY_LENGTH = 32
 IV_LENGTH = 16
+MASKED, RANDOM = "masked", "random"
+"""Kinds of IVs: with zeros in bytes 8 to 11, as most SDKs write them, and random in all bytes."""
 _TAG_BLOCK = 1 << 20
+
+
+def is_masked(iv: bytes) -> bool:
+    """Return whether bytes 8 to 11 of an IV are there and zero; takes the same time for either."""
+    return hmac.compare_digest(iv[8:12], bytes(4))
 
 
 class Ctr:
@@ -47,6 +54,11 @@ class Ctr:
             raise ValueError("AES-256-CTR takes a key of 32 bytes and an IV of 16")
         self._key = key
         self._iv = int.from_bytes(iv, "big")
+
+    @property
+    def iv_kind(self) -> str:
+        """`MASKED` or `RANDOM`."""
+        return MASKED if is_masked(self._iv.to_bytes(IV_LENGTH, "big")) else RANDOM
 
     def stream(self, offset: int = 0) -> CtrStream:
         """Begin at a byte of the body.

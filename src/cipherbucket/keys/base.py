@@ -4,13 +4,14 @@ Rule: a master key wraps data keys and never leaves its owner. It alone knows ho
 algorithms work. It has few members, so that another kind is written in an afternoon
 (docs/keys.md).
 
-A key may have more: ``generate`` (see `DrawsDataKeys`); ``remote``, true where each call is a round
-trip, so that two are made at once; ``can_unwrap``, false where only the public half is here.
+A key may have more: ``generate`` (see `DrawsDataKeys`); ``was_wrapped(wrapped, secret, *,
+algorithm)`` (see `was_wrapped`); ``remote``, true where each call is a round trip, so that two are
+made at once; ``can_unwrap``, false where only the public half is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 from cipherbucket.errors import UsageError, WrongKeyError
@@ -78,6 +79,19 @@ class DrawsDataKeys(MasterKey, Protocol):
         Returns:
             The data key, never drawn before, and the same wrapped.
         """
+
+
+def was_wrapped(key: MasterKey, wrapped: bytes, secret: bytes, algorithm: str) -> bool | None:
+    """Return whether what a key unwrapped was ever wrapped with it, as the key says.
+
+    A key's own ``was_wrapped`` returns True if its ``unwrap`` raises for whatever was not. One
+    whose ``unwrap`` may return a made-up secret instead takes the same time for either.
+
+    Returns:
+        None where the key does not know, or has no such method.
+    """
+    judge: Callable[..., bool | None] | None = getattr(key, "was_wrapped", None)
+    return None if judge is None else judge(wrapped, secret, algorithm=algorithm)
 
 
 def does_not_open() -> WrongKeyError:

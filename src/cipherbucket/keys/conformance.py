@@ -19,7 +19,7 @@ from cipherbucket.errors import MasterKeyError, NoMatchingKeyError, UsageError, 
 from cipherbucket.format.description import Description
 from cipherbucket.format.recipient_fields import is_algorithm
 from cipherbucket.format.sealed import wrap_context
-from cipherbucket.keys.base import DrawsDataKeys, MasterKey
+from cipherbucket.keys.base import DrawsDataKeys, MasterKey, was_wrapped
 from cipherbucket.keys.ring import KeyRing
 
 _FORMATS = ("oss", "sealed")
@@ -123,6 +123,8 @@ def _check_secrets(key: MasterKey, written: str, algorithm: str) -> None:
         _must(secret not in wrapped, "a wrapped secret does not show")
         back = key.unwrap(wrapped, algorithm=algorithm, context=context)
         _must(back == secret, "unwrap undoes wrap")
+        known = was_wrapped(key, wrapped, secret, algorithm)
+        _must(known is not False, "was_wrapped is not False for what was wrapped")
         _must(secret.hex() not in repr(key), "a repr shows no secret")
     if isinstance(key, DrawsDataKeys):
         context = _context(written)
@@ -143,6 +145,8 @@ def _check_damage(key: MasterKey, written: str, algorithm: str) -> None:
         _must(opened != secret, f"what is wrapped does not open {what}")
         # PKCS#1 v1.5, in format oss, may answer with random bytes instead.
         _must(written == "oss" or opened is None, f"unwrap raises WrongKeyError for {what}")
+        known = opened is not None and was_wrapped(key, damaged, opened, algorithm)
+        _must(known is not True, f"was_wrapped is not True for what came of one {what}")
         words |= {said} if opened is None else set()
     if written == "sealed":
         opened, said = _tried(key, wrapped, algorithm, _context(written))

@@ -2,10 +2,10 @@
 
 Rule: the format decides the padding, and whether a key may use it is checked before it is used. The
 OSS format wraps with RSAES-PKCS1-v1_5, because the SDKs read nothing else. OpenSSL answers a bad
-padding with random bytes (implicit rejection), so a wrong key shows only in the checks after
-unwrapping: `cipherbucket.envelopes.unseal` makes them. OAEP with SHA-1 is what oss2's provider
-`LocalRsaProvider` wrote. The sealed format wraps with OAEP and SHA-256, and binds the wrapped key
-to its object by the label.
+padding with bytes that look random (implicit rejection), so a wrong key shows only after
+unwrapping: `RsaKey.was_wrapped` says so, and `cipherbucket.envelopes.unseal` asks it. OAEP with
+SHA-1 is what oss2's provider `LocalRsaProvider` wrote. The sealed format wraps with OAEP and
+SHA-256, and binds the wrapped key to its object by the label.
 
 A key that serves both formats is as strong as PKCS#1 v1.5 is: whoever finds a program that answers
 good and bad paddings differently (an oracle, Bleichenbacher 1998) can run any ciphertext of that
@@ -19,6 +19,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Self
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -35,6 +36,7 @@ from cipherbucket.keys.encodings import (
     parse_rsa_pem,
     read_key_file,
 )
+from cipherbucket.keys.implicit_rejection import ImplicitRejection
 
 PKCS1 = "RSA/NONE/PKCS1Padding"
 OAEP_SHA1 = "RSA/NONE/OAEPWithSHA-1AndMGF1Padding"
@@ -95,6 +97,11 @@ class RsaKey:
         )
         digest = base64.b64encode(hashlib.sha256(der).digest()).decode()
         self._id = "SHA256:" + digest.rstrip("=")
+        self._rejection: ImplicitRejection | None = None
+        self._is_foretold: bool | None = None
+        if self._private is not None and PKCS1 in self.algorithms:
+            with suppress(Exception):  # a key in a device does not give its private exponent away
+                self._rejection = ImplicitRejection(self._private)
 
     @classmethod
     @without_frames
@@ -249,7 +256,8 @@ class RsaKey:
     def unwrap(self, wrapped: bytes, *, algorithm: str, context: bytes) -> bytes:
         """Unwrap a secret with the private half.
 
-        With `PKCS1` a wrong key gives random bytes rather than an error: check what comes.
+        With `PKCS1` a wrong key gives bytes that look random rather than an error: ask
+        `was_wrapped`.
 
         Raises:
             WrongKeyError: It does not unwrap.
@@ -266,6 +274,31 @@ class RsaKey:
             return self._private.decrypt(wrapped, chosen)
         except ValueError:
             raise does_not_open() from None
+
+    @without_frames
+    def was_wrapped(self, wrapped: bytes, secret: bytes, *, algorithm: str) -> bool | None:
+        """Return whether what `unwrap` returned was ever wrapped with this key.
+
+        With OAEP it was, or `unwrap` would have raised. With `PKCS1` the answer to bad padding is
+        computed; the time that takes depends on neither. What is not that answer has good padding,
+        by chance at most once in 2**23, if the modulus fills whole bytes: if its first byte can
+        have fewer values, good padding is commoner.
+
+        Returns:
+            None where that is not known: with `PKCS1`, if the library below does not answer as
+            OpenSSL 3.2 does, the key does not give its private exponent away, or its bits are no
+            multiple of 8.
+        """
+        if algorithm != PKCS1:
+            return True
+        if self._rejection is None or self._private is None:
+            return None
+        if self._is_foretold is None:  # tried once; two threads find the same
+            self._is_foretold = self._rejection.is_answered_by(self._private)
+        if not self._is_foretold:
+            return None
+        otherwise = True if self.bits % 8 == 0 else None
+        return (otherwise, False)[self._rejection.is_answer(wrapped, secret)]
 
     def _padding(self, algorithm: str, context: bytes) -> padding.AsymmetricPadding:
         """Return how an algorithm pads, after every check that needs no key."""

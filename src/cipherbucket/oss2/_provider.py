@@ -13,7 +13,7 @@ from cipherbucket.envelopes.seal import seal
 from cipherbucket.errors import warn_caller, without_frames
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.description import Description
-from cipherbucket.keys.base import MasterKey
+from cipherbucket.keys.base import MasterKey, was_wrapped
 from cipherbucket.keys.kms.key import KMS, V1_KMS
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1, V1_RSA
@@ -181,8 +181,8 @@ class BaseCryptoProvider(abc.ABC):
             ClientError: The master key does not open it.
             OpenApiServerError: The KMS refused or failed.
         """
-        data_key = self._unwrapped(encrypted_key)
-        if len(data_key) != self.cipher.key_len:
+        data_key, was_not = self._unwrapped(encrypted_key)
+        if (len(data_key) != self.cipher.key_len) | was_not:
             raise _does_not_open()
         return data_key
 
@@ -198,8 +198,8 @@ class BaseCryptoProvider(abc.ABC):
             ClientError: The master key does not open it.
             OpenApiServerError: The KMS refused or failed.
         """
-        iv = self._unwrapped(encrypted_iv, deprecated=deprecated)
-        if len(iv) != self.cipher.block_size_len and not iv.isdigit():
+        iv, was_not = self._unwrapped(encrypted_iv, deprecated=deprecated)
+        if ((len(iv) != self.cipher.block_size_len) & (not iv.isdigit())) | was_not:
             raise _does_not_open()
         return iv
 
@@ -213,7 +213,8 @@ class BaseCryptoProvider(abc.ABC):
         """Return a stream that decrypts what it reads, and leaves out the first bytes."""
         return CipherStream(stream, cipher.decrypt, discard)
 
-    def _unwrapped(self, wrapped: bytes | str, *, deprecated: bool = False) -> bytes:
+    def _unwrapped(self, wrapped: bytes | str, *, deprecated: bool = False) -> tuple[bytes, bool]:
+        """Unwrap, and return whether the key knows that what came was never wrapped."""
         if isinstance(wrapped, str):  # of a KMS, which stands once in base64 in old objects
             wrapped = base64.b64decode(wrapped) if deprecated else wrapped.encode()
         with key_errors():
@@ -221,7 +222,8 @@ class BaseCryptoProvider(abc.ABC):
             algorithm = key.algorithm_for("oss")
             if deprecated:
                 algorithm = _V1_ALGORITHMS.get(algorithm, algorithm)
-            return key.unwrap(wrapped, algorithm=algorithm, context=b"")
+            secret = key.unwrap(wrapped, algorithm=algorithm, context=b"")
+            return secret, was_wrapped(key, wrapped, secret, algorithm) is False
 
     def _fetch(self, description: Description, algorithm: str) -> MasterKey | None:  # noqa: ARG002
         materials = self.get_encryption_materials(dict(description))

@@ -36,6 +36,8 @@ class ObjectInfo:
         envelope: The envelope; None for plaintext.
         crc64: CRC-64 of the stored bytes, where the store keeps one.
         version_id: The version, in a store that keeps versions.
+        iv: Of an object of format ``oss`` that a key has opened: ``masked``, its bytes 8 to 11 are
+            zero, or ``random``. None where that is not known; not compared.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ObjectInfo:
     envelope: Envelope | None = None
     crc64: int | None = None
     version_id: str | None = None
+    iv: str | None = field(default=None, compare=False)
 
     @property
     def content_type(self) -> str | None:

@@ -29,7 +29,7 @@ from cipherbucket.errors import (
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import FOOTER_FIELD, MAX_FOOTER, Footer, footer_length
-from cipherbucket.format.metadata_names import SEALED, without_seal
+from cipherbucket.format.metadata_names import OSS, SEALED, without_seal
 from cipherbucket.format.sealed import HEADER, Binding, Sealed, sealed_layout
 from cipherbucket.format.span import PLAIN, Layout, StoredSpan
 from cipherbucket.keys.base import MasterKey
@@ -185,6 +185,8 @@ def unlock(
         except IntegrityError:
             del cipher  # no frame of an error leads to a data key
             raise
+        if isinstance(cipher, Ctr) and info.format == OSS:
+            info = dataclasses.replace(info, iv=cipher.iv_kind)
         return info, cipher
 
 

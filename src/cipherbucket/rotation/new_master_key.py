@@ -268,7 +268,8 @@ def _is_made(envelope: Envelope, reading: Reading, change: KeyChange) -> bool:
 def _renewed(envelope: Envelope, reading: Reading, change: KeyChange) -> Envelope:
     """Return the envelope for the new key; nothing is written yet."""
     if envelope.seal is None:
-        return rewrapped(envelope, change.to, *_unwrapped(envelope, reading))
+        secrets = unwrap_oss(envelope, reading.ring, reading.policy, key=reading.key)
+        return rewrapped(envelope, change.to, *secrets)
     there = envelope.recipients
     opened = open_envelope(envelope, reading)
     # Where no label says which, it is the one that opened, even if it has the new key's label.
@@ -277,23 +278,6 @@ def _renewed(envelope: Envelope, reading: Reading, change: KeyChange) -> Envelop
     if not change.has_new(kept):
         kept.insert(there.index(gone[0]), _wrapped(opened, change.to))
     return resealed(opened.cipher.seal, kept, opened.data_key)
-
-
-def _unwrapped(envelope: Envelope, reading: Reading) -> tuple[bytes, bytes]:
-    """Unwrap data key and IV of format ``oss`` to wrap them for good.
-
-    Raises:
-        PolicyError: The IV is one of ``strict_iv=False``, which would hide a wrong key.
-        And the errors of `unwrap_oss`.
-    """
-    data_key, iv = unwrap_oss(envelope, reading.ring, reading.policy, key=reading.key)
-    if iv[8:12] != bytes(4):  # one time in 60,000 random bytes pass
-        raise PolicyError(
-            "nothing in its envelope shows whether the key is the right one, and a wrong one would"
-            " lock the object for ever",
-            hint="read it, see that it is what it should be, and put it again",
-        )
-    return data_key, iv
 
 
 def _wrapped(opened: Opened, key: MasterKey) -> Recipient:

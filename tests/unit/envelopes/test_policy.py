@@ -97,7 +97,8 @@ def test_a_policy_is_a_value_that_cannot_be_changed() -> None:
 
     assert policy == Policy("oss", min_rsa_bits=2048)
     assert hash(policy) == hash(Policy("oss", min_rsa_bits=2048))
-    assert policy != Policy("oss", min_rsa_bits=2048, strict_iv=False)
+    assert policy == Policy("oss", min_rsa_bits=2048, strict_iv=False)
+    assert policy != Policy("oss", min_rsa_bits=2048, strict_iv=True)
     with pytest.raises(AttributeError):
         policy.plaintext = True  # type: ignore[misc]
 

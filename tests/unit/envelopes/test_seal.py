@@ -1,4 +1,4 @@
-"""Sealing and unsealing; the wrong-key test, each of its three checks the deciding one."""
+"""Sealing and unsealing; the wrong-key test, each of its checks the deciding one."""
 
 import base64
 import secrets
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.counts import count
 from tests.support.envelopes import v1, v2
-from tests.support.fake_key import FakeKey
+from tests.support.fake_key import FakeKey, KnowingKey
 from tests.support.sdk_vectors import private_key, rsa_key
 
 from cipherbucket.envelopes.policy import Policy
@@ -24,6 +24,7 @@ from cipherbucket.errors import (
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
+from cipherbucket.keys.implicit_rejection import ImplicitRejection
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1, V1_RSA, RsaKey
 
@@ -31,7 +32,7 @@ KEY = rsa_key("key1").described({"desc": "2026"})
 RING = KeyRing(rsa_key("key2").described({"desc": "2025"}), KEY)
 DATA_KEY = bytes(range(32))
 IV = bytes.fromhex("f0f1f2f3f4f5f6f700000000fcfdfeff")
-STRICT, LENIENT = Policy(), Policy(strict_iv=False)
+USUAL, STRICT = Policy(), Policy(strict_iv=True)
 
 
 def envelope_of(
@@ -82,7 +83,7 @@ def test_what_was_wrapped_under_the_right_key_is_the_cipher(algorithm: str) -> N
 
 @both_paddings
 @pytest.mark.parametrize("length", [0, 1, 16, 24, 31, 33, 64])
-@pytest.mark.parametrize("policy", [STRICT, LENIENT])
+@pytest.mark.parametrize("policy", [USUAL, STRICT])
 def test_a_data_key_of_another_length_alone_is_a_wrong_key(
     algorithm: str, length: int, policy: Policy
 ) -> None:
@@ -92,7 +93,7 @@ def test_a_data_key_of_another_length_alone_is_a_wrong_key(
 
 @both_paddings
 @pytest.mark.parametrize("length", [0, 1, 8, 12, 15, 17, 32])
-@pytest.mark.parametrize("policy", [STRICT, LENIENT])
+@pytest.mark.parametrize("policy", [USUAL, STRICT])
 def test_an_iv_of_another_length_alone_is_a_wrong_key(
     algorithm: str, length: int, policy: Policy
 ) -> None:
@@ -106,15 +107,55 @@ def test_an_iv_of_another_length_alone_is_a_wrong_key(
 @both_paddings
 @pytest.mark.parametrize("at", [8, 9, 10, 11])
 @pytest.mark.parametrize("bit", [0x01, 0x80, 0xFF])
-def test_a_bit_in_bytes_8_to_11_of_the_iv_alone_is_a_wrong_key_unless_that_is_allowed(
+def test_a_bit_in_bytes_8_to_11_makes_an_iv_random_which_a_strict_policy_refuses(
     algorithm: str, at: int, bit: int
 ) -> None:
     iv = IV[:at] + bytes([bit]) + IV[at + 1 :]
     envelope = envelope_of(iv=iv, algorithm=algorithm)
 
-    with pytest.raises(WrongKeyError):
+    cipher = open_oss(envelope, RING, USUAL)
+    assert keystream(cipher) == keystream(Ctr(DATA_KEY, iv))
+    assert cipher.iv_kind == "random"
+    with pytest.raises(PolicyError, match="random in all its 16 bytes") as refused:
         open_oss(envelope, RING, STRICT)
-    assert keystream(open_oss(envelope, RING, LENIENT)) == keystream(Ctr(DATA_KEY, iv))
+    assert "strict_iv" in str(refused.value.hint)
+
+
+def test_a_strict_policy_says_of_a_wrong_key_nothing_else_than_the_usual_one() -> None:
+    envelope = envelope_of(iv=bytes(range(16)), key=rsa_key("key3").described(KEY.description))
+    said = set()
+    for policy in (USUAL, STRICT):
+        with pytest.raises(WrongKeyError) as refused:
+            open_oss(envelope, RING, policy)
+        said.add((str(refused.value), refused.value.hint))
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("field", ["key", "start"])
+@pytest.mark.parametrize("iv", [IV, bytes(range(16))], ids=["masked", "random"])
+def test_one_altered_field_is_refused_whatever_the_other_is(field: str, iv: bytes) -> None:
+    """A wrapped key of which bits were changed passed once in 246, by its length."""
+    right = envelope_of(iv=iv)
+    name = f"client-side-encryption-{field}"
+    for number in range(count(20_000, 300)):
+        altered = encoded((number + 2).to_bytes(256, "big"))
+        envelope = Envelope.parse({**right.to_metadata(), name: altered})
+        assert envelope is not None
+        with pytest.raises(WrongKeyError):
+            open_oss(envelope, RING, USUAL)
+
+
+@pytest.mark.parametrize("iv", [IV, bytes(range(16))], ids=["masked", "random"])
+def test_where_a_library_rejects_otherwise_the_iv_is_the_test(
+    iv: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImplicitRejection, "is_answered_by", lambda *_: False)
+    ring = KeyRing(RsaKey(private_key("key1"), description=KEY.description))
+    if iv == IV:
+        assert keystream(open_oss(envelope_of(iv=iv), ring, USUAL)) == keystream(Ctr(DATA_KEY, iv))
+    else:
+        with pytest.raises(WrongKeyError):
+            open_oss(envelope_of(iv=iv), ring, USUAL)
 
 
 @pytest.mark.parametrize("at", [*range(8), *range(12, 16)])
@@ -143,7 +184,7 @@ def test_the_other_bytes_of_the_iv_are_free(at: int) -> None:
         b"1" * 40,
     ],
 )
-@pytest.mark.parametrize("policy", [STRICT, LENIENT])
+@pytest.mark.parametrize("policy", [USUAL, STRICT])
 def test_a_v1_start_that_is_no_decimal_is_a_wrong_key(start: bytes, policy: Policy) -> None:
     with pytest.raises(WrongKeyError):
         open_oss(v1_envelope_of(start), RING, policy)
@@ -200,20 +241,35 @@ def test_a_wrong_key_is_never_silent_garbage(algorithm: str) -> None:
     | st.binary(min_size=16, max_size=16)
     | st.binary(min_size=8, max_size=8).map(lambda half: half + bytes(4) + half[:4]),
     strict=st.booleans(),
+    knows=st.tuples(*[st.sampled_from([True, False, None])] * 2) | st.none(),
 )
-def test_a_cipher_comes_out_only_when_all_three_checks_hold(
-    data_key: bytes, iv: bytes, strict: bool
+def test_a_cipher_comes_out_only_when_all_checks_hold(
+    data_key: bytes, iv: bytes, strict: bool, knows: tuple[bool | None, bool | None] | None
 ) -> None:
-    key = FakeKey(data_key, iv)
-    holds = len(data_key) == 32 and len(iv) == 16 and (not strict or iv[8:12] == bytes(4))
+    key = FakeKey(data_key, iv) if knows is None else KnowingKey(data_key, iv, knows=knows)
+    masked = iv[8:12] == bytes(4)
+    right = len(data_key) == 32 and len(iv) == 16
+    right = right and (knows == (True, True) or (masked and False not in (knows or ())))
 
     try:
         cipher = open_oss(key.envelope(), KeyRing(key), Policy(strict_iv=strict))
     except WrongKeyError:
-        assert not holds
+        assert not right
+    except PolicyError:
+        assert right
+        assert strict
+        assert not masked
     else:
-        assert holds
+        assert right
+        assert masked or not strict
         assert keystream(cipher) == keystream(Ctr(data_key, iv))
+
+
+def test_of_a_key_that_cannot_know_the_error_says_what_a_random_iv_takes() -> None:
+    key = FakeKey(DATA_KEY, bytes(range(16)))
+    with pytest.raises(WrongKeyError) as refused:
+        open_oss(key.envelope(), KeyRing(key), USUAL)
+    assert "was_wrapped" in str(refused.value.hint)
 
 
 def test_a_key_that_refuses_only_one_of_the_two_does_not_open() -> None:

@@ -57,6 +57,19 @@ def test_an_rsa_key_passes() -> None:
     check_master_key(rsa_key("key1").described({"desc": "one"}))
 
 
+@pytest.mark.parametrize(
+    ("says", "expected"), [(False, "not False for what"), (True, "not True for what")]
+)
+def test_a_key_that_misjudges_what_it_unwrapped_is_found_out(says: bool, expected: str) -> None:
+    class Misjudging(cb.RsaKey):
+        def was_wrapped(self, wrapped: bytes, secret: bytes, *, algorithm: str) -> bool:
+            return says
+
+    key = Misjudging(private_key("key1"), description={"desc": "one"})
+    with pytest.raises(AssertionError, match=expected):
+        check_master_key(key)
+
+
 def test_an_rsa_key_for_sealed_only_and_a_public_half_pass() -> None:
     private = private_key("key1")
     check_master_key(cb.RsaKey(private, sealed_only=True), formats=("sealed",))

@@ -16,6 +16,7 @@ from tests.support.rotation_scenes import (
     Requests,
     Scene,
     key_for,
+    rsa_pair,
     small_parts,
 )
 from tests.support.transfer_scenes import Wire
@@ -184,16 +185,19 @@ def test_a_rate_slows_it_down(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(waited) > 0.9, "a second's worth of bytes"
 
 
-def test_a_foreign_iv_does_not_tell_a_wrong_key_and_is_left(key: cb.RsaKey) -> None:
-    """Written anew by a wrong key, random bytes would be the plaintext for ever."""
+def test_an_object_with_a_random_iv_is_written_anew_with_a_masked_one(key: cb.RsaKey) -> None:
+    """By a wrong key it is not: random bytes would be the plaintext for ever."""
     store = cb.MemoryStore()
     cb.Bucket(store, cb.KeyRing(key)).put("foreign", b"body")
     start = key.wrap(bytes(range(16)), algorithm=key.algorithm_for("oss"), context=b"")
     changed = {"client-side-encryption-start": base64.b64encode(start).decode()}
     store.put("foreign", b"body", metadata={**store.head("foreign").metadata, **changed})
-    bucket = cb.Bucket(store, cb.KeyRing(key), policy=cb.Policy(strict_iv=False))
-    assert len(bucket.get("foreign").read()) == 4
-    before = store.head("foreign")
+    bucket = cb.Bucket(store, cb.KeyRing(key))
+    plaintext, before = bucket.get("foreign").read(), store.head("foreign")
+    wrong = cb.RsaKey(rsa_pair("wrong"), description=key.description)
     with pytest.raises(cb.WrongKeyError):
-        cb.rotation.reencrypt(bucket, "foreign")
+        cb.rotation.reencrypt(cb.Bucket(store, cb.KeyRing(wrong)), "foreign")
     assert store.head("foreign") == before
+    cb.rotation.reencrypt(bucket, "foreign")
+    stream = bucket.get("foreign")
+    assert (stream.read(), stream.info.iv) == (plaintext, "masked")

@@ -21,6 +21,7 @@ from tests.support.rotation_scenes import (
     Unconditional,
     key_for,
     labels,
+    rsa_pair,
     small_parts,
 )
 
@@ -119,23 +120,52 @@ def test_a_truncated_object_is_not_given_a_new_envelope(key: cb.RsaKey) -> None:
         cb.rotation.rewrap(bucket, "cut", key_for("oss", "new"))
 
 
-def test_a_foreign_iv_does_not_tell_a_wrong_key_and_is_left(key: cb.RsaKey) -> None:
-    """Such objects are read with ``strict_iv=False``; rewrapped by a wrong key they were lost."""
+def test_an_object_with_a_random_iv_is_rewrapped(key: cb.RsaKey) -> None:
+    bucket = cb.Bucket(store_with_random_iv(key), cb.KeyRing(key))
+    before = bucket.get("random").read()
+    new = key_for("oss", "new")
+    cb.rotation.rewrap(bucket, "random", new)
+    stream = cb.Bucket(bucket.access.store, cb.KeyRing(new)).get("random")
+    assert (stream.read(), stream.info.iv) == (before, "random")
+
+
+def test_a_wrong_key_does_not_rewrap_an_object_with_a_random_iv(key: cb.RsaKey) -> None:
+    """Rewrapped by one it would be lost."""
+    store = store_with_random_iv(key)
+    before = store.head("random")
+    wrong = cb.Bucket(store, cb.KeyRing(cb.RsaKey(rsa_pair("wrong"), description=key.description)))
+    with pytest.raises(cb.WrongKeyError):
+        cb.rotation.rewrap(wrong, "random", key_for("oss", "new"))
+    assert store.head("random") == before
+
+
+def test_a_strict_bucket_does_not_rewrap_an_object_with_a_random_iv(key: cb.RsaKey) -> None:
+    store = store_with_random_iv(key)
+    strict = cb.Bucket(store, cb.KeyRing(key), policy=cb.Policy(strict_iv=True))
+    with pytest.raises(cb.PolicyError, match="random in all"):
+        cb.rotation.rewrap(strict, "random", key_for("oss", "new"))
+
+
+def test_a_random_iv_is_not_wrapped_by_a_key_that_could_not_read_it(
+    key: cb.RsaKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_with_random_iv(key)
+    before = store.head("random")
+    new = key_for("oss", "new")
+    monkeypatch.setattr(new, "_is_foretold", False)
+    with pytest.raises(cb.MasterKeyError, match="IV is random") as refused:
+        cb.rotation.rewrap(cb.Bucket(store, cb.KeyRing(key)), "random", new)
+    assert "reencrypt" in str(refused.value.hint)
+    assert store.head("random") == before
+
+
+def store_with_random_iv(key: cb.RsaKey) -> cb.MemoryStore:
     store = cb.MemoryStore()
-    cb.Bucket(store, cb.KeyRing(key)).put("foreign", b"body")
-    algorithm = key.algorithm_for("oss")
-    start = key.wrap(bytes(range(16)), algorithm=algorithm, context=b"")
-    metadata = {
-        **store.head("foreign").metadata,
-        "client-side-encryption-start": base64.b64encode(start).decode(),
-    }
-    store.put("foreign", b"body", metadata=metadata)
-    bucket = cb.Bucket(store, cb.KeyRing(key), policy=cb.Policy(strict_iv=False))
-    assert len(bucket.get("foreign").read()) == 4
-    before = store.head("foreign")
-    with pytest.raises(cb.PolicyError, match="lock the object for ever"):
-        cb.rotation.rewrap(bucket, "foreign", key_for("oss", "new"))
-    assert store.head("foreign") == before
+    cb.Bucket(store, cb.KeyRing(key)).put("random", b"body")
+    start = key.wrap(bytes(range(16)), algorithm=key.algorithm_for("oss"), context=b"")
+    changed = {"client-side-encryption-start": base64.b64encode(start).decode()}
+    store.put("random", b"body", metadata={**store.head("random").metadata, **changed})
+    return store
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -15,7 +15,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
-from cipherbucket.cli.key_match import KeyMatch, failure_to_open, match_by_description, match_forced
+from cipherbucket.cli.key_match import KeyMatch, info_or_failure, match_by_description, match_forced
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import current_config, load_key, note_use
 from cipherbucket.cli.options.named_key import key_option
@@ -84,19 +84,20 @@ def check(url: str, access: AccessOptions) -> int:
         envelope = bucket.head(name).envelope
         if envelope is None:
             raise cb.PolicyError("the object is not encrypted: no key is needed", name=name)
-        failure = None
+        failure: cb.CipherbucketError | None = None
         if access.key_files or access.config is not None:
-            failure = failure_to_open(bucket, name, access.reading_with(None))
-            if failure is None:
+            came = info_or_failure(bucket, name, access.reading_with(None))
+            if isinstance(came, cb.ObjectInfo):
                 return _said(
                     _yes(match_by_description(access, envelope), envelope), access, url, None
                 )
+            failure = came
         for file, key in _candidates(access):
-            why = failure_to_open(bucket, name, access.reading_with(key))
-            if why is None:
+            came = info_or_failure(bucket, name, access.reading_with(key))
+            if isinstance(came, cb.ObjectInfo):
                 match = match_forced(file, key, envelope)
                 return _said(_yes(match, envelope), access, url, key)
-            failure = failure or why
+            failure = failure or came
     assert failure is not None
     if isinstance(failure, cb.EnvelopeError):
         raise failure

@@ -16,7 +16,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line
-from cipherbucket.cli.key_match import failure_to_open, match_by_description, match_forced
+from cipherbucket.cli.key_match import info_or_failure, match_by_description, match_forced
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.terminal.help import Command
@@ -34,6 +34,10 @@ _ORIGIN = (
     " tampering is not detected"
 )
 _ORIGIN_PLAINTEXT = "anyone who may write to the store can have made it"
+_IVS = {
+    "masked": "masked: bytes 8 to 11 are zero",
+    "random": "random in all 16 bytes: readers that seek may disagree about the object",
+}
 _PLAINTEXT = "plaintext: NOT encrypted"
 _STRIPPED = "body of a sealed object without its metadata; cipherbucket repair URL gives them back"
 
@@ -92,7 +96,7 @@ def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: AccessOptions) -> dic
     facts["recipients"] = [facts_of_recipient(each) for each in envelope.recipients]
     opened = _opened(bucket, info, envelope, access)
     if envelope.seal is not None:
-        return {**facts, **facts_of_sealed(bucket, info, opened), "key": _without_error(opened)}
+        return {**facts, **facts_of_sealed(bucket, info, opened), "key": _of_key(opened)}
     return {
         **facts,
         **facts["recipients"][0],  # it has just one
@@ -100,7 +104,8 @@ def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: AccessOptions) -> dic
         "content_md5": envelope.content_md5,
         "data_size": envelope.data_size,
         "part_size": envelope.part_size,
-        "key": _without_error(opened),
+        "iv": opened and opened.get("iv"),
+        "key": _of_key(opened),
     }
 
 
@@ -120,26 +125,26 @@ def _opened(
     if not access.reads:
         return None
     try:
-        failure = failure_to_open(bucket, info.name, access.reading)
+        came = info_or_failure(bucket, info.name, access.reading)
     except (cb.BindingError, cb.IntegrityError) as error:
         if envelope.seal is None:
             raise
-        failure = error
-    if failure is not None:
-        cause = "object" if isinstance(failure, cb.BindingError | cb.IntegrityError) else "key"
-        return {"opens": False, "cause": cause, "reason": one_line(failure), "error": failure}
+        came = error
+    if not isinstance(came, cb.ObjectInfo):
+        cause = "object" if isinstance(came, cb.BindingError | cb.IntegrityError) else "key"
+        return {"opens": False, "cause": cause, "reason": one_line(came), "error": came}
     if access.force_key is not None and access.forced is not None:
         match, how = match_forced(access.force_key, access.forced, envelope), "force"
     else:
         match, how = match_by_description(access, envelope), "description"
-    facts = {"opens": True, "file": match.file, "id": match.key.id, "by": how}
+    facts = {"opens": True, "file": match.file, "id": match.key.id, "by": how, "iv": came.iv}
     if match.recipient is not None and len(envelope.recipients) > 1:
         facts["recipient"] = envelope.recipients.index(match.recipient) + 1
     return facts
 
 
-def _without_error(opened: dict[str, Any] | None) -> dict[str, Any] | None:
-    return opened and {name: fact for name, fact in opened.items() if name != "error"}
+def _of_key(opened: dict[str, Any] | None) -> dict[str, Any] | None:
+    return opened and {name: opened[name] for name in opened if name not in {"error", "iv"}}
 
 
 def _lines(facts: dict[str, Any]) -> dict[str, str]:
@@ -174,6 +179,7 @@ def _lines_of_oss(facts: dict[str, Any]) -> dict[str, str | None]:
     return {
         "key wrapping": f"{facts['wrap_algorithm']}, wrapped key of {wrapped:,} bytes",
         "description": description_in(facts),
+        "IV": _IVS.get(facts["iv"]),
         "plaintext MD5": facts["content_md5"],
         "part size": count(facts["part_size"], "byte") if facts["part_size"] else None,
     }
