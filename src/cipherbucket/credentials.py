@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from cipherbucket.errors import MissingExtraError, StoreError, UsageError, without_frames
+from cipherbucket.errors import StoreError, UsageError, missing_extra, without_frames
 
 _SENDABLE = re.compile(r"[ -~]*")
 
@@ -115,11 +115,13 @@ def _default_chain() -> CredentialsProvider:
     try:
         from alibabacloud_credentials.client import Client  # noqa: PLC0415  the extra
     except ImportError as error:
-        raise MissingExtraError(
+        missing = missing_extra(
             "no credentials: OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET are not set, and the"
             " default chain is not installed",
-            hint="set them, or: pip install 'cipherbucket[oss]'",
-        ) from error
+            "oss",
+        )
+        missing.hint = f"set them, or: {missing.hint}"
+        raise missing from error
     client: Client | None = None
 
     def provide() -> Credentials:

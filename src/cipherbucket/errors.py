@@ -32,6 +32,7 @@ always translated; the original is the ``__cause__``.
 
 from __future__ import annotations
 
+import shlex
 import sys
 import traceback
 import warnings
@@ -77,7 +78,26 @@ class MasterKeyError(UsageError):
 
 
 class MissingExtraError(CipherbucketError, ImportError):
-    """An optional dependency is missing; the hint names the extra to install."""
+    """An optional dependency is missing; the hint is the command that installs it."""
+
+
+EXTRAS = {
+    "kms": ("alibabacloud-credentials>=1.0", "alibabacloud-kms20160120>=3.3"),
+    "oss": ("alibabacloud-credentials>=1.0", "alibabacloud-oss-v2>=1.4", "urllib3>=2.2"),
+    "server": ("uvicorn>=0.40",),
+}
+"""What the optional dependencies are, as in ``pyproject.toml``: to be installed by their own names,
+whether or not this library is in a package index."""
+
+
+def missing_extra(what: str, extra: str) -> MissingExtraError:
+    """Return the error whose hint is the command that installs an extra.
+
+    Args:
+        what: What is missing for what.
+        extra: One of `EXTRAS`.
+    """
+    return MissingExtraError(what, hint=f"pip install {shlex.join(EXTRAS[extra])}")
 
 
 class SourceError(CipherbucketError):

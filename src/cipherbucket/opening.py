@@ -17,9 +17,9 @@ from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (
     BindingError,
     MasterKeyError,
-    MissingExtraError,
     ObjectChangedError,
     UsageError,
+    missing_extra,
 )
 from cipherbucket.format.footer import Footer
 from cipherbucket.format.metadata_names import OSS, SEALED
@@ -133,9 +133,7 @@ def _behind(url: str, settings: OssSettings, headers: Mapping[str, str]) -> tupl
     try:
         from cipherbucket.stores.oss.presigned import fetch_url, name_in_url  # noqa: PLC0415  the extra
     except ImportError as error:
-        raise MissingExtraError(
-            "urllib3 is not installed", hint="pip install 'cipherbucket[oss]'"
-        ) from error
+        raise missing_extra("the OSS SDK is not installed", "oss") from error
 
     def fetch(asked: StoredSpan, bound_to: StoredObject | None) -> Incoming:
         incoming = fetch_url(

@@ -144,7 +144,7 @@ def test_a_presigned_url_needs_the_master_key_alone(
         assert run(alone, "cat", url)[0] == bytes(range(200))
         assert run(alone, "cat", "--range", "17-20", url)[0] == bytes([17, 18, 19, 20])
         tampered = url.replace("Signature=", "Signature=x").replace("signature=", "signature=x")
-        assert "the store refused" in run(alone, "cat", tampered, code=6)[1]
+        assert "signature does not match" in run(alone, "cat", tampered, code=6)[1]
 
 
 def test_a_sealed_object_takes_the_way_over_oss(

@@ -7,19 +7,18 @@ the bucket is given an `Auth` of another signature version, another timeout or o
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cipherbucket.credentials import ANONYMOUS, Credentials, CredentialsProvider
-from cipherbucket.errors import MissingExtraError
+from cipherbucket.errors import missing_extra
 from cipherbucket.oss2._answers import response_of
 from cipherbucket.oss2._arguments import object_name, query_of, sorted_headers
-from cipherbucket.oss2._error_translation import oss2_errors
+from cipherbucket.oss2._error_translation import oss2_errors, provider_errors
 from cipherbucket.oss2.auth import UNSIGNED, AuthBase
 from cipherbucket.oss2.exceptions import ClientError
 from cipherbucket.oss2.http import Response
@@ -28,7 +27,7 @@ from cipherbucket.stores.oss.settings import OssSettings
 if TYPE_CHECKING:
     from cipherbucket.stores.oss.store import OssStore
 
-_ENDPOINT = re.compile(r"([a-zA-Z]+://)?[\w.-]+(:\d+)?")
+_ENDPOINT = re.compile(r"([a-zA-Z]+://)?([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
@@ -45,7 +44,8 @@ def checked_endpoint(endpoint: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         host, port = "", None
-    bare = f"{parts.scheme}://{host}" + ("" if port is None else f":{port}") if host else ""
+    shown = f"[{host}]" if _is_ipv6(host) else host  # which oss2 does not take
+    bare = f"{parts.scheme}://{shown}" + ("" if port is None else f":{port}") if host else ""
     if not _ENDPOINT.fullmatch(bare):
         # A part before "@" may hold a password.
         raise ClientError(f"the endpoint {endpoint.rpartition('@')[2]!r} is no host or URL")
@@ -73,7 +73,7 @@ class Place:
     is_cname: bool
     timeout: float | tuple[float, float]
     app_name: str
-    proxies: Mapping[str, str] | None
+    proxies: Mapping[str, str | None] | None
     region: str | None
     cloudbox_id: str | None
     is_path_style: bool
@@ -94,15 +94,13 @@ class Place:
         connect, read = (
             self.timeout if isinstance(self.timeout, tuple) else (self.timeout, self.timeout)
         )
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE")  # what oss2's transport asks
         return OssSettings(
             endpoint=self.endpoint,
             region=self.region,
             credentials=credentials,
             signature=signature,
             addressing=self._addressing(parts.hostname or ""),
-            proxy=(self.proxies or {}).get(parts.scheme),
-            ca_file=bundle or None,
+            proxy=self.proxies,
             connect_timeout=connect,
             read_timeout=read,
             app_name=self.app_name,
@@ -140,7 +138,8 @@ class Connection:
             ClientError: Signature version 4 without a region.
             MissingExtraError: The extra ``oss`` is not installed.
         """
-        wanted = self.auth.signature, self.place
+        proxies = None if self.place.proxies is None else dict(self.place.proxies)
+        wanted = self.auth.signature, replace(self.place, proxies=proxies)  # it may be changed
         with self._lock:
             if self._store is None or wanted != self._made_for:
                 self._store, self._made_for = self._new_store(*wanted), wanted
@@ -213,9 +212,7 @@ class Connection:
         try:
             from cipherbucket.stores.oss.store import OssStore  # noqa: PLC0415  the extra
         except ImportError as error:
-            raise MissingExtraError(
-                "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"
-            ) from error
+            raise missing_extra("the OSS SDK is not installed", "oss") from error
         if signature == "v4" and not (place.region or place.cloudbox_id):
             raise ClientError("signature version 4 needs the region: give region=")
         who = ANONYMOUS if signature == UNSIGNED else self._credentials
@@ -231,7 +228,8 @@ class Connection:
         return self.place.settings(ANONYMOUS, "v1")
 
     def _credentials(self) -> Credentials:
-        return self.auth.current()
+        with provider_errors():
+            return self.auth.current()
 
     def close(self) -> None:
         """Close connections; the next request opens new ones."""
@@ -247,3 +245,7 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_ipv6(host: str) -> bool:
+    return ":" in host and _is_address(host)

@@ -17,7 +17,6 @@ from cipherbucket.errors import (
     CipherbucketError,
     KmsError,
     MasterKeyError,
-    MissingExtraError,
     NoMatchingKeyError,
     ObjectChangedError,
     RangeError,
@@ -26,6 +25,7 @@ from cipherbucket.errors import (
     StoreError,
     UsageError,
     WrongKeyError,
+    missing_extra,
 )
 from cipherbucket.oss2._answers import Answers, response_of
 from cipherbucket.oss2._messages import message_of
@@ -71,14 +71,27 @@ def key_errors() -> Iterator[None]:
         raise _oss2_error(error, Answers([], outer)) from None
 
 
+class _ProviderFailedError(CipherbucketError):
+    """A program's own provider of credentials raised the cause of this."""
+
+
+@contextmanager
+def provider_errors() -> Iterator[None]:
+    """Carry what a program's own provider of credentials raises through the store."""
+    try:
+        yield
+    except (CipherbucketError, OssError):
+        raise
+    except Exception as error:
+        raise _ProviderFailedError("the provider of credentials failed") from error
+
+
 @contextmanager
 def _answers_seen() -> Iterator[list[StoreResponse]]:
     try:
         from cipherbucket.stores.oss.http import answers_seen  # noqa: PLC0415  the extra
     except ImportError as error:
-        raise MissingExtraError(
-            "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"
-        ) from error
+        raise missing_extra("the OSS SDK is not installed", "oss") from error
     with answers_seen() as seen:
         yield seen
 
@@ -128,7 +141,7 @@ def beyond_the_end(error: CipherbucketError | None = None) -> ServerError:
     return ServerError(416, {}, b"", {"Code": "InvalidRange", "Message": message})
 
 
-def _of_oss2(error: BaseException, outer: BaseException | None) -> OssError | None:
+def _of_oss2(error: BaseException, outer: BaseException | None) -> Exception | None:
     """Return what a provider of credentials or keys raised, wherever it was caught.
 
     Args:
@@ -141,5 +154,7 @@ def _of_oss2(error: BaseException, outer: BaseException | None) -> OssError | No
             return None
         if isinstance(within, OssError):
             return within
+        if isinstance(within, _ProviderFailedError) and isinstance(within.__cause__, Exception):
+            return within.__cause__
         within = within.__cause__ or within.__context__
     return None

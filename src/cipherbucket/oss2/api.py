@@ -128,7 +128,7 @@ class CryptoBucket:
         connect_timeout: float | tuple[float, float] | None = None,
         app_name: str = "",
         enable_crc: bool = True,
-        proxies: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str | None] | None = None,
         region: str | None = None,
         cloudbox_id: str | None = None,
         is_path_style: bool = False,
@@ -190,12 +190,12 @@ class CryptoBucket:
         self._connection.place = replace(self._connection.place, timeout=seconds)
 
     @property
-    def proxies(self) -> Mapping[str, str] | None:
+    def proxies(self) -> Mapping[str, str | None] | None:
         """Proxies by scheme; set, they count from the next call on."""
         return self._connection.place.proxies
 
     @proxies.setter
-    def proxies(self, proxies: Mapping[str, str] | None) -> None:
+    def proxies(self, proxies: Mapping[str, str | None] | None) -> None:
         self._connection.place = replace(self._connection.place, proxies=proxies)
 
     @property

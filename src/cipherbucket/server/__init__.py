@@ -15,15 +15,12 @@ A further operation of OSS is a function in `cipherbucket.server.operations` and
 fault, a kind in `faults`.
 """
 
-from cipherbucket.errors import MissingExtraError
+from cipherbucket.errors import missing_extra
 
 try:
     import uvicorn  # noqa: F401
 except ImportError as error:
-    raise MissingExtraError(
-        f"the local endpoint needs {error.name}",
-        hint="pip install 'cipherbucket[server]'",
-    ) from error
+    raise missing_extra(f"the local endpoint needs {error.name}", "server") from error
 
 from cipherbucket.server.endpoint import Endpoint, serve_forever
 from cipherbucket.server.faults import FaultPlan

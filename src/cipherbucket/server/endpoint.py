@@ -105,7 +105,8 @@ class Endpoint(LocalEndpoint):
 
     def describe(self, *, with_secret: bool) -> str:
         """Say where it is and how to point the SDKs at it."""
-        return _DESCRIPTION.format(
+        text = _DESCRIPTION + (_SDKS_AT_IPV6 if "[" in self.url else _SDKS)
+        return text.format(
             **self._summary("folder", self._data, with_secret=with_secret),
             exported=self.access_key_secret if with_secret else "...",
             bucket=self._buckets[0] if self._buckets else "examplebucket",
@@ -122,6 +123,8 @@ OSS endpoint at {url}
 cipherbucket, ossutil
   export OSS_ENDPOINT={url} OSS_REGION={region}
   export OSS_ACCESS_KEY_ID={key_id} OSS_ACCESS_KEY_SECRET={exported}
+"""
+_SDKS = """\
 Python, oss2
   oss2.Bucket(oss2.AuthV4(key_id, secret), "{url}", "{bucket}", region="{region}")
 Python, alibabacloud_oss_v2
@@ -135,6 +138,19 @@ Java, aliyun-oss-java-sdk
 C++, aliyun-oss-cpp-sdk
   OssClient client("{url}", keyId, secret, conf);
 """
+
+
+_SDKS_AT_IPV6 = """\
+Python, cipherbucket.oss2; oss2 takes no IPv6 address
+  oss2.CryptoBucket(oss2.AuthV4(key_id, secret), "{url}", "{bucket}", provider, region="{region}")
+Python, alibabacloud_oss_v2
+  config.endpoint, config.region, config.use_path_style = "{url}", "{region}", True
+Go, aliyun-oss-go-sdk
+  oss.New("{url}", keyID, secret)
+Go, alibabacloud-oss-go-sdk-v2
+  oss.LoadDefaultConfig().WithEndpoint("{url}").WithRegion("{region}").WithUsePathStyle(true)
+"""
+"""Those that are known to take an IPv6 address."""
 
 
 def serve_forever(

@@ -13,7 +13,7 @@ import re
 import stat
 from pathlib import Path
 
-from cipherbucket.errors import MissingExtraError, StoreError, UsageError
+from cipherbucket.errors import StoreError, UsageError, missing_extra
 from cipherbucket.local_files.ownership import find_stranger, owner_name
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.local.index import INDEX_NAME
@@ -171,9 +171,7 @@ def _open_oss(rest: str, settings: OssSettings) -> Store:
     try:
         from cipherbucket.stores.oss.store import OssStore  # noqa: PLC0415  the extra
     except ImportError as error:
-        raise MissingExtraError(
-            "the OSS SDK is not installed", hint="pip install 'cipherbucket[oss]'"
-        ) from error
+        raise missing_extra("the OSS SDK is not installed", "oss") from error
     return OssStore(bucket, settings)
 
 

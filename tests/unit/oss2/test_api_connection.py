@@ -126,22 +126,25 @@ def test_endpoints_and_bucket_names() -> None:
         "http://oss-cn-hangzhou.aliyuncs.com"
     )
     assert checked_endpoint("https://HOST:8080/path") == "https://host:8080"
+    assert checked_endpoint("http://me:password@host") == "http://host"  # as oss2
+    assert checked_endpoint("[::1]:8080") == "http://[::1]:8080"  # which oss2 refuses
     assert checked_bucket_name(" abc ") == "abc"
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "options", "addressing", "proxy"),
+    ("endpoint", "options", "addressing"),
     [
-        ("http://host", {}, "virtual", "http://p:1"),
-        ("https://host", {}, "virtual", None),
-        ("http://host", {"is_cname": True}, "cname", "http://p:1"),
-        ("http://host", {"is_path_style": True}, "path", "http://p:1"),
-        ("http://localhost:1", {"is_cname": True}, "path", "http://p:1"),
-        ("http://127.0.0.1:1", {}, "path", "http://p:1"),
+        ("http://host", {}, "virtual"),
+        ("https://host", {}, "virtual"),
+        ("http://host", {"is_cname": True}, "cname"),
+        ("http://host", {"is_path_style": True}, "path"),
+        ("http://localhost:1", {"is_cname": True}, "path"),
+        ("http://127.0.0.1:1", {}, "path"),
+        ("http://[::1]:1", {"is_cname": True}, "path"),
     ],
 )
 def test_arguments_become_settings(
-    endpoint: str, options: dict[str, bool], addressing: str, proxy: str | None
+    endpoint: str, options: dict[str, bool], addressing: str
 ) -> None:
     usual: dict[str, Any] = {
         "endpoint": endpoint,
@@ -155,7 +158,7 @@ def test_arguments_become_settings(
         "is_path_style": False,
     }
     settings = Place(**{**usual, **options}).settings(cb.Credentials("id", "secret"), "v4")
-    assert (settings.addressing, settings.proxy) == (addressing, proxy)
+    assert (settings.addressing, settings.proxy) == (addressing, usual["proxies"])
     assert (settings.connect_timeout, settings.read_timeout) == (3, 7)
     assert (settings.app_name, settings.cloudbox_id) == ("app", "cb-1")
 

@@ -96,7 +96,7 @@ def test_a_missing_passphrase_is_the_providers(
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     told = str(refused(ClientError, lambda: AliKMSProvider("id", "secret", "cn-hangzhou", "key")))
-    assert "pip install 'cipherbucket[kms]'" in told
+    assert "pip install 'alibabacloud-credentials>=1.0' 'alibabacloud-kms20160120>=3.3'" in told
 
 
 def test_what_was_found_out_is_kept_behind_the_error(opened: Any) -> None:

@@ -145,7 +145,7 @@ except MissingExtraError as error:
     print(error.hint)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "pip install 'cipherbucket[server]'"
+    assert done.stdout.strip() == "pip install 'uvicorn>=0.40'"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

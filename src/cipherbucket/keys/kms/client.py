@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import base64
 import importlib.util
-import os
 import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cipherbucket.credentials import Credentials, CredentialsProvider, provider_of
 from cipherbucket.errors import (
@@ -28,6 +27,7 @@ from cipherbucket.errors import (
     MasterKeyError,
     MissingExtraError,
     UsageError,
+    missing_extra,
 )
 from cipherbucket.keys.base import does_not_open
 from cipherbucket.keys.kms.answers import (
@@ -40,6 +40,9 @@ from cipherbucket.keys.kms.answers import (
     quoted,
 )
 from cipherbucket.keys.kms.settings import KmsSettings
+
+if TYPE_CHECKING:
+    from cipherbucket.keys.kms.way import Way
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 8.0
 """Seconds; each pause is up to twice the one before."""
@@ -54,12 +57,15 @@ class KmsClient:
 
     Raises:
         MissingExtraError: The SDK is not installed.
-        UsageError: The settings lead nowhere.
+        UsageError: The settings lead nowhere, or to a proxy that cannot be used.
     """
 
     def __init__(self, settings: KmsSettings) -> None:
+        from cipherbucket.keys.kms.way import way_to  # noqa: PLC0415  which takes a while
+
         self._settings = settings
         self._host = settings.host
+        self._way = way_to(settings)
         self._sdk: Any = None
         if importlib.util.find_spec("alibabacloud_kms20160120") is None:
             raise _no_extra()
@@ -134,13 +140,7 @@ class KmsClient:
             waited, pause = waited + nap, min(2 * pause, _LONGEST_PAUSE)
 
     def _once(self, action: str, parameters: Mapping[str, str]) -> Mapping[str, Any] | _Trouble:
-        if self._settings.protocol == "http" and _proxy_for_http():
-            # The SDK regards no NO_PROXY, not even for this machine.
-            raise UsageError(
-                "HTTP_PROXY is set, and data keys would go to that proxy in the clear",
-                hint="unset it, or use an endpoint that speaks https://",
-            )
-        self._sdk = self._sdk or _Sdk(self._settings, self._host)
+        self._sdk = self._sdk or _Sdk(self._settings, self._way)
         try:
             answer = self._sdk.call(action, parameters)
         except Exception as raised:  # noqa: BLE001  the SDK raises what its libraries raise
@@ -230,7 +230,7 @@ class _Trouble:
 class _Sdk:
     """The SDK's generic call."""
 
-    def __init__(self, settings: KmsSettings, host: str) -> None:
+    def __init__(self, settings: KmsSettings, way: Way) -> None:
         try:
             from alibabacloud_kms20160120.client import Client  # noqa: PLC0415  the extra
             from alibabacloud_tea_openapi import utils_models as models  # noqa: PLC0415
@@ -240,20 +240,18 @@ class _Sdk:
         except ImportError as error:
             raise _no_extra() from error
         self._models = models
-        self._session = partial(session_for, settings, host)
+        self._session = partial(session_for, settings, way)
         self._runtime = RuntimeOptions(
             connect_timeout=max(1, round(settings.connect_timeout * 1000)),  # 0 is its default
             read_timeout=max(1, round(settings.read_timeout * 1000)),
-            ca=settings.ca_file,
+            ca=way.ca_file,
             ignore_ssl=not settings.verify,
-            http_proxy=settings.proxy,
-            https_proxy=settings.proxy,
             max_idle_conns=self._session()[1],
         )
         self._client = Client(
             models.Config(
                 credential=_SdkCredentials(provider_of(settings.credentials)),
-                endpoint=host,
+                endpoint=settings.host,
                 protocol=settings.protocol.upper(),
                 region_id=settings.region,
                 user_agent="cipherbucket",
@@ -323,11 +321,4 @@ def _word(cause: BaseException, name: str) -> str:
 
 
 def _no_extra() -> MissingExtraError:
-    return MissingExtraError(
-        "keys of a KMS take its SDK, which is not installed",
-        hint="pip install 'cipherbucket[kms]'",
-    )
-
-
-def _proxy_for_http() -> bool:
-    return any(os.environ.get(name) for name in ("HTTP_PROXY", "http_proxy"))
+    return missing_extra("keys of a KMS take its SDK, which is not installed", "kms")

@@ -25,6 +25,8 @@ from darabonba.core import DaraCore
 
 from cipherbucket.keys.kms.answers import NoAnswerError
 from cipherbucket.keys.kms.settings import KmsSettings
+from cipherbucket.keys.kms.way import Way
+from cipherbucket.network import PROXY_PASSWORD, TUNNEL_REFUSED, is_plain_http
 
 MAX_ANSWER = 64 << 10
 """Most bytes of an answer; the longest there is has some 20 KB."""
@@ -33,15 +35,16 @@ _CONNECTIONS = 32
 _SECRET = ("authorization", "x-acs-security-token")
 
 _lock = threading.Lock()
-_trusts: dict[tuple[str | None, bool], int] = {}
+_kinds: dict[tuple[Way, bool], int] = {}
 
 
 class KmsSession(requests.Session):
     """A session that follows nothing, reads little, and counts what it sent for each thread."""
 
-    def __init__(self, settings: KmsSettings, connections: int) -> None:
+    def __init__(self, settings: KmsSettings, way: Way, connections: int) -> None:
         super().__init__()
         self.trust_env = False
+        self._proxies = {settings.protocol: way.proxy} if way.proxy else {}
         if settings.verify:
             adapter = DaraCore.get_adapter(settings.protocol, pool_size=connections)
         else:
@@ -65,7 +68,9 @@ class KmsSession(requests.Session):
         """
         self._of_thread.sent = self.sent + 1
         try:
-            response = super().send(request, **{**kwargs, "stream": True})
+            # The SDK's choice of a proxy knows no ALL_PROXY and no NO_PROXY.
+            own = {"stream": True, "proxies": self._proxies}
+            response = super().send(request, **{**kwargs, **own})
             try:
                 body = _read(response.raw, kwargs["timeout"][1])
             except BaseException:
@@ -85,19 +90,21 @@ class KmsSession(requests.Session):
         return response
 
 
-def session_for(settings: KmsSettings, host: str) -> tuple[KmsSession, int]:
+def session_for(settings: KmsSettings, way: Way) -> tuple[KmsSession, int]:
     """Return the session to a host, put where the SDK looks, and its number of connections.
 
-    The SDK keeps sessions by host and number of connections alone: keys of other trust get
-    another number, else what one trusts, the next would trust too.
+    The SDK keeps sessions by host and number of connections alone: keys of another way or of other
+    trust get another number, else what one trusts, the next would trust too.
     """
     with _lock:
-        trust = (settings.ca_file, settings.verify)
-        connections = _CONNECTIONS + _trusts.setdefault(trust, len(_trusts))
-        name = f"{settings.protocol}://{host}:80:pool={connections}"  # 80: no port is added
+        kind = (way, settings.verify)
+        connections = _CONNECTIONS + _kinds.setdefault(kind, len(_kinds))
+        name = (
+            f"{settings.protocol}://{settings.host}:80:pool={connections}"  # 80: no port is added
+        )
         session = DaraCore._sessions.get(name)  # noqa: SLF001  see above
         if not isinstance(session, KmsSession):
-            session = DaraCore._sessions[name] = KmsSession(settings, connections)  # noqa: SLF001
+            session = DaraCore._sessions[name] = KmsSession(settings, way, connections)  # noqa: SLF001
         return session, connections
 
 
@@ -124,16 +131,14 @@ def _in_words(error: BaseException) -> NoAnswerError:
     """Say what kept an answer away: never in the words of the libraries, which quote."""
     causes = list(_causes(error))
     for each in causes:
-        if isinstance(each, ssl.SSLCertVerificationError):
+        if isinstance(each, ssl.SSLError):
+            return _of_tls(each)
+        if (refused := TUNNEL_REFUSED.search(str(each))) and refused[1] == "407":
             return NoAnswerError(
-                f"shows a certificate that is not trusted ({each.verify_message})",
-                hint="a dedicated gateway has a CA of its own: name its file as ca_file; otherwise"
-                " something on the way answers in its place",
+                "is behind a proxy that wants a user name and a password", hint=PROXY_PASSWORD
             )
     if any(isinstance(each, requests.exceptions.InvalidProxyURL) for each in causes):
         return NoAnswerError("is behind a proxy whose URL cannot be used", hint="check the proxy")
-    if any(isinstance(each, ssl.SSLError) for each in causes):
-        return NoAnswerError("cannot be reached: TLS breaks off", again=True)
     if any(isinstance(each, requests.exceptions.ProxyError) for each in causes):
         return NoAnswerError("cannot be reached: its proxy does not let us through", again=True)
     if any(isinstance(each, TimeoutError | requests.exceptions.Timeout) for each in causes):
@@ -141,6 +146,21 @@ def _in_words(error: BaseException) -> NoAnswerError:
     reasons = (each.strerror for each in causes if isinstance(each, OSError))
     reason = next((text for text in reasons if text), "the connection broke")
     return NoAnswerError(f"cannot be reached: {reason}", again=True)
+
+
+def _of_tls(error: ssl.SSLError) -> NoAnswerError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return NoAnswerError(
+            f"shows a certificate that is not trusted ({error.verify_message})",
+            hint="a dedicated gateway has a CA of its own: name its file as ca_file, or in"
+            " REQUESTS_CA_BUNDLE; otherwise something on the way answers in its place",
+        )
+    if is_plain_http(error):
+        return NoAnswerError(
+            "speaks http, and https was asked",
+            hint="check the endpoint and its port (KMS_ENDPOINT), and the proxy",
+        )
+    return NoAnswerError("cannot be reached: TLS breaks off", again=True)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

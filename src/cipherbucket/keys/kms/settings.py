@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
@@ -38,9 +39,11 @@ class KmsSettings:
         credentials: Fixed ones, a provider that is asked before each request, or None: the
             environment (``OSS_ACCESS_KEY_ID``, ``OSS_ACCESS_KEY_SECRET``, ``OSS_SESSION_TOKEN``),
             then the default chain of ``alibabacloud-credentials``.
-        proxy: URL of a proxy. None: ``HTTPS_PROXY``.
+        proxy: URL of a proxy, "" for none, or the dictionary of `requests`. None:
+            ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY`` and their like, as they are when the key is
+            made. Plain HTTP goes through none.
         ca_file: Certificates to trust beside the usual ones; a dedicated gateway has a CA of its
-            own, to be had in the KMS console.
+            own, to be had in the KMS console. None: ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``.
         verify: False trusts any certificate; for test endpoints.
         connect_timeout: Seconds until a connection that does not come about is given up.
         read_timeout: Seconds without a byte until a call is given up, and that an answer's body
@@ -56,7 +59,7 @@ class KmsSettings:
     endpoint: str | None = None
     network: str = "public"
     credentials: Credentials | CredentialsProvider | None = None
-    proxy: str | None = field(default=None, repr=False)  # may hold a password
+    proxy: str | Mapping[str, str | None] | None = field(default=None, repr=False)  # its password
     ca_file: str | None = None
     verify: bool = True
     connect_timeout: float = CONNECT_TIMEOUT
@@ -65,16 +68,18 @@ class KmsSettings:
     patience: float = PATIENCE
 
     def __post_init__(self) -> None:
-        if self.region is None:
-            object.__setattr__(self, "region", os.environ.get("OSS_REGION") or None)
-        if self.endpoint is None:
-            object.__setattr__(self, "endpoint", os.environ.get("KMS_ENDPOINT") or None)
+        for name, variable in (("region", "OSS_REGION"), ("endpoint", "KMS_ENDPOINT")):
+            given = getattr(self, name)
+            text = os.environ.get(variable) if given is None else given
+            object.__setattr__(self, name, (text or "").strip() or None)
         if self.network not in {"public", "vpc"}:
             raise UsageError(f"network is one of public, vpc, not {self.network!r}")
         if self.region is not None and not _REGION.fullmatch(self.region):
             raise UsageError(f"{self.region!r} is no region", hint="it is such as cn-hangzhou")
         if self.ca_file is not None:
-            _check_certificates(self.ca_file)
+            from cipherbucket.network import check_certificates  # noqa: PLC0415  as below
+
+            check_certificates(self.ca_file, "ca_file")
         timeouts = (self.connect_timeout, self.read_timeout)
         if self.attempts < 1 or not all(0 < each <= _LONGEST for each in timeouts):
             raise UsageError("a KMS takes at least one attempt, and timeouts above zero")
@@ -82,7 +87,7 @@ class KmsSettings:
             raise UsageError(f"patience is 0 to {_LONGEST} seconds")
         if self.endpoint is not None:
             _check(_split(self.endpoint))
-        if self.proxy is not None and self.protocol == "http":
+        if self.proxy and self.protocol == "http":
             raise UsageError("plain HTTP goes through no proxy: data keys would pass in the clear")
 
     @property
@@ -106,17 +111,6 @@ class KmsSettings:
             )
         network = "-vpc" if self.network == "vpc" else ""
         return f"kms{network}.{self.region}.aliyuncs.com"
-
-
-def _check_certificates(ca_file: str) -> None:
-    import ssl  # noqa: PLC0415  as below
-
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file)
-    except ssl.SSLError:
-        raise UsageError(f"ca_file: {ca_file!r} holds no certificate in PEM") from None
-    except OSError as error:
-        raise UsageError(f"ca_file: {ca_file!r} cannot be read: {error.strerror}") from None
 
 
 def _split(endpoint: str) -> SplitResult:

@@ -27,6 +27,7 @@ from cipherbucket.server.numbers import number_given, whole_number
 MAX_EXPIRES = 7 * 24 * 3600
 """Longest life of a URL signed with version 4, in seconds."""
 V4 = "OSS4-HMAC-SHA256"
+_TIME = "%Y-%m-%dT%H:%M:%S.000Z"
 _V4_FIELD = re.compile(r"\s*(Credential|AdditionalHeaders|Signature)\s*=\s*([^,\s]+)\s*")
 
 
@@ -81,7 +82,7 @@ def _verify_v1_url(request: SignedRequest, credentials: Credentials, now: dateti
     if ends is None:
         raise access_denied("Expires must be seconds since 1970.", "0002-00000070")
     if now.timestamp() > ends:
-        raise _expired()
+        raise _expired(datetime.fromtimestamp(ends, UTC), now)
     _check_token(request, credentials)
     text = string_to_sign_v1(request, expires)
     signature = request.parameter("Signature") or ""
@@ -119,8 +120,8 @@ def _verify_v4_url(request: SignedRequest, credentials: Credentials, now: dateti
     seconds = number_given("x-oss-expires", given["expires"], 1, MAX_EXPIRES)
     if signed_at is None or signed_at - now > MAX_SKEW:
         raise _skewed(given["date"], now)
-    if now > signed_at + timedelta(seconds=seconds):
-        raise _expired()
+    if now > (ends := signed_at + timedelta(seconds=seconds)):
+        raise _expired(ends, now)
     _check_token(request, credentials)
     _check_scope(scope, signed_at)
     additional = request.parameter("x-oss-additional-headers") or ""
@@ -241,13 +242,14 @@ def _skewed(date: str, now: datetime) -> OssError:
         details={
             "MaxAllowedSkewMilliseconds": str(MAX_SKEW // timedelta(milliseconds=1)),
             "RequestTime": date,
-            "ServerTime": f"{now:%Y-%m-%dT%H:%M:%S.000Z}",
+            "ServerTime": f"{now:{_TIME}}",
         },
     )
 
 
-def _expired() -> OssError:
-    return access_denied("Request has expired.", "0002-00000069")
+def _expired(ends: datetime, now: datetime) -> OssError:
+    details = {"Expires": f"{ends:{_TIME}}", "ServerTime": f"{now:{_TIME}}"}
+    return OssError(403, "AccessDenied", "Request has expired.", "0002-00000069", details=details)
 
 
 def _malformed(message: str) -> OssError:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import io
 import socket
 import time
-from http.client import HTTPException, HTTPResponse
+from email.parser import Parser
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from typing import Any
 
 import urllib3
@@ -23,6 +24,16 @@ _MAX_HEAD = 128 << 10
 """Bytes; OSS keeps 8 KiB of metadata."""
 _MAX_CHUNKED = 16 << 20
 """Bytes; twice the largest document."""
+
+
+_TLS_ALERT = b"\x15\x03"
+_META = b"x-oss-meta-"
+_FOLDED = (b" ", b"\t")
+"""What a line begins with that goes on where the one before it ended."""
+
+
+class TlsAnswerError(HTTPException):
+    """The answer to plain HTTP is one of TLS."""
 
 
 class _Arriving(io.RawIOBase):
@@ -57,6 +68,8 @@ class _Arriving(io.RawIOBase):
                 # `http.client` takes a head that is cut off for a whole one, with fewer headers.
                 raise HTTPException("the answer ends in its head")
             return count
+        if self._in_head and not self._came and bytes(buffer[:2]) == _TLS_ALERT:
+            raise TlsAnswerError("the answer is one of TLS")
         if self._left is not None:
             self._left -= count
             if self._left < 0:
@@ -78,14 +91,40 @@ class _Arriving(io.RawIOBase):
             super().close()
 
 
+class _Lines(io.BufferedReader):
+    """Reads a head, and keeps the user metadata aside.
+
+    `http.client` reads 100 lines of a head, for everybody; OSS has room for several hundred fields.
+    """
+
+    def __init__(self, raw: _Arriving) -> None:
+        super().__init__(raw)
+        self.metadata: list[bytes] = []
+        self.in_head = True
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line, within = super().readline(size), False
+        while self.in_head and line.endswith(b"\n"):
+            within = line[: len(_META)].lower() == _META or (within and line[:1] in _FOLDED)
+            if not within:
+                break
+            self.metadata.append(line)
+            line = super().readline(size)
+        return line
+
+
 class _BoundedResponse(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         self._arriving = _Arriving(self.fp.detach(), sock.gettimeout())
-        self.fp = io.BufferedReader(self._arriving)
+        self._lines = self.fp = _Lines(self._arriving)
 
     def begin(self) -> None:
         super().begin()
+        self._lines.in_head = False
+        metadata = b"".join(self._lines.metadata).decode("latin-1")
+        for name, text in Parser(_class=HTTPMessage).parsestr(metadata, headersonly=True).items():
+            self.headers[name] = text
         self._arriving.begin(_MAX_CHUNKED if self.chunked else None)
 
 

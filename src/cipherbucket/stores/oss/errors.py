@@ -8,6 +8,7 @@ whatever the status says.
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +25,9 @@ from cipherbucket.errors import (
     TransientStoreError,
     UploadNotFoundError,
 )
+from cipherbucket.network import PROXY_PASSWORD
 from cipherbucket.stores.oss.http import Response
+from cipherbucket.stores.oss.no_answer import WRITE_HTTPS
 from cipherbucket.stores.oss.xml import Element
 
 
@@ -47,20 +50,29 @@ def service_errors(name: str | None = None) -> Iterator[None]:
         while isinstance(cause, exceptions.OperationError) and cause.unwrap() is not None:
             cause = cause.unwrap()
         ours = _translated(cause, name)
-        # One that our transport raised keeps its own cause; it is the SDK's error's cause itself.
-        raise ours from (cause if ours.__traceback__ is None else ours.__cause__)
+        # One that was raised below, or has a cause, keeps its own.
+        known = ours.__traceback__ is not None or ours.__cause__ is not None
+        raise ours from (ours.__cause__ if known else cause)
 
 
 def _translated(error: Exception, name: str | None) -> CipherbucketError:
     inner: BaseException | None = error
-    if isinstance(error, exceptions.CredentialsBaseError):
+    if isinstance(error, exceptions.CredentialsFetchError):
         inner = error.__context__  # what our provider of credentials says of them
     if isinstance(inner, CipherbucketError):
         inner.name = inner.name or name
         return inner
+    if inner is not error and inner is not None:
+        failed = StoreError(
+            f"the provider of credentials failed: {type(inner).__name__}",
+            name=name,
+            hint="OSS was not asked; look at what credentials= was given",
+        )
+        failed.__cause__ = inner
+        return failed
     if isinstance(error, exceptions.CredentialsBaseError):
         return StoreError(
-            "there are no usable credentials",
+            "there are no usable credentials: they are empty",
             name=name,
             hint="set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET",
         )
@@ -84,7 +96,6 @@ _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
         "restore it: bucket.restore(name), then wait until it is ready",
     ),
     "NoSuchBucket": (StoreError, "no such bucket", "check the bucket's name, region and endpoint"),
-    "AccessDenied": (StoreError, "access denied", "check the bucket's policy and the access key"),
     "InvalidAccessKeyId": (StoreError, "the access key is unknown", "check OSS_ACCESS_KEY_ID"),
     "SignatureDoesNotMatch": (
         StoreError,
@@ -93,6 +104,16 @@ _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
     ),
     "RequestTimeTooSkewed": (StoreError, "this machine's clock is wrong", "set the clock"),
 }
+
+
+_CHECK_ENDPOINT = "check the endpoint (OSS_ENDPOINT)"
+_PROXY_ASKS = 407
+_ENDPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+_REGION = re.compile(r"oss-([a-z]{2,}-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com\Z")
+_SCHEME_AND_HOST = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?=[/?]|\Z)")
+"""What is shown of a URL, of which the rest may hold a signature."""
+_HTTPS_WANTED = (b"HTTP request was sent to HTTPS port", b"HTTP request to an HTTPS server")
+"""What nginx and Go answer to plain HTTP where they speak TLS."""
 
 
 def may_pass(status: int) -> bool:
@@ -124,7 +145,7 @@ def refusal_within(answer: Response, document: Element) -> CipherbucketError:
 
 
 def _fields(document: Element) -> dict[str, str]:
-    fields = ("Code", "Message", "EC", "RequestId")
+    fields = ("Code", "Message", "EC", "RequestId", "Endpoint")
     return {field: text for field in fields if (text := document.text(field, ""))}
 
 
@@ -150,12 +171,38 @@ def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> Cip
         kind, text, hint = _BY_CODE[code]
         ours = kind(f"{text} {details}", hint=hint)
     else:
-        message = _words(said.get("Message")) or "it does not say why, as OSS does"
-        hint = (
-            None if code else "check the endpoint (OSS_ENDPOINT); a proxy may answer in its place"
-        )
-        ours = StoreError(f"the store refused: {message} {details}", hint=hint)
+        message, hint = _explained(answer, said, code)
+        ours = StoreError(f"{message} {details}", hint=hint)
     if isinstance(ours, StoreError):
         ours.status, ours.code, ours.ec = answer.status, code or None, ec or None
         ours.request_id, ours.host = request_id or None, host
     return ours
+
+
+def _explained(answer: Response, said: Mapping[str, str], code: str) -> tuple[str, str | None]:
+    """Return what a refusal means that is not in `_BY_CODE`, and what to do next."""
+    message, hint = _words(said.get("Message")), None
+    if endpoint := _ENDPOINT.fullmatch(said.get("Endpoint", "")):
+        region = _REGION.match(endpoint[0])
+        where = f"OSS_REGION={region[1]} and OSS_ENDPOINT" if region else "OSS_ENDPOINT"
+        hint = f"the bucket is elsewhere: set {where}={endpoint[0]}"
+    elif code == "AccessDenied":
+        hint = "check the bucket's policy and the access key"
+    elif not code:
+        message, hint = _of_somebody_else(answer)
+    start = "access denied" if code == "AccessDenied" else "the store refused"
+    return f"{start}: {message or 'it does not say why, as OSS does'}", hint
+
+
+def _of_somebody_else(answer: Response) -> tuple[str, str]:
+    if answer.status == _PROXY_ASKS:
+        return "its proxy wants a user name and a password", PROXY_PASSWORD
+    if any(words in answer.data for words in _HTTPS_WANTED):
+        return "it speaks https, and http was asked", WRITE_HTTPS
+    host = _SCHEME_AND_HOST.match(answer.headers.get("location", ""))
+    if answer.status // 100 == 3 and host is not None:
+        return (
+            f"it sends to {host[0]}",
+            "nothing was asked there; check the endpoint (OSS_ENDPOINT)",
+        )
+    return "", "check the endpoint (OSS_ENDPOINT); a proxy may answer in its place"

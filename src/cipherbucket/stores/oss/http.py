@@ -8,32 +8,26 @@ connections: a socket shared with the parent would mix two conversations.
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
-import urllib.request
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Self, cast
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import Any, Self, cast
 
 import urllib3
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
+from cipherbucket.network import Proxies, bundle_of_environment, check_certificates
 from cipherbucket.stores.oss.connections import bounded
+from cipherbucket.stores.oss.no_answer import no_answer, reason
 from cipherbucket.stores.oss.sendable import proxy_headers, sendable
 from cipherbucket.stores.oss.settings import CONNECT_TIMEOUT, READ_TIMEOUT, OssSettings
 from cipherbucket.stores.oss.xml import MAX_DOCUMENT, Element
 
-_UNREACHED = (
-    urllib3.exceptions.NewConnectionError,
-    urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.ProxyError,
-)
 _CONNECTIONS = 32
-_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 _SEND_BLOCK = 512 << 10
 """Bytes handed to a socket at once: its timeout, which may be the shorter one for connecting, is
 for all of them, however slow the line is."""
@@ -97,7 +91,7 @@ class Response:
         try:
             return self._response.readinto(buffer)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TransientStoreError(f"{self.url}: {_reason(error)}") from error
+            raise TransientStoreError(f"{self.url}: {reason(error)}") from error
 
     def read(self) -> bytes:
         """Read all that is left, and free the connection.
@@ -122,7 +116,7 @@ class Response:
                     raise TimeoutError("the answer is too slow")
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._response.close()
-            raise TransientStoreError(f"{self.url}: {_reason(error)}") from error
+            raise TransientStoreError(f"{self.url}: {reason(error)}") from error
         if left < 0:
             self._response.close()
             if most == _MAX_REFUSAL:
@@ -167,8 +161,9 @@ class Http:
     """A pool of connections.
 
     Args:
-        proxy: URL of a proxy; None asks the environment (``HTTPS_PROXY``, ``NO_PROXY`` ...).
-        ca_file: Certificates to trust instead of the system's.
+        proxy: As `Proxies` takes it; what it does not say, the environment is asked now.
+        ca_file: Certificates to trust instead of the system's, and of those that
+            ``REQUESTS_CA_BUNDLE`` names.
         verify: False trusts any certificate; for test endpoints.
         connect_timeout: Seconds.
         read_timeout: Seconds that a server may be silent, or slower than 1 KiB a second.
@@ -177,18 +172,18 @@ class Http:
     def __init__(
         self,
         *,
-        proxy: str | None = None,
+        proxy: str | Mapping[str, str | None] | None = None,
         ca_file: str | None = None,
         verify: bool = True,
         connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
     ) -> None:
-        self._proxy = proxy
-        self._ca_file = ca_file
+        self._proxies = Proxies(proxy)
+        self._bundle = bundle_of_environment() if ca_file is None else ("ca_file", ca_file)
         self._verify = verify
         self._timeouts = (connect_timeout, read_timeout)
         self._lock = threading.Lock()
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str, str | None], urllib3.PoolManager] = {}
         _alive.add(self)
 
     @classmethod
@@ -244,14 +239,8 @@ class Http:
             )
         except urllib3.exceptions.LocationValueError:
             response = None
-        except _UNREACHED as error:
-            raise TransientStoreError(
-                f"the store at {urlsplit(bare).netloc} cannot be reached: {_why(error)}",
-                hint="check the region, the endpoint (OSS_ENDPOINT), the network and the proxy"
-                " (HTTPS_PROXY)",
-            ) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TransientStoreError(f"{bare}: {_reason(error)}") from error
+            raise no_answer(error, bare) from error
         if response is None:
             # Raised here, with no cause: that one's text is the URL, of the proxy too, with all
             # that may be secret in it.
@@ -277,27 +266,26 @@ class Http:
         self._pools = {}
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        proxy = self._proxy or _environment_proxy(url)
+        way = url.partition(":")[0], self._proxies.to(url)
         with self._lock:
-            if proxy not in self._pools:
-                self._pools[proxy] = self._new_pool(proxy)
-            return self._pools[proxy]
+            if way not in self._pools:
+                self._pools[way] = self._new_pool(*way)
+            return self._pools[way]
 
-    def _new_pool(self, proxy: str | None) -> urllib3.PoolManager:
-        cert_reqs = "CERT_REQUIRED" if self._verify else "CERT_NONE"
-        if proxy is not None:
-            return bounded(
-                urllib3.ProxyManager(
-                    proxy,
-                    maxsize=_CONNECTIONS,
-                    cert_reqs=cert_reqs,
-                    ca_certs=self._ca_file,
-                    proxy_headers=proxy_headers(proxy),
-                )
-            )
-        return bounded(
-            urllib3.PoolManager(maxsize=_CONNECTIONS, cert_reqs=cert_reqs, ca_certs=self._ca_file)
-        )
+    def _new_pool(self, scheme: str, proxy: str | None) -> urllib3.PoolManager:
+        options: dict[str, Any] = {
+            "maxsize": _CONNECTIONS,
+            "cert_reqs": "CERT_REQUIRED" if self._verify else "CERT_NONE",
+        }
+        over_tls = scheme == "https" or (proxy or "").startswith("https:")
+        if self._bundle is not None and self._verify and over_tls:
+            named_by, path = self._bundle
+            check_certificates(path, named_by)
+            options["ca_cert_dir" if Path(path).is_dir() else "ca_certs"] = path
+        if proxy is None:
+            return bounded(urllib3.PoolManager(**options))
+        headers = proxy_headers(proxy)
+        return bounded(urllib3.ProxyManager(proxy, proxy_headers=headers, **options))
 
 
 _alive: weakref.WeakSet[Http] = weakref.WeakSet()
@@ -334,16 +322,6 @@ def _verbatim(url: str) -> str:
     return "/".join(segments) + question + query
 
 
-def _environment_proxy(url: str) -> str | None:
-    proxies = urllib.request.getproxies_environment()
-    if not proxies:
-        return None
-    parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    return proxies.get(parts.scheme)
-
-
 def _decoded(text: str) -> str:
     if text.isascii():
         return text
@@ -351,26 +329,3 @@ def _decoded(text: str) -> str:
         return text.encode("latin-1").decode()
     except UnicodeDecodeError:
         return text
-
-
-def _why(error: Exception) -> str:
-    """Say why there is no connection, in the system's words; those of libraries quote URLs."""
-    start = "its proxy: " if isinstance(error, urllib3.exceptions.ProxyError) else ""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, TimeoutError):
-            return f"{start}no answer in time"
-        if isinstance(cause, OSError) and cause.strerror:
-            return f"{start}{cause.strerror}"
-        if refused := _TUNNEL_REFUSED.match(str(cause)):
-            return f"{start}HTTP {refused[1]}"
-        cause = cause.__cause__ or cause.__context__
-    return f"{start}{_reason(error)}"
-
-
-def _reason(error: Exception) -> str:
-    """Say what broke in one line, without URLs (they may hold signatures)."""
-    cause = error.__cause__ or error.__context__ or error
-    if isinstance(error, urllib3.exceptions.ReadTimeoutError | TimeoutError):
-        return "the answer was silent for too long, or too slow"
-    return f"{type(error).__name__} ({type(cause).__name__})" if cause is not error else str(error)

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from urllib.parse import SplitResult, unquote, urlsplit
+from datetime import UTC, datetime, timedelta
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from cipherbucket.errors import (
     CipherbucketError,
-    ObjectNotFoundError,
-    RangeError,
     StoreError,
-    TransientStoreError,
     UsageError,
     named,
 )
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.oss.answers import check_proof
-from cipherbucket.stores.oss.errors import may_pass, service_errors
+from cipherbucket.stores.oss.errors import refusal, service_errors
 from cipherbucket.stores.oss.http import Http, Response
 from cipherbucket.stores.oss.resuming_body import open_body
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import NOTHING
+
+_FORBIDDEN = 403
+_HAS_EXPIRED = "0002-00000069"
 
 
 def fetch_url(
@@ -105,17 +106,38 @@ def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Respon
     with suppress(StoreError):
         response.read()  # what the store says, for whoever looks at answers
     response.close()
-    details = f"(HTTP {response.status}, {urlsplit(url).netloc})"
-    if response.status == 404:
-        raise ObjectNotFoundError(f"no such object {details}", name=name)
-    if response.status == 416:
-        raise RangeError(f"the range begins after the end of the object {details}", name=name)
-    if may_pass(response.status):
-        raise TransientStoreError(f"the store failed {details}", name=name)
-    error = StoreError(
-        f"the store refused {details}",
-        name=name,
-        hint="the URL may have expired, or be good for another method",
-    )
-    error.status = response.status
+    error = refusal(response)
+    error.name = name
+    if isinstance(error, StoreError) and error.status == _FORBIDDEN:
+        _explain(error, url)
     raise error
+
+
+def _explain(error: StoreError, url: str) -> None:
+    """Say of a refused URL what its holder can do, who has no access key."""
+    ended = _end_of(url)
+    if error.ec == _HAS_EXPIRED or "expired" in error.message:
+        when = "" if ended is None else f" at {ended:%Y-%m-%d %H:%M:%S} UTC"
+        error.message = error.message.replace("access denied: ", f"the URL expired{when}: ", 1)
+        error.hint = "ask for a new one from whoever signed it"
+    elif error.code == "SignatureDoesNotMatch":
+        error.hint = (
+            "the URL may be incomplete, or signed for another method than GET, or for headers"
+            " that were not sent"
+        )
+    elif error.code == "InvalidAccessKeyId":
+        error.hint = "the access key that signed the URL is gone: ask for a new one"
+    else:
+        error.hint = "the URL may be good for another method, or its signer may not read the object"
+
+
+def _end_of(url: str) -> datetime | None:
+    """Return when a URL expires, as it says itself."""
+    query = {key.lower(): text for key, text in parse_qsl(urlsplit(url).query)}
+    try:
+        if "expires" in query:
+            return datetime.fromtimestamp(int(query["expires"]), UTC)
+        signed = datetime.strptime(query["x-oss-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return signed + timedelta(seconds=int(query["x-oss-expires"]))
+    except (KeyError, ValueError, OverflowError, OSError):
+        return None

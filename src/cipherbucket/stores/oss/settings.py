@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from urllib.parse import urlsplit
 
 from cipherbucket.credentials import Credentials, CredentialsProvider
 from cipherbucket.errors import UsageError
@@ -15,7 +16,7 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 """Seconds that a store may be silent, or slower than 1 KiB a second."""
 
-_ENDPOINT = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]*")
+_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 CHOICES = {
     "signature": ("v4", "v1"),
     "addressing": ("virtual", "path", "cname"),
@@ -30,7 +31,8 @@ class OssSettings:
 
     Attributes:
         region: Such as ``cn-hangzhou``; signature V4 needs it. None: ``OSS_REGION``.
-        endpoint: Host or URL. None: ``OSS_ENDPOINT``, or else derived from the region.
+        endpoint: Host or URL, without a path; https where it names no scheme. An IPv6 address
+            stands in brackets. None: ``OSS_ENDPOINT``, or else derived from the region.
         credentials: Fixed ones, a provider that is asked before each request, or None: the
             environment (``OSS_ACCESS_KEY_ID``, ``OSS_ACCESS_KEY_SECRET``, ``OSS_SESSION_TOKEN``),
             then the default chain of ``alibabacloud-credentials``. `ANONYMOUS`: none.
@@ -39,8 +41,11 @@ class OssSettings:
             a domain of the bucket's own). An endpoint that is an IP address is always ``path``.
         network: ``default``, ``internal`` (inside the cloud), ``accelerate`` or ``dualstack``;
             only where the endpoint is derived from the region.
-        proxy: URL of a proxy. None: ``HTTPS_PROXY`` and ``NO_PROXY``.
-        ca_file: Certificates to trust instead of the system's.
+        proxy: URL of a proxy, "" for none, or the dictionary of `requests`, such as
+            ``{"https": "http://proxy:3128"}``. None: ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``
+            and their like, as they are when the bucket is opened.
+        ca_file: Certificates to trust instead of the system's. None: ``REQUESTS_CA_BUNDLE``,
+            ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE``.
         verify: False trusts any certificate; for test endpoints.
         connect_timeout: Seconds until a connection that does not come about, or takes nothing of
             what is sent, is given up.
@@ -59,7 +64,7 @@ class OssSettings:
     signature: str = "v4"
     addressing: str = "virtual"
     network: str = "default"
-    proxy: str | None = field(default=None, repr=False)  # may hold a password
+    proxy: str | Mapping[str, str | None] | None = field(default=None, repr=False)  # its password
     ca_file: str | None = None
     verify: bool = True
     connect_timeout: float = CONNECT_TIMEOUT
@@ -69,20 +74,24 @@ class OssSettings:
     cloudbox_id: str | None = None
 
     def __post_init__(self) -> None:
-        if self.region is None:
-            object.__setattr__(self, "region", os.environ.get("OSS_REGION") or None)
-        if self.endpoint is None:
-            object.__setattr__(self, "endpoint", os.environ.get("OSS_ENDPOINT") or None)
+        for name, variable in (("region", "OSS_REGION"), ("endpoint", "OSS_ENDPOINT")):
+            given = getattr(self, name)
+            text = os.environ.get(variable) if given is None else given
+            object.__setattr__(self, name, (text or "").strip() or None)
         for name, values in CHOICES.items():
             if (value := getattr(self, name)) not in values:
                 raise UsageError(f"{name} is one of {', '.join(values)}, not {value!r}")
-        if self.endpoint is not None and not _ENDPOINT.fullmatch(self.endpoint):
-            raise UsageError(
-                "the endpoint is no host or URL without a user name and a password",
-                hint="check endpoint= and OSS_ENDPOINT; it is not shown, since it may hold secrets",
-            )
-        if self.ca_file is not None and not Path(self.ca_file).is_file():
-            raise UsageError(f"ca_file: there is no file {self.ca_file!r}")
+        if self.endpoint is not None:
+            _check_endpoint(self.endpoint)
+        if self.ca_file is not None:
+            from cipherbucket.network import check_certificates  # noqa: PLC0415  takes a while
+
+            check_certificates(self.ca_file, "ca_file")
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether the endpoint is an IPv6 address."""
+        return "[" in (self.endpoint or "")
 
     def check_reachable(self) -> None:
         """Refuse settings that lead to no endpoint, or that cannot be signed.
@@ -100,3 +109,30 @@ class OssSettings:
                 "signature V4 needs the region",
                 hint="set OSS_REGION or give region=; signature='v1' needs none",
             )
+
+
+def _check_endpoint(endpoint: str) -> None:
+    scheme, separator, rest = endpoint.rpartition("://")
+    host, _, path = rest.partition("/")
+    if "@" in endpoint or any(char.isspace() or not char.isprintable() for char in endpoint):
+        raise UsageError(
+            "the endpoint holds a user name, a password, a blank or what cannot be printed",
+            hint="check it, or OSS_ENDPOINT; it is not shown, as it may hold secrets",
+        )
+    if separator and scheme.lower() not in {"http", "https"}:
+        raise UsageError("the endpoint's URL is none", hint="it begins with https:// or http://")
+    if path or any(mark in endpoint for mark in "?#"):
+        raise UsageError(
+            "the endpoint is a host or its URL, and nothing goes behind it",
+            hint="the bucket is named in oss://BUCKET, and its objects where they are used",
+        )
+    try:
+        urlsplit(f"//{host}").port  # noqa: B018  a number that is no port is found by looking
+    except ValueError:
+        host = ""
+    if not _HOST.fullmatch(host):
+        raise UsageError(
+            "the endpoint is no host that can be asked",
+            hint="check it, or OSS_ENDPOINT; an IPv6 address stands in brackets, as in"
+            " http://[::1]:9000",
+        )

@@ -282,10 +282,9 @@ def test_credentials_are_asked_for_before_each_call_and_their_errors_are_their_o
 def test_plain_http_goes_through_no_proxy(
     kms: StubKms, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv(name, "http://127.0.0.1:1")
-    with pytest.raises(cb.UsageError, match="HTTP_PROXY"):
-        wrap(kms)
-    assert kms.calls == []
+    monkeypatch.setenv(name, "http://127.0.0.1:1")  # at which nobody answers
+    wrap(kms)
+    assert len(kms.calls) == 1
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12

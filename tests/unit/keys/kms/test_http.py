@@ -143,15 +143,17 @@ def test_a_certificate_that_is_not_trusted_is_reported_as_that(tmp_path: Path) -
 
 def test_keys_of_other_trust_share_no_connection(tmp_path: Path) -> None:
     from cipherbucket.keys.kms.http import session_for
+    from cipherbucket.keys.kms.way import way_to
 
     def of(host: str = "127.0.0.1:1", **options: object) -> object:
         settings = cb.KmsSettings(endpoint=f"https://{host}", **options)  # type: ignore[arg-type]
-        return session_for(settings, settings.host)[0]
+        return session_for(settings, way_to(settings))[0]
 
     with KmsEndpoint(tls=tmp_path) as kms:
         ca_file = str(kms.certificate)
-    sessions = [of(), of(verify=False), of(ca_file=ca_file), of("127.0.0.1:2")]
-    assert len({id(each) for each in sessions}) == 4
+    proxied = of(proxy="http://127.0.0.1:1")
+    sessions = [of(), of(verify=False), of(ca_file=ca_file), of("127.0.0.1:2"), proxied]
+    assert len({id(each) for each in sessions}) == 5
     assert of() is sessions[0]
 
 

@@ -344,7 +344,8 @@ def test_the_sdk_is_imported_at_the_first_call_and_its_absence_reported_at_once(
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert output.stdout == "[]\npip install 'cipherbucket[kms]'\n"
+    command = "pip install 'alibabacloud-credentials>=1.0' 'alibabacloud-kms20160120>=3.3'"
+    assert output.stdout == f"[]\n{command}\n"
 
 
 def test_the_class_is_public() -> None:

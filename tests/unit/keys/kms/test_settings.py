@@ -73,7 +73,7 @@ def test_plain_http_to_another_machine_is_refused() -> None:
         {"endpoint": "https://kms.example\\@other.example"},
         {"region": "example.com/"},
         {"region": "cn hangzhou"},
-        {"region": "cn-hangzhou\n"},
+        {"region": "cn-hang\nzhou"},
         {"network": "internal"},
         {"attempts": 0},
         {"read_timeout": 0},

@@ -61,7 +61,8 @@ def test_a_password_for_a_proxy_may_hold_any_character() -> None:
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["https://me:swordfish@oss.invalid", "me:swordfish@oss", "swordfish\n", "a b"]
+    "endpoint",
+    ["https://me:swordfish@oss.invalid", "me:swordfish@oss", "sword\nfish", "sword fish"],
 )
 def test_an_endpoint_with_a_password_is_refused_unseen(
     endpoint: str, monkeypatch: pytest.MonkeyPatch
@@ -69,7 +70,7 @@ def test_an_endpoint_with_a_password_is_refused_unseen(
     monkeypatch.setenv("OSS_ENDPOINT", endpoint)
     error = raised(lambda: cb.OssSettings(region="cn-hangzhou"))
     assert isinstance(error, cb.UsageError)
-    assert SECRET not in words(error)
+    assert SECRET[5:] not in words(error)
 
 
 def test_credentials_that_a_provider_reads_with_a_line_end_are_sent_without() -> None:
