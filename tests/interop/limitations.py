@@ -113,8 +113,8 @@ LIMITATIONS = (
     Limitation(
         "g",
         REFUSED,
-        "oss2 decodes header values as Latin-1, the Go SDKs write a description that is not ASCII "
-        "as UTF-8: it matches no key.",
+        "oss2 decodes header values as Latin-1, the Go SDKs and C++ 2 write a description that is "
+        "not ASCII as UTF-8: it matches no key.",
         lambda cell: cell.reader == "oss2" and cell.writer in {"Go 1", "Go 2"} and cell.non_ascii,
     ),
 )

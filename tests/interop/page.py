@@ -133,6 +133,10 @@ def _not_run() -> list[tuple[str, str, str, str]]:
         ),
         "PHP 2": ("`alibabacloud/oss-v2`", "recorded; on Packagist alone"),
         "C++ 1": ("`aliyun/aliyun-oss-cpp-sdk`", "recorded; in no registry"),
+        "C++ 2": (
+            "`aliyun/alibabacloud-oss-cpp-sdk-v2`",
+            "made after its source; in no registry",
+        ),
     }
     return [
         (name, package, WRITTEN_BY[name].rpartition("-")[2], how)

@@ -19,6 +19,7 @@ import cipherbucket as cb
 
 WRITERS = {
     "C++ 1": "aliyun-oss-cpp-sdk-1.10.1",
+    "C++ 2": "alibabacloud-oss-cpp-sdk-v2-0.1.2",
     "Java 2": "alibabacloud-oss-java-sdk-v2-0.5.0",
     "PHP 2": "alibabacloud-oss-php-sdk-v2-0.3.2",
 }
@@ -73,6 +74,28 @@ OBSTACLES = (
         "The HTTP library of the Java SDK 2 sends Latin-1, and question marks for what has none: "
         "such a description matches no key. oss-v2 and Go 2 take their first key where none "
         "matches; here `key=` reads the object.",
+    ),
+    Obstacle(
+        "i",
+        REFUSED,
+        lambda reader, read: read.description == "{}" and reader in {"oss2", "Go 1"},
+        "C++ 2 writes `{}` for a key without a description. oss2 and Go 1 expect no field there, "
+        "and find no key.",
+    ),
+    Obstacle(
+        "j",
+        WRONG,
+        lambda reader, read: (
+            reader == "Java 1" and not read.whole and read.vector.name.startswith(WRITERS["C++ 2"])
+        ),
+        "C++ 2 draws all 16 bytes of an IV. From such a one Java 1 counts wrongly: a range that "
+        "begins after the first 16 bytes is wrong bytes, without an error. "
+        "`rotation.reencrypt` here writes the object anew, with an IV that all count from alike.",
+    ),
+    Obstacle(
+        "g",
+        REFUSED,
+        lambda reader, read: reader == "oss2" and bool(read.vector.raw),
     ),
     Obstacle(
         "c",
