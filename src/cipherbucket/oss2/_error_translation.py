@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 from cipherbucket.errors import (
@@ -104,8 +105,8 @@ def _oss2_error(error: CipherbucketError, answers: Answers) -> Exception:
     if isinstance(refused, KmsError) and refused.status is not None:
         code = _KMS_CODES.get(refused.code or "", refused.code or "")
         return OpenApiServerError(refused.status, refused.request_id or "", message_of(error), code)
-    if isinstance(error, UsageError | SourceError) and isinstance(error.__cause__, OSError):
-        return error.__cause__  # of a local file
+    if (raised := _of_a_file(error, error.__cause__)) is not None:
+        return raised
     if isinstance(error, ObjectChangedError) and isinstance(error.__cause__, StoreError):
         error = error.__cause__  # the service said so
     if isinstance(error, RangeError | StoreError):
@@ -115,6 +116,19 @@ def _oss2_error(error: CipherbucketError, answers: Answers) -> Exception:
     ):
         return InconsistentError(message_of(error), answers.newest_request_id)
     return ClientError(message_of(error))
+
+
+def _of_a_file(error: CipherbucketError, cause: BaseException | None) -> Exception | None:
+    """Return what a local file or a body raised, if it did.
+
+    Where the way to a body breaks, oss2 says of it what it says of the way to the service.
+    """
+    if isinstance(error, UsageError):
+        return cause if isinstance(cause, OSError) else None
+    if not isinstance(error, SourceError) or not isinstance(cause, Exception):
+        return None
+    broken = isinstance(cause, OSError | HTTPException) and not getattr(cause, "filename", None)
+    return RequestError(message_of(error)) if broken else cause
 
 
 def _of_the_service(error: CipherbucketError, answers: Answers) -> OssError:

@@ -126,7 +126,8 @@ def make_progress_adapter(
         size = data.len
     elif size is None and hasattr(data, "seek"):
         here = data.tell()
-        size = data.seek(0, os.SEEK_END) - here
+        data.seek(0, os.SEEK_END)
+        size = data.tell() - here  # not every `seek` returns it
         data.seek(here)
     return ProgressStream(data, progress_callback, size)
 

@@ -9,22 +9,27 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol, Self, cast
+from typing import IO, Any, BinaryIO, Self
 
 from cipherbucket.errors import CipherbucketError, SourceError, UsageError
 from cipherbucket.local_files.folders import open_file
 from cipherbucket.local_files.paths import local_path
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.rate_limit import RateLimit
+from cipherbucket.writing.readers import (
+    Announced,
+    Reader,
+    file_reader,
+    is_file,
+    iteration,
+    measured,
+    view_of,
+)
 
 PutBody = bytes | bytearray | memoryview | os.PathLike[str] | BinaryIO | IO[bytes] | Iterable[bytes]
 """What can be put: bytes, a path, a binary file object, or an iterable of bytes."""
-
-
-class _Reader(Protocol):
-    def readinto(self, buffer: memoryview, /) -> int | None: ...
 
 
 class Source:
@@ -56,49 +61,43 @@ class Source:
         self._owned: io.FileIO | None = None
         self._state: tuple[int, int] | None = None
         self._origin = 0
-        self.immutable = False
+        self._came = 0
+        self._announced = Announced(body)
         self._ticker = Ticker(progress)
         self.rate_limit = rate_limit or RateLimit()
-        self.rereadable = True
+        self.immutable, self.rereadable = False, True
         self.size: int | None
-        self._reader: _Reader
-        if isinstance(body, bytes | bytearray | memoryview):
-            if isinstance(body, memoryview) and not body.c_contiguous:
-                body = body.tobytes()
-            # BytesIO shares immutable bytes and copies the others, which could change meanwhile.
-            self._reader = io.BytesIO(body)
-            self.immutable = True
-            self.size = memoryview(body).nbytes
-        elif isinstance(body, os.PathLike):
-            self._reader = self._owned = _opened(body)
+        self._file: Any = None
+        self._reader: Reader
+        if isinstance(body, os.PathLike):
+            self._file = self._reader = self._owned = _opened(body)
             self._state = _state_of(self._owned)
             self.size = None if self._state is None else self._state[0]
             self.rereadable = self.size is not None
-        elif hasattr(body, "read"):
-            self._adopt(cast("IO[bytes]", body))
-        elif isinstance(body, Iterable) and not isinstance(body, str):
-            self._reader = _IterableReader(iter(body))
-            self.size, self.rereadable = None, False
+        elif is_file(body):
+            self._adopt(body)
+        elif (view := view_of(body)) is not None:
+            # BytesIO shares immutable bytes and copies the others, which could change meanwhile.
+            self._file = self._reader = io.BytesIO(body if isinstance(body, bytes) else view)
+            self.immutable = True
+            self.size = len(view)
         else:
-            raise UsageError(
-                f"a body is bytes, a path, a binary file or an iterable of bytes,"
-                f" not {type(body).__name__}",
-                hint="text: text.encode(); a file: pathlib.Path(name)",
-            )
+            self._reader = iteration(body)
+            self.size, self.rereadable = None, False
 
-    def _adopt(self, file: IO[bytes]) -> None:
+    def _adopt(self, file: Any) -> None:
         """Take a file object that stays the caller's: from its position on, never closed."""
-        if isinstance(file, io.TextIOBase):
-            raise UsageError("the file is open in text mode", hint="open it in mode 'rb'")
-        if getattr(file, "closed", False):
-            raise UsageError("the file is closed")
-        self._reader = cast("_Reader", file) if hasattr(file, "readinto") else _ReadReader(file)
+        self._reader = file_reader(file)
         self.size, self.rereadable = None, False
-        if hasattr(file, "seekable") and file.seekable():
-            self._origin = file.tell()
-            self.size = max(0, file.seek(0, os.SEEK_END) - self._origin)
-            file.seek(self._origin)
-            self.rereadable = True
+        try:
+            found = measured(file)
+        except CipherbucketError:  # of an object that is the source
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+        if found is not None:
+            self._file, self.rereadable = file, True
+            self._origin, self.size = found
 
     def set_size(self, size: int) -> None:
         """Take the word of somebody who knows how many bytes will come.
@@ -124,7 +123,13 @@ class Source:
                 "the body would have to be sent again and can be read only once",
                 hint="put it again; a path or a seekable file is put again by itself",
             )
-        cast("IO[bytes]", self._reader).seek(self._origin)
+        try:
+            self._file.seek(self._origin)
+        except CipherbucketError:
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+        self._came = 0
         if self._owned is not None:  # it may be another now; from here on it must stay so
             self._state = _state_of(self._owned)
 
@@ -132,7 +137,8 @@ class Source:
         """Fill ``buffer`` as far as there are bytes.
 
         Raises:
-            SourceError: The source cannot be read.
+            SourceError: The source cannot be read, or ended before the length that it announced.
+            UsageError: It gives no bytes.
         """
         filled = 0
         while filled < len(buffer):
@@ -140,17 +146,40 @@ class Source:
                 count = self._reader.readinto(buffer[filled:])
             except CipherbucketError:  # of an object that is the source
                 raise
-            except OSError as error:
-                raise SourceError(f"the body cannot be read: {error.strerror or error}") from error
+            except Exception as error:
+                raise self._failed(error) from error
             if count is None:
-                raise SourceError("the body is a non-blocking file with nothing to read yet")
+                raise SourceError(
+                    "the body is a non-blocking file with nothing to read yet",
+                    hint="make it blocking, or read it elsewhere and put the bytes",
+                )
             if not count:
+                self._check_announced()
                 break
             if not 0 <= count <= len(buffer) - filled:
                 raise SourceError("the body says that it gave more bytes than there was room for")
             filled += count
+            self._came += count
             self.rate_limit.wait(count)
         return filled
+
+    def _failed(self, error: Exception) -> SourceError:
+        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        kind = type(error).__name__
+        if not isinstance(error, OSError):
+            text = f"{kind}: {text}" if text else kind
+        total = self.size if self.size is not None else self._announced.total
+        of = "" if total is None else f" of {total:,}"
+        after = f" beyond {self._came:,}{of} bytes" if self._came else ""
+        return SourceError(f"the body cannot be read{after}: {text or kind}")
+
+    def _check_announced(self) -> None:
+        if self.size is None and (missing := self._announced.missing(self._came)):
+            total = self._announced.total or 0
+            raise SourceError(
+                f"the body ended after {total - missing:,} of {total:,} bytes",
+                hint="the connection broke: ask for it again, and put that",
+            )
 
     def check_unchanged(self) -> None:
         """See that a file is as it was when reading began: what was read is of one time.
@@ -191,45 +220,3 @@ def _state_of(file: io.FileIO) -> tuple[int, int] | None:
     """Return size and time of change of a regular file; pipes and devices have neither."""
     status = os.fstat(file.fileno())
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
-
-
-class _IterableReader:
-    """An iterable of bytes as something to read from."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        while not self._rest:
-            try:
-                piece = next(self._pieces)
-            except StopIteration:
-                return 0
-            if not isinstance(piece, bytes | bytearray | memoryview):
-                raise UsageError(
-                    f"an iterable body gives bytes, this one gave {type(piece).__name__}"
-                )
-            view = memoryview(piece)
-            self._rest = (view if view.c_contiguous else memoryview(view.tobytes())).cast("B")
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-
-class _ReadReader:
-    """A file object that can only ``read``."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        data = self._file.read(len(buffer))
-        if not isinstance(data, bytes):
-            raise UsageError("the file gave text", hint="open it in mode 'rb'")
-        buffer[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int) -> int:
-        return self._file.seek(offset)

@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -122,16 +123,22 @@ def test_a_file_that_changes_its_length_while_read_stores_nothing(
     assert not bucket.exists("a")
 
 
-def test_a_failing_source_stores_nothing_and_its_exception_passes(bucket: cb.Bucket) -> None:
+def test_a_failing_source_stores_nothing_and_its_exception_is_the_cause(bucket: cb.Bucket) -> None:
     class BrokenError(RuntimeError):
         pass
 
-    def pieces() -> object:
-        yield bytes(1000)
-        raise BrokenError
+    broken = BrokenError("the tape tore")
 
-    with pytest.raises(BrokenError):
-        bucket.put("a", pieces())  # type: ignore[arg-type]
+    def pieces() -> Iterator[bytes]:
+        yield bytes(1000)
+        raise broken
+
+    with pytest.raises(cb.SourceError) as caught:
+        bucket.put("a", pieces())
+    assert str(caught.value) == (
+        "'a': the body cannot be read beyond 1,000 bytes: BrokenError: the tape tore"
+    )
+    assert caught.value.__cause__ is broken
     assert not bucket.exists("a")
 
 

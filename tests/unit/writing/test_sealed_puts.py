@@ -257,7 +257,7 @@ def test_a_source_that_fails_leaves_neither_object_nor_upload(
         yield from pieces(PLAIN[:size])
         raise RuntimeError("the source broke")
 
-    with pytest.raises(RuntimeError, match="the source broke"):
+    with pytest.raises(cb.SourceError, match="the source broke"):
         bucket.put("a", failing())
     assert bucket.get("a").read() == b"before"
     assert list(bucket.uploads()) == []
