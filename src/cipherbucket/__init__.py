@@ -81,7 +81,7 @@ from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import Entry, Part, Upload, Version
 from cipherbucket.stores.urls import make_bucket, open_store, split_url
 from cipherbucket.transfers.abandoned import Abandoned, abandoned
-from cipherbucket.writing.file import ObjectWriter
+from cipherbucket.writing.file import ObjectTextWriter, ObjectWriter
 from cipherbucket.writing.multipart import Multipart
 
 __all__ = [
@@ -121,6 +121,7 @@ __all__ = [
     "ObjectNotFoundError",
     "ObjectOutcome",
     "ObjectStream",
+    "ObjectTextWriter",
     "ObjectWriter",
     "OssSettings",
     "Part",

@@ -10,6 +10,7 @@ Read:   ``get -> store.get(span) -> Envelope.parse -> unseal -> ring.unwrap -> d
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, BinaryIO, Literal, Self, overload
@@ -36,7 +37,8 @@ from cipherbucket.transfers import comparison, files
 from cipherbucket.transfers.files import TransferOptions
 from cipherbucket.workers.progress import Progress
 from cipherbucket.writing.destination import Destination
-from cipherbucket.writing.file import ObjectWriter, check_mode, open_writer
+from cipherbucket.writing.file import ObjectTextWriter, ObjectWriter, open_writer
+from cipherbucket.writing.modes import open_mode
 from cipherbucket.writing.multipart import Multipart, begin_multipart
 from cipherbucket.writing.put import put
 from cipherbucket.writing.source import PutBody
@@ -233,7 +235,41 @@ class Bucket:
     def open(
         self,
         name: str,
-        mode: Literal["wb"],
+        mode: Literal["r", "rt"],
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        key: MasterKey | None = None,
+        context: Mapping[str, str] = NOTHING,
+        as_name: str | None = None,
+        footer_recipients: bool = False,
+        version_id: str | None = None,
+    ) -> io.TextIOWrapper: ...
+
+    @overload
+    def open(
+        self,
+        name: str,
+        mode: Literal["w", "wt", "x", "xt"],
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        metadata: Mapping[str, str] = NOTHING,
+        content_type: str | None = None,
+        headers: Mapping[str, str] = NOTHING,
+        recipients: Sequence[MasterKey] = (),
+        context: Mapping[str, str] = NOTHING,
+        bind_name: bool = True,
+        if_absent: bool = False,
+    ) -> ObjectTextWriter: ...
+
+    @overload
+    def open(
+        self,
+        name: str,
+        mode: Literal["wb", "xb"],
         *,
         metadata: Mapping[str, str] = NOTHING,
         content_type: str | None = None,
@@ -249,6 +285,9 @@ class Bucket:
         name: str,
         mode: str = "rb",
         *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
         key: MasterKey | None = None,
         as_name: str | None = None,
         footer_recipients: bool = False,
@@ -260,8 +299,8 @@ class Bucket:
         recipients: Sequence[MasterKey] = (),
         bind_name: bool = True,
         if_absent: bool = False,
-    ) -> ObjectFile | ObjectWriter:
-        """Open an object as a binary file, for `zipfile`, `pyarrow` and their like.
+    ) -> ObjectFile | ObjectWriter | io.TextIOWrapper:
+        """Open an object as a file: of bytes, for `zipfile`, `pyarrow` and their like, or of text.
 
         Mode ``rb``: a seekable file, whose first read fetches and unlocks the object in one
         request. Until then nothing is asked of the store, so a missing object is an error of the
@@ -270,11 +309,17 @@ class Bucket:
 
         Mode ``wb``: a file to write to, in order. The object appears when it is closed; if the
         ``with`` block is left by an exception, nothing does. Arguments and errors as `put`;
-        ``if_absent`` is looked at by the store at the end.
+        ``if_absent`` is looked at by the store at the end. ``xb`` is ``wb`` with it.
+
+        Modes ``r``, ``w`` and ``x``, or with a ``t``: the same as text. ``info`` of a text file
+        that is read is that of its ``buffer``.
 
         Args:
             name: The object's name.
-            mode: ``rb`` or ``wb``.
+            mode: ``rb`` (the default, also for text files), ``wb``, ``xb``, ``r``, ``w`` or ``x``.
+            encoding: Of text; None takes ``utf-8``.
+            errors: Of text, as in Python's `open`.
+            newline: Of text, as in Python's `open`.
             key: Reading: use this key, whatever the object's description says or lacks.
             as_name: Reading: the name it was sealed under.
             footer_recipients: Reading: by the body alone.
@@ -288,21 +333,27 @@ class Bucket:
             if_absent: Writing: only if there is no object of this name.
 
         Raises:
-            UsageError: Another mode, or an argument of the other one.
+            UsageError: Another mode, an argument of another one, or an unknown encoding.
         """
         check_name(name)
-        check_mode(
+        found = open_mode(
             name,
             mode,
+            encoding,
+            errors,
+            newline,
             reading=(key, as_name, footer_recipients, version_id),
             writing=(metadata, content_type, headers, recipients, not bind_name, if_absent),
         )
-        if mode == "rb":
+        if found.reads:
             reading = Reading.of(self._access, name, key, context, as_name, footer_recipients)
-            return ObjectFile(BoundObject(self._access.store, reading, version_id))
+            file = ObjectFile(BoundObject(self._access.store, reading, version_id))
+            return file if found.text is None else io.TextIOWrapper(file, **found.text)
+        if_absent = if_absent or found.only_new
         to = Destination.of(self._access, name, metadata, headers, content_type, if_absent)
         sealing = self._access.sealing(name, recipients, context, bind_name=bind_name)
-        return open_writer(to, sealing, streamed=self._access.format == SEALED)
+        writer = open_writer(to, sealing, streamed=self._access.format == SEALED)
+        return writer if found.text is None else ObjectTextWriter(writer, mode, found.text)
 
     def upload(
         self,

@@ -12,8 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Iterator
-from typing import Self
+from typing import TYPE_CHECKING, NoReturn
 
 from cipherbucket.errors import (
     EnvelopeError,
@@ -22,6 +21,7 @@ from cipherbucket.errors import (
     ObjectNotFoundError,
     PreconditionFailedError,
     RangeError,
+    UsageError,
     named,
     not_copied,
 )
@@ -38,17 +38,26 @@ from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.workers.progress import Progress, Ticker
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
-class ObjectStream:
+HELD = 64 << 10
+"""Most bytes of plaintext that are read ahead for who reads lines, or as much as there is."""
+
+
+class ObjectStream(io.BufferedIOBase):
     """The plaintext of an object or a range of it, read once from beginning to end.
 
-    Use it in a ``with`` statement, or read it to its end, or close it.
+    A binary file that cannot seek: `io.TextIOWrapper`, `shutil.copyfileobj` and their like take it.
+    Iteration gives lines. Use it in a ``with`` statement, or read it to its end, or close it.
 
     Attributes:
         info: The object, from the same response as the body.
         length: How many bytes come.
         body: What decrypts it.
     """
+
+    _incoming: Incoming
 
     def __init__(
         self,
@@ -57,14 +66,32 @@ class ObjectStream:
         body: PlainBody,
         progress: Progress | None = None,
     ) -> None:
+        super().__init__()
         self.info = info
         self.length = body.left
         self._incoming = incoming
+        self._held = io.BytesIO()
+        """What was read ahead; `_ahead` bytes of it are still to come."""
+        self._ahead = 0
         self.body = body
         self._ticker = Ticker(progress)
         whole = self.length == info.size
         recorded = info.envelope.content_md5 if info.envelope is not None else None
         self._md5 = hashlib.md5(usedforsecurity=False) if whole and recorded else None
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self.info.name
+
+    @property
+    def mode(self) -> str:
+        """``rb``."""
+        return "rb"
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
 
     def count_crc64(self) -> None:
         """Have `crc64` also of a range; to be called before anything is read."""
@@ -75,7 +102,7 @@ class ObjectStream:
         """CRC-64 of the stored bytes that were read so far."""
         return self._incoming.crc64
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Fill ``buffer`` with plaintext as far as bytes come; 0 at the end.
 
         Raises:
@@ -83,7 +110,13 @@ class ObjectStream:
                 end of a whole object, in ``sealed`` before any wrong byte is handed out.
             StoreError: The store failed meanwhile.
         """
+        self._refuse_closed()
         view = memoryview(buffer).cast("B")
+        count = self._held.readinto(view)
+        self._ahead -= count
+        return count + self._fill(view[count:])
+
+    def _fill(self, view: memoryview) -> int:
         try:
             with named(self.info.name):
                 count = self.body.readinto(view)
@@ -108,10 +141,10 @@ class ObjectStream:
                 hint="the object was damaged or altered; restore it from a copy",
             )
 
-    def read(self, size: int = -1, /) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """Read ``size`` bytes, or all that are left; ``b""`` at the end. Errors as `readinto`."""
-        left = self.body.left
-        wanted = left if size < 0 else min(size, left)
+        left = self._ahead + self.body.left
+        wanted = left if size is None or size < 0 else min(size, left)
         block = memoryview(bytearray(min(wanted, BLOCK)))
         if wanted == len(block):
             return bytes(block[: self.readinto(block)])
@@ -123,22 +156,61 @@ class ObjectStream:
             wanted -= count
         return whole.getvalue()
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield what is left in blocks of at most 1 MiB."""
-        while block := self.read(BLOCK):
-            yield block
+    def readall(self) -> bytes:
+        """Read all that is left. Errors as `readinto`."""
+        return self.read()
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Read some bytes, at most ``size``; ``b""`` at the end. Errors as `readinto`."""
+        ready = self._read_ahead() if size else 0
+        return self.read(ready if size < 0 else min(size, ready))
+
+    def peek(self, size: int = 0, /) -> bytes:
+        """Return bytes that come next, one or more, without taking them. Errors as `readinto`."""
+        self._read_ahead()
+        data = self._held.read(max(size, io.DEFAULT_BUFFER_SIZE))
+        self._held.seek(-len(data), io.SEEK_CUR)
+        return data
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Read to the end of the line, at most ``size`` bytes. Errors as `readinto`."""
+        left = self._ahead + self.body.left if size is None or size < 0 else size
+        pieces: list[bytes] = []
+        while left and self._read_ahead():
+            pieces.append(self._held.readline(left))
+            self._ahead -= len(pieces[-1])
+            left -= len(pieces[-1])
+            if pieces[-1].endswith(b"\n"):
+                break
+        return b"".join(pieces)
+
+    def _read_ahead(self) -> int:
+        """Return how many bytes were read ahead, now that some were, if any are left."""
+        self._refuse_closed()
+        if not self._ahead:
+            block = bytearray(min(HELD, self.body.left))
+            self._ahead = self._fill(memoryview(block))
+            self._held = io.BytesIO(block)
+        return self._ahead
+
+    def seek(self, *_: int) -> NoReturn:
+        """Refuse: what was read does not come again."""
+        raise io.UnsupportedOperation(
+            f"{self.name!r}: a stream does not seek; bucket.open(name) gives a file that does"
+        )
 
     def close(self) -> None:
         """Release the connection or file."""
-        self._incoming.close()
+        if not self.closed:
+            self._incoming.close()
+            self._held, self._ahead = io.BytesIO(), 0
+        super().close()
+
+    def _refuse_closed(self) -> None:
+        if self.closed:
+            raise UsageError("the stream is closed", name=self.name)
 
     __reduce__ = not_copied("a stream that is being read", OBJECT_AGAIN)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
 
 def open_stream(

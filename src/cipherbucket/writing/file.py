@@ -1,4 +1,4 @@
-"""An object as a binary file to write to.
+"""An object as a file to write to, of bytes or of text.
 
 Rule: nothing is visible before `close`, and nothing ever is if writing failed, the ``with`` block
 was left by an exception, or the file was forgotten. The keystream belongs to one process: a forked
@@ -7,11 +7,11 @@ one can neither write nor end it.
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import threading
 import warnings
-from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.stores.checks import check_metadata
 from cipherbucket.writing.ciphertext import OBJECT_OF_ITS_OWN, refuse_fork
 from cipherbucket.writing.destination import Destination
+from cipherbucket.writing.modes import TextArguments
 from cipherbucket.writing.unknown_length import SpooledUpload, StreamUpload
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class ObjectWriter(io.BufferedIOBase):
 
     Use it in a ``with`` statement: left by an exception, it stores nothing. A wrapper that closes
     what it wraps, such as `io.TextIOWrapper`, stores what was written so far also when it is left
-    by an exception; `detach` it instead of using it in a ``with`` statement of its own.
+    by an exception; for text, open the object in mode ``w`` instead.
 
     It cannot seek. Each call is done as a whole, also from several threads.
     """
@@ -190,25 +191,44 @@ class ObjectWriter(io.BufferedIOBase):
         self.abort()
 
 
-def check_mode(
-    name: str, mode: str, *, reading: Sequence[object], writing: Sequence[object]
-) -> None:
-    """Refuse a mode that is none, and arguments of the other one.
+class ObjectTextWriter(io.TextIOWrapper):
+    """A text file whose characters become an object when it is closed; made by `Bucket.open`.
 
-    Raises:
-        UsageError: It is so.
+    As with `ObjectWriter`, nothing is stored if the ``with`` block was left by an exception, or if
+    the file was forgotten.
     """
-    other = {"rb": writing, "wb": reading}.get(mode)
-    if other is None:
-        raise UsageError(
-            f"mode {mode!r}: an object is opened 'rb' or 'wb'",
-            name=name,
-            hint="text: io.TextIOWrapper(file); an object is never changed in its middle",
-        )
-    if any(argument or isinstance(argument, str) for argument in other):
-        verb = "get" if mode == "rb" else "put"
-        raise UsageError(
-            f"an argument that mode {mode!r} does not have",
-            name=name,
-            hint=f"mode 'rb' takes those of get, 'wb' those of put; see bucket.{verb}",
-        )
+
+    def __init__(self, file: ObjectWriter, mode: str, text: TextArguments) -> None:
+        self._file = file
+        self._mode = mode
+        super().__init__(file, **text)
+        if codecs.lookup(self.encoding).name in {"utf-16", "utf-32"}:
+            file.write("".encode(self.encoding))  # the mark that is left out where nothing seeks
+
+    @property
+    def mode(self) -> str:
+        """The mode, as it was given."""
+        return self._mode
+
+    @property
+    def info(self) -> ObjectInfo:
+        """The object that was stored; errors as `ObjectWriter.info`."""
+        return self._file.info
+
+    def abort(self) -> None:
+        """Close the file and store nothing; without effect if it was closed."""
+        self._file.abort()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __del__(self) -> None:
+        self._file.__del__()

@@ -280,9 +280,9 @@ def test_a_sealed_file_has_recipients_a_context_and_perhaps_no_name() -> None:
         oss(store).open("name", "wb", context={"a": "b"})
 
 
-@pytest.mark.parametrize("mode", ["r", "w", "ab", "r+b", "xb", ""])
-def test_there_are_two_modes(mode: str) -> None:
-    with pytest.raises(cb.UsageError, match="'rb' or 'wb'"):
+@pytest.mark.parametrize("mode", ["a", "ab", "r+b", "w+", "rb ", "b", "rbt", ""])
+def test_an_object_is_read_or_written_anew(mode: str) -> None:
+    with pytest.raises(cb.UsageError, match="'rb' or 'wb', or 'r' or 'w' for text"):
         sealed(MemoryStore()).open("name", mode)  # type: ignore[call-overload]
 
 
