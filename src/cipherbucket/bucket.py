@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, BinaryIO, Literal, Self, overload
+from typing import IO, BinaryIO, Literal, Self, Unpack, overload
 
 from cipherbucket.envelopes.access import Access, Guard, access_of
 from cipherbucket.envelopes.policy import Policy
@@ -38,7 +38,13 @@ from cipherbucket.transfers.files import TransferOptions
 from cipherbucket.workers.progress import Progress
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.file import ObjectTextWriter, ObjectWriter, open_writer
-from cipherbucket.writing.modes import open_mode
+from cipherbucket.writing.modes import (
+    ReadingArguments,
+    ReadingTextArguments,
+    WritingArguments,
+    WritingTextArguments,
+    open_mode,
+)
 from cipherbucket.writing.multipart import Multipart, begin_multipart
 from cipherbucket.writing.put import put
 from cipherbucket.writing.source import PutBody
@@ -220,31 +226,17 @@ class Bucket:
 
     @overload
     def open(
-        self,
-        name: str,
-        mode: Literal["rb"] = "rb",
-        *,
-        key: MasterKey | None = None,
-        context: Mapping[str, str] = NOTHING,
-        as_name: str | None = None,
-        footer_recipients: bool = False,
-        version_id: str | None = None,
+        self, name: str, mode: Literal["rb"] = "rb", **reading: Unpack[ReadingArguments]
     ) -> ObjectFile: ...
 
     @overload
     def open(
-        self,
-        name: str,
-        mode: Literal["r", "rt"],
-        *,
-        encoding: str | None = None,
-        errors: str | None = None,
-        newline: str | None = None,
-        key: MasterKey | None = None,
-        context: Mapping[str, str] = NOTHING,
-        as_name: str | None = None,
-        footer_recipients: bool = False,
-        version_id: str | None = None,
+        self, name: str, mode: Literal["wb", "xb"], **writing: Unpack[WritingArguments]
+    ) -> ObjectWriter: ...
+
+    @overload
+    def open(
+        self, name: str, mode: Literal["r", "rt"], **reading: Unpack[ReadingTextArguments]
     ) -> io.TextIOWrapper: ...
 
     @overload
@@ -252,33 +244,8 @@ class Bucket:
         self,
         name: str,
         mode: Literal["w", "wt", "x", "xt"],
-        *,
-        encoding: str | None = None,
-        errors: str | None = None,
-        newline: str | None = None,
-        metadata: Mapping[str, str] = NOTHING,
-        content_type: str | None = None,
-        headers: Mapping[str, str] = NOTHING,
-        recipients: Sequence[MasterKey] = (),
-        context: Mapping[str, str] = NOTHING,
-        bind_name: bool = True,
-        if_absent: bool = False,
+        **writing: Unpack[WritingTextArguments],
     ) -> ObjectTextWriter: ...
-
-    @overload
-    def open(
-        self,
-        name: str,
-        mode: Literal["wb", "xb"],
-        *,
-        metadata: Mapping[str, str] = NOTHING,
-        content_type: str | None = None,
-        headers: Mapping[str, str] = NOTHING,
-        recipients: Sequence[MasterKey] = (),
-        context: Mapping[str, str] = NOTHING,
-        bind_name: bool = True,
-        if_absent: bool = False,
-    ) -> ObjectWriter: ...
 
     def open(
         self,
@@ -311,8 +278,7 @@ class Bucket:
         ``with`` block is left by an exception, nothing does. Arguments and errors as `put`;
         ``if_absent`` is looked at by the store at the end. ``xb`` is ``wb`` with it.
 
-        Modes ``r``, ``w`` and ``x``, or with a ``t``: the same as text. ``info`` of a text file
-        that is read is that of its ``buffer``.
+        Modes ``r``, ``w`` and ``x``, or with a ``t``: text. Reading it, ``info`` is the buffer's.
 
         Args:
             name: The object's name.
@@ -337,11 +303,7 @@ class Bucket:
         """
         check_name(name)
         found = open_mode(
-            name,
-            mode,
-            encoding,
-            errors,
-            newline,
+            *(name, mode, encoding, errors, newline),
             reading=(key, as_name, footer_recipients, version_id),
             writing=(metadata, content_type, headers, recipients, not bind_name, if_absent),
         )

@@ -230,5 +230,7 @@ class ObjectTextWriter(io.TextIOWrapper):
         else:
             self.abort()
 
+    __reduce__ = not_copied("a file that is being written", OBJECT_OF_ITS_OWN)
+
     def __del__(self) -> None:
         self._file.__del__()

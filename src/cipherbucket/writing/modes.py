@@ -7,14 +7,53 @@ Rule: ``b`` may be left out only together with the mode. Text is the binary file
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
 from cipherbucket.errors import UsageError
+from cipherbucket.keys.base import MasterKey
 
 _BINARY = ("rb", "wb", "xb")
 _TEXT = ("r", "rt", "w", "wt", "x", "xt")
+
+
+class ReadingArguments(TypedDict, total=False):
+    """Arguments of `Bucket.open` that only reading has, and ``context``."""
+
+    key: MasterKey | None
+    context: Mapping[str, str]
+    as_name: str | None
+    footer_recipients: bool
+    version_id: str | None
+
+
+class ReadingTextArguments(ReadingArguments, total=False):
+    """The same, and those of text."""
+
+    encoding: str | None
+    errors: str | None
+    newline: str | None
+
+
+class WritingArguments(TypedDict, total=False):
+    """Arguments of `Bucket.open` that only writing has, and ``context``."""
+
+    metadata: Mapping[str, str]
+    content_type: str | None
+    headers: Mapping[str, str]
+    recipients: Sequence[MasterKey]
+    context: Mapping[str, str]
+    bind_name: bool
+    if_absent: bool
+
+
+class WritingTextArguments(WritingArguments, total=False):
+    """The same, and those of text."""
+
+    encoding: str | None
+    errors: str | None
+    newline: str | None
 
 
 class TextArguments(TypedDict):
