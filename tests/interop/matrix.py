@@ -21,6 +21,7 @@ TOOLCHAINS = {
     "Go 1 + manager": "go",
     "Go 2": "go",
     "Java 1": "java",
+    "bodies": "bodies",
 }
 
 PART_SIZE = 102_400

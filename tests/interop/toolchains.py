@@ -25,6 +25,8 @@ JAVA_LIB = BUILD / "java-lib"
 JAVA_KMS_LIB = BUILD / "java-kms-lib"
 JAVA_CLASSES = BUILD / "java-classes"
 
+BODIES = ["botocore", "httpx", "paramiko", "starlette"]
+"""Libraries whose objects are handed over as bodies."""
 _BUILD_SECONDS = 900
 
 
@@ -32,7 +34,7 @@ def missing(toolchain: str) -> str:
     """Say what keeps a toolchain from being used here, "" for nothing."""
     programs = {"go": ["go"], "java": ["java", "javac", "mvn"]}.get(toolchain, [])
     absent = [program for program in programs if shutil.which(program) is None]
-    modules = {"oss2": ["oss2"]}.get(toolchain, [])
+    modules = {"oss2": ["oss2"], "bodies": BODIES}.get(toolchain, [])
     absent += [module for module in modules if importlib.util.find_spec(module) is None]
     return f"no {', '.join(absent)}" if absent else ""
 
