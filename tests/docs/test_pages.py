@@ -102,7 +102,7 @@ def test_documents_name_only_metadata_and_errors_that_exist(document: Path) -> N
 
 def test_the_python_of_the_oss_page_works(tmp_path: Path) -> None:
     run('cipherbucket keygen cmk.pem --description \'{"desc":"2026"}\'', tmp_path)
-    first, settings, parts, url = blocks(ROOT / "docs" / "oss.md", "python")
+    first, settings, proxies, who, parts, url = blocks(ROOT / "docs" / "oss.md", "python")
     program = tmp_path / "program.py"
     given = "data, key = bytes(40_000_000), cb.load_key('cmk.pem')\nsize = len(data)\n"
     program.write_text(f"{first}\n{given}\n{parts}\nprint(bucket.head('movie.mkv').size)\n")
@@ -110,6 +110,6 @@ def test_the_python_of_the_oss_page_works(tmp_path: Path) -> None:
         environment = oss_environment(endpoint)
         assert run(f"{sys.executable} program.py", tmp_path, **environment) == "40000000\n"
         # These name hosts of the real service: what can be had here is that they are valid.
-        program.write_text(f"import cipherbucket as cb\n{settings}")
+        program.write_text(f"import cipherbucket as cb\n{settings}\n{proxies}\n{who}")
         run(f"{sys.executable} program.py", tmp_path, **environment)
     compile(url, "oss.md", "exec")

@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 from tests.support.leaks import leaks, raised, words
 
 import cipherbucket as cb
 from cipherbucket.credentials import Credentials, provider_of
+from cipherbucket.errors import EXTRAS, missing_extra
 
 SECRET = "swordfish"
 NAMES = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN")
@@ -128,3 +131,12 @@ def test_what_the_default_chain_raises_is_not_repeated(monkeypatch: pytest.Monke
 def test_a_provider_that_gives_something_else_is_told() -> None:
     with pytest.raises(cb.UsageError, match="not dict"):
         provider_of(lambda: {"access_key_secret": SECRET})()  # type: ignore[arg-type,return-value]
+
+
+def test_what_a_missing_extra_says_to_install_is_what_the_extra_has() -> None:
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    extras = tomllib.loads(project.read_text())["project"]["optional-dependencies"]
+    assert {name: list(packages) for name, packages in EXTRAS.items()} == {
+        name: extras[name] for name in EXTRAS
+    }
+    assert missing_extra("x", "server").hint == "pip install 'uvicorn>=0.40'"

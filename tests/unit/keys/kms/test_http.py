@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.forward_proxy import forward_proxy
 from tests.support.scripted_http import Answer
 from tests.support.stub_kms import KEY_ID, SECRET, StubKms, stub_kms
 
@@ -168,3 +169,88 @@ def test_a_proxy_that_is_not_there_is_reported_without_its_password(port: str) -
         draw(settings=settings)
     assert "open-sesame" not in f"{caught.value!r}{caught.value.hint}{json.dumps(str(settings))}"
     assert caught.value.__cause__ is None
+
+
+NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture
+def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KmsEndpoint]:
+    """A KMS that speaks https, and an environment that says nothing."""
+    for name in (*NAMES, *(name.upper() for name in NAMES), "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    with KmsEndpoint(tls=tmp_path / "tls", aliases=["alias/a"]) as running:
+        yield running
+
+
+def drawn_through(kms: KmsEndpoint, **settings: object) -> bytes:
+    access = cb.Credentials(kms.access_key_id, kms.access_key_secret)
+    reached = cb.KmsSettings(endpoint=kms.url, credentials=access, attempts=1, **settings)  # type: ignore[arg-type]
+    key = cb.AliKmsKey(kms.key_id("alias/a"), reached, description={"desc": "way"})
+    return key.generate(32, algorithm=KMS, context=b"")[0]
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_kms_is_called_through_the_proxy_of_the_environment(
+    secure: KmsEndpoint, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    ca_file = str(secure.certificate)
+    with forward_proxy("me:swordfish") as proxy:
+        monkeypatch.setenv(variable, f"me:swordfish@{proxy.address}")
+        assert len(drawn_through(secure, ca_file=ca_file)) == 32
+        assert proxy.seen == [f"CONNECT {secure.address}"]
+        monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
+        assert len(drawn_through(secure, ca_file=ca_file)) == 32
+        assert len(proxy.seen) == 1
+
+
+def test_the_proxy_of_a_kms_may_be_given_and_taken_away(
+    secure: KmsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secure.certificate))
+    with forward_proxy() as proxy:
+        assert len(drawn_through(secure, proxy={"https": proxy.address})) == 32
+        assert len(proxy.seen) == 1
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        assert len(drawn_through(secure, proxy="")) == 32
+        assert len(proxy.seen) == 1
+
+
+def test_why_a_kms_is_not_reached_is_said(
+    secure: KmsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(**settings: object) -> str:
+        with pytest.raises((cb.KmsError, cb.UsageError)) as caught:
+            drawn_through(secure, **settings)
+        assert "swordfish" not in f"{caught.value} {caught.value.hint}"
+        return f"{caught.value} ({caught.value.hint})".replace(secure.address, "HOST")
+
+    with forward_proxy("me:swordfish") as proxy:
+        assert told(proxy=proxy.address) == (
+            "the KMS at HOST is behind a proxy that wants a user name and a password"
+            " (write both into the proxy's URL, as in http://USER:PASSWORD@HOST:PORT)"
+        )
+    assert told(proxy="socks5://me:swordfish@127.0.0.1:1").startswith("the proxy speaks SOCKS")
+    assert told().startswith("the KMS at HOST shows a certificate that is not trusted")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "nothing.pem")
+    assert told().startswith("REQUESTS_CA_BUNDLE: there is no file 'nothing.pem'")
+
+
+def test_a_kms_that_speaks_http_where_https_was_asked(kms: StubKms) -> None:
+    host = kms.url.removeprefix("http://")
+    for endpoint in (host, f" https://{host}\n"):
+        with pytest.raises(cb.KmsError, match=f"the KMS at {host} speaks http, and https was"):
+            draw(settings=kms.settings(endpoint=endpoint))
+    assert kms.calls == []
+
+
+def test_a_kms_at_an_ipv6_address(tmp_path: Path) -> None:
+    try:
+        running = KmsEndpoint(host="::1", tls=tmp_path / "tls", aliases=["alias/a"]).start()
+    except cb.StoreError:
+        pytest.skip("this machine has no IPv6")
+    try:
+        assert f"export KMS_ENDPOINT={running.url}\n" in running.describe(with_secret=False)
+        assert len(drawn_through(running, ca_file=str(running.certificate))) == 32
+    finally:
+        running.stop()
