@@ -62,7 +62,7 @@ class Listener:
     """
 
     def __init__(self, host: str, port: int, certificate: Certificate | None = None) -> None:
-        self.host = host
+        self.host = host.removeprefix("[").removesuffix("]")  # as URLs have IPv6 addresses
         self.port = port
         self._certificate = certificate
         self._sock: socket.socket | None = None

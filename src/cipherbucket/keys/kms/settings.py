@@ -69,9 +69,9 @@ class KmsSettings:
 
     def __post_init__(self) -> None:
         for name, variable in (("region", "OSS_REGION"), ("endpoint", "KMS_ENDPOINT")):
-            given = getattr(self, name)
-            text = os.environ.get(variable) if given is None else given
-            object.__setattr__(self, name, (text or "").strip() or None)
+            given = getattr(self, name)  # "" is none, whatever the environment says
+            text = os.environ.get(variable, "").strip() or None if given is None else given.strip()
+            object.__setattr__(self, name, text)
         if self.network not in {"public", "vpc"}:
             raise UsageError(f"network is one of public, vpc, not {self.network!r}")
         if self.region is not None and not _REGION.fullmatch(self.region):

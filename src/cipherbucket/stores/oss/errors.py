@@ -188,6 +188,9 @@ def _explained(answer: Response, said: Mapping[str, str], code: str) -> tuple[st
         hint = f"the bucket is elsewhere: set {where}={endpoint[0]}"
     elif code == "AccessDenied":
         hint = "check the bucket's policy and the access key"
+    elif answer.status // 100 == 3 and (moved := _SCHEME_AND_HOST.match(_location(answer))):
+        message = message or f"it sends to {moved[0]}"
+        hint = f"nothing was asked at {moved[0]}; {_CHECK_ENDPOINT}"
     elif not code:
         message, hint = _of_somebody_else(answer)
     start = "access denied" if code == "AccessDenied" else "the store refused"
@@ -199,10 +202,8 @@ def _of_somebody_else(answer: Response) -> tuple[str, str]:
         return "its proxy wants a user name and a password", PROXY_PASSWORD
     if any(words in answer.data for words in _HTTPS_WANTED):
         return "it speaks https, and http was asked", WRITE_HTTPS
-    host = _SCHEME_AND_HOST.match(answer.headers.get("location", ""))
-    if answer.status // 100 == 3 and host is not None:
-        return (
-            f"it sends to {host[0]}",
-            "nothing was asked there; check the endpoint (OSS_ENDPOINT)",
-        )
-    return "", "check the endpoint (OSS_ENDPOINT); a proxy may answer in its place"
+    return "", f"{_CHECK_ENDPOINT}; a proxy may answer in its place"
+
+
+def _location(answer: Response) -> str:
+    return answer.headers.get("location", "")

@@ -75,13 +75,13 @@ class OssSettings:
 
     def __post_init__(self) -> None:
         for name, variable in (("region", "OSS_REGION"), ("endpoint", "OSS_ENDPOINT")):
-            given = getattr(self, name)
-            text = os.environ.get(variable) if given is None else given
-            object.__setattr__(self, name, (text or "").strip() or None)
+            given = getattr(self, name)  # "" is none, whatever the environment says
+            text = os.environ.get(variable, "").strip() or None if given is None else given.strip()
+            object.__setattr__(self, name, text)
         for name, values in CHOICES.items():
             if (value := getattr(self, name)) not in values:
                 raise UsageError(f"{name} is one of {', '.join(values)}, not {value!r}")
-        if self.endpoint is not None:
+        if self.endpoint:
             _check_endpoint(self.endpoint)
         if self.ca_file is not None:
             from cipherbucket.network import check_certificates  # noqa: PLC0415  takes a while
