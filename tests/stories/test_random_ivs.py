@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from tests.cli.runs import invoke, succeed
-from tests.support.sdk_vectors import rsa_key
+from tests.support.sdk_vectors import private_key, rsa_key
+from tests.support.stub_kms import stub_kms
 
 import cipherbucket as cb
+from cipherbucket.keys.local_rsa import LocalRsaKey
 from cipherbucket.keys.rsa import PKCS1
 
 pytestmark = pytest.mark.filterwarnings("ignore:key .* writes without a description")
@@ -29,14 +31,15 @@ DATA_KEY = bytes(range(32))
 DESCRIPTION = {"desc": "cpp"}
 
 
-def foreign(key: cb.RsaKey, description: str) -> tuple[bytes, dict[str, str]]:
+def foreign(key: cb.MasterKey, description: str) -> tuple[bytes, dict[str, str]]:
     """Make body and metadata of an object as the SDK for C++ v2 does."""
+    algorithm = key.algorithm_for("oss")
     cipher = Cipher(algorithms.AES256(DATA_KEY), modes.CTR(IV)).encryptor()
     fields = {
-        "key": base64.b64encode(key.wrap(DATA_KEY, algorithm=PKCS1, context=b"")).decode(),
-        "start": base64.b64encode(key.wrap(IV, algorithm=PKCS1, context=b"")).decode(),
+        "key": base64.b64encode(key.wrap(DATA_KEY, algorithm=algorithm, context=b"")).decode(),
+        "start": base64.b64encode(key.wrap(IV, algorithm=algorithm, context=b"")).decode(),
         "cek-alg": "AES/CTR/NoPadding",
-        "wrap-alg": PKCS1,
+        "wrap-alg": algorithm,
         "matdesc": description,
     }
     metadata = {f"client-side-encryption-{name}": text for name, text in fields.items()}
@@ -126,6 +129,16 @@ def test_a_strict_bucket_refuses_it_by_its_policy(store: cb.MemoryStore, key: cb
             read("o")
         assert "strict_iv" in str(refused.value.hint)
         assert "'o'" in str(refused.value)
+
+
+def test_a_kms_and_oaep_prove_what_they_unwrap() -> None:
+    with stub_kms() as kms:
+        for key in (kms.key(), LocalRsaKey(private_key("key1"), description=DESCRIPTION)):
+            store = cb.MemoryStore()
+            body, metadata = foreign(key, json.dumps(dict(key.description)))
+            store.put("o", body, metadata=metadata)
+            stream = cb.Bucket(store, cb.KeyRing(key)).get("o")
+            assert (stream.read(), stream.info.iv) == (PLAINTEXT, "random")
 
 
 class Own:

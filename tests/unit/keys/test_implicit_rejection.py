@@ -30,8 +30,15 @@ OF_SIZE = {1024: 80_000, 1536: 20_000, 2047: 20_000, 2048: 50_000, 3072: 10_000}
 
 
 @cache
-def drawn(bits: int) -> rsa.RSAPrivateKey:
+def drawn(bits: int, number: int = 1) -> rsa.RSAPrivateKey:
+    """Return a key, the same for a length and a number."""
     key = draw_key(65537, bits)
+    if key.key_size != bits:  # of an odd number from 2,048 on, two primes of half of it are drawn
+        p, q = draw_key(65537, bits + 1).private_numbers().p, key.private_numbers().q
+        d = pow(65537, -1, (p - 1) * (q - 1))
+        dmp1, dmq1, iqmp = d % (p - 1), d % (q - 1), pow(q, -1, p)
+        public = rsa.RSAPublicNumbers(65537, p * q)
+        key = rsa.RSAPrivateNumbers(p, q, d, dmp1, dmq1, iqmp, public).private_key()
     assert key.key_size == bits
     return key
 
@@ -85,7 +92,7 @@ def test_every_rejection_by_a_wrong_key_is_foretold_and_none_is_accepted(bits: i
     private = drawn(bits)
     foretold = ImplicitRejection(private)
     assert foretold.is_answered_by(private)
-    wrong, other = Watched(private), RsaKey(draw_key(65537, bits))
+    wrong, other = Watched(private), RsaKey(drawn(bits, 2))
     rejections = 0
     for envelope in envelopes(other):
         wrong.answers = []
