@@ -45,6 +45,34 @@ RANGES: list[tuple[int | None, int | None]] = [
 ]
 
 
+class Sftp:
+    """A file whose ``seek`` answers nothing, and whose ``read`` gives a bytearray."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+        self.tell = self._file.tell
+
+    def read(self, amount: int = -1) -> bytearray:
+        return bytearray(self._file.read(amount))
+
+    def seek(self, offset: int, whence: int = 0) -> None:
+        self._file.seek(offset, whence)
+
+
+class Broken:
+    """A file that fails when it was read once."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self._begun = False
+
+    def read(self, amount: int = -1) -> bytes:
+        if self._begun:
+            raise self._error
+        self._begun = True
+        return DATA
+
+
 class Slow:
     """A file that gives little at a time and tells no length."""
 
@@ -78,6 +106,7 @@ def puts(record: Record, bucket: Any) -> None:
         "BytesIO": io.BytesIO(DATA),
         "half read": _at(10),
         "slow": Slow(DATA),
+        "sftp": Sftp(DATA),
         "pieces": pieces(),
     }
     for what, body in bodies.items():
@@ -85,6 +114,10 @@ def puts(record: Record, bucket: Any) -> None:
         record.call(name, partial(bucket.put_object, name, body))
         record.call(f"{name} back", lambda name=name: bucket.get_object(name).read())
     record.call("put nothing", partial(bucket.put_object, "put/bytes", None))
+    for error in (ValueError("torn"), ConnectionResetError("reset")):
+        what = type(error).__name__
+        record.call(f"put {what}", partial(bucket.put_object, "put/broken", Broken(error)))
+    record.call("put broken back", lambda: bucket.get_object("put/broken").read())
     record.call("put number", partial(bucket.put_object, "put/bytes", 17))
     md5 = base64.b64encode(hashlib.md5(DATA).digest()).decode()
     headers = {

@@ -108,6 +108,8 @@ def measured(file: Any) -> tuple[int, int] | None:
     Raises:
         Exception: Of any kind: the file went to its end and does not come back.
     """
+    if isinstance(file, codecs.StreamRecoder):
+        return None  # its positions are those of what it recodes
     try:
         if not getattr(file, "seekable", lambda: hasattr(file, "seek"))():
             return None
