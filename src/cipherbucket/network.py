@@ -11,7 +11,7 @@ import ipaddress
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
@@ -152,3 +152,11 @@ def check_certificates(path: str, named_by: str) -> None:
 def is_plain_http(error: ssl.SSLError) -> bool:
     """Return whether TLS failed because the other side does not speak it."""
     return error.reason in _NO_TLS
+
+
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what is behind it; urllib3 wraps some errors that it never raises."""
+    while error is not None:
+        yield error
+        within = error.args[0] if error.args and isinstance(error.args[0], BaseException) else None
+        error = error.__cause__ or error.__context__ or within

@@ -149,6 +149,7 @@ def test_a_proxy_that_is_in_the_way(scheme: str) -> None:
     with forward_proxy("me:swordfish") as proxy:
         for way in (proxy.address, f"me:sawfish@{proxy.address}"):
             assert said(endpoint, way) == LINES[f"proxy that wants a password, {scheme}"]
+        assert said(endpoint, f"https://{proxy.address}") == LINES["proxy without TLS"]
     assert proxy.seen == []
 
 

@@ -16,7 +16,7 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -26,7 +26,7 @@ from darabonba.core import DaraCore
 from cipherbucket.keys.kms.answers import NoAnswerError
 from cipherbucket.keys.kms.settings import KmsSettings
 from cipherbucket.keys.kms.way import Way
-from cipherbucket.network import PROXY_PASSWORD, TUNNEL_REFUSED, is_plain_http
+from cipherbucket.network import PROXY_PASSWORD, TUNNEL_REFUSED, causes_of, is_plain_http
 
 MAX_ANSWER = 64 << 10
 """Most bytes of an answer; the longest there is has some 20 KB."""
@@ -129,7 +129,7 @@ def _is_error(body: bytes) -> bool:
 
 def _in_words(error: BaseException) -> NoAnswerError:
     """Say what kept an answer away: never in the words of the libraries, which quote."""
-    causes = list(_causes(error))
+    causes = list(causes_of(error))
     for each in causes:
         if isinstance(each, ssl.SSLError):
             return _of_tls(each)
@@ -161,12 +161,6 @@ def _of_tls(error: ssl.SSLError) -> NoAnswerError:
             hint="check the endpoint and its port (KMS_ENDPOINT), and the proxy",
         )
     return NoAnswerError("cannot be reached: TLS breaks off", again=True)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _forget_connections() -> None:

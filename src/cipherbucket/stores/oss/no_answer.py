@@ -7,14 +7,13 @@ Rule: what another try cannot mend, such as a certificate that is not trusted, i
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 from http.client import RemoteDisconnected
 from urllib.parse import urlsplit
 
 import urllib3
 
 from cipherbucket.errors import StoreError, TransientStoreError
-from cipherbucket.network import PROXY_PASSWORD, TUNNEL_REFUSED, is_plain_http
+from cipherbucket.network import PROXY_PASSWORD, TUNNEL_REFUSED, causes_of, is_plain_http
 from cipherbucket.stores.oss.connections import TlsAnswerError
 
 WRITE_HTTPS = "write the endpoint with https://"
@@ -40,7 +39,7 @@ def no_answer(error: Exception, url: str) -> StoreError:
     """
     host = urlsplit(url).netloc
     ours = next(
-        (found for cause in _causes(error) if (found := _of_tls(cause, error, host)) is not None),
+        (found for cause in causes_of(error) if (found := _of_tls(cause, error, host)) is not None),
         None,
     )
     if ours is None:
@@ -96,7 +95,7 @@ def _mended_by(code: int, what: str) -> str:
 def _unreached(error: Exception, host: str) -> StoreError:
     proxied = isinstance(error, urllib3.exceptions.ProxyError)
     said = None
-    for cause in _causes(error):
+    for cause in causes_of(error):
         if isinstance(cause, TimeoutError):
             said = "no answer in time"
         elif isinstance(cause, OSError) and cause.strerror:
@@ -112,16 +111,10 @@ def _unreached(error: Exception, host: str) -> StoreError:
 
 
 def _broken(error: Exception, url: str) -> StoreError:
-    causes = list(_causes(error))
+    causes = list(causes_of(error))
     closed = any(isinstance(cause, RemoteDisconnected) for cause in causes)
     silent = any(isinstance(cause, ConnectionError) for cause in causes)
     return TransientStoreError(
         f"{url}: {'the connection was closed without an answer' if closed else reason(error)}",
         hint=f"if it speaks https, {WRITE_HTTPS}" if silent and url.startswith("http:") else None,
     )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
