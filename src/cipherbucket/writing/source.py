@@ -171,7 +171,8 @@ class Source:
         total = self.size if self.size is not None else self._announced.total
         of = "" if total is None else f" of {total:,}"
         after = f" beyond {self._came:,}{of} bytes" if self._came else ""
-        return SourceError(f"the body cannot be read{after}: {text or kind}")
+        hint = "open it in mode 'rb'" if isinstance(error, io.UnsupportedOperation) else None
+        return SourceError(f"the body cannot be read{after}: {text or kind}", hint=hint)
 
     def _check_announced(self) -> None:
         if self.size is None and (missing := self._announced.missing(self._came)):

@@ -337,6 +337,14 @@ def test_a_file_that_fails_stores_nothing(into: cb.Bucket) -> None:
     assert list(into.uploads()) == []
 
 
+def test_a_file_that_is_open_for_writing_alone_cannot_be_put(
+    into: cb.Bucket, tmp_path: Path
+) -> None:
+    with (tmp_path / "file").open("wb") as file, pytest.raises(cb.SourceError) as caught:
+        into.put("a", file)
+    assert caught.value.hint == "open it in mode 'rb'"
+
+
 def test_a_part_may_be_of_any_kind_too(into: cb.Bucket) -> None:
     size = 131_072
     with into.multipart("a", data_size=2 * size + 1, part_size=size) as upload:
