@@ -19,8 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from cipherbucket.errors import not_copied, without_frames
 
-_CANDIDATES = struct.Struct(">128H")
-"""Lengths that are drawn; the last one that is possible is taken."""
+_BLOCK = 32
+"""Bytes of an HMAC-SHA-256."""
+_LENGTH_BLOCKS = 8
+_LENGTHS = struct.Struct(">16H")
+"""Lengths are drawn in so many blocks of so many; the last one that is possible is taken."""
 _LEAST_PADDING = 10
 """Bytes before the separator: 00, 02 and eight at least that are not zero."""
 
@@ -55,13 +58,25 @@ class ImplicitRejection:
     def answer(self, wrapped: bytes) -> bytes:
         """Return what a bad padding of ``wrapped``, as long as the modulus, is answered with."""
         seed = hmac.digest(self._hash, wrapped, hashlib.sha256)
-        longest = self._length - _LEAST_PADDING
-        mask = (1 << longest.bit_length()) - 1
-        length = 0
-        for drawn in _CANDIDATES.unpack(_prf(seed, b"length", _CANDIDATES.size)):
-            candidate = drawn & mask
-            length = (length, candidate)[candidate < longest]
-        return _prf(seed, b"message", self._length)[self._length - length :]
+        keyed = hmac.new(seed, digestmod=hashlib.sha256)
+        length = self._drawn_length(keyed)
+        blocks = range(-(-self._length // _BLOCK))
+        message = b"".join(_block(keyed, each, b"message", self._length) for each in blocks)
+        return message[self._length - length : self._length]
+
+    def _drawn_length(self, keyed: hmac.HMAC) -> int:
+        end = self._length - _LEAST_PADDING
+        mask = (1 << end.bit_length()) - 1
+        # From the last block, in which a length is possible but for one time in 2**16 or fewer.
+        for number in reversed(range(_LENGTH_BLOCKS)):
+            block = _block(keyed, number, b"length", _LENGTH_BLOCKS * _BLOCK)
+            length = -1
+            for drawn in _LENGTHS.unpack(block):  # whichever it is, all are looked at
+                candidate = drawn & mask
+                length = (length, candidate)[candidate < end]
+            if length >= 0:
+                return length
+        return 0
 
     @without_frames
     def is_answered_by(self, key: RSAPrivateKey) -> bool:
@@ -86,13 +101,8 @@ class ImplicitRejection:
     __reduce__ = not_copied("what is computed from a master key", "load the key again instead")
 
 
-def _prf(seed: bytes, label: bytes, length: int) -> bytes:
-    """Return so many pseudorandom bytes: HMAC-SHA-256 of a counter, the label and the length."""
-    keyed = hmac.new(seed, digestmod=hashlib.sha256)  # copied, which is cheaper than another key
-    end = label + (8 * length).to_bytes(2, "big")
-    blocks = []
-    for number in range(-(-length // keyed.digest_size)):
-        block = keyed.copy()
-        block.update(number.to_bytes(2, "big") + end)
-        blocks.append(block.digest())
-    return b"".join(blocks)[:length]
+def _block(keyed: hmac.HMAC, number: int, label: bytes, length: int) -> bytes:
+    """Return a block of the pseudorandom bytes of a label, of which there are so many in all."""
+    block = keyed.copy()  # cheaper than to begin with the key
+    block.update(number.to_bytes(2, "big") + label + (8 * length).to_bytes(2, "big"))
+    return block.digest()
