@@ -140,7 +140,7 @@ def test_each_fault_of_padding_is_foretold(encoded: bytes) -> None:
     assert KEY.was_wrapped(wrapped, secret, algorithm=PKCS1) is False
 
 
-@pytest.mark.parametrize("length", [0, 1, 16, 32, 245])
+@pytest.mark.parametrize("length", [16, 32, 245])
 def test_what_was_wrapped_is_told_from_the_answer(length: int) -> None:
     for number in range(count(500, 20)):
         secret = bytes([number % 256]) * length
