@@ -292,3 +292,28 @@ def test_a_multipart_object_is_shown_with_its_parts(url: str, bucket: cb.Bucket)
     assert "150,000 bytes (150,000 recorded)" in output
     assert "part size     102,400 bytes" in output
     assert read(bucket, "m") == bytes(150_000)
+
+
+@pytest.mark.parametrize("command", [("cat",), ("cp",)])
+def test_a_body_goes_to_stdout_in_blocks_whatever_its_lines_are(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    asked: list[int] = []
+    whole = cb.ObjectStream.read
+
+    def read(self: cb.ObjectStream, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        asked.append(size)
+        return whole(self, size)
+
+    monkeypatch.setattr(cb.ObjectStream, "read", read)
+    monkeypatch.setattr(cb.ObjectStream, "readline", None)
+    body = bytes(3 << 20)
+    bucket.put("a", body)
+    target = ("-",) if command == ("cp",) else ()
+    assert succeed(*command, "-k", key_file, f"{url}/a", *target).stdout_bytes == body
+    assert set(asked) == {1 << 20}

@@ -30,6 +30,8 @@ from cipherbucket.cli.options.parsing import (
 )
 from cipherbucket.cli.terminal.help import Command
 
+_BLOCK = 1 << 20
+
 
 class _Range(TypedDict):
     start: int
@@ -73,7 +75,7 @@ def cat(urls: tuple[str, ...], span: cb.Span, access: AccessOptions) -> None:
     stdout = sys.stdout.buffer
     for url in urls:
         with _opened(url, part, access) as stream:
-            stdout.writelines(stream)
+            shutil.copyfileobj(stream, stdout, _BLOCK)  # lines can be of any length
     stdout.flush()
 
 
@@ -148,5 +150,5 @@ def _seekable(path: str) -> Iterator[Path | BinaryIO]:
     with ExitStack() as stack:
         kept = stack.enter_context(tempfile.TemporaryFile())
         pipe = sys.stdin.buffer if path == PIPE else stack.enter_context(Path(path).open("rb"))
-        shutil.copyfileobj(pipe, kept, 1 << 20)
+        shutil.copyfileobj(pipe, kept, _BLOCK)
         yield kept

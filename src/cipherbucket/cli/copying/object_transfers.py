@@ -6,6 +6,7 @@ cannot be replaced by a finished file, so they are written to as the bytes come.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,9 @@ from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.options.access import ReadArguments
 from cipherbucket.cli.options.writing import WriteOptions
 from cipherbucket.local_files.folders import Place, open_special
+
+_BLOCK = 1 << 20
+"""Bytes that are decrypted at once; a line can be of any length."""
 
 
 def upload(
@@ -63,6 +67,6 @@ def stream(
         limits.running(name, in_parts=False) as progress,
         bucket.get(name, **reading, progress=progress) as source,
     ):
-        file.writelines(source)  # a block at a time
+        shutil.copyfileobj(source, file, _BLOCK)
         file.flush()
         return source.info
