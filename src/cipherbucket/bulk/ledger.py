@@ -23,7 +23,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
@@ -183,6 +183,13 @@ class Ledger:
             db.execute("DELETE FROM outcomes WHERE run != ?", (self._run,))
         self.resumed = self.unchanged
 
+    def validator(self, name: str) -> str | None:
+        """Return the validator that a name was written down with; None if it was not."""
+        row = self._row(
+            "SELECT validator FROM outcomes WHERE name = ? AND version_id = ''", (_key(name),)
+        )
+        return None if row is None else str(row[0])
+
     def add(self, entry: Entry | Version, outcome: Outcome) -> None:
         """Write down what became of an object.
 
@@ -192,13 +199,21 @@ class Ledger:
         validator = outcome.validator or validator_of(entry.etag, entry.modified)
         if outcome.status == FAILED or (outcome.validator is None and _is_fresh(entry.modified)):
             validator = ""
+        self.record(replace(outcome, validator=validator))
+
+    def record(self, outcome: Outcome) -> None:
+        """Write down an outcome with its own validator.
+
+        Raises:
+            UsageError: It cannot be written.
+        """
         with self._using() as db:
             db.execute(
                 "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
-                    outcome.name.encode(),
+                    _key(outcome.name),
                     outcome.version_id or "",
-                    validator,
+                    outcome.validator or "",
                     outcome.status,
                     min(outcome.size, _MAX_SIZE),
                     json.dumps(dict(outcome.detail)),
@@ -249,6 +264,12 @@ class Ledger:
         )
         with self._using() as db:
             return {reason or "": count for reason, count in db.execute(sql, (status,))}
+
+    def clear(self) -> None:
+        """Forget what earlier runs of the same pass have done."""
+        with self._using() as db:
+            db.execute("DELETE FROM outcomes")
+        self.resumed = 0
 
     def finish(self) -> None:
         """Say that the pass is complete: nothing is left to resume, so `close` removes the file."""
@@ -307,6 +328,11 @@ def _opened(path: Path) -> sqlite3.Connection:
         else:
             return db
     raise AssertionError
+
+
+def _key(name: str) -> bytes:
+    """Return a name as bytes; that of a file may be no text."""
+    return name.encode(errors="surrogateescape")
 
 
 def _unusable(path: Path, error: Exception) -> UsageError:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
-from pathlib import Path
+from contextlib import ExitStack
 
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.listings import refuse_missing
-from cipherbucket.cli.copying.places import refuse_folder_of, refuse_overlap, store_place
-from cipherbucket.cli.copying.store_to_store import StoreToStore
-from cipherbucket.cli.copying.sync import MOST, Deletion, Sync
-from cipherbucket.cli.copying.sync_directions import (
-    Direction,
-    DownloadSync,
-    EncryptedObjects,
-    StoreToStoreSync,
-    UploadSync,
-)
+from cipherbucket.cli.copying.choices import Choice, what_differs
+from cipherbucket.cli.copying.places import refuse_overlap, store_place
+from cipherbucket.cli.copying.sides import Sides
 from cipherbucket.cli.copying.tally import Tally
-from cipherbucket.cli.copying.tree import refuse_useless_key
+from cipherbucket.cli.copying.tree_copy import MOST, Deletion, TreeCopy
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
 from cipherbucket.cli.options.writing import WriteOptions, write_options
-from cipherbucket.local_files.folders import open_source
 
 
 def _refuse_recursive(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -132,74 +122,19 @@ def sync(
         raise cb.UsageError("--mode is for local files that are written", hint="leave it out")
     if max_delete is not None and not delete:
         raise cb.UsageError("--max-delete is for --delete", hint="add --delete, or leave it out")
-    tally = Tally()
+    sides = Sides(source, target, access, writing, checksum, dry_run, keep_times=True)
+    if is_url(source) and is_url(target):
+        (store_url, prefix), (target_store, target_prefix) = map(split_tree_url, (source, target))
+        place = store_place(store_url, access.origin)
+        refuse_overlap(place, prefix, store_place(target_store), target_prefix)
     with ExitStack() as stack:
-        if is_url(source) and is_url(target):
-            direction = _store_to_store(stack, source, target, access, writing, checksum)
-        elif is_url(target):
-            objects = _objects_for(stack, Path(source), target, access, checksum, dry_run)
-            root = stack.enter_context(open_source(source))
-            direction = UploadSync(Path(source), root, objects, writing, tally)
-        else:
-            objects = _objects_of(stack, source, Path(target), access, checksum)
-            direction = stack.enter_context(closing(DownloadSync(objects, Path(target), tally)))
-        try:
-            deletion = Deletion(delete, max_delete)
-            Sync(direction, Globs.given(), tally, options, deletion, dry_run).carry_out()
-        except cb.CipherbucketError:
-            tally.report(quiet=options.quiet or dry_run)
-            raise
-    return tally.report(quiet=options.quiet or dry_run)
-
-
-def _objects_for(
-    stack: ExitStack, folder: Path, url: str, access: AccessOptions, checksum: bool, dry_run: bool
-) -> EncryptedObjects:
-    """Open the objects that the files of a folder become; a dry run needs no key."""
-    if not folder.is_dir():
-        raise cb.UsageError(f"{folder} is no folder", hint="cp copies a file")
-    store_url, prefix = split_tree_url(url)
-    refuse_folder_of(store_url, folder)
-    access = access.at(store_url, prefix)
-    bucket = stack.enter_context((access.open if dry_run else access.open_to_write)(store_url))
-    if dry_run:
-        bucket.access.store.check_writable()
-    else:
-        refuse_useless_key(bucket)
-    return EncryptedObjects(bucket, prefix, access.reading, access.policy, checksum)
-
-
-def _objects_of(
-    stack: ExitStack, url: str, folder: Path, access: AccessOptions, checksum: bool
-) -> EncryptedObjects:
-    """Open the objects that become the files of a folder."""
-    if folder.exists() and not folder.is_dir():
-        raise cb.UsageError(f"{folder} is no folder", hint="cp copies one object")
-    store_url, prefix = split_tree_url(url)
-    refuse_folder_of(store_url, folder)
-    access = access.at(store_url, prefix)
-    bucket = stack.enter_context(access.open(store_url))
-    refuse_missing(bucket, prefix)
-    return EncryptedObjects(bucket, prefix, access.reading, access.policy, checksum)
-
-
-def _store_to_store(
-    stack: ExitStack,
-    source: str,
-    target: str,
-    access: AccessOptions,
-    writing: WriteOptions,
-    checksum: bool,
-) -> Direction:
-    store_url, prefix = split_tree_url(source)
-    target_store, target_prefix = split_tree_url(target)
-    place = store_place(store_url, access.origin)
-    refuse_overlap(place, prefix, store_place(target_store), target_prefix)
-    places = (store_url, prefix), (target_store, target_prefix)
-    stores = stack.enter_context(StoreToStore(access, writing, *places))
-    if checksum and not stores.unchanged:
-        raise cb.UsageError(
-            "what is encrypted anew has another checksum", hint="leave out --checksum"
-        )
-    refuse_missing(stores.origin, prefix)
-    return StoreToStoreSync(stores, prefix, target_prefix, checksum)
+        direction = sides.open(stack)
+        return TreeCopy(
+            direction,
+            Choice(what_differs(direction, checksum=checksum)),
+            Globs.given(),
+            Tally(),
+            options,
+            Deletion(delete, max_delete),
+            dry_run,
+        ).carry_out()

@@ -24,12 +24,14 @@ class Item:
         relative: With slashes.
         size: In bytes; of an object those that are stored.
         modified: In nanoseconds since 1970.
+        identity: What changes whenever it is replaced or changed; never a time alone.
         followed: Device and number of a file that was found through a link.
     """
 
     relative: str
     size: int
     modified: int
+    identity: str = ""
     followed: tuple[int, int] | None = None
 
 
@@ -47,7 +49,23 @@ def objects_of(bucket: cb.Bucket, prefix: str) -> Iterator[Item]:
     for entry in bucket.list(prefix):
         relative = entry.name.removeprefix(prefix)
         if not is_folder_marker(relative, entry.size):
-            yield Item(relative, entry.size, nanoseconds(entry.modified))
+            identity = object_identity(entry.etag, entry.size)
+            yield Item(relative, entry.size, nanoseconds(entry.modified), identity)
+
+
+def object_identity(etag: str, stored_size: int) -> str:
+    """Return what changes whenever an object is written anew."""
+    return f"{etag} {stored_size}"
+
+
+def file_identity(status: os.stat_result) -> str:
+    """Return what changes whenever a file is replaced or changed.
+
+    A file that was moved here with an older time has another number, or another change time, which
+    no program can set.
+    """
+    number = f"{status.st_dev}:{status.st_ino}"
+    return f"{number} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def merged(source: Iterator[Item], target: Iterator[Item]) -> Iterator[MergedItem]:
@@ -61,17 +79,14 @@ def merged(source: Iterator[Item], target: Iterator[Item]) -> Iterator[MergedIte
         mine, theirs = left.key, right.key
         if theirs is None or (mine is not None and mine <= theirs):
             assert left.item is not None
-            found = MergedItem(
-                left.item.relative, left.item, right.item if mine == theirs else None
-            )
-            left.advance()
+            yield MergedItem(left.item.relative, left.item, right.item if mine == theirs else None)
+            left.advance()  # only now: what comes next may fail
             if mine == theirs:
                 right.advance()
         else:
             assert right.item is not None
-            found = MergedItem(right.item.relative, None, right.item)
+            yield MergedItem(right.item.relative, None, right.item)
             right.advance()
-        yield found
 
 
 class _Ordered:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.listings import Item
+from cipherbucket.cli.copying.listings import Item, file_identity
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.local_files.folders import Folder, Place, status_behind
 
@@ -62,7 +62,8 @@ def files_below(
             if kind is None:
                 if status is not None:
                     led = (status.st_dev, status.st_ino) if entry.is_symlink() else None
-                    yield Item(relative, status.st_size, status.st_mtime_ns, led)
+                    identity = file_identity(status)
+                    yield Item(relative, status.st_size, status.st_mtime_ns, identity, followed=led)
                 continue
         if follow:
             tally.leave_out(relative, f"left out {path}: {kind}")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import cipherbucket as cb
 from cipherbucket.cli.options.config import settings_of
+from cipherbucket.cli.options.parsing import is_url, split_tree_url
 
 _CLOUD = "aliyuncs.com"
 """Names of buckets are unique in all of OSS, whatever region, network or host it is reached by."""
@@ -38,6 +39,14 @@ def store_place(store_url: str, settings: cb.OssSettings | None = None) -> Hasha
         host = _host(settings or settings_of(store_url) or cb.OssSettings())
         return "oss", rest.removesuffix("/"), host
     return scheme, rest.removesuffix("/")
+
+
+def place_of(source: str, settings: cb.OssSettings | None = None) -> str:
+    """Return what is equal for two paths or URLs of one place, and for no others."""
+    if not is_url(source):
+        return os.path.realpath(source)
+    store_url, prefix = split_tree_url(source)
+    return f"{store_place(store_url, settings)} {prefix}"
 
 
 def refuse_overlap(place: Hashable, prefix: str, target: Hashable, target_prefix: str) -> None:

@@ -1,17 +1,30 @@
 """What was copied, left out and failed, counted while several threads are at it.
 
 Rule: one object that fails stops no other; it is reported at the end, and shows in the exit code.
+Many failures of one kind are one line, with their number and the first few names.
 """
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.text import amount, count
+
+_FEW = 3
+_VARIES = re.compile(r"[0-9A-Fa-f]{8,}|[0-9]+")
+"""Numbers and ids of requests: what differs between two errors of one kind."""
+
+
+class _Failure(NamedTuple):
+    name: str
+    text: str
 
 
 class Tally:
@@ -21,11 +34,11 @@ class Tally:
         self._lock = threading.Lock()
         self._done = 0
         self._bytes = 0
-        self._unchanged = 0
+        self._skipped: Counter[str] = Counter()
         self._deleted = 0
         self._notes: list[str] = []
         self._left_out: set[str] = set()
-        self._failures: list[str] = []
+        self._failures: list[_Failure] = []
 
     def add(self, size: int) -> None:
         """Count a transfer that succeeded."""
@@ -33,10 +46,10 @@ class Tally:
             self._done += 1
             self._bytes += size
 
-    def add_unchanged(self) -> None:
-        """Count what was the same on both sides."""
+    def add_skipped(self, why: str) -> None:
+        """Count what need not be copied, under what is said of it at the end."""
         with self._lock:
-            self._unchanged += 1
+            self._skipped[why] += 1
 
     def add_deleted(self) -> None:
         """Count what was deleted."""
@@ -46,7 +59,12 @@ class Tally:
     @property
     def failures(self) -> tuple[str, ...]:
         """What failed so far, a line each."""
-        return tuple(self._failures)
+        return tuple(_lines(self._failures))
+
+    @property
+    def made_progress(self) -> bool:
+        """Whether anything was done so far."""
+        return self._done > 0 or self._deleted > 0
 
     @property
     def failed(self) -> bool:
@@ -75,21 +93,34 @@ class Tally:
         try:
             yield
         except cb.CipherbucketError as error:
-            text = one_line(error)
-            self._failures.append(text if error.name is not None else f"{label!r}: {text}")
+            name, error.name = error.name, None
+            self._failures.append(_Failure(label if name is None else name, one_line(error)))
+            error.name = name
         except OSError as error:
-            self._failures.append(f"{label!r}: {error.strerror or error}")
+            self._failures.append(_Failure(label, error.strerror or str(error)))
 
     def report(self, *, quiet: bool) -> int:
         """Say what was done; return the exit code."""
         if not quiet:
             for note in self._notes:
                 say(note)
-        for failure in self._failures:
+        for failure in self.failures:
             say(failure)
         if not quiet or self._failures:
             failed = f"; {len(self._failures):,} failed" if self._failures else ""
-            others = f"; {self._unchanged:,} unchanged" if self._unchanged else ""
+            others = "".join(f"; {number:,} {why}" for why, number in sorted(self._skipped.items()))
             others += f"; {self._deleted:,} deleted" if self._deleted else ""
             say(f"copied {count(self._done, 'object')}, {amount(self._bytes)}{others}{failed}")
         return 1 if self._failures else 0
+
+
+def _lines(failures: Iterable[_Failure]) -> Iterator[str]:
+    kinds: dict[str, list[_Failure]] = {}
+    for each in sorted(failures):
+        kinds.setdefault(_VARIES.sub("", each.text.replace(each.name, "")), []).append(each)
+    for alike in kinds.values():
+        if len(alike) <= _FEW:
+            yield from (f"{each.name!r}: {each.text}" for each in alike)
+        else:
+            names = ", ".join(repr(each.name) for each in alike[:_FEW])
+            yield f"{names} and {len(alike) - _FEW:,} more: {alike[0].text}"

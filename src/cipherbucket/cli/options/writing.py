@@ -6,6 +6,7 @@ sent.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
@@ -42,6 +43,13 @@ class WriteOptions:
     context: Mapping[str, str] = field(default_factory=dict)
     bind_name: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """All of it, as text, for the ledger of a copy: another text is another command."""
+        keys = [each.id for each in self.recipients]
+        own = {**vars(self), "recipients": keys}
+        return json.dumps(own, default=dict, sort_keys=True)
 
     @property
     def renews(self) -> bool:

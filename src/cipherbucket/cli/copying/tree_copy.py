@@ -1,8 +1,9 @@
-"""One run of ``sync``: copy what is missing or differs, then delete.
+"""A tree is copied, by ``cp -r`` and by ``sync``; then ``sync`` deletes.
 
-Rule: nothing is deleted unless everything else went well, and all of both listings came; nothing if
-nothing of the source is meant; nothing that the source has, or has as no folder, though it was left
-out; and more than half of the target, or more than `MOST`, only if that number was allowed.
+Rule: what fails by itself stops nothing else; a listing that breaks off ends the run. Nothing is
+deleted unless everything else went well, and all of both listings came; nothing if nothing of the
+source is meant; nothing that the source has, or has as no folder, though it was left out; and more
+than half of the target, or more than `MOST`, only if that number was allowed.
 
 What is a file on one side and a folder on the other cannot be both in a folder of files. It makes
 room at the end, for what was fetched by then: see `cipherbucket.cli.copying.changed_kinds`.
@@ -21,10 +22,11 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.changed_kinds import ChangedKinds, InTheWayError, making_room
+from cipherbucket.cli.copying.choices import BEFORE, Choice
+from cipherbucket.cli.copying.directions import Direction
 from cipherbucket.cli.copying.listings import Item, MergedItem, merged
 from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
-from cipherbucket.cli.copying.sync_directions import NOT_THERE, Direction
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.copying import CopyOptions
@@ -49,11 +51,12 @@ class Deletion:
 
 
 @dataclass(frozen=True)
-class Sync:
-    """One run of ``sync``.
+class TreeCopy:
+    """One run of ``cp -r`` or ``sync``.
 
     Attributes:
         direction: From where to where.
+        choice: What has to be copied.
         globs: Which names are meant.
         tally: Counts what is done.
         options: How files are copied.
@@ -62,32 +65,55 @@ class Sync:
     """
 
     direction: Direction
+    choice: Choice
     globs: Globs
     tally: Tally
     options: CopyOptions
     deletion: Deletion
     dry_run: bool
 
-    def carry_out(self) -> None:
-        """Copy what has to be, then delete."""
+    def carry_out(self) -> int:
+        """Copy what has to be, then delete; return the exit code."""
+        quiet = self.options.quiet or self.dry_run
         with tempfile.TemporaryFile("w+") as file:
             plan = _Plan(NamesOnDisk(file))
-            with shared_limits(
-                self.options,
-                lambda: not (self.dry_run or plan.is_refused),
-                shown=not self.dry_run,
-                many=True,
-            ) as limits:
-                limits.do_all(self._items(plan, limits), partial(self._work, plan, limits))
-                self._finish(plan, limits)
+            try:
+                with shared_limits(
+                    self.options,
+                    lambda: self._goes_on(plan),
+                    shown=not self.dry_run,
+                    many=True,
+                    sizes=self._sizes if self.choice.foreseen and not self.dry_run else None,
+                ) as limits:
+                    limits.do_all(self._items(plan, limits), partial(self._work, plan, limits))
+                    self._finish(plan, limits)
+            except cb.CipherbucketError:
+                self.tally.report(quiet=quiet)  # a listing broke off; say what was done
+                raise
+        if not (self.tally.failed or self.dry_run):
+            self.choice.finish()
+        return self.tally.report(quiet=quiet)
+
+    def _goes_on(self, plan: _Plan) -> bool:
+        """Return whether the same command, run again, begins where this one ended."""
+        if self.dry_run or plan.is_refused or not self.options.resume:
+            return False
+        return self.tally.made_progress or any(True for _ in cb.abandoned())
+
+    def _sizes(self) -> Iterator[int]:
+        found = self.direction.sources(Tally())
+        return (each.size for each in found if self.globs.take(each.relative))
 
     def _work(self, plan: _Plan, limits: SharedLimits, item: MergedItem) -> None:
         assert item.source is not None
         reason = None
-        with self.tally.attempt(item.relative):
-            reason = self._reason(item)
+        with self.tally.attempt(self.direction.name_of(item.relative)):
+            copied_before = self.choice.was_copied(item)
+            reason = None if copied_before else self.choice.reason(item)
             if reason is None:
-                self.tally.add_unchanged()
+                self.tally.add_skipped(BEFORE if copied_before else self.choice.skipped)
+                if self.choice.foreseen:
+                    limits.progress.expect(-item.source.size)
             elif not self.dry_run:
                 self._copy(item.source, plan, limits)
         if reason is not None and self.dry_run:
@@ -97,7 +123,8 @@ class Sync:
 
     def _items(self, plan: _Plan, limits: SharedLimits) -> Iterator[MergedItem]:
         kinds = ChangedKinds()
-        for item in merged(self.direction.sources(), self.direction.targets()):
+        targets = self.direction.targets(self.tally) if self.choice.needs_targets else iter(())
+        for item in merged(self.direction.sources(self.tally), targets):
             if not self.globs.take(item.relative):
                 continue
             plan.in_target += item.target is not None
@@ -108,7 +135,8 @@ class Sync:
             elif self.deletion.wanted:
                 plan.superfluous.add(item.relative)
         plan.replaced = kinds.count
-        limits.progress.expect_no_more()
+        if not self.choice.foreseen:
+            limits.progress.expect_no_more()
 
     def _finish(self, plan: _Plan, limits: SharedLimits) -> None:
         """Delete, after all that could be copied was."""
@@ -189,17 +217,14 @@ class Sync:
         """Give what is only in the target, now that all is known that the source left out."""
         return (name for name in plan.superfluous.names() if not self.tally.has_left_out(name))
 
-    def _reason(self, item: MergedItem) -> str | None:
-        assert item.source is not None
-        if item.target is None:
-            return NOT_THERE
-        return self.direction.difference(item.source, item.target)
-
     def _copy(self, source: Item, plan: _Plan, limits: SharedLimits) -> None:
-        limits.progress.expect(source.size)
+        if not self.choice.foreseen:
+            limits.progress.expect(source.size)
         with limits.lane(source.size):
             try:
-                self.tally.add(self.direction.copy(source, limits))
+                copied = self.direction.copy(source, limits)
+                self.tally.add(copied.size)
+                self.choice.add(source, copied)
             except InTheWayError as error:
                 if not self.deletion.wanted:
                     raise

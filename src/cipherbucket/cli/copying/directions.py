@@ -1,7 +1,7 @@
-"""What ``sync`` does in each of its directions: compare, copy, delete.
+"""The three ways of copying a tree: into a store, out of one, and between two.
 
 Rule: a comparison takes what the listings say, and asks for an object by itself only where they
-cannot decide. Which names are compared or deleted is decided in `sync` alone.
+cannot decide. Which names are copied or deleted is decided in `tree_copy` and `choices` alone.
 """
 
 from __future__ import annotations
@@ -10,13 +10,20 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
 from cipherbucket.cli.copying.changed_kinds import InTheWayError
-from cipherbucket.cli.copying.listings import Item, nanoseconds, objects_of
+from cipherbucket.cli.copying.listings import (
+    Item,
+    file_identity,
+    nanoseconds,
+    object_identity,
+    objects_of,
+)
 from cipherbucket.cli.copying.local_files import files_below, source_file
+from cipherbucket.cli.copying.one_object import refuse_present
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.tally import Tally
@@ -27,24 +34,52 @@ from cipherbucket.local_files.folders import Folder, Place
 
 _SECOND = 1_000_000_000
 _TIMES = 2
-NOT_THERE, OTHER_SIZE, NEWER, OTHER_CONTENT = "not there", "other size", "newer", "other content"
-OTHER_FORMAT = "other format"
+NEWER, OTHER_SIZE, OTHER_CONTENT, OTHER_FORMAT = (
+    "newer",
+    "other size",
+    "other content",
+    "other format",
+)
+
+
+class Copied(NamedTuple):
+    """What one copy came to.
+
+    Attributes:
+        size: In bytes.
+        identity: `Item.identity` of what is in the target now; empty if that is not known.
+    """
+
+    size: int
+    identity: str
 
 
 class Direction(Protocol):
     """One of the three ways."""
 
-    def sources(self) -> Iterator[Item]:
-        """List what is to be on the other side, too."""
+    def sources(self, tally: Tally) -> Iterator[Item]:
+        """List what is to be on the other side, too; count what is left out."""
 
-    def targets(self) -> Iterator[Item]:
+    def targets(self, tally: Tally) -> Iterator[Item]:
         """List what is on the other side."""
 
-    def difference(self, source: Item, target: Item) -> str | None:
-        """Say why something has to be copied; None if it need not be."""
+    def name_of(self, relative: str) -> str:
+        """Return the name of an object that is written, or that a file comes from."""
 
-    def copy(self, source: Item, limits: SharedLimits) -> int:
-        """Copy, and return the bytes.
+    def is_newer(self, source: Item, target: Item) -> bool:
+        """Return whether the source was written after the target."""
+
+    def difference(self, source: Item, target: Item, *, checksum: bool) -> str | None:
+        """Say why something has to be copied; None if it need not be.
+
+        Args:
+            source: It.
+            target: What has its name on the other side.
+            checksum: Whether contents are compared, and not times.
+        """
+
+    def copy(self, source: Item, limits: SharedLimits) -> Copied:
+        """Copy one.
 
         Raises:
             InTheWayError: A folder is where the file is to be, or the reverse.
@@ -63,28 +98,24 @@ class EncryptedObjects:
         prefix: What their names begin with.
         reading: How they are opened.
         policy: What is accepted of them.
-        checksum: Whether contents are compared, and not times.
     """
 
     bucket: cb.Bucket
     prefix: str
     reading: ReadArguments
     policy: cb.Policy
-    checksum: bool
 
     def listed(self) -> Iterator[Item]:
         """List them."""
         return objects_of(self.bucket, self.prefix)
 
-    def difference(self, path: Path, file: Item, stored: Item, *, newer: bool) -> str | None:
-        """Compare an object with a file, with as few requests as can be."""
+    def difference(self, path: Path, file: Item, stored: Item, *, checksum: bool) -> str | None:
+        """Compare an object with a file, but for their times, with as few requests as can be."""
         name = self.prefix + stored.relative
-        if self.checksum:
+        if checksum:
             key, context = self.reading["key"], self.reading["context"]
             same = self.bucket.matches(name, path, key=key, context=context)
             return None if same else OTHER_CONTENT
-        if newer:
-            return NEWER
         if SEALED not in self.policy.formats:
             # A listing says how much is stored: in format oss that is the plaintext's size.
             return OTHER_SIZE if stored.size != file.size else None
@@ -103,30 +134,38 @@ class EncryptedObjects:
 
 
 @dataclass(frozen=True)
-class UploadSync:
+class Upload:
     """From a folder to a store."""
 
     folder: Path
     root: Folder
     objects: EncryptedObjects
     writing: WriteOptions
-    tally: Tally
 
-    def sources(self) -> Iterator[Item]:
+    def sources(self, tally: Tally) -> Iterator[Item]:
         """List the files."""
-        return files_below(self.folder, (self.objects.bucket.url,), self.tally)
+        return files_below(self.folder, (self.objects.bucket.url,), tally)
 
-    def targets(self) -> Iterator[Item]:
+    def targets(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects."""
         return self.objects.listed()
 
-    def difference(self, source: Item, target: Item) -> str | None:
-        """Compare: a file that was written after the object was stored goes up."""
-        newer = source.modified > target.modified
-        path = self.folder / source.relative
-        return self.objects.difference(path, source, target, newer=newer)
+    def name_of(self, relative: str) -> str:
+        """Return an object's name."""
+        return self.objects.prefix + relative
 
-    def copy(self, source: Item, limits: SharedLimits) -> int:
+    def is_newer(self, source: Item, target: Item) -> bool:
+        """Compare: a file that was written after the object was stored goes up."""
+        return source.modified > target.modified
+
+    def difference(self, source: Item, target: Item, *, checksum: bool) -> str | None:
+        """Compare a file with its object."""
+        if not checksum and self.is_newer(source, target):
+            return NEWER
+        path = self.folder / source.relative
+        return self.objects.difference(path, source, target, checksum=checksum)
+
+    def copy(self, source: Item, limits: SharedLimits) -> Copied:
         """Upload, once more if the file is not what was listed any more.
 
         The object is younger than the change then, so that no later run would see it by the time.
@@ -144,11 +183,11 @@ class UploadSync:
             before, status = state, path.stat()
             state = status.st_size, status.st_mtime_ns
             if state == before:
-                return info.size
+                return Copied(info.size, object_identity(info.etag, info.stored_size))
         raise cb.SourceError(
             "the file was changed while it was copied, what is stored may be a mixture",
             name=name,
-            hint="sync again with --checksum when nobody writes to it",
+            hint="copy it again when nobody writes to it; sync finds it with --checksum",
         )
 
     def delete(self, relative: str) -> None:
@@ -156,43 +195,63 @@ class UploadSync:
         self.objects.bucket.delete(self.objects.prefix + relative)
 
 
-class DownloadSync:
-    """From a store to a folder."""
+class Download:
+    """From a store to a folder.
 
-    def __init__(self, objects: EncryptedObjects, folder: Path, tally: Tally) -> None:
+    Args:
+        objects: What comes down.
+        folder: Where to.
+        writing: Whether files that are there are replaced.
+        keep_times: Whether a file gets its object's time.
+    """
+
+    def __init__(
+        self, objects: EncryptedObjects, folder: Path, writing: WriteOptions, *, keep_times: bool
+    ) -> None:
         self.objects = objects
         self.folder = folder
-        self.tally = tally
+        self._writing = writing
+        self._keep_times = keep_times
         self._target = TargetFolder(folder, objects.bucket.url)
 
-    def sources(self) -> Iterator[Item]:
+    def sources(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects."""
         return self.objects.listed()
 
-    def targets(self) -> Iterator[Item]:
+    def targets(self, tally: Tally) -> Iterator[Item]:
         """List the files."""
         if not self.folder.exists():
             return iter(())
-        return files_below(self.folder, (self.objects.bucket.url,), self.tally, follow=False)
+        return files_below(self.folder, (self.objects.bucket.url,), tally, follow=False)
 
-    def difference(self, source: Item, target: Item) -> str | None:
+    def name_of(self, relative: str) -> str:
+        """Return an object's name."""
+        return self.objects.prefix + relative
+
+    def is_newer(self, source: Item, target: Item) -> bool:
         """Compare: an object that was stored after the file was written comes down.
 
         A response gives the time to the second and a listing perhaps more exactly.
         """
-        newer = source.modified // _SECOND > target.modified // _SECOND
-        return self.objects.difference(self.folder / target.relative, target, source, newer=newer)
+        return source.modified // _SECOND > target.modified // _SECOND
 
-    def copy(self, source: Item, limits: SharedLimits) -> int:
-        """Download, and give the file the object's time.
+    def difference(self, source: Item, target: Item, *, checksum: bool) -> str | None:
+        """Compare an object with its file."""
+        if not checksum and self.is_newer(source, target):
+            return NEWER
+        path = self.folder / target.relative
+        return self.objects.difference(path, target, source, checksum=checksum)
+
+    def copy(self, source: Item, limits: SharedLimits) -> Copied:
+        """Download.
 
         Raises:
             InTheWayError: A folder is where the file is to be, or the reverse.
         """
         try:
             with self._target.claimed(source.relative) as place:
-                info = self._download(source, place, limits)
-                set_time(place, nanoseconds(info.modified))
+                refuse_present(place, self._writing)
+                copied = self._download(source, place, limits)
                 self._target.remember(place)
         except (cb.UsageError, OSError):
             way = self._target.find_in_the_way(source.relative)
@@ -200,19 +259,22 @@ class DownloadSync:
                 raise
             replace = partial(self._replace, source, limits)
             raise InTheWayError(way, source.relative, replace) from None
-        return info.size
+        return copied
 
     def _replace(self, source: Item, limits: SharedLimits, removable: Collection[str]) -> int:
         """Download beside what is in the way, and only then delete that."""
         with self._target.temporary(source.relative) as place:
-            info = self._download(source, place, limits)
-            set_time(place, nanoseconds(info.modified))
+            copied = self._download(source, place, limits)
             self._target.move(place, source.relative, removable)
-        return info.size
+        return copied.size
 
-    def _download(self, source: Item, place: Place, limits: SharedLimits) -> cb.ObjectInfo:
+    def _download(self, source: Item, place: Place, limits: SharedLimits) -> Copied:
         objects, name = self.objects, self.objects.prefix + source.relative
-        return object_transfers.download(objects.bucket, name, place, objects.reading, limits)
+        info = object_transfers.download(objects.bucket, name, place, objects.reading, limits)
+        if self._keep_times:
+            set_time(place, nanoseconds(info.modified))
+        status = place.status()
+        return Copied(info.size, file_identity(status) if status is not None else "")
 
     def delete(self, relative: str) -> None:
         """Delete a file, unless it was just written under a name that is the same to the disk."""
@@ -224,42 +286,53 @@ class DownloadSync:
 
 
 @dataclass(frozen=True)
-class StoreToStoreSync:
+class BetweenStores:
     """From a store to a store, or within one."""
 
     stores: StoreToStore
     prefix: str
     target_prefix: str
-    checksum: bool
 
-    def sources(self) -> Iterator[Item]:
+    def sources(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects here."""
-        return objects_of(self.stores.origin, self.prefix)
+        listed = objects_of(self.stores.origin, self.prefix)
+        if self.stores.same_store and self.target_prefix.startswith(self.prefix):
+            return iter(list(listed))  # to the end first: what is written is listed, too
+        return listed
 
-    def targets(self) -> Iterator[Item]:
+    def targets(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects there."""
         return objects_of(self.stores.target, self.target_prefix)
 
-    def difference(self, source: Item, target: Item) -> str | None:
+    def name_of(self, relative: str) -> str:
+        """Return an object's name."""
+        return self.prefix + relative
+
+    def is_newer(self, source: Item, target: Item) -> bool:
         """Compare: what was stored here after it was stored there is copied."""
-        if not self.checksum:
-            if source.modified > target.modified:
+        return source.modified > target.modified
+
+    def difference(self, source: Item, target: Item, *, checksum: bool) -> str | None:
+        """Compare two objects."""
+        if not checksum:
+            if self.is_newer(source, target):
                 return NEWER
             if source.size == target.size:
                 return None
         here = self.stores.origin.head(self.prefix + source.relative)
         there = self.stores.target.head(self.target_prefix + source.relative)
-        if not self.checksum:  # the formats, or the names, may add other lengths
+        if not checksum:  # the formats, or the names, may add other lengths
             return OTHER_SIZE if here.size != there.size else None
         if here.crc64 is None or there.crc64 is None:
             raise cb.UsageError("a store keeps no CRC-64 to compare", name=here.name)
         same = (here.crc64, here.stored_size) == (there.crc64, there.stored_size)
         return None if same else OTHER_CONTENT
 
-    def copy(self, source: Item, limits: SharedLimits) -> int:
-        """Copy as ``cp`` does."""
+    def copy(self, source: Item, limits: SharedLimits) -> Copied:
+        """Copy an object."""
         name, target = self.prefix + source.relative, self.target_prefix + source.relative
-        return self.stores.copy(name, target, limits, source.size).size
+        info = self.stores.copy(name, target, limits, source.size)
+        return Copied(info.size, object_identity(info.etag, info.stored_size))
 
     def delete(self, relative: str) -> None:
         """Delete an object there."""

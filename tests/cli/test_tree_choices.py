@@ -1,0 +1,217 @@
+"""What ``cp -r`` copies: everything, but for what an earlier run of the same command copied."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.runs import contents, error_of, invoke, succeed
+
+import cipherbucket as cb
+from cipherbucket.cli.copying import object_transfers
+from cipherbucket.cli.copying.store_to_store import StoreToStore
+
+BEFORE = "skipped, copied by an earlier run"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    (root / "sub").mkdir(parents=True)
+    for number in range(5):
+        (root / "sub" / f"{number}").write_bytes(b"%d" % number * number)
+    return root
+
+
+@contextmanager
+def failing_at(name: str) -> Iterator[None]:
+    """Let copies of one object fail, as if the store had refused it."""
+
+    def patched(whole: Any, place: int) -> Any:
+        def copy(*args: Any, **kwargs: Any) -> Any:
+            if str(args[place]).endswith(name):
+                raise cb.StoreError("the store is full", name=str(args[place]))
+            return whole(*args, **kwargs)
+
+        return copy
+
+    with pytest.MonkeyPatch.context() as patch:
+        for verb, place in (("upload", 2), ("download", 1)):
+            patch.setattr(object_transfers, verb, patched(getattr(object_transfers, verb), place))
+        patch.setattr(StoreToStore, "copy", patched(StoreToStore.copy, 1))
+        yield
+
+
+@pytest.fixture(params=["up", "down", "between"])
+def command(
+    request: pytest.FixtureRequest, url: str, key_file: Path, tree: Path, tmp_path: Path
+) -> list[object]:
+    """Return a copy of the tree in each direction."""
+    other = f"file://{tmp_path}/other"
+    cb.make_bucket(other)
+    if request.param != "up":
+        succeed("cp", "-q", "-r", "-k", key_file, tree, f"{url}/t")
+    places: dict[str, tuple[object, object]] = {
+        "up": (tree, f"{url}/t"),
+        "down": (f"{url}/t", tmp_path / "down"),
+        "between": (f"{url}/t", f"{other}/t"),
+    }
+    return ["cp", "-r", "-k", key_file, *places[request.param]]
+
+
+def test_a_copy_that_failed_in_part_goes_on(command: list[object]) -> None:
+    with failing_at("sub/3"):
+        assert "copied 4 objects" in invoke(*command).stderr
+    again = succeed(*command).stderr
+    assert "copied 1 object, 3 bytes" in again
+    assert f"4 {BEFORE}" in again
+
+
+def test_a_copy_that_came_to_its_end_copies_everything_again(command: list[object]) -> None:
+    for _ in range(2):
+        assert succeed(*command).stderr == "cipherbucket: copied 5 objects, 10 bytes\n"
+
+
+def test_what_was_copied_is_copied_again_where_the_target_is_another_by_now(
+    command: list[object], url: str, tmp_path: Path
+) -> None:
+    with failing_at("sub/3"):
+        invoke(*command)
+    if (path := tmp_path / "down" / "sub" / "1").exists():
+        path.write_bytes(b"x")
+    else:
+        store = f"file://{tmp_path}/other" if "other" in str(command[-1]) else url
+        with cb.open_store(store) as opened:
+            opened.put("t/sub/1", b"x")
+    again = succeed(*command).stderr
+    assert "copied 2 objects" in again
+    assert f"3 {BEFORE}" in again
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_file_that_was_replaced_meanwhile_is_copied_again(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path, tmp_path: Path, older: bool
+) -> None:
+    command = ["cp", "-r", "-k", key_file, tree, f"{url}/t"]
+    with failing_at("sub/3"):
+        invoke(*command)
+    path, other = tree / "sub" / "4", tmp_path / "other"
+    before = path.stat()
+    other.write_bytes(b"####")
+    shift = -(10**12) if older else 0  # of the same time and length: still another file
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns + shift))
+    other.rename(path)
+    assert "copied 2 objects" in succeed(*command).stderr
+    assert bucket.get("t/sub/4").read() == b"####"
+
+
+@pytest.mark.parametrize(
+    "option", [("--metadata", "a=b"), ("--format", "sealed"), ("--no-resume",)], ids=str
+)
+def test_another_command_copies_everything(
+    url: str, key_file: Path, tree: Path, option: tuple[str, ...]
+) -> None:
+    command = ["cp", "-r", "-k", key_file, tree, f"{url}/t"]
+    with failing_at("sub/3"):
+        invoke(*command)
+    assert succeed(*command, *option).stderr == "cipherbucket: copied 5 objects, 10 bytes\n"
+
+
+def test_another_key_copies_everything(
+    url: str, key_file: Path, other_key_file: Path, tree: Path
+) -> None:
+    with failing_at("sub/3"):
+        invoke("cp", "-r", "-k", key_file, tree, f"{url}/t")
+    assert "copied 5 objects" in succeed("cp", "-r", "-k", other_key_file, tree, f"{url}/t").stderr
+
+
+def test_a_ledger_that_cannot_be_written_stops_nothing(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise cb.UsageError("no ledger can be kept: the disk is full")
+
+    monkeypatch.setattr("cipherbucket.bulk.ledger.Ledger.record", full)
+    result = succeed("cp", "-r", "-k", key_file, tree, f"{url}/t")
+    assert "copied 5 objects" in result.stderr
+    assert result.stderr.count("the disk is full") == 1
+    assert len(list(bucket.list())) == 5
+
+
+def test_skip_existing_leaves_alone_what_is_there(command: list[object]) -> None:
+    with failing_at("sub/3"):
+        invoke(*command, "--no-resume")
+    result = succeed(*command, "--skip-existing", "--no-resume")
+    assert result.stderr == "cipherbucket: copied 1 object, 3 bytes; 4 skipped\n"
+
+
+def test_update_copies_what_is_newer(url: str, key_file: Path, tree: Path) -> None:
+    succeed("cp", "-r", "-q", "-k", key_file, tree, f"{url}/t")
+    os.utime(tree / "sub" / "4", (2e9, 2e9))
+    os.utime(tree / "sub" / "2", (1e9, 1e9))
+    (tree / "sub" / "2").write_bytes(b"of another length, though older")
+    os.utime(tree / "sub" / "2", (1e9, 1e9))
+    result = succeed("cp", "-r", "--update", "-k", key_file, tree, f"{url}/t")
+    assert result.stderr == "cipherbucket: copied 1 object, 4 bytes; 4 skipped\n"
+    down = tree.parent / "down"
+    succeed("cp", "-r", "-q", "-k", key_file, f"{url}/t", down)
+    os.utime(down / "sub" / "1", (1e9, 1e9))
+    result = succeed("cp", "-ru", "-k", key_file, f"{url}/t", down)
+    assert result.stderr == "cipherbucket: copied 1 object, 1 byte; 4 skipped\n"
+
+
+def test_a_dry_run_copies_nothing(url: str, bucket: cb.Bucket, key_file: Path, tree: Path) -> None:
+    bucket.put("t/sub/4", b"")
+    result = succeed("cp", "-rn", "-k", key_file, tree, f"{url}/t")
+    assert sorted(result.stdout.splitlines()) == [
+        *(f"would copy sub/{number} (not there)" for number in range(4)),
+        "would copy sub/4 (there already)",
+    ]
+    assert [each.name for each in bucket.list()] == ["t/sub/4"]
+    with failing_at("sub/3"):
+        invoke("cp", "-r", "-k", key_file, tree, f"{url}/t")
+    assert succeed("cp", "-rn", "-k", key_file, tree, f"{url}/t").stdout == (
+        "would copy sub/3 (not there)\n"
+    )
+
+
+def test_patterns_choose_what_is_copied(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path
+) -> None:
+    patterns = ("--exclude", "*", "--include", "sub/[12]")
+    succeed("cp", "-r", "-k", key_file, *patterns, tree, f"{url}/t")
+    assert [each.name for each in bucket.list()] == ["t/sub/1", "t/sub/2"]
+    succeed("cp", "-r", "-k", key_file, "--exclude", "*/1", f"{url}/t", tree.parent / "down")
+    assert list(contents(tree.parent / "down")) == ["sub/2"]
+
+
+def test_many_failures_of_one_kind_are_one_line(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    with cb.open_store(url) as store:
+        for number in range(50):
+            store.put(f"p/{number:02}", b"not encrypted")
+    bucket.put("p/fine", b"1")
+    result = invoke("cp", "-r", "-k", key_file, f"{url}/p", tmp_path / "down")
+    failures, summary = result.stderr.splitlines()
+    assert "'p/00', 'p/01', 'p/02' and 47 more: " in failures
+    assert "(" in failures  # the way on
+    assert summary == "cipherbucket: copied 1 object, 1 byte; 50 failed"
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--update", "--skip-existing"), ("--update",), ("--skip-existing",), ("--exclude", "*")],
+    ids=str,
+)
+def test_choices_that_cannot_be_made_are_refused(
+    url: str, key_file: Path, tree: Path, options: tuple[str, ...]
+) -> None:
+    recursive = ("-r",) if len(options) == 2 and options[0] == "--update" else ()
+    source = tree if recursive else tree / "sub" / "1"
+    result = invoke("cp", "-k", key_file, *recursive, *options, source, f"{url}/t")
+    assert result.exit_code == 2
+    assert options[0].removeprefix("--ex") in error_of(result)
