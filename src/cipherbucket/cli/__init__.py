@@ -37,6 +37,7 @@ COMMANDS = {
     "keygen": "Make a master key.",
     "keys": "Look after master keys.",
     "ls": "List objects.",
+    "mv": "Move to, from and between stores: copy, then remove the source.",
     "mb": "Make a directory store.",
     "reencrypt": "Write objects anew under a new data key; encrypt plaintext.",
     "repair": "Repair a directory store, or a sealed object.",

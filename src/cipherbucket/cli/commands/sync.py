@@ -122,7 +122,9 @@ def sync(
         raise cb.UsageError("--mode is for local files that are written", hint="leave it out")
     if max_delete is not None and not delete:
         raise cb.UsageError("--max-delete is for --delete", hint="add --delete, or leave it out")
-    sides = Sides(source, target, access, writing, checksum, dry_run, keep_times=True)
+    sides = Sides(
+        (source,), target, access, writing, checksum=checksum, dry_run=dry_run, keep_times=True
+    )
     if is_url(source) and is_url(target):
         (store_url, prefix), (target_store, target_prefix) = map(split_tree_url, (source, target))
         place = store_place(store_url, access.origin)

@@ -6,7 +6,7 @@ cannot decide. Which names are copied or deleted is decided in `tree_copy` and `
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,15 +22,16 @@ from cipherbucket.cli.copying.listings import (
     object_identity,
     objects_of,
 )
-from cipherbucket.cli.copying.local_files import files_below, source_file
+from cipherbucket.cli.copying.local_files import files_below
 from cipherbucket.cli.copying.one_object import refuse_present
 from cipherbucket.cli.copying.shared_limits import SharedLimits
+from cipherbucket.cli.copying.sources import Files, Objects, merged_items, remove_copied
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
 from cipherbucket.cli.options.access import SEALED, ReadArguments
 from cipherbucket.cli.options.writing import WriteOptions
-from cipherbucket.local_files.folders import Folder, Place
+from cipherbucket.local_files.folders import Place
 
 _SECOND = 1_000_000_000
 _TIMES = 2
@@ -63,8 +64,18 @@ class Direction(Protocol):
     def targets(self, tally: Tally) -> Iterator[Item]:
         """List what is on the other side."""
 
-    def name_of(self, relative: str) -> str:
-        """Return the name of an object that is written, or that a file comes from."""
+    def name_of(self, source: Item) -> str:
+        """Return the name of the object that is written, or that a file comes from."""
+
+    def ends(self, source: Item) -> tuple[str, str]:
+        """Return where a copy comes from and goes to: paths or URLs."""
+
+    def remove(self, source: Item) -> None:
+        """Remove a source that was copied.
+
+        Raises:
+            ObjectChangedError, SourceError: It is another by now, and stays.
+        """
 
     def is_newer(self, source: Item, target: Item) -> bool:
         """Return whether the source was written after the target."""
@@ -91,27 +102,22 @@ class Direction(Protocol):
 
 @dataclass(frozen=True)
 class EncryptedObjects:
-    """The objects below a prefix, which are compared with files.
+    """Objects, which are compared with files.
 
     Attributes:
         bucket: Where they are.
-        prefix: What their names begin with.
         reading: How they are opened.
         policy: What is accepted of them.
     """
 
     bucket: cb.Bucket
-    prefix: str
     reading: ReadArguments
     policy: cb.Policy
 
-    def listed(self) -> Iterator[Item]:
-        """List them."""
-        return objects_of(self.bucket, self.prefix)
-
-    def difference(self, path: Path, file: Item, stored: Item, *, checksum: bool) -> str | None:
+    def difference(
+        self, name: str, stored: Item, path: Path, file: Item, *, checksum: bool
+    ) -> str | None:
         """Compare an object with a file, but for their times, with as few requests as can be."""
-        name = self.prefix + stored.relative
         if checksum:
             key, context = self.reading["key"], self.reading["context"]
             same = self.bucket.matches(name, path, key=key, context=context)
@@ -135,24 +141,34 @@ class EncryptedObjects:
 
 @dataclass(frozen=True)
 class Upload:
-    """From a folder to a store."""
+    """From folders and files to a store."""
 
-    folder: Path
-    root: Folder
+    files: Sequence[Files]
     objects: EncryptedObjects
+    prefix: str
     writing: WriteOptions
 
     def sources(self, tally: Tally) -> Iterator[Item]:
         """List the files."""
-        return files_below(self.folder, (self.objects.bucket.url,), tally)
+        store = (self.objects.bucket.url,)
+        return merged_items([each.items(store, tally) for each in self.files])
 
     def targets(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects."""
-        return self.objects.listed()
+        return objects_of(self.objects.bucket, self.prefix)
 
-    def name_of(self, relative: str) -> str:
+    def name_of(self, source: Item) -> str:
         """Return an object's name."""
-        return self.objects.prefix + relative
+        return self.prefix + source.relative
+
+    def ends(self, source: Item) -> tuple[str, str]:
+        """Return a file's path and its object's URL."""
+        path = self.files[source.source].path_of(source)
+        return str(path), f"{self.objects.bucket.url}/{self.name_of(source)}"
+
+    def remove(self, source: Item) -> None:
+        """Remove a file, if it is the one that was copied."""
+        self.files[source.source].remove(source)
 
     def is_newer(self, source: Item, target: Item) -> bool:
         """Compare: a file that was written after the object was stored goes up."""
@@ -162,8 +178,8 @@ class Upload:
         """Compare a file with its object."""
         if not checksum and self.is_newer(source, target):
             return NEWER
-        path = self.folder / source.relative
-        return self.objects.difference(path, source, target, checksum=checksum)
+        path, name = self.files[source.source].path_of(source), self.name_of(source)
+        return self.objects.difference(name, target, path, source, checksum=checksum)
 
     def copy(self, source: Item, limits: SharedLimits) -> Copied:
         """Upload, once more if the file is not what was listed any more.
@@ -173,10 +189,11 @@ class Upload:
         Raises:
             SourceError: The file was changed both times.
         """
-        path, name = self.folder / source.relative, self.objects.prefix + source.relative
+        files, name = self.files[source.source], self.name_of(source)
+        path = files.path_of(source)
         state = source.size, source.modified
         for _ in range(_TIMES):
-            with source_file(self.root, source) as place:
+            with files.opened(source) as place:
                 info = object_transfers.upload(
                     self.objects.bucket, place, name, self.writing, limits
                 )
@@ -192,22 +209,30 @@ class Upload:
 
     def delete(self, relative: str) -> None:
         """Delete an object."""
-        self.objects.bucket.delete(self.objects.prefix + relative)
+        self.objects.bucket.delete(self.prefix + relative)
 
 
 class Download:
     """From a store to a folder.
 
     Args:
-        objects: What comes down.
+        origins: What comes down.
+        objects: How it is read.
         folder: Where to.
         writing: Whether files that are there are replaced.
         keep_times: Whether a file gets its object's time.
     """
 
     def __init__(
-        self, objects: EncryptedObjects, folder: Path, writing: WriteOptions, *, keep_times: bool
+        self,
+        origins: Sequence[Objects],
+        objects: EncryptedObjects,
+        folder: Path,
+        writing: WriteOptions,
+        *,
+        keep_times: bool,
     ) -> None:
+        self.origins = origins
         self.objects = objects
         self.folder = folder
         self._writing = writing
@@ -216,7 +241,7 @@ class Download:
 
     def sources(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects."""
-        return self.objects.listed()
+        return merged_items([each.items(self.objects.bucket) for each in self.origins])
 
     def targets(self, tally: Tally) -> Iterator[Item]:
         """List the files."""
@@ -224,9 +249,18 @@ class Download:
             return iter(())
         return files_below(self.folder, (self.objects.bucket.url,), tally, follow=False)
 
-    def name_of(self, relative: str) -> str:
+    def name_of(self, source: Item) -> str:
         """Return an object's name."""
-        return self.objects.prefix + relative
+        return self.origins[source.source].name_of(source)
+
+    def ends(self, source: Item) -> tuple[str, str]:
+        """Return an object's URL and its file's path."""
+        name = self.name_of(source)
+        return f"{self.objects.bucket.url}/{name}", str(self.folder / source.relative)
+
+    def remove(self, source: Item) -> None:
+        """Remove an object, if it is the one that was copied."""
+        remove_copied(self.objects.bucket, self.name_of(source), source)
 
     def is_newer(self, source: Item, target: Item) -> bool:
         """Compare: an object that was stored after the file was written comes down.
@@ -239,8 +273,8 @@ class Download:
         """Compare an object with its file."""
         if not checksum and self.is_newer(source, target):
             return NEWER
-        path = self.folder / target.relative
-        return self.objects.difference(path, target, source, checksum=checksum)
+        path, name = self.folder / target.relative, self.name_of(source)
+        return self.objects.difference(name, source, path, target, checksum=checksum)
 
     def copy(self, source: Item, limits: SharedLimits) -> Copied:
         """Download.
@@ -269,7 +303,7 @@ class Download:
         return copied.size
 
     def _download(self, source: Item, place: Place, limits: SharedLimits) -> Copied:
-        objects, name = self.objects, self.objects.prefix + source.relative
+        objects, name = self.objects, self.name_of(source)
         info = object_transfers.download(objects.bucket, name, place, objects.reading, limits)
         if self._keep_times:
             set_time(place, nanoseconds(info.modified))
@@ -290,13 +324,14 @@ class BetweenStores:
     """From a store to a store, or within one."""
 
     stores: StoreToStore
-    prefix: str
+    origins: Sequence[Objects]
     target_prefix: str
 
     def sources(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects here."""
-        listed = objects_of(self.stores.origin, self.prefix)
-        if self.stores.same_store and self.target_prefix.startswith(self.prefix):
+        listed = merged_items([each.items(self.stores.origin) for each in self.origins])
+        into = any(self.target_prefix.startswith(each.prefix) for each in self.origins)
+        if self.stores.same_store and into:
             return iter(list(listed))  # to the end first: what is written is listed, too
         return listed
 
@@ -304,9 +339,18 @@ class BetweenStores:
         """List the objects there."""
         return objects_of(self.stores.target, self.target_prefix)
 
-    def name_of(self, relative: str) -> str:
+    def name_of(self, source: Item) -> str:
         """Return an object's name."""
-        return self.prefix + relative
+        return self.origins[source.source].name_of(source)
+
+    def ends(self, source: Item) -> tuple[str, str]:
+        """Return the URLs of both objects."""
+        target = f"{self.stores.target.url}/{self.target_prefix}{source.relative}"
+        return f"{self.stores.origin.url}/{self.name_of(source)}", target
+
+    def remove(self, source: Item) -> None:
+        """Remove an object, if it is the one that was copied."""
+        remove_copied(self.stores.origin, self.name_of(source), source)
 
     def is_newer(self, source: Item, target: Item) -> bool:
         """Compare: what was stored here after it was stored there is copied."""
@@ -319,7 +363,7 @@ class BetweenStores:
                 return NEWER
             if source.size == target.size:
                 return None
-        here = self.stores.origin.head(self.prefix + source.relative)
+        here = self.stores.origin.head(self.name_of(source))
         there = self.stores.target.head(self.target_prefix + source.relative)
         if not checksum:  # the formats, or the names, may add other lengths
             return OTHER_SIZE if here.size != there.size else None
@@ -330,7 +374,7 @@ class BetweenStores:
 
     def copy(self, source: Item, limits: SharedLimits) -> Copied:
         """Copy an object."""
-        name, target = self.prefix + source.relative, self.target_prefix + source.relative
+        name, target = self.name_of(source), self.target_prefix + source.relative
         info = self.stores.copy(name, target, limits, source.size)
         return Copied(info.size, object_identity(info.etag, info.stored_size))
 

@@ -26,6 +26,7 @@ class Item:
         modified: In nanoseconds since 1970.
         identity: What changes whenever it is replaced or changed; never a time alone.
         followed: Device and number of a file that was found through a link.
+        source: Which of several sources it is of.
     """
 
     relative: str
@@ -33,6 +34,7 @@ class Item:
     modified: int
     identity: str = ""
     followed: tuple[int, int] | None = None
+    source: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,13 @@ def objects_of(bucket: cb.Bucket, prefix: str) -> Iterator[Item]:
     for entry in bucket.list(prefix):
         relative = entry.name.removeprefix(prefix)
         if not is_folder_marker(relative, entry.size):
-            identity = object_identity(entry.etag, entry.size)
-            yield Item(relative, entry.size, nanoseconds(entry.modified), identity)
+            yield item_of(entry, relative)
+
+
+def item_of(entry: cb.Entry, relative: str) -> Item:
+    """Return an object of a listing, under the name that it has relative to a folder."""
+    identity = object_identity(entry.etag, entry.size)
+    return Item(relative, entry.size, nanoseconds(entry.modified), identity)
 
 
 def object_identity(etag: str, stored_size: int) -> str:
@@ -114,16 +121,6 @@ def nanoseconds(when: datetime | None) -> int:
     if when is None:
         return 0
     return (when - _EPOCH) // timedelta(microseconds=1) * 1000
-
-
-def refuse_missing(bucket: cb.Bucket, prefix: str) -> None:
-    """Refuse a prefix that no name begins with: it was mistyped, or what was there is gone.
-
-    Raises:
-        ObjectNotFoundError: There is nothing below it.
-    """
-    if prefix and next(iter(bucket.list(prefix)), None) is None:
-        raise cb.ObjectNotFoundError(f"there is no object whose name begins with {prefix!r}")
 
 
 def is_folder_marker(relative: str, size: int) -> bool:

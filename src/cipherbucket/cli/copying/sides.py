@@ -5,6 +5,7 @@ Rule: what cannot be right is refused before a key is read or anything is listed
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,33 +18,38 @@ from cipherbucket.cli.copying.directions import (
     EncryptedObjects,
     Upload,
 )
-from cipherbucket.cli.copying.listings import refuse_missing
 from cipherbucket.cli.copying.places import refuse_folder_of
+from cipherbucket.cli.copying.sources import files_of, objects_at
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.options.access import AccessOptions
+from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.parsing import is_url, split_tree_url
+from cipherbucket.cli.options.wildcards import Pattern, has_wildcards
 from cipherbucket.cli.options.writing import WriteOptions
-from cipherbucket.local_files.folders import open_source
 
 
 @dataclass(frozen=True)
 class Sides:
-    """A folder or a prefix, and another, one of which is in a store.
+    """Folders, files, prefixes or objects, and where they are copied to; one side is in a store.
 
     Attributes:
-        source: Path or URL.
-        target: Path or URL.
+        sources: Paths, or URLs of one store.
+        target: Path or URL, taken as a folder.
         access: Keys and formats.
         writing: How copies are written.
+        recursive: Whether folders and prefixes are meant; else files and objects.
+        name: What one file or object is called in the target; None for its own name.
         checksum: Whether contents are compared.
         dry_run: Whether nothing is written, so that no key is needed.
         keep_times: Whether a file gets its object's time.
     """
 
-    source: str
+    sources: tuple[str, ...]
     target: str
     access: AccessOptions
     writing: WriteOptions
+    recursive: bool = True
+    name: str | None = None
     checksum: bool = False
     dry_run: bool = False
     keep_times: bool = False
@@ -53,18 +59,22 @@ class Sides:
 
         Raises:
             UsageError: One of them is no folder, or they lie in each other.
-            ObjectNotFoundError: There is nothing below the URL of the source.
+            ObjectNotFoundError: There is nothing at the URL of a source.
         """
-        if is_url(self.source) and is_url(self.target):
-            return self._between(stack)
-        return self._upload(stack) if is_url(self.target) else self._download(stack)
+        down = [is_url(each) for each in self.sources]
+        if any(down) and not all(down):
+            raise cb.UsageError(
+                "some sources are URLs and others are not", hint="copy them one after the other"
+            )
+        if not any(down):
+            return self._upload(stack)
+        return self._between(stack) if is_url(self.target) else self._download(stack)
 
     def _upload(self, stack: ExitStack) -> Direction:
-        folder = Path(self.source)
-        if not folder.is_dir():
-            raise cb.UsageError(f"{folder} is no folder", hint="cp without -r copies a file")
         store_url, prefix = split_tree_url(self.target)
-        refuse_folder_of(store_url, folder)
+        files = files_of(self.sources, stack, recursive=self.recursive, name=self.name)
+        for each in self.sources:
+            refuse_folder_of(store_url, Path(each))
         access = self.access.at(store_url, prefix)
         bucket = stack.enter_context(
             (access.open if self.dry_run else access.open_to_write)(store_url)
@@ -73,34 +83,49 @@ class Sides:
             bucket.access.store.check_writable()
         else:
             _refuse_useless_key(bucket)
-        root = stack.enter_context(open_source(folder))
-        objects = EncryptedObjects(bucket, prefix, access.reading, access.policy)
-        return Upload(folder, root, objects, self.writing)
+        objects = EncryptedObjects(bucket, access.reading, access.policy)
+        return Upload(files, objects, prefix, self.writing)
 
     def _download(self, stack: ExitStack) -> Direction:
         folder = Path(self.target)
         if folder.exists() and not folder.is_dir():
-            raise cb.UsageError(f"{folder} is no folder", hint="cp without -r copies one object")
-        store_url, prefix = split_tree_url(self.source)
+            raise cb.UsageError(f"{folder} is no folder", hint="copy one object without -r")
+        store_url, prefix = self._origin()
         refuse_folder_of(store_url, folder)
         access = self.access.at(store_url, prefix)
         bucket = stack.enter_context(access.open(store_url))
-        refuse_missing(bucket, prefix)
-        objects = EncryptedObjects(bucket, prefix, access.reading, access.policy)
-        download = Download(objects, folder, self.writing, keep_times=self.keep_times)
+        origins = objects_at(self.sources, bucket, recursive=self.recursive, name=self.name)
+        objects = EncryptedObjects(bucket, access.reading, access.policy)
+        download = Download(origins, objects, folder, self.writing, keep_times=self.keep_times)
         return stack.enter_context(closing(download))
 
     def _between(self, stack: ExitStack) -> Direction:
-        places = split_tree_url(self.source), split_tree_url(self.target)
+        places = self._origin(), split_tree_url(self.target)
         stores = stack.enter_context(StoreToStore(self.access, self.writing, *places))
-        if stores.same_store and places[0][1] == places[1][1]:
+        if stores.same_store and self._is_alone and places[0][1] == places[1][1]:
             raise cb.UsageError("source and target are the same place", hint="name another")
         if self.checksum and not stores.unchanged:
             raise cb.UsageError(
                 "what is encrypted anew has another checksum", hint="leave out --checksum"
             )
-        refuse_missing(stores.origin, places[0][1])
-        return BetweenStores(stores, places[0][1], places[1][1])
+        origins = objects_at(self.sources, stores.origin, recursive=self.recursive, name=self.name)
+        return BetweenStores(stores, origins, places[1][1])
+
+    @property
+    def _is_alone(self) -> bool:
+        return self.recursive and len(self.sources) == 1
+
+    def _origin(self) -> tuple[str, str]:
+        """Return the store of all sources, and the folder that all of them are in."""
+        stores, names = zip(*map(split_url, self.sources), strict=True)
+        if len(set(stores)) > 1:
+            raise cb.UsageError(
+                "the sources are in several stores", hint="copy from one store after the other"
+            )
+        if self._is_alone and not has_wildcards(names[0]):
+            return split_tree_url(self.sources[0])
+        common = os.path.commonprefix(names)  # noqa: RUF071  of characters; cut at a slash below
+        return stores[0], Pattern(common).folder
 
 
 def writer_of(direction: Direction) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.text import amount, count
 
+Show = Callable[[Mapping[str, str | int]], None]
 _FEW = 3
 _VARIES = re.compile(r"[0-9A-Fa-f]{8,}|[0-9]+")
 """Numbers and ids of requests: what differs between two errors of one kind."""
@@ -28,9 +29,18 @@ class _Failure(NamedTuple):
 
 
 class Tally:
-    """What has been done so far, by several threads, and what failed."""
+    """What has been done so far, by several threads, and what failed.
 
-    def __init__(self) -> None:
+    Args:
+        show: Called with the facts of each outcome as it comes, by one thread at a time.
+
+    Attributes:
+        verb: What happens to an object that comes through.
+    """
+
+    def __init__(self, show: Show | None = None) -> None:
+        self._show = show
+        self.verb = "copied"
         self._lock = threading.Lock()
         self._done = 0
         self._bytes = 0
@@ -40,21 +50,28 @@ class Tally:
         self._left_out: set[str] = set()
         self._failures: list[_Failure] = []
 
-    def add(self, size: int) -> None:
+    def add(self, size: int, **ends: str) -> None:
         """Count a transfer that succeeded."""
         with self._lock:
             self._done += 1
             self._bytes += size
+            self._tell(self.verb, size=size, **ends)
 
-    def add_skipped(self, why: str) -> None:
+    def add_skipped(self, why: str, **ends: str) -> None:
         """Count what need not be copied, under what is said of it at the end."""
         with self._lock:
             self._skipped[why] += 1
+            self._tell("skipped", reason=why.removeprefix("skipped, "), **ends)
 
-    def add_deleted(self) -> None:
+    def add_deleted(self, name: str) -> None:
         """Count what was deleted."""
         with self._lock:
             self._deleted += 1
+            self._tell("deleted", name=name)
+
+    def _tell(self, action: str, **facts: str | int) -> None:
+        if self._show is not None:
+            self._show({"action": action, **facts})
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -94,10 +111,15 @@ class Tally:
             yield
         except cb.CipherbucketError as error:
             name, error.name = error.name, None
-            self._failures.append(_Failure(label if name is None else name, one_line(error)))
+            self._fail(label if name is None else name, one_line(error))
             error.name = name
         except OSError as error:
-            self._failures.append(_Failure(label, error.strerror or str(error)))
+            self._fail(label, error.strerror or str(error))
+
+    def _fail(self, name: str, text: str) -> None:
+        with self._lock:
+            self._failures.append(_Failure(name, text))
+            self._tell("failed", name=name, error=text)
 
     def report(self, *, quiet: bool) -> int:
         """Say what was done; return the exit code."""
@@ -110,7 +132,7 @@ class Tally:
             failed = f"; {len(self._failures):,} failed" if self._failures else ""
             others = "".join(f"; {number:,} {why}" for why, number in sorted(self._skipped.items()))
             others += f"; {self._deleted:,} deleted" if self._deleted else ""
-            say(f"copied {count(self._done, 'object')}, {amount(self._bytes)}{others}{failed}")
+            say(f"{self.verb} {count(self._done, 'object')}, {amount(self._bytes)}{others}{failed}")
         return 1 if self._failures else 0
 
 

@@ -18,8 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-import click
-
 import cipherbucket as cb
 from cipherbucket.cli.copying.changed_kinds import ChangedKinds, InTheWayError, making_room
 from cipherbucket.cli.copying.choices import BEFORE, Choice
@@ -31,7 +29,8 @@ from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.globs import Globs
-from cipherbucket.text import count, printable
+from cipherbucket.cli.options.outcomes import would
+from cipherbucket.text import count
 
 MOST = 1_000
 """More are deleted only if it was said how many may be."""
@@ -62,6 +61,8 @@ class TreeCopy:
         options: How files are copied.
         deletion: Whether what is only in the target is deleted.
         dry_run: Whether it is only printed what would be done.
+        moves: Whether a source is removed when it was copied.
+        as_json: Whether that is printed as JSON.
     """
 
     direction: Direction
@@ -69,8 +70,10 @@ class TreeCopy:
     globs: Globs
     tally: Tally
     options: CopyOptions
-    deletion: Deletion
-    dry_run: bool
+    deletion: Deletion = field(default_factory=Deletion)
+    dry_run: bool = False
+    moves: bool = False
+    as_json: bool = False
 
     def carry_out(self) -> int:
         """Copy what has to be, then delete; return the exit code."""
@@ -107,19 +110,32 @@ class TreeCopy:
     def _work(self, plan: _Plan, limits: SharedLimits, item: MergedItem) -> None:
         assert item.source is not None
         reason = None
-        with self.tally.attempt(self.direction.name_of(item.relative)):
+        with self.tally.attempt(self.direction.name_of(item.source)):
             copied_before = self.choice.was_copied(item)
             reason = None if copied_before else self.choice.reason(item)
-            if reason is None:
-                self.tally.add_skipped(BEFORE if copied_before else self.choice.skipped)
-                if self.choice.foreseen:
-                    limits.progress.expect(-item.source.size)
-            elif not self.dry_run:
+            if reason is not None and not self.dry_run:
                 self._copy(item.source, plan, limits)
+            elif reason is None:
+                self._skip(item.source, limits, copied_before=copied_before)
         if reason is not None and self.dry_run:
             plan.is_due = True
             # Outside of the attempt: a reader who is gone is no failure of this file.
-            click.echo(f"would copy {printable(item.relative)} ({reason})")
+            self._would("move" if self.moves else "copy", item.relative, reason)
+
+    def _skip(self, source: Item, limits: SharedLimits, *, copied_before: bool) -> None:
+        why = BEFORE if copied_before else self.choice.skipped
+        self.tally.add_skipped(why, **self._ends(source))
+        if self.choice.foreseen:
+            limits.progress.expect(-source.size)
+        if copied_before and self.moves and not self.dry_run:
+            self.direction.remove(source)
+
+    def _ends(self, source: Item) -> dict[str, str]:
+        return dict(zip(("source", "target"), self.direction.ends(source), strict=True))
+
+    def _would(self, verb: str, name: str, reason: str | None = None) -> None:
+        facts = {"action": f"would {verb}", "name": name}
+        would(facts if reason is None else {**facts, "reason": reason}, as_json=self.as_json)
 
     def _items(self, plan: _Plan, limits: SharedLimits) -> Iterator[MergedItem]:
         kinds = ChangedKinds()
@@ -155,7 +171,7 @@ class TreeCopy:
             raise self._nothing_meant()
         if self.dry_run:
             for name in self._to_delete(plan):
-                click.echo(f"would delete {printable(name)}")
+                self._would("delete", name)
         if (too_many := self._too_many(doomed, plan)) is not None:
             plan.is_refused = True
             raise too_many
@@ -201,8 +217,8 @@ class TreeCopy:
         if self.tally.failed:
             self.tally.note("nothing else was deleted, because not everything went well")
             return
-        for _ in gone:
-            self.tally.add_deleted()
+        for name in gone:
+            self.tally.add_deleted(name)
         limits.do_all((each for each in self._to_delete(plan) if each not in gone), self._delete)
 
     def _make_room(self, plan: _Plan) -> set[str]:
@@ -223,8 +239,10 @@ class TreeCopy:
         with limits.lane(source.size):
             try:
                 copied = self.direction.copy(source, limits)
-                self.tally.add(copied.size)
                 self.choice.add(source, copied)
+                if self.moves:
+                    self.direction.remove(source)
+                self.tally.add(copied.size, **self._ends(source))
             except InTheWayError as error:
                 if not self.deletion.wanted:
                     raise
@@ -233,7 +251,7 @@ class TreeCopy:
     def _delete(self, relative: str) -> None:
         with self.tally.attempt(relative):
             self.direction.delete(relative)
-            self.tally.add_deleted()
+            self.tally.add_deleted(relative)
 
 
 @dataclass

@@ -65,7 +65,11 @@ def note_use(arguments: Mapping[str, Any]) -> bool:
     is_used = (
         not keys
         or any(_names_a_key(key) for key in (*keys, *further) if key)
-        or any(_names_a_store(place) for place in (*places, *arguments.get("urls", ())) if place)
+        or any(
+            _names_a_store(place)
+            for place in (*places, *arguments.get("urls", ()), *arguments.get("sources", ()))
+            if place
+        )
     )
     _kept()[_USED] = is_used
     return is_used

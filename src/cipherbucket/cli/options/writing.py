@@ -123,7 +123,8 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @wraps(function)
-    def with_writing(*, source: str, target: str, access: AccessOptions, **kwargs: Any) -> Any:
+    def with_writing(*, target: str, access: AccessOptions, **kwargs: Any) -> Any:
+        source = kwargs["source"] if "source" in kwargs else kwargs["sources"][0]
         content_type, metadata = kwargs.pop("content_type"), kwargs.pop("metadata")
         files, no_bind_name = kwargs.pop("recipient_files"), kwargs.pop("no_bind_name")
         headers = _oss_headers(kwargs, target)
@@ -159,7 +160,7 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
             bind_name=not no_bind_name,
             headers=headers,
         )
-        return function(source=source, target=target, access=access, writing=writing, **kwargs)
+        return function(target=target, access=access, writing=writing, **kwargs)
 
     command: Callable[..., Any] = with_writing
     for option in reversed(_OPTIONS):

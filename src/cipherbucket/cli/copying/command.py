@@ -1,0 +1,175 @@
+"""What ``cp`` and ``mv`` do with their arguments.
+
+Rule: one file, object or pipe is copied by itself, and its error is the command's. Several, a
+folder, a prefix or a pattern are a tree, in which each fails by itself.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import cipherbucket as cb
+from cipherbucket.cli.copying.choices import (
+    Reason,
+    resumed_copy,
+    what_is_missing,
+    what_is_newer,
+    whatever_is_there,
+)
+from cipherbucket.cli.copying.one_object import ObjectCopy
+from cipherbucket.cli.copying.places import place_of
+from cipherbucket.cli.copying.sides import Sides, writer_of
+from cipherbucket.cli.copying.tally import Tally
+from cipherbucket.cli.copying.tree_copy import TreeCopy
+from cipherbucket.cli.options.access import AccessOptions
+from cipherbucket.cli.options.choosing import Choosing
+from cipherbucket.cli.options.config import split_url
+from cipherbucket.cli.options.copying import CopyOptions
+from cipherbucket.cli.options.globs import Globs
+from cipherbucket.cli.options.outcomes import shown
+from cipherbucket.cli.options.parsing import PIPE, descriptor_of, is_special, is_url
+from cipherbucket.cli.options.wildcards import has_wildcards
+from cipherbucket.cli.options.writing import WriteOptions
+
+
+@dataclass(frozen=True)
+class CopyCommand:
+    """One ``cp`` or ``mv``.
+
+    Attributes:
+        sources: Paths or URLs.
+        target: Path or URL.
+        choosing: What is copied, and what is shown.
+        access: Keys and formats.
+        writing: How copies are written.
+        options: How they are made.
+        moves: Whether sources are removed.
+    """
+
+    sources: tuple[str, ...]
+    target: str
+    choosing: Choosing
+    access: AccessOptions
+    writing: WriteOptions
+    options: CopyOptions
+    moves: bool = False
+
+    def run(self, size: int | None = None) -> int:
+        """Check the arguments and copy; return the exit code.
+
+        Args:
+            size: How many bytes come from stdin.
+        """
+        self._refuse_contradictions(size)
+        shown_or_chosen = self.choosing.asked or self.choosing.verbose or self.moves
+        if self._is_piped or not (self._is_tree or shown_or_chosen):
+            return self._copy_one(self.sources[0], size)
+        how = self.access, self.writing
+        if self._is_tree:
+            return self._copy_tree(
+                Sides(self.sources, self.target, *how, recursive=self.choosing.recursive)
+            )
+        folder, name = _folder_and_name(self.target)
+        return self._copy_tree(Sides(self.sources, folder, *how, recursive=False, name=name))
+
+    @property
+    def _is_tree(self) -> bool:
+        """Whether the target is a folder that several things may go to."""
+        patterned = is_url(self.sources[0]) and has_wildcards(split_url(self.sources[0])[1])
+        return self.choosing.recursive or len(self.sources) > 1 or patterned
+
+    @property
+    def _is_piped(self) -> bool:
+        """Whether bytes come or go through a pipe, or what else is open or special."""
+        ends = (*self.sources, self.target)
+        return any(
+            each == PIPE or descriptor_of(each) is not None or is_special(Path(each))
+            for each in ends
+            if not is_url(each)
+        )
+
+    def _refuse_contradictions(self, size: int | None) -> None:
+        if self.choosing.update and self.choosing.skip_existing:
+            raise cb.UsageError(
+                "--update and --skip-existing exclude each other", hint="leave one out"
+            )
+        if self._is_tree and is_special(Path(self.target)):
+            raise cb.UsageError(f"{self.target} is no folder", hint="copy one object to it")
+        if self._is_piped and self._is_tree:
+            raise cb.UsageError("a pipe holds one object", hint="leave out -r; copy one by one")
+        asked = "mv" if self.moves else self.choosing.asked
+        if self._is_piped and asked is not None:
+            raise cb.UsageError(f"{asked} is not for pipes and devices")
+        if size is not None and self.sources != (PIPE,):
+            raise cb.UsageError("--size is for what comes from stdin", hint="leave it out")
+        if self.access.as_name is not None and (self._is_tree or not is_url(self.sources[0])):
+            raise cb.UsageError("--as-name is for reading one object", hint="leave it out")
+        if self.options.mode is not None and (is_url(self.target) or self.target == PIPE):
+            raise cb.UsageError("--mode is for local files that are written", hint="leave it out")
+        if not (self._is_tree or Globs.given().take_all):
+            raise cb.UsageError("--include and --exclude are for folders", hint="add -r")
+        several = len(self.sources) > 1
+        if several and not (is_url(self.target) or Path(self.target).is_dir()):
+            raise cb.UsageError(
+                f"{self.target} is no folder, and there are several sources",
+                hint=f"make it: mkdir {self.target}",
+            )
+
+    def _copy_one(self, source: str, size: int | None) -> int:
+        copying = ObjectCopy(self.access, self.writing, self.options)
+        up, down = is_url(self.target), is_url(source)
+        if up and down:
+            return copying.store_to_store(source, self.target)
+        return (
+            copying.upload(source, self.target, size)
+            if up
+            else copying.download(source, self.target)
+        )
+
+    def _copy_tree(self, sides: Sides) -> int:
+        with ExitStack() as stack:
+            direction = sides.open(stack)
+            reason: Reason = whatever_is_there
+            if self.choosing.update:
+                reason = what_is_newer(direction)
+            elif self.choosing.skip_existing:
+                reason = what_is_missing
+            choice = stack.enter_context(
+                resumed_copy(
+                    reason,
+                    *(place_of(each, self.access.origin) for each in self.sources),
+                    place_of(sides.target),
+                    writer_of(direction),
+                    self.writing.identity,
+                    resume=self.options.resume,
+                    needs_targets=self.choosing.update
+                    or self.choosing.skip_existing
+                    or self.choosing.dry_run,
+                )
+            )
+            tally = Tally(shown(verbose=self.choosing.verbose, as_json=self.choosing.as_json))
+            tally.verb = "moved" if self.moves else "copied"
+            return TreeCopy(
+                direction,
+                choice,
+                Globs.given(),
+                tally,
+                self.options,
+                dry_run=self.choosing.dry_run,
+                moves=self.moves,
+                as_json=self.choosing.as_json,
+            ).carry_out()
+
+
+def _folder_and_name(target: str) -> tuple[str, str | None]:
+    """Split the target of one copy into a folder and a name; None for the source's own."""
+    if is_url(target):
+        store_url, name = split_url(target)
+        folder, slash, last = name.rpartition("/")
+        return f"{store_url}/{folder}{slash}", last or None
+    path = Path(target)
+    if path.is_dir() or target.endswith("/"):
+        return target, None
+    return str(path.parent), path.name

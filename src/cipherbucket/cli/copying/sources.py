@@ -1,0 +1,244 @@
+"""Where the names of a copy come from: files and folders, objects and prefixes, also several.
+
+Rule: every item has a name relative to the target. One folder or prefix gives the names below it.
+Of several sources each keeps its own last part, as with cp of a shell: ``cp -r a b TARGET`` makes
+a/... and b/.... A pattern gives the names below the last folder before its first wildcard. Two
+sources that would give one name are refused before anything is copied.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cipherbucket as cb
+from cipherbucket.cli.copying.listings import (
+    Item,
+    file_identity,
+    is_folder_marker,
+    item_of,
+    object_identity,
+)
+from cipherbucket.cli.copying.local_files import files_below, source_file
+from cipherbucket.cli.copying.tally import Tally
+from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
+from cipherbucket.cli.options.wildcards import pattern_of
+from cipherbucket.local_files.folders import Folder, Place, open_source
+
+
+@dataclass(frozen=True)
+class Files:
+    """A folder, or one file.
+
+    Attributes:
+        path: It.
+        below: What the names of its files begin with in the target; of one file, its whole name.
+        folder: The folder, held open; None for one file.
+    """
+
+    path: Path
+    below: str
+    folder: Folder | None
+
+    def items(self, stores: Sequence[str], tally: Tally) -> Iterator[Item]:
+        """List the files."""
+        if self.folder is not None:
+            for item in files_below(self.path, stores, tally):
+                yield replace(item, relative=self.below + item.relative)
+            return
+        with tally.attempt(str(self.path)):
+            status = self.path.stat()
+            identity = file_identity(status)
+            yield Item(self.below, status.st_size, status.st_mtime_ns, identity)
+
+    def opened(self, item: Item) -> AbstractContextManager[Path | Place]:
+        """Give the place of a file."""
+        if self.folder is None:
+            return nullcontext(self.path)
+        inside = replace(item, relative=item.relative.removeprefix(self.below))
+        return source_file(self.folder, inside)
+
+    def path_of(self, item: Item) -> Path:
+        """Return the path of a file, for messages and comparisons."""
+        if self.folder is None:
+            return self.path
+        return self.path / item.relative.removeprefix(self.below)
+
+    def remove(self, item: Item) -> None:
+        """Remove a file that was copied, if it is still the one that was listed.
+
+        Raises:
+            SourceError: It was changed, or replaced, meanwhile.
+            OSError: It cannot be removed.
+        """
+        with self.opened(item) as place:
+            status = place.status() if isinstance(place, Place) else place.lstat()
+            if item.followed or status is None or file_identity(status) != item.identity:
+                raise cb.SourceError(
+                    "the file is another than the one that was copied; both are left",
+                    name=str(self.path_of(item)),
+                    hint="move it again",
+                )
+            if isinstance(place, Place):
+                os.unlink(place.name, dir_fd=place.folder.descriptor)
+            else:
+                place.unlink()
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects below a prefix, one object, or those that fit a pattern.
+
+    Attributes:
+        prefix: What the names begin with; of one object, its name.
+        parent: What is taken away from a name to make it relative.
+        fits: Whether a name is meant.
+        missing: What is wrong if there is none.
+        is_one: Whether it is one object.
+        renamed: What this one is called in the target.
+    """
+
+    prefix: str
+    parent: str
+    fits: Callable[[str], bool]
+    missing: str
+    is_one: bool = False
+    renamed: str = ""
+
+    def items(self, bucket: cb.Bucket) -> Iterator[Item]:
+        """List the objects; those that only stand for folders are left out."""
+        for entry in bucket.list(self.prefix):
+            if self.fits(entry.name):
+                item = item_of(entry, self.renamed or entry.name.removeprefix(self.parent))
+                if not is_folder_marker(item.relative, entry.size):
+                    yield item
+            if self.is_one:  # it comes first of its listing
+                return
+
+    def name_of(self, item: Item) -> str:
+        """Return the name of an object."""
+        return self.prefix if self.is_one else self.parent + item.relative
+
+    def refuse_missing(self, bucket: cb.Bucket) -> None:
+        """Refuse what no name fits: it was mistyped, or what was there is gone.
+
+        Raises:
+            ObjectNotFoundError: There is nothing.
+        """
+        if self.prefix and next(self.items(bucket), None) is None:
+            raise cb.ObjectNotFoundError(self.missing)
+
+
+def files_of(
+    paths: Sequence[str], stack: ExitStack, *, recursive: bool, name: str | None = None
+) -> list[Files]:
+    """Open files and folders until the stack is closed.
+
+    Args:
+        paths: They.
+        stack: Closes them.
+        recursive: Whether they may be folders.
+        name: What one file is called in the target; None for its own name.
+
+    Raises:
+        UsageError: One is missing, or is a folder without ``recursive``; or two have one name.
+    """
+    alone = len(paths) == 1
+    found = []
+    for each in paths:
+        path = Path(each)
+        if recursive and alone and not path.is_dir():
+            raise cb.UsageError(f"{each} is no folder", hint="leave out -r to copy a file")
+        if not path.exists():
+            raise cb.UsageError(f"{each}: there is no such file")
+        own = Path(os.path.realpath(path)).name if path.name in {"", "..", "."} else path.name
+        if path.is_dir():
+            if not recursive:
+                raise cb.UsageError(f"{each} is a folder", hint="add -r to copy all in it")
+            folder = stack.enter_context(open_source(path))
+            found.append(Files(path, "" if alone else f"{own}/", folder))
+        else:
+            found.append(Files(path, name or own, None))
+    _refuse_twice([each.below.rstrip("/") for each in found if each.below])
+    return found
+
+
+def objects_at(
+    urls: Sequence[str], bucket: cb.Bucket, *, recursive: bool, name: str | None = None
+) -> list[Objects]:
+    """Return the objects that URLs of one bucket stand for.
+
+    Args:
+        urls: They.
+        bucket: Where they are.
+        recursive: Whether they are prefixes.
+        name: What one object is called in the target; None for the last part of its name.
+
+    Raises:
+        UsageError: Two would get one name.
+        ObjectNotFoundError: There is nothing at one of them.
+    """
+    alone = len(urls) == 1
+    found = [_objects_at(url, bucket, recursive=recursive, alone=alone) for url in urls]
+    if name is not None:
+        found = [replace(each, renamed=name) for each in found]
+    for each in found:
+        each.refuse_missing(bucket)
+    _refuse_twice([each.prefix.removeprefix(each.parent) for each in found])
+    return found
+
+
+def _objects_at(url: str, bucket: cb.Bucket, *, recursive: bool, alone: bool) -> Objects:
+    pattern = pattern_of(url, bucket)
+    if pattern is not None:
+        fits = pattern.fits_below if recursive else pattern.fits
+        return Objects(
+            pattern.prefix, pattern.folder, fits, f"there is no object that fits {pattern.text!r}"
+        )
+    if recursive:
+        _, prefix = split_tree_url(url)
+        missing = f"there is no object whose name begins with {prefix!r}"
+        return Objects(prefix, prefix if alone else _parent(prefix), lambda _: True, missing)
+    _, name = split_object_url(url)
+    missing = f"there is no object {name!r}"
+    return Objects(name, _parent(name), lambda each: each == name, missing, is_one=True)
+
+
+def merged_items(listings: Sequence[Iterator[Item]]) -> Iterator[Item]:
+    """Give the items of several listings in byte order, each with the number of its listing."""
+    numbered = (
+        (replace(item, source=number) for item in items) for number, items in enumerate(listings)
+    )
+    return heapq.merge(*numbered, key=lambda item: os.fsencode(item.relative))
+
+
+def remove_copied(bucket: cb.Bucket, name: str, item: Item) -> None:
+    """Remove an object that was copied, if it is still the one that was listed.
+
+    Raises:
+        ObjectChangedError: It was replaced meanwhile.
+    """
+    info = bucket.head(name)
+    if object_identity(info.etag, info.stored_size) != item.identity:
+        raise cb.ObjectChangedError(
+            "the object is another than the one that was copied; both are left",
+            name=name,
+            hint="move it again",
+        )
+    bucket.delete(name)
+
+
+def _parent(name: str) -> str:
+    return name.rstrip("/").rpartition("/")[0] + "/" * ("/" in name.rstrip("/"))
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise cb.UsageError(
+                f"two sources would both become {name!r}", hint="copy them one by one"
+            )

@@ -1,0 +1,68 @@
+"""``-n``, ``-v`` and ``--json``: what is shown of each object that a command writes or deletes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from cipherbucket.cli.errors import say
+from cipherbucket.text import amount, printable
+
+DRY_RUN = click.option(
+    "-n",
+    "--dry-run",
+    is_flag=True,
+    help="Only print what would be done, a line each. What would refuse the run refuses this, too.",
+)
+VERBOSE = click.option(
+    "-v", "--verbose", is_flag=True, help="Say of each object, on stderr, what was done to it."
+)
+JSON_OUTCOMES = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write one JSON object a line to stdout for each object: action, source, target, size.",
+)
+Facts = Mapping[str, str | int]
+
+
+def outcome_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the three options."""
+    return DRY_RUN(VERBOSE(JSON_OUTCOMES(function)))
+
+
+def shown(*, verbose: bool, as_json: bool) -> Callable[[Facts], None] | None:
+    """Return what shows the facts of an outcome; None where nothing is shown."""
+    if as_json:
+        return _write_json
+    return _say_line if verbose else None
+
+
+def would(facts: Facts, *, as_json: bool) -> None:
+    """Print what a dry run would do."""
+    if as_json:
+        _write_json(facts)
+    else:
+        click.echo(_line(facts))
+
+
+def _write_json(facts: Facts) -> None:
+    click.echo(json.dumps(facts))
+
+
+def _say_line(facts: Facts) -> None:
+    if facts["action"] != "failed":  # said at the end, with the way on
+        say(_line(facts))
+
+
+def _line(facts: Facts) -> str:
+    name = facts.get("name", facts.get("source", ""))
+    text = f"{facts['action']} {printable(str(name))}"
+    if "target" in facts:
+        text += f" -> {printable(str(facts['target']))}"
+    more = [str(facts["reason"])] if "reason" in facts else []
+    more += [amount(int(facts["size"]))] if "size" in facts else []
+    return f"{text} ({', '.join(more)})" if more else text
