@@ -7,74 +7,125 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
 
 import click
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
-from cipherbucket.cli.errors import one_line, say
-from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys
-from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
+from cipherbucket.cli.copying.sources import Objects, objects_at
+from cipherbucket.cli.copying.tally import Tally
+from cipherbucket.cli.errors import say
+from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
+from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
+from cipherbucket.cli.options.outcomes import outcome_options, shown, would
 from cipherbucket.cli.options.passes import RECURSIVE
-from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import count, printable
 
 
 @click.command(
-    cls=Command,
+    cls=GlobCommand,
     examples=(
         "cipherbucket rm file:///data/store/report.pdf",
+        "cipherbucket rm oss://bucket/a.csv oss://bucket/b.csv",
+        "cipherbucket rm 'oss://bucket/reports/2025-*'",
         "cipherbucket rm -r file:///data/store/reports/",
-        "cipherbucket rm -rf file:///data/store/reports/",
+        "cipherbucket rm -r --exclude '*.pdf' --dry-run oss://bucket/reports/",
     ),
 )
-@click.argument("url")
+@click.argument("urls", metavar="URL...", nargs=-1, required=True)
 @RECURSIVE
 @click.option("-f", "--force", is_flag=True, help="Do not ask, and do not mind what is not there.")
+@outcome_options
+@glob_options
 @TRUST_STORE
-def rm(url: str, recursive: bool, force: bool) -> int:
-    """Delete the object at URL; with -r all objects below it, after asking.
+def rm(
+    urls: tuple[str, ...],
+    recursive: bool,
+    force: bool,
+    dry_run: bool,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Delete the object at each URL; with -r all objects below it, after asking.
 
-    With -r, URL is taken as a folder: reports deletes reports/..., and not reports-2026. No key is
-    needed.
+    With -r, URL is taken as a folder: reports deletes reports/..., and not reports-2026. In quotes,
+    '*' and '?' in a name stand for anything but '/', '**' for anything and [a-z] for one character,
+    unless there is a name that begins as it is written; what fits is counted and asked about, too.
+    GLOB is compared with the whole name
+    below URL; '*' fits '/' there. No key is needed.
     """
-    if recursive:
-        return _remove_tree(url, force=force)
-    store_url, name = split_object_url(url)
-    with open_without_keys(store_url) as bucket:
-        if not force and not bucket.exists(name):
-            raise cb.ObjectNotFoundError("there is no such object", name=name)
-        bucket.delete(name)
+    globs = Globs.given()
+    if not (globs.take_all or recursive):
+        raise cb.UsageError("--include and --exclude are for folders", hint="add -r")
+    with open_without_keys(_one_store(urls)) as bucket, tempfile.TemporaryFile("w+") as file:
+        bucket.access.store.check_writable()
+        listed = NamesOnDisk(file)  # only what was counted when the question was asked is deleted
+        meant = [objects_at(url, bucket, recursive=recursive) for url in urls]
+        for each in meant:
+            _list(each, bucket, globs, listed, force=force)
+        if not listed.count:
+            return 0 if force else 3
+        if dry_run:
+            return _show(listed, as_json=as_json)
+        asked = not (force or all(each.is_one for each in meant))
+        if asked and not _agreed(listed.count, meant, bucket):
+            say("nothing was deleted")
+            return 1
+        return _delete(bucket, listed, Tally(shown(verbose=verbose, as_json=as_json)))
+
+
+def _one_store(urls: tuple[str, ...]) -> str:
+    stores = {split_url(each)[0] for each in urls}
+    if len(stores) > 1:
+        raise cb.UsageError("the URLs are of several stores", hint="delete in one after the other")
+    return stores.pop()
+
+
+def _list(
+    objects: Objects, bucket: cb.Bucket, globs: Globs, listed: NamesOnDisk, *, force: bool
+) -> None:
+    """List the names that are meant.
+
+    Raises:
+        ObjectNotFoundError: It is one object, which is not there.
+    """
+    before = listed.count
+    if objects.is_one:
+        if not force and not bucket.exists(objects.prefix):
+            raise cb.ObjectNotFoundError("there is no such object", name=objects.prefix)
+        listed.add(objects.prefix)
+        return
+    for entry in objects.entries(bucket):
+        if globs.take(entry.name.removeprefix(objects.parent)):
+            listed.add(entry.name)
+    if listed.count == before:
+        say(f"no objects {_place(objects, bucket)}")
+
+
+def _show(listed: NamesOnDisk, *, as_json: bool) -> int:
+    for name in listed.names():
+        would({"action": "would delete", "name": name}, as_json=as_json)
     return 0
 
 
-def _remove_tree(url: str, *, force: bool) -> int:
-    store_url, prefix = split_tree_url(url)
-    with open_without_keys(store_url) as bucket, tempfile.TemporaryFile("w+") as file:
-        bucket.access.store.check_writable()
-        # Only what was counted when the question was asked is deleted.
-        listed = NamesOnDisk(file)
-        for entry in bucket.list(prefix):
-            listed.add(entry.name)
-        what = f"{count(listed.count, 'object')} below {printable(f'{store_url}/{prefix}')}"
-        if not listed.count:
-            say(f"no objects below {store_url}/{prefix}")
-            return 0 if force else 3
-        if not force:
-            if not sys.stdin.isatty():
-                raise cb.UsageError(
-                    f"not deleting {what} without asking", hint="to delete them, add -f"
-                )
-            if not click.confirm(f"Delete {what}?", err=True):
-                say("nothing was deleted")
-                return 1
-        failures = bucket.delete_many(listed.names())
-    for line in _failure_lines(failures):
+def _agreed(number: int, meant: list[Objects], bucket: cb.Bucket) -> bool:
+    what = f"{count(number, 'object')} {', '.join(_place(each, bucket) for each in meant)}"
+    if not sys.stdin.isatty():
+        raise cb.UsageError(f"not deleting {what} without asking", hint="to delete them, add -f")
+    return click.confirm(f"Delete {what}?", err=True)
+
+
+def _place(objects: Objects, bucket: cb.Bucket) -> str:
+    return f"{'below' if objects.is_folder else 'at'} {printable(f'{bucket.url}/{objects.named}')}"
+
+
+def _delete(bucket: cb.Bucket, listed: NamesOnDisk, tally: Tally) -> int:
+    failures = bucket.delete_many(listed.names())
+    for name in listed.names():
+        with tally.attempt(name):
+            if name in failures:
+                raise failures[name]
+            tally.add_deleted(name)
+    for line in tally.failures:
         say(line)
-    return 1 if failures else 0
-
-
-def _failure_lines(failures: dict[str, cb.CipherbucketError]) -> Iterator[str]:
-    for name, error in failures.items():
-        yield one_line(error) if error.name is not None else f"{name!r}: {one_line(error)}"
+    return 1 if tally.failed else 0

@@ -15,6 +15,7 @@ from cipherbucket.cli.copying.tree_copy import MOST, Deletion, TreeCopy
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
+from cipherbucket.cli.options.outcomes import outcome_options, shown
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
 from cipherbucket.cli.options.writing import WriteOptions, write_options
 
@@ -66,13 +67,7 @@ def _refuse_recursive(ctx: click.Context, param: click.Parameter, value: bool) -
     help="Let --delete delete up to N; without it no more than half of what is in TARGET, nor than"
     f" {MOST:,}.",
 )
-@click.option(
-    "-n",
-    "--dry-run",
-    is_flag=True,
-    help="Only print what would be done, a line each. What would refuse the run refuses this, too;"
-    " but a key is not needed.",
-)
+@outcome_options
 @glob_options
 @copy_options
 @access_options(reads=True, writes=True)
@@ -84,6 +79,8 @@ def sync(
     delete: bool,
     max_delete: int | None,
     dry_run: bool,
+    verbose: bool,
+    as_json: bool,
     access: AccessOptions,
     writing: WriteOptions,
     options: CopyOptions,
@@ -135,8 +132,9 @@ def sync(
             direction,
             Choice(what_differs(direction, checksum=checksum)),
             Globs.given(),
-            Tally(),
+            Tally(shown(verbose=verbose, as_json=as_json)),
             options,
             Deletion(delete, max_delete),
             dry_run,
+            as_json=as_json,
         ).carry_out()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cipherbucket as cb
@@ -25,12 +26,12 @@ from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.tree_copy import TreeCopy
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.choosing import Choosing
-from cipherbucket.cli.options.config import split_url
+from cipherbucket.cli.options.config import open_without_keys, split_url
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.globs import Globs
 from cipherbucket.cli.options.outcomes import shown
 from cipherbucket.cli.options.parsing import PIPE, descriptor_of, is_special, is_url
-from cipherbucket.cli.options.wildcards import has_wildcards
+from cipherbucket.cli.options.wildcards import has_wildcards, pattern_of
 from cipherbucket.cli.options.writing import WriteOptions
 
 
@@ -74,11 +75,17 @@ class CopyCommand:
         folder, name = _folder_and_name(self.target)
         return self._copy_tree(Sides(self.sources, folder, *how, recursive=False, name=name))
 
-    @property
+    @cached_property
     def _is_tree(self) -> bool:
         """Whether the target is a folder that several things may go to."""
-        patterned = is_url(self.sources[0]) and has_wildcards(split_url(self.sources[0])[1])
-        return self.choosing.recursive or len(self.sources) > 1 or patterned
+        return self.choosing.recursive or len(self.sources) > 1 or self._is_pattern(self.sources[0])
+
+    def _is_pattern(self, source: str) -> bool:
+        if not (is_url(source) and has_wildcards(split_url(source)[1])):
+            return False
+        store_url, _ = split_url(source)
+        with open_without_keys(store_url, self.access.origin) as bucket:
+            return pattern_of(source, bucket) is not None
 
     @property
     def _is_piped(self) -> bool:

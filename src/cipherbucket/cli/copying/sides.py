@@ -19,7 +19,7 @@ from cipherbucket.cli.copying.directions import (
     Upload,
 )
 from cipherbucket.cli.copying.places import refuse_folder_of
-from cipherbucket.cli.copying.sources import files_of, objects_at
+from cipherbucket.cli.copying.sources import files_of, sources_at
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
@@ -94,7 +94,7 @@ class Sides:
         refuse_folder_of(store_url, folder)
         access = self.access.at(store_url, prefix)
         bucket = stack.enter_context(access.open(store_url))
-        origins = objects_at(self.sources, bucket, recursive=self.recursive, name=self.name)
+        origins = sources_at(self.sources, bucket, recursive=self.recursive, name=self.name)
         objects = EncryptedObjects(bucket, access.reading, access.policy)
         download = Download(origins, objects, folder, self.writing, keep_times=self.keep_times)
         return stack.enter_context(closing(download))
@@ -108,7 +108,7 @@ class Sides:
             raise cb.UsageError(
                 "what is encrypted anew has another checksum", hint="leave out --checksum"
             )
-        origins = objects_at(self.sources, stores.origin, recursive=self.recursive, name=self.name)
+        origins = sources_at(self.sources, stores.origin, recursive=self.recursive, name=self.name)
         return BetweenStores(stores, origins, places[1][1])
 
     @property

@@ -99,6 +99,8 @@ class Objects:
         fits: Whether a name is meant.
         missing: What is wrong if there is none.
         is_one: Whether it is one object.
+        is_folder: Whether it is all below a prefix.
+        named: What the user gave, without the store.
         renamed: What this one is called in the target.
     """
 
@@ -106,18 +108,25 @@ class Objects:
     parent: str
     fits: Callable[[str], bool]
     missing: str
+    named: str
     is_one: bool = False
+    is_folder: bool = False
     renamed: str = ""
 
-    def items(self, bucket: cb.Bucket) -> Iterator[Item]:
-        """List the objects; those that only stand for folders are left out."""
+    def entries(self, bucket: cb.Bucket) -> Iterator[cb.Entry]:
+        """List all that is meant."""
         for entry in bucket.list(self.prefix):
             if self.fits(entry.name):
-                item = item_of(entry, self.renamed or entry.name.removeprefix(self.parent))
-                if not is_folder_marker(item.relative, entry.size):
-                    yield item
+                yield entry
             if self.is_one:  # it comes first of its listing
                 return
+
+    def items(self, bucket: cb.Bucket) -> Iterator[Item]:
+        """List the objects but for those that only stand for folders."""
+        for entry in self.entries(bucket):
+            item = item_of(entry, self.renamed or entry.name.removeprefix(self.parent))
+            if not is_folder_marker(item.relative, entry.size):
+                yield item
 
     def name_of(self, item: Item) -> str:
         """Return the name of an object."""
@@ -167,10 +176,10 @@ def files_of(
     return found
 
 
-def objects_at(
+def sources_at(
     urls: Sequence[str], bucket: cb.Bucket, *, recursive: bool, name: str | None = None
 ) -> list[Objects]:
-    """Return the objects that URLs of one bucket stand for.
+    """Return the objects that URLs of one bucket stand for, to be copied.
 
     Args:
         urls: They.
@@ -182,8 +191,11 @@ def objects_at(
         UsageError: Two would get one name.
         ObjectNotFoundError: There is nothing at one of them.
     """
-    alone = len(urls) == 1
-    found = [_objects_at(url, bucket, recursive=recursive, alone=alone) for url in urls]
+    found = [objects_at(url, bucket, recursive=recursive) for url in urls]
+    if len(urls) > 1:
+        found = [
+            replace(each, parent=_parent(each.parent)) if each.is_folder else each for each in found
+        ]
     if name is not None:
         found = [replace(each, renamed=name) for each in found]
     for each in found:
@@ -192,27 +204,31 @@ def objects_at(
     return found
 
 
-def _objects_at(url: str, bucket: cb.Bucket, *, recursive: bool, alone: bool) -> Objects:
+def objects_at(url: str, bucket: cb.Bucket, *, recursive: bool) -> Objects:
+    """Return the objects that a URL stands for; there may be none.
+
+    Args:
+        url: It.
+        bucket: Where it is.
+        recursive: Whether it is a prefix.
+    """
     pattern = pattern_of(url, bucket)
     if pattern is not None:
         fits = pattern.fits_below if recursive else pattern.fits
-        return Objects(
-            pattern.prefix, pattern.folder, fits, f"there is no object that fits {pattern.text!r}"
-        )
+        missing = f"there is no object that fits {pattern.text!r}"
+        return Objects(pattern.prefix, pattern.folder, fits, missing, pattern.text)
     if recursive:
         _, prefix = split_tree_url(url)
         missing = f"there is no object whose name begins with {prefix!r}"
-        return Objects(prefix, prefix if alone else _parent(prefix), lambda _: True, missing)
+        return Objects(prefix, prefix, lambda _: True, missing, prefix, is_folder=True)
     _, name = split_object_url(url)
     missing = f"there is no object {name!r}"
-    return Objects(name, _parent(name), lambda each: each == name, missing, is_one=True)
+    return Objects(name, _parent(name), lambda each: each == name, missing, name, is_one=True)
 
 
 def merged_items(listings: Sequence[Iterator[Item]]) -> Iterator[Item]:
     """Give the items of several listings in byte order, each with the number of its listing."""
-    numbered = (
-        (replace(item, source=number) for item in items) for number, items in enumerate(listings)
-    )
+    numbered = [_numbered(items, number) for number, items in enumerate(listings)]
     return heapq.merge(*numbered, key=lambda item: os.fsencode(item.relative))
 
 
@@ -230,6 +246,10 @@ def remove_copied(bucket: cb.Bucket, name: str, item: Item) -> None:
             hint="move it again",
         )
     bucket.delete(name)
+
+
+def _numbered(items: Iterator[Item], number: int) -> Iterator[Item]:
+    return (replace(item, source=number) for item in items) if number else items
 
 
 def _parent(name: str) -> str:

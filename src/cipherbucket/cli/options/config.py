@@ -178,11 +178,15 @@ TRUST_STORE = click.option(
 )
 
 
-def open_without_keys(store_url: str) -> cb.Bucket:
-    """Open a store to list, look at and delete what is in it."""
-    return cb.open_bucket(
-        store_url, settings=settings_of(store_url), trusted=trusts_store(store_url)
-    )
+def open_without_keys(store_url: str, settings: cb.OssSettings | None = None) -> cb.Bucket:
+    """Open a store to list, look at and delete what is in it.
+
+    Args:
+        store_url: Which.
+        settings: How OSS is reached; None takes it from environment and file.
+    """
+    settings = settings or settings_of(store_url)
+    return cb.open_bucket(store_url, settings=settings, trusted=trusts_store(store_url))
 
 
 def load_key(named: str, *, allow_weak: bool = False) -> cb.MasterKey:

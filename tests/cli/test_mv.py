@@ -1,0 +1,118 @@
+"""``mv``: the source goes when its copy is proved to be there, and only then."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.runs import contents, invoke, succeed
+
+import cipherbucket as cb
+from cipherbucket.cli.copying import object_transfers
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    (root / "sub").mkdir(parents=True)
+    for name in ("a", "sub/b"):
+        (root / name).write_text(name)
+    return root
+
+
+def names(bucket: cb.Bucket) -> list[str]:
+    return [each.name for each in bucket.list()]
+
+
+def test_files_go_up_and_come_down(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path, tmp_path: Path
+) -> None:
+    result = succeed("mv", "-k", key_file, "-r", tree, f"{url}/t")
+    assert result.stderr == "cipherbucket: moved 2 objects, 6 bytes\n"
+    assert (names(bucket), contents(tree)) == (["t/a", "t/sub/b"], {})
+    assert tree.is_dir()
+    succeed("mv", "-k", key_file, f"{url}/t/a", tmp_path / "back")
+    assert (tmp_path / "back").read_text() == "a"
+    assert names(bucket) == ["t/sub/b"]
+
+
+def test_objects_are_renamed_without_keys(url: str, bucket: cb.Bucket) -> None:
+    for name in ("a", "p/1", "p/2"):
+        bucket.put(name, name.encode())
+    succeed("mv", f"{url}/a", f"{url}/b")
+    succeed("mv", "-r", f"{url}/p", f"{url}/q/r")
+    assert names(bucket) == ["b", "q/r/1", "q/r/2"]
+    assert bucket.get("q/r/2").read() == b"p/2"
+
+
+def test_objects_go_to_another_store(url: str, bucket: cb.Bucket, tmp_path: Path) -> None:
+    bucket.put("a", b"1")
+    other = f"file://{tmp_path}/other"
+    cb.make_bucket(other)
+    succeed("mv", f"{url}/a", f"{other}/")
+    assert names(bucket) == []
+    with cb.open_bucket(other) as there:
+        assert names(there) == ["a"]
+
+
+def test_a_file_that_is_changed_meanwhile_is_left(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = object_transfers.upload
+
+    def change_after(*args: Any, **kwargs: Any) -> Any:
+        info = upload(*args, **kwargs)
+        if args[2].endswith("/a"):
+            before = (tree / "a").stat()
+            (tree / "new").write_text("x")
+            (tree / "new").rename(tree / "a")
+            import os
+
+            os.utime(tree / "a", ns=(before.st_atime_ns, before.st_mtime_ns))
+        return info
+
+    monkeypatch.setattr(object_transfers, "upload", change_after)
+    result = invoke("mv", "-k", key_file, "-r", tree, f"{url}/t")
+    assert result.exit_code == 1
+    assert "both are left" in result.stderr
+    assert contents(tree) == {"a": b"x"}
+
+
+def test_an_object_that_is_replaced_meanwhile_is_left(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("a", b"1")
+    download = object_transfers.download
+
+    def replace_after(*args: Any, **kwargs: Any) -> Any:
+        info = download(*args, **kwargs)
+        bucket.put("a", b"2")
+        return info
+
+    monkeypatch.setattr(object_transfers, "download", replace_after)
+    result = invoke("mv", "-k", key_file, f"{url}/a", tmp_path / "file")
+    assert result.exit_code == 1
+    assert "both are left" in result.stderr
+    assert bucket.get("a").read() == b"2"
+
+
+def test_what_is_not_copied_is_not_removed(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path
+) -> None:
+    bucket.put("t/a", b"there before")
+    result = succeed("mv", "-r", "--skip-existing", "-k", key_file, tree, f"{url}/t")
+    assert result.stderr == "cipherbucket: moved 1 object, 5 bytes; 1 skipped\n"
+    assert contents(tree) == {"a": b"a"}
+    assert invoke("mv", "-r", "--if-absent", "-k", key_file, tree, f"{url}/t").exit_code == 1
+    assert contents(tree) == {"a": b"a"}
+    assert succeed("mv", "-rn", "-k", key_file, tree, f"{url}/t").stdout == (
+        "would move a (there already)\n"
+    )
+    assert contents(tree) == {"a": b"a"}
+
+
+def test_an_object_moved_onto_itself_is_left(url: str, bucket: cb.Bucket, key_file: Path) -> None:
+    bucket.put("a", b"1")
+    assert invoke("mv", "-k", key_file, f"{url}/a", f"{url}/a").exit_code in {1, 2}
+    assert names(bucket) == ["a"]
+    assert invoke("mv", "-r", "-k", key_file, f"{url}/", f"{url}/").exit_code == 2
+    assert names(bucket) == ["a"]

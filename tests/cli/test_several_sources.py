@@ -1,0 +1,219 @@
+"""Several sources, wildcards, and what is shown of each object."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import contents, error_of, invoke, succeed
+
+import cipherbucket as cb
+from cipherbucket.cli.options.wildcards import Pattern
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    for name in ("a/1", "a/sub/2", "b/1", "c.csv", "d.csv", "e.txt"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return root
+
+
+@pytest.fixture
+def filled(bucket: cb.Bucket) -> cb.Bucket:
+    for name in ("x/a.csv", "x/b.csv", "x/b.txt", "x/y/c.csv", "z"):
+        bucket.put(name, name.encode())
+    return bucket
+
+
+def names(bucket: cb.Bucket) -> list[str]:
+    return [each.name for each in bucket.list()]
+
+
+def test_files_and_folders_keep_their_last_parts(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path
+) -> None:
+    succeed("cp", "-k", key_file, tree / "c.csv", tree / "d.csv", f"{url}/t")
+    assert names(bucket) == ["t/c.csv", "t/d.csv"]
+    result = succeed(
+        "cp", "-r", "-k", key_file, tree / "a", tree / "b", tree / "e.txt", f"{url}/u/"
+    )
+    assert names(bucket)[2:] == ["u/a/1", "u/a/sub/2", "u/b/1", "u/e.txt"]
+    assert "copied 4 objects" in result.stderr
+    assert bucket.get("u/a/sub/2").read() == b"a/sub/2"
+
+
+def test_objects_and_prefixes_keep_their_last_parts(
+    url: str, filled: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    down = tmp_path / "down"
+    down.mkdir()
+    succeed("cp", "-k", key_file, f"{url}/x/a.csv", f"{url}/z", down)
+    assert contents(down) == {"a.csv": b"x/a.csv", "z": b"z"}
+    succeed("cp", "-r", "-k", key_file, f"{url}/x", f"{url}/x/y", down)
+    assert sorted(contents(down)) == [
+        *("a.csv", "x/a.csv", "x/b.csv", "x/b.txt", "x/y/c.csv", "y/c.csv", "z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fitting"),
+    [
+        ("x/*.csv", ["a.csv", "b.csv"]),
+        ("x/**.csv", ["a.csv", "b.csv", "y/c.csv"]),
+        ("x/?.txt", ["b.txt"]),
+        ("x/[!a].csv", ["b.csv"]),
+        ("*/a.csv", ["x/a.csv"]),
+        ("x/*/c.csv", ["y/c.csv"]),
+        ("x*", []),
+    ],
+)
+def test_a_pattern_gives_what_fits(
+    url: str, filled: cb.Bucket, key_file: Path, tmp_path: Path, pattern: str, fitting: list[str]
+) -> None:
+    down = tmp_path / "down"
+    result = invoke("cp", "-k", key_file, f"{url}/{pattern}", down)
+    assert result.exit_code == (0 if fitting else 3)
+    assert ([] if not down.exists() else sorted(contents(down))) == fitting
+    if not fitting:
+        assert f"fits {pattern!r}" in error_of(result)
+
+
+def test_with_r_a_pattern_takes_folders_that_fit(
+    url: str, filled: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    succeed("cp", "-r", "-k", key_file, f"{url}/?", tmp_path / "down")
+    assert len(contents(tmp_path / "down")) == 5
+
+
+@pytest.mark.parametrize("name", ["a[1].txt", "what?", "*", "x/**"])
+def test_a_name_that_is_there_is_no_pattern(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, name: str
+) -> None:
+    bucket.put(name, b"it")
+    bucket.put("another", b"no")
+    assert succeed("cat", "-k", key_file, f"{url}/{name}").stdout_bytes == b"it"
+    succeed("cp", "-k", key_file, f"{url}/{name}", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"it"
+    succeed("rm", f"{url}/{name}")
+    assert names(bucket) == ["another"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fitting", "others"),
+    [
+        ("a*c", ["ac", "abc"], ["a/c", "abcd"]),
+        ("a**c", ["ac", "a/b/c"], ["a/b"]),
+        ("[a-c]", ["b"], ["d", "/"]),
+        ("[^a]", ["b"], ["a", "/"]),
+        ("[]]", ["]"], ["["]),
+        ("[", ["["], ["a"]),
+        (r"a\*", ["a\\", "a\\b"], ["a*"]),
+        ("a.b*", ["a.b"], ["aXb"]),
+        ("[[]", ["["], ["]"]),
+    ],
+)
+def test_patterns(text: str, fitting: list[str], others: list[str]) -> None:
+    pattern = Pattern(text)
+    assert all(map(pattern.fits, fitting))
+    assert not any(map(pattern.fits, others))
+    assert all(name.startswith(pattern.prefix) for name in fitting)
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (("{tree}/a/1", "{tree}/b/1", "{url}/t"), "would both become '1'"),
+        (("{tree}/c.csv", "{url}/z", "{url}/t"), "some sources are URLs"),
+        (("{url}/z", "{other}/z", "{tree}"), "in several stores"),
+        (("{url}/z", "{url}/x/a.csv", "{tree}/new"), "make it: mkdir"),
+        (("{tree}/a", "{tree}/c.csv", "{url}/t"), "add -r"),
+        (("-", "{tree}/c.csv", "{url}/t"), "a pipe holds one object"),
+        (("-n", "-", "{url}/t"), "--dry-run is not for pipes"),
+        (("-v", "{tree}/none", "{url}/t"), "there is no such file"),
+    ],
+)
+def test_mistakes_are_explained(
+    url: str, filled: cb.Bucket, key_file: Path, tree: Path, args: tuple[str, ...], hint: str
+) -> None:
+    other = f"file://{tree.parent}/other"
+    cb.make_bucket(other)
+    places = {"url": url, "tree": tree, "other": other}
+    before = names(filled)
+    result = invoke("cp", "-k", key_file, *(each.format(**places) for each in args))
+    assert result.exit_code == 2
+    assert hint in error_of(result)
+    assert names(filled) == before
+
+
+def test_each_object_is_said_or_written_as_json(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path
+) -> None:
+    result = succeed("cp", "-v", "-k", key_file, tree / "c.csv", f"{url}/t")
+    first, summary = result.stderr.splitlines()
+    assert first == f"cipherbucket: copied {tree}/c.csv -> {url}/t (5 bytes)"
+    assert summary == "cipherbucket: copied 1 object, 5 bytes"
+    result = succeed("cp", "-r", "--json", "-k", key_file, tree, f"{url}/u")
+    facts = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {
+        "action": "copied",
+        "size": 3,
+        "source": f"{tree}/a/1",
+        "target": f"{url}/u/a/1",
+    } in facts
+    assert len(facts) == 6
+    result = succeed(
+        "sync", "--delete", "--max-delete", "6", "--json", "-k", key_file, tree / "a", f"{url}/u"
+    )
+    actions = sorted(json.loads(line)["action"] for line in result.stdout.splitlines())
+    assert actions == ["copied"] * 2 + ["deleted"] * 6
+    result = invoke("cp", "--json", "-k", key_file, f"{url}/nothing", tree)
+    assert (result.exit_code, result.stdout) == (3, "")
+
+
+def test_a_single_copy_under_another_name_has_the_choices_of_a_tree(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path, tmp_path: Path
+) -> None:
+    assert succeed("cp", "-n", "-k", key_file, tree / "c.csv", f"{url}/t/new").stdout == (
+        "would copy new (not there)\n"
+    )
+    succeed("cp", "-v", "-k", key_file, tree / "c.csv", f"{url}/t/new")
+    assert names(bucket) == ["t/new"]
+    assert "1 skipped" in succeed("cp", "-u", "-k", key_file, tree / "c.csv", f"{url}/t/new").stderr
+    down = tmp_path / "file"
+    succeed("cp", "--json", "-k", key_file, f"{url}/t/new", down)
+    assert down.read_text() == "c.csv"
+    succeed("cp", "--skip-existing", f"{url}/t/new", f"{url}/t/again")
+    assert names(bucket) == ["t/again", "t/new"]
+
+
+def test_rm_takes_several_and_patterns(url: str, filled: cb.Bucket) -> None:
+    assert succeed("rm", f"{url}/z", f"{url}/x/b.txt").output == ""
+    assert names(filled) == ["x/a.csv", "x/b.csv", "x/y/c.csv"]
+    result = invoke("rm", f"{url}/x/*.csv")
+    assert result.exit_code == 2
+    assert "not deleting 2 objects at" in error_of(result)
+    assert succeed("rm", "-n", f"{url}/x/*.csv").stdout == (
+        "would delete x/a.csv\nwould delete x/b.csv\n"
+    )
+    result = succeed("rm", "-f", "--json", f"{url}/x/*.csv")
+    assert [json.loads(line)["name"] for line in result.stdout.splitlines()] == [
+        "x/a.csv",
+        "x/b.csv",
+    ]
+    assert names(filled) == ["x/y/c.csv"]
+
+
+def test_rm_of_several_deletes_nothing_if_one_is_missing(url: str, filled: cb.Bucket) -> None:
+    before = names(filled)
+    assert invoke("rm", f"{url}/z", f"{url}/nothing").exit_code == 3
+    assert names(filled) == before
+    succeed("rm", "-f", f"{url}/z", f"{url}/nothing")
+    assert names(filled) == before[:-1]
+
+
+def test_rm_leaves_what_is_excluded(url: str, filled: cb.Bucket) -> None:
+    result = succeed("rm", "-rfv", "--exclude", "*.txt", f"{url}/x")
+    assert names(filled) == ["x/b.txt", "z"]
+    assert result.stderr.splitlines()[0] == "cipherbucket: deleted x/a.csv"
