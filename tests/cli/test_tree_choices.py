@@ -213,3 +213,27 @@ def test_choices_that_cannot_be_made_are_refused(
     result = invoke("cp", "-k", key_file, *options, tree / "sub" / "1", f"{url}/t")
     assert result.exit_code == 2
     assert options[0].removeprefix("--ex") in error_of(result)
+
+
+@pytest.mark.parametrize("command", [("cp", "-r"), ("sync",)])
+@pytest.mark.parametrize("pattern", ["sub/", "/sub/*", "./sub/", "sub/*"])
+def test_a_pattern_that_ends_or_begins_with_a_slash_fits_what_it_means(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tree: Path,
+    command: tuple[str, ...],
+    pattern: str,
+) -> None:
+    (tree / "kept").write_bytes(b"")
+    result = succeed(*command, "-k", key_file, "--exclude", pattern, tree, f"{url}/t")
+    assert [each.name for each in bucket.list()] == ["t/kept"]
+    assert "fitted" not in result.stderr
+
+
+def test_a_pattern_that_fitted_nothing_is_told(url: str, key_file: Path, tree: Path) -> None:
+    patterns = ("--exclude", "secret/", "--exclude", "*/1")
+    result = succeed("cp", "-r", "-k", key_file, *patterns, tree, f"{url}/t")
+    assert result.stderr.splitlines()[0] == "cipherbucket: the pattern 'secret/' fitted no name"
+    result = succeed("rm", "-rf", "--exclude", "none", f"{url}/t")
+    assert "the pattern 'none' fitted no name" in result.stderr

@@ -63,6 +63,8 @@ def rm(
         meant = [objects_at(url, bucket, recursive=recursive) for url in urls]
         for each in meant:
             _list(each, bucket, globs, listed, force=force)
+        for glob in globs.idle:
+            say(f"the pattern {glob!r} fitted no name")
         if not listed.count:
             return 0 if force else 3
         if dry_run:

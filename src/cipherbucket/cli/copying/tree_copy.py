@@ -95,6 +95,8 @@ class TreeCopy:
                 raise
         if not (self.tally.failed or self.dry_run):
             self.choice.finish()
+        for glob in self.globs.idle if not self.options.quiet else ():
+            say(f"the pattern {glob!r} fitted no name")
         return self.tally.report(quiet=quiet)
 
     def _goes_on(self, plan: _Plan) -> bool:

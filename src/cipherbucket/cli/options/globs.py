@@ -28,12 +28,16 @@ class GlobCommand(Command):
 class Globs:
     """Which names are meant.
 
+    No name ends or begins with a slash, so ``secrets/`` means all that is below, and ``/a`` and
+    ``./a`` mean ``a``.
+
     Args:
         patterns: Each with whether it includes; the last that fits decides.
     """
 
     def __init__(self, patterns: list[tuple[str, bool]]) -> None:
-        self._patterns = patterns[::-1]
+        self._patterns = [(_below(glob), glob, includes) for glob, includes in patterns]
+        self._fitted: set[str] = set()
 
     @classmethod
     def given(cls) -> Globs:
@@ -45,10 +49,25 @@ class Globs:
         """Whether there are no patterns, so that every name is meant."""
         return not self._patterns
 
+    @property
+    def idle(self) -> list[str]:
+        """The patterns that no name has fitted, as they were given."""
+        return [glob for _, glob, _ in self._patterns if glob not in self._fitted]
+
     def take(self, relative: str) -> bool:
         """Return whether a name is meant; all are that no pattern fits."""
-        fitting = (includes for glob, includes in self._patterns if fnmatchcase(relative, glob))
-        return next(fitting, True)
+        decision = True
+        for pattern, glob, includes in self._patterns:
+            if fnmatchcase(relative, pattern):
+                self._fitted.add(glob)
+                decision = includes
+        return decision
+
+
+def _below(glob: str) -> str:
+    """Return a pattern that can fit a name."""
+    pattern = glob.removeprefix("./").lstrip("/")
+    return f"{pattern}*" if pattern.endswith("/") else pattern
 
 
 def glob_options(function: Any) -> Any:
