@@ -140,7 +140,7 @@ class EncryptedObjects:
 
 
 @dataclass(frozen=True)
-class Upload:
+class ToStore:
     """From folders and files to a store."""
 
     files: Sequence[Files]
@@ -212,7 +212,7 @@ class Upload:
         self.objects.bucket.delete(self.prefix + relative)
 
 
-class Download:
+class ToFolder:
     """From a store to a folder.
 
     Args:

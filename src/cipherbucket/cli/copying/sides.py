@@ -14,9 +14,9 @@ import cipherbucket as cb
 from cipherbucket.cli.copying.directions import (
     BetweenStores,
     Direction,
-    Download,
+    ToFolder,
     EncryptedObjects,
-    Upload,
+    ToStore,
 )
 from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.sources import files_of, sources_at
@@ -84,7 +84,7 @@ class Sides:
         else:
             _refuse_useless_key(bucket)
         objects = EncryptedObjects(bucket, access.reading, access.policy)
-        return Upload(files, objects, prefix, self.writing)
+        return ToStore(files, objects, prefix, self.writing)
 
     def _download(self, stack: ExitStack) -> Direction:
         folder = Path(self.target)
@@ -96,7 +96,7 @@ class Sides:
         bucket = stack.enter_context(access.open(store_url))
         origins = sources_at(self.sources, bucket, recursive=self.recursive, name=self.name)
         objects = EncryptedObjects(bucket, access.reading, access.policy)
-        download = Download(origins, objects, folder, self.writing, keep_times=self.keep_times)
+        download = ToFolder(origins, objects, folder, self.writing, keep_times=self.keep_times)
         return stack.enter_context(closing(download))
 
     def _between(self, stack: ExitStack) -> Direction:
@@ -130,7 +130,7 @@ class Sides:
 
 def writer_of(direction: Direction) -> str:
     """Return the format and the key that copies are encrypted with; empty where none are."""
-    if isinstance(direction, Upload):
+    if isinstance(direction, ToStore):
         bucket = direction.objects.bucket
     elif isinstance(direction, BetweenStores) and not direction.stores.unchanged:
         bucket = direction.stores.target
