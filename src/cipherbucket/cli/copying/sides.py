@@ -14,8 +14,8 @@ import cipherbucket as cb
 from cipherbucket.cli.copying.directions import (
     BetweenStores,
     Direction,
-    ToFolder,
     EncryptedObjects,
+    ToFolder,
     ToStore,
 )
 from cipherbucket.cli.copying.places import refuse_folder_of
