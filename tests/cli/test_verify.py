@@ -56,7 +56,7 @@ def test_a_tree_is_verified_and_failures_are_told(
     assert "1 object not encrypted" in good.stdout
     result = invoke("verify", "-r", "-k", key_file, url)
     assert result.exit_code == 1
-    assert "cipherbucket: b/cut: 50 bytes are stored of 100" in result.stderr
+    assert "cipherbucket: 'b/cut': 50 bytes are stored of 100" in result.stderr
     assert "b/cut" not in result.stdout
     assert "1 object failed" in result.stdout
     lines = invoke("verify", "-r", "--json", "-k", key_file, url).stdout.splitlines()
@@ -114,7 +114,9 @@ def test_the_limits_of_a_rule_hold(
     assert succeed("verify", "records://b/good").exit_code == 0
     whole = invoke("verify", "-r", "records://")
     assert whole.exit_code == 1
-    assert error_of(whole).startswith("cipherbucket: a/weak: the data key is wrapped with RSA-2048")
+    assert error_of(whole).startswith(
+        "cipherbucket: 'a/weak': the data key is wrapped with RSA-2048"
+    )
     assert whole.stdout.startswith("1 object failed")
     assert "1 object verified" in whole.stdout
 

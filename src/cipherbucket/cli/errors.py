@@ -74,6 +74,30 @@ def one_line(error: Exception) -> str:
     return printable(" ".join(in_options(f"{text} ({hint})" if hint else text).split()))
 
 
+class OutputError(Exception):
+    """What is written to stdout does not arrive; it is no failure of the object it is about.
+
+    Attributes:
+        cause: What the operating system says.
+    """
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def write_line(text: str) -> None:
+    """Write a line to stdout, also from a thread that takes care of what an object fails of.
+
+    Raises:
+        OutputError: It cannot be written; `reported` ends the command as that deserves.
+    """
+    try:
+        click.echo(text)
+    except OSError as error:
+        raise OutputError(error) from error
+
+
 def say(text: str) -> None:
     """Write a line about what is going on to stderr; what is not printable in it is escaped."""
     click.echo(f"cipherbucket: {printable(text)}", err=True)
@@ -95,6 +119,11 @@ def reported(*, debug: bool) -> Iterator[None]:
     except BrokenPipeError:
         _drop_stdout()
         raise Exit(_READER_GONE) from None
+    except OutputError as error:
+        _drop_stdout()
+        if isinstance(error.cause, BrokenPipeError):
+            raise Exit(_READER_GONE) from None
+        _fail(f"stdout: {one_line(error.cause)}", 1, debug=debug)
     except cb.CipherbucketError as error:
         _fail(one_line(error), exit_code(error), debug=debug)
     except OSError as error:

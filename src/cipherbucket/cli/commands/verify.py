@@ -15,6 +15,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import resumed_when_repeated, say
+from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
@@ -126,9 +127,11 @@ def _report(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
             reason = line.get("reason")
             click.echo(json.dumps(line | {"reason": in_options(reason)} if reason else line))
         return 1 if came.failed.objects else nothing
+    failures = Failures()
     for each in came.failures():
-        reason = in_options(each.reason.removeprefix(f"{each.name!r}: "))
-        say(f"{each.name}: {reason}")
+        failures.add(each.name, in_options(each.reason.removeprefix(f"{each.name!r}: ")))
+    for failed in failures.lines():
+        say(failed)
     for status, (number, size) in came.counts.items():
         click.echo(f"{count(number, 'object')} {_WORDS[status]}, {amount(size)} stored")
     if came.resumed:

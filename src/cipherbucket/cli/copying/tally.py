@@ -1,31 +1,21 @@
 """What was copied, left out and failed, counted while several threads are at it.
 
 Rule: one object that fails stops no other; it is reported at the end, and shows in the exit code.
-Many failures of one kind are one line, with their number and the first few names.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
+from cipherbucket.cli.failures import Failures
 from cipherbucket.text import amount, count
 
 Show = Callable[[Mapping[str, str | int]], None]
-_FEW = 3
-_VARIES = re.compile(r"[0-9A-Fa-f]{8,}|[0-9]+")
-"""Numbers and ids of requests: what differs between two errors of one kind."""
-
-
-class _Failure(NamedTuple):
-    name: str
-    text: str
 
 
 class Tally:
@@ -48,7 +38,7 @@ class Tally:
         self._deleted = 0
         self._notes: list[str] = []
         self._left_out: set[str] = set()
-        self._failures: list[_Failure] = []
+        self._failures = Failures()
 
     def add(self, size: int, **ends: str) -> None:
         """Count a transfer that succeeded."""
@@ -76,7 +66,7 @@ class Tally:
     @property
     def failures(self) -> tuple[str, ...]:
         """What failed so far, a line each."""
-        return tuple(_lines(self._failures))
+        return tuple(self._failures.lines())
 
     @property
     def made_progress(self) -> bool:
@@ -86,7 +76,7 @@ class Tally:
     @property
     def failed(self) -> bool:
         """Whether anything failed so far."""
-        return bool(self._failures)
+        return self._failures.count > 0
 
     def note(self, text: str) -> None:
         """Keep what should be said at the end."""
@@ -118,7 +108,7 @@ class Tally:
 
     def _fail(self, name: str, text: str) -> None:
         with self._lock:
-            self._failures.append(_Failure(name, text))
+            self._failures.add(name, text)
             self._tell("failed", name=name, error=text)
 
     def report(self, *, quiet: bool) -> int:
@@ -128,21 +118,9 @@ class Tally:
                 say(note)
         for failure in self.failures:
             say(failure)
-        if not quiet or self._failures:
-            failed = f"; {len(self._failures):,} failed" if self._failures else ""
+        if not quiet or self.failed:
+            failed = f"; {self._failures.count:,} failed" if self.failed else ""
             others = "".join(f"; {number:,} {why}" for why, number in sorted(self._skipped.items()))
             others += f"; {self._deleted:,} deleted" if self._deleted else ""
             say(f"{self.verb} {count(self._done, 'object')}, {amount(self._bytes)}{others}{failed}")
-        return 1 if self._failures else 0
-
-
-def _lines(failures: Iterable[_Failure]) -> Iterator[str]:
-    kinds: dict[str, list[_Failure]] = {}
-    for each in sorted(failures):
-        kinds.setdefault(_VARIES.sub("", each.text.replace(each.name, "")), []).append(each)
-    for alike in kinds.values():
-        if len(alike) <= _FEW:
-            yield from (f"{each.name!r}: {each.text}" for each in alike)
-        else:
-            names = ", ".join(repr(each.name) for each in alike[:_FEW])
-            yield f"{names} and {len(alike) - _FEW:,} more: {alike[0].text}"
+        return 1 if self.failed else 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cipherbucket.cli.errors import say
+from cipherbucket.cli.errors import say, write_line
 from cipherbucket.text import amount, printable
 
 DRY_RUN = click.option(
@@ -46,11 +46,11 @@ def would(facts: Facts, *, as_json: bool) -> None:
     if as_json:
         _write_json(facts)
     else:
-        click.echo(_line(facts))
+        write_line(_line(facts))
 
 
 def _write_json(facts: Facts) -> None:
-    click.echo(json.dumps(facts))
+    write_line(json.dumps(facts))
 
 
 def _say_line(facts: Facts) -> None:

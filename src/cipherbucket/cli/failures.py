@@ -1,0 +1,56 @@
+"""Failures of a pass or a tree, gathered by kind.
+
+Rule: each of a few is a line. Many of one kind are one line, with their number and the first names,
+so that what is wrong with a thousand objects does not hide what is wrong with one. Memory does not
+grow with their number.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+FEW = 3
+_VARIES = re.compile(r"[0-9A-Fa-f]{8,}|[0-9]+")
+"""Numbers and ids of requests: what differs between two errors of one kind."""
+
+
+class _Failure(NamedTuple):
+    name: str
+    text: str
+
+
+class Failures:
+    """What failed, by kind.
+
+    Attributes:
+        count: How many failed.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._kinds: dict[str, tuple[list[_Failure], int]] = {}
+
+    def add(self, name: str, text: str) -> None:
+        """Add one.
+
+        Args:
+            name: Of the object or the file.
+            text: What is wrong with it.
+        """
+        self.count += 1
+        kind = _VARIES.sub("", text.replace(name, ""))
+        first, number = self._kinds.get(kind, ([], 0))
+        bisect.insort(first, _Failure(name, text))
+        self._kinds[kind] = first[:FEW], number + 1
+
+    def lines(self) -> Iterator[str]:
+        """Give what is to be said of them."""
+        for first, number in self._kinds.values():
+            if number <= FEW:
+                yield from (f"{each.name!r}: {each.text}" for each in first)
+            else:
+                names = ", ".join(repr(each.name) for each in first)
+                yield f"{names} and {number - FEW:,} more: {first[0].text}"

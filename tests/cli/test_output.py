@@ -1,0 +1,86 @@
+"""What becomes of a command whose stdout goes away, or is full."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.cli.runs import PROGRAM, base
+
+import cipherbucket as cb
+from cipherbucket.cli.failures import FEW, Failures
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    root.mkdir()
+    for number in range(3000):
+        (root / f"{number}").write_bytes(b"")
+    return root
+
+
+COMMANDS = [
+    ("cp", "-rn", "{tree}", "{url}/x"),
+    ("cp", "-r", "--json", "{tree}", "{url}/x"),
+    ("mv", "-r", "--json", "{tree}", "{url}/x"),
+    ("sync", "-n", "{tree}", "{url}/x"),
+    ("sync", "--json", "{tree}", "{url}/x"),
+    ("rm", "-rn", "{url}/there"),
+    ("rm", "-rf", "--json", "{url}/there"),
+]
+KEYLESS = {"rm"}
+
+
+def run(command: tuple[str, ...], url: str, tree: Path, key_file: Path, shell: str) -> object:
+    words = [word.format(url=url, tree=tree) for word in command]
+    if words[0] not in KEYLESS:
+        words += ["-k", str(key_file)]
+    return subprocess.run(
+        ["bash", "-c", f'"$@" {shell}', "-", *PROGRAM, *words],
+        env=base(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("shell", "code", "said"),
+    [
+        ("| head -1 >/dev/null; exit ${PIPESTATUS[0]}", 141, ""),
+        (">/dev/full", 1, "cipherbucket: stdout: No space left on device\n"),
+    ],
+    ids=["head", "full"],
+)
+@pytest.mark.each_value
+def test_a_reader_that_goes_away_or_a_full_disk_is_no_failure_of_an_object(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tree: Path,
+    command: tuple[str, ...],
+    shell: str,
+    code: int,
+    said: str,
+) -> None:
+    for number in range(1500 if command[0] == "rm" else 0):
+        bucket.put(f"there/{number}", b"")
+    done = run(command, url, tree, key_file, shell)
+    assert isinstance(done, subprocess.CompletedProcess)
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_failures_are_gathered_by_kind() -> None:
+    failures = Failures()
+    for number in range(1000):
+        failures.add(f"a{number:03}", f"'a{number:03}': access denied (request {number:08X})")
+    for name in ("z", "y"):
+        failures.add(name, "the disk is full")
+    assert failures.count == 1002
+    assert list(failures.lines()) == [
+        f"'a000', 'a001', 'a002' and {1000 - FEW} more: 'a000': access denied (request 00000000)",
+        "'y': the disk is full",
+        "'z': the disk is full",
+    ]
