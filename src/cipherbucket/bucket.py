@@ -696,6 +696,24 @@ class Bucket:
         """
         return update_metadata(self._access.store, name, metadata, headers, content_type)
 
+    def presign(self, name: str, *, expires: int = 3600, version_id: str | None = None) -> str:
+        """Return a URL by which whoever has it fetches the object, with GET, and as ciphertext.
+
+        Whoever has the master key as well reads it with `open_url`. The URL is signed here and
+        nothing is sent, so that whether there is such an object is not looked at. Until it expires
+        it is a secret; with temporary credentials it expires with them.
+
+        Args:
+            name: The object's name.
+            expires: Seconds for which the URL is good, 1 to 604,800 (7 days).
+            version_id: This version rather than the newest.
+
+        Raises:
+            UsageError: The store has no presigned URLs, or another number of seconds.
+            StoreError: There are no credentials to sign with.
+        """
+        return self._access.store.presign(name, expires=expires, version_id=version_id)
+
     def restore(self, name: str, *, days: int = 1, version_id: str | None = None) -> None:
         """Ask for an archived object to be made readable; it takes minutes to hours.
 

@@ -39,6 +39,7 @@ COMMANDS = {
     "ls": "List objects.",
     "mv": "Move to, from and between stores: copy, then remove the source.",
     "mb": "Make a directory store.",
+    "presign": "Print a URL by which others fetch an object, as ciphertext.",
     "reencrypt": "Write objects anew under a new data key; encrypt plaintext.",
     "repair": "Repair a directory store, or a sealed object.",
     "rm": "Delete objects.",

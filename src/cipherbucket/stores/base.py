@@ -16,6 +16,7 @@ from cipherbucket.errors import CipherbucketError, UsageError
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing
 from cipherbucket.stores.checks import (
+    check_expires,
     check_name,
     check_part_number,
     check_part_order,
@@ -343,6 +344,17 @@ class Store(StoreMethods):
         check_name(name)
         with self.errors_translated(name):
             self._restore(name, days, version_id)
+
+    def presign(self, name: str, *, expires: int = 3600, version_id: str | None = None) -> str:
+        """Return a URL by which whoever has it fetches the stored bytes; nothing is sent.
+
+        Raises:
+            UsageError: The store has no such URLs, or ``expires`` is not 1 to `MAX_PRESIGNED`.
+        """
+        check_name(name)
+        check_expires(expires, name)
+        with self.errors_translated(name):
+            return self._presign(name, expires, version_id)
 
     def complete_upload(
         self,

@@ -17,6 +17,7 @@ from cipherbucket.stores.records import (
     MAX_METADATA,
     MAX_NAME,
     MAX_PARTS,
+    MAX_PRESIGNED,
     OSS_HEADERS,
     Match,
     Part,
@@ -180,6 +181,19 @@ def check_unversioned(version_id: str | None, name: str) -> None:
     """
     if version_id is not None:
         raise UsageError("this store keeps no versions", name=name)
+
+
+def check_expires(expires: int, name: str) -> None:
+    """Refuse a time that no presigned URL is good for.
+
+    Raises:
+        UsageError: Not from 1 to `MAX_PRESIGNED` seconds.
+    """
+    if not 1 <= expires <= MAX_PRESIGNED:
+        raise UsageError(
+            f"a presigned URL is good for 1 second to 7 days, not for {expires:,} seconds",
+            name=name,
+        )
 
 
 def check_part_number(number: int, name: str) -> None:

@@ -100,5 +100,12 @@ class StoreMethods(Protocol):
     def _list_versions(self, prefix: str) -> Iterator[Version]:  # noqa: ARG002
         raise UsageError(f"{self.url} keeps no versions")
 
+    def _presign(self, name: str, seconds: int, version_id: str | None) -> str:  # noqa: ARG002
+        raise UsageError(
+            f"{self.url} has no presigned URLs",
+            name=name,
+            hint="OSS has: open oss://bucket; or send the file of the object itself",
+        )
+
     def _restore(self, name: str, days: int, version_id: str | None) -> None:  # noqa: ARG002
         raise UsageError(f"{self.url} has no archive, there is nothing to restore", name=name)

@@ -19,6 +19,8 @@ MAX_METADATA = 8192
 """Most user metadata of one object: names and values together, in bytes (OSS, EC 0011-00000002)."""
 MAX_PARTS = 10_000
 """Most parts of one multipart upload; part numbers are 1 to this, inclusive."""
+MAX_PRESIGNED = 7 * 24 * 3600
+"""Longest time that a presigned URL is good for, in seconds (OSS, signature V4)."""
 CONTENT_HEADERS = frozenset(
     {
         "cache-control",

@@ -362,6 +362,10 @@ class StoreConformance:
         with pytest.raises(UsageError, match="no versions"):
             store.copy("a", "b", version_id="1")
 
+    def test_no_presigned_urls(self, store: Store) -> None:
+        with pytest.raises(UsageError, match="no presigned URLs"):
+            store.presign("a")
+
     def test_caller_and_store_share_no_mapping(self, store: Store) -> None:
         metadata, headers = {"k": "1"}, {"expires": "x"}
         put = store.put("a", b"", metadata=metadata, headers=headers)

@@ -20,6 +20,8 @@ PIPE = "-"
 _DESCRIPTOR = re.compile(r"/dev/stderr|/(?:dev|proc/self)/fd/([0-9]{1,9})")
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _POWERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MODE = re.compile(r"0?[4-7][0-7]{2}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -83,6 +85,14 @@ def byte_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     if size < 1:
         raise click.BadParameter("write a number of bytes, such as 500K, 10M or 1.5G", ctx, param)
     return size
+
+
+def seconds_of(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """Parse ``90s``, ``30m``, ``1h``, ``7d`` or a number of seconds; click calls it."""
+    match = _DURATION.fullmatch(value.strip())
+    if match is None:
+        raise click.BadParameter("write a time such as 90s, 30m, 1h or 7d", ctx, param)
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 def file_mode(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:

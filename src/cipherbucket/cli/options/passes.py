@@ -17,6 +17,9 @@ RECURSIVE: Decorator = click.option(
 JSON_LINES: Decorator = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
 )
+VERSION_ID: Decorator = click.option(
+    "--version-id", metavar="ID", help="This version rather than the newest; ls --versions lists."
+)
 
 
 def workers_option(text: str) -> Decorator:

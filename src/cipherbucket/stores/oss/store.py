@@ -170,6 +170,10 @@ class OssStore(Store):
     def _list_versions(self, prefix: str) -> Iterator[Version]:
         return listing.list_versions(self.client, prefix)
 
+    def _presign(self, name: str, seconds: int, version_id: str | None) -> str:
+        query = {} if version_id is None else {"versionId": version_id}
+        return self.client.presign("GET", name, seconds, query=query)
+
     def _restore(self, name: str, days: int, version_id: str | None) -> None:
         self.client.send(
             "RestoreObject",

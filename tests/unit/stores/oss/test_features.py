@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from urllib.request import urlopen
 
 import alibabacloud_oss_v2 as sdk
 import pytest
@@ -172,6 +173,29 @@ def test_an_archived_object_is_restored_and_read(bucket: cb.Bucket) -> None:
     assert "bucket.restore(name)" in (caught.value.hint or "")
     bucket.restore("old", days=2)
     assert bucket.get("old").read() == b"cold"
+
+
+def test_a_presigned_url_gives_ciphertext_and_the_key_reads_it(
+    versioned: cb.Bucket, key: cb.RsaKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = versioned.put("signed/é +%", b"first")
+    versioned.put("signed/é +%", b"second")
+    with caplog.at_level("DEBUG"):
+        url = versioned.presign("signed/é +%", expires=60)
+    assert "ignature" not in caplog.text
+    assert cb.open_url(url, key).read() == b"second"
+    with urlopen(url) as answer:  # any client
+        assert answer.read() not in {b"first", b"second"}
+    old = versioned.presign("signed/é +%", version_id=first.version_id)
+    assert cb.open_url(old, key).read() == b"first"
+
+
+@pytest.mark.parametrize("expires", [0, -1, 7 * 24 * 3600 + 1])
+def test_a_url_is_good_for_a_second_to_seven_days(bucket: cb.Bucket, expires: int) -> None:
+    bucket.presign("a", expires=1)
+    bucket.presign("a", expires=7 * 24 * 3600)
+    with pytest.raises(cb.UsageError, match="1 second to 7 days"):
+        bucket.presign("a", expires=expires)
 
 
 def test_a_large_object_with_an_envelope_is_copied_at_once_as_no_part_may_be_made_of_it(
