@@ -123,6 +123,17 @@ def test_a_bucket_that_is_elsewhere(kind: str, status: int, endpoint: bytes) -> 
     assert len(server.requests) == 1
 
 
+def test_a_refused_url_did_not_expire_because_the_bucket_is_called_so() -> None:
+    """Nor is the right endpoint kept back from whoever has a URL that is signed for another."""
+    refusals = {"denied": error_xml("AccessDenied"), "elsewhere": ELSEWHERE % b"oss.example"}
+    for kind, body in refusals.items():
+        with scripted(lambda _, body=body: Answer(403, {}, body)) as server:  # type: ignore[misc]
+            url = "http://expired.example/a?Expires=1"
+            env = {"http_proxy": server.url}
+            result = invoke("--no-config", "cat", "--plaintext", url, env=env)
+        assert line_of(result, "expired.example") == LINES[f"URL {kind}"]
+
+
 def test_a_redirect_is_told_and_not_followed() -> None:
     with scripted(lambda _: Answer(404)) as other:
         where = {"location": f"{other.url}/bucket/a?Signature=SECRET"}

@@ -106,6 +106,8 @@ _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
 }
 
 
+ELSEWHERE = "the bucket is elsewhere"
+"""How the hint begins if the bucket is in another region."""
 _CHECK_ENDPOINT = "check the endpoint (OSS_ENDPOINT)"
 _PROXY_ASKS = 407
 _ENDPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
@@ -185,7 +187,7 @@ def _explained(answer: Response, said: Mapping[str, str], code: str) -> tuple[st
     if endpoint := _ENDPOINT.fullmatch(said.get("Endpoint", "")):
         region = _REGION.match(endpoint[0])
         where = f"OSS_REGION={region[1]} and OSS_ENDPOINT" if region else "OSS_ENDPOINT"
-        hint = f"the bucket is elsewhere: set {where}={endpoint[0]}"
+        hint = f"{ELSEWHERE}: set {where}={endpoint[0]}"
     elif code == "AccessDenied":
         hint = "check the bucket's policy and the access key"
     elif answer.status // 100 == 3 and (moved := _SCHEME_AND_HOST.match(_location(answer))):

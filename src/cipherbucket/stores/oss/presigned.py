@@ -21,7 +21,7 @@ from cipherbucket.errors import (
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.oss.answers import check_proof
-from cipherbucket.stores.oss.errors import refusal, service_errors
+from cipherbucket.stores.oss.errors import ELSEWHERE, refusal, service_errors
 from cipherbucket.stores.oss.http import Http, Response
 from cipherbucket.stores.oss.resuming_body import open_body
 from cipherbucket.stores.oss.settings import OssSettings
@@ -116,7 +116,8 @@ def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Respon
 def _explain(error: StoreError, url: str) -> None:
     """Say of a refused URL what its holder can do, who has no access key."""
     ended = _end_of(url)
-    if error.ec == _HAS_EXPIRED or "expired" in error.message:
+    words, _, _ = error.message.partition(" (HTTP ")  # behind it is the host, and so the bucket
+    if error.ec == _HAS_EXPIRED or "expired" in words:
         when = "" if ended is None else f" at {ended:%Y-%m-%d %H:%M:%S} UTC"
         error.message = error.message.replace("access denied: ", f"the URL expired{when}: ", 1)
         error.hint = "ask for a new one from whoever signed it"
@@ -127,6 +128,8 @@ def _explain(error: StoreError, url: str) -> None:
         )
     elif error.code == "InvalidAccessKeyId":
         error.hint = "the access key that signed the URL is gone: ask for a new one"
+    elif (error.hint or "").startswith(ELSEWHERE):
+        error.hint = f"{error.hint}, and have the URL signed anew"
     else:
         error.hint = "the URL may be good for another method, or its signer may not read the object"
 
