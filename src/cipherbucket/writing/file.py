@@ -12,6 +12,7 @@ import io
 import os
 import threading
 import warnings
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -215,6 +216,16 @@ class ObjectTextWriter(io.TextIOWrapper):
         """The object that was stored; errors as `ObjectWriter.info`."""
         return self._file.info
 
+    def close(self) -> None:
+        """Store the object; errors as `ObjectWriter.close`."""
+        if not self.closed:
+            try:
+                self.flush()
+            except BaseException:  # the inherited one would close, and store the rest
+                self.abort()
+                raise
+        super().close()
+
     def abort(self) -> None:
         """Close the file and store nothing; without effect if it was closed."""
         self._file.abort()
@@ -233,4 +244,6 @@ class ObjectTextWriter(io.TextIOWrapper):
     __reduce__ = not_copied("a file that is being written", OBJECT_OF_ITS_OWN)
 
     def __del__(self) -> None:
-        self._file.__del__()
+        with suppress(ValueError):  # it was detached: the binary file is the caller's
+            if not self.closed:
+                self._file.__del__()

@@ -89,6 +89,34 @@ def test_a_block_that_fails_stores_no_text(texts: cb.Bucket, store: cb.MemorySto
         _ = file.info
 
 
+def test_text_whose_end_cannot_be_written_is_not_stored(
+    texts: cb.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    file = texts.open("a", "w")
+    file.write("half")
+    file.flush()
+    file.write("other half")
+    monkeypatch.setattr(file.buffer, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        file.close()
+    assert file.closed
+    assert not texts.exists("a")
+
+
+def test_a_file_that_was_detached_from_its_text_is_the_callers(texts: cb.Bucket) -> None:
+    text = texts.open("a", "w")
+    text.write("ß")
+    file = text.detach()
+    del text
+    gc.collect()
+    file.write(b"\xff")
+    file.close()
+    assert texts.get("a").read() == b"\xc3\x9f\xff"
+
+
 def test_text_that_is_forgotten_is_not_stored(texts: cb.Bucket) -> None:
     file = texts.open("a", "w")
     file.write("half")
