@@ -12,10 +12,12 @@ import inspect
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol, cast
 
 from cipherbucket.errors import CipherbucketError, UsageError
 
+_PIECE = 64 << 10
 _TEXT = io.TextIOBase | codecs.StreamReader | codecs.StreamReaderWriter
 
 
@@ -41,6 +43,7 @@ class Pieces:
     def readinto(self, buffer: memoryview, /) -> int | None:
         """Fill some of ``buffer``."""
         if not self._rest:
+            self._rest = memoryview(b"")  # a buffer that is shown cannot be filled anew
             piece = self._next_piece(len(buffer))
             if piece is None:
                 return None
@@ -111,7 +114,7 @@ def measured(file: Any) -> tuple[int, int] | None:
     if isinstance(file, codecs.StreamRecoder):
         return None  # its positions are those of what it recodes
     try:
-        if not getattr(file, "seekable", lambda: hasattr(file, "seek"))():
+        if not _seeks(file):
             return None
         origin = file.tell()
     except CipherbucketError:  # of an object that is the body
@@ -131,6 +134,14 @@ def measured(file: Any) -> tuple[int, int] | None:
     return (origin, max(0, end - origin)) if isinstance(end, int) else None
 
 
+def _seeks(file: Any) -> bool:
+    """Return whether a file seeks; a gzip file says so whatever file it unpacks."""
+    if not getattr(file, "seekable", lambda: hasattr(file, "seek"))():
+        return False
+    packed = getattr(file, "fileobj", None)
+    return packed is None or _seeks(packed)
+
+
 def iteration(body: object) -> Reader:
     """Return what an iterable of bytes, or a response of httpx, is read from.
 
@@ -142,15 +153,15 @@ def iteration(body: object) -> Reader:
         begin = body.iter_bytes
         if inspect.isasyncgenfunction(begin):
             raise _asynchronous(body)
+    elif hasattr(body, "iter_content"):  # iterated, a response of requests gives 128 bytes each
+        begin = partial(body.iter_content, _PIECE)
     elif isinstance(body, Iterable) and not isinstance(body, str | Mapping):
         begin = body.__iter__
     else:
         raise _refused(body)
 
     def pieces() -> Iterator[memoryview]:
-        for piece in begin():
-            if view := _bytes_of_iterable(piece):
-                yield view
+        yield from filter(None, map(_bytes_of_iterable, begin()))  # which keep no piece
 
     left = pieces()
     return Pieces(lambda _: next(left, memoryview(b"")))

@@ -3,6 +3,7 @@
 import array
 import asyncio
 import codecs
+import gzip
 import io
 import tempfile
 import zipfile
@@ -132,6 +133,40 @@ def test_a_wrapper_sees_what_goes_through_it(into: cb.Bucket) -> None:
     assert (into.get("a").read(), into.get("b").read()) == (b"ABC", "ß".encode())
 
 
+class FillsItsBufferAnew(Only):
+    """Gives one buffer again and again, as `bytearray.clear` allows where nobody holds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._buffer = bytearray()
+
+    def read(self, size: int = -1) -> Any:
+        self._buffer.clear()
+        self._buffer += self._file.read(size)
+        return self._buffer
+
+    def views(self) -> Iterator[memoryview]:
+        while piece := self.read(100_000):
+            yield memoryview(piece)
+
+
+class ShowsItsBufferAnew(FillsItsBufferAnew):
+    def read(self, size: int = -1) -> Any:
+        return memoryview(super().read(size))
+
+
+def test_a_buffer_may_be_filled_anew_when_it_was_read(into: cb.Bucket) -> None:
+    bodies: tuple[Any, ...] = (
+        FillsItsBufferAnew(),
+        ShowsItsBufferAnew(),
+        iter(FillsItsBufferAnew().read, b""),
+        FillsItsBufferAnew().views(),
+    )
+    for body in bodies:
+        into.put("a", body)
+        assert into.get("a").read() == DATA
+
+
 def test_what_shows_its_memory_is_put_as_it_lies_there(into: cb.Bucket) -> None:
     for body in (array.array("I", [1, 2, 3]), array.array("I"), memoryview(DATA)[::2]):
         into.put("a", body)  # type: ignore[arg-type]
@@ -155,6 +190,34 @@ class Parts:
 def test_a_response_that_gives_pieces_is_read_by_pieces(into: cb.Bucket) -> None:
     into.put("a", Parts())  # type: ignore[arg-type]
     assert into.get("a").read() == DATA
+
+
+class Content:
+    """A response of requests, which gives very little at a time when it is iterated."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError
+
+    def iter_content(self, size: int) -> Iterator[bytes]:
+        assert size >= 16 << 10
+        yield from (DATA[start : start + size] for start in range(0, len(DATA), size))
+
+
+def test_a_response_that_can_give_large_pieces_gives_them(into: cb.Bucket) -> None:
+    into.put("a", Content())
+    assert into.get("a").read() == DATA
+
+
+@pytest.mark.parametrize("packed", [Only, SeeksWithoutAnswer, io.BytesIO])
+def test_what_gzip_unpacks_need_not_seek(into: cb.Bucket, packed: Any) -> None:
+    whole = gzip.compress(DATA, 1)
+    with gzip.GzipFile(fileobj=packed(whole)) as file:
+        assert file.read(5) == DATA[:5]
+        into.put("a", file)
+    assert into.get("a").read() == DATA[5:]
+    with pytest.raises(cb.SourceError, match="EOFError"):
+        into.put("b", gzip.GzipFile(fileobj=packed(whole[:-9])))
+    assert not into.exists("b")
 
 
 class AsyncFile:
