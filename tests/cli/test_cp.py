@@ -189,7 +189,7 @@ def test_if_absent_overwrites_neither_object_nor_file(
         (("file://relative/x", "y"), "must be absolute"),
         (("file:///nowhere/x", "y"), "no directory store"),
         (("{url}/x", "{url}/x"), "the same object"),
-        (("y",), "Missing argument"),
+        (("y",), "SOURCE... and TARGET are needed"),
     ],
 )
 def test_mistakes_are_explained(

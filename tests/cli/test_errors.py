@@ -127,7 +127,7 @@ def test_every_python_hint_that_is_translated_exists() -> None:
     ("args", "code"),
     [
         (("nonsense",), 2),
-        (("ls",), 2),
+        (("rm", "-r"), 2),
         (("ls", "--nonsense", "x"), 2),
         (("keygen", "x", "--bits", "1024"), 2),
         (("keys", "nonsense"), 2),
@@ -235,7 +235,8 @@ def empty_arguments() -> Iterator[tuple[tuple[str, ...], str]]:
         before: list[str] = []
         for param in command.params:
             if isinstance(param, click.Argument):
-                yield (name, *before, ""), param.human_readable_name
+                after = ("x",) if param.nargs == -1 and param is not command.params[-1] else ()
+                yield (name, *before, "", *after), param.human_readable_name
                 before.append("x")
             elif isinstance(param, click.Option) and not param.is_flag:
                 yield (name, param.opts[0], ""), param.opts[0]

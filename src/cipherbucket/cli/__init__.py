@@ -25,7 +25,7 @@ import click
 from cipherbucket import __version__
 from cipherbucket.cli.errors import EXIT_CODES, ended, report_printable, reported
 from cipherbucket.cli.options.config import CONFIG_OPTION, NO_CONFIG
-from cipherbucket.cli.terminal.help import Command
+from cipherbucket.cli.terminal.help import Group
 
 COMMANDS = {
     "audit": "Show which objects are encrypted, and with which key.",
@@ -62,7 +62,7 @@ _EXAMPLES = (
 )
 
 
-class CommandLine(Command, click.Group):
+class CommandLine(Group):
     """A group that imports a command when it is run, and reports failures in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature

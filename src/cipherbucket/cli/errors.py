@@ -18,10 +18,11 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn, TextIO
 
 import click
-from click.exceptions import Exit, NoArgsIsHelpError, NoSuchOption
+from click.exceptions import Exit, NoArgsIsHelpError
 
 import cipherbucket as cb
 from cipherbucket.cli.hints import in_options
+from cipherbucket.cli.usage import ArgumentsMissingError, line_of
 from cipherbucket.text import PrintableFormatter, printable, printable_traceback
 
 EXIT_CODES = {
@@ -153,29 +154,15 @@ def ended() -> Iterator[None]:
     """End the process, with one line, on what was wrong with the arguments."""
     try:
         yield
-    except NoArgsIsHelpError as error:
+    except (NoArgsIsHelpError, ArgumentsMissingError) as error:
         error.show()
         sys.exit(2)
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context is not None else "cipherbucket"
-        text = _misplaced(error) or " ".join(error.format_message().split()).rstrip(".")
-        say(f"{text} (see: {path} --help)")
+        say(line_of(error))
         sys.exit(error.exit_code)
     except click.Abort:
         say("interrupted")
         sys.exit(_INTERRUPTED)
-
-
-def _misplaced(error: click.ClickException) -> str | None:
-    """Say that an option of the program stood after the command; None if it is another error."""
-    if not isinstance(error, NoSuchOption) or error.ctx is None:
-        return None
-    program, option = error.ctx.find_root(), error.option_name
-    if program is error.ctx or all(option not in each.opts for each in program.command.params):
-        return None
-    command = error.ctx.command_path.removeprefix(f"{program.command_path} ")
-    return f"{option} goes before the command: {program.command_path} {option} ... {command}"
 
 
 def _fail(text: str, code: int, *, debug: bool) -> NoReturn:

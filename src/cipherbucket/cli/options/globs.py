@@ -17,12 +17,13 @@ class GlobCommand(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, and keep the order of the two options; click gives each by itself."""
+        rest = super().parse_args(ctx, list(args))
         values, _, order = self.make_parser(ctx).parse_args(args=list(args))
         given = {kind: iter(values.get(kind, ())) for kind in ("include", "exclude")}
         ctx.meta[_ORDER] = [
             (next(given[each.name]), each.name == "include") for each in order if each.name in given
         ]
-        return super().parse_args(ctx, args)
+        return rest
 
 
 class Globs:

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from cipherbucket.cli.usage import ArgumentsMissingError, did_you_mean
+
 
 class Command(click.Command):
     """A command with examples of its use, one a line."""
@@ -18,9 +20,15 @@ class Command(click.Command):
         self.examples = examples
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Refuse what is empty, then parse."""
-        _refuse_empty(self, ctx, args)
-        return super().parse_args(ctx, args)
+        """Refuse what is empty, then parse; without any argument, show how it is used."""
+        if not args and not ctx.resilient_parsing and any(map(_is_needed, self.params)):
+            raise ArgumentsMissingError("arguments are missing", ctx)
+        try:
+            _refuse_empty(self, ctx, args)
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples as they stand, never wrapped: they are there to be copied."""
@@ -33,6 +41,20 @@ class Group(Command, click.Group):
     """A group of commands, itself with examples."""
 
     command_class = Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the one that may have been meant."""
+        given = args[0]
+        if not given.startswith("-") and self.get_command(ctx, given) is None:
+            meant = did_you_mean(given, self.list_commands(ctx))
+            raise click.UsageError(f"no such command {given!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _is_needed(param: click.Parameter) -> bool:
+    return isinstance(param, click.Argument) and param.required
 
 
 def _refuse_empty(command: click.Command, ctx: click.Context, args: list[str]) -> None:

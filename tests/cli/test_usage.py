@@ -1,0 +1,104 @@
+"""Mistakes in the arguments: one line of ours, what may have been meant, how it is used."""
+
+from pathlib import Path
+
+import click
+import pytest
+from tests.cli.runs import contents, error_of, invoke, read, succeed
+from tests.cli.test_help import commands
+
+import cipherbucket as cb
+from cipherbucket.cli.terminal.help import Command, Group
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        ("lss", "no such command 'lss'; did you mean 'ls'? (see: cipherbucket --help)"),
+        ("copy", "no such command 'copy'; did you mean 'cp'? (see: cipherbucket --help)"),
+        ("xyz", "no such command 'xyz' (see: cipherbucket --help)"),
+        (
+            "keys chek x",
+            "no such command 'chek'; did you mean 'check'? (see: cipherbucket keys --help)",
+        ),
+        (
+            "rm --forc x",
+            "no such option '--forc'; did you mean '--force'? (see: cipherbucket rm --help)",
+        ),
+        (
+            "cp --in x y",
+            "no such option '--in'; did you mean '--include'? (see: cipherbucket cp --help)",
+        ),
+        ("ls -q x", "no such option '-q' (see: cipherbucket ls --help)"),
+        (
+            "--regoin x ls",
+            "no such option '--regoin'; did you mean '--region'? (see: cipherbucket --help)",
+        ),
+        (
+            "mb x --debug",
+            "--debug goes before the command: cipherbucket --debug ... mb (see: cipherbucket mb --help)",
+        ),
+        ("verify -k", "-k takes a value, which is missing (see: cipherbucket verify --help)"),
+        ("cp -k", "-k takes a value, which is missing (see: cipherbucket cp --help)"),
+        ("cp x", "SOURCE... and TARGET are needed (see: cipherbucket cp --help)"),
+        ("rm -r", "URL... is missing (see: cipherbucket rm --help)"),
+        ("stat a b c", "more arguments than it takes: b c (see: cipherbucket stat --help)"),
+        (
+            "keygen x --bits 1",
+            "--bits: '1' is not one of '2048', '3072', '4096' (see: cipherbucket keygen --help)",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_may_be_meant(args: str, line: str) -> None:
+    result = invoke(*args.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert error_of(result) == f"cipherbucket: {line}\n"
+
+
+def takes_arguments(command: Command | Group) -> bool:
+    return any(isinstance(each, click.Argument) and each.required for each in command.params)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [each for each in commands() if takes_arguments(each[1])]
+)
+def test_without_arguments_usage_and_examples_are_shown(
+    name: str, command: Command | Group
+) -> None:
+    result = invoke(*name.split(), env={"CIPHERBUCKET_KEY": "nothing.pem"})
+    assert (result.exit_code, result.stdout) == (2, "")
+    usage, *lines, last = result.stderr.splitlines()
+    assert usage.startswith(f"Usage: cipherbucket {name} [OPTIONS] ")
+    assert lines == ["", "Examples:", *(f"  {each}" for each in command.examples), ""]
+    assert last == f"All options: cipherbucket {name} --help"
+
+
+def test_names_that_begin_with_a_hyphen_come_after_two(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keyed = ("-k", key_file)
+    Path("-a").write_text("1")
+    Path("-r").mkdir()
+    Path("-r/-n").write_text("2")
+    succeed("cp", *keyed, "--", "-a", f"{url}/-a")
+    succeed("cp", *keyed, "-r", "--", "-r", f"{url}/-r")
+    assert {name: read(bucket, name) for name in ("-a", "-r/-n")} == {"-a": b"1", "-r/-n": b"2"}
+    succeed("sync", *keyed, "--", "-r", f"{url}/-s")
+    succeed("sync", *keyed, "--", f"{url}/-s", "-t")
+    assert contents(Path("-t")) == {"-n": b"2"}
+    succeed("mv", *keyed, "--", "-a", f"{url}/-b")
+    succeed("mv", *keyed, "--", f"{url}/-b", "-c")
+    assert Path("-c").read_text() == "1"
+    assert not Path("-a").exists()
+    succeed("keygen", "--type", "aes", "--description", "desc=-", "--", "-k")
+    succeed("cp", "-k", "./-k", "--", "-c", f"{url}/sealed")
+    with cb.open_store(url) as store, store.get("sealed") as body:
+        stored = bytearray(body.stop)
+        body.readinto(stored)
+        Path("-sealed").write_bytes(stored)
+    assert succeed("cat", "-k", "-k", "--", "-sealed").stdout == "1"
+    succeed("rm", "-f", "--", f"{url}/-a")
+    assert not bucket.exists("-a")
+    refused = invoke("ls", "--", "-x")
+    assert "'-x' is not the URL of a store" in error_of(refused)
