@@ -34,10 +34,6 @@ from cipherbucket.cli.terminal.help import Command, Group
             "--regoin x ls",
             "no such option '--regoin'; did you mean '--region'? (see: cipherbucket --help)",
         ),
-        (
-            "mb x --debug",
-            "--debug goes before the command: cipherbucket --debug ... mb (see: cipherbucket mb --help)",
-        ),
         ("verify -k", "-k takes a value, which is missing (see: cipherbucket verify --help)"),
         ("cp -k", "-k takes a value, which is missing (see: cipherbucket cp --help)"),
         ("cp x", "SOURCE... and TARGET are needed (see: cipherbucket cp --help)"),
