@@ -256,22 +256,33 @@ def test_what_is_to_be_ignored_is_ignored(url: str, bucket: cb.Bucket, key_file:
     assert read(bucket, "a") == BIG
 
 
-@pytest.mark.parametrize("columns", [80, 120])
-def test_the_bar_is_on_stderr_and_piped_output_is_byte_exact(
-    big: str, key_file: Path, columns: int
+def test_no_bar_is_drawn_beside_another_program_on_the_terminal(
+    big: str, url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
 ) -> None:
-    session = on_terminal("cp", "-k", key_file, big, "-", stdout_piped=True, columns=columns)
-    assert session.code == 0
-    assert session.stdout == BIG
-    assert "8.0/8.0 MiB" in session.screen
-    assert re.search(r"[0-9] [KMG]iB/s", session.screen), "a rate, however fast the machine is"
-
-
-def test_the_bar_shows_an_upload_from_a_pipe(url: str, bucket: cb.Bucket, key_file: Path) -> None:
+    session = on_terminal("cp", "-k", key_file, big, "-", stdout_piped=True)
+    assert (session.code, session.screen, session.stdout) == (0, "", BIG)
     session = on_terminal("cp", "-k", key_file, "-", f"{url}/a", stdin_piped=BIG)
+    assert (session.code, session.screen, read(bucket, "a")) == (0, "", BIG)
+    session = on_terminal("cp", "-r", "--json", "-k", key_file, url, tmp_path / "d")
+    assert "B/s" not in session.screen
+
+
+def test_lines_are_written_beside_another_program_where_they_are_asked_for(
+    big: str, key_file: Path
+) -> None:
+    session = on_terminal("cp", "--progress", "-k", key_file, big, "-", stdout_piped=True)
+    assert session.stdout == BIG
+    assert re.search(r"big: 8.0 MiB of 8.0 MiB, [0-9.]+ [KMG]iB/s", session.screen)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_bar_shows_how_far_a_copy_is(
+    big: str, key_file: Path, tmp_path: Path, columns: int
+) -> None:
+    session = on_terminal("cp", "-k", key_file, big, tmp_path / "file", columns=columns)
     assert session.code == 0
-    assert "8.0/8.0 MiB" in session.screen
-    assert read(bucket, "a") == BIG
+    assert "8.0 MiB of 8.0 MiB" in session.screen
+    assert re.search(r"[0-9] [KMG]iB/s", session.screen), "a rate, however fast the machine is"
 
 
 def test_the_bar_counts_a_tree(url: str, key_file: Path, tmp_path: Path) -> None:
@@ -281,11 +292,13 @@ def test_the_bar_counts_a_tree(url: str, key_file: Path, tmp_path: Path) -> None
         (tree / name).write_bytes(BIG)
     session = on_terminal("cp", "-k", key_file, "-r", tree, url)
     assert session.code == 0
-    assert "16.0/16.0 MiB" in session.screen
+    assert "2 of 2 objects" in session.screen
+    assert "16.0 MiB of 16.0 MiB" in session.screen
     assert "copied 2 objects, 16.0 MiB" in session.screen
     assert "\x1b[2J" not in session.screen
     session = on_terminal("cp", "-k", key_file, "-r", url, tmp_path / "down")
-    assert "16.0/16.0 MiB" in session.screen
+    assert "2 of 2 objects" in session.screen
+    assert "16.0 MiB of 16.0 MiB" in session.screen
     assert (tmp_path / "down" / "a").read_bytes() == BIG
 
 

@@ -59,7 +59,9 @@ def change(
     with access.at(store_url, prefix).open_to_write(store_url) as bucket:
         with (
             resumed_when_repeated("what is done is done, and "),
-            object_count("looked at", shown=not options.quiet) as progress,
+            object_count(
+                "looked at", lambda: bucket.list(prefix), shown=not options.quiet
+            ) as progress,
         ):
             report = every(
                 bucket,

@@ -7,7 +7,8 @@ that is not yes, and a finding, show in the exit code, so that a program can act
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 import click
 
@@ -90,7 +91,12 @@ def audit(
     retire = [_key_in(text) for text in retiring]
     kms = cb.AliKmsKey("alias/none", description={}) if ask_kms else None  # its settings count
     with access.open_to_look(store_url) as bucket:
-        with resumed_when_repeated(), object_count("looked at", shown=not quiet) as progress:
+        with (
+            resumed_when_repeated(),
+            object_count(
+                "looked at", partial(_listing, bucket, prefix, versions=versions), shown=not quiet
+            ) as progress,
+        ):
             audited = cb.audit.run(
                 bucket,
                 prefix,
@@ -106,6 +112,10 @@ def audit(
             return _report(
                 audited, csv_file, html_file, as_json=as_json, quiet=quiet, retire=bool(retire)
             )
+
+
+def _listing(bucket: cb.Bucket, prefix: str, *, versions: bool) -> Iterable[object]:
+    return bucket.versions(prefix) if versions else bucket.list(prefix)
 
 
 def _report(

@@ -7,7 +7,8 @@ limits.
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, acc
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.cli.terminal.progress import transfer_progress
+from cipherbucket.cli.terminal.progress import summed, transfer_progress
 from cipherbucket.text import amount, count, printable
 
 _WORDS = {
@@ -79,10 +80,16 @@ def verify(
             )
             for rule in _rules_below(access.config, f"{store_url}/{prefix}")
         }
+        total: list[int] = []
+
+        def sizes() -> Iterator[int]:
+            return (entry.size for entry in bucket.list(prefix))
+
         with (
             resumed_when_repeated(),
             transfer_progress(shown=not quiet) as progress,
             progress.running(printable(f"{store_url}/{prefix}")) as report,
+            summed(sizes, total.append) if progress.shows else nullcontext(),
         ):
             came = cb.verify_all(
                 bucket,
@@ -92,7 +99,7 @@ def verify(
                 below=below,
                 workers=workers,
                 limit_rate=limit_rate,
-                progress=report,
+                progress=lambda done, _: report(done, total[0] if total else None),
             )
         with came:
             return _report(came, as_json=as_json, whole=not prefix)

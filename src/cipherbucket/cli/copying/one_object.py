@@ -21,7 +21,7 @@ from cipherbucket.cli.copying.target_folder import safe_parts
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.copying import CopyOptions
-from cipherbucket.cli.options.parsing import PIPE, descriptor_of, split_object_url
+from cipherbucket.cli.options.parsing import PIPE, descriptor_of, is_file, split_object_url
 from cipherbucket.cli.options.writing import WriteOptions
 from cipherbucket.local_files.folders import Place
 
@@ -50,7 +50,7 @@ class ObjectCopy:
                 raise cb.UsageError(f"{source} is a folder", hint="add -r to copy all in it")
         with (
             self.access.at(store_url, name).open_to_write(store_url) as bucket,
-            self._limits(bucket, name, shown=not (piped and sys.stdin.isatty())) as limits,
+            self._limits(bucket, name, shown=not piped or is_file(0)) as limits,
         ):
             object_transfers.upload(bucket, body, name, self.writing, limits, size)
         return 0
@@ -62,7 +62,7 @@ class ObjectCopy:
             reading = self.access.reading
             descriptor = descriptor_of(target)
             if descriptor is not None:
-                shown = not os.isatty(descriptor)
+                shown = is_file(descriptor)  # another program may write to this terminal, too
                 with (
                     shared_limits(self.options, shown=shown) as limits,
                     _opened(descriptor) as file,

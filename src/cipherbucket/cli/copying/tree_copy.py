@@ -30,6 +30,7 @@ from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.globs import Globs
 from cipherbucket.cli.options.outcomes import would
+from cipherbucket.cli.options.parsing import is_file
 from cipherbucket.text import count
 
 MOST = 1_000
@@ -84,7 +85,7 @@ class TreeCopy:
                 with shared_limits(
                     self.options,
                     lambda: self._goes_on(plan),
-                    shown=not self.dry_run,
+                    shown=not self.dry_run and (is_file(1) or not self.as_json),
                     many=True,
                     sizes=self._sizes if self.choice.foreseen and not self.dry_run else None,
                 ) as limits:
@@ -128,7 +129,7 @@ class TreeCopy:
         why = BEFORE if copied_before else self.choice.skipped
         self.tally.add_skipped(why, **self._ends(source))
         if self.choice.foreseen:
-            limits.progress.expect(-source.size)
+            limits.progress.expect_not(source.size)
         if copied_before and self.moves and not self.dry_run:
             self.direction.remove(source)
 

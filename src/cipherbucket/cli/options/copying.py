@@ -91,7 +91,8 @@ _OPTIONS = (
     click.option(
         "--progress",
         is_flag=True,
-        help="Where stderr is no terminal, write a line every few seconds.",
+        help="Where no bar is shown, because stderr is no terminal or the data go through a pipe,"
+        " write a line every few seconds.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="No progress, no notes, no summary."),
 )

@@ -5,6 +5,7 @@ Rule: an error shows how the value is written.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -136,6 +137,14 @@ def is_special(path: Path) -> bool:
     except OSError:
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def is_file(descriptor: int) -> bool:
+    """Return whether what is open is a regular file, and no pipe or terminal."""
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:
+        return False
 
 
 def descriptor_of(target: str) -> int | None:

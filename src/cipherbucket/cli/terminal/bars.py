@@ -9,29 +9,39 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Column
 from rich.text import Text
 
-from cipherbucket.text import amount, count, printable
+from cipherbucket.cli.terminal.progress import progress_text, work
+from cipherbucket.text import amount, printable
 
 _MOST_LINES = 4
 
 
-class _Rate(ProgressColumn):
-    """Bytes a second, in the units of the other columns."""
+class _Bytes(ProgressColumn):
+    """Bytes done, and bytes in all where they are known."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{amount(speed)}/s" if speed else "", style="progress.data.speed")
+        done, size = task.fields["done"], task.fields["size"]
+        of_all = f" of {amount(size)}" if size is not None else ""
+        return Text(f"{amount(done)}{of_all}", style="progress.download")
+
+
+class _Rate(ProgressColumn):
+    """Bytes a second."""
+
+    def render(self, task: Task) -> Text:
+        seconds = task.finished_time or task.elapsed
+        rate = task.fields["done"] / seconds if seconds else 0
+        return Text(f"{amount(rate)}/s" if rate else "", style="progress.data.speed")
 
 
 class _Bars:
@@ -39,7 +49,7 @@ class _Bars:
 
     def __init__(self, screen: Progress, *, many: bool) -> None:
         self._screen = screen
-        self._all = screen.add_task("total", total=None) if many else None
+        self._all = _added(screen, "total") if many else None
         self._lines = threading.Semaphore(_MOST_LINES)
 
     @contextmanager
@@ -47,24 +57,36 @@ class _Bars:
         if not self._lines.acquire(blocking=False):
             yield lambda _done, _total: None
             return
-        line = self._screen.add_task(printable(label), total=None)
+        line = _added(self._screen, printable(label))
         try:
-            yield lambda done, total: self._screen.update(line, completed=done, total=total)
+            yield lambda done, total: self._screen.update(
+                line, completed=done, total=total, done=done, size=total
+            )
         finally:
             self._lines.release()
             if self._all is not None:
                 self._screen.remove_task(line)
 
-    def total(self, done: int, objects: int, size: int | None) -> None:
+    def total(self, done: int, objects: int, size: int | None, of: int | None) -> None:
         if self._all is not None:
-            text = f"total, {count(objects, 'object')} done"
-            self._screen.update(self._all, completed=done, total=size, description=text)
+            self._screen.update(
+                self._all,
+                completed=work(done, objects),
+                total=work(size, of or 0) if size is not None else None,
+                description=progress_text(objects, of),
+                done=done,
+                size=size,
+            )
 
     def end(self) -> None:
         """Show all as done, also where the total shows only now."""
         for task in self._screen.tasks:
             if task.total is None or task.total < task.completed:
                 self._screen.update(task.id, total=task.completed)
+
+
+def _added(screen: Progress, text: str) -> TaskID:
+    return screen.add_task(text, total=None, done=0, size=None)
 
 
 @contextmanager
@@ -74,7 +96,7 @@ def transfer_bars(*, many: bool) -> Iterator[_Bars]:
     with Progress(
         TextColumn("{task.description}", markup=False, table_column=name),
         BarColumn(bar_width=20),
-        DownloadColumn(binary_units=True, table_column=Column(no_wrap=True, justify="right")),
+        _Bytes(table_column=Column(no_wrap=True, justify="right")),
         _Rate(table_column=Column(no_wrap=True, justify="right", min_width=11)),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=Console(stderr=True),
@@ -87,19 +109,27 @@ def transfer_bars(*, many: bool) -> Iterator[_Bars]:
 
 
 @contextmanager
-def object_counter(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Count objects on stderr, with their rate; what it yields is called with the number."""
+def object_counter(
+    what: str,
+) -> Iterator[tuple[Callable[[int, int | None], None], Callable[[int], None]]]:
+    """Count objects on stderr, with their rate.
+
+    Yields:
+        What is called with the number that is done, and with the number there is.
+    """
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.completed:,.0f} objects " + what, markup=False),
+        TextColumn("{task.description}", markup=False),
         TextColumn("{task.fields[rate]}", markup=False),
-        TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as screen:
-        task = screen.add_task("", total=None, rate="")
+        task = screen.add_task(f"0 objects {what}", total=None, rate="")
 
         def show(done: int, _: int | None) -> None:
-            speed = screen.tasks[0].speed
-            screen.update(task, completed=done, rate=f"{speed:,.0f} a second" if speed else "")
+            speed, total = screen.tasks[0].speed, screen.tasks[0].total
+            text = progress_text(done, int(total) if total is not None else None)
+            rate = f"{speed:,.0f} a second" if speed else ""
+            screen.update(task, completed=done, description=f"{text} {what}", rate=rate)
 
-        yield show
+        yield show, lambda total: screen.update(task, total=total)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
 
 from cipherbucket.cli.errors import say
@@ -18,8 +18,19 @@ from cipherbucket.text import amount, count, duration
 
 Report = Callable[[int, int | None], None]
 """Called with (done, in all or None), as the library calls it."""
+_EACH = 256 << 10
 _EVERY = 3.0
 """Seconds between two lines."""
+
+
+def work(size: int, objects: int) -> int:
+    """Return what a time is estimated by: an object takes as long as so many bytes more."""
+    return size + objects * _EACH
+
+
+def progress_text(objects: int, of: int | None) -> str:
+    """Say how many objects are done, and of how many where that is known."""
+    return f"{objects:,} of {count(of, 'object')}" if of is not None else count(objects, "object")
 
 
 class Display(Protocol):
@@ -28,8 +39,8 @@ class Display(Protocol):
     def transfer(self, label: str) -> AbstractContextManager[Report]:
         """Show one transfer."""
 
-    def total(self, done: int, objects: int, size: int | None) -> None:
-        """Show bytes done, objects done, and bytes in all where they are known."""
+    def total(self, done: int, objects: int, size: int | None, of: int | None) -> None:
+        """Show bytes and objects done, and how many there are of both where that is known."""
 
 
 class Progress:
@@ -45,7 +56,7 @@ class Progress:
         self._running: dict[object, int] = {}
         self._ended_bytes = 0
         self._ended = 0
-        self._expected = 0
+        self._expected = self._expected_objects = 0
         self._all_known = False
 
     @property
@@ -77,9 +88,17 @@ class Progress:
                     self._show_total()
 
     def expect(self, size: int) -> None:
-        """Count bytes that are to be transferred."""
+        """Count an object of so many bytes that is to be transferred."""
+        self._expect(size, 1)
+
+    def expect_not(self, size: int) -> None:
+        """Take back that an object of so many bytes is to be transferred."""
+        self._expect(-size, -1)
+
+    def _expect(self, size: int, objects: int) -> None:
         with self._lock:
             self._expected += size
+            self._expected_objects += objects
             if self._all_known:
                 self._show_total()
 
@@ -92,7 +111,9 @@ class Progress:
     def _show_total(self) -> None:
         if self._display is not None:
             done = self._ended_bytes + sum(self._running.values())
-            self._display.total(done, self._ended, self._expected if self._all_known else None)
+            expected = self._expected, self._expected_objects
+            known = expected if self._all_known else (None, None)
+            self._display.total(done, self._ended, *known)
 
 
 @contextmanager
@@ -103,7 +124,7 @@ def transfer_progress(
 
     Args:
         shown: Whether bars are wanted; they are shown if stderr is a terminal.
-        lines: Whether lines are wanted where it is none.
+        lines: Whether lines are wanted where no bars are shown.
         many: Whether several transfers are followed, and summed up.
     """
     if shown and sys.stderr.isatty():
@@ -111,7 +132,7 @@ def transfer_progress(
 
         with transfer_bars(many=many) as bars:
             yield Progress(bars)
-    elif lines and not sys.stderr.isatty():
+    elif lines:
         display = _Lines(many=many)
         yield Progress(display)
         display.end()
@@ -119,18 +140,55 @@ def transfer_progress(
         yield Progress()
 
 
-def object_count(what: str, *, shown: bool) -> AbstractContextManager[Report | None]:
-    """Show on a terminal how many objects were gone through; None where nobody sees it.
+@contextmanager
+def object_count(
+    what: str, listing: Callable[[], Iterable[object]], *, shown: bool
+) -> Iterator[Report | None]:
+    """Show on a terminal how many objects were gone through; give None where nobody sees it.
 
     Args:
         what: What happens to the objects.
+        listing: Lists them, in a thread of its own, to count how many there are.
         shown: Whether it is wanted; it is shown if stderr is a terminal.
     """
     if not shown or not sys.stderr.isatty():
-        return nullcontext()
+        yield None
+        return
     from cipherbucket.cli.terminal.bars import object_counter  # noqa: PLC0415  brings rich
 
-    return object_counter(what)
+    with (
+        object_counter(what) as (show, show_total),
+        summed(lambda: (1 for _ in listing()), show_total),
+    ):
+        yield show
+
+
+@contextmanager
+def summed(amounts: Callable[[], Iterable[int]], show: Callable[[int], None]) -> Iterator[None]:
+    """Find out, beside the work, how much of it there is; what fails here fails there, too.
+
+    Args:
+        amounts: Gives the amount of each object, in a thread of its own.
+        show: Called with the sum.
+    """
+    over = threading.Event()
+
+    def add() -> None:
+        total = 0
+        with suppress(Exception):
+            for amount_of_one in amounts():
+                if over.is_set():
+                    return
+                total += amount_of_one
+            show(total)
+
+    thread = threading.Thread(target=add, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(0.5)
 
 
 @contextmanager
@@ -170,6 +228,7 @@ class _Lines:
         self._many = many
         self._label = ""
         self._done, self._objects = 0, 0
+        self._of: int | None = None
         self._size: int | None = None
         self._begun = time.monotonic()
         self._next = self._begun + _EVERY
@@ -184,13 +243,18 @@ class _Lines:
 
         yield report
 
-    def total(self, done: int, objects: int, size: int | None) -> None:
-        self._done, self._objects = done, objects
+    def total(self, done: int, objects: int, size: int | None, of: int | None) -> None:
+        self._done, self._objects, self._of = done, objects, of
         if self._many:
             self._size = size
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY
             self.end()
+
+    def _share_left(self, size: int) -> float:
+        """Return how much is left for what is done, by bytes and objects."""
+        done = work(self._done, self._objects)
+        return (work(size, self._of or 0) - done) / done
 
     def end(self) -> None:
         """Write how far it got."""
@@ -198,7 +262,8 @@ class _Lines:
         size = self._size
         of_all = f" of {amount(size)}" if size is not None else ""
         left = ""
-        if size is not None and rate > 0 and self._done < size:
-            left = f", {duration((size - self._done) / rate)} left"
-        what = count(self._objects, "object") if self._many else self._label
+        if size is not None and 0 < self._done < size:
+            seconds = time.monotonic() - self._begun
+            left = f", {duration(seconds * self._share_left(size))} left"
+        what = progress_text(self._objects, self._of) if self._many else self._label
         say(f"{what}: {amount(self._done)}{of_all}, {amount(rate)}/s{left}")
