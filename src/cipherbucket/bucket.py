@@ -11,6 +11,7 @@ Read:   ``get -> store.get(span) -> Envelope.parse -> unseal -> ring.unwrap -> d
 from __future__ import annotations
 
 import io
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, BinaryIO, Literal, Self, Unpack, overload
@@ -49,6 +50,8 @@ from cipherbucket.writing.multipart import Multipart, begin_multipart
 from cipherbucket.writing.put import put
 from cipherbucket.writing.source import PutBody
 
+_log = logging.getLogger("cipherbucket")
+
 
 class Bucket:
     """Encrypted objects in a store. All verbs may be called from several threads at once.
@@ -84,6 +87,8 @@ class Bucket:
         self._access = Access.of(
             store, ring, format=format, policy=policy, recipients=recipients, guard=guard
         )
+        keys = [key.id for key in self._access.ring.keys]
+        _log.debug("opened %s in format %s with keys %s", self.url, format, keys)
 
     @property
     def access(self) -> Access:

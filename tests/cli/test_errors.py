@@ -233,10 +233,12 @@ def empty_arguments() -> Iterator[tuple[tuple[str, ...], str]]:
         command = cli.get_command(context, name)
         assert command is not None
         before: list[str] = []
+        # One that takes several gets its last if others follow it.
+        arguments = [param for param in command.params if isinstance(param, click.Argument)]
+        after = ("x",) * (len(arguments) > 1 and arguments[0].nargs == -1)
         for param in command.params:
             if isinstance(param, click.Argument):
-                after = ("x",) if param.nargs == -1 and param is not command.params[-1] else ()
-                yield (name, *before, "", *after), param.human_readable_name
+                yield (name, *before, "", *(() if before else after)), param.human_readable_name
                 before.append("x")
             elif isinstance(param, click.Option) and not param.is_flag:
                 yield (name, param.opts[0], ""), param.opts[0]
@@ -257,3 +259,15 @@ def test_empty_settings_of_the_whole_program_are_refused() -> None:
     for option in ("--config", "--region", "--endpoint"):
         assert f"{option} is empty" in error_of(invoke(option, "", "keys"))
     assert "is empty" in error_of(invoke("keys", "check", ""))
+
+
+@pytest.mark.parametrize("command", [("ls",), ("cat", "-k"), ("stat", "-k")])
+def test_debug_logs_what_is_done_when_all_goes_well(
+    url: str, bucket: cb.Bucket, key_file: Path, command: tuple[str, ...]
+) -> None:
+    bucket.put("a", b"1")
+    words = [*command, key_file] if len(command) > 1 else [*command]
+    result = succeed("--debug", *words, f"{url}/a")
+    assert f"DEBUG opened {url} in format oss" in result.stderr
+    assert ("read key file" in result.stderr) == (len(command) > 1)
+    assert succeed(*words, f"{url}/a").stderr == ""

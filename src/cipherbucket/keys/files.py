@@ -7,6 +7,7 @@ it, the description, lies beside it (see `description_files`).
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,7 @@ from cipherbucket.local_files.paths import local_path
 RSA_BITS = (2048, 3072, 4096)
 """The lengths that `create_rsa_key_file` makes."""
 
+_log = logging.getLogger("cipherbucket")
 _DER_SEQUENCE = b"\x30"
 """What every RSA key in DER begins with."""
 _ACCEPTED = (
@@ -164,6 +166,7 @@ def load_key(
     """
     file = Path(local_path(path))
     read = read_key_file(file)
+    _log.debug("read key file %s", file)
     data = read.data
     if (secret := parse_aes(data)) is not None:
         warn_if_readable(file)

@@ -217,7 +217,7 @@ class Connection:
             raise ClientError("signature version 4 needs the region: give region=")
         who = ANONYMOUS if signature == UNSIGNED else self._credentials
         settings = place.settings(who, "v1" if signature == UNSIGNED else signature)
-        return OssStore(place.bucket_name, settings, log_requests=True)
+        return OssStore(place.bucket_name, settings)
 
     def settings(self) -> OssSettings:
         """Return how the store is reached, without anybody's credentials.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from cipherbucket.errors import (
@@ -41,6 +42,7 @@ from cipherbucket.workers.progress import Progress, Ticker
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+_log = logging.getLogger("cipherbucket")
 HELD = 64 << 10
 """Most bytes of plaintext that are read ahead for who reads lines, or as much as there is."""
 
@@ -254,6 +256,7 @@ def unlocked(
     try:
         with named(incoming.stored.name):
             info, cipher = unlock(incoming.stored, reading, fetch)
+            _log.debug("get %r: format %s, %d bytes in all", info.name, info.format, info.size)
             layout = layout_of(info.envelope)
             # Where nothing was a guess, asking again would bring the same.
             guessed = bool(layout.tag) or layout != reading.layout

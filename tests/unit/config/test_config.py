@@ -287,3 +287,13 @@ def test_how_a_store_is_reached(write: Write, monkeypatch: pytest.MonkeyPatch) -
     wrong = cb.load_config(write(text.replace("attempts", 'ca_file = "none.pem"\nattempts')))
     with pytest.raises(cb.UsageError, match=r"\.toml:1: \[stores\.r\]: ca_file: there is no"):
         wrong.settings("oss://health-records")
+
+
+def test_a_missing_passphrase_is_told_by_the_variable_that_the_file_names(tmp_path: Path) -> None:
+    cb.create_rsa_key_file(tmp_path / "k.pem", description={"desc": "k"}, passphrase="secret")
+    path = tmp_path / "cipherbucket.toml"
+    path.write_text('[keys.k]\nrsa = "k.pem"\npassphrase_env = "OF_THE_RECORDS"\n')
+    with pytest.raises(cb.MasterKeyError) as caught:
+        cb.load_config(path, passphrase=lambda _: "").key("k")
+    assert caught.value.hint is not None
+    assert "OF_THE_RECORDS" in caught.value.hint

@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from cipherbucket.cli.terminal.progress import progress_text, work
+from cipherbucket.cli.terminal.estimates import progress_text, work
 from cipherbucket.text import amount, printable
 
 _MOST_LINES = 4

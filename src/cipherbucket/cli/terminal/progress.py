@@ -14,23 +14,13 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
 
 from cipherbucket.cli.errors import say
-from cipherbucket.text import amount, count, duration
+from cipherbucket.cli.terminal.estimates import progress_text, work
+from cipherbucket.text import amount, duration
 
 Report = Callable[[int, int | None], None]
 """Called with (done, in all or None), as the library calls it."""
-_EACH = 256 << 10
 _EVERY = 3.0
 """Seconds between two lines."""
-
-
-def work(size: int, objects: int) -> int:
-    """Return what a time is estimated by: an object takes as long as so many bytes more."""
-    return size + objects * _EACH
-
-
-def progress_text(objects: int, of: int | None) -> str:
-    """Say how many objects are done, and of how many where that is known."""
-    return f"{objects:,} of {count(of, 'object')}" if of is not None else count(objects, "object")
 
 
 class Display(Protocol):

@@ -39,7 +39,6 @@ class OssClient:
     Args:
         bucket: Its name.
         settings: Region, endpoint, credentials and the like.
-        log_requests: Whether each of `send` and `request` is a line in the log, at DEBUG.
 
     Attributes:
         sdk: The SDK's client, for operations whose requests it writes itself.
@@ -50,13 +49,12 @@ class OssClient:
         MissingExtraError: The default chain of credentials is needed and not installed.
     """
 
-    def __init__(self, bucket: str, settings: OssSettings, *, log_requests: bool = False) -> None:
+    def __init__(self, bucket: str, settings: OssSettings) -> None:
         self.bucket = bucket
         self.http = Http.for_settings(settings)
         self.sdk = new_client(settings, self.http)
         self.added_headers: Mapping[str, str] = NOTHING
         self._added_query: Mapping[str, str] = NOTHING
-        self._log_requests = log_requests
 
     def adding(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Self:
         """Return a client on the same connections that adds these to what `send` sends.
@@ -248,8 +246,7 @@ class OssClient:
         self, method: str, name: str | None, status: int | None, request_id: str | None
     ) -> None:
         """Log what a request came to, without headers and parameters: they hold secrets."""
-        if self._log_requests:
-            _log.debug("%s %r: %s, request %s", method, name, status, request_id)
+        _log.debug("%s %r: %s, request %s", method, name, status, request_id)
 
 
 @contextmanager

@@ -34,7 +34,6 @@ class OssStore(Store):
     Args:
         bucket: Its name.
         settings: Region, endpoint, credentials and the like.
-        log_requests: Whether requests are lines in the log, at DEBUG.
 
     Attributes:
         client: Sends requests that the verbs of a store do not know.
@@ -47,8 +46,8 @@ class OssStore(Store):
     conditional = False
     fixed_metadata = copying.POLICED
 
-    def __init__(self, bucket: str, settings: OssSettings, *, log_requests: bool = False) -> None:
-        self.client = OssClient(bucket, settings, log_requests=log_requests)
+    def __init__(self, bucket: str, settings: OssSettings) -> None:
+        self.client = OssClient(bucket, settings)
         self._acls: dict[str, str] = {}  # of unfinished uploads: a header of their completion
 
     @property
