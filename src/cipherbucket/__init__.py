@@ -78,8 +78,8 @@ from cipherbucket.stores.local.repair import RepairReport, repair_index
 from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.oss.settings import OssSettings
-from cipherbucket.stores.records import Entry, Part, Upload, Version
-from cipherbucket.stores.urls import make_bucket, open_store, split_url
+from cipherbucket.stores.records import Entry, Part, StoredBucket, Upload, Version
+from cipherbucket.stores.urls import list_buckets, make_bucket, open_store, split_url
 from cipherbucket.transfers.abandoned import Abandoned, abandoned
 from cipherbucket.writing.file import ObjectTextWriter, ObjectWriter
 from cipherbucket.writing.multipart import Multipart
@@ -141,6 +141,7 @@ __all__ = [
     "Span",
     "StoreEntry",
     "StoreError",
+    "StoredBucket",
     "Tally",
     "TransientStoreError",
     "Upload",
@@ -156,6 +157,7 @@ __all__ = [
     "create_rsa_key_file",
     "find_config",
     "find_key_name",
+    "list_buckets",
     "load_config",
     "load_key",
     "make_bucket",

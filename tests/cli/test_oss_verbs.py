@@ -1,5 +1,6 @@
 """Verbs that only OSS has: presigned URLs, versions, archived objects, buckets of an account."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from tests.cli.runs import error_of, invoke
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
+
+_ENABLED = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,45 @@ def run(env: dict[str, str], *arguments: object, code: int = 0) -> Result:
     result = invoke("--no-config", *arguments, env=env)
     assert result.exit_code == code, result.output
     return result
+
+
+@pytest.fixture(scope="module")
+def history(endpoint: Endpoint, key: cb.MasterKey) -> list[str]:
+    """Write three versions of an object, the newest a delete marker, and return their ids."""
+    with cb.open_bucket("oss://kept", key, settings=settings_of(endpoint)) as bucket:
+        client = bucket.access.store.client  # type: ignore[attr-defined]
+        client.request("PutBucketVersioning", "PUT", query={"versioning": ""}, body=_ENABLED)
+        for body in (b"first", b"second!"):
+            bucket.put("v/a", body)
+        bucket.delete("v/a")
+        return [each.version_id for each in bucket.versions("v/a")]
+
+
+class TestVersions:
+    def test_they_are_listed_the_newest_first(
+        self, env: dict[str, str], history: list[str]
+    ) -> None:
+        lines = [
+            line.split()
+            for line in run(env, "ls", "--versions", "oss://kept/v").stdout.splitlines()
+        ]
+        assert [line[0] for line in lines] == ["deleted", "7", "5"]
+        assert [line[3] for line in lines] == history
+        assert [line[4] for line in lines] == ["v/a"] * 3
+        found = run(env, "ls", "--versions", "--json", "--total", "oss://kept/v").stdout
+        facts = [json.loads(line) for line in found.splitlines()]
+        assert [each.get("is_delete_marker") for each in facts] == [True, False, False, None]
+        assert facts[-1] == {
+            "total": True,
+            "versions": 2,
+            "delete_markers": 1,
+            "stored_size": 12,
+        }
+        assert run(env, "ls", "--versions", "oss://kept/none", code=3).stdout == ""
+
+    def test_their_bytes_are_counted(self, env: dict[str, str], history: list[str]) -> None:
+        assert run(env, "du", "--versions", "oss://kept/v/").stdout.split()[:2] == ["12", "2"]
+        run(env, "du", "oss://kept/v/", code=3)
 
 
 class TestPresign:

@@ -150,6 +150,21 @@ class Version:
     modified: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredBucket:
+    """A bucket of an account.
+
+    Attributes:
+        name: Its name; ``oss://`` and the name are its URL.
+        region: Such as ``cn-hangzhou``.
+        created: When it was made, UTC.
+    """
+
+    name: str
+    region: str
+    created: datetime
+
+
 def crc64_of_parts(parts: Iterable[Part]) -> int:
     """Return the CRC-64 of a body made of parts that all have theirs."""
     return reduce(lambda sofar, part: crc64_combine(sofar, part.crc64 or 0, part.size), parts, 0)

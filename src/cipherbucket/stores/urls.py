@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from cipherbucket.errors import StoreError, UsageError, missing_extra
@@ -21,6 +22,7 @@ from cipherbucket.stores.local.recovery import is_store
 from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.oss.settings import OssSettings
+from cipherbucket.stores.records import StoredBucket
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ALLOWED = "give oss://bucket, file:///folder or memory://name"
@@ -130,6 +132,24 @@ def make_bucket(url: str, *, trusted: bool = False) -> None:
     if is_store(rest):
         raise UsageError(f"there is a directory store at {url} already")
     LocalStore(rest, create=True, trusted=trusted).close()
+
+
+def list_buckets(settings: OssSettings | None = None) -> Iterator[StoredBucket]:
+    """Yield the buckets of an account in OSS, of all its regions, by name.
+
+    Args:
+        settings: How OSS is reached; None takes all of it from the environment.
+
+    Raises:
+        UsageError: The settings lead nowhere.
+        MissingExtraError: The extra ``oss`` is not installed.
+        StoreError: The store failed, or these credentials may not list buckets.
+    """
+    try:
+        from cipherbucket.stores.oss import buckets  # noqa: PLC0415  the extra
+    except ImportError as error:
+        raise missing_extra("the OSS SDK is not installed", "oss") from error
+    yield from buckets.list_buckets(settings or OssSettings())
 
 
 def _refuse_unseen(path: str) -> None:

@@ -1,4 +1,4 @@
-"""``ls``: list objects.
+"""``ls``: list objects, their versions, or the stores that are known.
 
 Rule: names are printed with what is not printable escaped; ``--json`` gives them exactly. Sizes of
 plaintext are the store's word until the object is read.
@@ -8,52 +8,156 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
+from cipherbucket.cli.known_stores import list_known_stores
 from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
-from cipherbucket.cli.options.passes import JSON_LINES
+from cipherbucket.cli.options.passes import HELP_WITHOUT_H, HUMAN, JSON_LINES, size_text
 from cipherbucket.cli.terminal.help import Command
-from cipherbucket.text import moment, printable
+from cipherbucket.text import count, moment, printable
+
+_DELETED = "deleted"
+
+
+@dataclass
+class _Listing:
+    """How lines are written, and what they come to.
+
+    Attributes:
+        long: Whether format and plaintext size are added.
+        human: Whether sizes have units.
+        as_json: Whether lines are JSON.
+        objects: How many objects, or versions, there were.
+        others: How many folded names, or delete markers, there were.
+        stored: Their stored bytes in all.
+        malformed: Whether one cannot be understood.
+    """
+
+    long: bool
+    human: bool
+    as_json: bool
+    objects: int = 0
+    others: int = 0
+    stored: int = 0
+    malformed: bool = False
+
+    def size(self, size: int | None) -> str:
+        """Write a size for its column."""
+        return f"{'' if size is None else size_text(size, human=self.human):>16}"
 
 
 @click.command(
     cls=Command,
+    context_settings=HELP_WITHOUT_H,
     examples=(
+        "cipherbucket ls",
         "cipherbucket ls file:///data/store/",
-        "cipherbucket ls -lr file:///data/store/reports/",
+        "cipherbucket ls -lrh file:///data/store/reports/",
+        "cipherbucket ls --versions oss://bucket/report.pdf",
         "cipherbucket ls --json -r file:///data/store/ | jq -r .name",
     ),
 )
-@click.argument("url")
+@click.argument("url", required=False)
 @click.option("-l", "--long", is_flag=True, help="Add format and plaintext size, object by object.")
 @click.option("-r", "--recursive", is_flag=True, help="All names; do not fold them at '/'.")
+@HUMAN
+@click.option("--total", is_flag=True, help="End with what it comes to, as on a terminal.")
+@click.option(
+    "--versions",
+    is_flag=True,
+    help="All versions and delete markers, with their ids; of a name the newest first.",
+)
 @JSON_LINES
 @TRUST_STORE
-def ls(url: str, long: bool, recursive: bool, as_json: bool) -> int:
+def ls(
+    url: str | None,
+    long: bool,
+    recursive: bool,
+    human: bool,
+    total: bool,
+    versions: bool,
+    as_json: bool,
+) -> int:
     """List the objects whose names begin as URL does: stored size, time (UTC) and name.
 
-    Names are folded at the next '/', like folders. No key is needed. The exit code is 3 if no name
-    begins so, and 1 if -l met an object whose envelope or length cannot be understood.
+    Names are folded at the next '/', like folders; not with --versions. No key is needed. The exit
+    code is 3 if no name begins so, and 1 if -l met an object whose envelope or length cannot be
+    understood.
+
+    Without URL: the stores of cipherbucket.toml by name, and, where OSS_ACCESS_KEY_ID and
+    OSS_ACCESS_KEY_SECRET are set, the buckets of the account.
     """
+    if url is None:
+        if long or recursive or total or versions:
+            raise cb.UsageError("these options are for objects", hint="give the URL of a store")
+        list_known_stores(as_json=as_json)
+        return 0
+    if versions and long:
+        raise cb.UsageError("-l is not for versions", hint="leave out -l or --versions")
     store_url, prefix = split_url(url)
-    found = malformed = False
-    if sys.stdout.isatty() and not as_json:
-        plaintext = f"{'PLAINTEXT':>16}  {'FORMAT':<9}  " if long else ""
-        click.echo(f"{'STORED':>16}  {plaintext}{'MODIFIED':<20}  NAME")
+    shown = _Listing(long, human, as_json)
+    on_terminal = sys.stdout.isatty() and not as_json
+    if on_terminal:
+        _write_header(shown, versions=versions)
     with open_without_keys(store_url) as bucket:
-        for entry in bucket.list(prefix, delimiter="" if recursive else "/"):
-            found = True
-            facts = _facts(bucket, entry, long=long)
-            malformed = malformed or facts.get("format") == "malformed"
-            click.echo(json.dumps(facts) if as_json else _line(entry, facts, long=long))
+        if versions:
+            _list_versions(bucket, prefix, shown)
+        else:
+            _list_objects(bucket, prefix, shown, delimiter="" if recursive else "/")
+    found = shown.objects or shown.others
+    if total or (on_terminal and found):
+        _write_total(shown, "version" if versions else "object")
     if prefix and not found:
         say(f"there is no object whose name begins with {prefix!r}")
         return 3
-    return 1 if malformed else 0
+    return 1 if shown.malformed else 0
+
+
+def _write_header(shown: _Listing, *, versions: bool) -> None:
+    plaintext = f"{'PLAINTEXT':>16}  {'FORMAT':<9}  " if shown.long else ""
+    version = f"{'VERSION':<64}  " if versions else ""
+    click.echo(f"{'STORED':>16}  {plaintext}{'MODIFIED':<20}  {version}NAME")
+
+
+def _list_objects(bucket: cb.Bucket, prefix: str, shown: _Listing, *, delimiter: str) -> None:
+    for entry in bucket.list(prefix, delimiter=delimiter):
+        facts = _facts(bucket, entry, long=shown.long)
+        shown.malformed = shown.malformed or facts.get("format") == "malformed"
+        shown.stored += entry.size
+        shown.objects += not entry.is_prefix
+        shown.others += entry.is_prefix
+        click.echo(json.dumps(facts) if shown.as_json else _line(entry, facts, shown))
+
+
+def _list_versions(bucket: cb.Bucket, prefix: str, shown: _Listing) -> None:
+    for version in bucket.versions(prefix):
+        shown.objects += not version.is_delete_marker
+        shown.others += version.is_delete_marker
+        shown.stored += version.size
+        if shown.as_json:
+            click.echo(json.dumps(_facts_of_version(version)))
+            continue
+        size = f"{_DELETED:>16}" if version.is_delete_marker else shown.size(version.size)
+        name = printable(version.name) + ("" if version.is_latest else "  (not the newest)")
+        columns = size, f"{moment(version.modified):<20}", f"{printable(version.version_id):<64}"
+        click.echo("  ".join((*columns, name)))
+
+
+def _facts_of_version(version: cb.Version) -> dict[str, Any]:
+    return {
+        "name": version.name,
+        "version_id": version.version_id,
+        "is_latest": version.is_latest,
+        "is_delete_marker": version.is_delete_marker,
+        "stored_size": version.size,
+        "modified": version.modified.isoformat(),
+        "etag": version.etag,
+    }
 
 
 def _facts(bucket: cb.Bucket, entry: cb.Entry, *, long: bool) -> dict[str, Any]:
@@ -77,12 +181,21 @@ def _facts(bucket: cb.Bucket, entry: cb.Entry, *, long: bool) -> dict[str, Any]:
     return {**facts, "format": info.format, "size": info.size}
 
 
-def _line(entry: cb.Entry, facts: dict[str, Any], *, long: bool) -> str:
-    stored = "" if entry.is_prefix else f"{entry.size:,}"
-    columns = [f"{stored:>16}"]
-    if long:
-        size = facts.get("size")
-        columns.append(f"{'' if size is None else format(size, ','):>16}")
-        columns.append(f"{facts.get('format', ''):<9}")
+def _line(entry: cb.Entry, facts: dict[str, Any], shown: _Listing) -> str:
+    columns = [shown.size(None if entry.is_prefix else entry.size)]
+    if shown.long:
+        columns += [shown.size(facts.get("size")), f"{facts.get('format', ''):<9}"]
     columns += [f"{moment(entry.modified):<20}", printable(entry.name)]
     return "  ".join(columns)
+
+
+def _write_total(shown: _Listing, thing: str) -> None:
+    folded = "delete_markers" if thing == "version" else "prefixes"
+    if shown.as_json:
+        facts = {f"{thing}s": shown.objects, folded: shown.others, "stored_size": shown.stored}
+        click.echo(json.dumps({"total": True, **facts}))
+        return
+    others = "delete marker" if thing == "version" else "folder"
+    text = count(shown.objects, thing)
+    text += f", {count(shown.others, others)}" if shown.others else ""
+    click.echo(f"{shown.size(shown.stored)}  {text}")

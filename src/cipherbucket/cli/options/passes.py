@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cipherbucket.cli.options.parsing import byte_size
+from cipherbucket.text import amount
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -17,9 +18,19 @@ RECURSIVE: Decorator = click.option(
 JSON_LINES: Decorator = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
 )
+HUMAN: Decorator = click.option(
+    "-h", "--human-readable", "human", is_flag=True, help="Sizes with units, such as 1.2 GiB."
+)
+HELP_WITHOUT_H = {"help_option_names": ["--help"]}
+"""Context settings of a command that has `HUMAN`: there ``-h`` is not for help."""
 VERSION_ID: Decorator = click.option(
     "--version-id", metavar="ID", help="This version rather than the newest; ls --versions lists."
 )
+
+
+def size_text(size: int, *, human: bool) -> str:
+    """Write a size as `HUMAN` says: with a unit, or in bytes."""
+    return amount(size) if human else f"{size:,}"
 
 
 def workers_option(text: str) -> Decorator:

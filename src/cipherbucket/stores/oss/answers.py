@@ -26,6 +26,7 @@ _DOCUMENTS: Mapping[str, str] = {
     "GetObjectAcl": "AccessControlPolicy",
     "GetObjectTagging": "Tagging",
     "InitiateMultipartUpload": "InitiateMultipartUploadResult",
+    "ListBuckets": "ListAllMyBucketsResult",
     "ListMultipartUploads": "ListMultipartUploadsResult",
     "ListObjectVersions": "ListVersionsResult",
     "ListObjects": "ListBucketResult",

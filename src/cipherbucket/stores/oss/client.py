@@ -37,7 +37,7 @@ class OssClient:
     """Sends requests to a bucket.
 
     Args:
-        bucket: Its name.
+        bucket: Its name; empty for requests to the service, which `request` and `reading` send.
         settings: Region, endpoint, credentials and the like.
 
     Attributes:
@@ -215,7 +215,7 @@ class OssClient:
             method=method,
             headers=dict(headers),
             parameters=dict(query),
-            bucket=self.bucket,
+            bucket=self.bucket or None,
             key=name,
             op_metadata={"sub-resource": [key for key in query if key.startswith("x-oss-")]},
         )

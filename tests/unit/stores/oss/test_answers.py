@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -11,12 +12,22 @@ from tests.support.scripted_http import Answer, Request, Scripted
 
 import cipherbucket as cb
 from cipherbucket.stores.base import Store
+from cipherbucket.stores.oss.buckets import buckets_seen_by
 from cipherbucket.stores.oss.http import answers_seen
 from cipherbucket.stores.oss.store import OssStore
-from cipherbucket.stores.records import Part
+from cipherbucket.stores.records import Part, StoredBucket
 
 _PAGE = b"<html><head><title>Sign in</title></head><body>Welcome</body></html>"
 _ERROR = b"<Error><Code>%s</Code><Message>m</Message><RequestId>R</RequestId></Error>"
+
+
+def buckets(store: Store) -> list[StoredBucket]:
+    """List the buckets of an account through the connections of a bucket's store."""
+    assert isinstance(store, OssStore)
+    client = copy(store.client)
+    client.bucket = ""
+    return list(buckets_seen_by(client))
+
 
 _VERBS: dict[str, tuple[Callable[[Store], object], Answer]] = {
     "put": (lambda store: store.put("a", b"x"), Answer(headers={"etag": '"E"'})),
@@ -39,6 +50,10 @@ _VERBS: dict[str, tuple[Callable[[Store], object], Answer]] = {
             body=b"<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>"
             b"</ListMultipartUploadsResult>"
         ),
+    ),
+    "buckets": (
+        buckets,
+        Answer(body=b"<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>"),
     ),
     "parts": (
         lambda store: store.list_parts("a", "U"),
@@ -102,7 +117,9 @@ def test_what_proves_nothing_is_a_store_error(served: Scripted, verb: str, lie: 
         do(store_at(served.url))
 
 
-@pytest.mark.parametrize("verb", ["begin", "complete", "list", "parts", "uploads", "versions"])
+@pytest.mark.parametrize(
+    "verb", ["begin", "buckets", "complete", "list", "parts", "uploads", "versions"]
+)
 def test_the_document_of_another_operation_is_a_store_error(served: Scripted, verb: str) -> None:
     do, proof = _VERBS[verb]
     other = _VERBS["begin" if verb != "begin" else "list"][1].body
@@ -157,6 +174,13 @@ def test_metadata_that_no_object_can_have_are_a_store_error(served: Scripted) ->
             (
                 b"<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>%d"
                 b"</NextPartNumberMarker></ListPartsResult>"
+            ),
+        ),
+        (
+            buckets,
+            (
+                b"<ListAllMyBucketsResult><IsTruncated>true</IsTruncated><NextMarker>same"
+                b"</NextMarker><Prefix>%d</Prefix><Buckets/></ListAllMyBucketsResult>"
             ),
         ),
     ],

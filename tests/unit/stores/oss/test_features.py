@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 from urllib.request import urlopen
 
 import alibabacloud_oss_v2 as sdk
@@ -12,6 +13,7 @@ import pytest
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
+from cipherbucket.stores.oss.client import OssClient
 
 PART = 100 << 10
 HEADERS = {
@@ -209,6 +211,29 @@ def test_a_large_object_with_an_envelope_is_copied_at_once_as_no_part_may_be_mad
     assert bucket.get("copy").read() == plain
     with pytest.raises(cb.UsageError, match="0005-00000421"):
         bucket.update_metadata("large", metadata={"k": "v"})
+
+
+def test_the_buckets_of_an_account_are_listed_in_pages(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = list(cb.list_buckets(settings_of(endpoint)))
+    assert [(each.name, each.region) for each in listed] == [
+        ("features", endpoint.region),
+        ("versioned", endpoint.region),
+    ]
+    assert all(each.created.tzinfo is not None for each in listed)
+    request = OssClient.request
+
+    def one_a_page(self: OssClient, *args: Any, query: dict[str, str], **more: Any) -> Any:
+        return request(self, *args, query={**query, "max-keys": "1"}, **more)
+
+    monkeypatch.setattr(OssClient, "request", one_a_page)
+    assert list(cb.list_buckets(settings_of(endpoint))) == listed
+
+
+def test_buckets_without_credentials_are_an_error(endpoint: Endpoint) -> None:
+    with pytest.raises(cb.StoreError):
+        list(cb.list_buckets(replace(settings_of(endpoint), credentials=cb.Credentials("", ""))))
 
 
 def test_one_bucket_serves_32_threads(bucket: cb.Bucket) -> None:

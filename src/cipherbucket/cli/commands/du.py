@@ -1,0 +1,143 @@
+"""``du``: how much is stored, folder by folder.
+
+Rule: listings alone are asked, so that what is counted is stored bytes; nothing is held in memory
+but the folder that is being counted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.errors import say
+from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
+from cipherbucket.cli.options.passes import HELP_WITHOUT_H, HUMAN, JSON_LINES, size_text
+from cipherbucket.cli.terminal.help import Command
+from cipherbucket.text import printable
+
+_NO_OBJECT = 3
+
+
+@dataclass
+class _Usage:
+    """What was counted at one place.
+
+    Attributes:
+        objects: How many objects, or versions.
+        stored: Their stored bytes.
+    """
+
+    objects: int = 0
+    stored: int = 0
+
+    def add(self, size: int) -> None:
+        """Count an object."""
+        self.objects += 1
+        self.stored += size
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """How lines are written."""
+
+    human: bool
+    as_json: bool
+
+    def write(self, url: str, usage: _Usage, *, total: bool) -> None:
+        """Write what is stored at a URL."""
+        if self.as_json:
+            facts = {"url": url, "objects": usage.objects, "stored_size": usage.stored}
+            click.echo(json.dumps({**facts, "total": total}))
+        else:
+            size = size_text(usage.stored, human=self.human)
+            click.echo(f"{size:>16}  {usage.objects:>12,}  {printable(url)}")
+
+
+@click.command(
+    cls=Command,
+    context_settings=HELP_WITHOUT_H,
+    examples=(
+        "cipherbucket du -h oss://bucket/",
+        "cipherbucket du -sh oss://bucket/reports oss://bucket/photos",
+        "cipherbucket du --versions oss://bucket/",
+        "cipherbucket du --json oss://bucket/ | jq 'select(.total)'",
+    ),
+)
+@click.argument("urls", metavar="URL...", nargs=-1, required=True)
+@HUMAN
+@click.option("-s", "--summarize", is_flag=True, help="The total of each URL alone.")
+@click.option(
+    "--versions", is_flag=True, help="Count old versions too, where the store keeps them."
+)
+@JSON_LINES
+@TRUST_STORE
+def du(urls: tuple[str, ...], human: bool, summarize: bool, versions: bool, as_json: bool) -> int:
+    """Show the stored bytes and the number of objects in each folder below URL, and in all.
+
+    URL is taken as a folder, or as one object: reports counts reports/..., and not reports-2026.
+    What lies in it directly is in the total, which comes last. Sizes are those of what is stored:
+    in format oss as long as the plaintext, in format sealed a little longer. Parts of unfinished
+    uploads are not counted; see: cipherbucket transfers URL. No key is needed. The exit code is 3
+    if there is nothing at a URL.
+    """
+    lines = _Lines(human, as_json)
+    if sys.stdout.isatty() and not as_json:
+        click.echo(f"{'STORED':>16}  {'VERSIONS' if versions else 'OBJECTS':>12}  URL")
+    code = 0
+    for url in urls:
+        store_url, name = split_url(url)
+        with open_without_keys(store_url) as bucket:
+            total = _count(bucket, name, lines, summarize=summarize, versions=versions)
+        if name and not total.objects:
+            say(f"there is no object at or below {url}")
+            code = _NO_OBJECT
+            continue
+        lines.write(f"{store_url}/{name}", total, total=True)
+    return code
+
+
+def _count(
+    bucket: cb.Bucket, name: str, lines: _Lines, *, summarize: bool, versions: bool
+) -> _Usage:
+    """Write a line for each folder below, and return the total."""
+    folder = name if not name or name.endswith("/") else f"{name}/"
+    total = _Usage()
+
+    def next_folder(found: tuple[str, int]) -> str:
+        inner, slash, _ = found[0].removeprefix(folder).partition("/")
+        return inner + slash if slash and found[0] != name else ""
+
+    listed = _objects(bucket, name, folder, versions=versions)
+    for below, objects in groupby(listed, next_folder):  # in order of names, so each comes once
+        usage = _Usage()
+        for _, size in objects:
+            usage.add(size)
+            total.add(size)
+        if below and not summarize:
+            lines.write(f"{bucket.url}/{folder}{below}", usage, total=False)
+    return total
+
+
+def _objects(
+    bucket: cb.Bucket, name: str, folder: str, *, versions: bool
+) -> Iterator[tuple[str, int]]:
+    """List the object of this name, and all below the folder: not what only begins so."""
+    if name != folder:
+        for found, size in _listed(bucket, name, versions=versions):
+            if found != name:  # it would be the first
+                break
+            yield found, size
+    yield from _listed(bucket, folder, versions=versions)
+
+
+def _listed(bucket: cb.Bucket, prefix: str, *, versions: bool) -> Iterator[tuple[str, int]]:
+    if not versions:
+        return ((each.name, each.size) for each in bucket.list(prefix))
+    found = (each for each in bucket.versions(prefix) if not each.is_delete_marker)
+    return ((each.name, each.size) for each in found)

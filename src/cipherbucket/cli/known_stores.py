@@ -1,0 +1,77 @@
+"""What there is without a URL: the stores of ``cipherbucket.toml`` and the buckets of an account.
+
+Rule: buckets are asked for only with access keys in the environment. The default chain of
+credentials may ask over the network, and nobody said that OSS is meant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.options.config import current_config
+from cipherbucket.text import printable
+
+Facts = Mapping[str, str]
+
+
+def list_known_stores(*, as_json: bool) -> None:
+    """Print stores and buckets, a line each.
+
+    Raises:
+        UsageError: There is no place to look for either.
+        StoreError: The account's buckets cannot be listed.
+    """
+    config = current_config()
+    stores = config.stores if config is not None else {}
+    settings = _settings(config)
+    if not stores and settings is None:
+        raise cb.UsageError(
+            "no cipherbucket.toml names a store, and no access key of OSS is set",
+            hint="give the URL of a store, or set OSS_REGION, OSS_ACCESS_KEY_ID and"
+            " OSS_ACCESS_KEY_SECRET to list the buckets of an account",
+        )
+    for store in stores.values():
+        _print({"type": "store", "name": store.name, "url": store.url}, as_json=as_json)
+    for facts in _buckets(settings) if settings is not None else ():
+        _print(facts, as_json=as_json)
+
+
+def _settings(config: cb.Config | None) -> cb.OssSettings | None:
+    """Return how the account is reached; None where that is not known.
+
+    A file that names stores in OSS says how; options and the environment go before it.
+    """
+    if not (os.environ.get("OSS_ACCESS_KEY_ID") and os.environ.get("OSS_ACCESS_KEY_SECRET")):
+        return None
+    given = cb.OssSettings()
+    if given.region or given.endpoint or config is None:
+        return given if given.region or given.endpoint else None
+    first = next((each for each in config.stores.values() if each.url.startswith("oss://")), None)
+    return config.settings(first.url) if first is not None else None
+
+
+def _buckets(settings: cb.OssSettings) -> Iterator[Facts]:
+    for bucket in cb.list_buckets(settings):
+        yield {
+            "type": "bucket",
+            "name": bucket.name,
+            "url": f"oss://{bucket.name}",
+            "region": bucket.region,
+            "created": bucket.created.isoformat(),
+        }
+
+
+def _print(facts: Facts, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(facts))
+    elif facts["type"] == "store":
+        click.echo(f"{printable(facts['name'] + '://'):<24}  {printable(facts['url'])}")
+    else:
+        created = facts["created"][:10]
+        url = printable(facts["url"])
+        click.echo(f"{url:<24}  {printable(facts['region'])}, made {created}")
