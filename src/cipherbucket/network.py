@@ -19,7 +19,10 @@ from urllib.request import getproxies_environment
 from cipherbucket.errors import UsageError
 
 _SCHEMES = ("http", "https")
-PROXY_PASSWORD = "write both into the proxy's URL, as in http://USER:PASSWORD@HOST:PORT"  # noqa: S105
+PROXY_PASSWORD = (
+    "write both into the proxy's URL, as in http://USER:PASSWORD@HOST:PORT;"  # noqa: S105
+    " if they are there, they are wrong"
+)
 """What to do if a proxy wants a user name and a password."""
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 """What `http.client` says if a proxy makes no tunnel, with the status of its answer."""
@@ -79,7 +82,9 @@ class Proxies:
                 hint="name a proxy that speaks HTTP (HTTPS_PROXY), or the store's host in NO_PROXY",
             )
         if scheme not in _SCHEMES:
-            raise UsageError("the proxy's URL is none", hint="it begins with http:// or https://")
+            raise UsageError(
+                "the proxy is no URL that can be used", hint="it begins with http:// or https://"
+            )
         return full
 
 

@@ -52,7 +52,8 @@ def test_a_secret_of_the_environment_is_used_and_not_printed() -> None:
     [
         (("--faults", "fire"), 2, "fire"),
         (("--bucket", "BAD"), 2, "BAD"),
-        (("--host", "192.0.2.1"), 6, "cannot be bound"),
+        (("--host", "192.0.2.1"), 6, "take an address of this machine"),
+        (("--host", "nowhere.invalid"), 6, "take an address of this machine"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(

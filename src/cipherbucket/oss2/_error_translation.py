@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
@@ -133,15 +134,21 @@ def _of_a_file(error: CipherbucketError, cause: BaseException | None) -> Excepti
 
 def _of_the_service(error: CipherbucketError, answers: Answers) -> OssError:
     refused = answers.refusal(error)
-    if refused is not None:
+    if refused is not None and not _answered_by_a_proxy(error):
         return make_exception(response_of(refused))
     if not isinstance(error, StoreError):
         return beyond_the_end(error)
     return RequestError(message_of(error)) if error.status is None else _of_another_thread(error)
 
 
+def _answered_by_a_proxy(error: CipherbucketError) -> bool:
+    """Return whether the answer is a proxy's: it does not say what it means, but the error does."""
+    asks = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+    return isinstance(error, StoreError) and error.status == asks
+
+
 def _of_another_thread(error: StoreError) -> ServerError:
-    """Return the exception for an answer that a worker got, which is not seen here."""
+    """Return the exception for an answer that a worker got, or that a proxy gave."""
     details = {"Code": error.code, "Message": message_of(error), "EC": error.ec}
     body = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in details.items() if text)
     headers = {OSS_REQUEST_ID: error.request_id or ""}

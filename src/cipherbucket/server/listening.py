@@ -7,6 +7,7 @@ the server is ready when `Listener.serve` returns, and nothing of it is left aft
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
@@ -88,7 +89,7 @@ class Listener:
             StoreError: It cannot be had.
         """
         self._sock = _bound(self.host, self.port)
-        self.port = self._sock.getsockname()[1]
+        self.host, self.port = self._sock.getsockname()[:2]  # `bucket.localhost` is no host
 
     def serve(self, app: App) -> None:
         """Serve, after `bind`; return when it does.
@@ -179,6 +180,8 @@ def _bound(host: str, port: int) -> socket.socket:
         sock.close()
         raise StoreError(
             f"{host} port {port} cannot be bound to: {error}",
-            hint="another program may be using it; --port 0 takes a free one",
+            hint="another program may be using it; --port 0 takes a free one"
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            else "take an address of this machine, and a port that you may use",
         ) from error
     return sock

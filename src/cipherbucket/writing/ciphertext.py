@@ -272,10 +272,12 @@ def _encrypted(
         source.report(done)
     refuse_fork(process)
     if done < size or source.read_into(memoryview(bytearray(1))):
-        change = f"ended after {done:,}" if done < size else "grew beyond"
+        change = f"ended after {done:,}" if done < size else "has more"
         raise SourceError(
             f"the body was said to have {size:,} bytes and {change}",
-            hint="something wrote to it meanwhile; put it again",
+            hint="something wrote to it meanwhile; put it again"
+            if source.rereadable
+            else "that number is wrong, or the body is not whole: look which, and put it again",
         )
     source.check_unchanged()
     if md5 is not None:

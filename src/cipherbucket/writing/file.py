@@ -107,7 +107,7 @@ class ObjectWriter(io.BufferedIOBase):
         """
         with self._lock, named(self._name):
             upload = self._open_upload()
-            view = memoryview(data)
+            view = self._view_of(data)
             view = (view if view.c_contiguous else memoryview(view.tobytes())).cast("B")
             try:
                 upload.write(view)
@@ -116,6 +116,15 @@ class ObjectWriter(io.BufferedIOBase):
                 upload.abort()
                 raise
             return len(view)
+
+    def _view_of(self, data: ReadableBuffer) -> memoryview:
+        try:
+            return memoryview(data)
+        except TypeError:
+            kind = type(data).__name__
+            raise TypeError(
+                f"{self._name!r}: a file in mode 'wb' takes bytes, not {kind}; mode 'w' takes text"
+            ) from None
 
     def close(self) -> None:
         """Store the object, unless that was done or given up.

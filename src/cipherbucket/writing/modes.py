@@ -113,7 +113,7 @@ def open_mode(
     """
     if mode not in _BINARY + _TEXT:
         raise UsageError(
-            f"mode {mode!r}: an object is opened 'rb' or 'wb', or 'r' or 'w' for text",
+            f"mode {mode!r}: an object is opened 'rb', 'wb' or 'xb', or 'r', 'w' or 'x' for text",
             name=name,
             hint="an object is never changed in its middle: read it, and put it anew",
         )

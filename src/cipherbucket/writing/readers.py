@@ -151,10 +151,12 @@ def iteration(body: object) -> Reader:
     begin: Callable[[], Iterable[object]]
     if hasattr(body, "iter_bytes"):
         begin = body.iter_bytes
-        if inspect.isasyncgenfunction(begin):
+        if inspect.isasyncgenfunction(begin) or _comes_by_await(body):
             raise _asynchronous(body)
     elif hasattr(body, "iter_content"):  # iterated, a response of requests gives 128 bytes each
         begin = partial(body.iter_content, _PIECE)
+    elif hasattr(body, "to_csv") or hasattr(body, "write_csv"):
+        raise _refused(body)  # a table: when it is iterated, it gives the names of its columns
     elif isinstance(body, Iterable) and not isinstance(body, str | Mapping):
         begin = body.__iter__
     else:
@@ -234,6 +236,8 @@ def _gave_text(file: object) -> UsageError:
 def _asynchronous(body: object) -> UsageError:
     if (inner := _held_file(body)) is not None:
         hint = inner
+    elif hasattr(body, "aread"):
+        hint = "await its aread() before you put it"
     elif hasattr(body, "read"):
         hint = "await its read() and put the bytes, or open the file without async"
     else:
@@ -253,13 +257,27 @@ def _refused(body: object) -> UsageError:
         hint = "body.makefile('rb')"
     elif hasattr(body, "open"):
         hint = "body.open('rb')"
-    elif isinstance(body, Mapping):
+    elif hasattr(body, "to_csv"):
+        hint = "body.to_csv().encode()"
+    elif hasattr(body, "write_csv"):
+        hint = "body.write_csv().encode()"
+    elif isinstance(body, dict):
         hint = "json.dumps(body).encode()"
     else:
         hint = "text: text.encode(); a file: pathlib.Path(name)"
     return UsageError(
         f"a body is bytes, a path, a binary file or an iterable of bytes, not {_kind(body)}",
         hint=hint,
+    )
+
+
+def _comes_by_await(response: object) -> bool:
+    """Return whether a response of httpx came to an asynchronous client, and is not read yet."""
+    stream = getattr(response, "stream", None)
+    return (
+        hasattr(stream, "__aiter__")
+        and not hasattr(stream, "__iter__")
+        and not getattr(response, "is_stream_consumed", False)
     )
 
 

@@ -68,6 +68,17 @@ def test_the_dictionary_may_be_changed(layer: Scene, monkeypatch: pytest.MonkeyP
         assert len(proxy.seen) == 2
 
 
+def test_a_proxy_that_wants_a_password_is_told(
+    layer: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with forward_proxy("user:swordfish") as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url.replace("//", "//user:another@"))
+        with pytest.raises(exceptions.ServerError, match="its proxy wants a user name") as caught:
+            layer.bucket(with_key(layer)).put_object("o", b"content")
+    assert (caught.value.status, caught.value.code) == (407, "")
+    assert "another" not in str(caught.value)
+
+
 def test_an_ipv6_endpoint_which_oss2_does_not_take(layer: Scene) -> None:
     try:
         with socket.socket(socket.AF_INET6) as tried:

@@ -57,6 +57,11 @@ def test_a_port_that_is_taken_is_refused() -> None:
             Endpoint(port=port).start()
 
 
+def test_a_name_of_this_machine_is_told_as_its_address() -> None:
+    with Endpoint(host="localhost", buckets=["bucket"]) as endpoint:
+        assert endpoint.url.startswith("http://127.0.0.1:")  # `bucket.localhost` is no host
+
+
 def test_a_bucket_name_that_is_none_is_refused() -> None:
     with pytest.raises(UsageError, match="BAD"):
         Endpoint(buckets=["BAD"])

@@ -98,7 +98,7 @@ def test_views_of_other_items_are_bytes() -> None:
     with bucket.open("name", "wb") as file:
         assert file.write(numbers) == 64
         assert file.write(memoryview(bytes(range(10)))[::2]) == 5
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="mode 'w' takes text"):
             file.write("text")  # type: ignore[arg-type]
         file.writelines([b"a", b"b"])
     assert bucket.get("name").read() == bytes(range(64)) + bytes(range(0, 10, 2)) + b"ab"
@@ -282,7 +282,7 @@ def test_a_sealed_file_has_recipients_a_context_and_perhaps_no_name() -> None:
 
 @pytest.mark.parametrize("mode", ["a", "ab", "r+b", "w+", "rb ", "b", "rbt", ""])
 def test_an_object_is_read_or_written_anew(mode: str) -> None:
-    with pytest.raises(cb.UsageError, match="'rb' or 'wb', or 'r' or 'w' for text"):
+    with pytest.raises(cb.UsageError, match="'rb', 'wb' or 'xb', or 'r', 'w' or 'x' for text"):
         sealed(MemoryStore()).open("name", mode)  # type: ignore[call-overload]
 
 

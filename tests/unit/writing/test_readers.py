@@ -275,11 +275,36 @@ def detached() -> Any:
     return buffered
 
 
+class Table:
+    """As pandas has them."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["a", "b"])
+
+    def to_csv(self) -> str:
+        return "a,b\n"
+
+
+class AsyncResponse:
+    """As httpx has them, of an asynchronous client: its `iter_bytes` fails."""
+
+    stream = pieces()
+    is_stream_consumed = False
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        raise RuntimeError
+
+    async def aread(self) -> bytes:
+        return b""
+
+
 REFUSED: list[tuple[Callable[[], Any], str, str | None]] = [
     (lambda: "folder/file", "not str", "text.encode(); a file: pathlib.Path(name)"),
     (lambda: None, "not NoneType", "pathlib.Path"),
     (lambda: 7, "not int", "pathlib.Path"),
     (lambda: {"a": 1}, "not dict", "json.dumps(body).encode()"),
+    (Table, "Table", "body.to_csv().encode()"),
+    (AsyncResponse, "AsyncResponse is asynchronous", "await its aread()"),
     (lambda: [1, 2], "this one gave int", "bytes(body)"),
     (lambda: ["a"], "this one gave str", "piece.encode()"),
     (lambda: [b"a", None], "this one gave NoneType", None),

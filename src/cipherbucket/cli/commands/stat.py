@@ -36,7 +36,7 @@ _ORIGIN = (
 _ORIGIN_PLAINTEXT = "anyone who may write to the store can have made it"
 _IVS = {
     "masked": "masked: bytes 8 to 11 are zero",
-    "random": "random in all 16 bytes: readers that seek may disagree about the object",
+    "random": "random in all 16 bytes: readers that seek may disagree; reencrypt masks it",
 }
 _PLAINTEXT = "plaintext: NOT encrypted"
 _STRIPPED = "body of a sealed object without its metadata; cipherbucket repair URL gives them back"

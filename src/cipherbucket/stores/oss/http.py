@@ -246,7 +246,8 @@ class Http:
             # that may be secret in it.
             raise UsageError(
                 "the endpoint or the proxy is no URL that can be used",
-                hint="check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY",
+                hint="check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY;"
+                " in a proxy's password / is %2F, @ is %40, # is %23",
             )
         answer = Response(response, method, bare, self._timeouts[1])
         if (seen := _seen.get()) is not None:

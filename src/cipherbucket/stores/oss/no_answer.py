@@ -112,9 +112,13 @@ def _unreached(error: Exception, host: str) -> StoreError:
 
 def _broken(error: Exception, url: str) -> StoreError:
     causes = list(causes_of(error))
-    closed = any(isinstance(cause, RemoteDisconnected) for cause in causes)
+    said = reason(error)
+    if any(isinstance(cause, RemoteDisconnected) for cause in causes):
+        said = "the connection was closed without an answer"
+    elif any(isinstance(cause, ConnectionResetError | BrokenPipeError) for cause in causes):
+        said = "the connection was broken off"
     silent = any(isinstance(cause, ConnectionError) for cause in causes)
     return TransientStoreError(
-        f"{url}: {'the connection was closed without an answer' if closed else reason(error)}",
+        f"{url}: {said}",
         hint=f"if it speaks https, {WRITE_HTTPS}" if silent and url.startswith("http:") else None,
     )

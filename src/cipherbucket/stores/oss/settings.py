@@ -120,7 +120,9 @@ def _check_endpoint(endpoint: str) -> None:
             hint="check it, or OSS_ENDPOINT; it is not shown, as it may hold secrets",
         )
     if separator and scheme.lower() not in {"http", "https"}:
-        raise UsageError("the endpoint's URL is none", hint="it begins with https:// or http://")
+        raise UsageError(
+            "the endpoint is no URL that can be used", hint="it begins with https:// or http://"
+        )
     if path or any(mark in endpoint for mark in "?#"):
         raise UsageError(
             "the endpoint is a host or its URL, and nothing goes behind it",

@@ -228,7 +228,8 @@ def test_why_a_kms_is_not_reached_is_said(
     with forward_proxy("me:swordfish") as proxy:
         assert told(proxy=proxy.address) == (
             "the KMS at HOST is behind a proxy that wants a user name and a password"
-            " (write both into the proxy's URL, as in http://USER:PASSWORD@HOST:PORT)"
+            " (write both into the proxy's URL, as in http://USER:PASSWORD@HOST:PORT;"
+            " if they are there, they are wrong)"
         )
     assert told(proxy="socks5://me:swordfish@127.0.0.1:1").startswith("the proxy speaks SOCKS")
     assert told().startswith("the KMS at HOST shows a certificate that is not trusted")
