@@ -278,7 +278,7 @@ def test_credentials_are_asked_for_before_each_call_and_their_errors_are_their_o
         key.wrap(PLAINTEXT, algorithm=KMS, context=b"")
 
 
-@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
 def test_plain_http_goes_through_no_proxy(
     kms: StubKms, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
