@@ -46,6 +46,16 @@ def plain(endpoint: Endpoint, key: cb.MasterKey) -> Iterator[cb.Bucket]:
         yield bucket
 
 
+@pytest.fixture
+def plain_kept(
+    history: list[str],
+    endpoint: Endpoint,
+    key: cb.MasterKey,
+) -> Iterator[cb.Bucket]:
+    with cb.open_bucket("oss://kept", key, settings=settings_of(endpoint)) as bucket:
+        yield bucket
+
+
 def run(env: dict[str, str], *arguments: object, code: int = 0) -> Result:
     result = invoke("--no-config", *arguments, env=env)
     assert result.exit_code == code, result.output
@@ -86,6 +96,60 @@ class TestVersions:
         }
         assert run(env, "ls", "--versions", "oss://kept/none", code=3).stdout == ""
 
+    def test_they_are_read_shown_and_copied_by_their_ids(
+        self, env: dict[str, str], history: list[str], key_file: Path, tmp_path: Path
+    ) -> None:
+        keyed = ("-k", key_file, "--version-id", history[2])
+        run(env, "cat", "-k", key_file, "oss://kept/v/a", code=3)
+        assert run(env, "cat", *keyed, "oss://kept/v/a").stdout == "first"
+        run(env, "cp", "-q", *keyed, "oss://kept/v/a", tmp_path / "out")
+        assert (tmp_path / "out").read_text() == "first"
+        assert run(env, "cp", "-q", *keyed, "oss://kept/v/a", "-").stdout == "first"
+        facts = json.loads(run(env, "stat", "--json", *keyed, "oss://kept/v/a").stdout)
+        assert (facts["version_id"], facts["size"]) == (history[2], 5)
+        assert facts["key"]["opens"]
+        url = run(env, "presign", "--version-id", history[1], "oss://kept/v/a").stdout.strip()
+        assert run(env, "cat", "-k", key_file, url).stdout == "second!"
+
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ("cat", "oss://kept/v/a", "oss://kept/v/b"),
+            ("cat", "file"),
+            ("cat", "https://example.com/a"),
+            ("cp", "file", "oss://kept/v/"),
+            ("cp", "oss://kept/v/a", "oss://kept/v/b"),
+            ("cp", "-r", "oss://kept/v", "out"),
+            ("cp", "--json", "oss://kept/v/a", "out"),
+            ("rm", "-r", "oss://kept/v"),
+            ("rm", "oss://kept/v/a", "oss://kept/v/b"),
+            ("restore", "-r", "oss://kept/v"),
+        ],
+    )
+    def test_an_id_is_for_one_object(self, args: tuple[str, ...], env: dict[str, str]) -> None:
+        line = error_of(run(env, *args, "--version-id", "x", code=2))
+        assert "--version-id" in line
+
+    def test_one_is_deleted_for_good(self, env: dict[str, str], plain_kept: cb.Bucket) -> None:
+        first = plain_kept.put("d/a", b"first").version_id
+        plain_kept.put("d/a", b"second")
+        plain_kept.delete("d/a")
+        marker = next(plain_kept.versions("d/a")).version_id
+        dry = run(env, "rm", "-n", "--version-id", marker, "oss://kept/d/a")
+        assert dry.stdout == "would delete d/a\n"
+        run(env, "rm", "--version-id", marker, "oss://kept/d/a")
+        assert plain_kept.get("d/a").read() == b"second"
+        done = run(env, "rm", "--json", "--version-id", first, "oss://kept/d/a")
+        assert json.loads(done.stdout) == {
+            "action": "deleted",
+            "name": "d/a",
+            "version_id": first,
+        }
+        assert len(list(plain_kept.versions("d/a"))) == 1
+        run(env, "rm", "--version-id", first, "oss://kept/d/a", code=3)
+        run(env, "rm", "-f", "--version-id", first, "oss://kept/d/a")
+        assert plain_kept.get("d/a").read() == b"second"
+
     def test_their_bytes_are_counted(self, env: dict[str, str], history: list[str]) -> None:
         assert run(env, "du", "--versions", "oss://kept/v/").stdout.split()[:2] == ["12", "2"]
         run(env, "du", "oss://kept/v/", code=3)
@@ -118,3 +182,54 @@ class TestPresign:
     def test_a_directory_store_has_none(self, url: str) -> None:
         line = error_of(run({}, "presign", f"{url}/a", code=2))
         assert "has no presigned URLs" in line
+
+
+ARCHIVED = {"x-oss-storage-class": "Archive"}
+
+
+class TestRestore:
+    def test_an_archived_object_can_be_read_then(
+        self, env: dict[str, str], plain: cb.Bucket
+    ) -> None:
+        plain.put("cold/one", b"cold", headers=ARCHIVED)
+        result = run(env, "restore", "--days", 2, "oss://plain/cold/one")
+        assert (result.stdout, result.stderr) == (
+            "",
+            "cipherbucket: restoring 1 object, 4 bytes\n",
+        )
+        assert plain.get("cold/one").read() == b"cold"
+
+    def test_all_below_a_folder_but_what_is_not_archived(
+        self, env: dict[str, str], plain: cb.Bucket
+    ) -> None:
+        for name in ("a", "b"):
+            plain.put(f"r/{name}", b"cold", headers=ARCHIVED)
+        plain.put("r/warm", b"warm")
+        dry = run(env, "restore", "-rn", "oss://plain/r")
+        assert sorted(dry.stdout.splitlines()) == ["would restore r/a", "would restore r/b"]
+        with pytest.raises(cb.StoreError, match="must be restored"):
+            plain.get("r/a")
+        result = run(env, "restore", "-r", "--json", "oss://plain/r")
+        facts = [json.loads(line) for line in result.stdout.splitlines()]
+        assert sorted((each["action"], each["name"]) for each in facts) == [
+            ("restoring", "r/a"),
+            ("restoring", "r/b"),
+            ("skipped", "r/warm"),
+        ]
+        assert result.stderr.splitlines()[-1] == (
+            "cipherbucket: restoring 2 objects, 8 bytes; 1 skipped, not archived"
+        )
+        assert plain.get("r/b").read() == b"cold"
+
+    def test_a_version(self, env: dict[str, str], plain_kept: cb.Bucket) -> None:
+        old = plain_kept.put("cold", b"old", headers=ARCHIVED).version_id
+        plain_kept.put("cold", b"new")
+        run(env, "restore", "--version-id", old, "oss://kept/cold")
+        assert plain_kept.get("cold", version_id=old).read() == b"old"
+
+    def test_what_is_not_there_or_has_no_archive(self, env: dict[str, str], url: str) -> None:
+        run(env, "restore", "oss://plain/none", code=3)
+        run(env, "restore", "-r", "oss://plain/none/", code=3)
+        assert "has no archive" in error_of(run({}, "restore", f"{url}/a", code=2))
+        assert "has no archive" in error_of(run({}, "restore", "-rn", f"{url}/a", code=2))
+        assert "--days" in error_of(run({}, "restore", "--days", 0, "oss://plain/a", code=2))

@@ -43,6 +43,7 @@ COMMANDS = {
     "presign": "Print a URL by which others fetch an object, as ciphertext.",
     "reencrypt": "Write objects anew under a new data key; encrypt plaintext.",
     "repair": "Repair a directory store, or a sealed object.",
+    "restore": "Make archived objects readable for some days.",
     "rm": "Delete objects.",
     "rotate": "Give objects another master key; their ciphertext stays.",
     "serve": "Run a local OSS endpoint, for development and tests.",

@@ -28,7 +28,7 @@ class KeyMatch:
 
 
 def info_or_failure(
-    bucket: cb.Bucket, name: str, reading: ReadArguments
+    bucket: cb.Bucket, name: str, reading: ReadArguments, version_id: str | None = None
 ) -> cb.ObjectInfo | cb.CipherbucketError:
     """Unwrap an object's data key; return what is known then, or what is wrong with the key.
 
@@ -37,7 +37,7 @@ def info_or_failure(
         StoreError: The store failed.
     """
     try:
-        with bucket.open(name, **reading) as file:
+        with bucket.open(name, **reading, version_id=version_id) as file:
             return file.info
     except (cb.MasterKeyError, cb.NoMatchingKeyError, cb.WrongKeyError, cb.EnvelopeError) as error:
         return error

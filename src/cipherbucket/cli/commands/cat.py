@@ -28,6 +28,7 @@ from cipherbucket.cli.options.parsing import (
     is_url,
     split_object_url,
 )
+from cipherbucket.cli.options.passes import VERSION_ID
 from cipherbucket.cli.terminal.help import Command
 
 _BLOCK = 1 << 20
@@ -46,6 +47,7 @@ class _Range(TypedDict):
         "cipherbucket cat -k cmk.pem --range 0-99 file:///data/store/report.csv",
         "cipherbucket cat -k cmk.pem --range -50 file:///data/store/app.log",
         "cipherbucket cat -k cmk.pem 'https://examplebucket.oss-cn-hangzhou.aliyuncs.com/...'",
+        "cipherbucket cat -k cmk.pem --version-id CAEQ... oss://bucket/report.csv",
         "cipherbucket cat -k cmk.pem --as-name reports/q3.csv downloaded.csv",
     ),
 )
@@ -57,8 +59,11 @@ class _Range(TypedDict):
     callback=http_range,
     help="Bytes of the plaintext, as HTTP writes them: 0-99 (inclusive), 100-, or -50, the last.",
 )
+@VERSION_ID
 @access_options(reads=True)
-def cat(urls: tuple[str, ...], span: cb.Span, access: AccessOptions) -> None:
+def cat(
+    urls: tuple[str, ...], span: cb.Span, version_id: str | None, access: AccessOptions
+) -> None:
     """Decrypt objects and write them to stdout, block by block.
 
     A presigned URL (https://...) needs no access key, only the master key.
@@ -71,20 +76,28 @@ def cat(urls: tuple[str, ...], span: cb.Span, access: AccessOptions) -> None:
     damage at its end, when its bytes have been written already: look at the exit code. A range is
     fetched by itself; nothing before it is read.
     """
+    if version_id is not None and (len(urls) > 1 or _kind_of(urls[0]) != "object"):
+        raise cb.UsageError(
+            "--version-id is for one object of a store",
+            hint="leave it out; a presigned URL names its version itself",
+        )
     part: _Range = {"start": span.start, "length": span.length, "tail": span.tail}
     stdout = sys.stdout.buffer
     for url in urls:
-        with _opened(url, part, access) as stream:
+        with _opened(url, part, access, version_id) as stream:
             shutil.copyfileobj(stream, stdout, _BLOCK)  # lines can be of any length
     stdout.flush()
 
 
 @contextmanager
-def _opened(url: str, part: _Range, access: AccessOptions) -> Iterator[cb.ObjectStream]:
+def _opened(
+    url: str, part: _Range, access: AccessOptions, version_id: str | None
+) -> Iterator[cb.ObjectStream]:
     with ExitStack() as stack:
-        if not is_url(url):
+        kind = _kind_of(url)
+        if kind == "file":
             yield stack.enter_context(_opened_file(url, part, access))
-        elif url.startswith(("https://", "http://")):
+        elif kind == "presigned":
             access.refuse_misplaced()
             yield stack.enter_context(
                 cb.open_url(
@@ -99,7 +112,15 @@ def _opened(url: str, part: _Range, access: AccessOptions) -> Iterator[cb.Object
         else:
             store_url, name = split_object_url(url)
             bucket = stack.enter_context(access.at(store_url, name).open(store_url))
-            yield stack.enter_context(bucket.get(name, **access.reading, **part))
+            yield stack.enter_context(
+                bucket.get(name, **access.reading, **part, version_id=version_id)
+            )
+
+
+def _kind_of(url: str) -> str:
+    if not is_url(url):
+        return "file"
+    return "presigned" if url.startswith(("https://", "http://")) else "object"
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from cipherbucket.cli.options.choosing import Choosing, choosing_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, glob_options
 from cipherbucket.cli.options.parsing import byte_size, complete_files
+from cipherbucket.cli.options.passes import VERSION_ID
 from cipherbucket.cli.options.writing import WriteOptions, write_options
 
 
@@ -39,6 +40,7 @@ from cipherbucket.cli.options.writing import WriteOptions, write_options
     callback=byte_size,
     help="How many bytes come from stdin, exactly: then format oss needs no temporary file.",
 )
+@VERSION_ID
 @choosing_options
 @glob_options
 @copy_options
@@ -48,6 +50,7 @@ def cp(
     sources: tuple[str, ...],
     target: str,
     size: int | None,
+    version_id: str | None,
     choosing: Choosing,
     access: AccessOptions,
     writing: WriteOptions,
@@ -95,4 +98,4 @@ def cp(
     An object that is sealed under its name and gets another is sealed anew, which takes its key:
     within one store for all its recipients, in another for the first key and those of --recipient.
     """
-    return CopyCommand(sources, target, choosing, access, writing, options).run(size)
+    return CopyCommand(sources, target, choosing, access, writing, options).run(size, version_id)

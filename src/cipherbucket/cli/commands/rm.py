@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
+from itertools import takewhile
 
 import click
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.copying.sources import Objects, objects_at
-from cipherbucket.cli.copying.tally import Tally
+from cipherbucket.cli.copying.tally import Show, Tally
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.outcomes import outcome_options, shown, would
+from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import RECURSIVE
 from cipherbucket.text import count, printable
 
@@ -35,6 +38,11 @@ from cipherbucket.text import count, printable
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
 @RECURSIVE
 @click.option("-f", "--force", is_flag=True, help="Do not ask, and do not mind what is not there.")
+@click.option(
+    "--version-id",
+    metavar="ID",
+    help="Delete this version, or delete marker, of one object for good; ls --versions lists them.",
+)
 @outcome_options
 @glob_options
 @TRUST_STORE
@@ -42,6 +50,7 @@ def rm(
     urls: tuple[str, ...],
     recursive: bool,
     force: bool,
+    version_id: str | None,
     dry_run: bool,
     verbose: bool,
     as_json: bool,
@@ -51,12 +60,17 @@ def rm(
     With -r, URL is taken as a folder: reports deletes reports/..., and not reports-2026. In quotes,
     '*' and '?' in a name stand for anything but '/', '**' for anything and [a-z] for one character,
     unless there is a name that begins as it is written; what fits is counted and asked about, too.
-    GLOB is compared with the whole name
-    below URL; '*' fits '/' there. No key is needed.
+    GLOB is compared with the whole name below URL; '*' fits '/' there. No key is needed.
+
+    In a bucket that keeps versions a delete marker comes before the others, and deleting that
+    brings the object back.
     """
     globs = Globs.given()
-    if not (globs.take_all or recursive):
-        raise cb.UsageError("--include and --exclude are for folders", hint="add -r")
+    _refuse_contradictions(urls, globs, version_id, recursive=recursive)
+    show = shown(verbose=verbose, as_json=as_json)
+    if version_id is not None:
+        show = partial(would, as_json=as_json) if dry_run else show
+        return _delete_version(urls[0], version_id, show, dry_run=dry_run, force=force)
     with open_without_keys(_one_store(urls)) as bucket, tempfile.TemporaryFile("w+") as file:
         bucket.access.store.check_writable()
         listed = NamesOnDisk(file)  # only what was counted when the question was asked is deleted
@@ -73,7 +87,16 @@ def rm(
         if asked and not _agreed(listed.count, meant, bucket):
             say("nothing was deleted")
             return 1
-        return _delete(bucket, listed, Tally(shown(verbose=verbose, as_json=as_json)))
+        return _delete(bucket, listed, Tally(show))
+
+
+def _refuse_contradictions(
+    urls: tuple[str, ...], globs: Globs, version_id: str | None, *, recursive: bool
+) -> None:
+    if not (globs.take_all or recursive):
+        raise cb.UsageError("--include and --exclude are for folders", hint="add -r")
+    if version_id is not None and (recursive or len(urls) > 1):
+        raise cb.UsageError("--version-id is for one object", hint="leave it out, or name one")
 
 
 def _one_store(urls: tuple[str, ...]) -> str:
@@ -131,3 +154,25 @@ def _delete(bucket: cb.Bucket, listed: NamesOnDisk, tally: Tally) -> int:
     for line in tally.failures:
         say(line)
     return 1 if tally.failed else 0
+
+
+def _delete_version(
+    url: str, version_id: str, show: Show | None, *, dry_run: bool, force: bool
+) -> int:
+    store_url, name = split_object_url(url)
+    with open_without_keys(store_url) as bucket:
+        bucket.access.store.check_writable()
+        if not force and not _has_version(bucket, name, version_id):
+            raise cb.ObjectNotFoundError("there is no such version", name=name)
+        if not dry_run:
+            bucket.delete(name, version_id=version_id)
+    if show is not None:
+        action = "would delete" if dry_run else "deleted"
+        show({"action": action, "name": name, "version_id": version_id})
+    return 0
+
+
+def _has_version(bucket: cb.Bucket, name: str, version_id: str) -> bool:
+    """Return whether there is a version or a delete marker of this id, of which no head tells."""
+    own = takewhile(lambda each: each.name == name, bucket.versions(name))
+    return any(each.version_id == version_id for each in own)

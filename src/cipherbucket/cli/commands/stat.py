@@ -19,6 +19,7 @@ from cipherbucket.cli.errors import one_line
 from cipherbucket.cli.key_match import info_or_failure, match_by_description, match_forced
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.parsing import split_object_url
+from cipherbucket.cli.options.passes import VERSION_ID
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.recipients import (
     description_in,
@@ -52,8 +53,9 @@ _STRIPPED = "body of a sealed object without its metadata; cipherbucket repair U
 )
 @click.argument("url")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object, for programs.")
+@VERSION_ID
 @access_options()
-def stat(url: str, as_json: bool, access: AccessOptions) -> None:
+def stat(url: str, as_json: bool, version_id: str | None, access: AccessOptions) -> None:
     """Show size, metadata and envelope of the object at URL, and which of the keys opens it.
 
     No key is needed; without one all of this is the store's word. Of the body nothing is read but
@@ -62,7 +64,7 @@ def stat(url: str, as_json: bool, access: AccessOptions) -> None:
     """
     store_url, name = split_object_url(url)
     with access.open_to_look(store_url) as bucket:
-        info = bucket.head(name)
+        info = bucket.head(name, version_id=version_id)
         facts = _facts(bucket, info, access)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
@@ -125,7 +127,7 @@ def _opened(
     if not access.reads:
         return None
     try:
-        came = info_or_failure(bucket, info.name, access.reading)
+        came = info_or_failure(bucket, info.name, access.reading, info.version_id)
     except (cb.BindingError, cb.IntegrityError) as error:
         if envelope.seal is None:
             raise

@@ -57,13 +57,16 @@ class CopyCommand:
     options: CopyOptions
     moves: bool = False
 
-    def run(self, size: int | None = None) -> int:
+    def run(self, size: int | None = None, version_id: str | None = None) -> int:
         """Check the arguments and copy; return the exit code.
 
         Args:
             size: How many bytes come from stdin.
+            version_id: Which version of one object is copied to a file or a pipe.
         """
         self._refuse_contradictions(size)
+        if version_id is not None:
+            return self._copy_version(version_id)
         shown_or_chosen = self.choosing.asked or self.choosing.verbose or self.moves
         if self._is_piped or not (self._is_tree or shown_or_chosen):
             return self._copy_one(self.sources[0], size)
@@ -134,6 +137,16 @@ class CopyCommand:
             if up
             else copying.download(source, self.target)
         )
+
+    def _copy_version(self, version_id: str) -> int:
+        if self._is_tree or not is_url(self.sources[0]) or is_url(self.target):
+            raise cb.UsageError("--version-id is for one object that is copied to a file")
+        if self.choosing.asked is not None:
+            raise cb.UsageError(
+                f"--version-id and {self.choosing.asked} exclude each other", hint="leave one out"
+            )
+        copying = ObjectCopy(self.access, self.writing, self.options)
+        return copying.download(self.sources[0], self.target, version_id)
 
     def _copy_tree(self, sides: Sides) -> int:
         with ExitStack() as stack:

@@ -42,12 +42,17 @@ def upload(
 
 
 def download(
-    bucket: cb.Bucket, name: str, path: Path | Place, reading: ReadArguments, limits: SharedLimits
+    bucket: cb.Bucket,
+    name: str,
+    path: Path | Place,
+    reading: ReadArguments,
+    limits: SharedLimits,
+    version_id: str | None = None,
 ) -> cb.ObjectInfo:
     """Decrypt an object into a file; into a device or a pipe, too, if the user named it."""
     if isinstance(path, Path) and (file := open_special(path)) is not None:
         with file:
-            return stream(bucket, name, file, reading, limits)
+            return stream(bucket, name, file, reading, limits, version_id)
     with limits.running(name, in_parts=True) as progress:
         return bucket.download(
             name,
@@ -55,17 +60,23 @@ def download(
             **reading,
             **limits.options.transfer_arguments,
             mode=limits.options.mode,
+            version_id=version_id,
             progress=progress,
         )
 
 
 def stream(
-    bucket: cb.Bucket, name: str, file: BinaryIO, reading: ReadArguments, limits: SharedLimits
+    bucket: cb.Bucket,
+    name: str,
+    file: BinaryIO,
+    reading: ReadArguments,
+    limits: SharedLimits,
+    version_id: str | None = None,
 ) -> cb.ObjectInfo:
     """Decrypt an object into an open file, block by block."""
     with (
         limits.running(name, in_parts=False) as progress,
-        bucket.get(name, **reading, progress=progress) as source,
+        bucket.get(name, **reading, version_id=version_id, progress=progress) as source,
     ):
         shutil.copyfileobj(source, file, _BLOCK)
         file.flush()

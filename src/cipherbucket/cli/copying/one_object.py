@@ -55,8 +55,8 @@ class ObjectCopy:
             object_transfers.upload(bucket, body, name, self.writing, limits, size)
         return 0
 
-    def download(self, url: str, target: str) -> int:
-        """Read an object into a file, a pipe or what is open already."""
+    def download(self, url: str, target: str, version_id: str | None = None) -> int:
+        """Read an object, or a version of it, into a file, a pipe or what is open already."""
         store_url, name = split_object_url(url)
         with self.access.at(store_url, name).open(store_url) as bucket:
             reading = self.access.reading
@@ -67,7 +67,7 @@ class ObjectCopy:
                     shared_limits(self.options, shown=shown) as limits,
                     _opened(descriptor) as file,
                 ):
-                    object_transfers.stream(bucket, name, file, reading, limits)
+                    object_transfers.stream(bucket, name, file, reading, limits, version_id)
                 return 0
             path = Path(target)
             if path.is_dir() or target.endswith("/"):
@@ -75,7 +75,7 @@ class ObjectCopy:
             refuse_folder_of(store_url, path)
             refuse_present(path, self.writing)
             with self._limits(bucket, name) as limits:
-                object_transfers.download(bucket, name, path, reading, limits)
+                object_transfers.download(bucket, name, path, reading, limits, version_id)
         return 0
 
     def store_to_store(self, url: str, target_url: str) -> int:
