@@ -34,6 +34,7 @@ COMMANDS = {
     "config": "Trust a cipherbucket.toml.",
     "cp": "Copy to, from and between stores, encrypting and decrypting.",
     "demo": "Show encryption at work on files in a folder.",
+    "diff": "Show what is in one of two places only, or differs.",
     "du": "Show how much is stored, folder by folder.",
     "keygen": "Make a master key.",
     "keys": "Look after master keys.",

@@ -139,6 +139,27 @@ class EncryptedObjects:
         return True
 
 
+def difference_of_objects(
+    here: tuple[cb.Bucket, str, Item], there: tuple[cb.Bucket, str, Item], *, checksum: bool
+) -> str | None:
+    """Compare two objects, but for their times.
+
+    Args:
+        here: The bucket of one, its name, and what a listing says of it.
+        there: The same of the other.
+        checksum: Whether what is stored is compared, and not the sizes of plaintexts.
+    """
+    if not checksum and here[2].size == there[2].size:
+        return None
+    one, other = (bucket.head(name) for bucket, name, _ in (here, there))
+    if not checksum:  # the formats, or the names, may add other lengths
+        return OTHER_SIZE if one.size != other.size else None
+    if one.crc64 is None or other.crc64 is None:
+        raise cb.UsageError("a store keeps no CRC-64 to compare", name=one.name)
+    same = (one.crc64, one.stored_size) == (other.crc64, other.stored_size)
+    return None if same else OTHER_CONTENT
+
+
 @dataclass(frozen=True)
 class ToStore:
     """From folders and files to a store."""
@@ -358,19 +379,11 @@ class BetweenStores:
 
     def difference(self, source: Item, target: Item, *, checksum: bool) -> str | None:
         """Compare two objects."""
-        if not checksum:
-            if self.is_newer(source, target):
-                return NEWER
-            if source.size == target.size:
-                return None
-        here = self.stores.origin.head(self.name_of(source))
-        there = self.stores.target.head(self.target_prefix + source.relative)
-        if not checksum:  # the formats, or the names, may add other lengths
-            return OTHER_SIZE if here.size != there.size else None
-        if here.crc64 is None or there.crc64 is None:
-            raise cb.UsageError("a store keeps no CRC-64 to compare", name=here.name)
-        same = (here.crc64, here.stored_size) == (there.crc64, there.stored_size)
-        return None if same else OTHER_CONTENT
+        if not checksum and self.is_newer(source, target):
+            return NEWER
+        here = self.stores.origin, self.name_of(source), source
+        there = self.stores.target, self.target_prefix + source.relative, target
+        return difference_of_objects(here, there, checksum=checksum)
 
     def copy(self, source: Item, limits: SharedLimits) -> Copied:
         """Copy an object."""

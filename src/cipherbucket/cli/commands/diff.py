@@ -1,0 +1,200 @@
+"""``diff``: what is in one of two places only, or is another thing there.
+
+Rule: listings are compared as they come, and objects are asked for by themselves, several at once,
+only where the listings cannot decide. Nothing is written, and no time is compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.copying.directions import EncryptedObjects, difference_of_objects
+from cipherbucket.cli.copying.listings import Item, MergedItem, merged, objects_of
+from cipherbucket.cli.copying.places import refuse_folder_of
+from cipherbucket.cli.copying.sources import files_of
+from cipherbucket.cli.copying.tally import Tally
+from cipherbucket.cli.errors import write_line
+from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
+from cipherbucket.cli.options.config import open_without_keys
+from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
+from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
+from cipherbucket.cli.options.passes import JSON_LINES
+from cipherbucket.text import printable
+from cipherbucket.workers.threads import Halt, run
+
+_BATCH = 256
+"""So many names are compared before their lines are written, in order."""
+_WORKERS = 16
+_CHECKSUM_WORKERS = 4
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Two places that are compared.
+
+    Attributes:
+        first: Lists one.
+        second: Lists the other.
+        difference: Says how what both have differs; None where it does not.
+    """
+
+    first: Iterator[Item]
+    second: Iterator[Item]
+    difference: Callable[[Item, Item], str | None]
+
+
+@click.command(
+    cls=GlobCommand,
+    examples=(
+        "cipherbucket diff photos oss://bucket/photos",
+        "cipherbucket diff --checksum -k cmk.pem photos oss://bucket/photos",
+        "cipherbucket diff --json oss://bucket/ file:///data/mirror/ | jq -r .name",
+    ),
+)
+@click.argument("source", metavar="A", shell_complete=complete_files)
+@click.argument("target", metavar="B", shell_complete=complete_files)
+@click.option(
+    "--checksum",
+    is_flag=True,
+    help="Compare contents: files are read and encrypted under each object's own key. Between"
+    " stores, checksums of what is stored.",
+)
+@JSON_LINES
+@glob_options
+@access_options(reads=True)
+def diff(source: str, target: str, checksum: bool, as_json: bool, access: AccessOptions) -> int:
+    """Print what is only in A, only in B, or differs in size, a line each; times are not compared.
+
+    One of them, or both, is a URL; both are taken as folders. Sizes are those of the plaintext, as
+    the store tells them: this needs no key, and only --checksum of a folder needs one. Between two
+    stores --checksum compares what is stored, so that what was encrypted twice differs. Without -k,
+    --format or a rule, objects of all formats are compared.
+
+    The exit code is 0 if there is no difference, and 1 if there is one or something failed.
+    """
+    if access.as_name is not None:
+        raise cb.UsageError("--as-name is for reading one object", hint="leave it out")
+    globs = Globs.given()
+    tally = Tally()
+    tally.verb = "compared"
+    found = 0
+    with ExitStack() as stack:
+        sides = _opened(source, target, access, tally, stack, checksum=checksum)
+        listed = (each for each in merged(sides.first, sides.second) if globs.take(each.relative))
+        while batch := list(islice(listed, _BATCH)):
+            reasons = _compared(batch, sides, tally, checksum=checksum)
+            for item, reason in zip(batch, reasons, strict=True):
+                found += _write(item, reason, (source, target), as_json=as_json)
+    code = tally.report(quiet=False)
+    return 1 if found else code
+
+
+def _opened(
+    source: str,
+    target: str,
+    access: AccessOptions,
+    tally: Tally,
+    stack: ExitStack,
+    *,
+    checksum: bool,
+) -> _Sides:
+    """Open both places until the stack is closed.
+
+    Raises:
+        UsageError: Neither is in a store, or one is no folder.
+    """
+    if is_url(source) and is_url(target):
+        return _two_stores(source, target, stack, checksum=checksum)
+    if not is_url(source) and not is_url(target):
+        raise cb.UsageError(
+            "neither A nor B is a URL", hint="give file:///folder or oss://bucket for one of them"
+        )
+    if is_url(target):
+        return _folder_and_store(source, target, access, tally, stack, checksum=checksum)
+    turned = _folder_and_store(target, source, access, tally, stack, checksum=checksum)
+    return _Sides(turned.second, turned.first, lambda a, b: turned.difference(b, a))
+
+
+def _two_stores(source: str, target: str, stack: ExitStack, *, checksum: bool) -> _Sides:
+    (here, prefix), (there, other_prefix) = map(split_tree_url, (source, target))
+    first, second = (stack.enter_context(open_without_keys(each)) for each in (here, there))
+
+    def difference(a: Item, b: Item) -> str | None:
+        names = prefix + a.relative, other_prefix + b.relative
+        return difference_of_objects((first, names[0], a), (second, names[1], b), checksum=checksum)
+
+    return _Sides(objects_of(first, prefix), objects_of(second, other_prefix), difference)
+
+
+def _folder_and_store(
+    folder: str,
+    url: str,
+    access: AccessOptions,
+    tally: Tally,
+    stack: ExitStack,
+    *,
+    checksum: bool,
+) -> _Sides:
+    (files,) = files_of((folder,), stack, recursive=True)
+    store_url, prefix = split_tree_url(url)
+    refuse_folder_of(store_url, Path(folder))
+    bound = _of_any_format(access.at(store_url, prefix))
+    bucket = stack.enter_context(bound.open(store_url))
+    objects = EncryptedObjects(bucket, bound.reading, bound.policy)
+
+    def difference(file: Item, stored: Item) -> str | None:
+        path = files.path_of(file)
+        return objects.difference(prefix + file.relative, stored, path, file, checksum=checksum)
+
+    listed = files.items((bucket.url,), tally)
+    return _Sides(listed, objects_of(bucket, prefix), difference)
+
+
+def _of_any_format(access: AccessOptions) -> AccessOptions:
+    """Take objects of all formats where nothing says which there should be."""
+    ruled = access.rule is not None and access.rule.line
+    if ruled or access.key_files or access.chosen_format is not None:
+        return access
+    return replace(access, accept=(*FORMATS, UNBOUND), plaintext=True)
+
+
+def _compared(
+    batch: list[MergedItem], sides: _Sides, tally: Tally, *, checksum: bool
+) -> list[str | None]:
+    """Say of each what differs; None for what is the same, or could not be compared."""
+    reasons: list[str | None] = [None] * len(batch)
+
+    def work(number: int) -> None:
+        a, b = batch[number].source, batch[number].target
+        if a is not None and b is not None:
+            with tally.attempt(a.relative):
+                reasons[number] = sides.difference(a, b)
+                tally.add(a.size, name=a.relative)
+
+    workers = _CHECKSUM_WORKERS if checksum else _WORKERS
+    run(range(len(batch)), work, workers=workers, halt=Halt())
+    return reasons
+
+
+def _write(item: MergedItem, reason: str | None, places: tuple[str, str], *, as_json: bool) -> bool:
+    """Write a line if there is a difference; return whether there is."""
+    alone = "A" if item.target is None else "B" if item.source is None else None
+    if alone is None and reason is None:
+        return False
+    if as_json:
+        state = "differs" if alone is None else f"only in {alone}"
+        write_line(json.dumps({"name": item.relative, "difference": state, "reason": reason}))
+    elif alone is None:
+        write_line(f"differs: {printable(item.relative)} ({reason})")
+    else:
+        place = printable(places[alone == "B"])
+        write_line(f"only in {place}: {printable(item.relative)}")
+    return True
