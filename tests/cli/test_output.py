@@ -1,13 +1,15 @@
 """What becomes of a command whose stdout goes away, or is full."""
 
+import io
 import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import PROGRAM, base
+from tests.cli.runs import PROGRAM, base, on_terminal
 
 import cipherbucket as cb
 from cipherbucket.cli.failures import FEW, Failures
+from cipherbucket.cli.terminal.wrapping import wrapped
 
 
 @pytest.fixture
@@ -84,3 +86,20 @@ def test_failures_are_gathered_by_kind() -> None:
         "'y': the disk is full",
         "'z': the disk is full",
     ]
+
+
+def test_text_for_a_terminal_is_broken_at_blanks_alone() -> None:
+    text = "name  " + "a word-with-hyphens and/a/path " * 6 + "SHA256:" + "x" * 60
+    for columns in (40, 80, 120):
+        lines = wrapped(text, io.StringIO(), 6, columns).splitlines()
+        assert " ".join(line.strip() for line in lines) == " ".join(text.split())
+        assert all(len(line) <= columns or " " not in line.strip() for line in lines)
+        assert all(line.startswith("      ") for line in lines[1:])
+    assert wrapped(text, io.StringIO(), 6) == text  # no terminal: one line
+
+
+def test_no_word_of_an_error_is_broken_on_a_terminal(url: str, key_file: Path) -> None:
+    session = on_terminal("cat", "-k", key_file, f"{url}/a-name/that-is/rather-long-indeed")
+    words = session.screen.split()
+    assert f"'{'a-name/that-is/rather-long-indeed'}':" in words
+    assert all(len(line) <= 80 for line in session.screen.splitlines())

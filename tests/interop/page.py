@@ -23,14 +23,17 @@ PAGE = HERE.parent.parent / "docs" / "interop.md"
 _HEAD = """\
 # Who reads whom
 
-Written by `make interop`, which runs the official SDKs against the local endpoint of this project:
-each of them a small program (`tests/interop`) over the SDK as its own registry has it. Change this
-page with `CIPHERBUCKET_WRITE_DOCS=1 make interop`; without it the run fails where the page differs
-from what came of it.
+This page says which SDK reads what another wrote. `make interop` runs the SDKs against the local
+endpoint of this project and writes the page: `CIPHERBUCKET_WRITE_DOCS=1 make interop`. Without that
+variable the run fails where the page differs from what came of it.
 
-The table names every official SDK that has a client for encryption. Those that do not run here are
-in no registry that this project builds from, or not in that version. Objects that they wrote were
-recorded, or made after their source, and are in `tests/vectors`.
+The table names every official SDK that has a client for encryption. Four of them do not run here:
+what the last column says is why. Objects that they wrote were recorded, or made after their source;
+they are in `tests/vectors`.
+
+Two readers give wrong bytes without an error. Java 1 does so for a range of an object that C++ 2
+wrote (letter j), and Go 1 for an old version of an object (letter d). Read such objects with
+another SDK, or with this project.
 
 A cell says in how many of its cases the reader (column) got exactly the plaintext that the writer
 (row) was given. A letter names what stood in the way of the others; each of them is the peer's own.

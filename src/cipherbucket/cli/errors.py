@@ -22,6 +22,7 @@ from click.exceptions import Exit, NoArgsIsHelpError
 
 import cipherbucket as cb
 from cipherbucket.cli.hints import in_options
+from cipherbucket.cli.terminal.wrapping import wrapped
 from cipherbucket.cli.usage import ArgumentsMissingError, line_of
 from cipherbucket.text import PrintableFormatter, printable, printable_traceback
 
@@ -53,6 +54,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
 _BUSY = "another process is at this transfer"  # no wrong argument: it may pass
 _LOG_RAW = ("credentials", "darabonba-core", "alibabacloud-tea")
 _INTERRUPTED = 130
+_INDENT = len("cipherbucket: ")
 _READER_GONE = 141
 _UNDONE = "interrupted; what was not finished has been undone"
 
@@ -101,7 +103,7 @@ def write_line(text: str) -> None:
 
 def say(text: str) -> None:
     """Write a line about what is going on to stderr; what is not printable in it is escaped."""
-    click.echo(f"cipherbucket: {printable(text)}", err=True)
+    click.echo(wrapped(f"cipherbucket: {printable(text)}", sys.stderr, _INDENT), err=True)
 
 
 @contextmanager

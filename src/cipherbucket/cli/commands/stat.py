@@ -7,9 +7,7 @@ word, and the output says so where it matters.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import textwrap
 from typing import Any
 
 import click
@@ -27,6 +25,7 @@ from cipherbucket.cli.terminal.recipients import (
     facts_of_sealed,
     lines_of_sealed,
 )
+from cipherbucket.cli.terminal.wrapping import wrapped
 from cipherbucket.text import count, printable
 
 _ORIGIN = (
@@ -71,11 +70,8 @@ def stat(url: str, as_json: bool, version_id: str | None, access: AccessOptions)
         return
     lines = {printable(label): printable(text) for label, text in _lines(facts).items()}
     indent = max(map(len, lines)) + 2
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     for label, text in lines.items():
-        # On a terminal long lines are broken; a program gets one line for each label.
-        rows = textwrap.wrap(text, columns - indent) if columns > 2 * indent else [text]
-        click.echo(f"{label:<{indent}}" + f"\n{' ' * indent}".join(rows))
+        click.echo(wrapped(f"{label:<{indent}}{text}", sys.stdout, indent))
 
 
 def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: AccessOptions) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 from cipherbucket.cli.hints import in_options
+from cipherbucket.cli.terminal.wrapping import wrapped
 from cipherbucket.text import amount, count, printable
 
 _NAMED = 3
@@ -26,9 +28,11 @@ def text_of(whole: dict[str, Any]) -> str:
         _keys(whole),
         _asked(whole),
     )
-    notes = list(whole["notes"])
+    notes = [wrapped(printable(note), sys.stdout) for note in whole["notes"]]
     return "\n\n".join(
-        "\n".join(map(printable, block)) for block in (*map(list, blocks), notes) if block
+        "\n".join(block)
+        for block in (*(list(map(printable, block)) for block in blocks), notes)
+        if block
     )
 
 

@@ -43,8 +43,8 @@ def new_client(settings: OssSettings, http: Http) -> sdk.Client:
         retry_max_attempts=settings.attempts,
         retryer=retry.StandardRetryer(error_retryables=[_MayPass()]),
         http_client=SdkHttpClient(http),
-        use_path_style=settings.addressing == "path" or settings.is_ipv6,  # the SDK knows IPv4
-        use_cname=settings.addressing == "cname" and not settings.is_ipv6,
+        use_path_style=settings.addressing == "path" or settings.takes_no_bucket,
+        use_cname=settings.addressing == "cname" and not settings.takes_no_bucket,
         use_internal_endpoint=settings.network == "internal",
         use_accelerate_endpoint=settings.network == "accelerate",
         use_dualstack_endpoint=settings.network == "dualstack",

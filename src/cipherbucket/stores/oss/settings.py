@@ -89,9 +89,13 @@ class OssSettings:
             check_certificates(self.ca_file, "ca_file")
 
     @property
-    def is_ipv6(self) -> bool:
-        """Whether the endpoint is an IPv6 address."""
-        return "[" in (self.endpoint or "")
+    def takes_no_bucket(self) -> bool:
+        """Whether no bucket's name can stand before the host: ``localhost``, an IPv6 address.
+
+        The SDK sees by itself that none stands before an IPv4 address.
+        """
+        host = urlsplit(f"//{(self.endpoint or '').rpartition('//')[2]}").netloc
+        return host.startswith("[") or host.partition(":")[0].lower() == "localhost"
 
     def check_reachable(self) -> None:
         """Refuse settings that lead to no endpoint, or that cannot be signed.

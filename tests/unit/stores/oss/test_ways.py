@@ -174,6 +174,19 @@ def test_a_bucket_at_an_ipv6_address(
     assert cb.open_url(url, key).read() == b"content"
 
 
+def test_a_bucket_at_localhost(key: cb.RsaKey) -> None:
+    with Endpoint(buckets=["ways"]) as endpoint:
+        port = endpoint.url.rpartition(":")[2]
+        settings = cb.OssSettings(
+            region=endpoint.region,
+            endpoint=f"http://localhost:{port}",
+            credentials=cb.Credentials(endpoint.access_key_id, endpoint.access_key_secret),
+        )
+        with cb.open_bucket("oss://ways", key, settings=settings) as bucket:
+            bucket.put("a", b"1")
+            assert bucket.get("a").read() == b"1"
+
+
 def test_what_serve_prints_for_ipv6_can_be_used_as_it_is(on_ipv6: Endpoint, tmp_path: Path) -> None:
     printed = on_ipv6.describe(with_secret=True)
     exported = dict(re.findall(r"\b(OSS_[A-Z_]+)=(\S+)", printed))
