@@ -22,8 +22,8 @@ from click.exceptions import Exit, NoArgsIsHelpError
 
 import cipherbucket as cb
 from cipherbucket.cli.hints import in_options
-from cipherbucket.cli.terminal.wrapping import wrapped
 from cipherbucket.cli.usage import ArgumentsMissingError, line_of
+from cipherbucket.cli.wrapping import wrapped
 from cipherbucket.text import PrintableFormatter, printable, printable_traceback
 
 EXIT_CODES = {

@@ -25,7 +25,7 @@ from cipherbucket.cli.terminal.recipients import (
     facts_of_sealed,
     lines_of_sealed,
 )
-from cipherbucket.cli.terminal.wrapping import wrapped
+from cipherbucket.cli.wrapping import wrapped
 from cipherbucket.text import count, printable
 
 _ORIGIN = (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cipherbucket.cli.hints import in_options
-from cipherbucket.cli.terminal.wrapping import wrapped
+from cipherbucket.cli.wrapping import wrapped
 from cipherbucket.text import amount, count, printable
 
 _NAMED = 3
