@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import error_of, invoke, succeed
+from tests.cli.runs import contents, error_of, invoke, succeed
 from tests.support.config_scenes import make_weak_key
 
 import cipherbucket as cb
@@ -135,3 +135,86 @@ def test_what_the_target_would_not_read_is_not_copied_as_it_is(ruled_folder: Pat
     for name, data in (("oss", "1"), ("plain", "2")):
         assert written_as(f"copies://{name}") == ("sealed", ["mine"])
         assert succeed("cat", f"copies://{name}").stdout == data
+
+
+def test_a_tree_is_copied_unless_another_rule_holds_for_a_name(
+    ruled_folder: Path,
+) -> None:
+    tree = ruled_folder / "tree"
+    for name in ("a", "sub/b", "sealedish/c"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(name)
+    succeed("cp", "-r", tree, "records://")
+    assert written_as("records://sub/b") == ("oss", ["mine"])
+
+    (tree / "sealed").mkdir()
+    (tree / "sealed" / "d").write_text("d")
+    for args in (("cp", "-r", "-n"), ("cp", "-r"), ("sync", "-n"), ("sync",)):
+        result = invoke(*args, tree, "records://")
+        assert result.exit_code == 1
+        assert result.stderr.count("holds for it") == 1
+        assert "'sealed/d': " in result.stderr
+        assert "rule 'records/sealed' (line " in result.stderr
+    assert invoke("stat", "records://sealed/d").exit_code == 3
+    succeed("cp", "-r", tree / "sealed", "records://sealed/")
+    assert written_as("records://sealed/d") == ("sealed", ["mine"])
+    # What deletes goes by all names: nothing begins where a rule differs.
+    strict = invoke("sync", "--delete", tree, "records://")
+    assert strict.exit_code == 2
+    assert "other rules hold for a part of" in error_of(strict)
+
+
+def test_a_tree_comes_down_unless_another_rule_holds_for_a_name(ruled_folder: Path) -> None:
+    for name in ("a", "sub/b"):
+        succeed("cp", "-", f"records://{name}", stdin=b"1")
+    succeed("cp", "-r", "records://", ruled_folder / "down")
+    assert contents(ruled_folder / "down") == {"a": b"1", "sub/b": b"1"}
+    succeed("cp", "-r", "records://", "copies://")
+    succeed("cp", "-", "records://vault/c", stdin=b"1")
+    down, between = (
+        invoke("cp", "-r", "records://", target) for target in ("again", "copies://again/")
+    )
+    for result in (down, between):
+        assert result.exit_code == 1
+        assert "'vault/c': " in result.stderr
+        assert "copied 2 objects" in result.stderr
+    assert contents(ruled_folder / "again") == {"a": b"1", "sub/b": b"1"}
+    moved = invoke("mv", "-r", "records://", "copies://moved/")
+    assert moved.exit_code == 1
+    listed = succeed("ls", "-r", "records://").stdout
+    assert "vault/c" in listed
+    assert "sub/b" not in listed
+
+
+@pytest.mark.parametrize("command", ["rotate", "reencrypt"])
+def test_a_store_is_rotated_each_object_by_its_own_rule(ruled_folder: Path, command: str) -> None:
+    names = {"a": "oss", "other/b": "oss", "sealed/c": "sealed", "vault/d": "sealed"}
+    for name in names:
+        succeed("cp", "-", f"records://{name}", stdin=b"1")
+    cb.create_rsa_key_file("next.pem", description={"desc": "next"}, bits=2048)
+    rules = Path("cipherbucket.toml")
+    text = rules.read_text().replace("[[rules]]", '[keys.next]\nrsa = "next.pem"\n\n[[rules]]', 1)
+    text = text.replace('write = "mine"', 'write = "next"')
+    rules.write_text(text.replace('read = ["old"]', 'read = ["old", "mine"]'))
+    cb.load_config(rules).trust()
+    planned = succeed(command, "-rn", "records://")
+    done = ["rotated", "3"] if command == "rotate" else ["reencrypted", "4"]
+    assert planned.stdout.splitlines()[0].split()[:4] == ["to", "be", *done]
+    succeed(command, "-r", "records://")
+    for name, format_ in names.items():
+        key = "vault" if name.startswith("vault/") else "next"
+        assert written_as(f"records://{name}") == (format_, [key])
+        assert succeed("cat", f"records://{name}").stdout == "1"
+
+
+def test_a_rule_that_names_no_key_that_writes_fails_its_objects_alone(ruled_folder: Path) -> None:
+    for name in ("a", "frozen/b"):
+        succeed("cp", "-", f"records://{name}", stdin=b"1")
+    with Path("cipherbucket.toml").open("a") as file:
+        file.write('[[rules]]\nat = "records/frozen"\nread = ["mine"]\n')
+    cb.load_config("cipherbucket.toml").trust()
+    planned, came = (invoke("reencrypt", each, "records://") for each in ("-rn", "-r"))
+    assert planned.exit_code == came.exit_code == 1
+    assert planned.stderr == came.stderr
+    assert "'frozen/b': " in came.stderr
+    assert "no rule says which key writes here" in came.stderr

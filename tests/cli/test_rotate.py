@@ -172,9 +172,7 @@ def test_objects_become_sealed_when_the_first_key_seals(
         assert vault.head("outside").format == "sealed"
 
 
-@pytest.mark.parametrize(
-    "option", [["--dry-run"], ["--json"], ["--only", "desc=mine"], ["--workers", "2"]]
-)
+@pytest.mark.parametrize("option", [["--json"], ["--only", "desc=mine"], ["--workers", "2"]])
 def test_options_of_many_objects_are_refused_for_one(
     filled: str, key_file: Path, option: list[str]
 ) -> None:

@@ -90,16 +90,20 @@ def test_a_dry_run_with_nothing_to_do_does_not_say_that_it_was_done(url: str, ke
         assert told(planned.stdout)[0] == f"to be {done} 0 objects 0 bytes"
 
 
-def test_rotate_offers_no_option_that_it_does_not_have(shared: str, keys: Path) -> None:
+def test_objects_of_all_formats_are_taken_unless_a_format_is_named(shared: str, keys: Path) -> None:
     args = ("-k", keys / "recovery.pem", "-k", keys / "mine.pem")
-    for result in (
-        invoke("rotate", *args, f"{shared}/shared/a"),
-        invoke("rotate", "-r", *args, f"{shared}/shared"),
-    ):
-        assert "run it once more with --format sealed" in result.stderr
-        assert "--accept" not in result.stderr
+    one = invoke("rotate", "--format", "oss", *args, f"{shared}/shared/a")
+    many = invoke("rotate", "-r", "--format", "oss", *args, f"{shared}/shared")
+    assert (one.exit_code, many.exit_code) == (5, 1)
+    for result in (one, many):
+        assert (
+            "read it with --format sealed, or beside others with --accept sealed" in result.stderr
+        )
         assert "tries these again" not in result.stdout
-    assert "--accept sealed" in error_of(invoke("cat", *args, f"{shared}/shared/a"))
+    succeed("rotate", "-r", "--format", "oss", "--accept", "sealed", *args, f"{shared}/shared")
+    assert readers(shared, "shared/a") == ["recovery", "bob"]
+    succeed("rotate", "-r", "-k", keys / "mine.pem", "-k", keys / "recovery.pem", shared)
+    assert readers(shared, "shared/b") == ["mine", "bob"]
 
 
 def test_an_object_that_names_no_key_is_not_one_described_as_nothing(url: str, keys: Path) -> None:

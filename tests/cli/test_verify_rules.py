@@ -24,7 +24,7 @@ def test_a_whole_store_is_verified_each_object_by_its_own_rule(ruled_folder: Pat
     cb.open_bucket(f"file://{ruled_folder}/records", cb.load_key("sdk.pem")).put("other/sdk", b"1")
     result = invoke("verify", "-r", "records://")
     assert result.exit_code == 1
-    failed = [line.split(": ")[1] for line in result.stderr.splitlines()]
+    failed = [line.split(": ")[1].strip("'") for line in result.stderr.splitlines()]
     assert failed == ["other/sdk", "sealed/replaced", "sealed/stripped", "vault/unbound"]
     for name in failed:
         assert invoke("cat", f"records://{name}").exit_code != 0
@@ -51,4 +51,4 @@ def test_what_was_verified_by_another_rule_is_verified_anew(
     cb.load_config(rules).trust()
     result = invoke("verify", "-r", "records://")
     assert "earlier run" not in result.stdout
-    assert "other/a: the data key is wrapped with RSA-2048" in result.stderr
+    assert "'other/a': the data key is wrapped with RSA-2048" in result.stderr

@@ -54,7 +54,8 @@ def test_the_example_works_on_the_command_line_and_in_python(
         exec(compile(program, str(PAGE), "exec"), {})
         assert capsys.readouterr().out == "cloud\n"
         succeed("cp", "report.pdf", "records://reports/")
-        assert invoke("cp", "-r", "records://", "back").exit_code == 2
+        assert invoke("cp", "-r", "records://", "back").exit_code == 1
+        assert invoke("sync", "--delete", "records://", "back").exit_code == 2
         info = cb.load_config().open("records").head("reports/report.pdf")
         assert info.envelope is not None
         assert [dict(each.description) for each in info.envelope.recipients] == [

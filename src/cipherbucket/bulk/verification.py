@@ -7,20 +7,19 @@ that is recorded of it, as `Bucket.get` does. What is read is thrown away, a blo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
+from cipherbucket.bulk.places import NO_OTHERS, Places
 from cipherbucket.bulk.report import PassReport
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import Access, access_of
 from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.errors import ObjectNotFoundError
-from cipherbucket.format.description import Description
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.keys.ring import KeyRing, check_key
+from cipherbucket.keys.ring import check_key
 from cipherbucket.objects.listing import check_prefix, list_objects
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.info import ObjectInfo
@@ -30,16 +29,17 @@ from cipherbucket.stores.records import NOTHING, Entry
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import Halt, usual_workers
 
-VERIFIED, GONE = "verified", "gone"
-STATUSES = (VERIFIED, PLAINTEXT, FAILED, GONE)
-NO_OTHERS: Mapping[str, Bucket] = MappingProxyType({})
+VERIFIED, GONE, DUE = "verified", "gone", "due"
+_WHOLE, _START = Span(), Span(length=1)
+STATUSES = (VERIFIED, DUE, PLAINTEXT, FAILED, GONE)
 
 
 class Verification(PassReport):
     """What reading all objects under a prefix came to. Use it in a ``with`` statement.
 
-    The status of an object is ``verified``; ``plaintext``, of which only the store's own checksum
-    was compared; ``failed``; or ``gone``, deleted since it was listed.
+    The status of an object is ``verified``; ``due``, of a dry run: envelope and keys are right;
+    ``plaintext``, of which only the store's own checksum was compared; ``failed``; or ``gone``,
+    deleted since it was listed.
 
     Attributes:
         resumed: How many objects an earlier run has read, and this one has not.
@@ -110,6 +110,7 @@ def verify_all(
     key: MasterKey | None = None,
     context: Mapping[str, str] = NOTHING,
     below: Mapping[str, Bucket] = NO_OTHERS,
+    dry_run: bool = False,
     workers: int | None = None,
     limit_rate: float | None = None,
     progress: PassProgress | None = None,
@@ -126,6 +127,7 @@ def verify_all(
         context: The pairs that they were written with.
         below: Other buckets of the same store, by prefixes: whatever lies below one of these is
             read with the keys, and by the policy, of its bucket; the longest prefix counts.
+        dry_run: Open each object, as reading does, and read no more than its first bytes.
         workers: Objects at once, 1 or more; None for four, or one a core.
         limit_rate: Most plaintext bytes a second, 1 or more.
         progress: Called with (bytes of plaintext read, None).
@@ -143,16 +145,14 @@ def verify_all(
     if key is not None:
         check_key(key)
     halt = Halt(limit_rate)
-    others = sorted(below.items(), key=lambda each: -len(each[0]))
+    places = Places(bucket, below)
 
     def work(entry: Entry) -> Outcome:
-        there = (each for start, each in others if entry.name.startswith(start))
-        return _verified(next(there, bucket).access, entry, key, context, halt)
+        reading = Reading.of(places.access_for(entry.name), entry.name, key=key, context=context)
+        return _verified(places.access, reading, entry, halt, dry_run=dry_run)
 
     # What was verified by other rules was not verified by these.
-    what = [key.id if key is not None else "", *_rules_of(access_of(bucket))]
-    for start, each in others:
-        what += ["", start, *_rules_of(each.access)]
+    what = [key.id if key is not None else "", *places.reading_rules(), *["dry run"] * dry_run]
     bound = (text for pair in sorted(context.items()) for text in pair)
     ledger = Ledger.open("verify", bucket.url, prefix, *what, "", *bound, read_only=True)
     return run_pass(
@@ -167,34 +167,25 @@ def verify_all(
 
 
 def _verified(
-    access: Access, entry: Entry, key: MasterKey | None, context: Mapping[str, str], halt: Halt
+    access: Access, reading: Reading, entry: Entry, halt: Halt, *, dry_run: bool
 ) -> Outcome:
-    reading = Reading.of(access, entry.name, key=key, context=context)
     try:
-        info = _read(access, reading, None, halt)
+        info = _read(access, reading, None, halt, _START if dry_run else _WHOLE)
     except ObjectNotFoundError as error:  # deleted since it was listed
         return Outcome(entry.name, GONE, entry.size, {"reason": error.message})
-    status = VERIFIED if info.envelope is not None else PLAINTEXT
+    status = PLAINTEXT if info.envelope is None else DUE if dry_run else VERIFIED
     return Outcome(entry.name, status, info.stored_size, {"format": info.format})
 
 
-def _rules_of(access: Access) -> Iterator[str]:
-    """Yield what decides which objects can be read; the same in every process."""
-    policy = access.policy
-    yield f"{access.format} {sorted(policy.formats)} {policy.plaintext} {policy.min_rsa_bits}"
-    yield f"{policy.strict_iv} {policy.unbound_names}"
-    # A ring that reads its keys when they are needed names them; those of others are there.
-    yield "" if type(access.ring) is KeyRing else repr(access.ring)
-    keys = access.ring.keys
-    for each in sorted((key.id, Description(dict(key.description)).text) for key in keys):
-        yield from each
-
-
 def _read(
-    access: Access, reading: Reading, version_id: str | None, halt: Halt | None
+    access: Access,
+    reading: Reading,
+    version_id: str | None,
+    halt: Halt | None,
+    span: Span = _WHOLE,
 ) -> ObjectInfo:
     fetch = fetch_from(access.store, reading.name, None, version_id)
-    return read_through(open_stream(fetch, Span(), reading), halt)
+    return read_through(open_stream(fetch, span, reading), halt)
 
 
 def read_through(stream: ObjectStream, halt: Halt | None = None) -> ObjectInfo:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import re
 
-import click
-
-_ONE_FORMAT = "rotate"  # reads no format beside that which it writes
 _OPTIONS = (
     (
         "if it should be plaintext, open with policy=Policy(plaintext=True); if not,",
@@ -84,6 +81,7 @@ _OPTIONS = (
     ('use format="sealed"', "use --format sealed"),
 )
 
+_NEW_KEY = re.compile(r"(name one more that writes format \S+): to=\[\.\.\.\]")
 _KINDS = re.compile(r"\bkinds=\['([a-z0-9-]+)'\]")
 _PART_SIZE = re.compile(r"\bpart_size=(\d+) does")
 _FORMAT = re.compile(
@@ -96,6 +94,7 @@ def in_options(text: str) -> str:
     """Turn the hints of the library, which speak of Python, into options."""
     for python, option in _OPTIONS:
         text = text.replace(python, option)
+    text = _NEW_KEY.sub(r"\1, with --to KEY", text)
     text = _KINDS.sub(r"--kind \1", text)
     text = _PART_SIZE.sub(r"--part-size \1 does", text)
     return _FORMAT.sub(_naming_the_option, text)
@@ -104,17 +103,9 @@ def in_options(text: str) -> str:
 def _naming_the_option(refused: re.Match[str]) -> str:
     """Say how to read an object whose format was refused, and what may be behind it."""
     text, its = refused[1], refused[2]
-    if _running() == _ONE_FORMAT:
-        return f"{text} (a run is for one format: run it once more with --format {its})"
     if its == "sealed":
         return f"{text} (read it with --format sealed, or beside others with --accept sealed)"
     return (
         f"{text} (if it should have this format, read it with --accept {its};"
         " if not, someone put it in a sealed object's place)"
     )
-
-
-def _running() -> str | None:
-    """Return the name of the command that runs."""
-    context = click.get_current_context(silent=True)
-    return context.find_root().invoked_subcommand if context is not None else None

@@ -20,6 +20,7 @@ from cipherbucket.cli.errors import resumed_when_repeated, say
 from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
+from cipherbucket.cli.options.places import opened_below
 from cipherbucket.cli.options.rotation import RotationOptions
 from cipherbucket.cli.terminal.progress import object_count
 from cipherbucket.text import amount, count, printable
@@ -51,12 +52,21 @@ def change(
         every: Called with a bucket and a prefix.
         further: What both are called with as well.
     """
-    how = {"key": access.forced, "context": access.context, "limit_rate": options.limit_rate}
+    how = {
+        "to": access.new_keys or None,
+        "key": access.forced,
+        "context": access.context,
+        "dry_run": options.dry_run,
+        "limit_rate": options.limit_rate,
+    }
     how |= further
     if not options.recursive:
         return _change_one(url, done, options, access, partial(one, **how))
     store_url, prefix = split_tree_url(url)
-    with access.at(store_url, prefix).open_to_write(store_url) as bucket:
+    with (
+        access.at(store_url, prefix, whole=False).open_to_write(store_url) as bucket,
+        opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
+    ):
         with (
             resumed_when_repeated("what is done is done, and "),
             object_count(
@@ -67,7 +77,7 @@ def change(
                 bucket,
                 prefix,
                 only=options.only,
-                dry_run=options.dry_run,
+                below=below,
                 workers=options.workers,
                 progress=progress,
                 **how,
@@ -91,8 +101,13 @@ def _change_one(
         return 0
     assert now.envelope is not None
     keys = ", ".join(str(each.description) for each in now.envelope.recipients)
-    what = "unchanged" if now.envelope == before.envelope else done
-    click.echo(f"{what}: {printable(now.name)} is in format {now.format} for {printable(keys)}")
+    if now.envelope == before.envelope:
+        what = f"unchanged: {printable(now.name)} is"
+    elif options.dry_run:
+        what = f"to be {done}: {printable(now.name)} would be"
+    else:
+        what = f"{done}: {printable(now.name)} is"
+    click.echo(f"{what} in format {now.format} for {printable(keys)}")
     if before.version_id is not None and before.version_id != now.version_id:
         say(f"its old version {before.version_id} opens as before")
     return 0

@@ -2,8 +2,8 @@
 
 Rule: the name of each object decides which of ``[[rules]]`` holds for it, the longest match counts,
 and nothing is written under a key that its rule does not name. A bucket that was opened for one
-rule refuses the names of another; what is done to all that lies below a prefix is refused where
-rules differ below it.
+rule refuses the names of another; what has to be done to all that lies below a prefix, or not at
+all, is refused where rules differ below it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cipherbucket.config.rings import GivenRing, NamedRing
 from cipherbucket.config.rules import Rule, rules_in
 from cipherbucket.config.stores import StoreEntry, canonical_url, split_name, stores_in
 from cipherbucket.envelopes.policy import Policy
-from cipherbucket.errors import UsageError
+from cipherbucket.errors import MasterKeyError, UsageError
 from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
@@ -142,6 +142,18 @@ class Config:
         """
         self._keys.refuse_named(named, SEALED, as_recipient=True)
 
+    def refuse_new_key(self, named: str, key: MasterKey) -> None:
+        """Refuse a key that is to write from now on if the file keeps it from every format.
+
+        Raises:
+            MasterKeyError: It does.
+        """
+        ring = self.given_ring(key, named=named)
+        try:
+            ring.writer(OSS)
+        except MasterKeyError:
+            ring.writer(SEALED)
+
     def given_ring(self, *keys: MasterKey | KeyRing, named: str | None = None) -> KeyRing:
         """Return keys that are used instead of the file's, which still says which may write.
 
@@ -184,31 +196,42 @@ class Config:
             f"{self.path}: there is no store {name!r}", hint=suggestion(name, self._stores)
         )
 
-    def rule(self, place: str) -> Rule:
-        """Return the rule for an object, or for all that lies below a prefix.
+    def rule(self, place: str, *, whole: bool = True) -> Rule:
+        """Return the rule for an object, or for what lies below a prefix.
 
         Args:
             place: See `split`; a store, and what ends with a slash, stand for all below.
+            whole: Whether it has to hold for all below. Without it the names that another rule
+                holds for are refused one by one, by the bucket that `open` returns.
 
         Raises:
-            UsageError: Other rules hold for a part of what lies below.
+            UsageError: ``whole``, and other rules hold for a part of what lies below.
         """
         store_url, name = self.split(place)
         rule = self._rule_of(store_url, name)
-        if name and not name.endswith("/"):
-            return rule
-        below = [
-            each
-            for each in self._rules
-            if each.url.startswith(f"{store_url}/{name}") and not each.is_like(rule)
-        ]
-        if below:
+        below = [each for each in self.rules_below(place) if not each.is_like(rule)]
+        if whole and below:
             others = ", ".join(f"{each.at!r} (line {each.line})" for each in below)
             raise UsageError(
                 f"{self.path}: other rules hold for a part of {place!r}: {others}",
                 hint="do it for each of these places, and for those beside them",
             )
         return rule
+
+    def rules_below(self, place: str) -> tuple[Rule, ...]:
+        """Return the rules for a part of what lies below a prefix, the longest first.
+
+        Args:
+            place: See `rule`; below an object there is nothing.
+
+        Raises:
+            UsageError: There is no such store.
+        """
+        store_url, name = self.split(place)
+        if name and not name.endswith("/"):
+            return ()
+        own = f"{store_url}/{name}"
+        return tuple(each for each in self._rules if each.url.startswith(own) and each.url != own)
 
     def _rule_of(self, store_url: str, name: str) -> Rule:
         url = f"{store_url}/{name}"

@@ -156,8 +156,16 @@ def copy_to(
     )
 
 
-def other_recipients(access: Access, info: ObjectInfo, reading: Reading) -> tuple[MasterKey, ...]:
-    """Return the keys that a sealed object is to be sealed for anew, beside the first.
+def other_recipients(
+    access: Access, info: ObjectInfo, reading: Reading, writer: MasterKey | None = None
+) -> tuple[MasterKey, ...]:
+    """Return the keys that a sealed object is to be sealed for anew, beside the one that writes.
+
+    Args:
+        access: The bucket.
+        info: The object.
+        reading: How it is opened.
+        writer: The key that writes; None for the first of the ring.
 
     Raises:
         MasterKeyError: The key of a recipient is missing, or the ring is empty.
@@ -166,7 +174,8 @@ def other_recipients(access: Access, info: ObjectInfo, reading: Reading) -> tupl
     assert info.envelope is not None
     with named(info.name):
         opener = open_envelope(info.envelope, reading).recipient
-        return carried_over(info.envelope, opener, reading.ring, access.recipients)
+        writer = writer or reading.ring.writer(SEALED)
+        return carried_over(info.envelope, opener, writer, reading.ring, access.recipients)
 
 
 def with_further(access: Access, others: Sequence[MasterKey]) -> tuple[MasterKey, ...]:
@@ -197,7 +206,11 @@ def _sealed_anew(
 
 
 def carried_over(
-    envelope: Envelope, opened: Recipient, ring: KeyRing, further: Sequence[MasterKey]
+    envelope: Envelope,
+    opened: Recipient,
+    writer: MasterKey,
+    ring: KeyRing,
+    further: Sequence[MasterKey],
 ) -> tuple[MasterKey, ...]:
     """Return the keys of an object's other recipients, to seal it for them anew.
 
@@ -205,13 +218,13 @@ def carried_over(
         envelope: The object's.
         opened: The recipient it was opened as; the key that writes takes its place, unless that
             is a recipient itself.
-        ring: Its first key writes.
+        writer: The key that writes.
+        ring: Where the others are looked for.
         further: Keys beside the ring's.
 
     Raises:
-        MasterKeyError: The key of a recipient is missing, or the ring is empty.
+        MasterKeyError: The key of a recipient is missing.
     """
-    writer = ring.writer(SEALED)
     written = next((each for each in envelope.recipients if is_recipient(each, writer)), opened)
     return tuple(_key_of(each, ring, further) for each in envelope.recipients if each != written)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.envelopes.access import Access, access_of
@@ -37,7 +37,9 @@ from cipherbucket.objects.metadata import replace_metadata_around
 from cipherbucket.objects.store_to_store import rewrite
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.unlock import Reading, open_envelope
+from cipherbucket.rotation.new_keys import NewKey, NewKeys
 from cipherbucket.stores.base import Store
+from cipherbucket.stores.checks import check_metadata
 from cipherbucket.stores.records import NOTHING, StoredObject
 from cipherbucket.workers.progress import Progress
 from cipherbucket.workers.rate_limit import check_speed
@@ -110,10 +112,11 @@ class KeyChange:
 def rewrap(
     bucket: Bucket,
     name: str,
-    to: MasterKey | None = None,
+    to: NewKey = None,
     *,
     key: MasterKey | None = None,
     context: Mapping[str, str] = NOTHING,
+    dry_run: bool = False,
     workers: int | None = None,
     limit_rate: float | None = None,
     progress: Progress | None = None,
@@ -130,15 +133,17 @@ def rewrap(
     Args:
         bucket: Where it lies.
         name: The object's name.
-        to: The new master key; None for the ring's first. Its public half does.
+        to: The new master key, or several, of which the object gets the first that can write its
+            format; None for the ring's first. Public halves do.
         key: Open the object with this key, whatever its description says or lacks.
         context: The pairs that a sealed object was written with.
+        dry_run: Change nothing. The keys do all that they would do, a KMS too.
         workers: Parts at once, where the ciphertext has to be uploaded again.
         limit_rate: Most bytes a second, there.
         progress: Called with (bytes done, bytes in all), there.
 
     Returns:
-        What is there now.
+        What is there now; of a dry run, what would be.
 
     Raises:
         MasterKeyError: The new key cannot write the object's format, does not open what it
@@ -150,11 +155,16 @@ def rewrap(
     """
     check_speed(workers, limit_rate)
     access = access_of(bucket)
-    change = KeyChange(to or access.ring.writer(access.format), key, None, context, workers)
-    change.check(access.ring)
+    keys = NewKeys.of(to)
+    change = KeyChange(keys.of_bucket(access)[0], key, None, context, workers)
+    for new in keys.of_bucket(access):
+        replace(change, to=new).check(access.ring)
     with named(name):
         seen = access.store.head(name)
-        return rewrapped_object(access, seen, change, Halt(limit_rate), progress)
+        envelope = rewrappable(access, ObjectInfo.of(seen))
+        change = replace(change, to=keys.for_format(access, envelope.format))
+        how = Halt(limit_rate), progress
+        return rewrapped_object(access, seen, change, *how, dry_run=dry_run)
 
 
 def rewrapped_object(
@@ -163,11 +173,16 @@ def rewrapped_object(
     change: KeyChange,
     halt: Halt,
     progress: Progress | None = None,
+    *,
+    dry_run: bool = False,
 ) -> ObjectInfo:
-    """Give an object that was just looked at another master key; see `rewrap`."""
+    """Give an object that was just looked at another master key; see `rewrap`.
+
+    A dry run does all but the writing, so that it fails where the run would.
+    """
     info = ObjectInfo.of(seen)
-    access.check_writer(change.to, info.format)
     envelope = rewrappable(access, info)
+    access.check_writer(change.to, info.format)
     reading = Reading.of(access, info.name, key=change.key, context=change.context)
     if change.is_made(envelope.recipients) or _is_made(envelope, reading, change):
         return info
@@ -178,6 +193,11 @@ def rewrapped_object(
             return info  # the new key's private half is elsewhere, and this one opens nothing
         raise
     reading.policy.admit(renewed)  # what this bucket would not read it does not write
+    check_metadata({**info.metadata, **renewed.to_metadata()}, NOTHING, info.name)
+    if dry_run:
+        if moves_body(access.store, envelope):
+            _look_at_body(access.store, seen)
+        return replace(info, envelope=renewed)
     written = _with_envelope(access.store, seen, info, renewed, change, halt, progress)
     _log.info("rewrapped %r for key %s", info.name, change.to.id)
     return written
@@ -210,6 +230,13 @@ def moves_body(store: Store, envelope: Envelope) -> bool:
     """Return whether an envelope can change only with the body, which is then uploaded again."""
     fixed = store.fixed_metadata
     return fixed is not None and any(name.startswith(fixed) for name, _ in envelope.fields)
+
+
+def _look_at_body(store: Store, seen: StoredObject) -> None:
+    """Ask for what a body that moves takes: what the object has beside it, and the first byte."""
+    store.attributes(seen.name)
+    with store.get(seen.name, length=1, if_match=seen.etag):
+        pass
 
 
 def _with_envelope(

@@ -3,30 +3,33 @@
 Rule: a pass may be killed and run again at any moment. What is done is in a ledger on disk; an
 object that was rewrapped without its line is found done, and one that was reencrypted is at worst
 written anew once more. Nothing is touched but what was asked for: each object is looked at right
-before, and the report says of every one that was not done why.
+before, and the report says of every one that was not done why. A dry run does all but the writing,
+object by object, and so fails where the run would.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
+from cipherbucket.bulk.places import NO_OTHERS, Places
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
-from cipherbucket.envelopes.access import access_of
+from cipherbucket.envelopes.access import Access
 from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.listing import check_prefix, list_objects
 from cipherbucket.reading.info import ObjectInfo
-from cipherbucket.rotation.new_data_key import Reencryption, foresee, reencrypted_object
+from cipherbucket.rotation.new_data_key import Reencryption, reencrypted_object
+from cipherbucket.rotation.new_keys import NewKey, NewKeys
 from cipherbucket.rotation.new_master_key import (
     KeyChange,
     Label,
     check_label,
     is_of,
     moves_body,
-    rewrappable,
     rewrapped_object,
 )
 from cipherbucket.rotation.report import DONE, DUE, SKIPPED, RotationReport
@@ -45,11 +48,12 @@ RENEWING_WORKERS = 4
 def rewrap_all(
     bucket: Bucket,
     prefix: str = "",
-    to: MasterKey | None = None,
+    to: NewKey = None,
     *,
     only: Label | None = None,
     key: MasterKey | None = None,
     context: Mapping[str, str] = NOTHING,
+    below: Mapping[str, Bucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     limit_rate: float | None = None,
@@ -57,49 +61,62 @@ def rewrap_all(
 ) -> RotationReport:
     """Give all encrypted objects under a prefix another master key, as `rewrap` does for one.
 
-    A pass that was interrupted goes on where it was when it is run again.
+    Each keeps its format; those of all formats that the bucket's policy accepts are taken. A pass
+    that was interrupted goes on where it was when it is run again.
 
     Args:
         bucket: Where they lie.
         prefix: Only names that begin with this.
-        to: The new master key; None for the ring's first.
+        to: The new master key, or several, of which each object gets the first that can write its
+            format; None for the ring's first.
         only: Only objects of this key, a `MasterKey` or a description; it is the recipient
             that is replaced.
         key: Open all objects with this key, whatever their descriptions say.
         context: The pairs that sealed objects were written with.
-        dry_run: Change nothing; report what would be done.
+        below: Other buckets of the same store, by prefixes: whatever lies below one of these is
+            done with the keys, and by the policy, of its bucket; the longest prefix counts.
+        dry_run: Change nothing; report what would be done, and what would fail. The keys do all
+            that they would do, a KMS too.
         workers: Objects at once; None for 16.
         limit_rate: Most bytes a second in all, where ciphertext has to be uploaded again.
         progress: Called with (objects looked at, None), some ten times a second.
 
     Raises:
-        MasterKeyError: The new key could not be told from another.
+        MasterKeyError: The new key could not be told from another, or writes no format that the
+            bucket reads.
         UsageError: Another process is at the same pass.
         StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
             done stays done; run it again.
     """
     check_speed(workers, limit_rate)
-    access = access_of(bucket)
-    new, at_once = to or access.ring.writer(access.format), workers or WORKERS
-    change = KeyChange(new, key, only, context, workers=1, memory=MEMORY // at_once)
-    change.check(access.ring)
+    places, keys, at_once = Places(bucket, below), NewKeys.of(to), workers or WORKERS
+    first = keys.of_bucket(places.access)[0]
+    change = KeyChange(first, key, only, context, workers=1, memory=MEMORY // at_once)
+    for new in keys.of_bucket(places.access):
+        replace(change, to=new).check(places.access.ring)
+    keys.check_useful(places.access)
     halt = Halt(limit_rate)
 
-    def work(seen: StoredObject, info: ObjectInfo) -> Outcome:
-        if (reason := _not_rewrapped(info, change)) is not None:
-            return _skipped(info, reason)
-        assert info.envelope is not None
-        moved = 2 * seen.size if moves_body(access.store, info.envelope) else 0
-        if dry_run:
-            rewrappable(access, info)
-            return Outcome(info.name, DUE, seen.size, {"moved": moved})
-        now = rewrapped_object(access, seen, change, halt)
+    def work(access: Access, seen: StoredObject, info: ObjectInfo) -> Outcome:
+        if info.envelope is None:
+            return _skipped(info, "not encrypted")
+        if only is not None and not _has(info, only):
+            return _skipped(info, "of another key")
+        its = replace(change, to=keys.for_format(access, info.format))
+        if access is not places.access:
+            its.check(access.ring)
+        if its.is_made(info.envelope.recipients):
+            return _skipped(info, _HAS_NEW)
+        now = rewrapped_object(access, seen, its, halt, dry_run=dry_run)
         if now.envelope == info.envelope:
             return _skipped(info, _HAS_NEW)
-        return _done(seen, now, moved)
+        moved = 2 * seen.size if moves_body(access.store, info.envelope) else 0
+        return _due(info, moved) if dry_run else _done(seen, now, moved)
 
-    what = (change.to.id, _text(change.to), _text(only), key.id if key else "", str(dry_run))
-    return _pass(bucket, "rotate", prefix, what, work, at_once, halt, progress, dry_run=dry_run)
+    what = [*_new_keys(keys, places), _text(only), key.id if key else ""]
+    return _pass(
+        "rotate", places, prefix, what, context, work, at_once, halt, progress, dry_run=dry_run
+    )
 
 
 def reencrypt_all(
@@ -111,6 +128,8 @@ def reencrypt_all(
     context: Mapping[str, str] = NOTHING,
     kinds: Collection[str] | None = None,
     recipients: Sequence[MasterKey] | None = None,
+    to: NewKey = None,
+    below: Mapping[str, Bucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     limit_rate: float | None = None,
@@ -118,58 +137,71 @@ def reencrypt_all(
 ) -> RotationReport:
     """Write all objects under a prefix anew, as `reencrypt` does with one.
 
+    Each keeps its format, but that ``oss-v1`` becomes ``oss``; those of all formats that the
+    bucket's policy accepts are taken.
+
     Args:
         bucket: Where they lie.
         prefix: Only names that begin with this.
         only: Only objects of this key, a `MasterKey` or a description.
         key: Open all objects with this key, whatever their descriptions say.
         context: The pairs that sealed objects were written with; also those of the new ones.
-        kinds: Which kinds of objects; None for the bucket's own format alone.
+        kinds: Objects of these kinds get the bucket's format, and no others are touched; None for
+            all encrypted objects that the bucket reads.
         recipients: Format ``sealed``: instead of the recipients that objects have.
-        dry_run: Change nothing; report what would be done.
+        to: The master key that writes, or several, of which each object gets the first that can
+            write its format; None for the ring's first.
+        below: Other buckets of the same store, by prefixes: whatever lies below one of these is
+            done with the keys, and by the policy, of its bucket; the longest prefix counts.
+        dry_run: Change nothing; report what would be done, and what would fail. Of each object
+            only the first bytes are read. The keys do all that they would do, a KMS too.
         workers: Objects at once; None for 4.
         limit_rate: Most bytes of plaintext a second in all.
         progress: Called with (objects looked at, None), some ten times a second.
 
     Raises:
         UsageError: Another process is at the same pass, or an unknown kind.
-        MasterKeyError: A key is none.
+        MasterKeyError: A key is none, or the new one writes no format that the bucket reads.
         StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
             done stays done; run it again.
     """
     check_speed(workers, limit_rate)
-    access = access_of(bucket)
-    reencryption = Reencryption(key, context, tuple(kinds or (access.format,)), recipients)
-    reencryption.check(access.format)
+    places, keys = Places(bucket, below), NewKeys.of(to)
+    reencryption = Reencryption(key, context, tuple(kinds) if kinds else None, recipients, keys)
+    for _, each in places.all():
+        reencryption.check(each.format)
     if only is not None:
         check_label(only)
-    writer = access.ring.writer(access.format)
+    keys.check_useful(places.access)
     halt = Halt(limit_rate)
 
-    def work(seen: StoredObject, info: ObjectInfo) -> Outcome:
-        if info.format not in reencryption.kinds:
+    def work(access: Access, seen: StoredObject, info: ObjectInfo) -> Outcome:
+        if info.format not in reencryption.kinds_in(access):
             return _skipped(info, f"of kind {info.format}")
         if only is not None and not _has(info, only):
             return _skipped(info, "of another key")
-        if dry_run:
-            foresee(access, info, reencryption)
-            return Outcome(info.name, DUE, seen.size, {"moved": 2 * seen.size})
-        return _done(seen, reencrypted_object(access, seen, reencryption, halt), 2 * seen.size)
+        now = reencrypted_object(access, seen, reencryption, halt, dry_run=dry_run)
+        return _due(info, 2 * seen.size) if dry_run else _done(seen, now, 2 * seen.size)
 
-    whom = ["-"] if recipients is None else [each.id for each in recipients]
-    by = (writer.id, _text(writer), _text(only), key.id if key else "", str(dry_run))
-    further = (each.id for each in access.recipients)
-    what = (*by, access.format, *sorted(reencryption.kinds), *whom, "and", *further)
+    what = [*_new_keys(keys, places), _text(only), key.id if key else "", "kinds"]
+    what += sorted(reencryption.kinds or ())
+    what += ["-"] if recipients is None else [each.id for each in recipients]
+    for start, each in places.all():
+        what += [start, each.format, *sorted(each.policy.formats)]
+        what += [further.id for further in each.recipients]
     at_once = workers or RENEWING_WORKERS
-    return _pass(bucket, "reencrypt", prefix, what, work, at_once, halt, progress, dry_run=dry_run)
+    return _pass(
+        "reencrypt", places, prefix, what, context, work, at_once, halt, progress, dry_run=dry_run
+    )
 
 
 def _pass(
-    bucket: Bucket,
     purpose: str,
+    places: Places,
     prefix: str,
-    what: tuple[str, ...],
-    work: Callable[[StoredObject, ObjectInfo], Outcome],
+    what: Sequence[str],
+    context: Mapping[str, str],
+    work: Callable[[Access, StoredObject, ObjectInfo], Outcome],
     workers: int,
     halt: Halt,
     progress: PassProgress | None,
@@ -177,37 +209,36 @@ def _pass(
     dry_run: bool,
 ) -> RotationReport:
     check_prefix(prefix)
+    store = places.access.store
 
     def one(entry: Entry) -> Outcome:
         if not entry.name.startswith(prefix):
             raise StoreError("the store lists what was not asked for", name=entry.name)
         try:
-            seen = bucket.access.store.head(entry.name)
+            seen = store.head(entry.name)
         except ObjectNotFoundError:
             return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
-        return work(seen, ObjectInfo.of(seen))
+        return work(places.access_for(entry.name), seen, ObjectInfo.of(seen))
 
-    if not dry_run:
-        bucket.access.store.check_writable()
-    ledger = Ledger.open(purpose, bucket.url, prefix, *what, read_only=dry_run)
+    store.check_writable()
+    if dry_run:  # what other keys would do, or another policy, was not seen
+        bound = (text for pair in sorted(context.items()) for text in pair)
+        what = [*what, "dry run", *places.reading_rules(), "", *bound]
+    ledger = Ledger.open(purpose, store.url, prefix, *what, read_only=dry_run)
     return run_pass(
-        list_objects(bucket.access.store, prefix),
+        list_objects(store, prefix),
         lambda entry: persist(lambda _: one(entry)),
         ledger,
         workers=workers,
         halt=halt,
         tick=reporting(progress, lambda looked: looked),
-        report=lambda done: RotationReport(done, purpose, bucket.url, prefix, dry_run=dry_run),
+        report=lambda done: RotationReport(done, purpose, store.url, prefix, dry_run=dry_run),
     )
 
 
-def _not_rewrapped(info: ObjectInfo, change: KeyChange) -> str | None:
-    """Say why an object is left as it is, if its labels show that."""
-    if info.envelope is None:
-        return "not encrypted"
-    if change.old is not None and not _has(info, change.old):
-        return "of another key"
-    return _HAS_NEW if change.is_made(info.envelope.recipients) else None
+def _new_keys(keys: NewKeys, places: Places) -> Iterator[str]:
+    for start, access in places.all():
+        yield from (start, *keys.identity(access))
 
 
 def _has(info: ObjectInfo, label: Label) -> bool:
@@ -226,6 +257,10 @@ def _has(info: ObjectInfo, label: Label) -> bool:
 
 def _skipped(info: ObjectInfo, reason: str) -> Outcome:
     return Outcome(info.name, SKIPPED, info.stored_size, {"reason": reason})
+
+
+def _due(info: ObjectInfo, moved: int) -> Outcome:
+    return Outcome(info.name, DUE, info.stored_size, {"moved": moved})
 
 
 def _done(seen: StoredObject, now: ObjectInfo, moved: int) -> Outcome:

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.directions import EncryptedObjects, difference_of_objects
+from cipherbucket.cli.copying.encrypted_objects import EncryptedObjects, difference_of_objects
 from cipherbucket.cli.copying.listings import Item, MergedItem, merged, objects_of
 from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.sources import files_of

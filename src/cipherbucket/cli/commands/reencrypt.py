@@ -35,8 +35,9 @@ _KINDS = ("oss", "oss-v1", "sealed", "plaintext")
     "kinds",
     multiple=True,
     type=click.Choice(_KINDS),
-    help="Take objects of this kind, and only of those named: plaintext is encrypted, oss-v1 and"
-    " others become the format that is written. Default: only that format. Repeatable.",
+    help="Take objects of this kind, and only of those named: plaintext is encrypted, all become"
+    " the format that the first key writes, or that of --format. Default: all encrypted objects;"
+    " they keep their format, but that oss-v1 becomes oss. Repeatable.",
 )
 @click.option(
     "--recipient",
@@ -57,9 +58,10 @@ def reencrypt(
 ) -> int:
     """Read and verify the object at URL, or all below it, and write it anew, where it is.
 
-    It gets a new data key, wrapped with the first key of -k, and the format that this key writes,
-    or that of --format. Metadata, tags, ACL and storage class are kept. All bytes go through this
-    machine, twice.
+    It gets a new data key, wrapped with the first key of -k, or with that of --to, and keeps its
+    format unless --kind is given. Metadata, tags, ACL and storage class are kept. All bytes go
+    through this machine, twice. With --format, objects of other formats are left as they are; where
+    rules of cipherbucket.toml hold, each object is done by its own.
 
     This is the answer to a leaked master key and to a recipient who was removed. Those that a
     sealed object has stay, and -k has to name them all; name those who are to read it from now on
@@ -71,7 +73,7 @@ def reencrypt(
     further: dict[str, Any] = {"kinds": kinds or None}
     if recipient_files:
         place = split_tree_url(url) if options.recursive else split_object_url(url)
-        if access.at(*place).format != SEALED:
+        if access.at(*place, whole=False).format != SEALED:
             raise of_sealed("--recipient")
         further["recipients"] = tuple(recipient_key(access, file) for file in recipient_files)
     return change(

@@ -17,6 +17,7 @@ from cipherbucket.cli.terminal.help import Command
         "cipherbucket rotate -k new.pem -k old.pem file:///data/store/report.pdf",
         "cipherbucket rotate -r -k new.pem -k old.pem --dry-run file:///data/store",
         "cipherbucket rotate -r -k new.pem -k old.pem --only desc=2024 file:///data/store",
+        "cipherbucket rotate -r --to new.key --to new.pem -k old.key -k old.pem file:///data/store",
     ),
 )
 @click.argument("url")
@@ -26,7 +27,9 @@ def rotate(url: str, options: RotationOptions, access: AccessOptions) -> int:
     """Wrap the data key of the object at URL, or of all below it, with the first key of -k.
 
     The other keys of -k open what there is; in format oss the ciphertext is uploaded again, in
-    all else no body moves. Metadata, tags, ACL and storage class are kept.
+    all else no body moves. Format, metadata, tags, ACL and storage class are kept. Objects of all
+    formats are taken, unless --format says which there should be; where rules of cipherbucket.toml
+    hold, each object is done by its own.
 
     This is no answer to a leaked master key: whoever has it and kept an old envelope, an old
     version or the footer of a sealed object still opens the body. For that, and for a recipient

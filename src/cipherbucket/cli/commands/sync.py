@@ -120,7 +120,14 @@ def sync(
     if max_delete is not None and not delete:
         raise cb.UsageError("--max-delete is for --delete", hint="add --delete, or leave it out")
     sides = Sides(
-        (source,), target, access, writing, checksum=checksum, dry_run=dry_run, keep_times=True
+        (source,),
+        target,
+        access,
+        writing,
+        checksum=checksum,
+        dry_run=dry_run,
+        keep_times=True,
+        whole=delete,
     )
     if is_url(source) and is_url(target):
         (store_url, prefix), (target_store, target_prefix) = map(split_tree_url, (source, target))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
-from dataclasses import replace
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -21,12 +20,14 @@ from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
+from cipherbucket.cli.options.places import opened_below
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.progress import summed, transfer_progress
 from cipherbucket.text import amount, count, printable
 
 _WORDS = {
     "verified": "verified",
+    "due": "to be verified: key and envelope fit",
     "plaintext": "not encrypted, of which nothing can be verified",
     "failed": "failed",
     "gone": "gone since they were listed",
@@ -43,6 +44,13 @@ _WORDS = {
 )
 @click.argument("url")
 @RECURSIVE
+@click.option(
+    "-n",
+    "--dry-run",
+    is_flag=True,
+    help="With -r: read no bodies, but for their first bytes; see whether keys and rules let each"
+    " object be read.",
+)
 @JSON_LINES
 @workers_option("Objects at once. Default: 4, or one a core.")
 @rate_option(" With -r.")
@@ -51,6 +59,7 @@ _WORDS = {
 def verify(
     url: str,
     recursive: bool,
+    dry_run: bool,
     as_json: bool,
     workers: int | None,
     limit_rate: int | None,
@@ -68,18 +77,16 @@ def verify(
     and within a week, unless it was written since.
     """
     if not recursive:
+        if dry_run:
+            raise cb.UsageError("--dry-run is for many objects", hint="add -r, or leave it out")
         return _verify_one(url, access, as_json=as_json)
     store_url, prefix = split_tree_url(url)
     if access.as_name is not None:
         raise cb.UsageError("--as-name is for one object", hint="leave out -r or --as-name")
-    with ExitStack() as stack:
-        bucket = stack.enter_context(_opened(store_url, prefix, access))
-        below = {
-            rule.url.removeprefix(f"{store_url}/"): stack.enter_context(
-                _opened(store_url, rule.url.removeprefix(f"{store_url}/"), access)
-            )
-            for rule in _rules_below(access.config, f"{store_url}/{prefix}")
-        }
+    with (
+        _opened(store_url, prefix, access) as bucket,
+        opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
+    ):
         total: list[int] = []
 
         def sizes() -> Iterator[int]:
@@ -87,7 +94,7 @@ def verify(
 
         with (
             resumed_when_repeated(),
-            transfer_progress(shown=not quiet) as progress,
+            transfer_progress(shown=not (quiet or dry_run)) as progress,
             progress.running(printable(f"{store_url}/{prefix}")) as report,
             summed(sizes, total.append) if progress.shows else nullcontext(),
         ):
@@ -97,6 +104,7 @@ def verify(
                 key=access.forced,
                 context=access.context,
                 below=below,
+                dry_run=dry_run,
                 workers=workers,
                 limit_rate=limit_rate,
                 progress=lambda done, _: report(done, total[0] if total else None),
@@ -155,17 +163,9 @@ def _opened(store_url: str, name: str, access: AccessOptions) -> cb.Bucket:
     Where a rule of `cipherbucket.toml` holds, objects are read by it, as ``get`` reads them: what
     it refuses is not verified. Elsewhere they may be of any kind, unless it was said of which.
     """
-    # Of any name below, a folder's own rule holds; that of a folder is refused where others do.
-    within = name if name and not name.endswith("/") else f"{name}-"
-    rule = access.config.rule(f"{store_url}/{within}") if access.config is not None else None
+    bound = access.at(store_url, name, whole=False)
     chosen = access.chosen_format is not None or access.accepted_formats
-    if chosen or (rule is not None and rule.line):
-        return replace(access, rule=rule, place=f"{store_url}/{within}").open(store_url)
+    if chosen or (bound.rule is not None and bound.rule.line):
+        return bound.open(store_url)
     policy = cb.Policy(FORMATS, plaintext=True, unbound_names=UNBOUND in access.accept)
     return access.open_without_rule(store_url, policy)
-
-
-def _rules_below(config: cb.Config | None, place: str) -> list[cb.Rule]:
-    """Return the rules that hold for a part of what lies below a folder, or a store."""
-    rules = config.rules if config is not None else ()
-    return [rule for rule in rules if rule.url.startswith(place) and rule.url != place]

@@ -15,6 +15,11 @@ from typing import NamedTuple, Protocol
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
 from cipherbucket.cli.copying.changed_kinds import InTheWayError
+from cipherbucket.cli.copying.encrypted_objects import (
+    NEWER,
+    EncryptedObjects,
+    difference_of_objects,
+)
 from cipherbucket.cli.copying.listings import (
     Item,
     file_identity,
@@ -29,18 +34,11 @@ from cipherbucket.cli.copying.sources import Files, Objects, merged_items, remov
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
-from cipherbucket.cli.options.access import SEALED, ReadArguments
 from cipherbucket.cli.options.writing import WriteOptions
 from cipherbucket.local_files.folders import Place
 
 _SECOND = 1_000_000_000
 _TIMES = 2
-NEWER, OTHER_SIZE, OTHER_CONTENT, OTHER_FORMAT = (
-    "newer",
-    "other size",
-    "other content",
-    "other format",
-)
 
 
 class Copied(NamedTuple):
@@ -69,6 +67,9 @@ class Direction(Protocol):
 
     def ends(self, source: Item) -> tuple[str, str]:
         """Return where a copy comes from and goes to: paths or URLs."""
+
+    def check(self, source: Item) -> None:
+        """Refuse, with a UsageError, what another rule holds for, here or there."""
 
     def remove(self, source: Item) -> None:
         """Remove a source that was copied.
@@ -101,66 +102,6 @@ class Direction(Protocol):
 
 
 @dataclass(frozen=True)
-class EncryptedObjects:
-    """Objects, which are compared with files.
-
-    Attributes:
-        bucket: Where they are.
-        reading: How they are opened.
-        policy: What is accepted of them.
-    """
-
-    bucket: cb.Bucket
-    reading: ReadArguments
-    policy: cb.Policy
-
-    def difference(
-        self, name: str, stored: Item, path: Path, file: Item, *, checksum: bool
-    ) -> str | None:
-        """Compare an object with a file, but for their times, with as few requests as can be."""
-        if checksum:
-            key, context = self.reading["key"], self.reading["context"]
-            same = self.bucket.matches(name, path, key=key, context=context)
-            return None if same else OTHER_CONTENT
-        if SEALED not in self.policy.formats:
-            # A listing says how much is stored: in format oss that is the plaintext's size.
-            return OTHER_SIZE if stored.size != file.size else None
-        info = self.bucket.head(name)
-        if not self._accepts(info):
-            return OTHER_FORMAT
-        return OTHER_SIZE if info.size != file.size else None
-
-    def _accepts(self, info: cb.ObjectInfo) -> bool:
-        """Return whether an object is one that is read: any other is no copy of a file."""
-        try:
-            self.policy.admit(info.envelope)
-        except cb.PolicyError:
-            return False
-        return True
-
-
-def difference_of_objects(
-    here: tuple[cb.Bucket, str, Item], there: tuple[cb.Bucket, str, Item], *, checksum: bool
-) -> str | None:
-    """Compare two objects, but for their times.
-
-    Args:
-        here: The bucket of one, its name, and what a listing says of it.
-        there: The same of the other.
-        checksum: Whether what is stored is compared, and not the sizes of plaintexts.
-    """
-    if not checksum and here[2].size == there[2].size:
-        return None
-    one, other = (bucket.head(name) for bucket, name, _ in (here, there))
-    if not checksum:  # the formats, or the names, may add other lengths
-        return OTHER_SIZE if one.size != other.size else None
-    if one.crc64 is None or other.crc64 is None:
-        raise cb.UsageError("a store keeps no CRC-64 to compare", name=one.name)
-    same = (one.crc64, one.stored_size) == (other.crc64, other.stored_size)
-    return None if same else OTHER_CONTENT
-
-
-@dataclass(frozen=True)
 class ToStore:
     """From folders and files to a store."""
 
@@ -186,6 +127,10 @@ class ToStore:
         """Return a file's path and its object's URL."""
         path = self.files[source.source].path_of(source)
         return str(path), f"{self.objects.bucket.url}/{self.name_of(source)}"
+
+    def check(self, source: Item) -> None:
+        """Refuse an object that another rule holds for."""
+        self.objects.bucket.access.check_name(self.name_of(source))
 
     def remove(self, source: Item) -> None:
         """Remove a file, if it is the one that was copied."""
@@ -279,6 +224,10 @@ class ToFolder:
         name = self.name_of(source)
         return f"{self.objects.bucket.url}/{name}", str(self.folder / source.relative)
 
+    def check(self, source: Item) -> None:
+        """Refuse an object that another rule holds for."""
+        self.objects.bucket.access.check_name(self.name_of(source))
+
     def remove(self, source: Item) -> None:
         """Remove an object, if it is the one that was copied."""
         remove_copied(self.objects.bucket, self.name_of(source), source)
@@ -368,6 +317,11 @@ class BetweenStores:
         """Return the URLs of both objects."""
         target = f"{self.stores.target.url}/{self.target_prefix}{source.relative}"
         return f"{self.stores.origin.url}/{self.name_of(source)}", target
+
+    def check(self, source: Item) -> None:
+        """Refuse an object that another rule holds for, here or there."""
+        self.stores.origin.access.check_name(self.name_of(source))
+        self.stores.target.access.check_name(self.target_prefix + source.relative)
 
     def remove(self, source: Item) -> None:
         """Remove an object, if it is the one that was copied."""

@@ -11,13 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.directions import (
-    BetweenStores,
-    Direction,
-    EncryptedObjects,
-    ToFolder,
-    ToStore,
-)
+from cipherbucket.cli.copying.directions import BetweenStores, Direction, ToFolder, ToStore
+from cipherbucket.cli.copying.encrypted_objects import EncryptedObjects
 from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.sources import files_of, sources_at
 from cipherbucket.cli.copying.store_to_store import StoreToStore
@@ -42,6 +37,8 @@ class Sides:
         checksum: Whether contents are compared.
         dry_run: Whether nothing is written, so that no key is needed.
         keep_times: Whether a file gets its object's time.
+        whole: Whether one rule has to hold for all below a prefix; else each name that another
+            rule holds for is refused by itself.
     """
 
     sources: tuple[str, ...]
@@ -53,6 +50,7 @@ class Sides:
     checksum: bool = False
     dry_run: bool = False
     keep_times: bool = False
+    whole: bool = False
 
     def open(self, stack: ExitStack) -> Direction:
         """Open both until the stack is closed.
@@ -75,7 +73,7 @@ class Sides:
         files = files_of(self.sources, stack, recursive=self.recursive, name=self.name)
         for each in self.sources:
             refuse_folder_of(store_url, Path(each))
-        access = self.access.at(store_url, prefix)
+        access = self.access.at(store_url, prefix, whole=self.whole)
         bucket = stack.enter_context(
             (access.open if self.dry_run else access.open_to_write)(store_url)
         )
@@ -92,7 +90,7 @@ class Sides:
             raise cb.UsageError(f"{folder} is no folder", hint="copy one object without -r")
         store_url, prefix = self._origin()
         refuse_folder_of(store_url, folder)
-        access = self.access.at(store_url, prefix)
+        access = self.access.at(store_url, prefix, whole=self.whole)
         bucket = stack.enter_context(access.open(store_url))
         origins = sources_at(self.sources, bucket, recursive=self.recursive, name=self.name)
         objects = EncryptedObjects(bucket, access.reading, access.policy)
@@ -101,7 +99,9 @@ class Sides:
 
     def _between(self, stack: ExitStack) -> Direction:
         places = self._origin(), split_tree_url(self.target)
-        stores = stack.enter_context(StoreToStore(self.access, self.writing, *places))
+        stores = stack.enter_context(
+            StoreToStore(self.access, self.writing, *places, whole=self.whole)
+        )
         if stores.same_store and self._is_alone and places[0][1] == places[1][1]:
             raise cb.UsageError("source and target are the same place", hint="name another")
         if self.checksum and not stores.unchanged:

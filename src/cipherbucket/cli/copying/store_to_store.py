@@ -28,6 +28,7 @@ class StoreToStore:
         writing: How copies are written.
         origin: The store they come from, and the name or prefix there.
         target: The store they go to, and the name or prefix there.
+        whole: Whether one rule has to hold for all below a prefix.
 
     Attributes:
         origin: That store.
@@ -42,10 +43,12 @@ class StoreToStore:
         writing: WriteOptions,
         origin: tuple[str, str],
         target: tuple[str, str],
+        *,
+        whole: bool = True,
     ) -> None:
         self._writing = writing
         self._urls = origin[0], target[0]
-        self._accesses = access.at(*origin), access.at(*target)
+        self._accesses = access.at(*origin, whole=whole), access.at(*target, whole=whole)
         self._stack = ExitStack()
         self._origin_settings = access.origin
         self._reading = access.reading

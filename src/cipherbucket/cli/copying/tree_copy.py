@@ -112,18 +112,21 @@ class TreeCopy:
 
     def _work(self, plan: _Plan, limits: SharedLimits, item: MergedItem) -> None:
         assert item.source is not None
-        reason = None
+        due = None
         with self.tally.attempt(self.direction.name_of(item.source)):
             copied_before = self.choice.was_copied(item)
             reason = None if copied_before else self.choice.reason(item)
-            if reason is not None and not self.dry_run:
-                self._copy(item.source, plan, limits)
-            elif reason is None:
+            if reason is None:
                 self._skip(item.source, limits, copied_before=copied_before)
-        if reason is not None and self.dry_run:
+            elif self.dry_run:
+                self.direction.check(item.source)
+                due = reason
+            else:
+                self._copy(item.source, plan, limits)
+        if due is not None:
             plan.is_due = True
             # Outside of the attempt: a reader who is gone is no failure of this file.
-            self._would("move" if self.moves else "copy", item.relative, reason)
+            self._would("move" if self.moves else "copy", item.relative, due)
 
     def _skip(self, source: Item, limits: SharedLimits, *, copied_before: bool) -> None:
         why = BEFORE if copied_before else self.choice.skipped

@@ -15,19 +15,16 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, wraps
 from typing import Any, TypedDict
 
-import click
-
 import cipherbucket as cb
+from cipherbucket.cli.options import access_flags as flags
 from cipherbucket.cli.options.config import (
     TRUST_STORE,
-    KeyName,
     current_config,
     load_key,
     note_use,
     trust_asked,
 )
 from cipherbucket.cli.options.named_key import key_option
-from cipherbucket.cli.options.parsing import names_with_values
 
 OSS = "oss"
 SEALED = "sealed"
@@ -58,6 +55,8 @@ class AccessOptions:
         context: The user's pairs that sealed objects are bound to.
         as_name: The name that a sealed object was sealed under, if it is another.
         origin: How the store is reached that objects are copied from, if otherwise than others.
+        new_key_files: As ``key_files``, keys that write instead of the first of these.
+        any_format: Whether all formats are read where neither options nor a rule name some.
         by_file: Whether this run goes by ``cipherbucket.toml``, if there is one.
         rule: That of the place, once it is bound.
         place: URL of the place that is bound.
@@ -72,6 +71,8 @@ class AccessOptions:
     context: Mapping[str, str] = field(default_factory=dict)
     as_name: str | None = None
     origin: cb.OssSettings | None = None
+    new_key_files: tuple[str, ...] = ()
+    any_format: bool = False
     by_file: bool = False
     rule: cb.Rule | None = None
     place: str = ""
@@ -82,25 +83,40 @@ class AccessOptions:
         """The file that this run goes by."""
         return current_config() if self.by_file else None
 
-    def at(self, store_url: str, name: str = "") -> AccessOptions:
-        """Bind the rule of an object, or of all below a prefix, where there is a file with rules.
+    def at(self, store_url: str, name: str = "", *, whole: bool = True) -> AccessOptions:
+        """Bind the rule of an object, or of what is below a prefix, where a file has rules.
 
         Args:
             store_url: The store.
             name: The object's name; what is empty or ends with a slash stands for all below.
+            whole: Whether all that is below has to be under that rule; else the bucket refuses the
+                names that are not, one by one.
 
         Raises:
-            UsageError: Other rules hold for a part of what is below.
+            UsageError: ``whole``, and other rules hold for a part of what is below.
         """
         if self.config is None:
             return self
         place = f"{store_url}/{name}"
-        return replace(self, rule=self.config.rule(place), place=place)
+        return replace(self, rule=self.config.rule(place, whole=whole), place=place)
 
     @property
     def keys(self) -> tuple[cb.MasterKey, ...]:
         """The keys of ``-k``, read once."""
         return tuple(self._key(each, allow_weak=self.allow_weak) for each in self.key_files)
+
+    @property
+    def new_keys(self) -> tuple[cb.MasterKey, ...]:
+        """The keys that write instead of the first of ``-k``, read once.
+
+        Raises:
+            MasterKeyError: The file keeps one from writing.
+        """
+        keys = tuple(self._key(each, allow_weak=self.allow_weak) for each in self.new_key_files)
+        if self.config is not None:
+            for file, key in zip(self.new_key_files, keys, strict=True):
+                self.config.refuse_new_key(file, key)
+        return keys
 
     @property
     def forced(self) -> cb.MasterKey | None:
@@ -116,10 +132,12 @@ class AccessOptions:
     @cached_property
     def ring(self) -> cb.KeyRing:
         """The ring of ``-k``, or of the rule, or of all keys of the file where none is bound."""
+        ours = {key.id for key in self.keys}
+        keys = (*self.keys, *(key for key in self.new_keys if key.id not in ours))
         if self.config is None:
-            return cb.KeyRing(*self.keys)
+            return cb.KeyRing(*keys)
         if self.key_files:
-            return self.config.given_ring(*self.keys, named=self.key_files[0])
+            return self.config.given_ring(*keys, named=self.key_files[0])
         # Where the rule names no readers, they are those of all formats that are read now.
         rule = replace(self.rule, policy=self.policy) if self.rule is not None else None
         return self.config.ring(rule, allow_weak=self.allow_weak)
@@ -133,7 +151,8 @@ class AccessOptions:
     @property
     def writes(self) -> bool:
         """Whether it is said which key writes."""
-        return bool(self.key_files) or (self.rule is not None and self.rule.write is not None)
+        named = bool(self.key_files or self.new_key_files)
+        return named or (self.rule is not None and self.rule.write is not None)
 
     @cached_property
     def format(self) -> str:
@@ -143,15 +162,19 @@ class AccessOptions:
         """
         if self.chosen_format is not None:
             return self.chosen_format
-        if self.rule is not None and (self.rule.line or not self.key_files):
+        given = (*self.new_keys, *self.keys)
+        if self.rule is not None and (self.rule.line or not given):
             return self.rule.format
-        first = self.keys[0] if self.keys else self.forced
+        first = given[0] if given else self.forced
         return SEALED if first is not None and _is_for_sealed_alone(first) else OSS
 
     @property
     def policy(self) -> cb.Policy:
         """What is accepted on reading."""
         formats = cb.Policy.of_format(self.format).formats.union(self.accepted_formats)
+        ruled_formats = self.rule is not None and self.rule.line
+        if self.any_format and not (self.chosen_format or self.accepted_formats or ruled_formats):
+            formats = frozenset(FORMATS)
         unbound = UNBOUND in self.accept
         if self.rule is None:
             return cb.Policy(formats, plaintext=self.plaintext, unbound_names=unbound)
@@ -224,7 +247,7 @@ class AccessOptions:
                 hint="name one with -k KEY or in CIPHERBUCKET_KEY;"
                 " make one with: cipherbucket keygen FILE",
             )
-        if self.config is not None and self.key_files:
+        if self.config is not None and self.key_files and not self.new_key_files:
             bound.ring.writer(bound.format)
         bucket = bound.open(store_url)
         try:
@@ -285,59 +308,6 @@ def _is_for_sealed_alone(key: cb.MasterKey) -> bool:
     return isinstance(key, cb.AesKey) or (isinstance(key, cb.RsaKey) and key.sealed_only)
 
 
-_FORCE_KEY = click.option(
-    "--force-key",
-    type=KeyName(),
-    metavar="KEY",
-    help="Read with this key, whatever an object's description says or lacks.",
-)
-_FORMAT = click.option(
-    "--format",
-    "chosen_format",
-    type=click.Choice([OSS, SEALED]),
-    help="Format of the objects, on writing and on reading: oss is that of the OSS SDKs; sealed"
-    " detects tampering, and cipherbucket alone reads it. Default: oss, or sealed where the"
-    " first key is for nothing else.",
-)
-_ACCEPT = click.option(
-    "--accept",
-    multiple=True,
-    type=click.Choice([*FORMATS, UNBOUND]),
-    help="Read objects of this format, too; 'unbound' for sealed objects that are bound to no name."
-    " Whoever can write to the store can put an oss or unbound object where another was."
-    " Repeatable.",
-)
-_ACCEPT_UNBOUND = click.option(
-    "--accept",
-    multiple=True,
-    type=click.Choice([UNBOUND]),
-    help="Take sealed objects that are bound to no name, too.",
-)
-_CONTEXT = click.option(
-    "--context",
-    metavar="NAME=VALUE",
-    multiple=True,
-    callback=names_with_values,
-    help="Format sealed: a pair that objects are bound to and that is stored nowhere; who reads"
-    " has to give what the writer gave. No place for a secret: other users of the machine see"
-    " command lines. Repeatable.",
-)
-_AS_NAME = click.option(
-    "--as-name",
-    metavar="NAME",
-    help="Format sealed: the name that the object was sealed under, to read knowingly what was"
-    " moved.",
-)
-_PLAINTEXT = click.option(
-    "--plaintext",
-    is_flag=True,
-    help="Accept objects that are not encrypted, on reading."
-    " Whoever can write to the store can then give you any bytes.",
-)
-_ALLOW_WEAK = click.option(
-    "--allow-weak-key", is_flag=True, help="Write even with a key of less than 2,048 bits."
-)
-
 AnyFunction = Callable[..., Any]
 
 
@@ -354,7 +324,7 @@ def access_options(
         reads: Whether it reads bodies, and may accept plaintext and other formats.
         writes: Whether it writes, and may do so with a weak key.
         sealed_alone: Whether it is for sealed objects alone, each under its own name.
-        own_names: Whether it is for objects under their own names alone.
+        own_names: Whether it is for objects of all formats, under their own names alone.
     """
 
     def decorated(function: AnyFunction) -> AnyFunction:
@@ -370,6 +340,8 @@ def access_options(
                 accept=kwargs.pop("accept", ()),
                 context=kwargs.pop("context"),
                 as_name=kwargs.pop("as_name", None),
+                new_key_files=kwargs.pop("new_key_files", ()),
+                any_format=own_names,
                 by_file=by_file,
             )
             return function(*args, access=access, **kwargs)
@@ -377,14 +349,14 @@ def access_options(
         command: AnyFunction = with_access
         for option, wanted in (
             (TRUST_STORE, True),
-            (_ALLOW_WEAK, writes),
-            (_PLAINTEXT, reads),
-            (_AS_NAME, not (sealed_alone or own_names)),
-            (_CONTEXT, True),
-            (_ACCEPT, reads),
-            (_ACCEPT_UNBOUND, not reads and (writes or sealed_alone)),
-            (_FORMAT, not sealed_alone),
-            (_FORCE_KEY, True),
+            (flags.ALLOW_WEAK, writes),
+            (flags.PLAINTEXT, reads),
+            (flags.AS_NAME, not (sealed_alone or own_names)),
+            (flags.CONTEXT, True),
+            (flags.ACCEPT, reads or own_names),
+            (flags.ACCEPT_UNBOUND, not (reads or own_names) and (writes or sealed_alone)),
+            (flags.FORMAT, not sealed_alone),
+            (flags.FORCE_KEY, True),
             (key_option, True),
         ):
             command = option(command) if wanted else command

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import click
@@ -60,7 +61,8 @@ def note_use(arguments: Mapping[str, Any]) -> bool:
         arguments: What the command was given, by the names of its parameters.
     """
     keys = [key for key in arguments["key_files"] if key]
-    further = (arguments.get("force_key"), *arguments.get("recipient_files", ()))
+    several = (arguments.get(name, ()) for name in ("recipient_files", "new_key_files"))
+    further = (arguments.get("force_key"), *chain.from_iterable(several))
     places = (arguments.get(name) for name in ("url", "source", "target"))
     is_used = (
         not keys

@@ -13,11 +13,21 @@ from typing import Any
 import click
 
 import cipherbucket as cb
+from cipherbucket.cli.options.config import KeyName
 from cipherbucket.cli.options.named_key import named_key_option
 from cipherbucket.cli.options.passes import RECURSIVE, rate_option, workers_option
 
 _OPTIONS = (
     RECURSIVE,
+    click.option(
+        "--to",
+        "new_key_files",
+        multiple=True,
+        type=KeyName(),
+        metavar="KEY",
+        help="New key, instead of the first of -k; a public half does. Repeatable: an object gets"
+        " the first that can write its format, so that an AES key and an RSA key serve all.",
+    ),
     click.option(
         "--only",
         metavar="KEY",
@@ -25,7 +35,10 @@ _OPTIONS = (
         help="Only objects of this key: NAME=VALUE or the JSON of its description, or its file.",
     ),
     click.option(
-        "--dry-run", is_flag=True, help="Change nothing; say what would be done. With -r."
+        "-n",
+        "--dry-run",
+        is_flag=True,
+        help="Change nothing; say what would be done, and what would fail.",
     ),
     workers_option("With -r: objects at once. Default: 16, or 4 where all bytes go through here."),
     rate_option(),
@@ -61,7 +74,6 @@ class RotationOptions:
     def check(self) -> None:
         """Refuse options that one object has no use for."""
         many = {
-            "--dry-run": self.dry_run,
             "--json": self.as_json,
             "--only": self.only is not None,
             "--workers": self.workers is not None,

@@ -208,7 +208,8 @@ def _bound(access: AccessOptions, source: str, target: str, *, recursive: bool) 
     store_url, name = split_url(target if is_url(target) else source)
     if is_url(target) and not recursive and (not name or name.endswith("/")):
         name += Path(source).name or "-"  # it takes this name, or one that is not known yet
-    return access.at(store_url, f"{name}/" if recursive and name[-1:] not in {"", "/"} else name)
+    folder = f"{name}/" if recursive and name[-1:] not in {"", "/"} else name
+    return access.at(store_url, folder, whole=False)
 
 
 def _refuse_misplaced(
