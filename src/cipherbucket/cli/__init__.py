@@ -42,6 +42,7 @@ COMMANDS = {
     "mv": "Move to, from and between stores: copy, then remove the source.",
     "mb": "Make a directory store.",
     "presign": "Print a URL by which others fetch an object, as ciphertext.",
+    "recipients": "See and change which master keys open sealed objects.",
     "reencrypt": "Write objects anew under a new data key; encrypt plaintext.",
     "repair": "Repair a directory store, or a sealed object.",
     "restore": "Make archived objects readable for some days.",

@@ -83,7 +83,9 @@ def change(
                 **how,
             )
         with report:
-            return _write_report(report, done, options, whole=not prefix)
+            return write_report(
+                report, done, as_json=options.as_json, quiet=options.quiet, whole=not prefix
+            )
 
 
 def _change_one(
@@ -113,8 +115,8 @@ def _change_one(
     return 0
 
 
-def _write_report(
-    report: cb.RotationReport, done: str, options: RotationOptions, *, whole: bool
+def write_report(
+    report: cb.RotationReport, done: str, *, as_json: bool, quiet: bool, whole: bool
 ) -> int:
     """Write a report to stdout, failures to stderr, and return the exit code.
 
@@ -124,7 +126,7 @@ def _write_report(
     if nothing:
         say("no objects there")
     code = 1 if report.failed.objects else _NO_OBJECT if nothing and not whole else 0
-    if options.as_json:
+    if as_json:
         for facts in report.lines():
             click.echo(json.dumps(facts))
         return code
@@ -133,8 +135,8 @@ def _write_report(
         say(f"{failure.name!r}: {reason}")
     if report.failed.objects > _SHOWN:
         say(f"and {report.failed.objects - _SHOWN:,} more; --json names all")
-    if not options.quiet:
-        for line in _lines(report, done, dry_run=options.dry_run):
+    if not quiet:
+        for line in _lines(report, done, dry_run=report.dry_run):
             click.echo(line)
     return code
 

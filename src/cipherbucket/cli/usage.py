@@ -63,7 +63,7 @@ def _text(error: click.ClickException) -> str:
 def _plain(text: str) -> str:
     """Begin without a capital, end without a full stop, and take one line."""
     text = " ".join(text.split()).rstrip(".")
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+    return text if text.partition(" ")[0].isupper() else text[:1].lower() + text[1:]
 
 
 def _name(param: click.Parameter, context: click.Context) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.envelopes.access import Access, access_of
 from cipherbucket.envelopes.seal import algorithm_of, resealed, wrapped_for
 from cipherbucket.envelopes.unseal import Opened, is_recipient
 from cipherbucket.errors import (
+    EnvelopeError,
     NoMatchingKeyError,
     PolicyError,
     PreconditionFailedError,
@@ -23,6 +25,7 @@ from cipherbucket.errors import (
     named,
     without_frames,
 )
+from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import Footer
 from cipherbucket.format.metadata_names import without_seal
@@ -40,6 +43,7 @@ from cipherbucket.reading.unlock import (
     fetch_from,
     open_envelope,
 )
+from cipherbucket.rotation.new_master_key import Label, check_label
 from cipherbucket.stores.records import NOTHING, StoredObject
 
 _log = logging.getLogger("cipherbucket")
@@ -52,6 +56,7 @@ def add(
     *,
     key: MasterKey | None = None,
     context: Mapping[str, str] = NOTHING,
+    dry_run: bool = False,
 ) -> ObjectInfo:
     """Let one more master key open a sealed object. Its body is neither read nor changed.
 
@@ -64,6 +69,7 @@ def add(
         recipient: The key; a public half does.
         key: Open the object with this key, whatever descriptions say.
         context: The pairs that the object was written with.
+        dry_run: Do all of it but the writing, and return the object as it is.
 
     Raises:
         MasterKeyError: The key cannot wrap, or could not be told from one that is there.
@@ -83,16 +89,18 @@ def add(
 
         info, envelope, reading = _sealed(access, name, key, context)
         there = envelope.recipients
-        return _rewritten(access, info, _with_recipients(envelope, reading, added))
+        texts = _with_recipients(envelope, reading, added)
+        return info if dry_run else _rewritten(access, info, texts)
 
 
 def remove(
     bucket: Bucket,
     name: str,
-    recipient: MasterKey | Recipient,
+    recipient: Label,
     *,
     key: MasterKey | None = None,
     context: Mapping[str, str] = NOTHING,
+    dry_run: bool = False,
 ) -> ObjectInfo:
     """Take a master key from those that open a sealed object.
 
@@ -102,26 +110,26 @@ def remove(
     Args:
         bucket: Where it lies.
         name: The object's name.
-        recipient: The key, or one of ``bucket.head(name).envelope.recipients``.
+        recipient: The key, its description, or one of ``bucket.head(name).envelope.recipients``.
         key: Open the object with this key, whatever descriptions say.
         context: The pairs that the object was written with.
+        dry_run: Do all of it but the writing, and return the object as it is.
 
     Raises:
         NoMatchingKeyError: It is no recipient.
-        UsageError: It is the only one.
-        MasterKeyError: It is neither a master key nor a recipient.
+        UsageError: It is the only one, or several have this description.
+        MasterKeyError: It is neither a master key, nor a description, nor a recipient.
         PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
         ObjectChangedError: Somebody else changed its metadata at the same time.
         And the errors of `Bucket.get`.
     """
     access = access_of(bucket)
     with named(name):
-        if not isinstance(recipient, Recipient):
-            check_key(recipient)
+        check_label(recipient)
         info, envelope, reading = _sealed(access, name, key, context)
         there = envelope.recipients
         texts = _with_recipients(envelope, reading, lambda _: _without(there, recipient))
-        return _rewritten(access, info, texts)
+        return info if dry_run else _rewritten(access, info, texts)
 
 
 def footer(bucket: Bucket, name: str, *, version_id: str | None = None) -> Footer:
@@ -168,27 +176,41 @@ def repair(
         BindingError, WrongKeyError, NoMatchingKeyError, IntegrityError: As in `Bucket.get`.
         PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
     """
-    access = access_of(bucket)
     with named(name):
-        stored = access.store.head(name)
-        own = without_seal(stored.metadata)
-        reading = Reading.of(access, name, key=key, context=context, footer_recipients=True)
-        fetch = fetch_from(access.store, name, stored.etag, None)
-        if if_match is not None and if_match != stored.etag:
-            raise PreconditionFailedError(
-                f"the condition was ETag {if_match!r}; it is {stored.etag!r}",
-                hint="the object was changed meanwhile; look at it again",
-            )
-        open_stream(fetch, Span(tail=0), reading).close()
-        if _is_sound(access, stored, key, context):
-            return ObjectInfo.of(stored)
-        envelope = envelope_of_body(stored, fetch)
-        texts = _with_recipients(envelope, reading, lambda _: envelope.recipients)
-        repaired = access.store.replace_metadata(
-            name, metadata={**own, **texts}, headers=None, if_match=stored.etag
+        return repaired(access_of(bucket), name, key, context, if_match)[0]
+
+
+def repaired(
+    access: Access,
+    name: str,
+    key: MasterKey | None,
+    context: Mapping[str, str],
+    if_match: str | None = None,
+    *,
+    dry_run: bool = False,
+) -> tuple[ObjectInfo, bool]:
+    """Repair an object, as `repair`; return it and whether that was needed."""
+    stored = access.store.head(name)
+    own = without_seal(stored.metadata)
+    reading = Reading.of(access, name, key=key, context=context, footer_recipients=True)
+    fetch = fetch_from(access.store, name, stored.etag, None)
+    if if_match is not None and if_match != stored.etag:
+        raise PreconditionFailedError(
+            f"the condition was ETag {if_match!r}; it is {stored.etag!r}",
+            hint="the object was changed meanwhile; look at it again",
         )
+    open_stream(fetch, Span(tail=0), reading).close()
+    if _is_sound(access, stored, key, context):
+        return ObjectInfo.of(stored), False
+    envelope = envelope_of_body(stored, fetch)
+    texts = _with_recipients(envelope, reading, lambda _: envelope.recipients)
+    if dry_run:
+        return ObjectInfo.of(replace(stored, metadata={**own, **texts})), True
+    now = access.store.replace_metadata(
+        name, metadata={**own, **texts}, headers=None, if_match=stored.etag
+    )
     _log.info("repaired %r from its footer", name)
-    return ObjectInfo.of(repaired)
+    return ObjectInfo.of(now), True
 
 
 def _is_sound(
@@ -216,13 +238,24 @@ def _sealed(
     return info, info.envelope, Reading.of(access, name, key=key, context=context)
 
 
-def _without(there: Sequence[Recipient], recipient: MasterKey | Recipient) -> Sequence[Recipient]:
-    left = tuple(each for each in there if not is_recipient(each, recipient))
+def is_named(recipient: Recipient, label: Label) -> bool:
+    """Return whether a recipient is that of a key, or has a description, or is this very one."""
+    if not isinstance(label, Mapping):
+        return is_recipient(recipient, label)
+    with suppress(EnvelopeError):  # a damaged description is no key's
+        return recipient.description == Description(dict(label))
+    return False
+
+
+def _without(there: Sequence[Recipient], label: Label) -> Sequence[Recipient]:
+    left = tuple(each for each in there if not is_named(each, label))
     if len(left) == len(there):
         raise NoMatchingKeyError(
             "this key is no recipient of the object",
             hint="bucket.head(name).envelope.recipients lists them",
         )
+    if isinstance(label, Mapping) and len(there) - len(left) > 1:
+        raise UsageError("several recipients have this description", hint="name the key itself")
     if not left:
         raise UsageError(
             "it is the only recipient; without it nobody could open the object",

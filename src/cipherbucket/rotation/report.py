@@ -1,4 +1,4 @@
-"""What became of many objects in a pass that changes their keys.
+"""What became of many objects in a pass that changes their keys, or who can open them.
 
 Rule: all numbers are those of the ledger, so a run that resumed others reports their work too.
 """
@@ -21,7 +21,7 @@ class RotationReport(PassReport):
     done; or ``failed``.
 
     Attributes:
-        verb: ``rotate`` or ``reencrypt``.
+        verb: ``rotate``, ``reencrypt``, ``recipients-add``, ``recipients-remove`` or ``repair``.
         dry_run: Whether nothing was changed.
         done: Objects that were changed, by this run and by those that it resumed.
         due: Objects that would be: of a dry run.

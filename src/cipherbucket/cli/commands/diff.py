@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import click
@@ -22,16 +22,14 @@ from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.sources import files_of
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import write_line
+from cipherbucket.cli.in_order import in_order
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.config import open_without_keys
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.text import printable
-from cipherbucket.workers.threads import Halt, run
 
-_BATCH = 256
-"""So many names are compared before their lines are written, in order."""
 _WORKERS = 16
 _CHECKSUM_WORKERS = 4
 
@@ -89,10 +87,10 @@ def diff(source: str, target: str, checksum: bool, as_json: bool, access: Access
     with ExitStack() as stack:
         sides = _opened(source, target, access, tally, stack, checksum=checksum)
         listed = (each for each in merged(sides.first, sides.second) if globs.take(each.relative))
-        while batch := list(islice(listed, _BATCH)):
-            reasons = _compared(batch, sides, tally, checksum=checksum)
-            for item, reason in zip(batch, reasons, strict=True):
-                found += _write(item, reason, (source, target), as_json=as_json)
+        at_once = _CHECKSUM_WORKERS if checksum else _WORKERS
+        compare = partial(_compare, sides, tally)
+        for item, reason in in_order(listed, compare, workers=at_once):
+            found += _write(item, reason, (source, target), as_json=as_json)
     code = tally.report(quiet=False)
     return 1 if found else code
 
@@ -166,22 +164,15 @@ def _of_any_format(access: AccessOptions) -> AccessOptions:
     return replace(access, accept=(*FORMATS, UNBOUND), plaintext=True)
 
 
-def _compared(
-    batch: list[MergedItem], sides: _Sides, tally: Tally, *, checksum: bool
-) -> list[str | None]:
-    """Say of each what differs; None for what is the same, or could not be compared."""
-    reasons: list[str | None] = [None] * len(batch)
-
-    def work(number: int) -> None:
-        a, b = batch[number].source, batch[number].target
-        if a is not None and b is not None:
-            with tally.attempt(a.relative):
-                reasons[number] = sides.difference(a, b)
-                tally.add(a.size, name=a.relative)
-
-    workers = _CHECKSUM_WORKERS if checksum else _WORKERS
-    run(range(len(batch)), work, workers=workers, halt=Halt())
-    return reasons
+def _compare(sides: _Sides, tally: Tally, item: MergedItem) -> str | None:
+    """Say what differs; None for what is the same, could not be compared, or is in one only."""
+    if item.source is None or item.target is None:
+        return None
+    with tally.attempt(item.relative):
+        reason = sides.difference(item.source, item.target)
+        tally.add(item.source.size, name=item.relative)
+        return reason
+    return None
 
 
 def _write(item: MergedItem, reason: str | None, places: tuple[str, str], *, as_json: bool) -> bool:

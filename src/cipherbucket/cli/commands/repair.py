@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import click
 
@@ -15,9 +16,14 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import split_url, trusts_store, url_of_folder
+from cipherbucket.cli.options.parsing import split_tree_url
+from cipherbucket.cli.recipient_passes import PassOptions, pass_options, run_recipients_pass
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
 from cipherbucket.text import count, printable
+
+_SHOWN = 20
+"""So many objects are named before it is asked whether all are to be repaired."""
 
 
 @click.command(
@@ -25,6 +31,7 @@ from cipherbucket.text import count, printable
     examples=(
         "cipherbucket repair --index file:///data/store",
         "cipherbucket repair -k cmk.pem file:///data/store/report.pdf",
+        "cipherbucket repair -rn -k cmk.pem oss://bucket/reports/",
     ),
 )
 @click.argument("url")
@@ -34,32 +41,70 @@ from cipherbucket.text import count, printable
     help="Rebuild the index of a store from what lies beside the bodies; takes no key. Nobody may"
     " use the store meanwhile. The index that is there is set aside, not removed.",
 )
-@click.option("-f", "--yes", is_flag=True, help="Do not ask before an object is repaired.")
+@click.option("-f", "--yes", is_flag=True, help="Do not ask before objects are repaired.")
+@pass_options
 @access_options(sealed_alone=True)
-def repair(url: str, index: bool, yes: bool, access: AccessOptions) -> int:
+def repair(url: str, index: bool, yes: bool, options: PassOptions, access: AccessOptions) -> int:
     """Rebuild what a directory store, or the sealed object at URL, has lost or what was damaged.
 
     A sealed object whose metadata was lost or altered gets that of its footer; one whose metadata
     is authentic stays as it is. Its recipients are then those of the day it was sealed: keys that
     were added since are not among them, and keys that were removed since are. They are shown, and
     you are asked. It takes a key that opens the object; its end is read and verified first, its
-    body is not changed.
+    body is not changed. With -r all sealed objects below URL are looked at, and you are asked once,
+    when those that would be repaired were counted; the exit code is 1 if one failed.
 
     With --index the exit code is 1 if something was found that no object can be made of; it is
     named and stays where it is.
     """
-    return _repair_index(url) if index else _repair_object(url, access, yes=yes)
+    if index:
+        if options.recursive or options.dry_run:
+            raise cb.UsageError("--index is for a whole store", hint="leave out -r and --dry-run")
+        return _repair_index(url)
+    if not access.reads:
+        raise cb.MasterKeyError(
+            "repairing an object takes a key that opens it", hint="name one with -k KEY"
+        )
+    if options.recursive:
+        return _repair_all(url, options, access, yes=yes)
+    return _repair_object(url, access, yes=yes, dry_run=options.dry_run)
 
 
-def _repair_object(url: str, access: AccessOptions, *, yes: bool) -> int:
+def _repair_all(url: str, options: PassOptions, access: AccessOptions, *, yes: bool) -> int:
+    if not (yes or options.dry_run) and not _agreed_to_all(url, access):
+        return 1
+    return run_recipients_pass(url, "repaired", options, access, cb.recipients.repair_all)
+
+
+def _agreed_to_all(url: str, access: AccessOptions) -> bool:
+    """Count what would be repaired, name some of it, and ask; nothing to repair needs no asking."""
+    store_url, prefix = split_tree_url(url)
+    with (
+        access.at(store_url, prefix).open(store_url) as bucket,
+        cb.recipients.repair_all(
+            bucket, prefix, key=access.forced, context=access.context, dry_run=True
+        ) as report,
+    ):
+        due = report.due.objects
+        if not due:
+            return True
+        what = f"{count(due, 'object')} below {printable(url)}"
+        if not sys.stdin.isatty():
+            raise cb.UsageError(f"not repairing {what} without asking", hint="add --yes")
+        for each in islice((each for each in report.objects() if each.status == "due"), _SHOWN):
+            say(f"to be repaired: {each.name}")
+    text = f"Repair {what}, so that each opens for those of the day it was sealed, and no others?"
+    if click.confirm(text, err=True):
+        return True
+    say("nothing was changed")
+    return False
+
+
+def _repair_object(url: str, access: AccessOptions, *, yes: bool, dry_run: bool) -> int:
     store_url, name = split_url(url)
     if not name:
         raise cb.UsageError(
             f"{url} is a store, not an object", hint="add /NAME, or --index to rebuild its index"
-        )
-    if not access.reads:
-        raise cb.MasterKeyError(
-            "repairing an object takes a key that opens it", hint="name one with -k KEY"
         )
     with access.at(store_url, name).open(store_url) as bucket:
         now = _refuse_other_formats(bucket, name)
@@ -75,6 +120,8 @@ def _repair_object(url: str, access: AccessOptions, *, yes: bool) -> int:
             )
         for line in _shown(name, footer.recipients, now):
             click.echo(line)
+        if dry_run:
+            return 0
         if not yes and not _agreed(name):
             say("nothing was changed")
             return 1

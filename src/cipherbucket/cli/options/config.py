@@ -62,7 +62,8 @@ def note_use(arguments: Mapping[str, Any]) -> bool:
     """
     keys = [key for key in arguments["key_files"] if key]
     several = (arguments.get(name, ()) for name in ("recipient_files", "new_key_files"))
-    further = (arguments.get("force_key"), *chain.from_iterable(several))
+    one = (arguments.get(name) for name in ("force_key", "recipient"))
+    further = (*one, *chain.from_iterable(several))
     places = (arguments.get(name) for name in ("url", "source", "target"))
     is_used = (
         not keys

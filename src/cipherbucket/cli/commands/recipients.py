@@ -1,0 +1,176 @@
+"""``recipients``: who can open sealed objects; add and remove master keys.
+
+Rule: the body is not touched. Listing needs no key; whoever adds or removes opens the object.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+
+import click
+
+import cipherbucket as cb
+from cipherbucket.cli.errors import one_line, say, write_line
+from cipherbucket.cli.in_order import in_order
+from cipherbucket.cli.options.access import AccessOptions, access_options
+from cipherbucket.cli.options.config import KeyName, open_without_keys
+from cipherbucket.cli.options.named_key import named_key
+from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
+from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE
+from cipherbucket.cli.options.writing import recipient_key
+from cipherbucket.cli.recipient_passes import PassOptions, change_recipients, pass_options
+from cipherbucket.cli.terminal.help import Command, Group
+from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
+from cipherbucket.text import printable
+
+_NO_OBJECT = 3
+
+
+@click.group(
+    cls=Group,
+    examples=(
+        "cipherbucket recipients list oss://bucket/ledger.csv",
+        "cipherbucket recipients add -r -k mine.key --recipient recovery.pub oss://bucket/",
+        "cipherbucket recipients remove -k mine.key --recipient desc=2024 oss://bucket/a.csv",
+    ),
+)
+def recipients() -> None:
+    """See and change which master keys open sealed objects."""
+
+
+@recipients.command(
+    "list",
+    cls=Command,
+    examples=(
+        "cipherbucket recipients list file:///data/store/ledger.csv",
+        "cipherbucket recipients list -r --json oss://bucket/ | jq -r .name",
+    ),
+)
+@click.argument("url")
+@RECURSIVE
+@JSON_LINES
+def list_recipients(url: str, recursive: bool, as_json: bool) -> int:
+    """Show the recipients of the object at URL, or with -r of all objects below it.
+
+    No key is needed; all of it is the store's word. Objects of format oss have one recipient. The
+    exit code is 1 if the envelope of an object cannot be understood, and 3 if there is none.
+    """
+    store_url, name = split_tree_url(url) if recursive else split_object_url(url)
+    found, malformed = 0, False
+    with open_without_keys(store_url) as bucket:
+        names = (each.name for each in bucket.list(name)) if recursive else iter([name])
+        for each, info in in_order(names, partial(_looked_at, bucket)):
+            if isinstance(info, cb.ObjectNotFoundError):
+                if not recursive:
+                    raise info
+                continue  # deleted since it was listed
+            found += 1
+            if isinstance(info, cb.CipherbucketError):
+                malformed = True
+                say(one_line(info))
+                continue
+            for line in _lines(each, info, as_json=as_json):
+                write_line(line)
+    if not found and name:
+        say(f"there is no object whose name begins with {name!r}")
+        return _NO_OBJECT
+    return 1 if malformed else 0
+
+
+def _looked_at(bucket: cb.Bucket, name: str) -> cb.ObjectInfo | cb.CipherbucketError:
+    try:
+        return bucket.head(name)
+    except (cb.ObjectNotFoundError, cb.EnvelopeError, cb.IntegrityError) as error:
+        return error
+
+
+def _lines(name: str, info: cb.ObjectInfo, *, as_json: bool) -> Iterator[str]:
+    there = info.envelope.recipients if info.envelope is not None else ()
+    facts = [facts_of_recipient(each) for each in there]
+    if as_json:
+        yield json.dumps({"name": name, "format": info.format, "recipients": facts})
+        return
+    yield printable(name)
+    if not facts:
+        yield "  not encrypted"
+    for each in facts:
+        yield f"  {printable(description_in(each))}, {each['wrap_algorithm']}"
+
+
+@recipients.command(
+    cls=Command,
+    examples=(
+        "cipherbucket recipients add -k mine.key --recipient partner.pub oss://bucket/a.csv",
+        "cipherbucket recipients add -rn -k mine.key --recipient recovery.pub oss://bucket/",
+    ),
+)
+@click.argument("url")
+@click.option(
+    "--recipient",
+    required=True,
+    type=KeyName(),
+    metavar="KEY",
+    help="The key that is to open the objects, too; its public half does.",
+)
+@pass_options
+@access_options(sealed_alone=True, own_names=True)
+def add(url: str, recipient: str, options: PassOptions, access: AccessOptions) -> int:
+    """Let one more key open the sealed object at URL, or with -r all sealed objects below it.
+
+    It takes a key that opens them (-k). Their bodies are neither read nor changed. An object that
+    has the recipient, or is not sealed, is left as it is. The footer in the body still names the
+    recipients of the first day alone: what has lost its metadata opens for these.
+
+    With -r the exit code is 1 if an object failed, and 3 if no name begins with URL. What was
+    interrupted goes on when the same command is run again.
+    """
+    key = recipient_key(access, recipient)
+    return change_recipients(
+        url,
+        "given the recipient",
+        options,
+        access,
+        one=partial(cb.recipients.add, recipient=key),
+        every=partial(cb.recipients.add_all, recipient=key),
+    )
+
+
+@recipients.command(
+    cls=Command,
+    examples=(
+        "cipherbucket recipients remove -k mine.key --recipient partner.pub oss://bucket/a.csv",
+        "cipherbucket recipients remove -r -k mine.key --recipient desc=2024 oss://bucket/",
+    ),
+)
+@click.argument("url")
+@click.option(
+    "--recipient",
+    required=True,
+    type=KeyName(),
+    metavar="KEY",
+    help="The key that goes: its file, NAME=VALUE, or the JSON of its description.",
+)
+@pass_options
+@access_options(sealed_alone=True, own_names=True)
+def remove(url: str, recipient: str, options: PassOptions, access: AccessOptions) -> int:
+    """Take a key from those that open the sealed object at URL, or with -r all below it.
+
+    It takes a key that opens them (-k), of which the last one cannot be removed. Whoever holds the
+    key that goes and has read an object, or kept its old metadata, can still open it, and its
+    footer still names that key: what is to be safe from them is written anew, by
+    cipherbucket reencrypt.
+
+    With -r the exit code is 1 if an object failed, and 3 if no name begins with URL. What was
+    interrupted goes on when the same command is run again.
+    """
+    label = named_key(recipient)
+    return change_recipients(
+        url,
+        "rid of the recipient",
+        options,
+        access,
+        one=partial(cb.recipients.remove, recipient=label),
+        every=partial(cb.recipients.remove_all, recipient=label),
+    )
