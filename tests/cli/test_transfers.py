@@ -1,6 +1,7 @@
 """``transfers``: what was interrupted, listed and cleared."""
 
 import fcntl
+import json
 import os
 import re
 import signal
@@ -63,7 +64,7 @@ def test_they_are_listed(url: str, left: Path) -> None:
     assert re.fullmatch(rf"upload +\d+ s  {left}/file  ->  {url}/up", lines[1])
     lines = sorted(succeed("transfers", url).stdout.splitlines())
     assert len(lines) == 3
-    assert re.fullmatch(rf"in store +\d+ s  theirs  {url}", lines[1])
+    assert re.fullmatch(rf"in store +\d+ s  {url}/theirs", lines[1])
     assert len(succeed("transfers", f"{url}/other").stdout.splitlines()) == 2
 
 
@@ -267,3 +268,15 @@ def test_what_others_could_have_put_there_is_neither_listed_nor_cleared(
         assert "neither listed nor cleared" in result.stderr
     assert path.exists()
     assert aborted == []
+
+
+def test_transfers_as_json(url: str, bucket: cb.Bucket) -> None:
+    store = bucket.access.store
+    upload_id = store.begin_upload("a/b")
+    facts = json.loads(succeed("transfers", "--json", url).stdout)
+    assert (facts["kind"], facts["url"], facts["upload_id"]) == (
+        "in store",
+        f"{url}/a/b",
+        upload_id,
+    )
+    assert facts["age_seconds"] < 3600

@@ -32,7 +32,7 @@ _NO_OBJECT = 3
         "cipherbucket audit file:///data/store/",
         "cipherbucket audit -k cmk.pem --footers --html audit.html file:///data/store/",
         "cipherbucket audit --retire old.pem file:///data/store/",
-        "cipherbucket audit --json file:///data/store/ | jq 'select(.verified == false)'",
+        "cipherbucket audit --json oss://bucket/ | jq 'select(.verified == false)'",
     ),
 )
 @click.argument("url")

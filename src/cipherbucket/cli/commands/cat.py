@@ -46,7 +46,7 @@ class _Range(TypedDict):
         "cipherbucket cat -k cmk.pem file:///data/store/report.csv | head",
         "cipherbucket cat -k cmk.pem --range 0-99 file:///data/store/report.csv",
         "cipherbucket cat -k cmk.pem --range -50 file:///data/store/app.log",
-        "cipherbucket cat -k cmk.pem 'https://examplebucket.oss-cn-hangzhou.aliyuncs.com/...'",
+        "cipherbucket cat -k cmk.pem 'https://bucket.oss-cn-hangzhou.aliyuncs.com/...'",
         "cipherbucket cat -k cmk.pem --version-id CAEQ... oss://bucket/report.csv",
         "cipherbucket cat -k cmk.pem --as-name reports/q3.csv downloaded.csv",
     ),

@@ -25,9 +25,9 @@ from cipherbucket.cli.options.writing import WriteOptions, write_options
         "cipherbucket cp -k cmk.pem -r --exclude '*.tmp' work oss://bucket/work/",
         "cipherbucket cp -k cmk.pem --workers 8 --limit-rate 20M disk.img oss://bucket/",
         "cipherbucket cp -r oss://bucket/ file:///data/mirror/",
-        "cipherbucket cp --format oss -k new.pem -k old.pem -r oss://bucket/ oss://new-bucket/",
-        "cipherbucket cp -k cmk.pem --format sealed --recipient recovery.pub a.txt oss://bucket/",
-        "cipherbucket cp -k cmk.pem --format sealed --accept oss -r oss://old/ oss://new/",
+        "cipherbucket cp --format oss -k new.pem -k old.pem -r oss://old/ oss://new/",
+        "cipherbucket cp -k vault.key --recipient recovery.pub a.txt oss://bucket/",
+        "cipherbucket cp -k k.pem --format sealed --accept oss -r oss://old/ oss://new/",
     ),
 )
 @click.argument(

@@ -17,7 +17,7 @@ from cipherbucket.cli.options.writing import WriteOptions, write_options
     cls=GlobCommand,
     examples=(
         "cipherbucket mv -k cmk.pem report.pdf file:///data/store/reports/",
-        "cipherbucket mv file:///data/store/reports/a.pdf file:///data/store/reports/b.pdf",
+        "cipherbucket mv oss://bucket/reports/a.pdf oss://bucket/reports/b.pdf",
         "cipherbucket mv -r oss://bucket/2025/ oss://bucket/archive/2025/",
         "cipherbucket mv -k cmk.pem -r scans oss://bucket/scans/",
     ),

@@ -18,7 +18,7 @@ from cipherbucket.cli.terminal.help import Command
     examples=(
         "cipherbucket presign oss://bucket/reports/q3.pdf",
         "cipherbucket presign --expires 7d oss://bucket/reports/q3.pdf",
-        'cipherbucket cat -k cmk.pem "$(cipherbucket presign oss://bucket/reports/q3.pdf)"',
+        'cipherbucket cat -k cmk.pem "$(cipherbucket presign oss://bucket/q3.pdf)"',
     ),
 )
 @click.argument("url")

@@ -22,10 +22,10 @@ _KINDS = ("oss", "oss-v1", "sealed", "plaintext")
     cls=Command,
     examples=(
         "cipherbucket reencrypt -k new.pem -k leaked.pem file:///data/store/report.pdf",
-        "cipherbucket reencrypt -r -k new.pem -k leaked.pem --only desc=2024 file:///data/store",
-        "cipherbucket reencrypt -r -k cmk.pem --kind plaintext --dry-run file:///data/store",
-        "cipherbucket reencrypt -r -k vault.key -k cmk.pem --kind oss file:///data/store",
-        "cipherbucket reencrypt -r -k vault.key --recipient recovery.pem.pub file:///data/store",
+        "cipherbucket reencrypt -r -k new.pem -k old.pem --only desc=2024 oss://bucket",
+        "cipherbucket reencrypt -r -k cmk.pem --kind plaintext --dry-run oss://bucket",
+        "cipherbucket reencrypt -r -k vault.key -k cmk.pem --kind oss oss://bucket",
+        "cipherbucket reencrypt -r -k vault.key --recipient recovery.pub oss://bucket",
     ),
 )
 @click.argument("url")

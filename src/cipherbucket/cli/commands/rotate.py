@@ -16,8 +16,8 @@ from cipherbucket.cli.terminal.help import Command
     examples=(
         "cipherbucket rotate -k new.pem -k old.pem file:///data/store/report.pdf",
         "cipherbucket rotate -r -k new.pem -k old.pem --dry-run file:///data/store",
-        "cipherbucket rotate -r -k new.pem -k old.pem --only desc=2024 file:///data/store",
-        "cipherbucket rotate -r --to new.key --to new.pem -k old.key -k old.pem file:///data/store",
+        "cipherbucket rotate -r -k new.pem -k old.pem --only desc=2024 oss://bucket",
+        "cipherbucket rotate -r --to new.key --to new.pem -k old.key oss://bucket",
     ),
 )
 @click.argument("url")

@@ -31,7 +31,7 @@ def _refuse_recursive(ctx: click.Context, param: click.Parameter, value: bool) -
     examples=(
         "cipherbucket sync -k cmk.pem photos file:///data/store/photos",
         "cipherbucket sync -k cmk.pem --delete --dry-run photos oss://bucket/photos",
-        "cipherbucket sync -k cmk.pem --exclude '*' --include '*.csv' oss://bucket/ data",
+        "cipherbucket sync -k cmk.pem --exclude '*' --include '*.csv' oss://b/ data",
         "cipherbucket sync oss://bucket/ file:///data/mirror",
         "cipherbucket sync --source-region cn-hangzhou oss://old/ oss://new/",
         "cipherbucket sync -k cmk.pem --checksum photos oss://bucket/photos",

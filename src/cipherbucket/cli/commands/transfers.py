@@ -6,10 +6,12 @@ what could not be aborted is listed again.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
@@ -18,6 +20,7 @@ from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
 from cipherbucket.cli.options.parsing import complete_files
+from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import count, duration, printable
 
@@ -38,8 +41,9 @@ from cipherbucket.text import count, duration, printable
     help="Forget them: remove journals and temporary files, abort the uploads, after asking.",
 )
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@JSON_LINES
 @TRUST_STORE
-def transfers(url: str | None, clear: bool, force: bool) -> int:
+def transfers(url: str | None, clear: bool, force: bool, as_json: bool) -> int:
     """List the interrupted transfers of this machine; the same cp or sync resumes one.
 
     With URL, list also the unfinished uploads in that store whose names begin so: those of this
@@ -50,7 +54,7 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
     ~/.local/state/cipherbucket/transfers. A journal that another user could have put there, because
     the folder is that user's or others can write it, is neither listed nor cleared.
     """
-    listed = [(each, line) for each in cb.abandoned() if (line := _line_of(each)) is not None]
+    listed = [(each, facts) for each in cb.abandoned() if (facts := _facts_of(each)) is not None]
     left = [each for each, _ in listed]
     ours = {each.upload_id for each in left}
     uploads: list[cb.Upload] = []
@@ -59,11 +63,8 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
         store_url, prefix = split_url(url)
         with open_without_keys(store_url) as bucket:
             uploads = [each for each in bucket.uploads(prefix) if each.upload_id not in ours]
-    for _, line in listed:
-        click.echo(line)
-    for upload in uploads:
-        age = duration((datetime.now(UTC) - upload.started).total_seconds())
-        click.echo(f"in store  {age:>10}  {printable(upload.name)}  {printable(store_url)}")
+    for facts in (*(each for _, each in listed), *_facts_of_uploads(uploads, store_url)):
+        click.echo(json.dumps(facts) if as_json else _line_of(facts))
     if not left and not uploads:
         say("no interrupted transfers")
         return 0
@@ -75,18 +76,39 @@ def transfers(url: str | None, clear: bool, force: bool) -> int:
     return _clear(left, store_url, uploads)
 
 
-def _line_of(each: cb.Abandoned) -> str | None:
+def _facts_of(each: cb.Abandoned) -> dict[str, Any] | None:
     """Describe a transfer; None if it has ended or goes on meanwhile."""
     try:
-        age = f"{duration(time.time() - each.path.lstat().st_mtime):>10}"
+        age = time.time() - each.path.lstat().st_mtime
     except FileNotFoundError:
         return None
     if each.kind not in {"upload", "download"}:
-        return f"unusable  {age}  {printable(str(each.path))}"
-    ends = (each.file, f"{each.store}/{each.name}")
-    start, end = ends if each.kind == "upload" else ends[::-1]
-    line = f"{each.kind:<8}  {age}  {printable(start)}  ->  {printable(end)}"
-    if each.kind == "upload" and each.upload_id is None:
+        return {"kind": "unusable", "age_seconds": round(age), "journal": str(each.path)}
+    return {
+        "kind": each.kind,
+        "age_seconds": round(age),
+        "file": each.file,
+        "url": f"{each.store}/{each.name}",
+        "upload_id": each.upload_id,
+    }
+
+
+def _facts_of_uploads(uploads: Sequence[cb.Upload], store_url: str) -> Iterator[dict[str, Any]]:
+    for each in uploads:
+        age = (datetime.now(UTC) - each.started).total_seconds()
+        url, upload_id = f"{store_url}/{each.name}", each.upload_id
+        yield {"kind": "in store", "age_seconds": round(age), "url": url, "upload_id": upload_id}
+
+
+def _line_of(facts: dict[str, Any]) -> str:
+    kind, age = facts["kind"], duration(facts["age_seconds"])
+    line = f"{kind:<8}  {age:>10}  "
+    if kind in {"unusable", "in store"}:
+        return line + printable(facts["journal" if kind == "unusable" else "url"])
+    ends = facts["file"], facts["url"]
+    start, end = ends if kind == "upload" else ends[::-1]
+    line += f"{printable(start)}  ->  {printable(end)}"
+    if kind == "upload" and facts["upload_id"] is None:
         line += "  (no upload id: what the store may have of it is listed by URL)"
     return line
 

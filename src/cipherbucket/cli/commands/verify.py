@@ -39,7 +39,7 @@ _WORDS = {
     examples=(
         "cipherbucket verify -k cmk.pem file:///data/store/report.pdf",
         "cipherbucket verify -r -k cmk.pem -k vault.key file:///data/store/",
-        "cipherbucket verify -r --json -k cmk.pem file:///data/store/ | jq 'select(.error)'",
+        "cipherbucket verify -r --json -k cmk.pem oss://bucket/ | jq 'select(.error)'",
     ),
 )
 @click.argument("url")
