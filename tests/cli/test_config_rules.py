@@ -218,3 +218,18 @@ def test_a_rule_that_names_no_key_that_writes_fails_its_objects_alone(ruled_fold
     assert planned.stderr == came.stderr
     assert "'frozen/b': " in came.stderr
     assert "no rule says which key writes here" in came.stderr
+
+
+def test_no_key_writes_above_the_rules_that_are_rotated(ruled_folder: Path) -> None:
+    rules = Path("cipherbucket.toml")
+    text = rules.read_text().replace('at = "records"\n', 'at = "records/first"\n')
+    rules.write_text(text)
+    cb.load_config(rules).trust()
+    succeed("cp", "-", "records://sealed/a", stdin=b"1")
+    assert "1 object" in succeed("reencrypt", "-r", "records://").stdout
+    with cb.open_bucket(f"file://{ruled_folder}/records", cb.load_key("mine.pem")) as bucket:
+        bucket.put("b", b"2")
+    planned, came = (invoke("reencrypt", each, "records://") for each in ("-rn", "-r"))
+    assert planned.exit_code == came.exit_code == 1
+    assert "'b': " in came.stderr
+    assert planned.stderr == came.stderr

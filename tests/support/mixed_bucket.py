@@ -40,6 +40,11 @@ def weak_key() -> cb.RsaKey:
     return cb.RsaKey(_weak_pair(), description={"desc": "weak"}, allow_weak=True)
 
 
+def short_key() -> cb.RsaKey:
+    """Return a key that is too short to write."""
+    return cb.RsaKey(_weak_pair(), description={"desc": "short"})
+
+
 @cache
 def v1_vector() -> Vector:
     """Return an object of oss2 in format oss-v1."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import resumed_when_repeated, say
+from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
@@ -27,8 +27,6 @@ from cipherbucket.text import amount, count, printable
 
 _NO_OBJECT = 3
 _PASSING = (cb.StoreError, cb.KmsError, cb.ObjectChangedError)
-_SHOWN = 20
-"""So many failures are named one by one for people."""
 
 
 def change(
@@ -63,8 +61,11 @@ def change(
     if not options.recursive:
         return _change_one(url, done, options, access, partial(one, **how))
     store_url, prefix = split_tree_url(url)
+    bound = access.at(store_url, prefix, whole=False)
+    # Where no key writes here, one may write below.
+    by_rules_below = not bound.writes and bool(bound.rules_below)
     with (
-        access.at(store_url, prefix, whole=False).open_to_write(store_url) as bucket,
+        (bound.open if by_rules_below else bound.open_to_write)(store_url) as bucket,
         opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
     ):
         with (
@@ -130,11 +131,11 @@ def write_report(
         for facts in report.lines():
             click.echo(json.dumps(facts))
         return code
-    for failure in islice(report.failures(), _SHOWN):
-        reason = in_options(failure.reason)
-        say(f"{failure.name!r}: {reason}")
-    if report.failed.objects > _SHOWN:
-        say(f"and {report.failed.objects - _SHOWN:,} more; --json names all")
+    failures = Failures()
+    for failure in report.failures():
+        failures.add(failure.name, in_options(failure.reason.removeprefix(f"{failure.name!r}: ")))
+    for failed in failures.lines():
+        say(failed)
     if not quiet:
         for line in _lines(report, done, dry_run=report.dry_run):
             click.echo(line)

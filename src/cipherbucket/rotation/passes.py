@@ -10,14 +10,13 @@ object by object, and so fails where the run would.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
 from cipherbucket.bulk.places import NO_OTHERS, Places
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import Access
-from cipherbucket.errors import ObjectNotFoundError, StoreError
+from cipherbucket.errors import MasterKeyError, ObjectNotFoundError, StoreError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.listing import check_prefix, list_objects
@@ -30,6 +29,7 @@ from cipherbucket.rotation.new_master_key import (
     check_label,
     is_of,
     moves_body,
+    rewrappable,
     rewrapped_object,
 )
 from cipherbucket.rotation.report import DONE, DUE, SKIPPED, RotationReport
@@ -90,21 +90,30 @@ def rewrap_all(
     """
     check_speed(workers, limit_rate)
     places, keys, at_once = Places(bucket, below), NewKeys.of(to), workers or WORKERS
-    first = keys.of_bucket(places.access)[0]
-    change = KeyChange(first, key, only, context, workers=1, memory=MEMORY // at_once)
-    for new in keys.of_bucket(places.access):
-        replace(change, to=new).check(places.access.ring)
-    keys.check_useful(places.access)
-    halt = Halt(limit_rate)
+    memory, halt = MEMORY // at_once, Halt(limit_rate)
+
+    def change_to(new: MasterKey, access: Access) -> KeyChange:
+        change = KeyChange(new, key, only, context, workers=1, memory=memory)
+        change.check(access.ring)
+        return change
+
+    def check(access: Access) -> None:
+        for new in keys.of_bucket(access):
+            change_to(new, access)
+        keys.check_useful(access)
+
+    _check_any(places, check)
 
     def work(access: Access, seen: StoredObject, info: ObjectInfo) -> Outcome:
         if info.envelope is None:
             return _skipped(info, "not encrypted")
         if only is not None and not _has(info, only):
             return _skipped(info, "of another key")
-        its = replace(change, to=keys.for_format(access, info.format))
-        if access is not places.access:
-            its.check(access.ring)
+        try:
+            its = change_to(keys.for_format(access, info.format), access)
+        except MasterKeyError:
+            rewrappable(access, info)  # what may not be read at all says so first
+            raise
         if its.is_made(info.envelope.recipients):
             return _skipped(info, _HAS_NEW)
         now = rewrapped_object(access, seen, its, halt, dry_run=dry_run)
@@ -172,7 +181,7 @@ def reencrypt_all(
         reencryption.check(each.format)
     if only is not None:
         check_label(only)
-    keys.check_useful(places.access)
+    _check_any(places, keys.check_useful)
     halt = Halt(limit_rate)
 
     def work(access: Access, seen: StoredObject, info: ObjectInfo) -> Outcome:
@@ -234,6 +243,19 @@ def _pass(
         tick=reporting(progress, lambda looked: looked),
         report=lambda done: RotationReport(done, purpose, store.url, prefix, dry_run=dry_run),
     )
+
+
+def _check_any(places: Places, check: Callable[[Access], None]) -> None:
+    """Refuse keys that are of use nowhere; where they are not, each object fails by itself."""
+    errors: list[MasterKeyError] = []
+    for _, access in places.all():
+        try:
+            check(access)
+        except MasterKeyError as error:
+            errors.append(error)
+        else:
+            return
+    raise errors[0]
 
 
 def _new_keys(keys: NewKeys, places: Places) -> Iterator[str]:

@@ -101,6 +101,11 @@ class AccessOptions:
         return replace(self, rule=self.config.rule(place, whole=whole), place=place)
 
     @property
+    def rules_below(self) -> tuple[cb.Rule, ...]:
+        """The rules for a part of what lies below the place that is bound."""
+        return self.config.rules_below(self.place) if self.config is not None else ()
+
+    @property
     def keys(self) -> tuple[cb.MasterKey, ...]:
         """The keys of ``-k``, read once."""
         return tuple(self._key(each, allow_weak=self.allow_weak) for each in self.key_files)

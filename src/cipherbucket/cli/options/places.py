@@ -25,7 +25,7 @@ def opened_below(
         prefix: The folder, which ends with a slash, or all of the store.
         open_bound: Opens one of them.
     """
-    rules = access.config.rules_below(f"{store_url}/{prefix}") if access.config is not None else ()
+    rules = replace(access, place=f"{store_url}/{prefix}").rules_below
     with ExitStack() as stack:
         yield {
             rule.url.removeprefix(f"{store_url}/"): stack.enter_context(
