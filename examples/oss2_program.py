@@ -10,6 +10,8 @@ from cipherbucket import oss2
 from cipherbucket.oss2.crypto import RsaProvider
 from cipherbucket.server import Endpoint
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 provider = RsaProvider({"private_key": Path(sys.argv[1]).read_text()}, mat_desc={"desc": "new"})
 
 with Endpoint(buckets=["examplebucket"]) as endpoint:

@@ -8,6 +8,8 @@ import zipfile
 
 import cipherbucket as cb
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 key_file, store_url = sys.argv[1:]
 bucket = cb.open_bucket(store_url, cb.load_key(key_file))
 

@@ -7,6 +7,8 @@ import sys
 
 import cipherbucket as cb
 
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
 vault_file, recovery_file, store_url = sys.argv[1:]
 vault_key, recovery_key = cb.load_key(vault_file), cb.load_key(recovery_file)
 

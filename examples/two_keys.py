@@ -7,6 +7,8 @@ import sys
 
 import cipherbucket as cb
 
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
 old_file, new_file, store_url = sys.argv[1:]
 old, new = cb.load_key(old_file), cb.load_key(new_file)
 

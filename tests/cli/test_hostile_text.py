@@ -34,6 +34,12 @@ COMMANDS = [
     ("rotate", "one"),
     ("reencrypt", "-r"),
     ("repair", "one"),
+    ("repair", "-rvn"),
+    ("du",),
+    ("recipients", "list", "-r"),
+    ("recipients", "add", "-rvn", "--recipient", "other.key"),
+    ("recipients", "add", "-n", "--recipient", "other.key", "one"),
+    ("diff", "down"),
     ("repair", "--index"),
     ("transfers",),
     ("mb",),
@@ -53,6 +59,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Path]:
     folder = f"file://{tmp_path}/store{UGLY}"
     cb.make_bucket(folder)
     key = tmp_path / f"k{UGLY}.key"
+    cb.create_aes_key_file(tmp_path / "other.key", description={"desc": "other"})
     made = cb.create_aes_key_file(key, description={"desc": UGLY})
     with cb.open_bucket(folder, made, format="sealed") as bucket:
         bucket.put(f"a{UGLY}", b"1")
@@ -70,13 +77,13 @@ def line_of(command: tuple[str, ...], folder: str, key: Path) -> list[str]:
     """Return a command's whole line; its last word is a place, if it is one."""
     *options, last = command
     keyed = ["-k", str(key), "--format", "sealed"]
-    if options == ["cp", "-r"] or options[:1] == ["sync"]:
+    if options == ["cp", "-r"] or options[:1] in (["sync"], ["diff"]):
         return [*options, *keyed, f"{folder}/", f"{last}{UGLY}"]
     if last in {"one", "gone"}:
         name = f"a{UGLY}" if last == "one" else UGLY
         taken = [] if options[0] == "repair" else ["-k", str(key)]
         return [*options, *taken, f"{folder}/{name}"]
-    if command[0] in {"verify", "rotate", "reencrypt"}:
+    if command[0] in {"verify", "rotate", "reencrypt"} or "-rvn" in command:
         return [*command, "-k", str(key), f"{folder}/"]
     if command[:2] == ("keys", "list"):
         return [*command, "-k", str(key)]

@@ -2,6 +2,7 @@
 
 import builtins
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -79,6 +80,14 @@ def test_every_example_runs(example: Path, tmp_path: Path) -> None:
     )
     output = run(f"{sys.executable} {example} {keys} file://$PWD/store", tmp_path)
     assert output.startswith(EXPECTED[example.stem])
+
+
+@pytest.mark.parametrize("example", sorted(ROOT.glob("examples/*.py")), ids=lambda path: path.stem)
+def test_an_example_without_arguments_shows_its_usage(example: Path) -> None:
+    done = subprocess.run([sys.executable, example], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.search(rf"^Usage: .*{example.name} ", done.stderr, re.MULTILINE)
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

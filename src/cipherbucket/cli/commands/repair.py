@@ -61,13 +61,17 @@ def repair(url: str, index: bool, yes: bool, options: PassOptions, access: Acces
         if options.recursive or options.dry_run:
             raise cb.UsageError("--index is for a whole store", hint="leave out -r and --dry-run")
         return _repair_index(url)
+    if options.recursive:
+        _refuse_keyless(access)
+        return _repair_all(url, options, access, yes=yes)
+    return _repair_object(url, access, yes=yes, dry_run=options.dry_run)
+
+
+def _refuse_keyless(access: AccessOptions) -> None:
     if not access.reads:
         raise cb.MasterKeyError(
             "repairing an object takes a key that opens it", hint="name one with -k KEY"
         )
-    if options.recursive:
-        return _repair_all(url, options, access, yes=yes)
-    return _repair_object(url, access, yes=yes, dry_run=options.dry_run)
 
 
 def _repair_all(url: str, options: PassOptions, access: AccessOptions, *, yes: bool) -> int:
@@ -106,6 +110,7 @@ def _repair_object(url: str, access: AccessOptions, *, yes: bool, dry_run: bool)
         raise cb.UsageError(
             f"{url} is a store, not an object", hint="add /NAME, or --index to rebuild its index"
         )
+    _refuse_keyless(access)
     with access.at(store_url, name).open(store_url) as bucket:
         now = _refuse_other_formats(bucket, name)
         if now and _is_sound(bucket, name, access):
