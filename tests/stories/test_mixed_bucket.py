@@ -351,3 +351,25 @@ def test_a_dry_run_with_other_keys_believes_nothing_of_the_one_before(
     ):
         with cb.rotation.rewrap_all(bucket, "m/", NEW, dry_run=True) as report:
             assert outcomes(report)["m/oss/old"][0] == expected
+
+
+@pytest.mark.parametrize("verb", ["rewrap_all", "reencrypt_all"])
+def test_a_dry_run_after_a_run_with_failures_says_what_is_left(
+    verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cipherbucket.bulk.ledger._MOMENT", timedelta(0))
+    store = cb.MemoryStore()
+    fill(store, "m/")
+    bucket = all_formats(store, *NEW)
+    with done_by(verb)(bucket, "m/", to=NEW) as report:
+        came = outcomes(report)
+    with done_by(verb)(bucket, "m/", to=NEW, dry_run=True) as report:
+        foreseen = outcomes(report)
+    failed = {name for name, (status, *_) in came.items() if status == "failed"}
+    assert {name for name, (status, *_) in foreseen.items() if status == "failed"} == failed
+    assert report.due.objects == 0
+    assert report.reasons["done by an earlier run"] == sum(
+        status == "done" for status, *_ in came.values()
+    )
+    with done_by(verb)(bucket, "m/", to=NEW) as report:  # which goes on as if nobody had looked
+        assert outcomes(report) == came

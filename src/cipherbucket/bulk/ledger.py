@@ -162,12 +162,16 @@ class Ledger:
 
     def has(self, entry: Entry | Version) -> bool:
         """Return whether an object is done, as the listing shows it now."""
+        return self.status(entry) is not None
+
+    def status(self, entry: Entry | Version) -> str | None:
+        """Return what became of an object, as the listing shows it now; None if it is not done."""
         key = entry.name.encode(), getattr(entry, "version_id", "")
         row = self._row(
-            "SELECT validator, run FROM outcomes WHERE name = ? AND version_id = ?", key
+            "SELECT validator, run, status FROM outcomes WHERE name = ? AND version_id = ?", key
         )
         if row is None or row[0] != validator_of(entry.etag, entry.modified):
-            return False
+            return None
         if row[1] != self._run:
             with self._using() as db:
                 self.unchanged += 1
@@ -175,7 +179,7 @@ class Ledger:
                     "UPDATE outcomes SET run = ? WHERE name = ? AND version_id = ?",
                     (self._run, *key),
                 )
-        return True
+        return str(row[2])
 
     def forget_unseen(self) -> None:
         """Drop what earlier runs wrote and this one's listing, now at its end, has not shown."""

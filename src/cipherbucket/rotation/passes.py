@@ -10,13 +10,14 @@ object by object, and so fails where the run would.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
 from cipherbucket.bulk.places import NO_OTHERS, Places
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import Access
-from cipherbucket.errors import MasterKeyError, ObjectNotFoundError, StoreError
+from cipherbucket.errors import MasterKeyError, ObjectNotFoundError, StoreError, UsageError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.listing import check_prefix, list_objects
@@ -220,7 +221,11 @@ def _pass(
     check_prefix(prefix)
     store = places.access.store
 
+    earlier = _earlier_run(purpose, store.url, prefix, *what) if dry_run else None
+
     def one(entry: Entry) -> Outcome:
+        if earlier is not None and earlier.status(entry) == DONE:
+            return Outcome(entry.name, SKIPPED, entry.size, {"reason": "done by an earlier run"})
         if not entry.name.startswith(prefix):
             raise StoreError("the store lists what was not asked for", name=entry.name)
         try:
@@ -233,16 +238,28 @@ def _pass(
     if dry_run:  # what other keys would do, or another policy, was not seen
         bound = (text for pair in sorted(context.items()) for text in pair)
         what = [*what, "dry run", *places.reading_rules(), "", *bound]
-    ledger = Ledger.open(purpose, store.url, prefix, *what, read_only=dry_run)
-    return run_pass(
-        list_objects(store, prefix),
-        lambda entry: persist(lambda _: one(entry)),
-        ledger,
-        workers=workers,
-        halt=halt,
-        tick=reporting(progress, lambda looked: looked),
-        report=lambda done: RotationReport(done, purpose, store.url, prefix, dry_run=dry_run),
-    )
+    with earlier or nullcontext():
+        ledger = Ledger.open(purpose, store.url, prefix, *what, read_only=dry_run)
+        return run_pass(
+            list_objects(store, prefix),
+            lambda entry: persist(lambda _: one(entry)),
+            ledger,
+            workers=workers,
+            halt=halt,
+            tick=reporting(progress, lambda looked: looked),
+            report=lambda done: RotationReport(done, purpose, store.url, prefix, dry_run=dry_run),
+        )
+
+
+def _earlier_run(*identity: str) -> Ledger | None:
+    """Return what an interrupted run has done, which the run would not do again; None if none."""
+    with suppress(UsageError):  # a run that is at work has its ledger for itself
+        ledger = Ledger.open(*identity)
+        if ledger.resumed:
+            return ledger
+        ledger.finish()
+        ledger.close()
+    return None
 
 
 def _check_any(places: Places, check: Callable[[Access], None]) -> None:
