@@ -104,7 +104,7 @@ class StoreMethods(Protocol):
         raise UsageError(
             f"{self.url} has no presigned URLs",
             name=name,
-            hint="OSS has: open oss://bucket; or send the file of the object itself",
+            hint="only OSS has them: copy the object to oss://bucket",
         )
 
     def _restore(self, name: str, days: int, version_id: str | None) -> None:  # noqa: ARG002

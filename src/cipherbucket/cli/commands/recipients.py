@@ -43,6 +43,7 @@ def recipients() -> None:
 @recipients.command(
     "list",
     cls=Command,
+    short_help="Show who can open objects; no key is needed.",
     examples=(
         "cipherbucket recipients list file:///data/store/ledger.csv",
         "cipherbucket recipients list -r --json oss://bucket/ | jq -r .name",
@@ -101,6 +102,7 @@ def _lines(name: str, info: cb.ObjectInfo, *, as_json: bool) -> Iterator[str]:
 
 @recipients.command(
     cls=Command,
+    short_help="Let one more key open sealed objects.",
     examples=(
         "cipherbucket recipients add -k mine.key --recipient partner.pub oss://bucket/a.csv",
         "cipherbucket recipients add -rn -k mine.key --recipient recovery.pub oss://bucket/",
@@ -139,6 +141,7 @@ def add(url: str, recipient: str, options: PassOptions, access: AccessOptions) -
 
 @recipients.command(
     cls=Command,
+    short_help="Take a key from those that open sealed objects.",
     examples=(
         "cipherbucket recipients remove -k mine.key --recipient partner.pub oss://bucket/a.csv",
         "cipherbucket recipients remove -r -k mine.key --recipient desc=2024 oss://bucket/",
