@@ -32,8 +32,8 @@ _NO_OBJECT = 3
     cls=Group,
     examples=(
         "cipherbucket recipients list oss://bucket/ledger.csv",
-        "cipherbucket recipients add -r -k mine.key --recipient recovery.pub oss://bucket/",
-        "cipherbucket recipients remove -k mine.key --recipient desc=2024 oss://bucket/a.csv",
+        "cipherbucket recipients add -r -k own.key --recipient rec.pub oss://bucket/",
+        "cipherbucket recipients remove -k own.key --recipient desc=bob oss://bucket/a",
     ),
 )
 def recipients() -> None:
@@ -104,8 +104,8 @@ def _lines(name: str, info: cb.ObjectInfo, *, as_json: bool) -> Iterator[str]:
     cls=Command,
     short_help="Let one more key open sealed objects.",
     examples=(
-        "cipherbucket recipients add -k mine.key --recipient partner.pub oss://bucket/a.csv",
-        "cipherbucket recipients add -rn -k mine.key --recipient recovery.pub oss://bucket/",
+        "cipherbucket recipients add -k own.key --recipient bob.pub oss://bucket/a",
+        "cipherbucket recipients add -rn -k own.key --recipient rec.pub oss://bucket/",
     ),
 )
 @click.argument("url")
@@ -143,8 +143,8 @@ def add(url: str, recipient: str, options: PassOptions, access: AccessOptions) -
     cls=Command,
     short_help="Take a key from those that open sealed objects.",
     examples=(
-        "cipherbucket recipients remove -k mine.key --recipient partner.pub oss://bucket/a.csv",
-        "cipherbucket recipients remove -r -k mine.key --recipient desc=2024 oss://bucket/",
+        "cipherbucket recipients remove -k own.key --recipient bob.pub oss://bucket/a",
+        "cipherbucket recipients remove -r -k own.key --recipient desc=bob oss://bucket/",
     ),
 )
 @click.argument("url")
