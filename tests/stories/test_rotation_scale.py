@@ -23,7 +23,7 @@ from cipherbucket.stores.oss.store import OssStore
 
 MANY = count(20_000, 60)
 WORKERS = 16
-FEW, LOTS = count(100_000, 2_000), count(1_000_000, 22_000)
+FEW, LOTS = count(50_000, 2_000), count(500_000, 22_000)
 GROWTH = count(10, 4) << 10
 """Most KiB that the difference may take: less than an entry of the listing for each object."""
 ROOT = Path(__file__).parent.parent.parent

@@ -53,9 +53,11 @@ def main() -> None:
         cb.AesKey(bytes([number]) * 32, description={"desc": str(number)}) for number in (1, 2)
     )
     real = cb.MemoryStore()
-    cb.Bucket(real, cb.KeyRing(old), format="sealed", recipients=()).put("like", bytes(900))
+    any_name = cb.Policy(["sealed"], unbound_names=True)  # one object is listed under all names
+    real_bucket = cb.Bucket(real, cb.KeyRing(old), format="sealed", policy=any_name)
+    real_bucket.put("like", bytes(900), bind_name=False)
     store = Endless(count, real.head("like"))
-    bucket = cb.Bucket(store, cb.KeyRing(new, old), format="sealed")
+    bucket = cb.Bucket(store, cb.KeyRing(new, old), format="sealed", policy=any_name)
     with cb.rotation.rewrap_all(bucket, "many/", dry_run=True) as report:
         due = report.due.objects
         walked = sum(1 for _ in report.objects())

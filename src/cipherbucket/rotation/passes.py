@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from functools import partial
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
@@ -91,30 +92,19 @@ def rewrap_all(
     """
     check_speed(workers, limit_rate)
     places, keys, at_once = Places(bucket, below), NewKeys.of(to), workers or WORKERS
-    memory, halt = MEMORY // at_once, Halt(limit_rate)
-
-    def change_to(new: MasterKey, access: Access) -> KeyChange:
-        change = KeyChange(new, key, only, context, workers=1, memory=memory)
-        change.check(access.ring)
-        return change
-
-    def check(access: Access) -> None:
-        for new in keys.of_bucket(access):
-            change_to(new, access)
-        keys.check_useful(access)
-
-    _check_any(places, check)
+    halt = Halt(limit_rate)
+    change = partial(
+        KeyChange, key=key, old=only, context=context, workers=1, memory=MEMORY // at_once
+    )
+    changes = _KeyChanges(keys, change)
+    _check_any(places, changes.check)
 
     def work(access: Access, seen: StoredObject, info: ObjectInfo) -> Outcome:
         if info.envelope is None:
             return _skipped(info, "not encrypted")
         if only is not None and not _has(info, only):
             return _skipped(info, "of another key")
-        try:
-            its = change_to(keys.for_format(access, info.format), access)
-        except MasterKeyError:
-            rewrappable(access, info)  # what may not be read at all says so first
-            raise
+        its = changes.for_object(access, info)
         if its.is_made(info.envelope.recipients):
             return _skipped(info, _HAS_NEW)
         now = rewrapped_object(access, seen, its, halt, dry_run=dry_run)
@@ -260,6 +250,50 @@ def _earlier_run(*identity: str) -> Ledger | None:
         ledger.finish()
         ledger.close()
     return None
+
+
+class _KeyChanges:
+    """What is to become of the keys of objects, by bucket and format.
+
+    Args:
+        keys: The new keys.
+        make: Makes the change to one of them; it is checked once a bucket.
+    """
+
+    def __init__(self, keys: NewKeys, make: Callable[[MasterKey], KeyChange]) -> None:
+        self._keys = keys
+        self._make = make
+        self._checked: dict[tuple[int, str], KeyChange] = {}  # buckets live as long as the pass
+
+    def check(self, access: Access) -> None:
+        """Refuse keys that could not be told from others of a bucket, or that write nothing there.
+
+        Raises:
+            MasterKeyError: They are such.
+        """
+        for new in self._keys.of_bucket(access):
+            self._to(new, access)
+        self._keys.check_useful(access)
+
+    def for_object(self, access: Access, info: ObjectInfo) -> KeyChange:
+        """Return the change for an object.
+
+        Raises:
+            PolicyError, MasterKeyError: It may not be read; or no new key writes its format.
+        """
+        try:
+            return self._to(self._keys.for_format(access, info.format), access)
+        except MasterKeyError:
+            rewrappable(access, info)  # what may not be read at all says so first
+            raise
+
+    def _to(self, new: MasterKey, access: Access) -> KeyChange:
+        change = self._checked.get((id(access), new.id))
+        if change is None:
+            change = self._make(new)
+            change.check(access.ring)
+            self._checked[id(access), new.id] = change
+        return change
 
 
 def _check_any(places: Places, check: Callable[[Access], None]) -> None:
