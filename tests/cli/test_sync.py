@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.runs import contents, error_of, invoke, planned, read, synced
+from tests.cli.runs import contents, error_of, invoke, planned, read, succeed, synced
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
@@ -349,7 +349,6 @@ def test_a_file_that_is_changed_while_it_is_copied(
         (("--include", "a.txt"), "a.txt a/b/deep top"),
         (("--exclude", "*", "--include", "a*", "--exclude", "*.txt"), "a/b/deep"),
         (("--exclude", "[at]*", "--include", "?/b/*"), "a/b/deep"),
-        (("--exclude", "b"), "a.txt a/b/deep top"),
     ],
 )
 def test_the_last_glob_that_fits_decides(
@@ -359,6 +358,12 @@ def test_the_last_glob_that_fits_decides(
     names = [re.sub(r"would copy (.*?)( é)? \(.*", r"\1", line) for line in lines]
     assert " ".join(names) == expected
     assert planned("-k", key_file, *options, old_tree, url) == lines
+
+
+def test_a_pattern_is_compared_with_the_whole_name(url: str, old_tree: Path) -> None:
+    result = succeed("sync", "--dry-run", "--exclude", "b", old_tree, url)
+    assert len(result.stdout.splitlines()) == 3
+    assert result.stderr == "cipherbucket: the pattern 'b' fitted no name\n"
 
 
 def test_what_is_excluded_is_not_deleted(

@@ -144,7 +144,7 @@ def add(url: str, recipient: str, options: PassOptions, access: AccessOptions) -
     short_help="Take a key from those that open sealed objects.",
     examples=(
         "cipherbucket recipients remove -k own.key --recipient bob.pub oss://bucket/a",
-        "cipherbucket recipients remove -r -k own.key --recipient desc=bob oss://bucket/",
+        "cipherbucket recipients remove -r -k o.key --recipient desc=bob oss://bucket/",
     ),
 )
 @click.argument("url")
