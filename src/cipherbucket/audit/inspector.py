@@ -72,6 +72,8 @@ class Inspector:
         except ObjectNotFoundError:
             return AuditedObject(entry.name, GONE, entry.size, listed).outcome(listed)
         found = self._inspected(stored)
+        if not stored.modified.timestamp():  # no time that could be read; the listing has one
+            found = replace(found, modified=entry.modified)
         found = replace(found, findings=tuple(sorted(set(found.findings), key=_ORDER.index)))
         return found.outcome(listed)
 

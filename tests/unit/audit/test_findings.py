@@ -5,6 +5,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -351,3 +352,21 @@ def _ok() -> Iterator[None]:
 
 def _versions(store: Store) -> bool:
     return store.url.startswith("oss")
+
+
+def test_where_a_look_gives_no_time_that_of_the_listing_counts(
+    store: cb.MemoryStore, key: cb.RsaKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = cb.Bucket(store, cb.KeyRing(key))
+    bucket.put("a", b"1")
+    (entry,) = bucket.list()
+    head = cb.MemoryStore._head
+
+    def timeless(self: cb.MemoryStore, name: str, version_id: str | None) -> StoredObject:
+        never = datetime.fromtimestamp(0, UTC)
+        return dataclasses.replace(head(self, name, version_id), modified=never)
+
+    monkeypatch.setattr(cb.MemoryStore, "_head", timeless)
+    with audited(bucket) as audit:
+        (found,) = audit.objects()
+    assert found.modified == entry.modified
