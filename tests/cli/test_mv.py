@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.runs import contents, invoke, succeed
+from tests.cli.runs import contents, error_of, invoke, succeed
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
+from cipherbucket.server import Endpoint
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_an_object_that_is_replaced_meanwhile_is_left(
 
     monkeypatch.setattr(object_transfers, "download", replace_after)
     result = invoke("mv", "-k", key_file, f"{url}/a", tmp_path / "file")
-    assert result.exit_code == 1
+    assert result.exit_code == 5
     assert "both are left" in result.stderr
     assert bucket.get("a").read() == b"2"
 
@@ -116,3 +117,48 @@ def test_an_object_moved_onto_itself_is_left(url: str, bucket: cb.Bucket, key_fi
     assert names(bucket) == ["a"]
     assert invoke("mv", "-r", "-k", key_file, f"{url}/", f"{url}/").exit_code == 2
     assert names(bucket) == ["a"]
+
+
+@pytest.mark.parametrize(("source", "target"), [("p/", ""), ("p/", "p/old/"), ("p/q/", "p/")])
+@pytest.mark.parametrize("command", ["mv", "cp"])
+def test_nothing_is_moved_above_or_below_itself(
+    url: str, bucket: cb.Bucket, command: str, source: str, target: str
+) -> None:
+    for name in ("p/z", "p/p/z", "p/q/z", "p/q/q/z"):
+        bucket.put(name, name.encode())
+    below = command == "cp" and target.startswith(source)  # all is listed before
+    result = invoke(command, "-r", f"{url}/{source}", f"{url}/{target}")
+    assert result.exit_code == (0 if below else 2)
+    assert {name: bucket.get(name).read() for name in names(bucket) if "old" not in name} == {
+        name: name.encode() for name in ("p/z", "p/p/z", "p/q/z", "p/q/q/z")
+    }
+
+
+def test_an_object_is_not_moved_onto_itself_by_another_name_of_the_host(
+    key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Endpoint(buckets=["moved"], md5_etags=True) as endpoint:
+        port = endpoint.url.rpartition(":")[2]
+        for name, value in (
+            ("OSS_ENDPOINT", endpoint.url),
+            ("OSS_REGION", endpoint.region),
+            ("OSS_ACCESS_KEY_ID", endpoint.access_key_id),
+            ("OSS_ACCESS_KEY_SECRET", endpoint.access_key_secret),
+        ):
+            monkeypatch.setenv(name, value)
+        succeed("cp", "-q", "-k", key_file, key_file, "oss://moved/a")
+        again = ("--source-endpoint", f"http://127.1:{port}", "oss://moved/a", "oss://moved/a")
+        result = invoke("mv", *again)
+        assert result.exit_code == 2
+        assert "could be one bucket" in error_of(result)
+        assert "a" in succeed("ls", "oss://moved/").stdout
+
+
+def test_a_link_is_not_moved(url: str, bucket: cb.Bucket, key_file: Path, tree: Path) -> None:
+    (tree / "link").symlink_to(tree / "a")
+    assert invoke("mv", "-k", key_file, tree / "link", f"{url}/x").exit_code == 2
+    (tree / "link").unlink()
+    (tree / "link").symlink_to(key_file)
+    assert invoke("mv", "-r", "-k", key_file, tree, f"{url}/t").exit_code == 1
+    assert names(bucket) == ["t/a", "t/sub/b"]
+    assert (tree / "link").is_symlink()

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 FEW = 3
-_VARIES = re.compile(r"[0-9A-Fa-f]{8,}|[0-9]+")
-"""Numbers and ids of requests: what differs between two errors of one kind."""
+_VARIES = re.compile(r"\S*/\S*|[0-9A-Fa-f]{8,}|[0-9]+")
+"""Paths, numbers and ids of requests: what differs between two errors of one kind."""
+_MOST = 50
+"""Kinds that are told apart: an error whose text varies in another way fills no memory."""
 
 
 class _Failure(NamedTuple):
@@ -42,6 +44,8 @@ class Failures:
         """
         self.count += 1
         kind = _VARIES.sub("", text.replace(name, ""))
+        if kind not in self._kinds and len(self._kinds) >= _MOST:
+            kind = next(reversed(self._kinds))
         first, number = self._kinds.get(kind, ([], 0))
         bisect.insort(first, _Failure(name, text))
         self._kinds[kind] = first[:FEW], number + 1

@@ -71,8 +71,8 @@ def cp(
     compared first. 'cipherbucket transfers' lists what was not resumed.
 
     With several sources TARGET is a folder or a prefix, and each keeps the last part of its name.
-    In the URL of a SOURCE, in quotes, '*' and '?' stand for anything but '/', '**' for anything and
-    [a-z] for one character, unless there is a name that begins as it is written.
+    In the URL of a SOURCE, in quotes, '*' and '?' stand for anything but '/', '**' for
+    anything, unless there is a name that begins as it is written.
 
     With -r both are folders: names are taken relative to SOURCE. All is copied, unless --update,
     --skip-existing or patterns say otherwise. A copy that was interrupted, or that failed in part,

@@ -58,7 +58,7 @@ def rm(
     """Delete the object at each URL; with -r all objects below it, after asking.
 
     With -r, URL is taken as a folder: reports deletes reports/..., and not reports-2026. In quotes,
-    '*' and '?' in a name stand for anything but '/', '**' for anything and [a-z] for one character,
+    '*' and '?' in a name stand for anything but '/', '**' for anything,
     unless there is a name that begins as it is written; what fits is counted and asked about, too.
     GLOB is compared with the whole name below URL; '*' fits '/' there. No key is needed.
 

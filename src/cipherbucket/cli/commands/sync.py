@@ -127,6 +127,7 @@ def sync(
         checksum=checksum,
         dry_run=dry_run,
         keep_times=True,
+        patterns=False,
         whole=delete,
     )
     if is_url(source) and is_url(target):

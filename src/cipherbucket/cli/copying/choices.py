@@ -82,12 +82,12 @@ class Choice:
         if self.ledger is None or item.source is None or item.target is None:
             return False
         expected = self.ledger.validator(item.relative)
-        return expected == _pair(item.source.identity, item.target.identity)
+        return expected == _pair(item.source, item.target.identity)
 
     def add(self, source: Item, copied: Copied) -> None:
         """Write down what was copied; if that fails, an interrupted run will copy it again."""
         if self.ledger is not None and source.identity and copied.identity:
-            pair = _pair(source.identity, copied.identity)
+            pair = _pair(source, copied.identity)
             try:
                 self.ledger.record(Outcome(source.relative, _COPIED, copied.size, validator=pair))
             except cb.UsageError as error:
@@ -102,7 +102,7 @@ class Choice:
 
 @contextmanager
 def resumed_copy(
-    reason: Reason, *identity: str, resume: bool, needs_targets: bool
+    reason: Reason, *identity: str, resume: bool, needs_targets: bool, dry_run: bool
 ) -> Iterator[Choice]:
     """Copy for a reason, and go on with what an earlier run of the same command left.
 
@@ -112,11 +112,17 @@ def resumed_copy(
         resume: Whether what an earlier run copied counts.
         skipped: What is said of an item for which there is no reason.
         needs_targets: Whether the reason needs to know what is in the target.
+        dry_run: Whether nothing is written, not even a ledger.
 
     Raises:
         UsageError: Another process runs the same command.
     """
+    if dry_run and not resume:
+        yield Choice(reason, skipped="skipped", foreseen=not needs_targets)
+        return
     with Ledger.open("cp", *identity) as ledger:
+        if dry_run and not ledger.resumed:
+            ledger.finish()  # what was not there before is gone afterwards
         if not resume:
             ledger.clear()
         yield Choice(
@@ -128,5 +134,5 @@ def resumed_copy(
         )
 
 
-def _pair(source: str, target: str) -> str:
-    return json.dumps([source, target])
+def _pair(source: Item, target: str) -> str:
+    return json.dumps([source.state or source.identity, target])

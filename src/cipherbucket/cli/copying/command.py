@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.choices import (
+    Choice,
     Reason,
     resumed_copy,
     what_is_missing,
@@ -73,10 +74,18 @@ class CopyCommand:
         how = self.access, self.writing
         if self._is_tree:
             return self._copy_tree(
-                Sides(self.sources, self.target, *how, recursive=self.choosing.recursive)
+                Sides(
+                    self.sources,
+                    self.target,
+                    *how,
+                    recursive=self.choosing.recursive,
+                    moves=self.moves,
+                )
             )
         folder, name = _folder_and_name(self.target)
-        return self._copy_tree(Sides(self.sources, folder, *how, recursive=False, name=name))
+        return self._copy_tree(
+            Sides(self.sources, folder, *how, recursive=False, name=name, moves=self.moves)
+        )
 
     @cached_property
     def _is_tree(self) -> bool:
@@ -156,19 +165,25 @@ class CopyCommand:
                 reason = what_is_newer(direction)
             elif self.choosing.skip_existing:
                 reason = what_is_missing
-            choice = stack.enter_context(
-                resumed_copy(
-                    reason,
-                    *(place_of(each, self.access.origin) for each in self.sources),
-                    place_of(sides.target),
-                    writer_of(direction),
-                    self.writing.identity,
-                    resume=self.options.resume,
-                    needs_targets=self.choosing.update
-                    or self.choosing.skip_existing
-                    or self.choosing.dry_run,
+            choosing = self.choosing
+            needs_targets = choosing.update or choosing.skip_existing or choosing.dry_run
+            if self.moves:  # what was moved is gone from the source: nothing has to be remembered
+                choice = Choice(
+                    reason, skipped="skipped", needs_targets=needs_targets, foreseen=True
                 )
-            )
+            else:
+                choice = stack.enter_context(
+                    resumed_copy(
+                        reason,
+                        *(place_of(each, self.access.origin) for each in self.sources),
+                        place_of(sides.target),
+                        writer_of(direction),
+                        self.writing.identity,
+                        resume=self.options.resume,
+                        needs_targets=needs_targets,
+                        dry_run=choosing.dry_run,
+                    )
+                )
             tally = Tally(shown(verbose=self.choosing.verbose, as_json=self.choosing.as_json))
             tally.verb = "moved" if self.moves else "copied"
             return TreeCopy(
@@ -180,6 +195,7 @@ class CopyCommand:
                 dry_run=self.choosing.dry_run,
                 moves=self.moves,
                 as_json=self.choosing.as_json,
+                single=not self._is_tree,
             ).carry_out()
 
 

@@ -27,7 +27,7 @@ from cipherbucket.cli.copying.listings import (
     object_identity,
     objects_of,
 )
-from cipherbucket.cli.copying.local_files import files_below
+from cipherbucket.cli.copying.local_files import file_at, files_below
 from cipherbucket.cli.copying.one_object import refuse_present
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.sources import Files, Objects, merged_items, remove_copied
@@ -109,6 +109,7 @@ class ToStore:
     objects: EncryptedObjects
     prefix: str
     writing: WriteOptions
+    only: str | None = None
 
     def sources(self, tally: Tally) -> Iterator[Item]:
         """List the files."""
@@ -117,7 +118,7 @@ class ToStore:
 
     def targets(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects."""
-        return objects_of(self.objects.bucket, self.prefix)
+        return objects_of(self.objects.bucket, self.prefix, self.only)
 
     def name_of(self, source: Item) -> str:
         """Return an object's name."""
@@ -186,6 +187,7 @@ class ToFolder:
         objects: How it is read.
         folder: Where to.
         writing: Whether files that are there are replaced.
+        only: What is written, where it is one file: nothing else is looked at.
         keep_times: Whether a file gets its object's time.
     """
 
@@ -195,9 +197,11 @@ class ToFolder:
         objects: EncryptedObjects,
         folder: Path,
         writing: WriteOptions,
+        only: str | None = None,
         *,
         keep_times: bool,
     ) -> None:
+        self._only = only
         self.origins = origins
         self.objects = objects
         self.folder = folder
@@ -213,6 +217,8 @@ class ToFolder:
         """List the files."""
         if not self.folder.exists():
             return iter(())
+        if self._only is not None:
+            return file_at(self.folder, self._only)
         return files_below(self.folder, (self.objects.bucket.url,), tally, follow=False)
 
     def name_of(self, source: Item) -> str:
@@ -296,6 +302,7 @@ class BetweenStores:
     stores: StoreToStore
     origins: Sequence[Objects]
     target_prefix: str
+    only: str | None = None
 
     def sources(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects here."""
@@ -307,7 +314,7 @@ class BetweenStores:
 
     def targets(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects there."""
-        return objects_of(self.stores.target, self.target_prefix)
+        return objects_of(self.stores.target, self.target_prefix, self.only)
 
     def name_of(self, source: Item) -> str:
         """Return an object's name."""

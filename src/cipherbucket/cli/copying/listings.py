@@ -25,6 +25,7 @@ class Item:
         size: In bytes; of an object those that are stored.
         modified: In nanoseconds since 1970.
         identity: What changes whenever it is replaced or changed; never a time alone.
+        state: Of an object, what changes with its metadata, too, beside the identity.
         followed: Device and number of a file that was found through a link.
         source: Which of several sources it is of.
     """
@@ -33,6 +34,7 @@ class Item:
     size: int
     modified: int
     identity: str = ""
+    state: str = ""
     followed: tuple[int, int] | None = None
     source: int = 0
 
@@ -46,9 +48,17 @@ class MergedItem:
     target: Item | None
 
 
-def objects_of(bucket: cb.Bucket, prefix: str) -> Iterator[Item]:
-    """List the objects below a prefix; those that only stand for folders are left out."""
-    for entry in bucket.list(prefix):
+def objects_of(bucket: cb.Bucket, prefix: str, only: str | None = None) -> Iterator[Item]:
+    """List the objects below a prefix; those that only stand for folders are left out.
+
+    Args:
+        bucket: Where they are.
+        prefix: It.
+        only: One name below it, which is all that is looked for; None for all.
+    """
+    for entry in bucket.list(prefix + (only or "")):
+        if only is not None and entry.name != prefix + only:
+            return
         relative = entry.name.removeprefix(prefix)
         if not is_folder_marker(relative, entry.size):
             yield item_of(entry, relative)
@@ -57,7 +67,8 @@ def objects_of(bucket: cb.Bucket, prefix: str) -> Iterator[Item]:
 def item_of(entry: cb.Entry, relative: str) -> Item:
     """Return an object of a listing, under the name that it has relative to a folder."""
     identity = object_identity(entry.etag, entry.size)
-    return Item(relative, entry.size, nanoseconds(entry.modified), identity)
+    modified = nanoseconds(entry.modified)
+    return Item(relative, entry.size, modified, identity, f"{identity} {modified}")
 
 
 def object_identity(etag: str, stored_size: int) -> str:

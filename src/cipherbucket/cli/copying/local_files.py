@@ -130,3 +130,11 @@ def _kind_of(entry: os.DirEntry[str], *, follow: bool) -> tuple[str | None, os.s
         return None, status
     folder = stat.S_ISDIR(status.st_mode)
     return "a link to a folder" if folder else "no file but a device, pipe or socket", None
+
+
+def file_at(folder: Path, relative: str) -> Iterator[Item]:
+    """Give one file of a folder, if it is there and a regular one."""
+    with suppress(OSError):
+        status = (folder / relative).lstat()
+        if stat.S_ISREG(status.st_mode):
+            yield Item(relative, status.st_size, status.st_mtime_ns, file_identity(status))

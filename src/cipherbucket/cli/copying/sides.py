@@ -14,7 +14,7 @@ import cipherbucket as cb
 from cipherbucket.cli.copying.directions import BetweenStores, Direction, ToFolder, ToStore
 from cipherbucket.cli.copying.encrypted_objects import EncryptedObjects
 from cipherbucket.cli.copying.places import refuse_folder_of
-from cipherbucket.cli.copying.sources import files_of, sources_at
+from cipherbucket.cli.copying.sources import Objects, files_of, sources_at
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
@@ -37,6 +37,8 @@ class Sides:
         checksum: Whether contents are compared.
         dry_run: Whether nothing is written, so that no key is needed.
         keep_times: Whether a file gets its object's time.
+        patterns: Whether URLs of sources may have wildcards.
+        moves: Whether sources are removed.
         whole: Whether one rule has to hold for all below a prefix; else each name that another
             rule holds for is refused by itself.
     """
@@ -50,6 +52,8 @@ class Sides:
     checksum: bool = False
     dry_run: bool = False
     keep_times: bool = False
+    patterns: bool = True
+    moves: bool = False
     whole: bool = False
 
     def open(self, stack: ExitStack) -> Direction:
@@ -82,7 +86,7 @@ class Sides:
         else:
             _refuse_useless_key(bucket)
         objects = EncryptedObjects(bucket, access.reading, access.policy)
-        return ToStore(files, objects, prefix, self.writing)
+        return ToStore(files, objects, prefix, self.writing, self.name)
 
     def _download(self, stack: ExitStack) -> Direction:
         folder = Path(self.target)
@@ -92,9 +96,11 @@ class Sides:
         refuse_folder_of(store_url, folder)
         access = self.access.at(store_url, prefix, whole=self.whole)
         bucket = stack.enter_context(access.open(store_url))
-        origins = sources_at(self.sources, bucket, recursive=self.recursive, name=self.name)
+        origins = self._sources_at(bucket)
         objects = EncryptedObjects(bucket, access.reading, access.policy)
-        download = ToFolder(origins, objects, folder, self.writing, keep_times=self.keep_times)
+        download = ToFolder(
+            origins, objects, folder, self.writing, self.name, keep_times=self.keep_times
+        )
         return stack.enter_context(closing(download))
 
     def _between(self, stack: ExitStack) -> Direction:
@@ -108,8 +114,36 @@ class Sides:
             raise cb.UsageError(
                 "what is encrypted anew has another checksum", hint="leave out --checksum"
             )
-        origins = sources_at(self.sources, stores.origin, recursive=self.recursive, name=self.name)
-        return BetweenStores(stores, origins, places[1][1])
+        self._refuse_overlap(stores, *places)
+        return BetweenStores(stores, self._sources_at(stores.origin), places[1][1], self.name)
+
+    def _sources_at(self, bucket: cb.Bucket) -> list[Objects]:
+        return sources_at(
+            self.sources,
+            bucket,
+            recursive=self.recursive,
+            name=self.name,
+            patterns=self.patterns,
+        )
+
+    def _refuse_overlap(
+        self, stores: StoreToStore, origin: tuple[str, str], target: tuple[str, str]
+    ) -> None:
+        """Refuse what could overwrite a source before it is copied, or remove the only copy."""
+        if stores.same_store and self.recursive:
+            above = origin[1] != target[1] and origin[1].startswith(target[1])
+            if above or (self.moves and target[1].startswith(origin[1])):
+                raise cb.UsageError(
+                    "one of source and target is in the other, so that a copy could replace what"
+                    " is still to be copied",
+                    hint="copy to a place beside it first",
+                )
+        named = _bucket(origin[0])
+        if self.moves and not stores.same_store and named and named == _bucket(target[0]):
+            raise cb.UsageError(
+                "source and target are buckets of one name at two hosts, which could be one bucket",
+                hint="copy with cp, look at both, and remove the source with rm",
+            )
 
     @property
     def _is_alone(self) -> bool:
@@ -122,10 +156,15 @@ class Sides:
             raise cb.UsageError(
                 "the sources are in several stores", hint="copy from one store after the other"
             )
-        if self._is_alone and not has_wildcards(names[0]):
+        if self._is_alone and not (self.patterns and has_wildcards(names[0])):
             return split_tree_url(self.sources[0])
         common = os.path.commonprefix(names)  # noqa: RUF071  of characters; cut at a slash below
         return stores[0], Pattern(common).folder
+
+
+def _bucket(store_url: str) -> str | None:
+    """Return the name of a bucket in OSS; None for another store."""
+    return store_url if store_url.startswith("oss://") else None
 
 
 def writer_of(direction: Direction) -> str:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import cipherbucket as cb
@@ -21,6 +22,7 @@ from cipherbucket.cli.copying.listings import (
     file_identity,
     is_folder_marker,
     item_of,
+    nanoseconds,
     object_identity,
 )
 from cipherbucket.cli.copying.local_files import files_below, source_file
@@ -28,6 +30,8 @@ from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.wildcards import pattern_of
 from cipherbucket.local_files.folders import Folder, Place, open_source
+
+_SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,9 @@ class Files:
             return
         with tally.attempt(str(self.path)):
             status = self.path.stat()
+            led = (status.st_dev, status.st_ino) if self.path.is_symlink() else None
             identity = file_identity(status)
-            yield Item(self.below, status.st_size, status.st_mtime_ns, identity)
+            yield Item(self.below, status.st_size, status.st_mtime_ns, identity, followed=led)
 
     def opened(self, item: Item) -> AbstractContextManager[Path | Place]:
         """Give the place of a file."""
@@ -177,7 +182,12 @@ def files_of(
 
 
 def sources_at(
-    urls: Sequence[str], bucket: cb.Bucket, *, recursive: bool, name: str | None = None
+    urls: Sequence[str],
+    bucket: cb.Bucket,
+    *,
+    recursive: bool,
+    name: str | None = None,
+    patterns: bool = True,
 ) -> list[Objects]:
     """Return the objects that URLs of one bucket stand for, to be copied.
 
@@ -186,12 +196,13 @@ def sources_at(
         bucket: Where they are.
         recursive: Whether they are prefixes.
         name: What one object is called in the target; None for the last part of its name.
+        patterns: Whether they may be patterns.
 
     Raises:
         UsageError: Two would get one name.
         ObjectNotFoundError: There is nothing at one of them.
     """
-    found = [objects_at(url, bucket, recursive=recursive) for url in urls]
+    found = [objects_at(url, bucket, recursive=recursive, patterns=patterns) for url in urls]
     if len(urls) > 1:
         found = [
             replace(each, parent=_parent(each.parent)) if each.is_folder else each for each in found
@@ -200,19 +211,24 @@ def sources_at(
         found = [replace(each, renamed=name) for each in found]
     for each in found:
         each.refuse_missing(bucket)
-    _refuse_twice([each.prefix.removeprefix(each.parent) for each in found])
+    if len(found) > 1:
+        if all(each.is_one or each.is_folder for each in found):
+            _refuse_twice([each.prefix.removeprefix(each.parent) for each in found])
+        else:  # only the names tell; they are listed once more when they are copied
+            _refuse_same([each.items(bucket) for each in found])
     return found
 
 
-def objects_at(url: str, bucket: cb.Bucket, *, recursive: bool) -> Objects:
+def objects_at(url: str, bucket: cb.Bucket, *, recursive: bool, patterns: bool = True) -> Objects:
     """Return the objects that a URL stands for; there may be none.
 
     Args:
         url: It.
         bucket: Where it is.
         recursive: Whether it is a prefix.
+        patterns: Whether it may be a pattern.
     """
-    pattern = pattern_of(url, bucket)
+    pattern = pattern_of(url, bucket) if patterns else None
     if pattern is not None:
         fits = pattern.fits_below if recursive else pattern.fits
         missing = f"there is no object that fits {pattern.text!r}"
@@ -239,7 +255,9 @@ def remove_copied(bucket: cb.Bucket, name: str, item: Item) -> None:
         ObjectChangedError: It was replaced meanwhile.
     """
     info = bucket.head(name)
-    if object_identity(info.etag, info.stored_size) != item.identity:
+    # The time, to the second, shows what an ETag need not: other metadata, or this very copy.
+    then, now = item.modified // _SECOND, nanoseconds(info.modified) // _SECOND
+    if object_identity(info.etag, info.stored_size) != item.identity or now != then:
         raise cb.ObjectChangedError(
             "the object is another than the one that was copied; both are left",
             name=name,
@@ -256,9 +274,17 @@ def _parent(name: str) -> str:
     return name.rstrip("/").rpartition("/")[0] + "/" * ("/" in name.rstrip("/"))
 
 
+def _refuse_same(listings: Sequence[Iterator[Item]]) -> None:
+    for one, following in pairwise(merged_items(listings)):
+        if one.relative == following.relative:
+            raise _twice(one.relative)
+
+
+def _twice(name: str) -> cb.UsageError:
+    return cb.UsageError(f"two sources would both become {name!r}", hint="copy them one by one")
+
+
 def _refuse_twice(names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise cb.UsageError(
-                f"two sources would both become {name!r}", hint="copy them one by one"
-            )
+            raise _twice(name)

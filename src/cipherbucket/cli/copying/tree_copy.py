@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -64,6 +65,7 @@ class TreeCopy:
         dry_run: Whether it is only printed what would be done.
         moves: Whether a source is removed when it was copied.
         as_json: Whether that is printed as JSON.
+        single: Whether it is of one object, whose failure is that of the run.
     """
 
     direction: Direction
@@ -75,6 +77,7 @@ class TreeCopy:
     dry_run: bool = False
     moves: bool = False
     as_json: bool = False
+    single: bool = False
 
     def carry_out(self) -> int:
         """Copy what has to be, then delete; return the exit code."""
@@ -113,7 +116,11 @@ class TreeCopy:
     def _work(self, plan: _Plan, limits: SharedLimits, item: MergedItem) -> None:
         assert item.source is not None
         due = None
-        with self.tally.attempt(self.direction.name_of(item.source)):
+        with (
+            nullcontext()
+            if self.single
+            else self.tally.attempt(self.direction.name_of(item.source))
+        ):
             copied_before = self.choice.was_copied(item)
             reason = None if copied_before else self.choice.reason(item)
             if reason is None:
@@ -133,8 +140,6 @@ class TreeCopy:
         self.tally.add_skipped(why, **self._ends(source))
         if self.choice.foreseen:
             limits.progress.expect_not(source.size)
-        if copied_before and self.moves and not self.dry_run:
-            self.direction.remove(source)
 
     def _ends(self, source: Item) -> dict[str, str]:
         return dict(zip(("source", "target"), self.direction.ends(source), strict=True))
@@ -243,6 +248,10 @@ class TreeCopy:
         if not self.choice.foreseen:
             limits.progress.expect(source.size)
         with limits.lane(source.size):
+            if self.moves and source.followed is not None:
+                raise cb.UsageError(
+                    "it is a link, which is not moved", hint="move the file that it leads to"
+                )
             try:
                 copied = self.direction.copy(source, limits)
                 self.choice.add(source, copied)

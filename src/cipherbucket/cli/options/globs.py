@@ -29,8 +29,8 @@ class GlobCommand(Command):
 class Globs:
     """Which names are meant.
 
-    No name ends or begins with a slash, so ``secrets/`` means all that is below, and ``/a`` and
-    ``./a`` mean ``a``.
+    What fits a folder means all that is below it: no name ends or begins with a slash, so
+    ``secrets`` and ``secrets/`` are one, as are ``/a``, ``./a`` and ``a``.
 
     Args:
         patterns: Each with whether it includes; the last that fits decides.
@@ -59,7 +59,7 @@ class Globs:
         """Return whether a name is meant; all are that no pattern fits."""
         decision = True
         for pattern, glob, includes in self._patterns:
-            if fnmatchcase(relative, pattern):
+            if fnmatchcase(relative, pattern) or fnmatchcase(relative, f"{pattern}/*"):
                 self._fitted.add(glob)
                 decision = includes
         return decision

@@ -1,21 +1,24 @@
 """Wildcards in the URL of an object, in quotes so that the shell leaves them alone.
 
-Rule: ``*`` and ``?`` stand for anything but ``/``, ``**`` for anything, ``[a-c]`` for one of these
-characters. A name that is there as it is written is meant as it is written, whatever characters it
-has: only where no name begins so is it a pattern.
+Rule: ``*`` and ``?`` stand for anything but ``/``, ``**`` for anything. A name that is there as it
+is written is meant as it is written: only where no name begins so is it a pattern. Brackets are
+none of these signs, because names have them ("report[1].pdf").
+
+A name comes from the store. Whether it fits is found in a time that grows with its length times
+that of the pattern, whatever both are.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import cipherbucket as cb
 from cipherbucket.cli.options.config import split_url
 
-_TOKEN = re.compile(r"\*\*|\*|\?|\[[!^]?\]?[^]]*\]|.", re.DOTALL)
-_WILD = re.compile(r"[*?[]")
-_ANY = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+_SIGN = re.compile(r"(\*\*+|\*|\?)")
+_STARS = {"*", "**"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Pattern:
     @property
     def prefix(self) -> str:
         """What every name that fits begins with."""
-        return _WILD.split(self.text, maxsplit=1)[0]
+        return _SIGN.split(self.text, maxsplit=1)[0]
 
     @property
     def folder(self) -> str:
@@ -40,12 +43,49 @@ class Pattern:
 
     def fits(self, name: str) -> bool:
         """Return whether a name fits as a whole."""
-        return re.fullmatch(_translated(self.text), name, re.DOTALL) is not None
+        return self._end in self._places_after(name, len(name))
 
     def fits_below(self, name: str) -> bool:
         """Return whether a name, or a folder that it lies in, fits."""
-        below = f"{_translated(self.text.rstrip('/'))}(/.*)?"
-        return re.fullmatch(below, name, re.DOTALL) is not None
+        ends = [at for at, char in enumerate(name) if char == "/"]
+        return self.fits(name) or any(self._end in self._places_after(name, at) for at in ends)
+
+    @cached_property
+    def _signs(self) -> list[str]:
+        """The pattern, a character or a sign each."""
+        signs: list[str] = []
+        for piece in _SIGN.split(self.text.rstrip("/")):
+            signs += ["**"] if piece.startswith("**") else [piece] if _SIGN.match(piece) else piece
+        return signs
+
+    @property
+    def _end(self) -> int:
+        return len(self._signs)
+
+    def _places_after(self, name: str, stop: int) -> set[int]:
+        """Return where in the pattern one can be when the first characters of a name are read."""
+        places = self._passed({0})
+        for char in name[:stop]:
+            following = set()
+            for place in places:
+                sign = self._signs[place] if place < self._end else None
+                if sign == "**" or (sign == "*" and char != "/"):
+                    following.add(place)
+                elif sign == char or (sign == "?" and char != "/"):
+                    following.add(place + 1)
+            places = self._passed(following)
+            if not places:
+                break
+        return places
+
+    def _passed(self, places: set[int]) -> set[int]:
+        """Add the places behind stars, which may stand for nothing."""
+        for place in sorted(places):
+            at = place
+            while at < self._end and self._signs[at] in _STARS:
+                at += 1
+                places.add(at)
+        return places
 
 
 def pattern_of(url: str, bucket: cb.Bucket) -> Pattern | None:
@@ -58,17 +98,4 @@ def pattern_of(url: str, bucket: cb.Bucket) -> Pattern | None:
 
 def has_wildcards(name: str) -> bool:
     """Return whether a name has characters that could be a pattern."""
-    return _WILD.search(name) is not None
-
-
-def _translated(text: str) -> str:
-    return "".join(map(_as_expression, _TOKEN.findall(text)))
-
-
-def _as_expression(token: str) -> str:
-    if token in _ANY:
-        return _ANY[token]
-    if len(token) > 1:  # a class of characters
-        inside = token[1:-1].replace("\\", r"\\").replace("[", r"\[")
-        return f"[^/{inside[1:]}]" if inside[0] in "!^" else f"(?!/)[{inside}]"
-    return re.escape(token)
+    return _SIGN.search(name) is not None
