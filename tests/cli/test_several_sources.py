@@ -206,6 +206,17 @@ def test_patterns_fit_as_the_expressions_do(name: str, text: str) -> None:
     assert Pattern(text).fits(name) == (re.fullmatch(expression, name) is not None)
 
 
+@pytest.mark.parametrize("name", ["what?.pdf", "*.pdf", "**"])
+def test_a_name_that_is_gone_is_no_pattern_for_rm_f(url: str, bucket: cb.Bucket, name: str) -> None:
+    for each in (name, "what1.pdf"):
+        bucket.put(each, b"")
+    succeed("rm", "-f", f"{url}/{name}")
+    result = invoke("rm", "-f", f"{url}/{name}")
+    assert result.exit_code == 2
+    assert "add -r" in error_of(result)
+    assert names(bucket) == ["what1.pdf"]
+
+
 def test_brackets_are_no_pattern(url: str, bucket: cb.Bucket) -> None:
     for name in ("report[1].pdf", "report1.pdf"):
         bucket.put(name, b"")
@@ -255,7 +266,7 @@ def test_rm_takes_several_and_patterns(url: str, filled: cb.Bucket) -> None:
     assert succeed("rm", "-n", f"{url}/x/*.csv").stdout == (
         "would delete x/a.csv\nwould delete x/b.csv\n"
     )
-    result = succeed("rm", "-f", "--json", f"{url}/x/*.csv")
+    result = succeed("rm", "-rf", "--json", f"{url}/x/*.csv")
     assert [json.loads(line)["name"] for line in result.stdout.splitlines()] == [
         "x/a.csv",
         "x/b.csv",

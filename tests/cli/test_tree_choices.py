@@ -237,3 +237,18 @@ def test_a_pattern_that_fitted_nothing_is_told(url: str, key_file: Path, tree: P
     assert result.stderr.splitlines()[0] == "cipherbucket: the pattern 'secret/' fitted no name"
     result = succeed("rm", "-rf", "--exclude", "none", f"{url}/t")
     assert "the pattern 'none' fitted no name" in result.stderr
+
+
+def test_an_object_that_was_rotated_meanwhile_is_copied_again(
+    url: str, key_file: Path, other_key_file: Path, tree: Path, tmp_path: Path
+) -> None:
+    other = f"file://{tmp_path}/other"
+    cb.make_bucket(other)
+    succeed("cp", "-q", "-r", "--format", "sealed", "-k", key_file, tree, f"{url}/t")
+    command = ["cp", "-r", f"{url}/t", f"{other}/t"]
+    with failing_at("sub/3"):
+        invoke(*command)
+    succeed("rotate", "-k", other_key_file, "-k", key_file, f"{url}/t/sub/1")
+    assert "copied 2 objects" in succeed(*command).stderr
+    with cb.open_bucket(other) as there, cb.open_bucket(url) as here:
+        assert there.head("t/sub/1").envelope == here.head("t/sub/1").envelope

@@ -22,7 +22,7 @@ from cipherbucket.cli.options.writing import WriteOptions, write_options
         "tar c photos | cipherbucket cp -k cmk.pem - file:///data/store/photos.tar",
         "cipherbucket cp -k cmk.pem file:///data/store/photos.tar - | tar t",
         "cipherbucket cp -k cmk.pem -r photos file:///data/store/photos/",
-        "cipherbucket cp -k cmk.pem -r --exclude '*.tmp' work oss://bucket/work/",
+        "cipherbucket cp -k cmk.pem -r --exclude '*.tmp' photos oss://bucket/photos/",
         "cipherbucket cp -k cmk.pem --workers 8 --limit-rate 20M disk.img oss://bucket/",
         "cipherbucket cp -r oss://bucket/ file:///data/mirror/",
         "cipherbucket cp --format oss -k new.pem -k old.pem -r oss://old/ oss://new/",

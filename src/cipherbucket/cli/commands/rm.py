@@ -59,7 +59,8 @@ def rm(
 
     With -r, URL is taken as a folder: reports deletes reports/..., and not reports-2026. In quotes,
     '*' and '?' in a name stand for anything but '/', '**' for anything,
-    unless there is a name that begins as it is written; what fits is counted and asked about, too.
+    unless there is a name that begins as it is written; what fits is counted and asked about, too,
+    and deleted without asking only with -rf.
     GLOB is compared with the whole name below URL; '*' fits '/' there. No key is needed.
 
     In a bucket that keeps versions a delete marker comes before the others, and deleting that
@@ -75,6 +76,7 @@ def rm(
         bucket.access.store.check_writable()
         listed = NamesOnDisk(file)  # only what was counted when the question was asked is deleted
         meant = [objects_at(url, bucket, recursive=recursive) for url in urls]
+        _refuse_forced_patterns(meant, recursive=recursive, force=force)
         for each in meant:
             _list(each, bucket, globs, listed, force=force)
         for glob in globs.idle:
@@ -97,6 +99,19 @@ def _refuse_contradictions(
         raise cb.UsageError("--include and --exclude are for folders", hint="add -r")
     if version_id is not None and (recursive or len(urls) > 1):
         raise cb.UsageError("--version-id is for one object", hint="leave it out, or name one")
+
+
+def _refuse_forced_patterns(meant: list[Objects], *, recursive: bool, force: bool) -> None:
+    """Refuse a pattern with ``-f`` alone: a name that is gone already reads as one.
+
+    A program that deletes "what?.pdf" twice would delete "what1.pdf" the second time.
+    """
+    pattern = next((each for each in meant if not (each.is_one or each.is_folder)), None)
+    if pattern is not None and force and not recursive:
+        raise cb.UsageError(
+            f"there is no object {pattern.named!r}, and with -f alone it is no pattern",
+            hint="to delete all that fits, and what lies below it, without asking, add -r",
+        )
 
 
 def _one_store(urls: tuple[str, ...]) -> str:
