@@ -5,6 +5,7 @@ Rule: an empty argument is a variable that was not set. ``Path("")`` would be th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -21,26 +22,29 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse what is empty, then parse; without any argument, show how it is used."""
-        if not args and not ctx.resilient_parsing and any(map(_is_needed, self.params)):
-            raise ArgumentsMissingError("arguments are missing", ctx)
-        try:
-            _refuse_empty(self, ctx, args)
-            return super().parse_args(ctx, args)
-        except click.UsageError as error:
-            error.ctx = error.ctx or ctx
-            raise
+        return _parsed(self, ctx, args, super().parse_args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the examples as they stand, never wrapped: they are there to be copied."""
-        with formatter.section("Examples"):
-            for example in self.examples:
-                formatter.write(f"{' ' * formatter.current_indent}{example}\n")
+        """Write the examples."""
+        _write_examples(self.examples, formatter)
 
 
-class Group(Command, click.Group):
+class Group(click.Group):
     """A group of commands, itself with examples."""
 
     command_class = Command
+
+    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what is empty, then parse."""
+        return _parsed(self, ctx, args, super().parse_args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the examples."""
+        _write_examples(self.examples, formatter)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -51,6 +55,29 @@ class Group(Command, click.Group):
             meant = did_you_mean(given, self.list_commands(ctx))
             raise click.UsageError(f"no such command {given!r}{meant}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _write_examples(examples: tuple[str, ...], formatter: click.HelpFormatter) -> None:
+    """Write examples as they stand, never wrapped: they are there to be copied."""
+    with formatter.section("Examples"):
+        for example in examples:
+            formatter.write(f"{' ' * formatter.current_indent}{example}\n")
+
+
+def _parsed(
+    command: click.Command,
+    ctx: click.Context,
+    args: list[str],
+    parse: Callable[[click.Context, list[str]], list[str]],
+) -> list[str]:
+    if not args and not ctx.resilient_parsing and any(map(_is_needed, command.params)):
+        raise ArgumentsMissingError("arguments are missing", ctx)
+    try:
+        _refuse_empty(command, ctx, args)
+        return parse(ctx, args)
+    except click.UsageError as error:
+        error.ctx = error.ctx or ctx
+        raise
 
 
 def _is_needed(param: click.Parameter) -> bool:
