@@ -44,9 +44,13 @@ from cipherbucket.reading.unlock import (
     open_envelope,
 )
 from cipherbucket.rotation.new_master_key import Label, check_label
+from cipherbucket.stores.checks import check_metadata
 from cipherbucket.stores.records import NOTHING, StoredObject
 
 _log = logging.getLogger("cipherbucket")
+
+Change = Callable[[Opened, Sequence[Recipient]], Sequence[Recipient]]
+"""From an opened object and its recipients to those that it gets."""
 
 
 def add(
@@ -82,15 +86,25 @@ def add(
     with named(name):
         check_key(recipient)
         algorithm_of(recipient)  # refused before there is a data key
+        info = ObjectInfo.head(access.store, name)
+        return added(access, info, recipient, key, context, dry_run=dry_run)
 
-        def added(opened: Opened) -> Sequence[Recipient]:
-            new = wrapped_for(recipient, opened.data_key, opened.cipher.seal.object_id)
-            return *there, new
 
-        info, envelope, reading = _sealed(access, name, key, context)
-        there = envelope.recipients
-        texts = _with_recipients(envelope, reading, added)
-        return info if dry_run else _rewritten(access, info, texts)
+def added(
+    access: Access,
+    info: ObjectInfo,
+    recipient: MasterKey,
+    key: MasterKey | None,
+    context: Mapping[str, str],
+    *,
+    dry_run: bool,
+) -> ObjectInfo:
+    """Let one more master key open an object that was just looked at; see `add`."""
+
+    def one_more(opened: Opened, there: Sequence[Recipient]) -> Sequence[Recipient]:
+        return *there, wrapped_for(recipient, opened.data_key, opened.cipher.seal.object_id)
+
+    return _changed(access, info, one_more, key, context, dry_run=dry_run)
 
 
 def remove(
@@ -126,10 +140,25 @@ def remove(
     access = access_of(bucket)
     with named(name):
         check_label(recipient)
-        info, envelope, reading = _sealed(access, name, key, context)
-        there = envelope.recipients
-        texts = _with_recipients(envelope, reading, lambda _: _without(there, recipient))
-        return info if dry_run else _rewritten(access, info, texts)
+        info = ObjectInfo.head(access.store, name)
+        return removed(access, info, recipient, key, context, dry_run=dry_run)
+
+
+def removed(
+    access: Access,
+    info: ObjectInfo,
+    recipient: Label,
+    key: MasterKey | None,
+    context: Mapping[str, str],
+    *,
+    dry_run: bool,
+) -> ObjectInfo:
+    """Take a master key from those that open an object that was just looked at; see `remove`."""
+
+    def one_less(_: Opened, there: Sequence[Recipient]) -> Sequence[Recipient]:
+        return _without(there, recipient)
+
+    return _changed(access, info, one_less, key, context, dry_run=dry_run)
 
 
 def footer(bucket: Bucket, name: str, *, version_id: str | None = None) -> Footer:
@@ -176,40 +205,41 @@ def repair(
         BindingError, WrongKeyError, NoMatchingKeyError, IntegrityError: As in `Bucket.get`.
         PreconditionFailedError: The object was replaced meanwhile; nothing was changed.
     """
+    access = access_of(bucket)
     with named(name):
-        return repaired(access_of(bucket), name, key, context, if_match)[0]
+        stored = access.store.head(name)
+        if if_match is not None and if_match != stored.etag:
+            raise PreconditionFailedError(
+                f"the condition was ETag {if_match!r}; it is {stored.etag!r}",
+                hint="the object was changed meanwhile; look at it again",
+            )
+        return repaired(access, stored, key, context, dry_run=False)[0]
 
 
 def repaired(
     access: Access,
-    name: str,
+    stored: StoredObject,
     key: MasterKey | None,
     context: Mapping[str, str],
-    if_match: str | None = None,
     *,
-    dry_run: bool = False,
+    dry_run: bool,
 ) -> tuple[ObjectInfo, bool]:
-    """Repair an object, as `repair`; return it and whether that was needed."""
-    stored = access.store.head(name)
+    """Repair an object that was just looked at; return it, and whether that was needed."""
     own = without_seal(stored.metadata)
-    reading = Reading.of(access, name, key=key, context=context, footer_recipients=True)
-    fetch = fetch_from(access.store, name, stored.etag, None)
-    if if_match is not None and if_match != stored.etag:
-        raise PreconditionFailedError(
-            f"the condition was ETag {if_match!r}; it is {stored.etag!r}",
-            hint="the object was changed meanwhile; look at it again",
-        )
+    reading = Reading.of(access, stored.name, key=key, context=context, footer_recipients=True)
+    fetch = fetch_from(access.store, stored.name, stored.etag, None)
     open_stream(fetch, Span(tail=0), reading).close()
     if _is_sound(access, stored, key, context):
         return ObjectInfo.of(stored), False
     envelope = envelope_of_body(stored, fetch)
-    texts = _with_recipients(envelope, reading, lambda _: envelope.recipients)
+    metadata = {**own, **_with_recipients(envelope, reading, lambda _, sealed: sealed)}
+    check_metadata(metadata, NOTHING, stored.name)
     if dry_run:
-        return ObjectInfo.of(replace(stored, metadata={**own, **texts})), True
+        return ObjectInfo.of(replace(stored, metadata=metadata)), True
     now = access.store.replace_metadata(
-        name, metadata={**own, **texts}, headers=None, if_match=stored.etag
+        stored.name, metadata=metadata, headers=None, if_match=stored.etag
     )
-    _log.info("repaired %r from its footer", name)
+    _log.info("repaired %r from its footer", stored.name)
     return ObjectInfo.of(now), True
 
 
@@ -226,16 +256,26 @@ def _is_sound(
     return False
 
 
-def _sealed(
-    access: Access, name: str, key: MasterKey | None, context: Mapping[str, str]
-) -> tuple[ObjectInfo, Envelope, Reading]:
-    info = ObjectInfo.head(access.store, name)
+def _changed(
+    access: Access,
+    info: ObjectInfo,
+    change: Change,
+    key: MasterKey | None,
+    context: Mapping[str, str],
+    *,
+    dry_run: bool,
+) -> ObjectInfo:
     if info.envelope is None or info.envelope.seal is None:
         raise PolicyError(
             f"the object has format {info.format}, in which recipients cannot be changed",
             hint="only sealed objects have several: put it again with format='sealed'",
         )
-    return info, info.envelope, Reading.of(access, name, key=key, context=context)
+    reading = Reading.of(access, info.name, key=key, context=context)
+    metadata = {**info.metadata, **_with_recipients(info.envelope, reading, change)}
+    check_metadata(metadata, NOTHING, info.name)
+    if dry_run:
+        return info
+    return ObjectInfo.of(replace_metadata_around(access.store, info, metadata))
 
 
 def is_named(recipient: Recipient, label: Label) -> bool:
@@ -265,14 +305,8 @@ def _without(there: Sequence[Recipient], label: Label) -> Sequence[Recipient]:
 
 
 @without_frames
-def _with_recipients(
-    envelope: Envelope, reading: Reading, change: Callable[[Opened], Sequence[Recipient]]
-) -> Mapping[str, str]:
-    """Open an object and return its metadata with other recipients; nothing is written yet."""
+def _with_recipients(envelope: Envelope, reading: Reading, change: Change) -> Mapping[str, str]:
+    """Open an object and return its envelope's metadata with other recipients; write nothing."""
     opened = open_envelope(envelope, reading)
-    return resealed(opened.cipher.seal, change(opened), opened.data_key).to_metadata()
-
-
-def _rewritten(access: Access, info: ObjectInfo, texts: Mapping[str, str]) -> ObjectInfo:
-    metadata = {**info.metadata, **texts}
-    return ObjectInfo.of(replace_metadata_around(access.store, info, metadata))
+    recipients = change(opened, envelope.recipients)
+    return resealed(opened.cipher.seal, recipients, opened.data_key).to_metadata()

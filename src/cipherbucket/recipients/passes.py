@@ -1,38 +1,35 @@
 """Recipients of all sealed objects under a prefix: one more, one less, or those of the footers.
 
-Rule: as of every pass, what is done is in a ledger on disk, an object that fails stops no other,
-and a dry run does all but the writing. Objects that are not sealed are left as they are.
+Rule: objects that are not sealed, and those that are as asked, are left as they are; all else is
+that of every pass that changes objects (`rotation.change_all`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
-from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
-from cipherbucket.errors import (
-    EnvelopeError,
-    IntegrityError,
-    ObjectNotFoundError,
-)
-from cipherbucket.format.description import Description
+from cipherbucket.bulk.ledger import Outcome
+from cipherbucket.bulk.places import Places
+from cipherbucket.bulk.walk import PassProgress
+from cipherbucket.envelopes.access import Access
+from cipherbucket.errors import EnvelopeError, IntegrityError
 from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import check_key
-from cipherbucket.objects.listing import check_prefix, list_objects
 from cipherbucket.reading.info import ObjectInfo
-from cipherbucket.recipients.membership import add, footer, is_named, remove, repaired
+from cipherbucket.reading.unlock import fetch_footer, fetch_from
+from cipherbucket.recipients.membership import added, is_named, removed, repaired
+from cipherbucket.rotation.change_all import change_all, done, due, label_text, skipped
 from cipherbucket.rotation.new_master_key import Label, check_label
-from cipherbucket.rotation.report import DONE, DUE, SKIPPED, RotationReport
-from cipherbucket.stores.records import NOTHING, Entry, StoredObject
+from cipherbucket.rotation.report import RotationReport
+from cipherbucket.stores.records import NOTHING, StoredObject
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import Halt
-from cipherbucket.writing.one_request import persist
 
-WORKERS = 16
-"""Objects at once, by default: most of the time is waiting for the store's answers."""
 _NOT_SEALED = "not sealed"
+_Change = Callable[[Access, StoredObject], ObjectInfo | str]
+"""Changes an object and returns it; or returns why it is left as it is."""
 
 
 def add_all(
@@ -62,20 +59,30 @@ def add_all(
         progress: Called with (objects looked at, None), some ten times a second.
 
     Raises:
-        MasterKeyError: The key is none.
+        MasterKeyError: A key is none.
         UsageError: Another process is at the same pass.
         StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
             done stays done; run it again.
     """
     check_key(recipient)
 
-    def work(info: ObjectInfo, sealed: tuple[Recipient, ...]) -> ObjectInfo | str:
-        if any(is_named(each, recipient) for each in sealed):
+    def change(access: Access, info: ObjectInfo, there: Sequence[Recipient]) -> ObjectInfo | str:
+        if any(is_named(each, recipient) for each in there):
             return "has the recipient"
-        return add(bucket, info.name, recipient, key=key, context=context, dry_run=dry_run)
+        return added(access, info, recipient, key, context, dry_run=dry_run)
 
-    what = ("recipients-add", recipient.id, _text(recipient), key.id if key else "")
-    return _pass(bucket, prefix, what, _of_sealed(work), workers, progress, dry_run=dry_run)
+    return _pass(
+        "recipients-add",
+        bucket,
+        prefix,
+        _of_sealed(change),
+        label_text(recipient),
+        key=key,
+        context=context,
+        dry_run=dry_run,
+        workers=workers,
+        progress=progress,
+    )
 
 
 def remove_all(
@@ -106,14 +113,23 @@ def remove_all(
     """
     check_label(recipient)
 
-    def work(info: ObjectInfo, sealed: tuple[Recipient, ...]) -> ObjectInfo | str:
-        if not any(is_named(each, recipient) for each in sealed):
+    def change(access: Access, info: ObjectInfo, there: Sequence[Recipient]) -> ObjectInfo | str:
+        if not any(is_named(each, recipient) for each in there):
             return "has no such recipient"
-        return remove(bucket, info.name, recipient, key=key, context=context, dry_run=dry_run)
+        return removed(access, info, recipient, key, context, dry_run=dry_run)
 
-    identity = getattr(recipient, "id", "")
-    what = ("recipients-remove", identity, _text(recipient), key.id if key else "")
-    return _pass(bucket, prefix, what, _of_sealed(work), workers, progress, dry_run=dry_run)
+    return _pass(
+        "recipients-remove",
+        bucket,
+        prefix,
+        _of_sealed(change),
+        label_text(recipient),
+        key=key,
+        context=context,
+        dry_run=dry_run,
+        workers=workers,
+        progress=progress,
+    )
 
 
 def repair_all(
@@ -141,17 +157,27 @@ def repair_all(
         progress: Called with (objects looked at, None), some ten times a second.
     """
 
-    def work(seen: StoredObject) -> ObjectInfo | str:
-        if not _may_be_sealed(bucket, seen):
+    def change(access: Access, seen: StoredObject) -> ObjectInfo | str:
+        if not _may_be_sealed(access, seen):
             return _NOT_SEALED
-        now, needed = repaired(bucket.access, seen.name, key, context, dry_run=dry_run)
+        now, needed = repaired(access, seen, key, context, dry_run=dry_run)
         return now if needed else "its metadata is authentic"
 
-    what = ("repair", key.id if key else "")
-    return _pass(bucket, prefix, what, work, workers, progress, dry_run=dry_run)
+    return _pass(
+        "repair",
+        bucket,
+        prefix,
+        change,
+        label_text(None),
+        key=key,
+        context=context,
+        dry_run=dry_run,
+        workers=workers,
+        progress=progress,
+    )
 
 
-def _may_be_sealed(bucket: Bucket, seen: StoredObject) -> bool:
+def _may_be_sealed(access: Access, seen: StoredObject) -> bool:
     """Return whether an object is sealed, or was and lost its metadata."""
     try:
         envelope = ObjectInfo.of(seen).envelope
@@ -160,64 +186,56 @@ def _may_be_sealed(bucket: Bucket, seen: StoredObject) -> bool:
     if envelope is not None:
         return envelope.seal is not None
     try:
-        footer(bucket, seen.name)
+        fetch_footer(seen, fetch_from(access.store, seen.name, seen.etag, None))
     except EnvelopeError:
         return False
     return True
 
 
 def _of_sealed(
-    work: Callable[[ObjectInfo, tuple[Recipient, ...]], ObjectInfo | str],
-) -> Callable[[StoredObject], ObjectInfo | str]:
-    def sealed_alone(seen: StoredObject) -> ObjectInfo | str:
+    change: Callable[[Access, ObjectInfo, Sequence[Recipient]], ObjectInfo | str],
+) -> _Change:
+    def of_sealed(access: Access, seen: StoredObject) -> ObjectInfo | str:
         info = ObjectInfo.of(seen)
         if info.envelope is None or info.envelope.seal is None:
             return _NOT_SEALED
-        return work(info, tuple(info.envelope.recipients))
+        return change(access, info, info.envelope.recipients)
 
-    return sealed_alone
+    return of_sealed
 
 
 def _pass(
+    purpose: str,
     bucket: Bucket,
     prefix: str,
-    what: tuple[str, ...],
-    work: Callable[[StoredObject], ObjectInfo | str],
+    change: _Change,
+    label: str,
+    *,
+    key: MasterKey | None,
+    context: Mapping[str, str],
+    dry_run: bool,
     workers: int | None,
     progress: PassProgress | None,
-    *,
-    dry_run: bool,
 ) -> RotationReport:
-    """Walk over a prefix; ``work`` returns the object that it changed, or why it left one."""
     check_speed(workers, None)
-    check_prefix(prefix)
-    if not dry_run:
-        bucket.access.store.check_writable()
+    if key is not None:
+        check_key(key)
 
-    def one(entry: Entry) -> Outcome:
-        try:
-            seen = bucket.access.store.head(entry.name)
-        except ObjectNotFoundError:
-            return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
-        now = work(seen)
+    def outcome(access: Access, seen: StoredObject) -> Outcome:
+        now = change(access, seen)
         if isinstance(now, str):
-            return Outcome(seen.name, SKIPPED, seen.size, {"reason": now})
-        validator = validator_of(now.etag, now.modified)
-        return Outcome(seen.name, DUE if dry_run else DONE, seen.size, validator=validator)
+            return skipped(seen, now)
+        return due(seen) if dry_run else done(seen, now)
 
-    purpose, *identity = what
-    ledger = Ledger.open(purpose, bucket.url, prefix, *identity, str(dry_run), read_only=dry_run)
-    return run_pass(
-        list_objects(bucket.access.store, prefix),
-        lambda entry: persist(lambda _: one(entry)),
-        ledger,
-        workers=workers or WORKERS,
+    return change_all(
+        purpose,
+        Places(bucket),
+        prefix,
+        outcome,
+        identity=[label, key.id if key else ""],
+        context=context,
+        dry_run=dry_run,
+        workers=workers,
         halt=Halt(),
-        tick=reporting(progress, lambda looked: looked),
-        report=lambda done: RotationReport(done, purpose, bucket.url, prefix, dry_run=dry_run),
+        progress=progress,
     )
-
-
-def _text(label: Label) -> str:
-    described = label if isinstance(label, Mapping) else getattr(label, "description", {})
-    return Description(dict(described)).text

@@ -1,28 +1,24 @@
 """Another master key, or another data key, for all objects under a prefix.
 
-Rule: a pass may be killed and run again at any moment. What is done is in a ledger on disk; an
-object that was rewrapped without its line is found done, and one that was reencrypted is at worst
-written anew once more. Nothing is touched but what was asked for: each object is looked at right
-before, and the report says of every one that was not done why. A dry run does all but the writing,
-object by object, and so fails where the run would.
+Rule: an object that was rewrapped without its line in the ledger is found done, and one that was
+reencrypted is at worst written anew once more. Keys that are of use nowhere are refused before
+anything is listed; where one is of no use in a single place, each object there fails by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
 from functools import partial
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
+from cipherbucket.bulk.ledger import Outcome
 from cipherbucket.bulk.places import NO_OTHERS, Places
-from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
+from cipherbucket.bulk.walk import PassProgress
 from cipherbucket.envelopes.access import Access
-from cipherbucket.errors import MasterKeyError, ObjectNotFoundError, StoreError, UsageError
-from cipherbucket.format.description import Description
+from cipherbucket.errors import MasterKeyError
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.objects.listing import check_prefix, list_objects
 from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.rotation.change_all import WORKERS, change_all, done, due, label_text, skipped
 from cipherbucket.rotation.new_data_key import Reencryption, reencrypted_object
 from cipherbucket.rotation.new_keys import NewKey, NewKeys
 from cipherbucket.rotation.new_master_key import (
@@ -34,15 +30,12 @@ from cipherbucket.rotation.new_master_key import (
     rewrappable,
     rewrapped_object,
 )
-from cipherbucket.rotation.report import DONE, DUE, SKIPPED, RotationReport
-from cipherbucket.stores.records import NOTHING, Entry, StoredObject
+from cipherbucket.rotation.report import RotationReport
+from cipherbucket.stores.records import NOTHING, StoredObject
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt
-from cipherbucket.writing.one_request import persist
 
 _HAS_NEW = "has the new key"
-WORKERS = 16
-"""Objects at once, by default: most of the time is waiting for the store's answers."""
 RENEWING_WORKERS = 4
 """Objects at once, by default, where all bytes go through this machine."""
 
@@ -93,29 +86,38 @@ def rewrap_all(
     check_speed(workers, limit_rate)
     places, keys, at_once = Places(bucket, below), NewKeys.of(to), workers or WORKERS
     halt = Halt(limit_rate)
-    change = partial(
-        KeyChange, key=key, old=only, context=context, workers=1, memory=MEMORY // at_once
-    )
-    changes = _KeyChanges(keys, change)
+    memory = MEMORY // at_once
+    make = partial(KeyChange, key=key, old=only, context=context, workers=1, memory=memory)
+    changes = _KeyChanges(keys, make)
     _check_any(places, changes.check)
 
-    def work(access: Access, seen: StoredObject, info: ObjectInfo) -> Outcome:
+    def change(access: Access, seen: StoredObject) -> Outcome:
+        info = ObjectInfo.of(seen)
         if info.envelope is None:
-            return _skipped(info, "not encrypted")
+            return skipped(seen, "not encrypted")
         if only is not None and not _has(info, only):
-            return _skipped(info, "of another key")
+            return skipped(seen, "of another key")
         its = changes.for_object(access, info)
         if its.is_made(info.envelope.recipients):
-            return _skipped(info, _HAS_NEW)
+            return skipped(seen, _HAS_NEW)
         now = rewrapped_object(access, seen, its, halt, dry_run=dry_run)
         if now.envelope == info.envelope:
-            return _skipped(info, _HAS_NEW)
+            return skipped(seen, _HAS_NEW)
         moved = 2 * seen.size if moves_body(access.store, info.envelope) else 0
-        return _due(info, moved) if dry_run else _done(seen, now, moved)
+        return due(seen, moved) if dry_run else done(seen, now, moved)
 
-    what = [*_new_keys(keys, places), _text(only), key.id if key else ""]
-    return _pass(
-        "rotate", places, prefix, what, context, work, at_once, halt, progress, dry_run=dry_run
+    what = [*_new_keys(keys, places), label_text(only), key.id if key else ""]
+    return change_all(
+        "rotate",
+        places,
+        prefix,
+        change,
+        identity=what,
+        context=context,
+        dry_run=dry_run,
+        workers=at_once,
+        halt=halt,
+        progress=progress,
     )
 
 
@@ -138,7 +140,7 @@ def reencrypt_all(
     """Write all objects under a prefix anew, as `reencrypt` does with one.
 
     Each keeps its format, but that ``oss-v1`` becomes ``oss``; those of all formats that the
-    bucket's policy accepts are taken.
+    bucket's policy accepts are taken. Other arguments and errors as `rewrap_all`.
 
     Args:
         bucket: Where they lie.
@@ -149,21 +151,16 @@ def reencrypt_all(
         kinds: Objects of these kinds get the bucket's format, and no others are touched; None for
             all encrypted objects that the bucket reads.
         recipients: Format ``sealed``: instead of the recipients that objects have.
-        to: The master key that writes, or several, of which each object gets the first that can
-            write its format; None for the ring's first.
-        below: Other buckets of the same store, by prefixes: whatever lies below one of these is
-            done with the keys, and by the policy, of its bucket; the longest prefix counts.
-        dry_run: Change nothing; report what would be done, and what would fail. Of each object
-            only the first bytes are read. The keys do all that they would do, a KMS too.
+        to: The master key that writes, or several.
+        below: Other buckets of the same store, by prefixes.
+        dry_run: Change nothing, and report as a run would. Of each object only the first bytes are
+            read.
         workers: Objects at once; None for 4.
         limit_rate: Most bytes of plaintext a second in all.
         progress: Called with (objects looked at, None), some ten times a second.
 
     Raises:
         UsageError: Another process is at the same pass, or an unknown kind.
-        MasterKeyError: A key is none, or the new one writes no format that the bucket reads.
-        StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
-            done stays done; run it again.
     """
     check_speed(workers, limit_rate)
     places, keys = Places(bucket, below), NewKeys.of(to)
@@ -175,81 +172,33 @@ def reencrypt_all(
     _check_any(places, keys.check_useful)
     halt = Halt(limit_rate)
 
-    def work(access: Access, seen: StoredObject, info: ObjectInfo) -> Outcome:
+    def change(access: Access, seen: StoredObject) -> Outcome:
+        info = ObjectInfo.of(seen)
         if info.format not in reencryption.kinds_in(access):
-            return _skipped(info, f"of kind {info.format}")
+            return skipped(seen, f"of kind {info.format}")
         if only is not None and not _has(info, only):
-            return _skipped(info, "of another key")
+            return skipped(seen, "of another key")
         now = reencrypted_object(access, seen, reencryption, halt, dry_run=dry_run)
-        return _due(info, 2 * seen.size) if dry_run else _done(seen, now, 2 * seen.size)
+        return due(seen, 2 * seen.size) if dry_run else done(seen, now, 2 * seen.size)
 
-    what = [*_new_keys(keys, places), _text(only), key.id if key else "", "kinds"]
+    what = [*_new_keys(keys, places), label_text(only), key.id if key else "", "kinds"]
     what += sorted(reencryption.kinds or ())
     what += ["-"] if recipients is None else [each.id for each in recipients]
     for start, each in places.all():
         what += [start, each.format, *sorted(each.policy.formats)]
         what += [further.id for further in each.recipients]
-    at_once = workers or RENEWING_WORKERS
-    return _pass(
-        "reencrypt", places, prefix, what, context, work, at_once, halt, progress, dry_run=dry_run
+    return change_all(
+        "reencrypt",
+        places,
+        prefix,
+        change,
+        identity=what,
+        context=context,
+        dry_run=dry_run,
+        workers=workers or RENEWING_WORKERS,
+        halt=halt,
+        progress=progress,
     )
-
-
-def _pass(
-    purpose: str,
-    places: Places,
-    prefix: str,
-    what: Sequence[str],
-    context: Mapping[str, str],
-    work: Callable[[Access, StoredObject, ObjectInfo], Outcome],
-    workers: int,
-    halt: Halt,
-    progress: PassProgress | None,
-    *,
-    dry_run: bool,
-) -> RotationReport:
-    check_prefix(prefix)
-    store = places.access.store
-
-    earlier = _earlier_run(purpose, store.url, prefix, *what) if dry_run else None
-
-    def one(entry: Entry) -> Outcome:
-        if earlier is not None and earlier.status(entry) == DONE:
-            return Outcome(entry.name, SKIPPED, entry.size, {"reason": "done by an earlier run"})
-        if not entry.name.startswith(prefix):
-            raise StoreError("the store lists what was not asked for", name=entry.name)
-        try:
-            seen = store.head(entry.name)
-        except ObjectNotFoundError:
-            return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
-        return work(places.access_for(entry.name), seen, ObjectInfo.of(seen))
-
-    store.check_writable()
-    if dry_run:  # what other keys would do, or another policy, was not seen
-        bound = (text for pair in sorted(context.items()) for text in pair)
-        what = [*what, "dry run", *places.reading_rules(), "", *bound]
-    with earlier or nullcontext():
-        ledger = Ledger.open(purpose, store.url, prefix, *what, read_only=dry_run)
-        return run_pass(
-            list_objects(store, prefix),
-            lambda entry: persist(lambda _: one(entry)),
-            ledger,
-            workers=workers,
-            halt=halt,
-            tick=reporting(progress, lambda looked: looked),
-            report=lambda done: RotationReport(done, purpose, store.url, prefix, dry_run=dry_run),
-        )
-
-
-def _earlier_run(*identity: str) -> Ledger | None:
-    """Return what an interrupted run has done, which the run would not do again; None if none."""
-    with suppress(UsageError):  # a run that is at work has its ledger for itself
-        ledger = Ledger.open(*identity)
-        if ledger.resumed:
-            return ledger
-        ledger.finish()
-        ledger.close()
-    return None
 
 
 class _KeyChanges:
@@ -326,30 +275,3 @@ def _has(info: ObjectInfo, label: Label) -> bool:
     for each in recipients:
         _ = each.description
     return False
-
-
-def _skipped(info: ObjectInfo, reason: str) -> Outcome:
-    return Outcome(info.name, SKIPPED, info.stored_size, {"reason": reason})
-
-
-def _due(info: ObjectInfo, moved: int) -> Outcome:
-    return Outcome(info.name, DUE, info.stored_size, {"moved": moved})
-
-
-def _done(seen: StoredObject, now: ObjectInfo, moved: int) -> Outcome:
-    left = seen.version_id is not None and now.version_id != seen.version_id
-    return Outcome(
-        now.name,
-        DONE,
-        now.stored_size,
-        {"moved": moved} | ({"version_left": 1} if left else {}),
-        validator=validator_of(now.etag, now.modified),
-    )
-
-
-def _text(label: Label | None) -> str:
-    """Return what makes a pass for this key another than for others."""
-    if label is None:
-        return ""
-    described = label if isinstance(label, Mapping) else getattr(label, "description", {})
-    return f"{getattr(label, 'id', '')} {Description(dict(described)).text}"

@@ -1,6 +1,7 @@
 """Recipients of all sealed objects under a prefix, over every store."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from tests.support.sealed_buckets import FIELDS, aes, labels, sealed
@@ -120,5 +121,38 @@ def test_no_prefix_and_no_key_are_refused(bucket: cb.Bucket) -> None:
         cb.recipients.add_all(bucket, "", "partner")  # type: ignore[arg-type]
     with pytest.raises(cb.MasterKeyError):
         cb.recipients.remove_all(bucket, "", 5)  # type: ignore[arg-type]
+    with pytest.raises(cb.MasterKeyError):
+        cb.recipients.repair_all(bucket, key="owner")  # type: ignore[arg-type]
     with pytest.raises(cb.UsageError):
         cb.recipients.add_all(bucket, "", PARTNER, workers=0)
+
+
+def test_what_a_dry_run_saw_holds_for_its_context_alone(any_store: Store) -> None:
+    bucket, context = sealed(any_store, OWNER), {"tenant": "1"}
+    bucket.put("a", b"1", context=context)
+    bucket.put("b", b"2", context={"tenant": "2"})
+    add = partial(cb.recipients.add_all, bucket, "", PARTNER, dry_run=True)
+    assert [status for status, _ in statuses(add(context=context)).values()] == ["due", "failed"]
+    other = statuses(add(context={"tenant": "3"}))
+    assert [status for status, _ in other.values()] == ["failed", "failed"]
+
+
+def test_a_dry_run_knows_what_an_interrupted_run_has_done(
+    bucket: cb.Bucket, any_store: Store
+) -> None:
+    sealed(any_store, STRANGER).put("p/2", b"theirs")
+    strip(any_store, "p/1")
+    strip(any_store, "p/2")
+    repair = partial(cb.recipients.repair_all, bucket, "p/")
+    assert [status for status, _ in statuses(repair()).values()] == ["done", "failed", "skipped"]
+    foreseen = statuses(repair(dry_run=True))
+    assert foreseen["p/1"] == ("skipped", "done by an earlier run")
+    assert foreseen["p/2"][0] == "failed"
+
+
+def test_a_dry_run_counts_what_metadata_a_recipient_takes(bucket: cb.Bucket) -> None:
+    bucket.put("full", b"1", metadata={"own": "x" * 7_400})
+    last = aes("a name of many letters, " * 20)
+    foreseen = statuses(cb.recipients.add_all(bucket, "full", last, dry_run=True))
+    assert foreseen["full"][0] == "failed"
+    assert statuses(cb.recipients.add_all(bucket, "full", last)) == foreseen
