@@ -719,7 +719,7 @@ class Bucket:
         """
         return self._access.store.presign(name, expires=expires, version_id=version_id)
 
-    def restore(self, name: str, *, days: int = 1, version_id: str | None = None) -> None:
+    def restore(self, name: str, *, days: int = 1, version_id: str | None = None) -> bool:
         """Ask for an archived object to be made readable; it takes minutes to hours.
 
         Args:
@@ -727,10 +727,14 @@ class Bucket:
             days: How many days it stays readable, 1 or more.
             version_id: This version rather than the newest.
 
+        Returns:
+            True if it was asked for now; False if it is readable already, and stays so longer.
+
         Raises:
             UsageError: The store has no archive.
+            StoreError: It is not archived, or is being restored already; ``code`` says which.
         """
-        self._access.store.restore(name, days=days, version_id=version_id)
+        return self._access.store.restore(name, days=days, version_id=version_id)
 
     def close(self) -> None:
         """Close the store."""

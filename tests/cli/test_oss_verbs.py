@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.cli.runs import error_of, invoke
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
+from cipherbucket.server.service import Settings
 
 _ENABLED = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 
@@ -27,6 +29,10 @@ def key(key_file: Path) -> cb.MasterKey:
 
 @pytest.fixture
 def env(endpoint: Endpoint) -> dict[str, str]:
+    return environment(endpoint)
+
+
+def environment(endpoint: Endpoint) -> dict[str, str]:
     return {
         "OSS_ACCESS_KEY_ID": endpoint.access_key_id,
         "OSS_ACCESS_KEY_SECRET": endpoint.access_key_secret,
@@ -198,6 +204,56 @@ class TestRestore:
             "cipherbucket: restoring 1 object, 4 bytes\n",
         )
         assert plain.get("cold/one").read() == b"cold"
+        stat = run(env, "stat", "oss://plain/cold/one").stdout
+        assert 'x-oss-restore        ongoing-request="false"' in stat
+
+    def test_asked_now_under_way_and_readable_are_told_apart(self, key: cb.MasterKey) -> None:
+        late = timedelta()
+        settings = Settings(
+            credentials=cb.Credentials("id", "secret"),
+            restore_seconds=60,
+            clock=lambda: datetime.now(UTC) + late,
+        )
+        with Endpoint(buckets=["cold"], settings=settings) as slow:
+            env = environment(slow)
+            with cb.open_bucket("oss://cold", key, settings=settings_of(slow)) as bucket:
+                bucket.put("a", b"cold", headers=ARCHIVED)
+                bucket.put("b", b"cold", headers=ARCHIVED)
+                bucket.put("warm", b"warm")
+
+            under_way = "being restored already"
+
+            def restored(*options: str) -> tuple[list[str], list[str]]:
+                came = run(env, "restore", "-r", *options, "oss://cold/")
+                return sorted(came.stdout.splitlines()), sorted(came.stderr.splitlines())
+
+            assert restored("-n") == (
+                ["would restore a (4 bytes)", "would restore b (4 bytes)"],
+                ["cipherbucket: would restore 2 objects, 8 bytes; 1 not archived"],
+            )
+            run(env, "restore", "oss://cold/a")
+            assert restored("-v") == (
+                [],
+                [
+                    f"cipherbucket: restoring 1 object, 4 bytes; 1 {under_way}; 1 not archived",
+                    "cipherbucket: restoring b (4 bytes)",
+                    f"cipherbucket: skipped a ({under_way})",
+                    "cipherbucket: skipped warm (not archived)",
+                ],
+            )
+            nothing = "cipherbucket: would restore 0 objects, 0 bytes"
+            assert restored("-n")[1] == [f"{nothing}; 2 {under_way}; 1 not archived"]
+            late = timedelta(seconds=90)
+            assert restored("-n") == (
+                [f"skipped {name} (readable already)" for name in "ab"],
+                [f"{nothing}; 1 not archived; 2 readable already"],
+            )
+            facts = [json.loads(line) for line in restored("--json")[0]]
+            assert sorted((each["name"], each["reason"]) for each in facts) == [
+                ("a", "readable already"),
+                ("b", "readable already"),
+                ("warm", "not archived"),
+            ]
 
     def test_all_below_a_folder_but_what_is_not_archived(
         self, env: dict[str, str], plain: cb.Bucket
@@ -206,7 +262,10 @@ class TestRestore:
             plain.put(f"r/{name}", b"cold", headers=ARCHIVED)
         plain.put("r/warm", b"warm")
         dry = run(env, "restore", "-rn", "oss://plain/r")
-        assert sorted(dry.stdout.splitlines()) == ["would restore r/a", "would restore r/b"]
+        assert sorted(dry.stdout.splitlines()) == [
+            "would restore r/a (4 bytes)",
+            "would restore r/b (4 bytes)",
+        ]
         with pytest.raises(cb.StoreError, match="must be restored"):
             plain.get("r/a")
         result = run(env, "restore", "-r", "--json", "oss://plain/r")
@@ -217,7 +276,7 @@ class TestRestore:
             ("skipped", "r/warm"),
         ]
         assert result.stderr.splitlines()[-1] == (
-            "cipherbucket: restoring 2 objects, 8 bytes; 1 skipped, not archived"
+            "cipherbucket: restoring 2 objects, 8 bytes; 1 not archived"
         )
         assert plain.get("r/b").read() == b"cold"
 
@@ -233,3 +292,12 @@ class TestRestore:
         assert "has no archive" in error_of(run({}, "restore", f"{url}/a", code=2))
         assert "has no archive" in error_of(run({}, "restore", "-rn", f"{url}/a", code=2))
         assert "--days" in error_of(run({}, "restore", "--days", 0, "oss://plain/a", code=2))
+
+
+def test_ls_shows_classes_of_storage(env: dict[str, str], plain: cb.Bucket) -> None:
+    plain.put("class/cold", b"cold", headers=ARCHIVED)
+    plain.put("class/warm", b"warm")
+    lines = run(env, "ls", "-l", "oss://plain/class/").stdout.splitlines()
+    assert [line.split()[3] for line in lines] == ["Archive", "Standard"]
+    listed = run(env, "ls", "--json", "oss://plain/class/").stdout.splitlines()
+    assert [json.loads(line)["storage_class"] for line in listed] == ["Archive", "Standard"]

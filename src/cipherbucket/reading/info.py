@@ -36,6 +36,8 @@ class ObjectInfo:
         envelope: The envelope; None for plaintext.
         crc64: CRC-64 of the stored bytes, where the store keeps one.
         version_id: The version, in a store that keeps versions.
+        restore: How far an archived object is restored, as OSS writes it:
+            ``ongoing-request="true"``, or ``"false"`` with the day it ends. None where nothing is.
         iv: Of an object of format ``oss`` that a key has opened: ``masked``, its bytes 8 to 11 are
             zero, or ``random``. None where that is not known; not compared.
     """
@@ -52,6 +54,7 @@ class ObjectInfo:
     envelope: Envelope | None = None
     crc64: int | None = None
     version_id: str | None = None
+    restore: str | None = None
     iv: str | None = field(default=None, compare=False)
 
     @property
@@ -86,6 +89,7 @@ class ObjectInfo:
             envelope=envelope,
             crc64=stored.crc64,
             version_id=stored.version_id,
+            restore=stored.restore,
         )
 
     @classmethod

@@ -330,7 +330,7 @@ class Store(StoreMethods):
         with self.errors_translated(None):
             yield from check_versions(self._list_versions(prefix), prefix)
 
-    def restore(self, name: str, *, days: int = 1, version_id: str | None = None) -> None:
+    def restore(self, name: str, *, days: int = 1, version_id: str | None = None) -> bool:
         """Ask for an archived object to be made readable; it takes minutes to hours.
 
         Args:
@@ -338,12 +338,16 @@ class Store(StoreMethods):
             days: How many days it stays readable, 1 or more.
             version_id: This version rather than the newest.
 
+        Returns:
+            True if it was asked for now; False if it is readable already, and stays so longer.
+
         Raises:
             UsageError: The store has no archive.
+            StoreError: It is not archived, or is being restored already; ``code`` says which.
         """
         check_name(name)
         with self.errors_translated(name):
-            self._restore(name, days, version_id)
+            return self._restore(name, days, version_id)
 
     def presign(self, name: str, *, expires: int = 3600, version_id: str | None = None) -> str:
         """Return a URL by which whoever has it fetches the stored bytes; nothing is sent.

@@ -107,5 +107,5 @@ class StoreMethods(Protocol):
             hint="only OSS has them: copy the object to oss://bucket",
         )
 
-    def _restore(self, name: str, days: int, version_id: str | None) -> None:  # noqa: ARG002
+    def _restore(self, name: str, days: int, version_id: str | None) -> bool:  # noqa: ARG002
         raise UsageError(f"{self.url} has no archive, there is nothing to restore", name=name)

@@ -64,6 +64,8 @@ class StoredObject:
         oss_headers: Those of `OSS_HEADERS` that the store tells of: they belong to the object's
             place.
         version_id: The version, in a store that keeps versions.
+        restore: How far an archived object is restored, as OSS writes it in ``x-oss-restore``;
+            None where nothing is being restored.
     """
 
     name: str
@@ -75,6 +77,7 @@ class StoredObject:
     headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     oss_headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     version_id: str | None = None
+    restore: str | None = None
 
     def __post_init__(self) -> None:
         if CONTENT_HEADERS.issuperset(self.headers):
@@ -96,13 +99,23 @@ Match = str | StoredObject
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One line of a listing: an object, or a common prefix (then only ``name`` has a meaning)."""
+    """One line of a listing: an object, or a common prefix (then only ``name`` has a meaning).
+
+    Attributes:
+        name: Of the object, or what the names behind a prefix begin with.
+        size: Stored bytes.
+        etag: Opaque, without quotes.
+        modified: When it was last written, UTC.
+        is_prefix: Whether it is a common prefix.
+        storage_class: In OSS, such as ``Standard`` or ``Archive``; empty where there are none.
+    """
 
     name: str
     size: int = 0
     etag: str = ""
     modified: datetime | None = None
     is_prefix: bool = False
+    storage_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)

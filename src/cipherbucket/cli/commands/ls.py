@@ -30,6 +30,7 @@ class _Listing:
 
     Attributes:
         long: Whether format and plaintext size are added.
+        classes: Whether storage classes are, which only OSS has.
         human: Whether sizes have units.
         as_json: Whether lines are JSON.
         objects: How many objects, or versions, there were.
@@ -39,6 +40,7 @@ class _Listing:
     """
 
     long: bool
+    classes: bool
     human: bool
     as_json: bool
     objects: int = 0
@@ -63,7 +65,12 @@ class _Listing:
     ),
 )
 @click.argument("url", required=False)
-@click.option("-l", "--long", is_flag=True, help="Add format and plaintext size, object by object.")
+@click.option(
+    "-l",
+    "--long",
+    is_flag=True,
+    help="Add plaintext size and format, object by object; in OSS the storage class, too.",
+)
 @click.option("-r", "--recursive", is_flag=True, help="All names; do not fold them at '/'.")
 @HUMAN
 @click.option("--total", is_flag=True, help="End with what it comes to, as on a terminal.")
@@ -100,7 +107,7 @@ def ls(
     if versions and long:
         raise cb.UsageError("-l is not for versions", hint="leave out -l or --versions")
     store_url, prefix = split_url(url)
-    shown = _Listing(long, human, as_json)
+    shown = _Listing(long, long and store_url.startswith("oss://"), human, as_json)
     on_terminal = sys.stdout.isatty() and not as_json
     if on_terminal:
         _write_header(shown, versions=versions)
@@ -120,6 +127,7 @@ def ls(
 
 def _write_header(shown: _Listing, *, versions: bool) -> None:
     plaintext = f"{'PLAINTEXT':>16}  {'FORMAT':<9}  " if shown.long else ""
+    plaintext += f"{'CLASS':<15}  " if shown.classes else ""
     version = f"{'VERSION':<64}  " if versions else ""
     click.echo(f"{'STORED':>16}  {plaintext}{'MODIFIED':<20}  {version}NAME")
 
@@ -169,6 +177,8 @@ def _facts(bucket: cb.Bucket, entry: cb.Entry, *, long: bool) -> dict[str, Any]:
         "modified": entry.modified.isoformat() if entry.modified is not None else None,
         "etag": entry.etag,
     }
+    if entry.storage_class:
+        facts["storage_class"] = entry.storage_class
     if not long:
         return facts
     try:
@@ -185,6 +195,8 @@ def _line(entry: cb.Entry, facts: dict[str, Any], shown: _Listing) -> str:
     columns = [shown.size(None if entry.is_prefix else entry.size)]
     if shown.long:
         columns += [shown.size(facts.get("size")), f"{facts.get('format', ''):<9}"]
+    if shown.classes:
+        columns.append(f"{printable(entry.storage_class):<15}")
     columns += [f"{moment(entry.modified):<20}", printable(entry.name)]
     return "  ".join(columns)
 

@@ -5,6 +5,7 @@ Rule: what is not archived, or is being restored already, needs nothing and is n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import click
@@ -13,17 +14,19 @@ import cipherbucket as cb
 from cipherbucket.cli.copying.sources import objects_at
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.options.config import open_without_keys, split_url
-from cipherbucket.cli.options.outcomes import outcome_options, shown, would
+from cipherbucket.cli.options.outcomes import Facts, outcome_options, shown, would
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import RECURSIVE, VERSION_ID, workers_option
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.workers.threads import Halt, run
 
 _WORKERS = 16
-_ARCHIVED = {"Archive", "ColdArchive", "DeepColdArchive"}
+_NOT_ARCHIVED = "not archived"
+_READABLE = "readable already"
+_UNDER_WAY = "being restored already"
 _NOTHING_TO_DO = {
-    "OperationNotSupported": "skipped, not archived",
-    "RestoreAlreadyInProgress": "skipped, being restored already",
+    "OperationNotSupported": _NOT_ARCHIVED,
+    "RestoreAlreadyInProgress": _UNDER_WAY,
 }
 """Refusals of OSS that leave nothing to do, and what is said of them."""
 
@@ -61,10 +64,11 @@ def restore(
 ) -> int:
     """Ask OSS to make the archived object at URL readable, or with -r all that lie below it.
 
-    It takes from minutes to two days, by the class of storage: run the same command again to see
-    what is being restored still, or read the object. What is not archived is left as it is. In
-    quotes, '*' and '?' in a name stand for anything but '/', and '**' for anything. No key is
-    needed. OSS bills the restoring and the copy that it makes.
+    It takes from minutes to two days, by the class of storage. Run the same command again to see
+    how far it is: each object is asked for now, being restored already, readable already (and
+    stays so longer), or not archived; the last line counts them, and -v says it of each. With
+    --dry-run nothing is asked for. In quotes, '*' and '?' in a name stand for anything but '/',
+    and '**' for anything. No key is needed. OSS bills the restoring and the copy that it makes.
 
     The exit code is 1 if an object failed, and 3 if there is nothing at URL.
     """
@@ -73,8 +77,10 @@ def restore(
         raise cb.UsageError(f"{store_url} has no archive, there is nothing to restore")
     if version_id is not None and recursive:
         raise cb.UsageError("--version-id is for one object", hint="leave out -r")
-    tally = Tally(shown(verbose=verbose, as_json=as_json))
-    tally.verb = "restoring"
+    tally = Tally(
+        partial(_foreseen, as_json=as_json) if dry_run else shown(verbose=verbose, as_json=as_json)
+    )
+    tally.verb = "would restore" if dry_run else "restoring"
     with open_without_keys(store_url) as bucket:
         if version_id is not None:
             _, name = split_object_url(url)
@@ -83,34 +89,48 @@ def restore(
             meant = objects_at(url, bucket, recursive=recursive)
             meant.refuse_missing(bucket)
             listed = meant.entries(bucket)
-        if dry_run:
-            work = partial(_foresee, bucket, tally, version_id=version_id, as_json=as_json)
-        else:
-            work = partial(_restore, bucket, tally, version_id=version_id, days=days)
+        ask = _look if dry_run else partial(_ask, days)
+        work = partial(_restore, tally, partial(ask, bucket, version_id))
         run(listed, work, workers=workers or _WORKERS, halt=Halt())
-    return tally.report(quiet=dry_run)
+    return tally.report(quiet=False)
 
 
-def _foresee(
-    bucket: cb.Bucket, tally: Tally, entry: cb.Entry, *, version_id: str | None, as_json: bool
-) -> None:
-    archived = False
+def _foreseen(facts: Facts, *, as_json: bool) -> None:
+    if facts.get("reason") != _NOT_ARCHIVED:  # which most may be, below a folder
+        would(facts, as_json=as_json)
+
+
+def _restore(tally: Tally, ask: Callable[[str], str | None], entry: cb.Entry) -> None:
+    """Restore one object, unless the listing says that it is not archived."""
     with tally.attempt(entry.name):
-        stored = bucket.access.store.head(entry.name, version_id=version_id)
-        archived = stored.oss_headers.get("x-oss-storage-class") in _ARCHIVED
-    if archived:  # outside of the attempt: a reader who is gone is no failure of this object
-        would({"action": "would restore", "name": entry.name}, as_json=as_json)
-
-
-def _restore(
-    bucket: cb.Bucket, tally: Tally, entry: cb.Entry, *, version_id: str | None, days: int
-) -> None:
-    with tally.attempt(entry.name):
-        try:
-            bucket.restore(entry.name, days=days, version_id=version_id)
-        except cb.StoreError as error:
-            if error.code not in _NOTHING_TO_DO:
-                raise
-            tally.add_skipped(_NOTHING_TO_DO[error.code], name=entry.name)
-        else:
+        listed = entry.storage_class
+        why = ask(entry.name) if not listed or _is_archive(listed) else _NOT_ARCHIVED
+        if why is None:
             tally.add(entry.size, name=entry.name)
+        else:
+            tally.add_skipped(why, name=entry.name)
+
+
+def _look(bucket: cb.Bucket, version_id: str | None, name: str) -> str | None:
+    """Return why there is nothing to restore; None where there is."""
+    info = bucket.access.store.head(name, version_id=version_id)
+    if not _is_archive(info.oss_headers.get("x-oss-storage-class", "")):
+        return _NOT_ARCHIVED
+    if info.restore is None:
+        return None
+    return _UNDER_WAY if "true" in info.restore else _READABLE
+
+
+def _ask(days: int, bucket: cb.Bucket, version_id: str | None, name: str) -> str | None:
+    """Have an object restored; return why there was nothing to do, None where there was."""
+    try:
+        asked = bucket.restore(name, days=days, version_id=version_id)
+    except cb.StoreError as error:
+        if error.code not in _NOTHING_TO_DO:
+            raise
+        return _NOTHING_TO_DO[error.code]
+    return None if asked else _READABLE
+
+
+def _is_archive(storage_class: str) -> bool:
+    return storage_class.endswith("Archive")

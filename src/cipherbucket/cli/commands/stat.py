@@ -83,7 +83,11 @@ def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: AccessOptions) -> dic
         "modified": info.modified.isoformat(),
         "etag": info.etag,
         "version_id": info.version_id,
-        "headers": {**info.headers, **info.oss_headers},
+        "headers": {
+            **info.headers,
+            **info.oss_headers,
+            **({"x-oss-restore": info.restore} if info.restore is not None else {}),
+        },
         "metadata": dict(info.metadata),
         "origin": _ORIGIN if info.envelope is not None else _ORIGIN_PLAINTEXT,
     }

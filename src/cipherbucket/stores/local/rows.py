@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -25,8 +26,8 @@ _BAD = (ValueError, TypeError, AttributeError, KeyError, OverflowError, Recursio
 """What checking and decoding raise; a `UsageError` is a `ValueError`."""
 
 # What a frozen dataclass does to itself takes half the time of a listing of many names.
-_set_name, _set_size, _set_etag, _set_modified, _set_is_prefix = (
-    Entry.__dict__[name].__set__ for name in ("name", "size", "etag", "modified", "is_prefix")
+_set_name, _set_size, _set_etag, _set_modified, _set_is_prefix, _set_storage_class = (
+    Entry.__dict__[each.name].__set__ for each in fields(Entry)
 )
 
 
@@ -99,6 +100,7 @@ def entry_of_row(row: tuple[Any, ...]) -> Entry:
         _set_etag(entry, etag)
         _set_modified(entry, at if at.tzinfo is UTC else _time(modified))
         _set_is_prefix(entry, False)  # noqa: FBT003
+        _set_storage_class(entry, "")
     except _BAD as error:
         raise BadRowError("objects", name, error) from error
     return entry

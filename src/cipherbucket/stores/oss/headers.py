@@ -46,6 +46,7 @@ def stored_object(name: str, headers: Mapping[str, str], size: int) -> StoredObj
             if key in CONTENT_HEADERS or key in OSS_HEADERS
         },
         version_id=headers.get("x-oss-version-id"),
+        restore=headers.get("x-oss-restore"),
     )
 
 

@@ -38,6 +38,7 @@ def list_page(
                 size=item.number("Size"),
                 etag=item.etag(),
                 modified=item.time("LastModified"),
+                storage_class=item.text("StorageClass", ""),
             )
             for item in page.all("Contents")
         ]

@@ -27,6 +27,9 @@ from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import Page, Part, StoredObject, Upload, Version
 from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
 
+_OK = 200
+"""What OSS answers where an object can be read already; 202, where restoring it begins."""
+
 
 class OssStore(Store):
     """A bucket in Alibaba Cloud OSS.
@@ -173,14 +176,15 @@ class OssStore(Store):
         query = {} if version_id is None else {"versionId": version_id}
         return self.client.presign("GET", name, seconds, query=query)
 
-    def _restore(self, name: str, days: int, version_id: str | None) -> None:
-        self.client.send(
+    def _restore(self, name: str, days: int, version_id: str | None) -> bool:
+        answer = self.client.send(
             "RestoreObject",
             "POST",
             name,
             query={"restore": ""} | ({} if version_id is None else {"versionId": version_id}),
             body=f"<RestoreRequest><Days>{days}</Days></RestoreRequest>".encode(),
         )
+        return answer.status != _OK
 
 
 class _Nothing:

@@ -173,7 +173,9 @@ def test_an_archived_object_is_restored_and_read(bucket: cb.Bucket) -> None:
     with pytest.raises(cb.StoreError, match="must be restored") as caught:
         bucket.get("old")
     assert "bucket.restore(name)" in (caught.value.hint or "")
-    bucket.restore("old", days=2)
+    assert bucket.restore("old", days=2)
+    assert not bucket.restore("old", days=2)  # readable already
+    assert 'ongoing-request="false"' in (bucket.head("old").restore or "")
     assert bucket.get("old").read() == b"cold"
 
 
