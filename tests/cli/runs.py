@@ -93,6 +93,7 @@ def on_terminal(
     stdin_piped: bytes | None = None,
     cwd: Path | None = None,
     columns: int = 80,
+    env: Mapping[str, str] | None = None,
 ) -> Session:
     """Run the program with a terminal of its own.
 
@@ -103,6 +104,7 @@ def on_terminal(
         stdin_piped: Feed this through a pipe; else stdin is the terminal.
         cwd: The working folder.
         columns: Width of the terminal.
+        env: What its environment has beside that of `base`.
     """
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, columns))
@@ -111,7 +113,7 @@ def on_terminal(
         stdin=slave if stdin_piped is None else subprocess.PIPE,
         stdout=subprocess.PIPE if stdout_piped else slave,
         stderr=slave,
-        env={**base(), "TERM": "xterm"},
+        env={**base(), "TERM": "xterm", **(env or {})},
         cwd=cwd,
         start_new_session=True,
     )

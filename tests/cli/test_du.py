@@ -85,10 +85,8 @@ def test_nothing_there(filled: str, tmp_path: Path) -> None:
     assert rows(f"file://{tmp_path}/empty") == [["0", "0", f"file://{tmp_path}/empty/"]]
 
 
-def test_a_store_without_versions_says_so(filled: str) -> None:
-    result = invoke("du", "--versions", filled)
-    assert result.exit_code == 2
-    assert "keeps no versions" in error_of(result)
+def test_a_directory_store_has_one_version_of_each(filled: str) -> None:
+    assert succeed("du", "--versions", filled).stdout == succeed("du", filled).stdout
 
 
 @pytest.mark.parametrize("command", ["du", "ls"])

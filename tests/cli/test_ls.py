@@ -47,6 +47,9 @@ def test_a_directory_store_has_no_versions(filled: str) -> None:
     result = invoke("ls", "--versions", filled)
     assert result.exit_code == 2
     assert "keeps no versions" in error_of(result)
+    screen = on_terminal("ls", "--versions", filled).screen
+    assert "keeps no versions" in screen
+    assert "STORED" not in screen
 
 
 def config_in(folder: Path, text: str) -> Path:

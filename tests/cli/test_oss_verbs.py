@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from tests.cli.runs import error_of, invoke
+from tests.cli.runs import error_of, invoke, on_terminal
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -101,6 +101,20 @@ class TestVersions:
             "stored_size": 12,
         }
         assert run(env, "ls", "--versions", "oss://kept/none", code=3).stdout == ""
+
+    def test_on_a_narrow_terminal_ids_are_on_lines_of_their_own(
+        self, env: dict[str, str], history: list[str]
+    ) -> None:
+        def shown(columns: int) -> list[str]:
+            args = ("ls", "--versions", "oss://kept/v")
+            return on_terminal(*args, columns=columns, env=env).screen.splitlines()
+
+        narrow = shown(80)
+        assert narrow[0].endswith("NAME, VERSION BELOW")
+        assert [line.strip() for line in narrow[2:7:2]] == history
+        assert [line.split()[3:] for line in narrow[1:7:2]] == [["v/a"]] + [["v/a", "(old)"]] * 2
+        assert max(map(len, narrow)) < 80
+        assert [line.split()[3] for line in shown(130)[1:4]] == history
 
     def test_they_are_read_shown_and_copied_by_their_ids(
         self, env: dict[str, str], history: list[str], key_file: Path, tmp_path: Path

@@ -19,7 +19,7 @@ def wrapped(text: str, stream: TextIO, indent: int = 0, columns: int | None = No
         indent: Blanks before all lines but the first.
         columns: How wide it may be; None for the terminal's width.
     """
-    width = columns if columns is not None else _width(stream)
+    width = columns if columns is not None else width_of(stream)
     if width <= 2 * indent or len(text) <= width:
         return text
     blanks = " " * indent
@@ -34,7 +34,7 @@ def wrapped(text: str, stream: TextIO, indent: int = 0, columns: int | None = No
     )
 
 
-def _width(stream: TextIO) -> int:
+def width_of(stream: TextIO) -> int:
     """Return the width of a terminal; 0 for what is none."""
     try:
         return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0

@@ -42,15 +42,27 @@ class _Usage:
         self.stored += size
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Lines:
-    """How lines are written."""
+    """How lines are written.
+
+    Attributes:
+        human: Whether sizes have units.
+        as_json: Whether lines are JSON.
+        counted: What is counted.
+        header: Whether one is written before the first line.
+    """
 
     human: bool
     as_json: bool
+    counted: str
+    header: bool
 
     def write(self, url: str, usage: _Usage, *, total: bool) -> None:
         """Write what is stored at a URL."""
+        if self.header:
+            click.echo(f"{'STORED':>16}  {self.counted:>12}  URL")
+            self.header = False
         if self.as_json:
             facts = {"url": url, "objects": usage.objects, "stored_size": usage.stored}
             click.echo(json.dumps({**facts, "total": total}))
@@ -73,7 +85,7 @@ class _Lines:
 @HUMAN
 @click.option("-s", "--summarize", is_flag=True, help="The total of each URL alone.")
 @click.option(
-    "--versions", is_flag=True, help="Count old versions too, where the store keeps them."
+    "--versions", is_flag=True, help="Count old versions too. A directory store keeps none."
 )
 @JSON_LINES
 @TRUST_STORE
@@ -86,9 +98,8 @@ def du(urls: tuple[str, ...], human: bool, summarize: bool, versions: bool, as_j
     uploads are not counted; see: cipherbucket transfers URL. No key is needed. The exit code is 3
     if there is nothing at a URL.
     """
-    lines = _Lines(human, as_json)
-    if sys.stdout.isatty() and not as_json:
-        click.echo(f"{'STORED':>16}  {'VERSIONS' if versions else 'OBJECTS':>12}  URL")
+    header = sys.stdout.isatty() and not as_json
+    lines = _Lines(human, as_json, "VERSIONS" if versions else "OBJECTS", header=header)
     code = 0
     for url in urls:
         store_url, name = split_url(url)
@@ -137,7 +148,7 @@ def _objects(
 
 
 def _listed(bucket: cb.Bucket, prefix: str, *, versions: bool) -> Iterator[tuple[str, int]]:
-    if not versions:
+    if not (versions and bucket.url.startswith("oss://")):  # others keep one version of each
         return ((each.name, each.size) for each in bucket.list(prefix))
     found = (each for each in bucket.versions(prefix) if not each.is_delete_marker)
     return ((each.name, each.size) for each in found)

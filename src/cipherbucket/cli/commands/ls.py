@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 import click
 
@@ -19,9 +21,18 @@ from cipherbucket.cli.known_stores import list_known_stores
 from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
 from cipherbucket.cli.options.passes import HELP_WITHOUT_H, HUMAN, JSON_LINES, size_text
 from cipherbucket.cli.terminal.help import Command
+from cipherbucket.cli.wrapping import width_of
 from cipherbucket.text import count, moment, printable
 
 _DELETED = "deleted"
+_ID_WIDTH = 64
+"""That of OSS."""
+_WIDE = 16 + 2 + 20 + 2 + _ID_WIDTH + 2 + 20
+"""Columns of a terminal that take a version and a name of twenty characters."""
+_OLD = "  (old)"
+
+
+_Listed = TypeVar("_Listed")
 
 
 @dataclass
@@ -33,6 +44,8 @@ class _Listing:
         classes: Whether storage classes are, which only OSS has.
         human: Whether sizes have units.
         as_json: Whether lines are JSON.
+        folded: Whether ids of versions are on lines of their own.
+        header: Whether one is written before the first line.
         objects: How many objects, or versions, there were.
         others: How many folded names, or delete markers, there were.
         stored: Their stored bytes in all.
@@ -43,6 +56,8 @@ class _Listing:
     classes: bool
     human: bool
     as_json: bool
+    folded: bool
+    header: bool
     objects: int = 0
     others: int = 0
     stored: int = 0
@@ -92,7 +107,8 @@ def ls(
 ) -> int:
     """List the objects whose names begin as URL does: stored size, time (UTC) and name.
 
-    Names are folded at the next '/', like folders; not with --versions. No key is needed. The exit
+    Names are folded at the next '/', like folders; not with --versions, where old marks what is not
+    the newest version and deleted is a delete marker. No key is needed. The exit
     code is 3 if no name begins so, and 1 if -l met an object whose envelope or length cannot be
     understood.
 
@@ -107,10 +123,10 @@ def ls(
     if versions and long:
         raise cb.UsageError("-l is not for versions", hint="leave out -l or --versions")
     store_url, prefix = split_url(url)
-    shown = _Listing(long, long and store_url.startswith("oss://"), human, as_json)
     on_terminal = sys.stdout.isatty() and not as_json
-    if on_terminal:
-        _write_header(shown, versions=versions)
+    classes = long and store_url.startswith("oss://")
+    folded = on_terminal and width_of(sys.stdout) < _WIDE
+    shown = _Listing(long, classes, human, as_json, folded, header=on_terminal)
     with open_without_keys(store_url) as bucket:
         if versions:
             _list_versions(bucket, prefix, shown)
@@ -125,15 +141,24 @@ def ls(
     return 1 if shown.malformed else 0
 
 
+def _begun(listed: Iterator[_Listed], shown: _Listing, *, versions: bool) -> Iterator[_Listed]:
+    """Write the header when the first has come: what the store refuses has none."""
+    first = list(islice(listed, 1))
+    if shown.header:
+        _write_header(shown, versions=versions)
+    return chain(first, listed)
+
+
 def _write_header(shown: _Listing, *, versions: bool) -> None:
     plaintext = f"{'PLAINTEXT':>16}  {'FORMAT':<9}  " if shown.long else ""
     plaintext += f"{'CLASS':<15}  " if shown.classes else ""
-    version = f"{'VERSION':<64}  " if versions else ""
-    click.echo(f"{'STORED':>16}  {plaintext}{'MODIFIED':<20}  {version}NAME")
+    version = f"{'VERSION':<{_ID_WIDTH}}  " if versions and not shown.folded else ""
+    below = ", VERSION BELOW" if versions and shown.folded else ""
+    click.echo(f"{'STORED':>16}  {plaintext}{'MODIFIED':<20}  {version}NAME{below}")
 
 
 def _list_objects(bucket: cb.Bucket, prefix: str, shown: _Listing, *, delimiter: str) -> None:
-    for entry in bucket.list(prefix, delimiter=delimiter):
+    for entry in _begun(bucket.list(prefix, delimiter=delimiter), shown, versions=False):
         facts = _facts(bucket, entry, long=shown.long)
         shown.malformed = shown.malformed or facts.get("format") == "malformed"
         shown.stored += entry.size
@@ -143,7 +168,7 @@ def _list_objects(bucket: cb.Bucket, prefix: str, shown: _Listing, *, delimiter:
 
 
 def _list_versions(bucket: cb.Bucket, prefix: str, shown: _Listing) -> None:
-    for version in bucket.versions(prefix):
+    for version in _begun(bucket.versions(prefix), shown, versions=True):
         shown.objects += not version.is_delete_marker
         shown.others += version.is_delete_marker
         shown.stored += version.size
@@ -151,9 +176,13 @@ def _list_versions(bucket: cb.Bucket, prefix: str, shown: _Listing) -> None:
             click.echo(json.dumps(_facts_of_version(version)))
             continue
         size = f"{_DELETED:>16}" if version.is_delete_marker else shown.size(version.size)
-        name = printable(version.name) + ("" if version.is_latest else "  (not the newest)")
-        columns = size, f"{moment(version.modified):<20}", f"{printable(version.version_id):<64}"
-        click.echo("  ".join((*columns, name)))
+        name = printable(version.name) + ("" if version.is_latest else _OLD)
+        columns = size, f"{moment(version.modified):<20}"
+        its_id = printable(version.version_id)
+        if shown.folded:
+            click.echo("  ".join((*columns, name)) + f"\n    {its_id}")
+        else:
+            click.echo("  ".join((*columns, f"{its_id:<{_ID_WIDTH}}", name)))
 
 
 def _facts_of_version(version: cb.Version) -> dict[str, Any]:
