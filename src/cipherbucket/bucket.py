@@ -722,17 +722,15 @@ class Bucket:
     def restore(self, name: str, *, days: int = 1, version_id: str | None = None) -> bool:
         """Ask for an archived object to be made readable; it takes minutes to hours.
 
+        Returns False if it is readable already, and stays so longer; else True.
+
         Args:
             name: The object's name.
             days: How many days it stays readable, 1 or more.
             version_id: This version rather than the newest.
 
-        Returns:
-            True if it was asked for now; False if it is readable already, and stays so longer.
-
         Raises:
             UsageError: The store has no archive.
-            StoreError: It is not archived, or is being restored already; ``code`` says which.
         """
         return self._access.store.restore(name, days=days, version_id=version_id)
 
