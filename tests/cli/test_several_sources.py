@@ -89,17 +89,83 @@ def test_with_r_a_pattern_takes_folders_that_fit(
     assert len(contents(tmp_path / "down")) == 5
 
 
-@pytest.mark.parametrize("name", ["what?", "*", "x/**"])
-def test_a_name_that_is_there_is_no_pattern(
+@pytest.mark.parametrize("name", ["what?", "x/*", "x/**"])
+def test_an_object_that_alone_fits_its_name_is_that_object(
     url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, name: str
 ) -> None:
     bucket.put(name, b"it")
     bucket.put("another", b"no")
-    assert succeed("cat", "-k", key_file, f"{url}/{name}").stdout_bytes == b"it"
     succeed("cp", "-k", key_file, f"{url}/{name}", tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == b"it"
+    succeed("mv", f"{url}/{name}", f"{url}/moved")
+    succeed("mv", f"{url}/moved", f"{url}/{name}")  # a target is taken as it is written
     succeed("rm", f"{url}/{name}")
     assert names(bucket) == ["another"]
+
+
+@pytest.mark.parametrize(
+    "command", ["cp", "mv", "rm", "rm -r", "rm -rf", "cp -r", "cp -n", "mv -r"]
+)
+@pytest.mark.parametrize("name", ["x/what?", "x/*"])
+def test_a_pattern_that_is_a_name_too_is_refused(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, command: str, name: str
+) -> None:
+    for each in (name, "x/what1", "y"):
+        bucket.put(each, b"")
+    verb, *options = command.split()
+    further = () if verb == "rm" else ("-k", key_file, tmp_path / "down")
+    result = invoke(verb, *options, f"{url}/{name}", *further)
+    assert result.exit_code == 2
+    written = name.replace("*", r"\*").replace("?", r"\?")
+    assert f"in quotes, '{written}' is that one alone" in error_of(result)
+    assert len(names(bucket)) == 3
+    assert not (tmp_path / "down").exists()
+    if "-r" not in command:
+        succeed(verb, *options, f"{url}/{written}", *further)
+        left = len(names(bucket))
+        assert left == (3 if verb == "cp" else 2)
+        assert "x/what1" in names(bucket)
+
+
+def test_a_folder_that_is_named_as_a_pattern_is_refused(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    for name in ("what?/a", "what1/a"):
+        bucket.put(name, name.encode())
+    for verb, *further in (("rm", "-f"), ("mv", tmp_path / "down")):
+        result = invoke(verb, "-r", f"{url}/what?", *further)
+        assert result.exit_code == 2
+        assert r"'what\?'" in error_of(result)
+    assert len(names(bucket)) == 2
+    succeed("mv", "-r", "-k", key_file, rf"{url}/what\?", tmp_path / "down")
+    assert contents(tmp_path / "down") == {"a": b"what?/a"}
+    bucket.put("what?/a", b"again")
+    succeed("rm", "-rf", rf"{url}/what\?/")
+    assert names(bucket) == ["what1/a"]
+
+
+def test_a_name_means_the_same_when_it_is_gone(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    for name in ("what?.pdf", "what1.pdf"):
+        bucket.put(name, b"")
+    for code in (0, 3):
+        result = invoke("mv", "-k", key_file, rf"{url}/what\?.pdf", tmp_path / "file")
+        assert result.exit_code == code
+        assert names(bucket) == ["what1.pdf"]
+
+
+def test_a_backslash_is_a_character_but_before_a_wildcard_or_beside_one(
+    url: str, bucket: cb.Bucket
+) -> None:
+    for name in (r"a\b", r"a\\b", r"a\b1", "a*"):
+        bucket.put(name, b"")
+    succeed("rm", rf"{url}/a\b")
+    assert names(bucket) == ["a*", r"a\\b", r"a\b1"]
+    assert succeed("rm", "-n", rf"{url}/a\b?").stdout == "would delete a\\b1\n"
+    assert succeed("rm", "-n", rf"{url}/a\\b?").stdout == "would delete a\\b1\n"
+    succeed("rm", "-f", rf"{url}/a\*")
+    assert names(bucket) == [r"a\\b", r"a\b1"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +178,11 @@ def test_a_name_that_is_there_is_no_pattern(
         ("**", ["", "a/b"], []),
         ("**a*b", ["a/ab", "ab"], ["a/b"]),
         ("a/*/c", ["a/b/c"], ["a/c", "a/b/b/c"]),
-        (r"a\*", ["a\\", "a\\b"], ["a*"]),
+        (r"a\**", ["a*", "a*b"], ["ab", "a\\"]),
+        (r"a\b\\c?", [r"a\b\cx"], [r"a\b\\cx"]),
+        (r"a\b", [r"a\b"], ["ab"]),
+        (r"a\\b", [r"a\\b"], [r"a\b"]),
+        ("a/*/", ["a/b/"], ["a/b", "a/b/c"]),
         ("a.b*", ["a.b"], ["aXb"]),
     ],
 )
@@ -196,24 +266,25 @@ def test_whether_a_long_name_fits_is_found_soon() -> None:
     assert pattern.fits("logs/" + "a" * 1000 + "b")
 
 
-@given(st.text("ab/", max_size=8), st.text("ab/*?", max_size=6))
+@given(st.text("ab/*\\", max_size=8), st.text("ab/*?\\", max_size=6))
 def test_patterns_fit_as_the_expressions_do(name: str, text: str) -> None:
-    signs = re.split(r"(\*\*+|\*|\?)", text.rstrip("/"))
-    places = {"*": "[^/]*", "?": "[^/]"}
-    expression = "".join(
-        ".*" if sign.startswith("**") else places.get(sign, re.escape(sign)) for sign in signs
-    )
+    places = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    tokens = re.findall(r"\\[*?\\]|\*\*|.", text) if set(text) & {"*", "?"} else text
+    expression = "".join(places.get(token) or re.escape(token[-1]) for token in tokens)
     assert Pattern(text).fits(name) == (re.fullmatch(expression, name) is not None)
 
 
 @pytest.mark.parametrize("name", ["what?.pdf", "*.pdf", "**"])
 def test_a_name_that_is_gone_is_no_pattern_for_rm_f(url: str, bucket: cb.Bucket, name: str) -> None:
-    for each in (name, "what1.pdf"):
-        bucket.put(each, b"")
+    bucket.put(name, b"")
     succeed("rm", "-f", f"{url}/{name}")
+    bucket.put("what1.pdf", b"")
     result = invoke("rm", "-f", f"{url}/{name}")
     assert result.exit_code == 2
     assert "add -r" in error_of(result)
+    written = name.replace("*", r"\*").replace("?", r"\?")
+    assert f"'{written}' is the object" in error_of(result)
+    succeed("rm", "-f", f"{url}/{written}")
     assert names(bucket) == ["what1.pdf"]
 
 

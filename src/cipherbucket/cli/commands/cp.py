@@ -56,7 +56,7 @@ def cp(
     writing: WriteOptions,
     options: CopyOptions,
 ) -> int:
-    """Copy each SOURCE to TARGET; one side is a URL, '-' is stdin or stdout.
+    r"""Copy each SOURCE to TARGET; one side is a URL, '-' is stdin or stdout.
 
     A URL that ends in '/' takes the file's name, a folder takes the last part of the object's
     name. Files and objects appear whole or not at all; only what goes to stdout is written as it
@@ -71,8 +71,9 @@ def cp(
     compared first. 'cipherbucket transfers' lists what was not resumed.
 
     With several sources TARGET is a folder or a prefix, and each keeps the last part of its name.
-    In the URL of a SOURCE, in quotes, '*' and '?' stand for anything but '/', '**' for
-    anything, unless there is a name that begins as it is written.
+    In the URL of a SOURCE, in quotes, '*' and '?' stand for anything but '/', and '**' for
+    anything; '\*', '\?' and '\\' in such a name are the characters themselves. Where a pattern is
+    also the name of an object and fits others, nothing is copied. TARGET is taken as it is written.
 
     With -r both are folders: names are taken relative to SOURCE. All is copied, unless --update,
     --skip-existing or patterns say otherwise. A copy that was interrupted, or that failed in part,

@@ -17,6 +17,7 @@ from cipherbucket.cli.options.config import open_without_keys, split_url
 from cipherbucket.cli.options.outcomes import Facts, outcome_options, shown, would
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import RECURSIVE, VERSION_ID, workers_option
+from cipherbucket.cli.options.wildcards import literal_name
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.workers.threads import Halt, run
 
@@ -62,13 +63,14 @@ def restore(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Ask OSS to make the archived object at URL readable, or with -r all that lie below it.
+    r"""Ask OSS to make the archived object at URL readable, or with -r all that lie below it.
 
     It takes from minutes to two days, by the class of storage. Run the same command again to see
     how far it is: each object is asked for now, being restored already, readable already (and
     stays so longer), or not archived; the last line counts them, and -v says it of each. With
     --dry-run nothing is asked for. In quotes, '*' and '?' in a name stand for anything but '/',
-    and '**' for anything. No key is needed. OSS bills the restoring and the copy that it makes.
+    and '**' for anything; '\*', '\?' and '\\' in such a name are the characters themselves. No key
+    is needed. OSS bills the restoring and the copy that it makes.
 
     The exit code is 1 if an object failed, and 3 if there is nothing at URL.
     """
@@ -84,7 +86,7 @@ def restore(
     with open_without_keys(store_url) as bucket:
         if version_id is not None:
             _, name = split_object_url(url)
-            listed = iter([cb.Entry(name=name)])
+            listed = iter([cb.Entry(name=literal_name(name))])
         else:
             meant = objects_at(url, bucket, recursive=recursive)
             meant.refuse_missing(bucket)

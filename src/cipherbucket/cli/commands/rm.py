@@ -22,6 +22,7 @@ from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.outcomes import outcome_options, shown, would
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import RECURSIVE
+from cipherbucket.cli.options.wildcards import escaped, literal_name
 from cipherbucket.text import count, printable
 
 
@@ -55,12 +56,13 @@ def rm(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Delete the object at each URL; with -r all objects below it, after asking.
+    r"""Delete the object at each URL; with -r all objects below it, after asking.
 
     With -r, URL is taken as a folder: reports deletes reports/..., and not reports-2026. In quotes,
-    '*' and '?' in a name stand for anything but '/', '**' for anything,
-    unless there is a name that begins as it is written; what fits is counted and asked about, too,
-    and deleted without asking only with -rf.
+    '*' and '?' in a name stand for anything but '/', and '**' for anything; '\*', '\?' and '\\' in
+    such a name are the characters themselves. What fits is counted and asked about, too, and
+    deleted without asking only with -rf. Where a pattern is also the name of an object and fits
+    others, nothing is deleted.
     GLOB is compared with the whole name below URL; '*' fits '/' there. No key is needed.
 
     In a bucket that keeps versions a delete marker comes before the others, and deleting that
@@ -102,15 +104,16 @@ def _refuse_contradictions(
 
 
 def _refuse_forced_patterns(meant: list[Objects], *, recursive: bool, force: bool) -> None:
-    """Refuse a pattern with ``-f`` alone: a name that is gone already reads as one.
+    """Refuse a pattern with ``-f`` alone.
 
-    A program that deletes "what?.pdf" twice would delete "what1.pdf" the second time.
+    A program that deletes the object "what?.pdf" twice would delete "what1.pdf" the second time.
     """
-    pattern = next((each for each in meant if not (each.is_one or each.is_folder)), None)
+    pattern = next((each.named for each in meant if not (each.is_one or each.is_folder)), None)
     if pattern is not None and force and not recursive:
         raise cb.UsageError(
-            f"there is no object {pattern.named!r}, and with -f alone it is no pattern",
-            hint="to delete all that fits, and what lies below it, without asking, add -r",
+            f"'{pattern}' is a pattern, and -f alone takes none",
+            hint=f"in quotes, '{escaped(literal_name(pattern))}' is the object of this name; to"
+            " delete all that fits, and what lies below it, without asking, add -r",
         )
 
 
@@ -174,7 +177,8 @@ def _delete(bucket: cb.Bucket, listed: NamesOnDisk, tally: Tally) -> int:
 def _delete_version(
     url: str, version_id: str, show: Show | None, *, dry_run: bool, force: bool
 ) -> int:
-    store_url, name = split_object_url(url)
+    store_url, written = split_object_url(url)
+    name = literal_name(written)
     with open_without_keys(store_url) as bucket:
         bucket.access.store.check_writable()
         if not force and not _has_version(bucket, name, version_id):

@@ -32,7 +32,7 @@ from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.globs import Globs
 from cipherbucket.cli.options.outcomes import shown
 from cipherbucket.cli.options.parsing import PIPE, descriptor_of, is_special, is_url
-from cipherbucket.cli.options.wildcards import has_wildcards, pattern_of
+from cipherbucket.cli.options.wildcards import Pattern, has_wildcards, meant_by
 from cipherbucket.cli.options.writing import WriteOptions
 
 
@@ -68,36 +68,52 @@ class CopyCommand:
         self._refuse_contradictions(size)
         if version_id is not None:
             return self._copy_version(version_id)
-        shown_or_chosen = self.choosing.asked or self.choosing.verbose or self.moves
-        if self._is_piped or not (self._is_tree or shown_or_chosen):
-            return self._copy_one(self.sources[0], size)
-        how = self.access, self.writing
-        if self._is_tree:
+        single, moves = self._single, self.moves
+        if single is None:
+            recursive = self.choosing.recursive
             return self._copy_tree(
                 Sides(
                     self.sources,
                     self.target,
-                    *how,
-                    recursive=self.choosing.recursive,
-                    moves=self.moves,
+                    self.access,
+                    self.writing,
+                    recursive=recursive,
+                    moves=moves,
                 )
             )
+        if self._is_piped or not (self.choosing.asked or self.choosing.verbose or moves):
+            return self._copy_one(single, size)
         folder, name = _folder_and_name(self.target)
         return self._copy_tree(
-            Sides(self.sources, folder, *how, recursive=False, name=name, moves=self.moves)
+            Sides(
+                (single,),
+                folder,
+                self.access,
+                self.writing,
+                recursive=False,
+                name=name,
+                patterns=False,
+                moves=moves,
+            )
         )
 
-    @cached_property
+    @property
     def _is_tree(self) -> bool:
         """Whether the target is a folder that several things may go to."""
-        return self.choosing.recursive or len(self.sources) > 1 or self._is_pattern(self.sources[0])
+        return self._single is None
 
-    def _is_pattern(self, source: str) -> bool:
-        if not (is_url(source) and has_wildcards(split_url(source)[1])):
-            return False
-        store_url, _ = split_url(source)
+    @cached_property
+    def _single(self) -> str | None:
+        """The one file, pipe or object that is copied, without escapes; None for a tree."""
+        source = self.sources[0]
+        if self.choosing.recursive or len(self.sources) > 1:
+            return None
+        if not (is_url(source) and has_wildcards(source)):
+            return source
+        store_url, written = split_url(source)
         with open_without_keys(store_url, self.access.origin) as bucket:
-            return pattern_of(source, bucket) is not None
+            name = meant_by(written, bucket)
+        return None if isinstance(name, Pattern) else f"{store_url}/{name}"
 
     @property
     def _is_piped(self) -> bool:
@@ -148,14 +164,18 @@ class CopyCommand:
         )
 
     def _copy_version(self, version_id: str) -> int:
-        if self._is_tree or not is_url(self.sources[0]) or is_url(self.target):
-            raise cb.UsageError("--version-id is for one object that is copied to a file")
+        source = self._single
+        if source is None or not is_url(source) or is_url(self.target):
+            raise cb.UsageError(
+                "--version-id is for one object that is copied to a file",
+                hint=r"write \* and \? for the characters themselves",
+            )
         if self.choosing.asked is not None:
             raise cb.UsageError(
                 f"--version-id and {self.choosing.asked} exclude each other", hint="leave one out"
             )
         copying = ObjectCopy(self.access, self.writing, self.options)
-        return copying.download(self.sources[0], self.target, version_id)
+        return copying.download(source, self.target, version_id)
 
     def _copy_tree(self, sides: Sides) -> int:
         with ExitStack() as stack:

@@ -18,8 +18,8 @@ from cipherbucket.cli.copying.sources import Objects, files_of, sources_at
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
-from cipherbucket.cli.options.parsing import is_url, split_tree_url
-from cipherbucket.cli.options.wildcards import Pattern, has_wildcards
+from cipherbucket.cli.options.parsing import folder_name, is_url, split_tree_url
+from cipherbucket.cli.options.wildcards import Pattern, escaped
 from cipherbucket.cli.options.writing import WriteOptions
 
 
@@ -156,10 +156,12 @@ class Sides:
             raise cb.UsageError(
                 "the sources are in several stores", hint="copy from one store after the other"
             )
-        if self._is_alone and not (self.patterns and has_wildcards(names[0])):
-            return split_tree_url(self.sources[0])
-        common = os.path.commonprefix(names)  # noqa: RUF071  of characters; cut at a slash below
-        return stores[0], Pattern(common).folder
+        patterns = [Pattern(each if self.patterns else escaped(each)) for each in names]
+        if self._is_alone and patterns[0].is_literal:
+            return stores[0], folder_name(patterns[0].literal)
+        prefixes = [each.prefix for each in patterns]
+        common = os.path.commonprefix(prefixes)  # noqa: RUF071  of characters; cut at a slash below
+        return stores[0], common[: common.rfind("/") + 1]
 
 
 def _bucket(store_url: str) -> str | None:

@@ -27,8 +27,9 @@ from cipherbucket.cli.copying.listings import (
 )
 from cipherbucket.cli.copying.local_files import files_below, source_file
 from cipherbucket.cli.copying.tally import Tally
-from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
-from cipherbucket.cli.options.wildcards import pattern_of
+from cipherbucket.cli.options.config import split_url
+from cipherbucket.cli.options.parsing import folder_name, split_object_url
+from cipherbucket.cli.options.wildcards import Pattern, meant_by
 from cipherbucket.local_files.folders import Folder, Place, open_source
 
 _SECOND = 1_000_000_000
@@ -143,7 +144,7 @@ class Objects:
         Raises:
             ObjectNotFoundError: There is nothing.
         """
-        if self.prefix and next(self.items(bucket), None) is None:
+        if (self.prefix or not self.is_folder) and next(self.items(bucket), None) is None:
             raise cb.ObjectNotFoundError(self.missing)
 
 
@@ -199,7 +200,7 @@ def sources_at(
         patterns: Whether they may be patterns.
 
     Raises:
-        UsageError: Two would get one name.
+        UsageError: Two would get one name, or one could be a name and a pattern.
         ObjectNotFoundError: There is nothing at one of them.
     """
     found = [objects_at(url, bucket, recursive=recursive, patterns=patterns) for url in urls]
@@ -227,17 +228,20 @@ def objects_at(url: str, bucket: cb.Bucket, *, recursive: bool, patterns: bool =
         bucket: Where it is.
         recursive: Whether it is a prefix.
         patterns: Whether it may be a pattern.
+
+    Raises:
+        UsageError: It could be a name and a pattern.
     """
-    pattern = pattern_of(url, bucket) if patterns else None
-    if pattern is not None:
-        fits = pattern.fits_below if recursive else pattern.fits
-        missing = f"there is no object that fits {pattern.text!r}"
-        return Objects(pattern.prefix, pattern.folder, fits, missing, pattern.text)
+    _, written = split_url(url) if recursive else split_object_url(url)
+    name = meant_by(written, bucket, recursive=recursive) if patterns else written
+    if isinstance(name, Pattern):
+        fits = name.fits_below if recursive else name.fits
+        missing = f"there is no object that fits '{name.text}'"
+        return Objects(name.prefix, name.folder, fits, missing, name.text)
     if recursive:
-        _, prefix = split_tree_url(url)
+        prefix = folder_name(name)
         missing = f"there is no object whose name begins with {prefix!r}"
         return Objects(prefix, prefix, lambda _: True, missing, prefix, is_folder=True)
-    _, name = split_object_url(url)
     missing = f"there is no object {name!r}"
     return Objects(name, _parent(name), lambda each: each == name, missing, name, is_one=True)
 

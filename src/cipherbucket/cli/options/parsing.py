@@ -127,7 +127,12 @@ def split_object_url(url: str) -> tuple[str, str]:
 def split_tree_url(url: str) -> tuple[str, str]:
     """Split the URL of a store or a prefix into store and prefix; ``a/b`` and ``a/b/`` are one."""
     store_url, name = split_url(url)
-    return store_url, name if not name or name.endswith("/") else name + "/"
+    return store_url, folder_name(name)
+
+
+def folder_name(name: str) -> str:
+    """Return the prefix of all that lies in a folder; the empty name is the whole store."""
+    return name if not name or name.endswith("/") else name + "/"
 
 
 def is_special(path: Path) -> bool:

@@ -1,8 +1,12 @@
-"""Wildcards in the URL of an object, in quotes so that the shell leaves them alone.
+r"""Wildcards in the URL of an object, in quotes so that the shell leaves them alone.
 
-Rule: ``*`` and ``?`` stand for anything but ``/``, ``**`` for anything. A name that is there as it
-is written is meant as it is written: only where no name begins so is it a pattern. Brackets are
-none of these signs, because names have them ("report[1].pdf").
+Rule: a name with ``*`` or ``?`` is a pattern. ``*`` and ``?`` stand for anything but ``/``, ``**``
+for anything. In such a name ``\*``, ``\?`` and ``\\`` are the characters themselves, and every
+other backslash is one, too. Brackets are no signs, because names have them ("report[1].pdf").
+
+What a name means does not change with what is in the store, with one exception: an object that has
+exactly the name of the pattern is taken, as long as the pattern fits no other object. Where it fits
+others as well, either could be meant, and nothing is done.
 
 A name comes from the store. Whether it fits is found in a time that grows with its length times
 that of the pattern, whatever both are.
@@ -11,14 +15,21 @@ that of the pattern, whatever both are.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 
 import cipherbucket as cb
-from cipherbucket.cli.options.config import split_url
 
-_SIGN = re.compile(r"(\*\*+|\*|\?)")
-_STARS = {"*", "**"}
+_TOKEN = re.compile(r"\\[*?\\]|\*\*|.", re.DOTALL)
+_SPECIAL = re.compile(r"[*?\\]")
+
+
+class _Sign(Enum):
+    ONE = "?"
+    STAR = "*"
+    STARS = "**"
 
 
 @dataclass(frozen=True)
@@ -26,15 +37,26 @@ class Pattern:
     """Names that fit.
 
     Attributes:
-        text: The pattern.
+        text: The pattern, as it is written.
     """
 
     text: str
 
     @property
+    def is_literal(self) -> bool:
+        """Whether it has no sign, so that it is the name of one object."""
+        return not any(isinstance(each, _Sign) for each in self._signs)
+
+    @property
+    def literal(self) -> str:
+        """The name of the object that could be meant: each sign is a character."""
+        return "".join(each.value if isinstance(each, _Sign) else each for each in self._signs)
+
+    @property
     def prefix(self) -> str:
         """What every name that fits begins with."""
-        return _SIGN.split(self.text, maxsplit=1)[0]
+        signs = (at for at, each in enumerate(self._signs) if isinstance(each, _Sign))
+        return "".join(map(str, self._signs[: next(signs, None)]))
 
     @property
     def folder(self) -> str:
@@ -43,59 +65,99 @@ class Pattern:
 
     def fits(self, name: str) -> bool:
         """Return whether a name fits as a whole."""
-        return self._end in self._places_after(name, len(name))
+        *_, places = self._places_after(name)
+        return self._end in places
 
     def fits_below(self, name: str) -> bool:
         """Return whether a name, or a folder that it lies in, fits."""
-        ends = [at for at, char in enumerate(name) if char == "/"]
-        return self.fits(name) or any(self._end in self._places_after(name, at) for at in ends)
+        for read, places in enumerate(self._places_after(name)):
+            at_end = read == len(name) or "/" in name[max(read - 1, 0) : read + 1]
+            if at_end and self._end in places:
+                return True
+        return False
 
     @cached_property
-    def _signs(self) -> list[str]:
+    def _signs(self) -> list[str | _Sign]:
         """The pattern, a character or a sign each."""
-        signs: list[str] = []
-        for piece in _SIGN.split(self.text.rstrip("/")):
-            signs += ["**"] if piece.startswith("**") else [piece] if _SIGN.match(piece) else piece
-        return signs
+        if not has_wildcards(self.text):
+            return list(self.text)
+        return [_sign(token) for token in _TOKEN.findall(self.text)]
 
     @property
     def _end(self) -> int:
         return len(self._signs)
 
-    def _places_after(self, name: str, stop: int) -> set[int]:
-        """Return where in the pattern one can be when the first characters of a name are read."""
+    def _places_after(self, name: str) -> Iterator[set[int]]:
+        """Give where in the pattern one can be before a name, and after each of its characters."""
         places = self._passed({0})
-        for char in name[:stop]:
+        yield places
+        for char in name:
             following = set()
             for place in places:
                 sign = self._signs[place] if place < self._end else None
-                if sign == "**" or (sign == "*" and char != "/"):
+                if sign is _Sign.STARS or (sign is _Sign.STAR and char != "/"):
                     following.add(place)
-                elif sign == char or (sign == "?" and char != "/"):
+                elif sign == char or (sign is _Sign.ONE and char != "/"):
                     following.add(place + 1)
             places = self._passed(following)
-            if not places:
-                break
-        return places
+            yield places
 
     def _passed(self, places: set[int]) -> set[int]:
         """Add the places behind stars, which may stand for nothing."""
         for place in sorted(places):
             at = place
-            while at < self._end and self._signs[at] in _STARS:
+            while at < self._end and self._signs[at] in {_Sign.STAR, _Sign.STARS}:
                 at += 1
                 places.add(at)
         return places
 
 
-def pattern_of(url: str, bucket: cb.Bucket) -> Pattern | None:
-    """Return the pattern in a URL; None where its name is meant as it is written."""
-    _, name = split_url(url)
-    if not has_wildcards(name) or next(iter(bucket.list(name)), None) is not None:
-        return None
-    return Pattern(name)
+def meant_by(name: str, bucket: cb.Bucket, *, recursive: bool = False) -> str | Pattern:
+    r"""Return the name that is meant by what the user wrote, or the pattern.
+
+    Args:
+        name: What is written in the URL of an object.
+        bucket: Where the object is; it is asked only if the name is a pattern.
+        recursive: Whether it may be the name of a folder.
+
+    Raises:
+        UsageError: It is the name of an object, or of a folder, and fits others as a pattern.
+    """
+    pattern = Pattern(name)
+    own = pattern.literal
+    if pattern.is_literal:
+        return own
+    folder = own.rstrip("/") + "/"
+    first = next(iter(bucket.list(own)), None)
+    is_object = first is not None and first.name == own
+    is_folder = recursive and next(iter(bucket.list(folder)), None) is not None
+    if not (is_object or is_folder):
+        return pattern
+    fits = pattern.fits_below if recursive else pattern.fits
+    for entry in bucket.list(pattern.prefix):
+        is_own = entry.name == own or (is_folder and entry.name.startswith(folder))
+        if not is_own and fits(entry.name):
+            raise cb.UsageError(
+                f"{own!r} is there, and as a pattern it fits others, such as {entry.name!r}",
+                hint=f"in quotes, '{escaped(own)}' is that one alone",
+            )
+    return pattern if recursive and is_object else own
+
+
+def literal_name(name: str) -> str:
+    """Return the name of the one object that is meant where no pattern can be."""
+    return Pattern(name).literal
+
+
+def escaped(name: str) -> str:
+    """Return how a name is written so that it is no pattern."""
+    return _SPECIAL.sub(r"\\\g<0>", name) if has_wildcards(name) else name
 
 
 def has_wildcards(name: str) -> bool:
     """Return whether a name has characters that could be a pattern."""
-    return _SIGN.search(name) is not None
+    return "*" in name or "?" in name
+
+
+def _sign(token: str) -> str | _Sign:
+    return _Sign(token) if has_wildcards(token) and token[0] != "\\" else token[-1]
