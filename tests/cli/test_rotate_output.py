@@ -129,3 +129,18 @@ def test_what_may_pass_is_tried_again(
     monkeypatch.setattr("cipherbucket.writing.one_request.time.sleep", lambda _: None)
     result = invoke("reencrypt", "-r", "-k", keys / "mine.pem", url)
     assert told(result.stdout)[1] == "failed 1 object 3 bytes; the same command tries these again"
+
+
+def test_verbose_says_what_became_of_each_object(shared: str, keys: Path) -> None:
+    with cb.open_store(shared) as store:
+        store.put("shared/c", b"plaintext")
+    args = ("-r", "-v", "--format", "sealed", "-k", keys / "bob.pem", f"{shared}/shared")
+    planned = succeed("reencrypt", "-n", "-k", keys / "mine.pem", *args)
+    assert told(planned.stderr)[:3] == [
+        "cipherbucket: due shared/a",
+        "cipherbucket: due shared/b",
+        "cipherbucket: skipped shared/c (of kind plaintext)",
+    ]
+    failing = invoke("reencrypt", *args)  # the other recipient's key is missing
+    assert failing.exit_code == 1
+    assert failing.stderr.count("shared/a") == 1

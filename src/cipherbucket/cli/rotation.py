@@ -1,4 +1,4 @@
-"""What ``rotate`` and ``reencrypt`` share: they change one object, or all below a folder.
+"""What ``rotate``, ``reencrypt``, ``recipients`` and ``repair`` share: a change to objects in place.
 
 Rule: every object that failed is named with its reason, and shows in the exit code. In JSON each
 object is a line, and the last line is the summary, so that nothing is held in memory however many
@@ -21,7 +21,7 @@ from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.places import opened_below
-from cipherbucket.cli.options.rotation import RotationOptions
+from cipherbucket.cli.options.rotation import ChangeOptions
 from cipherbucket.cli.terminal.progress import object_count
 from cipherbucket.text import amount, count, printable
 
@@ -32,7 +32,7 @@ _PASSING = (cb.StoreError, cb.KmsError, cb.ObjectChangedError)
 def change(
     url: str,
     done: str,
-    options: RotationOptions,
+    options: ChangeOptions,
     access: AccessOptions,
     *,
     one: Callable[..., cb.ObjectInfo],
@@ -54,12 +54,11 @@ def change(
         "to": access.new_keys or None,
         "key": access.forced,
         "context": access.context,
-        "dry_run": options.dry_run,
         "limit_rate": options.limit_rate,
     }
     how |= further
     if not options.recursive:
-        return _change_one(url, done, options, access, partial(one, **how))
+        return _change_one(url, done, options, access, partial(one, dry_run=options.dry_run, **how))
     store_url, prefix = split_tree_url(url)
     bound = access.at(store_url, prefix, whole=False)
     # Where no key writes here, one may write below.
@@ -68,31 +67,37 @@ def change(
         (bound.open if by_rules_below else bound.open_to_write)(store_url) as bucket,
         opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
     ):
-        with (
-            resumed_when_repeated("what is done is done, and "),
-            object_count(
-                "looked at", lambda: bucket.list(prefix), shown=not options.quiet
-            ) as progress,
-        ):
-            report = every(
-                bucket,
-                prefix,
-                only=options.only,
-                below=below,
-                workers=options.workers,
-                progress=progress,
-                **how,
-            )
-        with report:
-            return write_report(
-                report, done, as_json=options.as_json, quiet=options.quiet, whole=not prefix
-            )
+        every = partial(every, only=options.only, below=below, **how)
+        return change_all(bucket, prefix, done, options, every)
+
+
+def change_all(
+    bucket: cb.Bucket,
+    prefix: str,
+    done: str,
+    options: ChangeOptions,
+    every: Callable[..., cb.RotationReport],
+) -> int:
+    """Run a pass over all below a prefix and write its report; return the exit code."""
+    with (
+        resumed_when_repeated("what is done is done, and "),
+        object_count("looked at", lambda: bucket.list(prefix), shown=not options.quiet) as progress,
+    ):
+        report = every(
+            bucket,
+            prefix,
+            dry_run=options.dry_run,
+            workers=options.workers,
+            progress=progress,
+        )
+    with report:
+        return _write_report(report, done, options, whole=not prefix)
 
 
 def _change_one(
     url: str,
     done: str,
-    options: RotationOptions,
+    options: ChangeOptions,
     access: AccessOptions,
     verb: Callable[[cb.Bucket, str], cb.ObjectInfo],
 ) -> int:
@@ -116,8 +121,8 @@ def _change_one(
     return 0
 
 
-def write_report(
-    report: cb.RotationReport, done: str, *, as_json: bool, quiet: bool, whole: bool
+def _write_report(
+    report: cb.RotationReport, done: str, options: ChangeOptions, *, whole: bool
 ) -> int:
     """Write a report to stdout, failures to stderr, and return the exit code.
 
@@ -126,8 +131,11 @@ def write_report(
     nothing = not _all_in(report)
     if nothing:
         say("no objects there")
+    for each in report.objects() if options.verbose else ():
+        if each.status != "failed":  # said at the end, with the way on
+            say(f"{each.status} {each.name}" + (f" ({each.reason})" if each.reason else ""))
     code = 1 if report.failed.objects else _NO_OBJECT if nothing and not whole else 0
-    if as_json:
+    if options.as_json:
         for facts in report.lines():
             click.echo(json.dumps(facts))
         return code
@@ -136,18 +144,18 @@ def write_report(
         failures.add(failure.name, in_options(failure.reason.removeprefix(f"{failure.name!r}: ")))
     for failed in failures.lines():
         say(failed)
-    if not quiet:
-        for line in _lines(report, done, dry_run=report.dry_run):
+    if not options.quiet:
+        for line in _lines(report, done):
             click.echo(line)
     return code
 
 
-def _lines(report: cb.RotationReport, done: str, *, dry_run: bool) -> Iterator[str]:
+def _lines(report: cb.RotationReport, done: str) -> Iterator[str]:
     if report.resumed:
         earlier, total = count(report.resumed, "object"), count(_all_in(report), "object")
         yield f"went on after {earlier} of an earlier run, counted here too: {total} in all"
     moved = f", {amount(report.moved)} through this machine" if report.moved else ""
-    if dry_run:
+    if report.dry_run:
         yield f"{f'to be {done}':<18}{_tally(report.due)}{moved}"
     else:
         yield f"{done:<18}{_tally(report.done)}{moved}"

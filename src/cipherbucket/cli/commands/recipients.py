@@ -6,7 +6,7 @@ Rule: the body is not touched. Listing needs no key; whoever adds or removes ope
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import click
@@ -19,8 +19,9 @@ from cipherbucket.cli.options.config import KeyName, open_without_keys
 from cipherbucket.cli.options.named_key import named_key
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE
+from cipherbucket.cli.options.rotation import ChangeOptions, change_options
 from cipherbucket.cli.options.writing import recipient_key
-from cipherbucket.cli.recipient_passes import PassOptions, change_recipients, pass_options
+from cipherbucket.cli.rotation import change_all
 from cipherbucket.cli.terminal.help import Command, Group
 from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
 from cipherbucket.text import printable
@@ -116,9 +117,9 @@ def _lines(name: str, info: cb.ObjectInfo, *, as_json: bool) -> Iterator[str]:
     metavar="KEY",
     help="The key that is to open the objects, too; its public half does.",
 )
-@pass_options
+@change_options
 @access_options(sealed_alone=True, own_names=True)
-def add(url: str, recipient: str, options: PassOptions, access: AccessOptions) -> int:
+def add(url: str, recipient: str, options: ChangeOptions, access: AccessOptions) -> int:
     """Let one more key open the sealed object at URL, or with -r all sealed objects below it.
 
     It takes a key that opens them (-k). Their bodies are neither read nor changed. An object that
@@ -129,13 +130,13 @@ def add(url: str, recipient: str, options: PassOptions, access: AccessOptions) -
     interrupted goes on when the same command is run again.
     """
     key = recipient_key(access, recipient)
-    return change_recipients(
+    return _change(
         url,
         "given the recipient",
         options,
         access,
-        one=partial(cb.recipients.add, recipient=key),
-        every=partial(cb.recipients.add_all, recipient=key),
+        partial(cb.recipients.add, recipient=key),
+        partial(cb.recipients.add_all, recipient=key),
     )
 
 
@@ -155,9 +156,9 @@ def add(url: str, recipient: str, options: PassOptions, access: AccessOptions) -
     metavar="KEY",
     help="The key that goes: its file, NAME=VALUE, or the JSON of its description.",
 )
-@pass_options
+@change_options
 @access_options(sealed_alone=True, own_names=True)
-def remove(url: str, recipient: str, options: PassOptions, access: AccessOptions) -> int:
+def remove(url: str, recipient: str, options: ChangeOptions, access: AccessOptions) -> int:
     """Take a key from those that open the sealed object at URL, or with -r all below it.
 
     It takes a key that opens them (-k), of which the last one cannot be removed. Whoever holds the
@@ -169,11 +170,37 @@ def remove(url: str, recipient: str, options: PassOptions, access: AccessOptions
     interrupted goes on when the same command is run again.
     """
     label = named_key(recipient)
-    return change_recipients(
+    return _change(
         url,
         "rid of the recipient",
         options,
         access,
-        one=partial(cb.recipients.remove, recipient=label),
-        every=partial(cb.recipients.remove_all, recipient=label),
+        partial(cb.recipients.remove, recipient=label),
+        partial(cb.recipients.remove_all, recipient=label),
     )
+
+
+def _change(
+    url: str,
+    done: str,
+    options: ChangeOptions,
+    access: AccessOptions,
+    one: Callable[..., cb.ObjectInfo],
+    every: Callable[..., cb.RotationReport],
+) -> int:
+    """Change who opens the object at URL, or with -r all below it; return the exit code."""
+    if not access.reads:
+        raise cb.MasterKeyError("it takes a key that opens the object", hint="name one with -k KEY")
+    how = {"key": access.forced, "context": access.context}
+    store_url, name = (split_tree_url if options.recursive else split_object_url)(url)
+    with access.at(store_url, name).open(store_url) as bucket:
+        if options.recursive:
+            return change_all(bucket, name, done, options, partial(every, **how))
+        bucket.access.store.check_writable()
+        info = one(bucket, name, dry_run=options.dry_run, **how)
+    if not options.quiet:
+        number = len(info.envelope.recipients) if info.envelope is not None else 0
+        what = f"to be {done}" if options.dry_run else done
+        then = "" if options.dry_run else f", has {number}"
+        click.echo(f"{what}: {printable(name)}{then}")
+    return 0

@@ -10,7 +10,7 @@ import cipherbucket as cb
 from cipherbucket.cli.options.access import SEALED, AccessOptions, access_options, of_sealed
 from cipherbucket.cli.options.config import KeyName
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
-from cipherbucket.cli.options.rotation import RotationOptions, rotation_options
+from cipherbucket.cli.options.rotation import ChangeOptions, rotation_options
 from cipherbucket.cli.options.writing import recipient_key
 from cipherbucket.cli.rotation import change
 from cipherbucket.cli.terminal.help import Command
@@ -51,7 +51,7 @@ _KINDS = ("oss", "oss-v1", "sealed", "plaintext")
 @access_options(writes=True, own_names=True)
 def reencrypt(
     url: str,
-    options: RotationOptions,
+    options: ChangeOptions,
     kinds: tuple[str, ...],
     recipient_files: tuple[str, ...],
     access: AccessOptions,

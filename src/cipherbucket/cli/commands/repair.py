@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 import click
@@ -17,7 +18,8 @@ from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import split_url, trusts_store, url_of_folder
 from cipherbucket.cli.options.parsing import split_tree_url
-from cipherbucket.cli.recipient_passes import PassOptions, pass_options, run_recipients_pass
+from cipherbucket.cli.options.rotation import ChangeOptions, change_options
+from cipherbucket.cli.rotation import change_all
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
 from cipherbucket.text import count, printable
@@ -42,9 +44,9 @@ _SHOWN = 20
     " use the store meanwhile. The index that is there is set aside, not removed.",
 )
 @click.option("-f", "--yes", is_flag=True, help="Do not ask before objects are repaired.")
-@pass_options
+@change_options
 @access_options(sealed_alone=True)
-def repair(url: str, index: bool, yes: bool, options: PassOptions, access: AccessOptions) -> int:
+def repair(url: str, index: bool, yes: bool, options: ChangeOptions, access: AccessOptions) -> int:
     """Rebuild what a directory store, or the sealed object at URL, has lost or what was damaged.
 
     A sealed object whose metadata was lost or altered gets that of its footer; one whose metadata
@@ -74,10 +76,13 @@ def _refuse_keyless(access: AccessOptions) -> None:
         )
 
 
-def _repair_all(url: str, options: PassOptions, access: AccessOptions, *, yes: bool) -> int:
+def _repair_all(url: str, options: ChangeOptions, access: AccessOptions, *, yes: bool) -> int:
     if not (yes or options.dry_run) and not _agreed_to_all(url, access):
         return 1
-    return run_recipients_pass(url, "repaired", options, access, cb.recipients.repair_all)
+    store_url, prefix = split_tree_url(url)
+    every = partial(cb.recipients.repair_all, key=access.forced, context=access.context)
+    with access.at(store_url, prefix).open(store_url) as bucket:
+        return change_all(bucket, prefix, "repaired", options, every)
 
 
 def _agreed_to_all(url: str, access: AccessOptions) -> bool:

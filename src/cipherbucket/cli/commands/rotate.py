@@ -6,7 +6,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.access import AccessOptions, access_options
-from cipherbucket.cli.options.rotation import RotationOptions, rotation_options
+from cipherbucket.cli.options.rotation import ChangeOptions, rotation_options
 from cipherbucket.cli.rotation import change
 from cipherbucket.cli.terminal.help import Command
 
@@ -23,7 +23,7 @@ from cipherbucket.cli.terminal.help import Command
 @click.argument("url")
 @rotation_options
 @access_options(writes=True, own_names=True)
-def rotate(url: str, options: RotationOptions, access: AccessOptions) -> int:
+def rotate(url: str, options: ChangeOptions, access: AccessOptions) -> int:
     """Wrap the data key of the object at URL, or of all below it, with the first key of -k.
 
     The other keys of -k open what there is; in format oss the ciphertext is uploaded again, in

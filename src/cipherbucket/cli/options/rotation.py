@@ -1,4 +1,4 @@
-"""What ``rotate`` and ``reencrypt`` accept: one object or many, which, how fast.
+"""What commands that change objects in place accept: one object or many, which, how fast.
 
 Rule: an option that is for many objects is refused for one.
 """
@@ -15,10 +15,11 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.options.config import KeyName
 from cipherbucket.cli.options.named_key import named_key_option
-from cipherbucket.cli.options.passes import RECURSIVE, rate_option, workers_option
+from cipherbucket.cli.options.outcomes import VERBOSE
+from cipherbucket.cli.options.passes import RECURSIVE, Decorator, rate_option, workers_option
 
-_OPTIONS = (
-    RECURSIVE,
+_DEFAULT_OF_WORKERS = "With -r: objects at once. Default: 16"
+_KEYS = (
     click.option(
         "--to",
         "new_key_files",
@@ -34,14 +35,17 @@ _OPTIONS = (
         callback=named_key_option,
         help="Only objects of this key: NAME=VALUE or the JSON of its description, or its file.",
     ),
+    workers_option(f"{_DEFAULT_OF_WORKERS}, or 4 where all bytes go through here."),
+    rate_option(),
+)
+_OUTCOMES = (
     click.option(
         "-n",
         "--dry-run",
         is_flag=True,
         help="Change nothing; say what would be done, and what would fail.",
     ),
-    workers_option("With -r: objects at once. Default: 16, or 4 where all bytes go through here."),
-    rate_option(),
+    VERBOSE,
     click.option(
         "--json", "as_json", is_flag=True, help="With -r: one JSON object a line, for programs."
     ),
@@ -50,26 +54,28 @@ _OPTIONS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class RotationOptions:
-    """What both commands accept.
+class ChangeOptions:
+    """What these commands accept.
 
     Attributes:
         recursive: All objects below the URL.
-        only: Only objects of this key.
         dry_run: Nothing is changed.
         workers: Objects at once; None for the usual.
-        limit_rate: Most bytes a second.
+        verbose: It is said of each object what became of it.
         as_json: A line of JSON for each object.
         quiet: No progress; only what failed.
+        only: Only objects of this key.
+        limit_rate: Most bytes a second.
     """
 
     recursive: bool
-    only: cb.MasterKey | cb.Description | None
     dry_run: bool
     workers: int | None
-    limit_rate: int | None
+    verbose: bool
     as_json: bool
     quiet: bool
+    only: cb.MasterKey | cb.Description | None = None
+    limit_rate: int | None = None
 
     def check(self) -> None:
         """Refuse options that one object has no use for."""
@@ -83,17 +89,25 @@ class RotationOptions:
                 raise cb.UsageError(f"{option} is for many objects", hint="add -r, or leave it out")
 
 
-def rotation_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command these options; it gets them as ``options``."""
+def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of all that change objects; it gets them as ``options``."""
+    return _with_options(function, RECURSIVE, workers_option(f"{_DEFAULT_OF_WORKERS}."), *_OUTCOMES)
 
+
+def rotation_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of ``rotate`` and ``reencrypt``; it gets them as ``options``."""
+    return _with_options(function, RECURSIVE, *_KEYS, *_OUTCOMES)
+
+
+def _with_options(function: Callable[..., Any], *options: Decorator) -> Callable[..., Any]:
     @wraps(function)
     def with_options(*args: Any, **kwargs: Any) -> Any:
-        given = {each.name: kwargs.pop(each.name) for each in fields(RotationOptions)}
-        options = RotationOptions(**given)
-        options.check()
-        return function(*args, options=options, **kwargs)
+        names = [each.name for each in fields(ChangeOptions) if each.name in kwargs]
+        chosen = ChangeOptions(**{name: kwargs.pop(name) for name in names})
+        chosen.check()
+        return function(*args, options=chosen, **kwargs)
 
     command: Callable[..., Any] = with_options
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         command = option(command)
     return command
