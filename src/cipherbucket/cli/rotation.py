@@ -1,4 +1,4 @@
-"""What ``rotate``, ``reencrypt``, ``recipients`` and ``repair`` share: a change to objects in place.
+"""What ``rotate``, ``reencrypt``, ``recipients`` and ``repair`` share: a change where objects are.
 
 Rule: every object that failed is named with its reason, and shows in the exit code. In JSON each
 object is a line, and the last line is the summary, so that nothing is held in memory however many
