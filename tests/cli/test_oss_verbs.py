@@ -174,6 +174,23 @@ class TestVersions:
         assert run(env, "du", "--versions", "oss://kept/v/").stdout.split()[:2] == ["12", "2"]
         run(env, "du", "oss://kept/v/", code=3)
 
+    def test_an_audit_counts_versions_and_names_them_by_their_ids(
+        self, env: dict[str, str], plain_kept: cb.Bucket, tmp_path: Path
+    ) -> None:
+        ids = [plain_kept.put("audit/a", body).version_id for body in (b"1", b"2")]
+        ids.append(plain_kept.put("audit/b", b"3").version_id)
+        page = tmp_path / "page"
+        asked = ("--retire", "desc=mine", "--html", page, "oss://kept/audit/")
+        lines = run(env, "audit", "--versions", *asked, code=7).stdout.splitlines()
+        assert "kept/audit/: 3 versions of 2 objects, " in lines[0]
+        assert any(line.startswith("     VERSIONS  ") for line in lines)
+        assert not any("OBJECTS" in line for line in lines)
+        named = lines.index('Can {"desc":"mine"} be retired? no: 3 versions name it') + 1
+        assert sorted(lines[named : named + 3]) == sorted(
+            f"  audit/{name} (version {each})" for name, each in zip("aab", ids, strict=True)
+        )
+        assert "versions of 2 objects" in page.read_text()
+
 
 class TestPresign:
     def test_the_url_alone_is_printed_and_cat_reads_it(

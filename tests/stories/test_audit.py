@@ -133,7 +133,9 @@ def test_old_versions_name_old_keys(versioned: cb.Bucket) -> None:
         assert asked.reasons == ["old versions were not looked at, and the store keeps them"]
     with cb.audit.run(versioned, versions=True, retire=[vault]) as audit:
         (asked,) = audit.answers
-        assert (asked.answer, asked.first) == ("no", ["a"])
+        old = list(versioned.versions("a"))[1].version_id
+        assert (asked.answer, asked.first) == ("no", [f"a (version {old})"])
+        assert audit.facts.whole == "2 versions of 1 object"
         assert [each.format for each in audit.objects()] != ["oss"]
         assert len({each.version_id for each in audit.objects()}) == 2
 

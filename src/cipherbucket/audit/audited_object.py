@@ -59,6 +59,7 @@ class AuditedObject:
         findings: Codes of `FINDINGS`.
         reason: Why it could not be looked at, understood or opened.
         iv: Of an object of format ``oss`` that a key of the ring opened: ``masked`` or ``random``.
+        listed_version: The version, where versions were looked at.
     """
 
     name: str
@@ -73,6 +74,12 @@ class AuditedObject:
     findings: tuple[str, ...] = ()
     reason: str = ""
     iv: str | None = None
+    listed_version: str | None = None
+
+    @property
+    def place(self) -> str:
+        """What reports call it: its name, and the version if others of the name are looked at."""
+        return f"{self.name} (version {self.listed_version})" if self.listed_version else self.name
 
     def outcome(self, version_id: str | None) -> Outcome:
         """Return it as a ledger keeps it, under the version that was listed, if versions were."""
@@ -105,6 +112,7 @@ class AuditedObject:
                 outcome.version_id,
                 findings=(FAILED,),
                 reason=shortened(str(detail.get("reason", ""))),
+                listed_version=outcome.version_id,
             )
         modified = detail.get("modified")
         return cls(
@@ -120,6 +128,7 @@ class AuditedObject:
             tuple(detail["findings"]),
             detail.get("reason", ""),
             detail.get("iv"),
+            outcome.version_id,
         )
 
 

@@ -59,7 +59,7 @@ def chart(title: str, bars: Sequence[Bar], note: str = "", *, exact: bool = Fals
         f'<svg role="img" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}">',
         f"<title>{shown(title)}</title>",
     ]
-    for which, unit in enumerate(("Objects (number)", "Stored (bytes)")):
+    for which, unit in enumerate(("Number", "Stored (bytes)")):
         left = _LABEL + which * (_BAR + _NUMBER)
         parts.append(f'<text class="unit" x="{left}" y="16">{unit}</text>')
         parts.append(

@@ -12,9 +12,10 @@ from datetime import datetime
 
 from cipherbucket._version import __version__
 from cipherbucket.audit.key_labels import KeyLabel
-from cipherbucket.audit.retirement import Retirement, objects_text
+from cipherbucket.audit.retirement import Retirement
 from cipherbucket.audit.scope import AuditScope
 from cipherbucket.audit.summary import Summary
+from cipherbucket.text import count
 
 _STORES_WORD = (
     "All of this is what the store says. A store can leave objects out of a listing, and show an"
@@ -54,6 +55,21 @@ class AuditFacts:
     resumed: int = 0
 
     @property
+    def thing(self) -> str:
+        """What is counted: ``object``, or ``version`` where all of these are looked at."""
+        return "version" if self.scope.versions else "object"
+
+    def counted(self, number: int) -> str:
+        """Write a number of objects, or of versions."""
+        return count(number, self.thing)
+
+    @property
+    def whole(self) -> str:
+        """How much there is: ``5 objects``, or ``16 versions of 5 objects``."""
+        of = f" of {count(self.summary.names, 'object')}" if self.scope.versions else ""
+        return self.counted(self.summary.objects) + of
+
+    @property
     def versions(self) -> str:
         """``looked at``, ``none kept`` by this store, ``not looked at``, or ``unknown``."""
         if self.scope.versions:
@@ -67,12 +83,12 @@ class AuditFacts:
     @property
     def retirements(self) -> dict[KeyLabel, Retirement]:
         """For every key that an object names or the ring has: can it be retired?"""
-        return self.summary.retirements(self._why_unknown)
+        return self.summary.retirements(self._why_unknown, self.thing)
 
     @property
     def answers(self) -> list[Retirement]:
         """For the keys that were asked about: can they be retired?"""
-        return self.summary.answers(self._why_unknown)
+        return self.summary.answers(self._why_unknown, self.thing)
 
     @property
     def _why_unknown(self) -> list[str]:
@@ -80,17 +96,17 @@ class AuditFacts:
         reasons = [_ABOUT_VERSIONS.get(self.versions, "")]
         if not self.summary.objects:
             reasons.append("there was no object to look at")
-        if (count := self.scope.uploads) is None:
+        if (number := self.scope.uploads) is None:
             reasons.append("whether uploads are unfinished is not known")
-        elif count:
-            one = count == 1
+        elif number:
+            one = number == 1
             reasons.append(
-                f"{count:,} unfinished upload{'' if one else 's'}, whose key the store does not"
+                f"{number:,} unfinished upload{'' if one else 's'}, whose key the store does not"
                 f" report: complete or abort {'it' if one else 'them'}"
             )
-        if (count := self.summary.maybe_stripped) and not self.scope.footers:
+        if (number := self.summary.maybe_stripped) and not self.scope.footers:
             reasons.append(
-                f"{objects_text(count)} without an envelope, which may be sealed and have lost it"
+                f"{self.counted(number)} without an envelope, which may be sealed and have lost it"
                 " (--footers)"
             )
         return [reason for reason in reasons if reason]
@@ -99,24 +115,24 @@ class AuditFacts:
     def notes(self) -> list[str]:
         """What the report is worth, in sentences."""
         notes = [_STORES_WORD, _UNOPENED]
-        if count := self.summary.verified:
-            one = count == 1
-            opened = "One envelope was" if one else f"{count:,} envelopes were"
+        if number := self.summary.verified:
+            one = number == 1
+            opened = "One envelope was" if one else f"{number:,} envelopes were"
             notes[1] = (
                 f"{opened} opened with a key given to this audit: of {'it' if one else 'these'}"
                 " the key is certain."
             )
-        if count := self.summary.random_ivs:
-            have = "has an IV that is" if count == 1 else "have IVs that are"
+        if number := self.summary.random_ivs:
+            have = "has an IV that is" if number == 1 else "have IVs that are"
             notes.append(
-                f"{objects_text(count)} of these {have} random in all bytes: programs with the SDK"
+                f"{self.counted(number)} of these {have} random in all bytes: programs with the SDK"
                 " for C++ v2 write such, and readers that seek may disagree about them."
             )
         if about := _ABOUT_VERSIONS.get(self.versions):
             notes.append(f"{about[0].upper()}{about[1:]}.")
         if self.resumed:
             notes.append(
-                f"{objects_text(self.resumed)} of these, looked at by an earlier run that was"
+                f"{self.counted(self.resumed)} of these, looked at by an earlier run that was"
                 f" interrupted, begun {self.scope.started:%Y-%m-%d %H:%M} UTC, "
                 f"{'is' if self.resumed == 1 else 'are'} reported as then."
             )

@@ -18,9 +18,9 @@ from cipherbucket.audit.facts import TOOL, AuditFacts
 from cipherbucket.audit.findings import FINDINGS
 from cipherbucket.audit.html_style import STYLE
 from cipherbucket.audit.key_labels import readable
-from cipherbucket.audit.retirement import MOST_NAMES, Retirement, objects_text
+from cipherbucket.audit.retirement import MOST_NAMES, Retirement
 from cipherbucket.audit.summary import AGES, FormatCounts, KeyUse
-from cipherbucket.text import amount
+from cipherbucket.text import amount, count
 
 _CHARTED = 10
 """Keys that have a bar of their own."""
@@ -42,7 +42,7 @@ def page(facts: AuditFacts) -> str:
         _head(facts, target),
         _tiles(facts),
         _findings(facts),
-        _answers(facts.answers),
+        _answers(facts),
         _charts(facts),
         _keys(facts),
         _notes(facts),
@@ -92,17 +92,23 @@ def _tiles(facts: AuditFacts) -> str:
     share_of_bytes = _share(sum(size for _, size in encrypted), summary.stored_size)
     named = sum(1 for use in summary.keys.values() if use.objects)
     kinds = len(summary.findings)
+    whole = facts.whole.partition(" ")[2]
     tiles = (
-        (f"{summary.objects:,}", f"objects, {amount(summary.stored_size)} stored"),
-        (share, f"of objects encrypted; {share_of_bytes} of bytes"),
-        (f"{named:,}", f"master key{'' if named == 1 else 's'} named by objects"),
+        (f"{summary.objects:,}", f"{whole}, {amount(summary.stored_size)} stored"),
+        (share, f"of {facts.thing}s encrypted; {share_of_bytes} of bytes"),
+        (f"{named:,}", f"master key{'' if named == 1 else 's'} named by {facts.thing}s"),
         (
             f"{kinds:,}",
-            f"kind{'' if kinds == 1 else 's'} of findings, in {objects_text(summary.concerned)}",
+            f"kind{'' if kinds == 1 else 's'} of findings, in {facts.counted(summary.concerned)}",
         ),
     )
     items = "".join(f"<li><strong>{big}</strong>{small}</li>" for big, small in tiles)
     return f'<ul class="tiles">{items}</ul>\n'
+
+
+def _head_of(facts: AuditFacts) -> str:
+    """Return the head of a column of counts."""
+    return f"{facts.thing.title()}s"
 
 
 def _findings(facts: AuditFacts) -> str:
@@ -118,7 +124,7 @@ def _findings(facts: AuditFacts) -> str:
     )
     return (
         "<h2>Findings</h2>\n<table><thead><tr><th>What was found, the worst first</th>"
-        f'<th class="n">Objects</th></tr></thead><tbody>{rows}</tbody></table>\n'
+        f'<th class="n">{_head_of(facts)}</th></tr></thead><tbody>{rows}</tbody></table>\n'
     )
 
 
@@ -146,11 +152,12 @@ def _names(names: Sequence[str], count: int) -> str:
     return f'{first}<details><summary>{what}</summary><ol class="names">{items}</ol></details>'
 
 
-def _answers(answers: Sequence[Retirement]) -> str:
+def _answers(facts: AuditFacts) -> str:
+    answers = facts.answers
     if not answers:
         return ""
     rows = "".join(
-        f"<tr><td>{_described(each.question.text)}</td><td>{_answer(each)}"
+        f"<tr><td>{_described(each.question.text)}</td><td>{_answer(each, facts.thing)}"
         f"{_names(each.first, each.objects)}</td></tr>"
         for each in answers
     )
@@ -160,13 +167,13 @@ def _answers(answers: Sequence[Retirement]) -> str:
     )
 
 
-def _answer(each: Retirement) -> str:
+def _answer(each: Retirement, thing: str) -> str:
     lines = []
     if each.objects:
         alone = "" if each.alone == each.objects else f"; {each.alone:,} of them no other key"
-        lines.append(f"{objects_text(each.objects)} name{'s' * (each.objects == 1)} it{alone}")
+        lines.append(f"{count(each.objects, thing)} name{'s' * (each.objects == 1)} it{alone}")
     if each.removed:
-        other = "other object" if each.objects else "object"
+        other = f"other {thing}" if each.objects else thing
         many = "" if each.removed == 1 else "s"
         lines.append(f"{each.removed:,} {other}{many} name{'s' * (not many)} it in the footer only")
     if not each.objects:
@@ -191,30 +198,32 @@ def _charts(facts: AuditFacts) -> str:
         if name in summary.formats
     ]
     ages = [Bar(age, counts) for (age, _), counts in zip(AGES, summary.ages, strict=True)]
-    drawn = [chart("Objects and bytes by format", formats)] if formats else []
+    drawn = [chart(f"{_head_of(facts)} and bytes by format", formats)] if formats else []
     if keys:
         note = "An object that several keys can open counts for each of them."
-        drawn.append(chart("Objects and bytes by master key", keys, note, exact=True))
+        drawn.append(chart(f"{_head_of(facts)} and bytes by master key", keys, note, exact=True))
     if used := sorted(summary.algorithms.items()):
         bars = [Bar(name, counts) for name, counts in used]
         note = "How data keys are wrapped; several ways where an object has several keys."
-        drawn.append(chart("Objects and bytes by wrap algorithm", bars, note, exact=True))
+        drawn.append(
+            chart(f"{_head_of(facts)} and bytes by wrap algorithm", bars, note, exact=True)
+        )
     if formats:
         note = "Since body or metadata were last written."
-        drawn.append(chart("Objects and bytes by age", ages, note))
+        drawn.append(chart(f"{_head_of(facts)} and bytes by age", ages, note))
     return f"<h2>In figures</h2>\n{''.join(drawn)}\n" if drawn else ""
 
 
 def _keys(facts: AuditFacts) -> str:
     uses = facts.summary.keys_by_size()
     answers = facts.retirements
-    rows = "".join(_key(use, answers.get(use.label)) for use in uses[:_LISTED])
+    rows = "".join(_key(use, answers.get(use.label), facts.thing) for use in uses[:_LISTED])
     more = len(uses) - _LISTED
     note = f"<p>{more:,} more keys are in the JSON report.</p>\n" if more > 0 else ""
     return (
         "<h2>Master keys, and whether they can be retired</h2>\n"
-        '<div class="wide" tabindex="0"><table><thead><tr><th>Key</th><th class="n">Objects</th>'
-        '<th class="n">Stored</th>'
+        '<div class="wide" tabindex="0"><table><thead><tr><th>Key</th>'
+        f'<th class="n">{_head_of(facts)}</th><th class="n">Stored</th>'
         "<th>Written</th><th>Retire?</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>\n{note}"
         if rows
@@ -222,7 +231,7 @@ def _keys(facts: AuditFacts) -> str:
     )
 
 
-def _key(use: KeyUse, answer: Retirement | None) -> str:
+def _key(use: KeyUse, answer: Retirement | None, thing: str) -> str:
     given = "not given" if use.key_id is None else f"given: {use.key_id}"
     kms = f"; by the KMS: {', '.join(sorted(use.kms_ids))}" if use.kms_ids else ""
     span = ""
@@ -233,7 +242,7 @@ def _key(use: KeyUse, answer: Retirement | None) -> str:
         f'<div class="small">{_kind(use)}, {shown(given)}{shown(kms)}</div></td>'
         f'<td class="n">{use.objects:,}</td><td class="n">{amount(use.stored_size)}</td>'
         f'<td class="when">{span}</td>'
-        f'<td class="may">{_answer(answer) if answer is not None else _NO_NAME}</td></tr>'
+        f'<td class="may">{_answer(answer, thing) if answer is not None else _NO_NAME}</td></tr>'
     )
 
 
@@ -267,9 +276,9 @@ def _text(use: KeyUse) -> str:
 def _joined(parts: Sequence[FormatCounts]) -> FormatCounts:
     joined: FormatCounts = {}
     for part in parts:
-        for name, (count, size) in part.items():
+        for name, (objects, size) in part.items():
             both = joined.setdefault(name, [0, 0])
-            both[0] += count
+            both[0] += objects
             both[1] += size
     return joined
 

@@ -71,6 +71,7 @@ def report(facts: AuditFacts) -> dict[str, Any]:
         "resumed": facts.resumed,
         "ring": [{"id": key_id, "description": text} for key_id, text in scope.ring],
         "objects": summary.objects,
+        "names": summary.names,
         "stored_bytes": summary.stored_size,
         "verified": summary.verified,
         "random_ivs": summary.random_ivs,

@@ -23,6 +23,7 @@ from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey, kind_of
 from cipherbucket.keys.kms.key import AliKmsKey
 from cipherbucket.keys.ring import check_key
+from cipherbucket.text import count
 
 MOST_NAMES = 100
 """Names of objects that are kept of every finding, and of a key that is asked about."""
@@ -166,7 +167,7 @@ class Retirement:
         objects: How many objects name it.
         alone: How many of them name no other key.
         removed: How many sealed objects name it in their footer only.
-        first: Names of the first objects.
+        first: Names of the first objects, with the version where those were looked at.
         reasons: Why no more is known, where that is so.
         doubts: For each reason that lies in objects: how many.
     """
@@ -190,7 +191,7 @@ class Retirement:
             self.objects += 1
             self.alone += len(found.recipients) == 1
             if len(self.first) < MOST_NAMES:
-                self.first.append(found.name)
+                self.first.append(found.place)
         elif any(map(self.question.is_about, found.removed)):
             self.removed += 1
         for doubt in self._doubts(found):
@@ -219,10 +220,15 @@ class Retirement:
         )
         return {doubt for doubt in doubts if doubt is not None}
 
-    def with_reasons(self, common: list[str]) -> Retirement:
-        """Put its doubts into words, after those that concern every key."""
+    def with_reasons(self, common: list[str], thing: str) -> Retirement:
+        """Put its doubts into words, after those that concern every key.
+
+        Args:
+            common: Those.
+            thing: What was counted: ``object`` or ``version``.
+        """
         own = (
-            f"{objects_text(self.doubts[what])} {text}"
+            f"{count(self.doubts[what], thing)} {text}"
             for what, text in _REASONS.items()
             if what in self.doubts
         )
@@ -235,11 +241,6 @@ class Retirement:
 def names_of_asked(found: AuditedObject, questions: Iterable[Question]) -> list[str]:
     """Return which of the keys that are asked about an object names, as they were asked."""
     return [each.text for each in questions if any(map(each.is_about, found.recipients))]
-
-
-def objects_text(count: int) -> str:
-    """Write a number of objects: ``1 object``, ``2 objects``."""
-    return f"{count:,} object{'' if count == 1 else 's'}"
 
 
 @lru_cache(4096)

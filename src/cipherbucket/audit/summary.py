@@ -112,7 +112,9 @@ class Summary:
         ring: The keys given; reported even if no object names them.
 
     Attributes:
-        objects: How many there are; those that were gone when they were looked at are not.
+        objects: How many there are, or versions where those are looked at; those that were gone
+            when they were looked at are not.
+        names: How many names these have.
         stored_size: Their stored bytes.
         verified: How many envelopes a key of the ring has opened.
         random_ivs: How many of these have a random IV, in format ``oss``.
@@ -134,6 +136,8 @@ class Summary:
         ring: Iterable[MasterKey] = (),
     ) -> None:
         self.objects = 0
+        self.names = 0
+        self._last_name: str | None = None
         self.stored_size = 0
         self.verified = 0
         self.random_ivs = 0
@@ -161,6 +165,8 @@ class Summary:
         if found.format == GONE:
             return
         self.objects += 1
+        self.names += found.name != self._last_name  # they come in order of names
+        self._last_name = found.name
         self.stored_size += found.stored_size
         self.verified += found.verified is True
         self.random_ivs += found.iv == RANDOM
@@ -172,7 +178,7 @@ class Summary:
         for code in found.findings:
             count, first = self._findings.get(code, (0, []))
             if len(first) < MOST_NAMES:
-                first.append(found.name)
+                first.append(found.place)
             self._findings[code] = count + 1, first
             if FINDINGS[code].with_reasons and found.reason:
                 self._count_reason(code, found)
@@ -221,7 +227,7 @@ class Summary:
                     use.kms_ids.add(each.kms_id)
         use.alone += len(found.recipients) == 1
         if len(use.first) < MOST_NAMES_OF_KEY:
-            use.first.append(found.name)
+            use.first.append(found.place)
         if found.modified is not None:
             use.oldest = min(use.oldest or found.modified, found.modified)
             use.newest = max(use.newest or found.modified, found.modified)
@@ -243,18 +249,19 @@ class Summary:
         findings = {**self._findings, **of_keys}
         return {code: findings[code] for code in FINDINGS if code in findings}
 
-    def retirements(self, common: list[str]) -> dict[KeyLabel, Retirement]:
+    def retirements(self, common: list[str], thing: str = "object") -> dict[KeyLabel, Retirement]:
         """Answer for every key that an object names or the ring has: can it be retired?
 
         Args:
             common: Why nothing is known of any key; empty where nothing speaks against it.
+            thing: What was counted: ``object`` or ``version``.
         """
         answers = {}
         for use in self.keys_by_size():
             if not use.label.is_certain or use.label is OTHER_KEYS:
                 continue
             if use.label in self._of_ring:
-                answers[use.label] = self._of_ring[use.label].with_reasons(common)
+                answers[use.label] = self._of_ring[use.label].with_reasons(common, thing)
                 continue
             kind, description = use.label
             answer = Retirement(
@@ -266,13 +273,13 @@ class Summary:
             )
             # Nobody has counted what may be of a key that nothing but footers name.
             answers[use.label] = answer.with_reasons(
-                [*common, _ONLY_IN_FOOTERS] if not use.objects else common
+                [*common, _ONLY_IN_FOOTERS] if not use.objects else common, thing
             )
         return answers
 
-    def answers(self, common: list[str]) -> list[Retirement]:
+    def answers(self, common: list[str], thing: str = "object") -> list[Retirement]:
         """Answer for the keys that were asked about; see `retirements`."""
-        return [answer.with_reasons(common) for answer in self.asked]
+        return [answer.with_reasons(common, thing) for answer in self.asked]
 
 
 def _count(counts: FormatCounts, found: AuditedObject) -> None:

@@ -10,6 +10,7 @@ from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.wrapping import wrapped
 from cipherbucket.text import amount, count, printable
 
+_VERSION = "version"
 _NAMED = 3
 """Names that stand behind a finding."""
 _REASONS = 3
@@ -40,7 +41,9 @@ def _head(whole: dict[str, Any]) -> Iterator[str]:
     target = f"{whole['url'].removesuffix('/')}/{whole['prefix']}"
     when = whole["started"][:16].replace("T", " ")
     stored = amount(whole["stored_bytes"])
-    yield f"{target}: {count(whole['objects'], 'object')}, {stored} stored, at {when} UTC"
+    there = count(whole["objects"], _thing(whole))
+    there += f" of {count(whole['names'], 'object')}" if _thing(whole) == _VERSION else ""
+    yield f"{target}: {there}, {stored} stored, at {when} UTC"
     footers = "read" if whole["footers"] else "not read"
     uploads = "unknown" if whole["uploads"] is None else f"{whole['uploads']:,}"
     yield (
@@ -50,14 +53,14 @@ def _head(whole: dict[str, Any]) -> Iterator[str]:
 
 
 def _formats(whole: dict[str, Any]) -> Iterator[str]:
-    yield f"{'OBJECTS':>13}  {'STORED':>11}  FORMAT"
+    yield f"{_column(whole):>13}  {'STORED':>11}  FORMAT"
     for name, tally in whole["formats"].items():
         yield _columns(tally, name)
 
 
 def _algorithms(whole: dict[str, Any]) -> Iterator[str]:
     if whole["algorithms"]:
-        yield f"{'OBJECTS':>13}  {'STORED':>11}  WRAP ALGORITHM"
+        yield f"{_column(whole):>13}  {'STORED':>11}  WRAP ALGORITHM"
     for name, formats in whole["algorithms"].items():
         both = {
             field: sum(tally[field] for tally in formats.values())
@@ -70,11 +73,15 @@ def _findings(whole: dict[str, Any]) -> Iterator[str]:
     if not whole["findings"]:
         yield "no findings"
         return
-    yield f"{'OBJECTS':>13}  FINDING"
+    yield f"{_column(whole):>13}  FINDING"
     for each in whole["findings"]:
-        more = ", ..." if each["objects"] > _NAMED else ""
-        names = ", ".join(each["first"][:_NAMED])
-        yield f"{each['objects']:>13,}  {each['text']}: {names}{more}"
+        more = ["..."] if each["objects"] > _NAMED else []
+        names = [*each["first"][:_NAMED], *more]
+        if _thing(whole) == _VERSION:  # with their ids they are long
+            yield f"{each['objects']:>13,}  {each['text']}:"
+            yield from (f"{'':>15}{name}" for name in names)
+        else:
+            yield f"{each['objects']:>13,}  {each['text']}: {', '.join(names)}"
         for why in each["reasons"][:_REASONS]:
             reason = in_options(why["reason"])
             yield f"{'':>15}{why['objects']:,} for: {reason}"
@@ -86,7 +93,7 @@ def _keys(whole: dict[str, Any]) -> Iterator[str]:
     if not whole["keys"]:
         return
     notes: dict[str, int] = {}
-    yield f"{'OBJECTS':>13}  {'STORED':>11}  {'RETIRE':<11}  {'KIND':<10}  KEY"
+    yield f"{_column(whole):>13}  {'STORED':>11}  {'RETIRE':<11}  {'KIND':<10}  KEY"
     for each in whole["keys"]:
         bits = "/".join(f"{bits:,}" for bits in each["rsa_bits"])
         kind = f"{each['kind'].upper()} {bits}".strip()
@@ -114,17 +121,26 @@ def _asked(whole: dict[str, Any]) -> Iterator[str]:
         reasons = "" if several else "; ".join(each["reasons"])
         if each["answer"] == "no":
             name = "names" if each["objects"] == 1 else "name"
-            reasons = f"{count(each['objects'], 'object')} {name} it"
+            reasons = f"{count(each['objects'], _thing(whole))} {name} it"
             if each["alone"] != each["objects"]:
                 reasons += f", {each['alone']:,} of them no other key"
         yield (f"Can {each['key']} be retired? {each['answer']}{': ' if reasons else ''}{reasons}")
         yield from (f"  {reason}" for reason in several)
         if each["removed"]:
-            yield f"  the footer of {count(each['removed'], 'object')} still names it"
+            yield f"  the footer of {count(each['removed'], _thing(whole))} still names it"
         for name in each["first"][:_LISTED]:
             yield f"  {name}"
         if each["objects"] > _LISTED:
             yield f"  ... and {each['objects'] - _LISTED:,} more, in --json and --csv"
+
+
+def _thing(whole: dict[str, Any]) -> str:
+    """Return what was counted."""
+    return _VERSION if whole["versions"] == "looked at" else "object"
+
+
+def _column(whole: dict[str, Any]) -> str:
+    return f"{_thing(whole).upper()}S"
 
 
 def _columns(tally: dict[str, Any], rest: str) -> str:
