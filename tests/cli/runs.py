@@ -178,5 +178,10 @@ def synced(*args: object) -> str:
 def planned(*args: object) -> list[str]:
     """Return what a sync would do, sorted."""
     result = succeed("sync", "--dry-run", *args)
-    assert result.stderr == ("" if result.stdout else "cipherbucket: nothing to do\n")
-    return sorted(result.stdout.splitlines())
+    lines = result.stdout.splitlines()
+    copied = [line for line in lines if line.startswith("would copy")]
+    begins = f"would copy {len(copied):,} object" if lines else "nothing to do"
+    assert result.stderr.splitlines()[-1].startswith(f"cipherbucket: {begins}")
+    names = [line.removeprefix("would copy ").rpartition(" (")[0] for line in copied]
+    assert names == sorted(names, key=os.fsencode)
+    return sorted(lines)

@@ -101,7 +101,7 @@ def test_what_is_not_copied_is_not_removed(
 ) -> None:
     bucket.put("t/a", b"there before")
     result = succeed("mv", "-r", "--skip-existing", "-k", key_file, tree, f"{url}/t")
-    assert result.stderr == "cipherbucket: moved 1 object, 5 bytes; 1 skipped\n"
+    assert result.stderr == "cipherbucket: moved 1 object, 5 bytes; 1 skipped, there already\n"
     assert contents(tree) == {"a": b"a"}
     assert invoke("mv", "-r", "--if-absent", "-k", key_file, tree, f"{url}/t").exit_code == 1
     assert contents(tree) == {"a": b"a"}

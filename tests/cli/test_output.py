@@ -1,13 +1,18 @@
 """What becomes of a command whose stdout goes away, or is full."""
 
+import errno
 import io
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tests.cli.runs import PROGRAM, base, on_terminal
+from tests.cli.test_help import commands
 
 import cipherbucket as cb
+from cipherbucket.cli import cli
 from cipherbucket.cli.failures import FEW, Failures
 from cipherbucket.cli.wrapping import wrapped
 
@@ -72,6 +77,52 @@ def test_a_reader_that_goes_away_or_a_full_disk_is_no_failure_of_an_object(
     done = run(command, url, tree, key_file, shell)
     assert isinstance(done, subprocess.CompletedProcess)
     assert (done.returncode, done.stderr) == (code, said)
+
+
+_FULL = os.strerror(errno.ENOSPC)
+PRINTING = [
+    ("--help",),
+    ("--version",),
+    ("completion", "bash"),
+    *((*name.split(), "--help") for name, _ in commands()),
+]
+
+
+@pytest.mark.parametrize("args", PRINTING, ids=" ".join)
+def test_help_for_a_full_disk_is_one_line_and_for_a_reader_who_is_gone_nothing(
+    args: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    for end, code, said in (
+        (os.open("/dev/full", os.O_WRONLY), 1, f"cipherbucket: stdout: {_FULL}\n"),
+        (write_end, 141, ""),
+    ):
+        with os.fdopen(end, "w") as stdout, monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", stdout)
+            with pytest.raises(SystemExit) as ended:
+                cli.main(args)
+        assert (ended.value.code, capsys.readouterr().err) == (code, said)
+
+
+@pytest.mark.parametrize("args", [("--help",), ("--version",), ("completion", "bash")])
+@pytest.mark.parametrize(
+    ("shell", "said"), [(">/dev/full", errno.ENOSPC), (">&-", errno.EBADF)], ids=["full", "closed"]
+)
+@pytest.mark.each_value
+def test_the_program_ends_in_one_line_without_a_stdout(
+    args: tuple[str, ...], shell: str, said: int
+) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {shell}', "-", *PROGRAM, *args],
+        env=base(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    line = f"cipherbucket: stdout: {os.strerror(said)}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
 
 
 def test_failures_are_gathered_by_kind() -> None:

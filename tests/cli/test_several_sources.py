@@ -223,9 +223,7 @@ def test_each_object_is_said_or_written_as_json(
     url: str, bucket: cb.Bucket, key_file: Path, tree: Path
 ) -> None:
     result = succeed("cp", "-v", "-k", key_file, tree / "c.csv", f"{url}/t")
-    first, summary = result.stderr.splitlines()
-    assert first == f"cipherbucket: copied {tree}/c.csv -> {url}/t (5 bytes)"
-    assert summary == "cipherbucket: copied 1 object, 5 bytes"
+    assert result.stderr == f"cipherbucket: copied {tree}/c.csv -> {url}/t (5 bytes)\n"
     result = succeed("cp", "-r", "--json", "-k", key_file, tree, f"{url}/u")
     facts = [json.loads(line) for line in result.stdout.splitlines()]
     assert {

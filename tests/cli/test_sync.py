@@ -363,7 +363,7 @@ def test_the_last_glob_that_fits_decides(
 def test_a_pattern_is_compared_with_the_whole_name(url: str, old_tree: Path) -> None:
     result = succeed("sync", "--dry-run", "--exclude", "b", old_tree, url)
     assert len(result.stdout.splitlines()) == 3
-    assert result.stderr == "cipherbucket: the pattern 'b' fitted no name\n"
+    assert result.stderr.splitlines()[0] == "cipherbucket: the pattern 'b' fitted no name"
 
 
 def test_what_is_excluded_is_not_deleted(

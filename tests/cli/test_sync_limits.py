@@ -121,7 +121,7 @@ def test_a_dry_run_with_nothing_to_do_says_so(url: str, key_file: Path, tmp_path
     synced("-k", key_file, tree, url)
     for delete in ((), ("--delete",)):
         result = succeed("sync", "--dry-run", *delete, tree, url)
-        assert (result.stdout, result.stderr) == ("", "cipherbucket: nothing to do\n")
+        assert (result.stdout, result.stderr) == ("", "cipherbucket: nothing to do; 1 unchanged\n")
         assert succeed("sync", "-q", "--dry-run", *delete, tree, url).output == ""
 
 

@@ -144,7 +144,7 @@ def test_skip_existing_leaves_alone_what_is_there(command: list[object]) -> None
     with failing_at("sub/3"):
         invoke(*command, "--no-resume")
     result = succeed(*command, "--skip-existing", "--no-resume")
-    assert result.stderr == "cipherbucket: copied 1 object, 3 bytes; 4 skipped\n"
+    assert result.stderr == "cipherbucket: copied 1 object, 3 bytes; 4 skipped, there already\n"
 
 
 def test_update_copies_what_is_newer(url: str, key_file: Path, tree: Path) -> None:
@@ -154,12 +154,12 @@ def test_update_copies_what_is_newer(url: str, key_file: Path, tree: Path) -> No
     (tree / "sub" / "2").write_bytes(b"of another length, though older")
     os.utime(tree / "sub" / "2", (1e9, 1e9))
     result = succeed("cp", "-r", "--update", "-k", key_file, tree, f"{url}/t")
-    assert result.stderr == "cipherbucket: copied 1 object, 4 bytes; 4 skipped\n"
+    assert result.stderr == "cipherbucket: copied 1 object, 4 bytes; 4 skipped, not newer\n"
     down = tree.parent / "down"
     succeed("cp", "-r", "-q", "-k", key_file, f"{url}/t", down)
     os.utime(down / "sub" / "1", (1e9, 1e9))
     result = succeed("cp", "-ru", "-k", key_file, f"{url}/t", down)
-    assert result.stderr == "cipherbucket: copied 1 object, 1 byte; 4 skipped\n"
+    assert result.stderr == "cipherbucket: copied 1 object, 1 byte; 4 skipped, not newer\n"
 
 
 def test_a_dry_run_copies_nothing(url: str, bucket: cb.Bucket, key_file: Path, tree: Path) -> None:
@@ -235,8 +235,94 @@ def test_a_pattern_that_fitted_nothing_is_told(url: str, key_file: Path, tree: P
     patterns = ("--exclude", "secret/", "--exclude", "*/1")
     result = succeed("cp", "-r", "-k", key_file, *patterns, tree, f"{url}/t")
     assert result.stderr.splitlines()[0] == "cipherbucket: the pattern 'secret/' fitted no name"
-    result = succeed("rm", "-rf", "--exclude", "none", f"{url}/t")
+    result = succeed("rm", "-rn", "--exclude", "none", f"{url}/t")
     assert "the pattern 'none' fitted no name" in result.stderr
+
+
+def test_nothing_is_deleted_that_a_pattern_was_meant_to_protect(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path
+) -> None:
+    for name in ("t/a/Secrets/x", "t/sub/1", "t/old"):
+        bucket.put(name, b"1")
+    every = [each.name for each in bucket.list()]
+    for option in ("-rf", "-rfn"):
+        error = error_of(invoke("rm", option, "--exclude", "secrets", f"{url}/t"))
+        assert "--exclude 'secrets' fits no name; nothing was deleted" in error
+        error = error_of(invoke("rm", option, "--include", "old", f"{url}/t"))
+        assert "--include alone leaves out nothing" in error
+        assert "put --exclude '*' before it" in error
+    for pattern in ("secrets", "secrets/", "t/a/Secrets", "/data/a/Secrets/*"):
+        options = ("--delete", "--max-delete", 9, "--exclude", pattern)
+        result = invoke("sync", "-k", key_file, *options, tree, f"{url}/t")
+        assert result.exit_code == 2
+        text = f"--exclude {pattern!r} fits no name, and nearly fits 'a/Secrets/x'"
+        assert text in result.stderr
+        assert bucket.exists("t/old")
+    options = ("--delete", "--max-delete", 9, "--exclude", "*/Secrets", "--exclude", "*.tmp")
+    succeed("sync", "-k", key_file, *options, tree, f"{url}/t")
+    assert not bucket.exists("t/old")
+    assert set(every) - {"t/old"} <= {each.name for each in bucket.list()}
+    succeed("rm", "-rf", "--exclude", "*", "--include", "sub/*", f"{url}/t")
+    assert [each.name for each in bucket.list()] == ["t/a/Secrets/x"]
+
+
+@pytest.mark.parametrize("command", [("cp", "-r"), ("mv", "-rn"), ("sync",), ("diff",)])
+def test_include_alone_is_said_to_leave_out_nothing(
+    url: str, key_file: Path, tree: Path, command: tuple[str, ...]
+) -> None:
+    keyed = () if command == ("diff",) else ("-k", key_file)
+    for options, said in (
+        (("--include", "sub/1"), True),
+        (("--exclude", "*", "--include", "sub/1"), False),
+    ):
+        result = invoke(*command, *keyed, *options, tree, f"{url}/t")
+        assert ("--include alone leaves out nothing" in result.stderr) is said
+
+
+@pytest.mark.parametrize(
+    ("option", "why"), [("-u", "not newer"), ("--skip-existing", "there already")]
+)
+def test_what_is_skipped_has_its_reason(
+    url: str, key_file: Path, tree: Path, option: str, why: str
+) -> None:
+    succeed("cp", "-r", "-k", key_file, tree, f"{url}/t")
+    said = succeed("cp", "-rv", option, "-k", key_file, tree, f"{url}/t").stderr.splitlines()
+    path = tree / "sub" / "0"
+    assert f"cipherbucket: skipped {path} -> {url}/t/sub/0 ({why})" in said
+    assert said[-1] == f"cipherbucket: copied 0 objects, 0 bytes; 5 skipped, {why}"
+
+
+def test_a_dry_run_is_in_order_and_ends_with_what_it_comes_to(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path
+) -> None:
+    result = succeed("mv", "-rn", "-k", key_file, tree, f"{url}/t")
+    assert result.stdout.splitlines() == [f"would move sub/{n} (not there)" for n in range(5)]
+    assert result.stderr == "cipherbucket: would move 5 objects, 10 bytes\n"
+    bucket.put("t/gone", b"")
+    result = succeed("sync", "-n", "--delete", "--max-delete", 1, "-k", key_file, tree, f"{url}/t")
+    assert result.stderr == "cipherbucket: would copy 5 objects, 10 bytes; 1 to be deleted\n"
+    result = succeed("rm", "-rn", f"{url}/t")
+    assert result.stderr == "cipherbucket: would delete 1 object\n"
+
+
+def test_of_one_object_nothing_is_said_that_went_well(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path, tmp_path: Path
+) -> None:
+    bucket.put("a", b"12")
+    one = tree / "sub" / "2"
+    for command in (
+        ("cp", one, f"{url}/b"),
+        ("cp", f"{url}/a", tmp_path / "down"),
+        ("mv", f"{url}/a", f"{url}/c"),
+        ("mv", one, f"{url}/d"),
+    ):
+        assert succeed(*command, "-k", key_file).output == ""
+    said = succeed("mv", "-v", "-k", key_file, f"{url}/c", f"{url}/e").stderr
+    assert said == f"cipherbucket: moved {url}/c -> {url}/e (2 bytes)\n"
+    said = succeed("cp", "-u", "-k", key_file, tree / "sub" / "3", f"{url}/e").stderr
+    assert said in {"", "cipherbucket: copied 0 objects, 0 bytes; 1 skipped, not newer\n"}
+    assert error_of(invoke("mv", "-k", key_file, f"{url}/e", f"{url}/e"))
+    assert succeed("rm", f"{url}/e").output == ""
 
 
 def test_an_object_that_was_rotated_meanwhile_is_copied_again(

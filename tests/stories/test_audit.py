@@ -74,7 +74,7 @@ def test_what_is_killed_goes_on(
         code = process.wait(30)
     if number == signal.SIGINT:
         assert code == 130
-        assert said == "cipherbucket: interrupted; the same command goes on where it was\n"
+        assert said == "cipherbucket: interrupted; run the same command again to go on\n"
     else:
         assert code == -signal.SIGKILL
     (ledger,) = state_folder().glob("*.ledger")

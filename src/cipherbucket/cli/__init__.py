@@ -114,6 +114,17 @@ class CommandLine(Group):
             )
         sys.exit(code if isinstance(code, int) else 0)
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Parse the options of the program; ``--help`` and ``--version`` write and end here."""
+        with reported(debug="--debug" in args):
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command and report what goes wrong."""
         with reported(debug=ctx.params["debug"]):

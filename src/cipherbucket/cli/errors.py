@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,6 +57,7 @@ _LOG_RAW = ("credentials", "darabonba-core", "alibabacloud-tea")
 _INTERRUPTED = 130
 _INDENT = len("cipherbucket: ")
 _READER_GONE = 141
+AGAIN = "run the same command again to go on"
 _UNDONE = "interrupted; what was not finished has been undone"
 
 
@@ -130,25 +132,21 @@ def reported(*, debug: bool) -> Iterator[None]:
     except cb.CipherbucketError as error:
         _fail(one_line(error), exit_code(error), debug=debug)
     except OSError as error:
-        _drop_stdout()  # it may be what failed
-        _fail(one_line(error), exit_code(error), debug=debug)
+        where = "stdout: " if _is_of_stdout(error) else ""
+        _drop_stdout()
+        _fail(f"{where}{one_line(error)}", exit_code(error), debug=debug)
     except Exception as error:  # noqa: BLE001  a bug, of which a user should know so much
         text = f"unexpected {type(error).__name__}: {one_line(error)}"
         _fail(f"{text} (a bug; run it with 'cipherbucket --debug')", 1, debug=debug)
 
 
 @contextmanager
-def resumed_when_repeated(done: str = "") -> Iterator[None]:
-    """Say, of what is interrupted here, that the same command goes on.
-
-    Args:
-        done: What is said of that which was done before.
-    """
+def resumed_when_repeated() -> Iterator[None]:
+    """Say, of what is interrupted here, that the same command goes on."""
     try:
         yield
     except KeyboardInterrupt:
-        text = f"interrupted; {done}the same command goes on where it was"
-        raise KeyboardInterrupt(text) from None
+        raise KeyboardInterrupt(f"interrupted; {AGAIN}") from None
 
 
 @contextmanager
@@ -176,6 +174,13 @@ def _fail(text: str, code: int, *, debug: bool) -> NoReturn:
         click.echo(err=True)  # after the terminal's ^C
     say(text)
     raise Exit(code) from None
+
+
+def _is_of_stdout(error: OSError) -> bool:
+    """Return whether it was stdout that failed: click wrote to it, or `reported` flushed it."""
+    (own, _), *below = traceback.walk_tb(error.__traceback__)
+    last = below[-1][0] if below else own
+    return last is own or (last.f_code is click.echo.__code__ and not last.f_locals["err"])
 
 
 def _drop_stdout() -> None:

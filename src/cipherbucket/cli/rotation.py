@@ -80,7 +80,7 @@ def change_all(
 ) -> int:
     """Run a pass over all below a prefix and write its report; return the exit code."""
     with (
-        resumed_when_repeated("what is done is done, and "),
+        resumed_when_repeated(),
         object_count("looked at", lambda: bucket.list(prefix), shown=not options.quiet) as progress,
     ):
         report = every(

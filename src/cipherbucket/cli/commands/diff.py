@@ -25,7 +25,7 @@ from cipherbucket.cli.errors import write_line
 from cipherbucket.cli.in_order import in_order
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.config import open_without_keys
-from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
+from cipherbucket.cli.options.globs import COPY_GLOBS, GlobCommand, Globs
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.text import printable
@@ -66,7 +66,7 @@ class _Sides:
     " stores, checksums of what is stored.",
 )
 @JSON_LINES
-@glob_options
+@COPY_GLOBS
 @access_options(reads=True)
 def diff(source: str, target: str, checksum: bool, as_json: bool, access: AccessOptions) -> int:
     """Print what is only in A, only in B, or differs in size, a line each; times are not compared.
@@ -81,6 +81,7 @@ def diff(source: str, target: str, checksum: bool, as_json: bool, access: Access
     if access.as_name is not None:
         raise cb.UsageError("--as-name is for reading one object", hint="leave it out")
     globs = Globs.given()
+    globs.note()
     tally = Tally()
     tally.verb = "compared"
     found = 0

@@ -8,7 +8,7 @@ from cipherbucket.cli.copying.command import CopyCommand
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.choosing import Choosing, choosing_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
-from cipherbucket.cli.options.globs import GlobCommand, glob_options
+from cipherbucket.cli.options.globs import COPY_GLOBS, GlobCommand
 from cipherbucket.cli.options.parsing import complete_files
 from cipherbucket.cli.options.writing import WriteOptions, write_options
 
@@ -27,7 +27,7 @@ from cipherbucket.cli.options.writing import WriteOptions, write_options
 )
 @click.argument("target", shell_complete=complete_files)
 @choosing_options
-@glob_options
+@COPY_GLOBS
 @copy_options
 @access_options(reads=True, writes=True)
 @write_options

@@ -45,7 +45,7 @@ from cipherbucket.text import count, printable
     help="Delete this version, or delete marker, of one object for good; ls --versions lists them.",
 )
 @outcome_options
-@glob_options
+@glob_options("Keep objects whose names fit GLOB.", "Delete objects whose names fit")
 @TRUST_STORE
 def rm(
     urls: tuple[str, ...],
@@ -81,6 +81,8 @@ def rm(
         _refuse_forced_patterns(meant, recursive=recursive, force=force)
         for each in meant:
             _list(each, bucket, globs, listed, force=force)
+        if force and listed.count:
+            globs.refuse_idle()
         for glob in globs.idle:
             say(f"the pattern {glob!r} fitted no name")
         if not listed.count:
@@ -99,6 +101,7 @@ def _refuse_contradictions(
 ) -> None:
     if not (globs.take_all or recursive):
         raise cb.UsageError("--include and --exclude are for folders", hint="add -r")
+    globs.refuse_include_alone()
     if version_id is not None and (recursive or len(urls) > 1):
         raise cb.UsageError("--version-id is for one object", hint="leave it out, or name one")
 
@@ -148,6 +151,7 @@ def _list(
 def _show(listed: NamesOnDisk, *, as_json: bool) -> int:
     for name in listed.names():
         would({"action": "would delete", "name": name}, as_json=as_json)
+    say(f"would delete {count(listed.count, 'object')}")
     return 0
 
 

@@ -68,7 +68,7 @@ def _refuse_recursive(ctx: click.Context, param: click.Parameter, value: bool) -
     f" {MOST:,}.",
 )
 @outcome_options
-@glob_options
+@glob_options("Neither copy nor delete names that fit GLOB.", "Copy, and delete, names that fit")
 @copy_options
 @access_options(reads=True, writes=True)
 @write_options

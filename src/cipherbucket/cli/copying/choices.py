@@ -21,6 +21,7 @@ from cipherbucket.cli.copying.listings import Item, MergedItem
 
 NOT_THERE, ANYWAY = "not there", "there already"
 BEFORE = "skipped, copied by an earlier run"
+NOT_NEWER, THERE = "skipped, not newer", f"skipped, {ANYWAY}"
 _COPIED = "copied"
 
 Reason = Callable[[MergedItem], str | None]
@@ -102,7 +103,7 @@ class Choice:
 
 @contextmanager
 def resumed_copy(
-    reason: Reason, *identity: str, resume: bool, needs_targets: bool, dry_run: bool
+    reason: Reason, *identity: str, skipped: str, resume: bool, needs_targets: bool, dry_run: bool
 ) -> Iterator[Choice]:
     """Copy for a reason, and go on with what an earlier run of the same command left.
 
@@ -118,7 +119,7 @@ def resumed_copy(
         UsageError: Another process runs the same command.
     """
     if dry_run and not resume:
-        yield Choice(reason, skipped="skipped", foreseen=not needs_targets)
+        yield Choice(reason, skipped=skipped, foreseen=not needs_targets)
         return
     with Ledger.open("cp", *identity) as ledger:
         if dry_run and not ledger.resumed:
@@ -128,7 +129,7 @@ def resumed_copy(
         yield Choice(
             reason,
             ledger,
-            skipped="skipped",
+            skipped=skipped,
             needs_targets=needs_targets or ledger.resumed > 0,
             foreseen=not needs_targets,
         )

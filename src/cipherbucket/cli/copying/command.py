@@ -13,6 +13,8 @@ from pathlib import Path
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.choices import (
+    NOT_NEWER,
+    THERE,
     Choice,
     Reason,
     resumed_copy,
@@ -181,16 +183,15 @@ class CopyCommand:
         with ExitStack() as stack:
             direction = sides.open(stack)
             reason: Reason = whatever_is_there
+            skipped = THERE
             if self.choosing.update:
-                reason = what_is_newer(direction)
+                reason, skipped = what_is_newer(direction), NOT_NEWER
             elif self.choosing.skip_existing:
                 reason = what_is_missing
             choosing = self.choosing
             needs_targets = choosing.update or choosing.skip_existing or choosing.dry_run
             if self.moves:  # what was moved is gone from the source: nothing has to be remembered
-                choice = Choice(
-                    reason, skipped="skipped", needs_targets=needs_targets, foreseen=True
-                )
+                choice = Choice(reason, skipped=skipped, needs_targets=needs_targets, foreseen=True)
             else:
                 choice = stack.enter_context(
                     resumed_copy(
@@ -199,6 +200,7 @@ class CopyCommand:
                         place_of(sides.target),
                         writer_of(direction),
                         self.writing.identity,
+                        skipped=skipped,
                         resume=self.options.resume,
                         needs_targets=needs_targets,
                         dry_run=choosing.dry_run,

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import cipherbucket as cb
-from cipherbucket.cli.errors import LogLines, log_written, say
+from cipherbucket.cli.errors import AGAIN, LogLines, log_written, say
 from cipherbucket.workers.threads import Halt
 
-_AGAIN = "run the same command again to go on"
 _AGAIN_PERHAPS = "run the same command again, it goes on with what it can"
 _log = logging.getLogger("cipherbucket")
 
@@ -42,14 +41,14 @@ def resumable(is_resumable: Callable[[], bool], halt: Halt, *, quiet: bool) -> I
         raise
     except cb.CipherbucketError as error:
         if is_resumable():
-            error.hint = f"{error.hint}; {_AGAIN}" if error.hint else _AGAIN
+            error.hint = f"{error.hint}; {AGAIN}" if error.hint else AGAIN
         raise
 
 
 def _again(is_resumable: Callable[[], bool], halt: Halt) -> str | None:
     """Say how to go on; a journal that a thread is at still is not found among those left."""
     if is_resumable():
-        return _AGAIN
+        return AGAIN
     return _AGAIN_PERHAPS if halt.left_behind else None
 
 

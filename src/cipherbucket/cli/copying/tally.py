@@ -35,6 +35,7 @@ class Tally:
         self._done = 0
         self._bytes = 0
         self._skipped: Counter[str] = Counter()
+        self._unit = ""
         self._deleted = 0
         self._notes: list[str] = []
         self._left_out: set[str] = set()
@@ -46,6 +47,21 @@ class Tally:
             self._done += 1
             self._bytes += size
             self._tell(self.verb, size=size, **ends)
+
+    def foresee(self, size: int, *, stored: bool) -> None:
+        """Count a transfer that a dry run would make.
+
+        Args:
+            size: In bytes.
+            stored: Whether that is what lies in the store, and not the plaintext.
+        """
+        self._done += 1
+        self._bytes += size
+        self._unit = " stored" if stored else ""
+
+    def foresee_deletion(self) -> None:
+        """Count what a dry run would delete."""
+        self._deleted += 1
 
     def add_skipped(self, why: str, **ends: str) -> None:
         """Count what need not be copied, under what is said of it at the end."""
@@ -111,16 +127,31 @@ class Tally:
             self._failures.add(name, text)
             self._tell("failed", name=name, error=text)
 
-    def report(self, *, quiet: bool) -> int:
-        """Say what was done; return the exit code."""
+    def report(self, *, quiet: bool, dry_run: bool = False, single: bool = False) -> int:
+        """Say what was done; return the exit code.
+
+        Args:
+            quiet: Say only what failed.
+            dry_run: Nothing was done, and that is what would be.
+            single: It was one object that was named: that it went well needs no word.
+        """
         if not quiet:
             for note in self._notes:
                 say(note)
         for failure in self.failures:
             say(failure)
-        if not quiet or self.failed:
-            failed = f"; {self._failures.count:,} failed" if self.failed else ""
-            others = "".join(f"; {number:,} {why}" for why, number in sorted(self._skipped.items()))
-            others += f"; {self._deleted:,} deleted" if self._deleted else ""
-            say(f"{self.verb} {count(self._done, 'object')}, {amount(self._bytes)}{others}{failed}")
+        went_well = single and self._done and not (dry_run or self.failed)
+        if (not quiet and not went_well) or self.failed:
+            say(self._closing_line(dry_run=dry_run))
         return 1 if self.failed else 0
+
+    def _closing_line(self, *, dry_run: bool) -> str:
+        parts = [f"{self.verb} {count(self._done, 'object')}, {amount(self._bytes)}{self._unit}"]
+        parts += [f"{number:,} {why}" for why, number in sorted(self._skipped.items())]
+        if self._deleted:
+            parts.append(f"{self._deleted:,} {'to be deleted' if dry_run else 'deleted'}")
+        if self.failed:
+            parts.append(f"{self._failures.count:,} failed")
+        if dry_run and not (self._done or self._deleted or self.failed):
+            parts[0] = "nothing to do"
+        return "; ".join(parts)

@@ -15,19 +15,20 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.changed_kinds import ChangedKinds, InTheWayError, making_room
 from cipherbucket.cli.copying.choices import BEFORE, Choice
-from cipherbucket.cli.copying.directions import Direction
+from cipherbucket.cli.copying.directions import Direction, ToFolder
 from cipherbucket.cli.copying.listings import Item, MergedItem, merged
 from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
+from cipherbucket.cli.in_order import in_order
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.globs import Globs
 from cipherbucket.cli.options.outcomes import would
@@ -81,7 +82,13 @@ class TreeCopy:
 
     def carry_out(self) -> int:
         """Copy what has to be, then delete; return the exit code."""
-        quiet = self.options.quiet or self.dry_run
+        report = partial(
+            self.tally.report, quiet=self.options.quiet, dry_run=self.dry_run, single=self.single
+        )
+        if self.dry_run:
+            self.tally.verb = f"would {self._verb}"
+        if not self.options.quiet:
+            self.globs.note()
         with tempfile.TemporaryFile("w+") as file:
             plan = _Plan(NamesOnDisk(file))
             try:
@@ -92,16 +99,24 @@ class TreeCopy:
                     many=True,
                     sizes=self._sizes if self.choice.foreseen and not self.dry_run else None,
                 ) as limits:
-                    limits.do_all(self._items(plan, limits), partial(self._work, plan, limits))
+                    if self.dry_run:
+                        self._foresee(self._items(plan, limits), limits)
+                    else:
+                        limits.do_all(self._items(plan, limits), partial(self._work, plan, limits))
                     self._finish(plan, limits)
             except cb.CipherbucketError:
-                self.tally.report(quiet=quiet)  # a listing broke off; say what was done
+                if not self.single:
+                    report()  # a listing broke off; say what was done
                 raise
         if not (self.tally.failed or self.dry_run):
             self.choice.finish()
         for glob in self.globs.idle if not self.options.quiet else ():
             say(f"the pattern {glob!r} fitted no name")
-        return self.tally.report(quiet=quiet)
+        return report()
+
+    @property
+    def _verb(self) -> str:
+        return "move" if self.moves else "copy"
 
     def _goes_on(self, plan: _Plan) -> bool:
         """Return whether the same command, run again, begins where this one ended."""
@@ -115,25 +130,38 @@ class TreeCopy:
 
     def _work(self, plan: _Plan, limits: SharedLimits, item: MergedItem) -> None:
         assert item.source is not None
-        due = None
-        with (
-            nullcontext()
-            if self.single
-            else self.tally.attempt(self.direction.name_of(item.source))
-        ):
-            copied_before = self.choice.was_copied(item)
-            reason = None if copied_before else self.choice.reason(item)
-            if reason is None:
-                self._skip(item.source, limits, copied_before=copied_before)
-            elif self.dry_run:
-                self.direction.check(item.source)
-                due = reason
-            else:
+        with self._attempt(item.source):
+            if self._reason(item, limits) is not None:
                 self._copy(item.source, plan, limits)
-        if due is not None:
-            plan.is_due = True
+
+    def _attempt(self, source: Item) -> AbstractContextManager[None]:
+        name = self.direction.name_of(source)
+        return nullcontext() if self.single else self.tally.attempt(name)
+
+    def _reason(self, item: MergedItem, limits: SharedLimits) -> str | None:
+        """Return why an item has to be copied, or count it as skipped."""
+        copied_before = self.choice.was_copied(item)
+        reason = None if copied_before else self.choice.reason(item)
+        if reason is None and item.source is not None:
+            self._skip(item.source, limits, copied_before=copied_before)
+        return reason
+
+    def _foresee(self, items: Iterator[MergedItem], limits: SharedLimits) -> None:
+        """Print what would be copied, in the order of names."""
+
+        def due(item: MergedItem) -> str | None:
+            assert item.source is not None
+            with self._attempt(item.source):
+                if (reason := self._reason(item, limits)) is not None:
+                    self.direction.check(item.source)
+                return reason
+            return None
+
+        for item, reason in in_order(items, due, workers=self.options.files_at_once):
             # Outside of the attempt: a reader who is gone is no failure of this file.
-            self._would("move" if self.moves else "copy", item.relative, due)
+            if reason is not None and item.source is not None:
+                self.tally.foresee(item.source.size, stored=isinstance(self.direction, ToFolder))
+                self._would(self._verb, item.relative, reason)
 
     def _skip(self, source: Item, limits: SharedLimits, *, copied_before: bool) -> None:
         why = BEFORE if copied_before else self.choice.skipped
@@ -169,8 +197,6 @@ class TreeCopy:
         """Delete, after all that could be copied was."""
         doomed = sum(1 for _ in self._to_delete(plan))
         if not doomed and not plan.blocked:
-            if self.dry_run and not (plan.is_due or self.tally.failed or self.options.quiet):
-                say("nothing to do")
             return
         if self.tally.failed:
             self.tally.note("nothing was deleted, because not everything went well")
@@ -183,9 +209,11 @@ class TreeCopy:
         if self.dry_run:
             for name in self._to_delete(plan):
                 self._would("delete", name)
-        if (too_many := self._too_many(doomed, plan)) is not None:
+                self.tally.foresee_deletion()
+        refusal = self.globs.misplaced(self._to_delete(plan)) or self._too_many(doomed, plan)
+        if refusal is not None:
             plan.is_refused = True
-            raise too_many
+            raise refusal
         if not self.dry_run:
             self._delete_all(plan, limits)
 
@@ -279,7 +307,6 @@ class _Plan:
         replaced: How many names are a file on one side and a folder on the other.
         source_is_empty: Whether nothing of the source is meant.
         is_refused: Whether nothing is deleted, whatever is tried again.
-        is_due: Whether a dry run has found something to copy.
         blocked: What could not be copied because something is in its way.
     """
 
@@ -288,5 +315,4 @@ class _Plan:
     replaced: int = 0
     source_is_empty: bool = True
     is_refused: bool = False
-    is_due: bool = False
     blocked: list[InTheWayError] = field(default_factory=list)

@@ -1,15 +1,23 @@
-"""``--include`` and ``--exclude``, of which the last that fits decides, in the order given."""
+"""``--include`` and ``--exclude``, of which the last that fits decides, in the order given.
+
+Rule: nothing is deleted that a pattern was to protect, as far as that can be seen. What deletes
+refuses an ``--exclude`` that fits no name, and ``--include`` without any.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
 import click
 
+import cipherbucket as cb
+from cipherbucket.cli.errors import say
 from cipherbucket.cli.terminal.help import Command
 
 _ORDER = "cipherbucket.globs"
+_ALL_ELSE = "to take only what fits it, put --exclude '*' before it"
 
 
 class GlobCommand(Command):
@@ -55,11 +63,68 @@ class Globs:
         """The patterns that no name has fitted, as they were given."""
         return [glob for _, glob, _ in self._patterns if glob not in self._fitted]
 
+    @property
+    def include_alone(self) -> bool:
+        """Whether every pattern includes, so that none leaves out anything."""
+        return bool(self._patterns) and all(includes for _, _, includes in self._patterns)
+
+    def note(self) -> None:
+        """Say that ``--include`` has no effect, where it has none."""
+        if self.include_alone:
+            say(f"--include alone leaves out nothing; {_ALL_ELSE}")
+
+    def refuse_include_alone(self) -> None:
+        """Refuse to delete all, where ``--include`` was to choose what is deleted.
+
+        Raises:
+            UsageError: ``--include`` has no effect.
+        """
+        if self.include_alone:
+            raise cb.UsageError(
+                "--include alone leaves out nothing, so that all would be deleted", hint=_ALL_ELSE
+            )
+
+    def refuse_idle(self) -> None:
+        """Refuse to delete where an ``--exclude`` has fitted no name.
+
+        Raises:
+            UsageError: There is one.
+        """
+        if self._idle_excludes:
+            raise cb.UsageError(
+                f"--exclude {self._idle_excludes[0]!r} fits no name; nothing was deleted",
+                hint="correct it, or leave it out",
+            )
+
+    def misplaced(self, doomed: Iterable[str]) -> cb.UsageError | None:
+        """Return what is wrong with an ``--exclude`` that fits no name, and nearly fits one.
+
+        Args:
+            doomed: The names of what would be deleted. A pattern nearly fits one if it does but for
+                the folders before it, or for capital letters.
+        """
+        idle = [(glob, _tails(glob)) for glob in self._idle_excludes]
+        for name in doomed if idle else ():
+            for glob, tails in idle:
+                if any(_fits(f"/{name.lower()}", f"*/{tail}") for tail in tails):
+                    return cb.UsageError(
+                        f"--exclude {glob!r} fits no name, and nearly fits {name!r}, which would be"
+                        " deleted",
+                        hint="write the name as it is below SOURCE, or '*/' before it for any"
+                        " folder",
+                    )
+        return None
+
+    @property
+    def _idle_excludes(self) -> list[str]:
+        excludes = {glob for _, glob, includes in self._patterns if not includes}
+        return [glob for glob in self.idle if glob in excludes]
+
     def take(self, relative: str) -> bool:
         """Return whether a name is meant; all are that no pattern fits."""
         decision = True
         for pattern, glob, includes in self._patterns:
-            if fnmatchcase(relative, pattern) or fnmatchcase(relative, f"{pattern}/*"):
+            if _fits(relative, pattern):
                 self._fitted.add(glob)
                 decision = includes
         return decision
@@ -71,13 +136,38 @@ def _below(glob: str) -> str:
     return f"{pattern}*" if pattern.endswith("/") else pattern
 
 
-def glob_options(function: Any) -> Any:
-    """Give a `GlobCommand` its two options."""
-    for kind, text in (
-        ("exclude", "Leave out names that fit: neither copied nor deleted. Repeatable."),
-        ("include", "Take names that fit, though an --exclude before it fits them. Repeatable."),
-    ):
-        function = click.option(
-            f"--{kind}", metavar="GLOB", multiple=True, expose_value=False, help=text
-        )(function)
-    return function
+def _fits(name: str, pattern: str) -> bool:
+    """Return whether a name, or a folder that it lies in, fits."""
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}/*")
+
+
+def _tails(glob: str) -> list[str]:
+    """Return what a pattern may have been meant as: without the folders that it begins with."""
+    parts = [part for part in glob.lower().split("/") if part not in {"", "."}]
+    tails = ["/".join(parts[begin:]) for begin in range(len(parts))]
+    return [tail for tail in tails if tail.strip("*?/")]
+
+
+def glob_options(excluded: str, included: str) -> Callable[[Any], Any]:
+    """Give a `GlobCommand` its two options.
+
+    Args:
+        excluded: What becomes of names that fit ``--exclude``.
+        included: What becomes of names that fit ``--include``.
+    """
+    exclude = f"{excluded} 'secrets' and 'secrets/' are that folder with all below it, at the top;"
+    exclude += " '*/secrets' in any folder. Repeatable."
+    include = f"{included}, though an --exclude before it fits them; alone it leaves out nothing."
+    include += " Repeatable."
+
+    def decorated(function: Any) -> Any:
+        for kind, text in (("exclude", exclude), ("include", include)):
+            function = click.option(
+                f"--{kind}", metavar="GLOB", multiple=True, expose_value=False, help=text
+            )(function)
+        return function
+
+    return decorated
+
+
+COPY_GLOBS = glob_options("Leave out names that fit GLOB.", "Take names that fit")
