@@ -2,7 +2,7 @@
 
 Rule: ``cp -r`` copies everything. It leaves out only what an earlier run of the same command copied
 before it was interrupted, if both the source and the target are still what they were then: a ledger
-has both identities. Everything else that is left out was asked for by an option.
+has what both are known by. Everything else that is left out was asked for by an option.
 """
 
 from __future__ import annotations
@@ -78,19 +78,29 @@ class Choice:
     needs_targets: bool = True
     foreseen: bool = False
 
-    def was_copied(self, item: MergedItem) -> bool:
-        """Return whether an earlier run copied it, and neither side has changed since."""
+    def was_copied(self, item: MergedItem, direction: Direction) -> bool:
+        """Return whether an earlier run copied it, and neither side has changed since.
+
+        What the listings show is compared first, and only then each object looked at.
+        """
         if self.ledger is None or item.source is None or item.target is None:
             return False
-        expected = self.ledger.validator(item.relative)
-        return expected == _pair(item.source, item.target.identity)
+        written = self.ledger.validator(item.relative)
+        if written is None:
+            return False
+        *sides, seen = json.loads(written)
+        return sides == _sides(item.source, item.target.identity) and direction.is_still(
+            item.source, seen
+        )
 
     def add(self, source: Item, copied: Copied) -> None:
         """Write down what was copied; if that fails, an interrupted run will copy it again."""
         if self.ledger is not None and source.identity and copied.identity:
-            pair = _pair(source, copied.identity)
+            written = json.dumps([*_sides(source, copied.identity), copied.seen])
             try:
-                self.ledger.record(Outcome(source.relative, _COPIED, copied.size, validator=pair))
+                self.ledger.record(
+                    Outcome(source.relative, _COPIED, copied.size, validator=written)
+                )
             except cb.UsageError as error:
                 self.ledger = None
                 warnings.warn(str(error), cb.CipherbucketWarning, stacklevel=2)
@@ -135,5 +145,5 @@ def resumed_copy(
         )
 
 
-def _pair(source: Item, target: str) -> str:
-    return json.dumps([source.state or source.identity, target])
+def _sides(source: Item, target: str) -> list[str]:
+    return [source.state or source.identity, target]

@@ -6,6 +6,7 @@ cannot decide. Which names are copied or deleted is decided in `tree_copy` and `
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,10 +35,14 @@ from cipherbucket.cli.copying.sources import Files, Objects, merged_items, remov
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
+from cipherbucket.cli.copying.written import Seen, is_still, seen_of
 from cipherbucket.cli.options.writing import WriteOptions
 from cipherbucket.local_files.folders import Place
 
 _SECOND = 1_000_000_000
+_YOUNG = 60 * _SECOND
+"""An object of this age may be changed in the second that a listing shows of its time, also where
+the store's clock is not ours."""
 _TIMES = 2
 
 
@@ -47,10 +52,12 @@ class Copied(NamedTuple):
     Attributes:
         size: In bytes.
         identity: `Item.identity` of what is in the target now; empty if that is not known.
+        seen: What the listings do not show of source and target; None where they show all.
     """
 
     size: int
     identity: str
+    seen: tuple[Seen | None, Seen | None] = (None, None)
 
 
 class Direction(Protocol):
@@ -95,6 +102,14 @@ class Direction(Protocol):
 
         Raises:
             InTheWayError: A folder is where the file is to be, or the reverse.
+        """
+
+    def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:
+        """Return whether both sides are what they were in what a listing does not show.
+
+        Args:
+            source: It; the listings show both sides as they were.
+            seen: `Copied.seen`.
         """
 
     def delete(self, relative: str) -> None:
@@ -167,12 +182,17 @@ class ToStore:
             before, status = state, path.stat()
             state = status.st_size, status.st_mtime_ns
             if state == before:
-                return Copied(info.size, object_identity(info.etag, info.stored_size))
+                identity = object_identity(info.etag, info.stored_size)
+                return Copied(info.size, identity, (None, seen_of(info)))
         raise cb.SourceError(
             "the file was changed while it was copied, what is stored may be a mixture",
             name=name,
             hint="copy it again when nobody writes to it; sync finds it with --checksum",
         )
+
+    def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:
+        """Look at the object."""
+        return is_still(self.objects.bucket, self.name_of(source), seen[1])
 
     def delete(self, relative: str) -> None:
         """Delete an object."""
@@ -286,6 +306,10 @@ class ToFolder:
         status = place.status()
         return Copied(info.size, file_identity(status) if status is not None else "")
 
+    def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:  # noqa: ARG002
+        """Say yes: a file has nothing more, and an object with this ETag has the same content."""
+        return True
+
     def delete(self, relative: str) -> None:
         """Delete a file, unless it was just written under a name that is the same to the disk."""
         self._target.delete(relative)
@@ -349,8 +373,19 @@ class BetweenStores:
     def copy(self, source: Item, limits: SharedLimits) -> Copied:
         """Copy an object."""
         name, target = self.name_of(source), self.target_prefix + source.relative
+        before = None
+        if time.time_ns() - source.modified < _YOUNG:
+            before = seen_of(self.stores.origin.head(name))
         info = self.stores.copy(name, target, limits, source.size)
-        return Copied(info.size, object_identity(info.etag, info.stored_size))
+        identity = object_identity(info.etag, info.stored_size)
+        return Copied(info.size, identity, (before, seen_of(info)))
+
+    def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:
+        """Look at both objects; at the source only if it was young when it was copied."""
+        target = self.target_prefix + source.relative
+        return is_still(self.stores.origin, self.name_of(source), seen[0]) and is_still(
+            self.stores.target, target, seen[1]
+        )
 
     def delete(self, relative: str) -> None:
         """Delete an object there."""

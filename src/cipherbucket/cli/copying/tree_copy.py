@@ -140,7 +140,7 @@ class TreeCopy:
 
     def _reason(self, item: MergedItem, limits: SharedLimits) -> str | None:
         """Return why an item has to be copied, or count it as skipped."""
-        copied_before = self.choice.was_copied(item)
+        copied_before = self.choice.was_copied(item, self.direction)
         reason = None if copied_before else self.choice.reason(item)
         if reason is None and item.source is not None:
             self._skip(item.source, limits, copied_before=copied_before)
