@@ -589,7 +589,7 @@ class Bucket:
             target: The copy's name.
             headers: ACL, tags, storage class and encryption at rest, as `put` takes them.
             if_absent: Only if there is no object of the target's name.
-            version_id: This version of the source rather than the newest.
+            version_id: This version rather than the newest; to its own name it goes as it is.
             key: To open what must be sealed anew, whatever descriptions say.
             context: Its context, also of the copy.
             recipients: Instead of the other recipients that it has.

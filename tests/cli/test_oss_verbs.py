@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from tests.cli.runs import error_of, invoke, on_terminal
+from tests.cli.runs import error_of, invoke, on_terminal, read
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -138,7 +138,6 @@ class TestVersions:
             ("cat", "file"),
             ("cat", "https://example.com/a"),
             ("cp", "file", "oss://kept/v/"),
-            ("cp", "oss://kept/v/a", "oss://kept/v/b"),
             ("cp", "-r", "oss://kept/v", "out"),
             ("cp", "--json", "oss://kept/v/a", "out"),
             ("rm", "-r", "oss://kept/v"),
@@ -149,6 +148,53 @@ class TestVersions:
     def test_an_id_is_for_one_object(self, args: tuple[str, ...], env: dict[str, str]) -> None:
         line = error_of(run(env, *args, "--version-id", "x", code=2))
         assert "--version-id" in line
+
+    @pytest.mark.parametrize("form", ["oss", "sealed"])
+    def test_an_old_one_is_brought_back_without_a_key(
+        self, form: str, env: dict[str, str], key: cb.MasterKey, endpoint: Endpoint
+    ) -> None:
+        settings = settings_of(endpoint)
+        with cb.open_bucket("oss://kept", key, settings=settings, format=form) as bucket:
+            old = bucket.put("back/a", b"good", metadata={"of": "us"})
+            bucket.put("back/a", b"spoilt!")
+            run(env, "cp", "--version-id", old.version_id, "oss://kept/back/a", "oss://kept/back/a")
+            back = bucket.head("back/a")
+            assert (back.envelope, back.metadata) == (old.envelope, old.metadata)
+            assert bucket.get("back/a").read() == b"good"
+            bucket.delete("back/a")
+            run(env, "cp", "--version-id", old.version_id, "oss://kept/back/a", "oss://kept/back/")
+            assert bucket.get("back/a").read() == b"good"
+            bucket.delete("back/a")
+            marker = next(bucket.versions("back/a")).version_id
+            for version_id, why in (("CAEQ", "no such version"), (marker, "is a delete marker")):
+                one = ("--version-id", version_id, "oss://kept/back/a")
+                line = error_of(run(env, "cp", *one, "oss://kept/back/a", code=3))
+                assert why in line
+                assert "cipherbucket ls --versions" in line
+
+    def test_an_old_one_is_copied_to_another_name_and_another_store(
+        self,
+        env: dict[str, str],
+        key: cb.MasterKey,
+        key_file: Path,
+        endpoint: Endpoint,
+        url: str,
+    ) -> None:
+        settings = settings_of(endpoint)
+        with cb.open_bucket("oss://kept", key, settings=settings, format="sealed") as bucket:
+            old = bucket.put("away/a", b"good").version_id
+            bucket.put("away/a", b"spoilt!")
+            source = ("cp", "--version-id", old, "oss://kept/away/a")
+            keys = ("-k", key_file, "--format", "sealed")
+            run(env, *source, "oss://kept/away/b", *keys)
+            assert bucket.get("away/b").read() == b"good"
+        run(env, *source, f"{url}/away/a")
+        assert "sealed under its name" in error_of(run(env, *source, f"{url}/other", code=2))
+        run(env, *source, f"{url}/b", *keys)
+        with cb.open_bucket(url, key, format="sealed") as there:
+            assert read(there, "away/a") == read(there, "b") == b"good"
+        nowhere = run({}, "cp", "--version-id", "x", f"{url}/b", f"{url}/b", code=2)
+        assert "no versions" in error_of(nowhere)
 
     def test_one_is_deleted_for_good(self, env: dict[str, str], plain_kept: cb.Bucket) -> None:
         first = plain_kept.put("d/a", b"first").version_id

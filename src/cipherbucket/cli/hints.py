@@ -35,6 +35,7 @@ _OPTIONS = (
     ("or name it in load_config(path)", "or go without: --no-config"),
     ("or say allow_weak=True", "or say --allow-weak-key"),
     ("bucket.head(name).envelope.recipients lists them", "cipherbucket recipients list URL"),
+    ("bucket.versions(name) lists them", "cipherbucket ls --versions URL lists them"),
     ("restore it: bucket.restore(name)", "restore it: cipherbucket restore URL"),
     ("give passphrase=, or set", "answer the question on a terminal, or set"),
     ("read the object with key=", "read the object with --force-key KEY"),

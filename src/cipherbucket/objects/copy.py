@@ -58,7 +58,9 @@ def copy(
     info = ObjectInfo.head(access.store, source, version_id)
     if info.envelope is not None and info.envelope.seal is not None:
         reading = Reading.of(access, source, key=key, context=context)
-        if info.envelope.seal.binds_name:
+        # An old version that is brought back keeps its name, and so all that it is bound to.
+        in_place = source == target and version_id is not None and recipients is None
+        if info.envelope.seal.binds_name and not in_place:
             kept: Mapping[str, str] = info.headers
             if source == target:
                 kept = access.store.attributes(source, version_id=version_id)
@@ -71,7 +73,7 @@ def copy(
             )
             others = other_recipients(access, info, reading) if recipients is None else recipients
             return _sealed_anew(access, info, reading, to, others, version_id)
-        if recipients is None and access.ring.keys:
+        if recipients is None and access.ring.keys and not in_place:
             # That it is bound to no name is the store's word until it was opened.
             with named(source):
                 open_envelope(info.envelope, reading)

@@ -80,6 +80,7 @@ _TERMS = (
         "check the endpoint, proxies= and HTTPS_PROXY",
     ),
     ("the endpoint (OSS_ENDPOINT)", "the endpoint"),
+    ("bucket.versions(name) lists them", "bucket.list_object_versions(prefix=key) lists them"),
     ("bucket.restore(name)", "bucket.restore_object(key)"),
     ("bucket.head(name)", "bucket.head_object(key)"),
     ("recipients.add", "cipherbucket.recipients.add"),

@@ -25,6 +25,7 @@ from cipherbucket.cli.options.writing import WriteOptions, write_options
         "cipherbucket cp -k cmk.pem -r --exclude '*.tmp' photos oss://bucket/photos/",
         "cipherbucket cp -k cmk.pem --workers 8 --limit-rate 20M disk.img oss://bucket/",
         "cipherbucket cp -r oss://bucket/ file:///data/mirror/",
+        "cipherbucket cp --version-id CAEQ... oss://bucket/a.txt oss://bucket/a.txt",
         "cipherbucket cp --format oss -k new.pem -k old.pem -r oss://old/ oss://new/",
         "cipherbucket cp -k vault.key --recipient recovery.pub a.txt oss://bucket/",
         "cipherbucket cp -k k.pem --format sealed --accept oss -r oss://old/ oss://new/",
@@ -92,6 +93,9 @@ def cp(
     --metadata, --content-type, --context, --recipient or --no-bind-name, objects are decrypted and
     encrypted anew, for the first key and those of --recipient; --context is then that of source
     and target. Within one store --format and --context change nothing in that.
+
+    With --version-id an old version is copied, to a file or to any URL. To its own URL it is
+    brought back: as it is stored, without a key, and as the newest version.
 
     ACL, tags, storage class and server-side encryption stay behind: an object that is written to
     OSS has those of --acl, --tag and the like, or what its bucket gives it.

@@ -65,7 +65,7 @@ class CopyCommand:
 
         Args:
             size: How many bytes come from stdin.
-            version_id: Which version of one object is copied to a file or a pipe.
+            version_id: Which version of one object is copied.
         """
         self._refuse_contradictions(size)
         if version_id is not None:
@@ -167,16 +167,18 @@ class CopyCommand:
 
     def _copy_version(self, version_id: str) -> int:
         source = self._single
-        if source is None or not is_url(source) or is_url(self.target):
+        if source is None or not is_url(source):
             raise cb.UsageError(
-                "--version-id is for one object that is copied to a file",
-                hint=r"write \* and \? for the characters themselves",
+                "--version-id is for one object of a store",
+                hint=r"to bring it back, copy it to its own URL; \* and \? are the characters",
             )
         if self.choosing.asked is not None:
             raise cb.UsageError(
                 f"--version-id and {self.choosing.asked} exclude each other", hint="leave one out"
             )
         copying = ObjectCopy(self.access, self.writing, self.options)
+        if is_url(self.target):
+            return copying.store_to_store(source, self.target, version_id)
         return copying.download(source, self.target, version_id)
 
     def _copy_tree(self, sides: Sides) -> int:

@@ -78,8 +78,8 @@ class ObjectCopy:
                 object_transfers.download(bucket, name, path, reading, limits, version_id)
         return 0
 
-    def store_to_store(self, url: str, target_url: str) -> int:
-        """Copy an object to another store, or within one."""
+    def store_to_store(self, url: str, target_url: str, version_id: str | None = None) -> int:
+        """Copy an object, or a version of it, to another store, or within one."""
         store_url, name = split_object_url(url)
         target_store, target = split_url(target_url)
         if not target or target.endswith("/"):
@@ -90,7 +90,7 @@ class ObjectCopy:
             ) as stores,
             shared_limits(self.options) as limits,
         ):
-            stores.copy(name, target, limits)
+            stores.copy(name, target, limits, version_id=version_id)
         return 0
 
     def _limits(

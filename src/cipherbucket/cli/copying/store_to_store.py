@@ -76,7 +76,12 @@ class StoreToStore:
         self._stack.close()
 
     def copy(
-        self, name: str, target: str, limits: SharedLimits, size: int | None = None
+        self,
+        name: str,
+        target: str,
+        limits: SharedLimits,
+        size: int | None = None,
+        version_id: str | None = None,
     ) -> cb.ObjectInfo:
         """Copy an object.
 
@@ -85,23 +90,33 @@ class StoreToStore:
             target: The copy's.
             limits: What it shares with others.
             size: Its stored size, where it is known and others are copied beside it.
+            version_id: This version rather than the newest; it may be brought back in its place.
 
         Raises:
             UsageError: Both are one object, or it is sealed under its name and there are no keys.
         """
-        if self.same_store and name == target:
-            raise cb.UsageError("source and target are the same object", name=name)
+        if self.same_store and name == target and version_id is None:
+            raise cb.UsageError(
+                "source and target are the same object",
+                name=name,
+                hint="name another; an old version is brought back with --version-id ID",
+            )
         if not self.unchanged:
-            return self._renewed(self.origin, self.target, name, target, limits)
+            return self._renewed(self.origin, self.target, name, target, limits, version_id)
         if self.same_store:
             context, if_absent = self._reading["context"], self._writing.if_absent
             headers = self._writing.headers
             return self.origin.copy(
-                name, target, headers=headers, context=context, if_absent=if_absent
+                name,
+                target,
+                headers=headers,
+                context=context,
+                if_absent=if_absent,
+                version_id=version_id,
             )
-        if name != target and _is_bound(self.origin.head(name)):
+        if name != target and _is_bound(self.origin.head(name, version_id=version_id)):
             origin, bucket = self._resealing(name, target)
-            return self._renewed(origin, bucket, name, target, limits)
+            return self._renewed(origin, bucket, name, target, limits, version_id)
         options = limits.options
         with limits.running(name, in_parts=True) as progress:
             small = size is not None and size <= LARGE
@@ -111,6 +126,7 @@ class StoreToStore:
                 target,
                 headers=self._writing.headers,
                 if_absent=self._writing.if_absent,
+                version_id=version_id,
                 workers=options.workers,
                 limit_rate=None if small else options.rate,
                 progress=progress,
@@ -145,12 +161,14 @@ class StoreToStore:
         name: str,
         target: str,
         limits: SharedLimits,
+        version_id: str | None,
     ) -> cb.ObjectInfo:
         """Decrypt an object and encrypt it anew."""
         writing = self._writing
+        reading = _fitting(origin, name, self._reading, version_id)
         with (
             limits.running(name, in_parts=False) as progress,
-            origin.get(name, **_fitting(origin, name, self._reading), progress=progress) as source,
+            origin.get(name, **reading, version_id=version_id, progress=progress) as source,
         ):
             headers = {**source.info.headers, **writing.headers}
             if writing.content_type is not None:
@@ -200,9 +218,11 @@ def _is_bound(info: cb.ObjectInfo) -> bool:
     return seal is not None and seal.binds_name
 
 
-def _fitting(origin: cb.Bucket, name: str, reading: ReadArguments) -> ReadArguments:
+def _fitting(
+    origin: cb.Bucket, name: str, reading: ReadArguments, version_id: str | None
+) -> ReadArguments:
     """Leave the context, which is the copy's as well, away for an object that can have none."""
-    if reading["context"] and origin.head(name).format != SEALED:
+    if reading["context"] and origin.head(name, version_id=version_id).format != SEALED:
         return {**reading, "context": {}}
     return reading
 

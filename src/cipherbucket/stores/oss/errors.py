@@ -81,9 +81,15 @@ def _translated(error: Exception, name: str | None) -> CipherbucketError:
     return StoreError(f"the SDK refused the request: {said}", name=name)
 
 
+_VERSIONS = "bucket.versions(name) lists them"
+_DELETE_MARKER = (
+    ObjectNotFoundError,
+    "this version is a delete marker, which has no content",
+    _VERSIONS,
+)
 _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
     "NoSuchKey": (ObjectNotFoundError, "no such object", None),
-    "NoSuchVersion": (ObjectNotFoundError, "no such version", None),
+    "NoSuchVersion": (ObjectNotFoundError, "no such version", _VERSIONS),
     "SymlinkTargetNotExist": (ObjectNotFoundError, "the symlink leads nowhere", None),
     "NoSuchUpload": (UploadNotFoundError, "no such unfinished upload", "begin the upload anew"),
     "FileAlreadyExists": (PreconditionFailedError, "there is an object of this name", None),
@@ -167,10 +173,12 @@ def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> Cip
         f"(HTTP {answer.status}, {code or 'no code'}, EC {ec or '-'},"
         f" request {request_id or '-'}, {host})"
     )
+    is_marker = answer.status == 405 and answer.headers.get("x-oss-delete-marker") == "true"
+    known = _DELETE_MARKER if is_marker else _BY_CODE.get(code)
     if transient:
         ours: CipherbucketError = TransientStoreError(f"the store failed {details}")
-    elif code in _BY_CODE:
-        kind, text, hint = _BY_CODE[code]
+    elif known is not None:
+        kind, text, hint = known
         ours = kind(f"{text} {details}", hint=hint)
     else:
         message, hint = _explained(answer, said, code)
