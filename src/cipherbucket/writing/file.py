@@ -13,7 +13,6 @@ import os
 import threading
 import warnings
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from cipherbucket.envelopes.access import Sealing
@@ -176,12 +175,7 @@ class ObjectWriter(io.BufferedIOBase):
 
     __reduce__ = not_copied("a file that is being written", OBJECT_OF_ITS_OWN)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
         else:
@@ -239,12 +233,7 @@ class ObjectTextWriter(io.TextIOWrapper):
         """Close the file and store nothing; without effect if it was closed."""
         self._file.abort()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
         else:

@@ -13,7 +13,6 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 from cipherbucket.envelopes.access import Sealing
@@ -277,17 +276,12 @@ class Multipart:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.ended is not None or self.forked:
             return
         try:
             self.abort()
         except CipherbucketError:
-            if error is None:
+            if kind is None:
                 raise
             _log.warning("upload %s of %r could not be aborted", self.upload_id, self.name)
