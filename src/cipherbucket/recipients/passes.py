@@ -71,17 +71,9 @@ def add_all(
             return "has the recipient"
         return added(access, info, recipient, key, context, dry_run=dry_run)
 
+    what = ("recipients-add", label_text(recipient))
     return _pass(
-        "recipients-add",
-        bucket,
-        prefix,
-        _of_sealed(change),
-        label_text(recipient),
-        key=key,
-        context=context,
-        dry_run=dry_run,
-        workers=workers,
-        progress=progress,
+        bucket, prefix, what, _of_sealed(change), key, context, workers, progress, dry_run=dry_run
     )
 
 
@@ -118,17 +110,9 @@ def remove_all(
             return "has no such recipient"
         return removed(access, info, recipient, key, context, dry_run=dry_run)
 
+    what = ("recipients-remove", label_text(recipient))
     return _pass(
-        "recipients-remove",
-        bucket,
-        prefix,
-        _of_sealed(change),
-        label_text(recipient),
-        key=key,
-        context=context,
-        dry_run=dry_run,
-        workers=workers,
-        progress=progress,
+        bucket, prefix, what, _of_sealed(change), key, context, workers, progress, dry_run=dry_run
     )
 
 
@@ -163,18 +147,8 @@ def repair_all(
         now, needed = repaired(access, seen, key, context, dry_run=dry_run)
         return now if needed else "its metadata is authentic"
 
-    return _pass(
-        "repair",
-        bucket,
-        prefix,
-        change,
-        label_text(None),
-        key=key,
-        context=context,
-        dry_run=dry_run,
-        workers=workers,
-        progress=progress,
-    )
+    what = ("repair", "")
+    return _pass(bucket, prefix, what, change, key, context, workers, progress, dry_run=dry_run)
 
 
 def _may_be_sealed(access: Access, seen: StoredObject) -> bool:
@@ -205,17 +179,16 @@ def _of_sealed(
 
 
 def _pass(
-    purpose: str,
     bucket: Bucket,
     prefix: str,
+    what: tuple[str, str],
     change: _Change,
-    label: str,
-    *,
     key: MasterKey | None,
     context: Mapping[str, str],
-    dry_run: bool,
     workers: int | None,
     progress: PassProgress | None,
+    *,
+    dry_run: bool,
 ) -> RotationReport:
     check_speed(workers, None)
     if key is not None:
@@ -227,6 +200,7 @@ def _pass(
             return skipped(seen, now)
         return due(seen) if dry_run else done(seen, now)
 
+    purpose, label = what
     return change_all(
         purpose,
         Places(bucket),
