@@ -63,6 +63,32 @@ def test_help_shows_the_exit_codes_and_so_does_the_readme() -> None:
         assert f"| {code} | {text} |" in readme
 
 
+READERS = {"audit", "cat", "diff", "du", "keys", "ls", "recipients", "stat", "verify"}
+
+
+@pytest.mark.parametrize(("name", "command"), list(commands()))
+def test_what_help_says_is_true_of_the_command(name: str, command: Command | Group) -> None:
+    first, _, last = name.partition(" ")
+    reads = first in READERS and last not in {"add", "remove"}
+    text = {
+        option: each.help or ""
+        for each in command.params
+        if isinstance(each, click.Option) and not each.hidden
+        for option in each.opts
+    }
+    assert not (reads and "Write to a directory store" in text.get("--trust-store", ""))
+    assert not (reads and "on writing" in text.get("--format", ""))
+    assert not (reads and "the first writes" in text.get("-k", ""))
+    assert "copied" not in text.get("--exclude", "")
+    if name in {"rm", "restore"}:
+        assert "source, target" not in text["--json"]
+    if name in {"diff", "sync"}:
+        assert "--as-name" not in text  # they refuse it
+    for option in ("--include", "--exclude"):
+        assert ("'*/secrets'" in text.get("--exclude", "")) is (option in text)
+    assert "leaves out nothing" in text.get("--include", "leaves out nothing")
+
+
 def test_version() -> None:
     assert succeed("--version").stdout == f"cipherbucket {cb.__version__}\n"
 

@@ -72,10 +72,10 @@ def test_one_is_added_and_removed(filled: str, keys: dict[str, Path]) -> None:
     own = ("-k", keys["owner"])
     partner = ("--recipient", keys["partner"])
     dry = run("add", "-n", *own, *partner, f"{filled}/s/1")
-    assert dry.stdout == "to be given the recipient: s/1\n"
+    assert dry.stdout == "to be added to s/1\n"
     assert listed(f"{filled}/s/1") == {"s/1": ["owner"]}
     done = run("add", *own, *partner, f"{filled}/s/1")
-    assert done.stdout == "given the recipient: s/1, has 2\n"
+    assert done.stdout == "added to s/1, which has 2 recipients now\n"
     assert listed(f"{filled}/s/1") == {"s/1": ["owner", "partner"]}
     assert succeed("cat", "-k", keys["partner"], f"{filled}/s/1").stdout == "s/1"
     run("remove", *own, "--recipient", "desc=partner", f"{filled}/s/1")
@@ -90,8 +90,8 @@ def test_one_is_added_and_removed(filled: str, keys: dict[str, Path]) -> None:
 def test_all_below_a_folder(filled: str, keys: dict[str, Path]) -> None:
     args = ("-r", "-k", keys["owner"], "--recipient", keys["partner"], f"{filled}/s")
     dry = run("add", "-n", *args).stdout.splitlines()
-    assert dry[0].split()[:6] == ["to", "be", "given", "the", "recipient", "2"]
-    assert dry[1].split()[-2:] == ["not", "sealed"]
+    assert dry[0].startswith("to be added to           2 objects  ")
+    assert dry[1] == "left as they are         2 objects  not sealed"
     assert listed(f"{filled}/s/1") == {"s/1": ["owner"]}
     lines = [json.loads(line) for line in run("add", "--json", *args).stdout.splitlines()]
     assert [(each["name"], each["status"]) for each in lines[:-1]] == [
@@ -103,6 +103,8 @@ def test_all_below_a_folder(filled: str, keys: dict[str, Path]) -> None:
     assert (lines[-1]["type"], lines[-1]["counts"]["done"]["objects"]) == ("recipients-add", 2)
     assert listed("-r", filled)["s/2"] == ["owner", "partner"]
     assert listed("-r", filled)["t"] == ["owner"]
+    removed = run("remove", "-nv", *args)
+    assert removed.stdout.startswith("to be removed from       2 objects  ")
     removed = run("remove", "-v", *args)
     assert "done s/1" in removed.stderr
     assert "skipped s/plain (not sealed)" in removed.stderr

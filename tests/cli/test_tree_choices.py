@@ -325,6 +325,17 @@ def test_of_one_object_nothing_is_said_that_went_well(
     assert succeed("rm", f"{url}/e").output == ""
 
 
+def test_pairs_are_repeated_or_have_commas_between(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path
+) -> None:
+    one = tree / "sub" / "1"
+    succeed("cp", "-k", key_file, "--metadata", "a=1,b=2", "--metadata", "c=x, y", one, f"{url}/t")
+    metadata = bucket.head("t").metadata
+    assert {name: metadata[name] for name in "abc"} == {"a": "1", "b": "2", "c": "x, y"}
+    result = invoke("cp", "-k", key_file, "--metadata", "a=1,a=2", one, f"{url}/t")
+    assert "'a' is given twice" in error_of(result)
+
+
 def test_an_object_that_was_rotated_meanwhile_is_copied_again(
     url: str, key_file: Path, other_key_file: Path, tree: Path, tmp_path: Path
 ) -> None:

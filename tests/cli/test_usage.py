@@ -98,3 +98,16 @@ def test_names_that_begin_with_a_hyphen_come_after_two(
     assert not bucket.exists("-a")
     refused = invoke("ls", "--", "-x")
     assert "'-x' is not the URL of a store" in error_of(refused)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--acl", "Public-Read"), ("--storage-class", "ARCHIVE"), ("--server-side-encryption", "kms")],
+)
+def test_values_of_oss_are_taken_in_capitals_or_without(
+    url: str, key_file: Path, option: tuple[str, str]
+) -> None:
+    result = invoke("cp", "-k", key_file, *option, key_file, f"{url}/a")
+    assert f"{option[0]} is for objects in OSS" in error_of(result)
+    result = invoke("cp", "-k", key_file, option[0], "other", key_file, f"{url}/a")
+    assert "'other' is not one of" in error_of(result)

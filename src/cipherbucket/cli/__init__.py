@@ -173,16 +173,19 @@ def _take_no_config(command: click.Command) -> None:
     "--debug", is_flag=True, help="Log to stderr what is done, and show tracebacks of errors."
 )
 @click.option(
-    "--region", metavar="REGION", help="Of OSS, such as cn-hangzhou; otherwise OSS_REGION."
+    "--region", metavar="REGION", help="Region of OSS, such as cn-hangzhou; otherwise OSS_REGION."
 )
 @click.option(
-    "--endpoint", metavar="URL", help="Of OSS; otherwise OSS_ENDPOINT, or the region's own."
+    "--endpoint",
+    metavar="URL",
+    help="Endpoint of OSS; otherwise OSS_ENDPOINT, or that of the region.",
 )
 @click.option(
     "--config",
     metavar="FILE",
-    help="The cipherbucket.toml; otherwise CIPHERBUCKET_CONFIG, or the nearest of the working"
-    " directory and above, once it is trusted (config trust), or that in ~/.config/cipherbucket.",
+    help="The cipherbucket.toml; otherwise CIPHERBUCKET_CONFIG, or the nearest one in the"
+    " working directory or above it, once it is trusted (config trust), or that in"
+    " ~/.config/cipherbucket.",
 )
 @click.pass_context
 def cli(

@@ -15,8 +15,8 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.options.access import AccessOptions
-from cipherbucket.cli.options.config import TRUST_STORE, note_use, split_url
-from cipherbucket.cli.options.named_key import key_option, named_key
+from cipherbucket.cli.options.config import TRUST_TO_READ, note_use, split_url
+from cipherbucket.cli.options.named_key import key_options, named_key
 from cipherbucket.cli.options.passes import JSON_LINES, workers_option
 from cipherbucket.cli.terminal.audit_text import text_of
 from cipherbucket.cli.terminal.help import Command
@@ -36,7 +36,7 @@ _NO_OBJECT = 3
     ),
 )
 @click.argument("url")
-@key_option
+@key_options(writes=False)
 @click.option(
     "--retire",
     "retiring",
@@ -62,7 +62,7 @@ _NO_OBJECT = 3
 @click.option("--html", "html_file", type=click.Path(), help="Write a page to read and keep there.")
 @workers_option("Requests at once. Default: 16.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no text where a file is named.")
-@TRUST_STORE
+@TRUST_TO_READ
 def audit(
     url: str,
     key_files: tuple[str, ...],

@@ -20,6 +20,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.access import AccessOptions, access_options
+from cipherbucket.cli.options.access_flags import ON_READING
 from cipherbucket.cli.options.parsing import (
     PIPE,
     complete_files,
@@ -60,7 +61,7 @@ class _Range(TypedDict):
     help="Bytes of the plaintext, as HTTP writes them: 0-99 (inclusive), 100-, or -50, the last.",
 )
 @VERSION_ID
-@access_options(reads=True)
+@access_options(reads=True, formats=ON_READING)
 def cat(
     urls: tuple[str, ...], span: cb.Span, version_id: str | None, access: AccessOptions
 ) -> None:

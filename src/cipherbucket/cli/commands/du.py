@@ -16,7 +16,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
+from cipherbucket.cli.options.config import TRUST_TO_READ, open_without_keys, split_url
 from cipherbucket.cli.options.passes import HELP_WITHOUT_H, HUMAN, JSON_LINES, size_text
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import printable
@@ -88,7 +88,7 @@ class _Lines:
     "--versions", is_flag=True, help="Count old versions too. A directory store keeps none."
 )
 @JSON_LINES
-@TRUST_STORE
+@TRUST_TO_READ
 def du(urls: tuple[str, ...], human: bool, summarize: bool, versions: bool, as_json: bool) -> int:
     """Show the stored bytes and the number of objects in each folder below URL, and in all.
 

@@ -18,7 +18,7 @@ from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.key_match import KeyMatch, info_or_failure, match_by_description, match_forced
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import current_config, load_key, note_use
-from cipherbucket.cli.options.named_key import key_option
+from cipherbucket.cli.options.named_key import key_options
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.cli.terminal.help import Group
@@ -41,7 +41,7 @@ _NO_DESCRIPTION = (
     ),
 )
 @JSON_LINES
-@key_option
+@key_options(writes=False)
 @click.pass_context
 def keys(context: click.Context, as_json: bool, key_files: tuple[str, ...]) -> int:
     """Look after master keys.

@@ -18,7 +18,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.known_stores import list_known_stores
-from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
+from cipherbucket.cli.options.config import TRUST_TO_READ, open_without_keys, split_url
 from cipherbucket.cli.options.passes import HELP_WITHOUT_H, HUMAN, JSON_LINES, size_text
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.wrapping import width_of
@@ -95,7 +95,7 @@ class _Listing:
     help="All versions and delete markers, with their ids; of a name the newest first.",
 )
 @JSON_LINES
-@TRUST_STORE
+@TRUST_TO_READ
 def ls(
     url: str | None,
     long: bool,

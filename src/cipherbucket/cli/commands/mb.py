@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.config import TRUST_STORE, trusts_store, url_of_folder
+from cipherbucket.cli.options.config import trust_store, trusts_store, url_of_folder
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import printable
 
@@ -19,7 +19,7 @@ from cipherbucket.text import printable
     ),
 )
 @click.argument("url")
-@TRUST_STORE
+@trust_store("Make the store", "Otherwise that is refused.")
 def mb(url: str) -> None:
     """Make a store in a folder that is new or empty: file:///absolute/path.
 

@@ -28,7 +28,7 @@ from cipherbucket.cli.terminal.help import Command
     default="1h",
     show_default=True,
     callback=seconds_of,
-    help="How long the URL is good: 90s, 30m, 1h, and 7d at most, or a number of seconds. With"
+    help="How long the URL is valid: 90s, 30m, 1h, and 7d at most, or a number of seconds. With"
     " temporary credentials it ends with them.",
 )
 @VERSION_ID

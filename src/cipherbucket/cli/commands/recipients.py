@@ -24,7 +24,7 @@ from cipherbucket.cli.options.writing import recipient_key
 from cipherbucket.cli.rotation import change_all
 from cipherbucket.cli.terminal.help import Command, Group
 from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
-from cipherbucket.text import printable
+from cipherbucket.text import count, printable
 
 _NO_OBJECT = 3
 
@@ -115,10 +115,10 @@ def _lines(name: str, info: cb.ObjectInfo, *, as_json: bool) -> Iterator[str]:
     required=True,
     type=KeyName(),
     metavar="KEY",
-    help="The key that is to open the objects, too; its public half does.",
+    help="The key that is to open the objects, too; its public half is enough.",
 )
 @change_options
-@access_options(sealed_alone=True, own_names=True)
+@access_options(sealed_alone=True, own_names=True, changes=True)
 def add(url: str, recipient: str, options: ChangeOptions, access: AccessOptions) -> int:
     """Let one more key open the sealed object at URL, or with -r all sealed objects below it.
 
@@ -132,7 +132,7 @@ def add(url: str, recipient: str, options: ChangeOptions, access: AccessOptions)
     key = recipient_key(access, recipient)
     return _change(
         url,
-        "given the recipient",
+        "added to",
         options,
         access,
         partial(cb.recipients.add, recipient=key),
@@ -142,7 +142,7 @@ def add(url: str, recipient: str, options: ChangeOptions, access: AccessOptions)
 
 @recipients.command(
     cls=Command,
-    short_help="Take a key from those that open sealed objects.",
+    short_help="Remove a key from those that open sealed objects.",
     examples=(
         "cipherbucket recipients remove -k own.key --recipient bob.pub oss://bucket/a",
         "cipherbucket recipients remove -r -k o.key --recipient desc=bob oss://bucket/",
@@ -157,9 +157,9 @@ def add(url: str, recipient: str, options: ChangeOptions, access: AccessOptions)
     help="The key that goes: its file, NAME=VALUE, or the JSON of its description.",
 )
 @change_options
-@access_options(sealed_alone=True, own_names=True)
+@access_options(sealed_alone=True, own_names=True, changes=True)
 def remove(url: str, recipient: str, options: ChangeOptions, access: AccessOptions) -> int:
-    """Take a key from those that open the sealed object at URL, or with -r all below it.
+    """Remove a key from those that open the sealed object at URL, or with -r all below it.
 
     It takes a key that opens them (-k), of which the last one cannot be removed. Whoever holds the
     key that goes and has read an object, or kept its old metadata, can still open it, and its
@@ -172,7 +172,7 @@ def remove(url: str, recipient: str, options: ChangeOptions, access: AccessOptio
     label = named_key(recipient)
     return _change(
         url,
-        "rid of the recipient",
+        "removed from",
         options,
         access,
         partial(cb.recipients.remove, recipient=label),
@@ -201,6 +201,6 @@ def _change(
     if not options.quiet:
         number = len(info.envelope.recipients) if info.envelope is not None else 0
         what = f"to be {done}" if options.dry_run else done
-        then = "" if options.dry_run else f", has {number}"
-        click.echo(f"{what}: {printable(name)}{then}")
+        then = "" if options.dry_run else f", which has {count(number, 'recipient')} now"
+        click.echo(f"{what} {printable(name)}{then}")
     return 0

@@ -8,6 +8,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.access import SEALED, AccessOptions, access_options, of_sealed
+from cipherbucket.cli.options.access_flags import FORMATS
 from cipherbucket.cli.options.config import KeyName
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.rotation import ChangeOptions, rotation_options
@@ -16,6 +17,12 @@ from cipherbucket.cli.rotation import change
 from cipherbucket.cli.terminal.help import Command
 
 _KINDS = ("oss", "oss-v1", "sealed", "plaintext")
+
+
+_FORMAT = (
+    f"Format of the objects that are taken; with --kind, of those that are written: {FORMATS}"
+    " Default: any; with --kind, what the first key writes."
+)
 
 
 @click.command(
@@ -37,7 +44,7 @@ _KINDS = ("oss", "oss-v1", "sealed", "plaintext")
     type=click.Choice(_KINDS),
     help="Take objects of this kind, and only of those named: plaintext is encrypted, all become"
     " the format that the first key writes, or that of --format. Default: all encrypted objects;"
-    " they keep their format, but that oss-v1 becomes oss. Repeatable.",
+    " they keep their format, except that oss-v1 becomes oss. Repeatable.",
 )
 @click.option(
     "--recipient",
@@ -46,9 +53,9 @@ _KINDS = ("oss", "oss-v1", "sealed", "plaintext")
     multiple=True,
     type=KeyName(),
     help="Format sealed: let this key open the objects, beside the one that writes, instead of the"
-    " recipients that they have; its public half does. Repeatable.",
+    " recipients that they have; its public half is enough. Repeatable.",
 )
-@access_options(writes=True, own_names=True)
+@access_options(writes=True, own_names=True, formats=_FORMAT)
 def reencrypt(
     url: str,
     options: ChangeOptions,

@@ -45,7 +45,7 @@ _SHOWN = 20
 )
 @click.option("-f", "--yes", is_flag=True, help="Do not ask before objects are repaired.")
 @change_options
-@access_options(sealed_alone=True)
+@access_options(sealed_alone=True, changes=True)
 def repair(url: str, index: bool, yes: bool, options: ChangeOptions, access: AccessOptions) -> int:
     """Rebuild what a directory store, or the sealed object at URL, has lost or what was damaged.
 

@@ -52,7 +52,7 @@ _NOTHING_TO_DO = {
 @RECURSIVE
 @VERSION_ID
 @workers_option("With -r: objects at once. Default: 16.")
-@outcome_options
+@outcome_options("name, size")
 def restore(
     url: str,
     days: int,

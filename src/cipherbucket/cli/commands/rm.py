@@ -17,7 +17,7 @@ from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.copying.sources import Objects, objects_at
 from cipherbucket.cli.copying.tally import Show, Tally
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
+from cipherbucket.cli.options.config import open_without_keys, split_url, trust_store
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.outcomes import outcome_options, shown, would
 from cipherbucket.cli.options.parsing import split_object_url
@@ -38,15 +38,15 @@ from cipherbucket.text import count, printable
 )
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
 @RECURSIVE
-@click.option("-f", "--force", is_flag=True, help="Do not ask, and do not mind what is not there.")
+@click.option("-f", "--force", is_flag=True, help="Do not ask, and ignore what is not there.")
 @click.option(
     "--version-id",
     metavar="ID",
     help="Delete this version, or delete marker, of one object for good; ls --versions lists them.",
 )
-@outcome_options
+@outcome_options("name")
 @glob_options("Keep objects whose names fit GLOB.", "Delete objects whose names fit")
-@TRUST_STORE
+@trust_store("Delete in a directory store")
 def rm(
     urls: tuple[str, ...],
     recursive: bool,

@@ -193,7 +193,9 @@ def _claim(facts: dict[str, Any], sealed: bool) -> str:
         return " (a claim, until the end of the object is read)"
     recorded = facts["content_length"]
     recorded = facts["data_size"] if recorded is None else recorded
-    return " (not recorded in the envelope)" if recorded is None else f" ({recorded:,} recorded)"
+    if recorded is None:
+        return " (not recorded in the envelope)"
+    return "" if recorded == facts["size"] else f" ({recorded:,} recorded in the envelope)"
 
 
 def _opening(opened: dict[str, Any] | None) -> str:

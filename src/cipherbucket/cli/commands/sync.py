@@ -15,7 +15,7 @@ from cipherbucket.cli.copying.tree_copy import MOST, Deletion, TreeCopy
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
-from cipherbucket.cli.options.outcomes import outcome_options, shown
+from cipherbucket.cli.options.outcomes import COPY_OUTCOMES, shown
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
 from cipherbucket.cli.options.writing import WriteOptions, write_options
 
@@ -67,10 +67,10 @@ def _refuse_recursive(ctx: click.Context, param: click.Parameter, value: bool) -
     help="Let --delete delete up to N; without it no more than half of what is in TARGET, nor than"
     f" {MOST:,}.",
 )
-@outcome_options
+@COPY_OUTCOMES
 @glob_options("Neither copy nor delete names that fit GLOB.", "Copy, and delete, names that fit")
 @copy_options
-@access_options(reads=True, writes=True)
+@access_options(reads=True, writes=True, many=True)
 @write_options
 def sync(
     source: str,

@@ -18,7 +18,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.options.config import TRUST_STORE, open_without_keys, split_url
+from cipherbucket.cli.options.config import open_without_keys, split_url, trust_store
 from cipherbucket.cli.options.parsing import complete_files
 from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.cli.terminal.help import Command
@@ -42,7 +42,7 @@ from cipherbucket.text import count, duration, printable
 )
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @JSON_LINES
-@TRUST_STORE
+@trust_store("Abort uploads in a directory store")
 def transfers(url: str | None, clear: bool, force: bool, as_json: bool) -> int:
     """List the interrupted transfers of this machine; the same cp or sync resumes one.
 

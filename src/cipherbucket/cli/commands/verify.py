@@ -147,7 +147,9 @@ def _report(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
         failures.add(each.name, in_options(each.reason.removeprefix(f"{each.name!r}: ")))
     for failed in failures.lines():
         say(failed)
-    for status, (number, size) in came.counts.items():
+    counted = [status for status in _WORDS if status in came.counts]
+    for status in counted:
+        number, size = came.counts[status]
         click.echo(f"{count(number, 'object')} {_WORDS[status]}, {amount(size)} stored")
     if came.resumed:
         earlier = f"{count(came.resumed, 'object')} of these were read by an earlier run"

@@ -13,18 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, wraps
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 import cipherbucket as cb
 from cipherbucket.cli.options import access_flags as flags
 from cipherbucket.cli.options.config import (
-    TRUST_STORE,
     current_config,
     load_key,
     note_use,
     trust_asked,
 )
-from cipherbucket.cli.options.named_key import key_option
 
 OSS = "oss"
 SEALED = "sealed"
@@ -316,21 +314,13 @@ def _is_for_sealed_alone(key: cb.MasterKey) -> bool:
 AnyFunction = Callable[..., Any]
 
 
-def access_options(
-    *,
-    reads: bool = False,
-    writes: bool = False,
-    sealed_alone: bool = False,
-    own_names: bool = False,
-) -> Callable[[AnyFunction], AnyFunction]:
+def access_options(**shown: Unpack[flags.Shown]) -> Callable[[AnyFunction], AnyFunction]:
     """Give a command the options of keys and formats; it gets them as ``access``.
 
     Args:
-        reads: Whether it reads bodies, and may accept plaintext and other formats.
-        writes: Whether it writes, and may do so with a weak key.
-        sealed_alone: Whether it is for sealed objects alone, each under its own name.
-        own_names: Whether it is for objects of all formats, under their own names alone.
+        shown: Which, and with what help.
     """
+    sealed_alone, own_names = shown.get("sealed_alone", False), shown.get("own_names", False)
 
     def decorated(function: AnyFunction) -> AnyFunction:
         @wraps(function)
@@ -352,19 +342,8 @@ def access_options(
             return function(*args, access=access, **kwargs)
 
         command: AnyFunction = with_access
-        for option, wanted in (
-            (TRUST_STORE, True),
-            (flags.ALLOW_WEAK, writes),
-            (flags.PLAINTEXT, reads),
-            (flags.AS_NAME, not (sealed_alone or own_names)),
-            (flags.CONTEXT, True),
-            (flags.ACCEPT, reads or own_names),
-            (flags.ACCEPT_UNBOUND, not (reads or own_names) and (writes or sealed_alone)),
-            (flags.FORMAT, not sealed_alone),
-            (flags.FORCE_KEY, True),
-            (key_option, True),
-        ):
-            command = option(command) if wanted else command
+        for option in flags.options(**shown):
+            command = option(command)
         return command
 
     return decorated

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cipherbucket.cli.options.outcomes import outcome_options
+from cipherbucket.cli.options.outcomes import COPY_OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ _OPTIONS = (
         is_flag=True,
         help="Only where there is nothing of that name yet; anything else fails.",
     ),
-    outcome_options,
+    COPY_OUTCOMES,
 )
 
 

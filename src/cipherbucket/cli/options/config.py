@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -171,13 +171,28 @@ def _trust(context: click.Context, _param: click.Parameter, value: bool) -> None
     context.meta[_TRUSTED] = value
 
 
-TRUST_STORE = click.option(
-    "--trust-store",
-    is_flag=True,
-    expose_value=False,
-    callback=_trust,
-    help="Write to a directory store although others than you and root can write there, or own it."
-    " Without it such a store is only read.",
+def trust_store(
+    action: str, otherwise: str = "Without it such a store is only read."
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option ``--trust-store``.
+
+    Args:
+        action: What it lets the command do to a directory store.
+        otherwise: What happens without it.
+    """
+    return click.option(
+        "--trust-store",
+        is_flag=True,
+        expose_value=False,
+        callback=_trust,
+        help=f"{action} although others than you and root can write there, or own it. {otherwise}",
+    )
+
+
+TRUST_TO_WRITE = trust_store("Write to a directory store")
+TRUST_TO_READ = trust_store(
+    "Finish what an interrupted writer left in a directory store",
+    "Otherwise such a store is read as it is.",
 )
 
 

@@ -58,25 +58,14 @@ def _describe(
     context.meta[DESCRIPTION] = description_of(value) if isinstance(value, str) else {}
 
 
-_KEY = click.option(
-    "-k",
-    "--key",
-    "key_files",
-    multiple=True,
-    type=KeyName(),
-    metavar="KEY",
-    envvar="CIPHERBUCKET_KEY",
-    show_envvar=True,
-    help="File of a master key, name of one in cipherbucket.toml, or kms:ID, with id, alias or ARN"
-    " of a key in Alibaba Cloud KMS. Repeat it for more: the first writes, all of them read.",
-)
 _DESCRIPTION = click.option(
     "--description",
     metavar="TEXT",
     expose_value=False,
     is_eager=True,
     callback=_describe,
-    help="Of key files without their FILE.json: JSON or NAME=VALUE, as readers look for it.",
+    help="Description of key files that have no FILE.json beside them: JSON, or NAME=VALUE"
+    " (several: with ',' between).",
 )
 _NO_DESCRIPTION = click.option(
     "--no-description",
@@ -84,11 +73,28 @@ _NO_DESCRIPTION = click.option(
     expose_value=False,
     is_eager=True,
     callback=_describe,
-    help="Key files without their FILE.json have no description, as those of programs with an SDK"
-    " often have none.",
+    help="Key files that have no FILE.json beside them have no description, as is usual in programs"
+    " that use an SDK.",
 )
 
 
-def key_option(function: AnyFunction) -> AnyFunction:
-    """Give a command ``-k``, as ``key_files``, and what keys without a description are called."""
-    return _KEY(_DESCRIPTION(_NO_DESCRIPTION(function)))
+def key_options(*, writes: bool) -> Callable[[AnyFunction], AnyFunction]:
+    """Give a command ``-k``, as ``key_files``, and what keys without a description are called.
+
+    Args:
+        writes: Whether it writes with the first key.
+    """
+    several = " for more: the first writes, all of them read." if writes else " for more."
+    key = click.option(
+        "-k",
+        "--key",
+        "key_files",
+        multiple=True,
+        type=KeyName(),
+        metavar="KEY",
+        envvar="CIPHERBUCKET_KEY",
+        show_envvar=True,
+        help="File of a master key, name of one in cipherbucket.toml, or kms:ID, with id, alias or"
+        f" ARN of a key in Alibaba Cloud KMS. Repeat it{several}",
+    )
+    return lambda function: key(_DESCRIPTION(_NO_DESCRIPTION(function)))

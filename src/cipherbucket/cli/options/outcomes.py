@@ -20,18 +20,25 @@ DRY_RUN = click.option(
 VERBOSE = click.option(
     "-v", "--verbose", is_flag=True, help="Say of each object, on stderr, what was done to it."
 )
-JSON_OUTCOMES = click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Write one JSON object a line to stdout for each object: action, source, target, size.",
-)
 Facts = Mapping[str, str | int]
 
 
-def outcome_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the three options."""
-    return DRY_RUN(VERBOSE(JSON_OUTCOMES(function)))
+def outcome_options(fields: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the three options.
+
+    Args:
+        fields: What is in the JSON of an object, apart from the action.
+    """
+    as_json = click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help=f"Write one JSON object a line to stdout for each object: action, {fields}.",
+    )
+    return lambda function: DRY_RUN(VERBOSE(as_json(function)))
+
+
+COPY_OUTCOMES = outcome_options("source, target, size")
 
 
 def shown(*, verbose: bool, as_json: bool) -> Callable[[Facts], None] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -37,9 +38,12 @@ def complete_files(
 def names_with_values(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
-    """Turn a repeated option's NAME=VALUE into a mapping; click calls it."""
+    """Turn a repeated option's NAME=VALUE, or several with ',' between, into a mapping.
+
+    A comma parts two pairs only where each has a '='; click calls it.
+    """
     mapping: dict[str, str] = {}
-    for value in values:
+    for value in chain.from_iterable(map(_pairs, values)):
         name, separator, text = value.partition("=")
         if not separator or not name:
             raise click.BadParameter("write NAME=VALUE", ctx, param)
@@ -47,6 +51,11 @@ def names_with_values(
             raise click.BadParameter(f"{name!r} is given twice", ctx, param)
         mapping[name] = text
     return mapping
+
+
+def _pairs(text: str) -> list[str]:
+    pairs = text.split(",")
+    return pairs if all(pair.partition("=")[0] and "=" in pair for pair in pairs) else [text]
 
 
 def description_of(text: str) -> cb.Description:

@@ -44,5 +44,5 @@ def rate_option(note: str = "") -> Decorator:
         "--limit-rate",
         metavar="RATE",
         callback=byte_size,
-        help=f"Most bytes a second: 500K, 10M, 1.5G (K is 1,024).{note}",
+        help=f"At most so many bytes a second: 500K, 10M, 1.5G (K is 1,024).{note}",
     )

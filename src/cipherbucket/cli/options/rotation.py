@@ -26,8 +26,8 @@ _KEYS = (
         multiple=True,
         type=KeyName(),
         metavar="KEY",
-        help="New key, instead of the first of -k; a public half does. Repeatable: an object gets"
-        " the first that can write its format, so that an AES key and an RSA key serve all.",
+        help="New key, instead of the first of -k; a public half is enough. Repeatable: an object"
+        " gets the first that can write its format, so that an AES key and an RSA key serve all.",
     ),
     click.option(
         "--only",

@@ -58,13 +58,21 @@ class WriteOptions:
         return described or bool(self.recipients) or not self.bind_name
 
 
+def _any_case(*values: str) -> dict[str, Any]:
+    """Return the type of an option whose values may be written in capitals or without."""
+    return {
+        "type": click.Choice(values, case_sensitive=False),
+        "metavar": f"[{'|'.join(values)}]",
+    }
+
+
 _OPTIONS = (
     click.option(
         "--source-region",
         metavar="REGION",
-        help="Of a SOURCE in another region than TARGET, whose is that of --region.",
+        help="Region of a SOURCE in OSS, if it is not that of --region.",
     ),
-    click.option("--source-endpoint", metavar="URL", help="Of such a SOURCE."),
+    click.option("--source-endpoint", metavar="URL", help="Endpoint of such a SOURCE."),
     click.option(
         "--content-type", metavar="TYPE", help="Content type of the objects, in the clear."
     ),
@@ -73,11 +81,12 @@ _OPTIONS = (
         metavar="NAME=VALUE",
         multiple=True,
         callback=names_with_values,
-        help="Metadata of the objects, stored in the clear; names of a-z, 0-9 and '-'. Repeatable.",
+        help="Metadata of the objects, stored in the clear; names of a-z, 0-9 and '-'. Repeatable,"
+        " or with ',' between.",
     ),
     click.option(
         "--acl",
-        type=click.Choice(("private", "public-read", "public-read-write")),
+        **_any_case("private", "public-read", "public-read-write"),
         help="ACL of the objects in OSS. Default: that of the bucket.",
     ),
     click.option(
@@ -86,17 +95,18 @@ _OPTIONS = (
         metavar="NAME=VALUE",
         multiple=True,
         callback=names_with_values,
-        help="Tag of the objects in OSS. Repeatable.",
+        help="Tag of the objects in OSS. Repeatable, or with ',' between.",
     ),
     click.option(
         "--storage-class",
-        type=click.Choice(("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")),
-        help="Of the objects in OSS. Default: that of the bucket.",
+        **_any_case("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive"),
+        help="Storage class of the objects in OSS. Default: that of the bucket.",
     ),
     click.option(
         "--server-side-encryption",
-        type=click.Choice(("AES256", "SM4", "KMS")),
-        help="Of the objects in OSS, beside ours. Default: that of the bucket.",
+        **_any_case("AES256", "SM4", "KMS"),
+        help="Encryption by OSS of what it stores, in addition to ours. Default: that of the"
+        " bucket.",
     ),
     click.option(
         "--recipient",
@@ -104,13 +114,14 @@ _OPTIONS = (
         metavar="KEY",
         multiple=True,
         type=KeyName(),
-        help="Format sealed: let this key open the objects, too; its public half does. Repeatable.",
+        help="Format sealed: let this key open the objects, too; its public half is enough."
+        " Repeatable.",
     ),
     click.option(
         "--no-bind-name",
         is_flag=True,
-        help="Format sealed: let the objects be renamed in the store, and read under any name by"
-        " whoever accepts that; with --accept unbound.",
+        help="Format sealed: let the objects be renamed in the store, and read under any name with"
+        " --accept unbound.",
     ),
 )
 
