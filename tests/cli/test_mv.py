@@ -1,5 +1,6 @@
 """``mv``: the source goes when its copy is proved to be there, and only then."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from tests.cli.runs import contents, error_of, invoke, succeed
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
+from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.server import Endpoint
 
 
@@ -152,6 +154,86 @@ def test_an_object_is_not_moved_onto_itself_by_another_name_of_the_host(
         assert result.exit_code == 2
         assert "could be one bucket" in error_of(result)
         assert "a" in succeed("ls", "oss://moved/").stdout
+
+
+@pytest.mark.parametrize("command", ["mv", "cp"])
+@pytest.mark.parametrize("target", ["", "p/q/"])
+def test_what_fits_two_stars_is_not_moved_above_or_below_itself(
+    url: str, bucket: cb.Bucket, command: str, target: str
+) -> None:
+    before = {name: name.encode() for name in ("p/z", "p/p/z", "p/q/z", "p/q/q/z")}
+    for name, data in before.items():
+        bucket.put(name, data)
+    result = invoke(command, f"{url}/p/**", f"{url}/{target}")
+    assert result.exit_code == 2
+    assert {name: bucket.get(name).read() for name in names(bucket)} == before
+
+
+def test_a_copy_below_itself_that_would_replace_what_is_to_be_copied_is_refused(
+    url: str, bucket: cb.Bucket
+) -> None:
+    for name in ("p/a", "p/old/a"):
+        bucket.put(name, name.encode())
+    result = invoke("cp", "-r", f"{url}/p", f"{url}/p/old")
+    assert result.exit_code == 2
+    assert "would replace 'p/old/a'" in result.stderr
+    assert names(bucket) == ["p/a", "p/old/a"]
+    assert bucket.get("p/old/a").read() == b"p/old/a"
+
+
+@pytest.mark.parametrize("way", ["mv", "mv -n", "mv -r", "sync"])
+def test_the_key_of_the_command_stays(
+    url: str, bucket: cb.Bucket, tree: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cb.create_rsa_key_file(tree / "cmk.pem", description={"desc": "k"}, bits=2048)
+    (tree / "other").symlink_to("sub")
+    monkeypatch.chdir(tree)
+    before = (tree / "cmk.pem").read_bytes()
+    if way == "sync":
+        for name in ("a", "sub/b", "c"):
+            succeed("cp", "-q", "-k", "cmk.pem", "a", f"{url}/t/{name}")
+        result = invoke(
+            "sync", "--delete", "--max-delete", "9", "-k", "other/../cmk.pem", f"{url}/t", "."
+        )
+        assert result.exit_code == 1
+    else:
+        source = "." if "-r" in way else "cmk.pem"
+        result = invoke(*way.split(), "-k", "other/../cmk.pem", source, f"{url}/t/")
+        assert result.exit_code == (1 if "-r" in way else 2)
+    assert "stays where it is" in result.stderr
+    assert (tree / "cmk.pem").read_bytes() == before
+    assert (tree / "cmk.pem.json").exists()
+    assert "t/cmk.pem" not in names(bucket)
+
+
+@pytest.mark.parametrize("same", ["second", "time"])
+def test_an_object_that_was_changed_at_the_time_of_its_listing_is_left(
+    url: str, bucket: cb.Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: str
+) -> None:
+    """Only its time shows that it was written onto itself; other metadata show by themselves."""
+    bucket.put("a", b"1")
+    other = f"file://{tmp_path}/other"
+    cb.make_bucket(other)
+    copy, head = StoreToStore.copy, cb.Bucket.head
+    first = bucket.head("a").modified
+
+    def change_after(*args: Any, **kwargs: Any) -> Any:
+        info = copy(*args, **kwargs)
+        with cb.open_store(url) as store:
+            metadata = store.head("a").metadata if same == "second" else {"other": "envelope"}
+            store.replace_metadata("a", metadata=metadata, headers=None)
+        return info
+
+    def frozen(self: cb.Bucket, *args: Any, **kwargs: Any) -> cb.ObjectInfo:
+        return replace(head(self, *args, **kwargs), modified=first)
+
+    monkeypatch.setattr(StoreToStore, "copy", change_after)
+    if same == "time":
+        monkeypatch.setattr(cb.Bucket, "head", frozen)
+    result = invoke("mv", f"{url}/a", f"{other}/")
+    assert result.exit_code == 5
+    assert "both are left" in error_of(result)
+    assert names(bucket) == ["a"]
 
 
 def test_a_link_is_not_moved(url: str, bucket: cb.Bucket, key_file: Path, tree: Path) -> None:

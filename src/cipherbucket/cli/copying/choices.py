@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import cipherbucket as cb
 from cipherbucket.bulk.ledger import Ledger, Outcome
-from cipherbucket.cli.copying.directions import Copied, Direction
+from cipherbucket.cli.copying.direction import Copied, Direction
 from cipherbucket.cli.copying.encrypted_objects import NEWER
 from cipherbucket.cli.copying.listings import Item, MergedItem
 

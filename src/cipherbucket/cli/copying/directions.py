@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
 from cipherbucket.cli.copying.changed_kinds import InTheWayError
+from cipherbucket.cli.copying.direction import Copied
 from cipherbucket.cli.copying.encrypted_objects import (
     NEWER,
     EncryptedObjects,
@@ -30,6 +30,7 @@ from cipherbucket.cli.copying.listings import (
 )
 from cipherbucket.cli.copying.local_files import file_at, files_below
 from cipherbucket.cli.copying.one_object import refuse_present
+from cipherbucket.cli.copying.own_files import NONE, OwnFiles
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.sources import Files, Objects, merged_items, remove_copied
 from cipherbucket.cli.copying.store_to_store import StoreToStore
@@ -46,76 +47,6 @@ the store's clock is not ours."""
 _TIMES = 2
 
 
-class Copied(NamedTuple):
-    """What one copy came to.
-
-    Attributes:
-        size: In bytes.
-        identity: `Item.identity` of what is in the target now; empty if that is not known.
-        seen: What the listings do not show of source and target; None where they show all.
-    """
-
-    size: int
-    identity: str
-    seen: tuple[Seen | None, Seen | None] = (None, None)
-
-
-class Direction(Protocol):
-    """One of the three ways."""
-
-    def sources(self, tally: Tally) -> Iterator[Item]:
-        """List what is to be on the other side, too; count what is left out."""
-
-    def targets(self, tally: Tally) -> Iterator[Item]:
-        """List what is on the other side."""
-
-    def name_of(self, source: Item) -> str:
-        """Return the name of the object that is written, or that a file comes from."""
-
-    def ends(self, source: Item) -> tuple[str, str]:
-        """Return where a copy comes from and goes to: paths or URLs."""
-
-    def check(self, source: Item) -> None:
-        """Refuse, with a UsageError, what another rule holds for, here or there."""
-
-    def remove(self, source: Item) -> None:
-        """Remove a source that was copied.
-
-        Raises:
-            ObjectChangedError, SourceError: It is another by now, and stays.
-        """
-
-    def is_newer(self, source: Item, target: Item) -> bool:
-        """Return whether the source was written after the target."""
-
-    def difference(self, source: Item, target: Item, *, checksum: bool) -> str | None:
-        """Say why something has to be copied; None if it need not be.
-
-        Args:
-            source: It.
-            target: What has its name on the other side.
-            checksum: Whether contents are compared, and not times.
-        """
-
-    def copy(self, source: Item, limits: SharedLimits) -> Copied:
-        """Copy one.
-
-        Raises:
-            InTheWayError: A folder is where the file is to be, or the reverse.
-        """
-
-    def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:
-        """Return whether both sides are what they were in what a listing does not show.
-
-        Args:
-            source: It; the listings show both sides as they were.
-            seen: `Copied.seen`.
-        """
-
-    def delete(self, relative: str) -> None:
-        """Delete in the target."""
-
-
 @dataclass(frozen=True)
 class ToStore:
     """From folders and files to a store."""
@@ -125,6 +56,7 @@ class ToStore:
     prefix: str
     writing: WriteOptions
     only: str | None = None
+    kept: OwnFiles = NONE
 
     def sources(self, tally: Tally) -> Iterator[Item]:
         """List the files."""
@@ -148,7 +80,15 @@ class ToStore:
         """Refuse an object that another rule holds for."""
         self.objects.bucket.access.check_name(self.name_of(source))
 
-    def remove(self, source: Item) -> None:
+    def check_removable(self, source: Item) -> None:
+        """Refuse links, and the key that would be left encrypted under itself alone."""
+        if source.followed is not None:
+            raise cb.UsageError(
+                "it is a link, which is not moved", hint="move the file that it leads to"
+            )
+        self.kept.check(self.files[source.source].path_of(source))
+
+    def remove(self, source: Item, copied: Copied) -> None:  # noqa: ARG002
         """Remove a file, if it is the one that was copied."""
         self.files[source.source].remove(source)
 
@@ -208,6 +148,7 @@ class ToFolder:
         folder: Where to.
         writing: Whether files that are there are replaced.
         only: What is written, where it is one file: nothing else is looked at.
+        kept: What is never deleted.
         keep_times: Whether a file gets its object's time.
     """
 
@@ -218,10 +159,12 @@ class ToFolder:
         folder: Path,
         writing: WriteOptions,
         only: str | None = None,
+        kept: OwnFiles = NONE,
         *,
         keep_times: bool,
     ) -> None:
         self._only = only
+        self._kept = kept
         self.origins = origins
         self.objects = objects
         self.folder = folder
@@ -254,9 +197,12 @@ class ToFolder:
         """Refuse an object that another rule holds for."""
         self.objects.bucket.access.check_name(self.name_of(source))
 
-    def remove(self, source: Item) -> None:
+    def check_removable(self, source: Item) -> None:
+        """Refuse nothing: an object that is another rule's is refused when it is copied."""
+
+    def remove(self, source: Item, copied: Copied) -> None:
         """Remove an object, if it is the one that was copied."""
-        remove_copied(self.objects.bucket, self.name_of(source), source)
+        remove_copied(self.objects.bucket, self.name_of(source), source, copied.seen[0])
 
     def is_newer(self, source: Item, target: Item) -> bool:
         """Compare: an object that was stored after the file was written comes down.
@@ -312,6 +258,7 @@ class ToFolder:
 
     def delete(self, relative: str) -> None:
         """Delete a file, unless it was just written under a name that is the same to the disk."""
+        self._kept.check(self.folder / relative)
         self._target.delete(relative)
 
     def close(self) -> None:
@@ -332,9 +279,19 @@ class BetweenStores:
         """List the objects here."""
         listed = merged_items([each.items(self.stores.origin) for each in self.origins])
         into = any(self.target_prefix.startswith(each.prefix) for each in self.origins)
-        if self.stores.same_store and into:
-            return iter(list(listed))  # to the end first: what is written is listed, too
-        return listed
+        if not (self.stores.same_store and into):
+            return listed
+        items = list(listed)  # to the end first: what is written is listed, too
+        names = {self.name_of(each) for each in items}
+        for each in items:
+            target = self.target_prefix + each.relative
+            if target in names and target != self.name_of(each):
+                raise cb.UsageError(
+                    f"the copy of {self.name_of(each)!r} would replace {target!r}, which is to be"
+                    " copied, too",
+                    hint="copy to a place beside it",
+                )
+        return iter(items)
 
     def targets(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects there."""
@@ -354,9 +311,12 @@ class BetweenStores:
         self.stores.origin.access.check_name(self.name_of(source))
         self.stores.target.access.check_name(self.target_prefix + source.relative)
 
-    def remove(self, source: Item) -> None:
+    def check_removable(self, source: Item) -> None:
+        """Refuse nothing: an object that is another rule's is refused when it is copied."""
+
+    def remove(self, source: Item, copied: Copied) -> None:
         """Remove an object, if it is the one that was copied."""
-        remove_copied(self.stores.origin, self.name_of(source), source)
+        remove_copied(self.stores.origin, self.name_of(source), source, copied.seen[0])
 
     def is_newer(self, source: Item, target: Item) -> bool:
         """Compare: what was stored here after it was stored there is copied."""

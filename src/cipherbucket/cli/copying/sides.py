@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cipherbucket as cb
-from cipherbucket.cli.copying.directions import BetweenStores, Direction, ToFolder, ToStore
+from cipherbucket.cli.copying.direction import Direction
+from cipherbucket.cli.copying.directions import BetweenStores, ToFolder, ToStore
 from cipherbucket.cli.copying.encrypted_objects import EncryptedObjects
+from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.sources import Objects, files_of, sources_at
 from cipherbucket.cli.copying.store_to_store import StoreToStore
@@ -86,7 +88,8 @@ class Sides:
         else:
             _refuse_useless_key(bucket)
         objects = EncryptedObjects(bucket, access.reading, access.policy)
-        return ToStore(files, objects, prefix, self.writing, self.name)
+        kept = OwnFiles.of(self.access)
+        return ToStore(files, objects, prefix, self.writing, self.name, kept)
 
     def _download(self, stack: ExitStack) -> Direction:
         folder = Path(self.target)
@@ -99,7 +102,13 @@ class Sides:
         origins = self._sources_at(bucket)
         objects = EncryptedObjects(bucket, access.reading, access.policy)
         download = ToFolder(
-            origins, objects, folder, self.writing, self.name, keep_times=self.keep_times
+            origins,
+            objects,
+            folder,
+            self.writing,
+            self.name,
+            OwnFiles.of(self.access),
+            keep_times=self.keep_times,
         )
         return stack.enter_context(closing(download))
 
@@ -130,7 +139,8 @@ class Sides:
         self, stores: StoreToStore, origin: tuple[str, str], target: tuple[str, str]
     ) -> None:
         """Refuse what could overwrite a source before it is copied, or remove the only copy."""
-        if stores.same_store and self.recursive:
+        signs = [Pattern(split_url(each)[1]) for each in self.sources if self.patterns]
+        if stores.same_store and (self.recursive or any(each.crosses_folders for each in signs)):
             above = origin[1] != target[1] and origin[1].startswith(target[1])
             if above or (self.moves and target[1].startswith(origin[1])):
                 raise cb.UsageError(
@@ -141,8 +151,10 @@ class Sides:
         named = _bucket(origin[0])
         if self.moves and not stores.same_store and named and named == _bucket(target[0]):
             raise cb.UsageError(
-                "source and target are buckets of one name at two hosts, which could be one bucket",
-                hint="copy with cp, look at both, and remove the source with rm",
+                "source and target are buckets of one name at two hosts, which could be one bucket:"
+                " removing the source could remove the copy",
+                hint="copy with cp, see with ls that the copies are in another bucket, and remove"
+                " the source with rm",
             )
 
     @property

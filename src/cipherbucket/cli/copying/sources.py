@@ -27,6 +27,7 @@ from cipherbucket.cli.copying.listings import (
 )
 from cipherbucket.cli.copying.local_files import files_below, source_file
 from cipherbucket.cli.copying.tally import Tally
+from cipherbucket.cli.copying.written import Seen, is_as_seen
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.parsing import folder_name, split_object_url
 from cipherbucket.cli.options.wildcards import Pattern, meant_by
@@ -252,22 +253,38 @@ def merged_items(listings: Sequence[Iterator[Item]]) -> Iterator[Item]:
     return heapq.merge(*numbered, key=lambda item: os.fsencode(item.relative))
 
 
-def remove_copied(bucket: cb.Bucket, name: str, item: Item) -> None:
+def remove_copied(bucket: cb.Bucket, name: str, item: Item, seen: Seen | None) -> None:
     """Remove an object that was copied, if it is still the one that was listed.
+
+    Args:
+        bucket: Where it is.
+        name: Its name.
+        item: As it was listed.
+        seen: What else it was before it was copied; None if its time shows that.
 
     Raises:
         ObjectChangedError: It was replaced meanwhile.
     """
     info = bucket.head(name)
-    # The time, to the second, shows what an ETag need not: other metadata, or this very copy.
-    then, now = item.modified // _SECOND, nanoseconds(info.modified) // _SECOND
-    if object_identity(info.etag, info.stored_size) != item.identity or now != then:
+    # The time shows what an ETag need not: other metadata, or this very copy.
+    if (
+        object_identity(info.etag, info.stored_size) != item.identity
+        or not _same_time(item.modified, nanoseconds(info.modified))
+        or not (seen is None or is_as_seen(info, seen))
+    ):
         raise cb.ObjectChangedError(
             "the object is another than the one that was copied; both are left",
             name=name,
             hint="move it again",
         )
     bucket.delete(name)
+
+
+def _same_time(listed: int, told: int) -> bool:
+    """Return whether two times are one; either may be to the second alone."""
+    if listed % _SECOND and told % _SECOND:
+        return listed == told
+    return listed // _SECOND == told // _SECOND
 
 
 def _numbered(items: Iterator[Item], number: int) -> Iterator[Item]:

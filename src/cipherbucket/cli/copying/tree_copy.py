@@ -22,7 +22,8 @@ from functools import partial
 import cipherbucket as cb
 from cipherbucket.cli.copying.changed_kinds import ChangedKinds, InTheWayError, making_room
 from cipherbucket.cli.copying.choices import BEFORE, Choice
-from cipherbucket.cli.copying.directions import Direction, ToFolder
+from cipherbucket.cli.copying.direction import Direction
+from cipherbucket.cli.copying.directions import ToFolder
 from cipherbucket.cli.copying.listings import Item, MergedItem, merged
 from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
@@ -154,6 +155,8 @@ class TreeCopy:
             with self._attempt(item.source):
                 if (reason := self._reason(item, limits)) is not None:
                     self.direction.check(item.source)
+                    if self.moves:
+                        self.direction.check_removable(item.source)
                 return reason
             return None
 
@@ -276,15 +279,13 @@ class TreeCopy:
         if not self.choice.foreseen:
             limits.progress.expect(source.size)
         with limits.lane(source.size):
-            if self.moves and source.followed is not None:
-                raise cb.UsageError(
-                    "it is a link, which is not moved", hint="move the file that it leads to"
-                )
+            if self.moves:
+                self.direction.check_removable(source)
             try:
                 copied = self.direction.copy(source, limits)
                 self.choice.add(source, copied)
                 if self.moves:
-                    self.direction.remove(source)
+                    self.direction.remove(source, copied)
                 self.tally.add(copied.size, **self._ends(source))
             except InTheWayError as error:
                 if not self.deletion.wanted:

@@ -36,10 +36,14 @@ def is_still(bucket: cb.Bucket, name: str, seen: Seen | None) -> bool:
     if seen is None:
         return True
     try:
-        now, headers = seen_of(bucket.head(name))
+        return is_as_seen(bucket.head(name), seen)
     except (cb.EnvelopeError, cb.IntegrityError, cb.ObjectNotFoundError):
         return False
-    before, sent = seen
+
+
+def is_as_seen(info: cb.ObjectInfo, seen: Seen) -> bool:
+    """Return whether an object is the one that was seen, or written."""
+    (now, headers), (before, sent) = seen_of(info), seen
     # A store may add headers, and a type where none was sent.
     expected = {_TYPE: headers.get(_TYPE) and _NO_TYPE, **sent}
     return bool(now == before and expected.items() <= {_TYPE: None, **headers}.items())
