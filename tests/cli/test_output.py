@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import PROGRAM, base, on_terminal
+from tests.cli.screens import rendered
 from tests.cli.test_help import commands
 
 import cipherbucket as cb
@@ -154,3 +155,19 @@ def test_no_word_of_an_error_is_broken_on_a_terminal(url: str, key_file: Path) -
     words = session.screen.split()
     assert f"'{'a-name/that-is/rather-long-indeed'}':" in words
     assert all(len(line) <= 80 for line in session.screen.splitlines())
+
+
+@pytest.mark.parametrize("option", ["-v", "--json"])
+def test_where_a_line_is_written_for_each_object_no_bar_is_drawn_over_it(
+    url: str, key_file: Path, tmp_path: Path, option: str
+) -> None:
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"file-{number}").write_bytes(b"1")
+    session = on_terminal("cp", "-r", option, "-k", key_file, folder, f"{url}/x", columns=400)
+    lines = rendered(session.screen, 400).splitlines()
+    word = "cipherbucket: copied " if option == "-v" else '{"action": "copied"'
+    assert sum(line.startswith(word) for line in lines[:-1]) == 12
+    assert len(lines) == 13
+    assert lines[-1] == "cipherbucket: copied 12 objects, 12 bytes"

@@ -80,6 +80,11 @@ class Tally:
             self._show({"action": action, **facts})
 
     @property
+    def shows_each(self) -> bool:
+        """Whether each outcome is shown as it comes."""
+        return self._show is not None
+
+    @property
     def failures(self) -> tuple[str, ...]:
         """What failed so far, a line each."""
         return tuple(self._failures.lines())

@@ -81,6 +81,11 @@ class TreeCopy:
     as_json: bool = False
     single: bool = False
 
+    @property
+    def _writes_lines(self) -> bool:
+        """Whether each outcome is a line on the terminal, which a bar would be drawn over."""
+        return self.tally.shows_each and not (self.as_json and is_file(1))
+
     def carry_out(self) -> int:
         """Copy what has to be, then delete; return the exit code."""
         report = partial(
@@ -96,7 +101,7 @@ class TreeCopy:
                 with shared_limits(
                     self.options,
                     lambda: self._goes_on(plan),
-                    shown=not self.dry_run and (is_file(1) or not self.as_json),
+                    shown=not self.dry_run and not self._writes_lines,
                     many=True,
                     sizes=self._sizes if self.choice.foreseen and not self.dry_run else None,
                 ) as limits:
