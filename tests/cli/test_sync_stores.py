@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import contents, invoke, planned, succeed, synced
+from tests.support.served_oss import oss_environment
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.listings import Item, merged
@@ -67,12 +68,7 @@ def test_from_oss_to_a_folder_without_any_key(
     mirror = f"file://{tmp_path}/mirror"
     cb.make_bucket(mirror)
     with Endpoint(buckets=["examplebucket"]) as endpoint:
-        for name, value in {
-            "OSS_REGION": endpoint.region,
-            "OSS_ENDPOINT": endpoint.url,
-            "OSS_ACCESS_KEY_ID": endpoint.access_key_id,
-            "OSS_ACCESS_KEY_SECRET": endpoint.access_key_secret,
-        }.items():
+        for name, value in oss_environment(endpoint).items():
             monkeypatch.setenv(name, value)
         oss = "oss://examplebucket"
         for layout in FORMATS:

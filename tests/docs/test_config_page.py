@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.runs import invoke, succeed
-from tests.support.documents import ROOT, blocks, oss_environment
+from tests.support.documents import ROOT, blocks
+from tests.support.served_oss import oss_environment
 
 import cipherbucket as cb
 from cipherbucket.config import keys, rules, stores

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.documents import ROOT, blocks, oss_environment, run
+from tests.support.documents import ROOT, blocks, run
+from tests.support.served_oss import oss_environment
 
 from cipherbucket.server import Endpoint
 

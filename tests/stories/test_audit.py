@@ -13,6 +13,7 @@ import pytest
 from tests.cli.runs import PROGRAM, base
 from tests.support.counts import count
 from tests.support.sealed_buckets import aes, sealed
+from tests.support.served_oss import oss_environment, settings_of
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -22,18 +23,10 @@ from cipherbucket.transfers.state import state_folder
 OBJECTS = count(2_000, 300)
 
 
-def settings_of(endpoint: Endpoint) -> cb.OssSettings:
-    credentials = cb.Credentials(endpoint.access_key_id, endpoint.access_key_secret)
-    return cb.OssSettings(region=endpoint.region, endpoint=endpoint.url, credentials=credentials)
-
-
 def environment(endpoint: Endpoint) -> dict[str, str]:
     return {
         **base(),
-        "OSS_REGION": endpoint.region,
-        "OSS_ENDPOINT": endpoint.url,
-        "OSS_ACCESS_KEY_ID": endpoint.access_key_id,
-        "OSS_ACCESS_KEY_SECRET": endpoint.access_key_secret,
+        **oss_environment(endpoint),
     }
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from tests.cli.runs import PROGRAM, base, contents, succeed
 from tests.support.counts import count
+from tests.support.served_oss import oss_environment
 
 import cipherbucket as cb
 import oss2
@@ -31,12 +32,7 @@ TIMES = count(10, 2)
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[oss2.Bucket]:
     """Return a bucket that keeps versions, so that every upload of a file can be counted."""
     with Endpoint(buckets=["trees"]) as endpoint:
-        for name, value in (
-            ("OSS_ENDPOINT", endpoint.url),
-            ("OSS_REGION", endpoint.region),
-            ("OSS_ACCESS_KEY_ID", endpoint.access_key_id),
-            ("OSS_ACCESS_KEY_SECRET", endpoint.access_key_secret),
-        ):
+        for name, value in oss_environment(endpoint).items():
             monkeypatch.setenv(name, value)
         auth = oss2.Auth(endpoint.access_key_id, endpoint.access_key_secret)
         bucket = oss2.Bucket(auth, endpoint.url, "trees")

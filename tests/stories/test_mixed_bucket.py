@@ -30,6 +30,7 @@ from tests.support.mixed_bucket import (
     rsa_key,
 )
 from tests.support.rotation_scenes import LikeOss, labels, rsa_pair
+from tests.support.served_oss import oss_environment
 
 import cipherbucket as cb
 from cipherbucket.keys.description_files import encode_facts
@@ -220,10 +221,8 @@ def mixed(
         yield f"file://{tmp_path}/store"
         return
     with Endpoint(buckets=["mixed"]) as endpoint:
-        monkeypatch.setenv("OSS_ENDPOINT", endpoint.url)
-        monkeypatch.setenv("OSS_REGION", endpoint.region)
-        monkeypatch.setenv("OSS_ACCESS_KEY_ID", endpoint.access_key_id)
-        monkeypatch.setenv("OSS_ACCESS_KEY_SECRET", endpoint.access_key_secret)
+        for name, value in oss_environment(endpoint).items():
+            monkeypatch.setenv(name, value)
         with cb.open_store("oss://mixed") as store:
             fill(store, "m/")
         yield "oss://mixed"

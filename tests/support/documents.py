@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cipherbucket.server import Endpoint
-
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
@@ -35,13 +33,3 @@ def run(command: str, folder: Path, **environment: str) -> str:
     )
     assert process.returncode == 0, f"{command}\n{process.stdout}\n{process.stderr}"
     return process.stdout
-
-
-def oss_environment(endpoint: Endpoint) -> dict[str, str]:
-    """Point at the endpoint, as the README points at OSS."""
-    return {
-        "OSS_REGION": endpoint.region,
-        "OSS_ENDPOINT": endpoint.url,
-        "OSS_ACCESS_KEY_ID": endpoint.access_key_id,
-        "OSS_ACCESS_KEY_SECRET": endpoint.access_key_secret,
-    }

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from tests.support.served_oss import settings_of
 from tests.unit.stores.test_conformance import NAMES, StoreConformance, read
 
 import cipherbucket as cb
@@ -67,14 +68,6 @@ def endpoint() -> Iterator[Endpoint]:
 @pytest.fixture(scope="module")
 def numbers() -> Iterator[int]:
     return iter(range(200))
-
-
-def settings_of(endpoint: Endpoint) -> cb.OssSettings:
-    return cb.OssSettings(
-        region=endpoint.region,
-        endpoint=endpoint.url,
-        credentials=cb.Credentials(endpoint.access_key_id, endpoint.access_key_secret),
-    )
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from urllib.request import urlopen
 
 import alibabacloud_oss_v2 as sdk
 import pytest
+from tests.support.served_oss import settings_of
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -45,11 +46,6 @@ def plain_client(endpoint: Endpoint) -> sdk.Client:
         endpoint.access_key_id, endpoint.access_key_secret
     )
     return sdk.Client(config)
-
-
-def settings_of(endpoint: Endpoint) -> cb.OssSettings:
-    credentials = cb.Credentials(endpoint.access_key_id, endpoint.access_key_secret)
-    return cb.OssSettings(region=endpoint.region, endpoint=endpoint.url, credentials=credentials)
 
 
 @pytest.fixture
