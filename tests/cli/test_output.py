@@ -140,6 +140,16 @@ def test_failures_are_gathered_by_kind() -> None:
     ]
 
 
+def test_failures_of_too_many_kinds_do_not_get_the_reason_of_another() -> None:
+    failures = Failures()
+    words = [f"{first}{second}" for first in "abcdefghij" for second in "abcdefghij"]
+    for word in words:
+        failures.add(f"name of {word}", f"the reason is {word}")
+    lines = list(failures.lines())
+    told = [f"'name of {word}': the reason is {word}" for word in words[: len(lines) - 1]]
+    assert lines == [*told, f"and {len(words) - len(told)} more, for other reasons"]
+
+
 def test_text_for_a_terminal_is_broken_at_blanks_alone() -> None:
     text = "name  " + "a word-with-hyphens and/a/path " * 6 + "SHA256:" + "x" * 60
     for columns in (40, 80, 120):

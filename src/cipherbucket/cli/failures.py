@@ -33,7 +33,8 @@ class Failures:
 
     def __init__(self) -> None:
         self.count = 0
-        self._kinds: dict[str, tuple[list[_Failure], int]] = {}
+        self._kinds: dict[str | None, tuple[list[_Failure], int]] = {}
+        """None is the kind of all that come when there are `_MOST` kinds."""
 
     def add(self, name: str, text: str) -> None:
         """Add one.
@@ -43,18 +44,21 @@ class Failures:
             text: What is wrong with it.
         """
         self.count += 1
-        kind = _VARIES.sub("", text.replace(name, ""))
+        kind: str | None = _VARIES.sub("", text.replace(name, ""))
         if kind not in self._kinds and len(self._kinds) >= _MOST:
-            kind = next(reversed(self._kinds))
+            kind = None
         first, number = self._kinds.get(kind, ([], 0))
         bisect.insort(first, _Failure(name, text))
         self._kinds[kind] = first[:FEW], number + 1
 
     def lines(self) -> Iterator[str]:
         """Give what is to be said of them."""
-        for first, number in self._kinds.values():
-            if number <= FEW:
-                yield from (f"{each.name!r}: {each.text}" for each in first)
-            else:
+        for kind, (first, number) in self._kinds.items():
+            more = f"and {number - FEW:,} more"
+            if kind is not None and number > FEW:
                 names = ", ".join(repr(each.name) for each in first)
-                yield f"{names} and {number - FEW:,} more: {first[0].text}"
+                yield f"{names} {more}: {first[0].text}"
+                continue
+            yield from (f"{each.name!r}: {each.text}" for each in first)
+            if number > FEW:
+                yield f"{more}, for other reasons"

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Protocol
 
 from cipherbucket.cli.errors import say
@@ -153,56 +153,52 @@ def object_count(
         yield show
 
 
-@contextmanager
-def summed(amounts: Callable[[], Iterable[int]], show: Callable[[int], None]) -> Iterator[None]:
-    """Find out, beside the work, how much of it there is; what fails here fails there, too.
+def summed(
+    amounts: Callable[[], Iterable[int]], show: Callable[[int], None]
+) -> AbstractContextManager[None]:
+    """Find out, beside the work, how much of it there is.
 
     Args:
         amounts: Gives the amount of each object, in a thread of its own.
         show: Called with the sum.
     """
-    over = threading.Event()
+    total = 0
 
-    def add() -> None:
-        total = 0
-        with suppress(Exception):
-            for amount_of_one in amounts():
-                if over.is_set():
-                    return
-                total += amount_of_one
-            show(total)
+    def add(amount_of_one: int) -> None:
+        nonlocal total
+        total += amount_of_one
 
-    thread = threading.Thread(target=add, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(0.5)
+    return _listed_beside(amounts, add, lambda: show(total))
+
+
+def total_found(
+    progress: Progress, sizes: Callable[[], Iterable[int]]
+) -> AbstractContextManager[None]:
+    """Find out, beside the transfers, how many bytes there are in all, where that is shown."""
+    if not progress.shows:
+        return nullcontext()
+    return _listed_beside(sizes, progress.expect, progress.expect_no_more)
 
 
 @contextmanager
-def total_found(progress: Progress, sizes: Callable[[], Iterable[int]]) -> Iterator[None]:
-    """Find out, beside the transfers, how many bytes there are in all.
+def _listed_beside(
+    amounts: Callable[[], Iterable[int]], add: Callable[[int], None], end: Callable[[], None]
+) -> Iterator[None]:
+    """Go through a listing in a thread of its own, as long as the block runs.
 
-    It is only for show: what fails here fails there, too, and is reported there.
+    It is only for show: what fails here fails in the block, too, and is reported there.
     """
-    if not progress.shows:
-        yield
-        return
     over = threading.Event()
 
-    def add() -> None:
-        try:
-            for size in sizes():
+    def go_through() -> None:
+        with suppress(Exception):
+            for each in amounts():
                 if over.is_set():
                     return
-                progress.expect(size)
-        except Exception:  # noqa: BLE001  reported by the transfers themselves
-            return
-        progress.expect_no_more()
+                add(each)
+            end()
 
-    thread = threading.Thread(target=add, daemon=True)
+    thread = threading.Thread(target=go_through, daemon=True)
     thread.start()
     try:
         yield
