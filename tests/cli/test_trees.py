@@ -271,6 +271,19 @@ def test_links_to_files_are_followed_and_what_is_no_file_is_left_out(
     assert result.stderr.count("a link that leads nowhere") == 1
 
 
+def test_many_of_one_kind_that_are_left_out_are_one_line(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path
+) -> None:
+    for number in range(20):
+        (tree / f"link{number:02}").symlink_to(tree)
+    os.mkfifo(tree / "fifo")
+    result = succeed("cp", "-k", key_file, "-r", tree, url)
+    fifo, links, _ = result.stderr.splitlines()
+    named = ", ".join(f"'{tree}/link{number:02}'" for number in range(3))
+    assert links == f"cipherbucket: left out {named} and 17 more: a link to a folder"
+    assert fifo == f"cipherbucket: left out '{tree}/fifo': no file but a device, pipe or socket"
+
+
 def test_files_that_cannot_be_stored_stop_no_other(
     url: str, bucket: cb.Bucket, key_file: Path, tree: Path
 ) -> None:

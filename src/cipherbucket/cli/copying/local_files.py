@@ -66,7 +66,7 @@ def files_below(
                     yield Item(relative, status.st_size, status.st_mtime_ns, identity, followed=led)
                 continue
         if follow:
-            tally.leave_out(relative, f"left out {path}: {kind}")
+            tally.leave_out(relative, str(path), kind)
 
 
 def _is_one_of(stores: Iterable[Path], folder: Path) -> bool:

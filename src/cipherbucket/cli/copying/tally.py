@@ -26,11 +26,13 @@ class Tally:
 
     Attributes:
         verb: What happens to an object that comes through.
+        remembers: Whether the names of what is left out are kept; they take memory.
     """
 
     def __init__(self, show: Show | None = None) -> None:
         self._show = show
         self.verb = "copied"
+        self.remembers = False
         self._lock = threading.Lock()
         self._done = 0
         self._bytes = 0
@@ -38,7 +40,8 @@ class Tally:
         self._unit = ""
         self._deleted = 0
         self._notes: list[str] = []
-        self._left_out: set[str] = set()
+        self._left_out = Failures()
+        self._left_out_names: set[str] = set()
         self._failures = Failures()
 
     def add(self, size: int, **ends: str) -> None:
@@ -103,17 +106,19 @@ class Tally:
         """Keep what should be said at the end."""
         self._notes.append(text)
 
-    def leave_out(self, relative: str, text: str) -> None:
+    def leave_out(self, relative: str, path: str, why: str) -> None:
         """Keep what is there and not copied, and what should be said of it at the end."""
-        self._left_out.add(relative)
-        self.note(text)
+        self._left_out.add(path, why)
+        if self.remembers:
+            self._left_out_names.add(relative)
 
     def has_left_out(self, relative: str) -> bool:
-        """Return whether a name was left out, or one that it lies below."""
-        if not self._left_out:
+        """Return whether a name was left out, or one that it lies below; if it `remembers`."""
+        names = self._left_out_names
+        if not names:
             return False
         parts = relative.split("/")
-        return any("/".join(parts[:end]) in self._left_out for end in range(1, len(parts) + 1))
+        return any("/".join(parts[:end]) in names for end in range(1, len(parts) + 1))
 
     @contextmanager
     def attempt(self, label: str) -> Iterator[None]:
@@ -141,6 +146,8 @@ class Tally:
             single: It was one object that was named: that it went well needs no word.
         """
         if not quiet:
+            for line in self._left_out.lines():
+                say(f"left out {line}")
             for note in self._notes:
                 say(note)
         for failure in self.failures:

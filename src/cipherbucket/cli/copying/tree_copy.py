@@ -91,6 +91,7 @@ class TreeCopy:
         report = partial(
             self.tally.report, quiet=self.options.quiet, dry_run=self.dry_run, single=self.single
         )
+        self.tally.remembers = self.deletion.wanted
         if self.dry_run:
             self.tally.verb = f"would {self._verb}"
         if not self.options.quiet:
