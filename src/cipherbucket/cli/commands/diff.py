@@ -23,8 +23,8 @@ from cipherbucket.cli.copying.sources import files_of
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import write_line
 from cipherbucket.cli.in_order import in_order
-from cipherbucket.cli.options.access import UNBOUND, AccessOptions, access_options
-from cipherbucket.cli.options.access_flags import FORMATS
+from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
+from cipherbucket.cli.options.access_flags import BOTH_FORMATS
 from cipherbucket.cli.options.config import open_without_keys
 from cipherbucket.cli.options.globs import COPY_GLOBS, GlobCommand, Globs
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
@@ -50,7 +50,9 @@ class _Sides:
     difference: Callable[[Item, Item], str | None]
 
 
-_FORMAT = f"Format of the objects: {FORMATS} Default: that of the keys or of the rule, or else any."
+_FORMAT = (
+    f"Format of the objects: {BOTH_FORMATS} Default: that of the keys or of the rule, or else any."
+)
 
 
 @click.command(

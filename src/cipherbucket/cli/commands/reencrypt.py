@@ -8,7 +8,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.access import SEALED, AccessOptions, access_options, of_sealed
-from cipherbucket.cli.options.access_flags import FORMATS
+from cipherbucket.cli.options.access_flags import BOTH_FORMATS
 from cipherbucket.cli.options.config import KeyName
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.rotation import ChangeOptions, rotation_options
@@ -20,7 +20,7 @@ _KINDS = ("oss", "oss-v1", "sealed", "plaintext")
 
 
 _FORMAT = (
-    f"Format of the objects that are taken; with --kind, of those that are written: {FORMATS}"
+    f"Format of the objects that are taken; with --kind, of those that are written: {BOTH_FORMATS}"
     " Default: any; with --kind, what the first key writes."
 )
 

@@ -42,11 +42,13 @@ FORCE_KEY = click.option(
     metavar="KEY",
     help="Read with this key, whatever an object's description says or lacks.",
 )
-FORMATS = "oss is that of the OSS SDKs; sealed detects tampering, and cipherbucket alone reads it."
+BOTH_FORMATS = (
+    "oss is that of the OSS SDKs; sealed detects tampering, and cipherbucket alone reads it."
+)
 _DEFAULT = "Default: oss, or sealed where the first key is for nothing else."
-_BOTH_WAYS = f"Format of the objects, on writing and on reading: {FORMATS} {_DEFAULT}"
-ON_READING = f"Format of the objects: {FORMATS} {_DEFAULT}"
-_ANY = f"Format that the objects should have: {FORMATS} Default: any."
+_BOTH_WAYS = f"Format of the objects, on writing and on reading: {BOTH_FORMATS} {_DEFAULT}"
+ON_READING = f"Format of the objects: {BOTH_FORMATS} {_DEFAULT}"
+_ANY = f"Format that the objects should have: {BOTH_FORMATS} Default: any."
 ACCEPT = click.option(
     "--accept",
     multiple=True,
