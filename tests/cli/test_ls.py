@@ -95,6 +95,7 @@ def test_without_a_url_the_buckets_of_the_account_are_listed(named: bool, tmp_pa
                 "url": "oss://first",
                 "region": endpoint.region,
             }
+            assert succeed("--no-config", "ls", "oss://", env=env | where).output == result.output
     urls = [line.split()[0] for line in result.stdout.splitlines()]
     assert urls == (["f://"] if named else []) + ["oss://first", "oss://second"]
 

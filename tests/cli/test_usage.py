@@ -8,6 +8,7 @@ from tests.cli.runs import contents, error_of, invoke, read, succeed
 from tests.cli.test_help import commands
 
 import cipherbucket as cb
+from cipherbucket.cli import COMMANDS, habits
 from cipherbucket.cli.terminal.help import Command, Group
 
 
@@ -28,6 +29,65 @@ from cipherbucket.cli.terminal.help import Command, Group
         (
             "cp --in x y",
             "no such option '--in'; did you mean '--include'? (see: cipherbucket cp --help)",
+        ),
+        ("get x", "no such command 'get'; did you mean 'cp'? (see: cipherbucket --help)"),
+        (
+            "rb x",
+            (
+                "no such command 'rb': buckets are removed with ossutil or the console"
+                " (see: cipherbucket --help)"
+            ),
+        ),
+        (
+            "cp --only-show-errors a b",
+            (
+                "no such option '--only-show-errors'; did you mean '--quiet'?"
+                " (see: cipherbucket cp --help)"
+            ),
+        ),
+        (
+            "cp -rf a b",
+            (
+                "no such option '-f': what is there is replaced without asking"
+                " (see: cipherbucket cp --help)"
+            ),
+        ),
+        (
+            "sync -u a b",
+            (
+                "no such option '-u': it copies what is missing, newer or differs in size; cp has"
+                " this option (see: cipherbucket sync --help)"
+            ),
+        ),
+        (
+            "cp --size-only a b",
+            (
+                "no such option '--size-only': two files may have one size; --skip-existing, or"
+                " sync --checksum (see: cipherbucket cp --help)"
+            ),
+        ),
+        (
+            "cp -k file:///x y",
+            (
+                "--key: 'file:///x' is a URL, and no key: write the key before it"
+                " (see: cipherbucket cp --help)"
+            ),
+        ),
+        (
+            "cp -dash-name file:///x",
+            (
+                "no such option '-d'; if '-dash-name' is a name, put -- before it"
+                " (see: cipherbucket cp --help)"
+            ),
+        ),
+        ("ls fille:///x", "fille:///x: there is no store 'fille'; did you mean 'file'?"),
+        ("ls oss:/b/x", "oss:/b/x is no URL; did you mean 'oss://b/x'?"),
+        (
+            "cp oss:/b/x y",
+            (
+                "neither source nor target is a URL; did you mean 'oss://b/x'? (give"
+                " file:///folder/name or oss://bucket/name)"
+            ),
         ),
         ("ls -q x", "no such option '-q' (see: cipherbucket ls --help)"),
         (
@@ -96,6 +156,8 @@ def test_names_that_begin_with_a_hyphen_come_after_two(
     assert succeed("cat", "-k", "-k", "--", "-sealed").stdout == "1"
     succeed("rm", "-f", "--", f"{url}/-a")
     assert not bucket.exists("-a")
+    refused = error_of(invoke("cp", *keyed, "-c", f"{url}/c"))
+    assert "for the file of this name write ./-c, or put -- before it" in refused
     refused = invoke("ls", "--", "-x")
     assert "'-x' is not the URL of a store" in error_of(refused)
 
@@ -111,3 +173,11 @@ def test_values_of_oss_are_taken_in_capitals_or_without(
     assert f"{option[0]} is for objects in OSS" in error_of(result)
     result = invoke("cp", "-k", key_file, option[0], "other", key_file, f"{url}/a")
     assert "'other' is not one of" in error_of(result)
+
+
+def test_what_others_call_an_option_is_one_of_ours() -> None:
+    known = {option for _, command in commands() for each in command.params for option in each.opts}
+    assert set(habits.OPTIONS.values()) <= known
+    assert not set(habits.OPTIONS) & {"-c", "-j"} & known
+    assert set(habits.COMMANDS.values()) <= {*COMMANDS, "--help"}
+    assert not {*habits.COMMANDS, *habits.EXPLAINED_COMMANDS} & set(COMMANDS)

@@ -19,15 +19,19 @@ from cipherbucket.text import printable
 Facts = Mapping[str, str]
 
 
-def list_known_stores(*, as_json: bool) -> None:
+def list_known_stores(*, as_json: bool, buckets_alone: bool = False) -> None:
     """Print stores and buckets, a line each.
+
+    Args:
+        as_json: Print a JSON object a line.
+        buckets_alone: Leave out the stores of the file.
 
     Raises:
         UsageError: There is no place to look for either.
         StoreError: The account's buckets cannot be listed.
     """
     config = current_config()
-    stores = config.stores if config is not None else {}
+    stores = config.stores if config is not None and not buckets_alone else {}
     settings = _settings(config)
     if not stores and settings is None:
         raise cb.UsageError(

@@ -5,12 +5,17 @@ Rule: the line names the option or the argument first and ends with the command 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 
 import click
 from click.exceptions import BadOptionUsage, MissingParameter, NoSuchOption
 
+from cipherbucket.cli import habits
+
+_FLAGS = 4
+"""The longest word that is read as several options of a letter, such as -rfv."""
 _NO_VALUE = "requires an argument"
 _TOO_MANY = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTALL)
 
@@ -82,12 +87,45 @@ def _missing(error: MissingParameter, context: click.Context) -> str:
     return f"{_name(error.param, context)} is missing"
 
 
+def no_such_command(given: str, known: Iterable[str]) -> str:
+    """Say that there is no such command, and what it is called here."""
+    if given in habits.EXPLAINED_COMMANDS:
+        return f"no such command {given!r}: {habits.EXPLAINED_COMMANDS[given]}"
+    ours = habits.COMMANDS.get(given)
+    meant = did_you_mean(given, known) if ours is None else f"; did you mean {ours!r}?"
+    return f"no such command {given!r}{meant}"
+
+
 def _unknown(error: NoSuchOption) -> str:
     options = error.ctx.command.get_params(error.ctx) if error.ctx is not None else []
     shown = [each for each in options if isinstance(each, click.Option) and not each.hidden]
-    known = [opt for each in shown for opt in each.opts if opt.startswith("--")]
-    meant = did_you_mean(error.option_name, known) if error.option_name[:2] == "--" else ""
-    return f"no such option {error.option_name!r}{meant}"
+    known = [opt for each in shown for opt in each.opts]
+    given = error.option_name
+    return f"no such option {given!r}{_meant(given, known)}{_file_or_options(error)}"
+
+
+def _meant(given: str, known: list[str]) -> str:
+    if given in habits.EXPLAINED_OPTIONS:
+        return f": {habits.EXPLAINED_OPTIONS[given]}"
+    copies, syncs = "--no-resume" in known, "--max-delete" in known
+    if given in {"-f", "--force"} and copies:
+        return f": {habits.OVERWRITES}"
+    if given in {"-u", "--update", "--skip-existing", "--ignore-existing"} and syncs:
+        return f": {habits.COMPARES}"
+    if habits.OPTIONS.get(given) in known:
+        return f"; did you mean {habits.OPTIONS[given]!r}?"
+    long = [opt for opt in known if opt.startswith("--")]
+    return did_you_mean(given, long) if given.startswith("--") else ""
+
+
+def _file_or_options(error: NoSuchOption) -> str:
+    """Say how a name is written that begins with a hyphen, where it may be one."""
+    word = getattr(error, "word", "")
+    if os.path.lexists(word):
+        return f"; for the file of this name write ./{word}, or put -- before it"
+    if word.startswith("--") or len(word) <= _FLAGS:
+        return ""
+    return f"; if {word!r} is a name, put -- before it"
 
 
 def _misplaced(error: NoSuchOption) -> str | None:

@@ -113,12 +113,12 @@ def ls(
     understood.
 
     Without URL: the stores of cipherbucket.toml by name, and, where OSS_ACCESS_KEY_ID and
-    OSS_ACCESS_KEY_SECRET are set, the buckets of the account.
+    OSS_ACCESS_KEY_SECRET are set, the buckets of the account; with oss:// these alone.
     """
-    if url is None:
+    if url in {None, "oss://"}:
         if long or recursive or total or versions:
             raise cb.UsageError("these options are for objects", hint="give the URL of a store")
-        list_known_stores(as_json=as_json)
+        list_known_stores(as_json=as_json, buckets_alone=url is not None)
         return 0
     if versions and long:
         raise cb.UsageError("-l is not for versions", hint="leave out -l or --versions")

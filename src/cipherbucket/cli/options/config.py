@@ -21,6 +21,7 @@ from click.shell_completion import CompletionItem
 
 import cipherbucket as cb
 from cipherbucket.cli.terminal.passphrases import passphrase_of
+from cipherbucket.cli.usage import did_you_mean
 
 CONFIG_OPTION = "cipherbucket.named-config"
 """Where the context keeps what ``--config`` says."""
@@ -35,6 +36,7 @@ _KMS = "kms:"
 # Several in one text are parted by ':', which ids of KMS keys have themselves.
 _STORE_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _OTHER_SCHEMES = {"oss", "file", "memory", "http", "https", "kms", "s3"}
+_ALMOST_URL = re.compile(r"(oss|file|memory):/?([^/].*)")
 _ONE_OF_MANY = re.compile(r"kms:acs:kms:[^:]*:[^:]*:[^:]*|kms:[^:]*|[^:]+")
 
 
@@ -94,12 +96,23 @@ def _names_a_store(url: str) -> bool:
     return bool(separator) and bool(_STORE_NAME.fullmatch(name)) and name not in _OTHER_SCHEMES
 
 
+def meant_url(text: str) -> str:
+    """Return the URL that may have been meant, to be added to what is said; else nothing."""
+    match = _ALMOST_URL.fullmatch(text)
+    if match is None or os.path.lexists(text):
+        return ""
+    root = "/" if match[1] == "file" else ""
+    return f"; did you mean '{match[1]}://{root}{match[2]}'?"
+
+
 def split_url(url: str) -> tuple[str, str]:
     """Split a URL, which may begin with a store of the file, into store and name.
 
     Raises:
         UsageError: There is no such store.
     """
+    if meant := meant_url(url):
+        raise cb.UsageError(f"{url} is no URL{meant}")
     by_name = _names_a_store(url)
     # Another way to a folder is none around its rules: the file knows it without links.
     is_folder = url.startswith("file://") and _kept().get(_USED, False)
@@ -136,6 +149,8 @@ def _no_store(url: str) -> cb.UsageError:
             f"{url}: without a cipherbucket.toml there is no store {name!r}",
             hint="leave out --no-config, or give oss://bucket, file:///folder or memory://name",
         )
+    if name.isalpha() and (meant := did_you_mean(name, ("file", "memory", "oss"))):
+        return cb.UsageError(f"{url}: there is no store {name!r}{meant}")
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return cb.UsageError(
         f"{url}: no cipherbucket.toml was found that could name a store {name!r}; it was looked for"
@@ -266,6 +281,12 @@ class KeyName(click.ParamType[str]):
     """What names a key: a file, a key of ``cipherbucket.toml``, or ``kms:`` and an id."""
 
     name = "key"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse a URL, which stands where the key was forgotten."""
+        if "://" in value:
+            self.fail(f"{value!r} is a URL, and no key: write the key before it", param, ctx)
+        return value
 
     def split_envvar_value(self, rv: str) -> list[str]:
         """Part several keys at ':', as paths are, and leave the ids of KMS keys whole."""

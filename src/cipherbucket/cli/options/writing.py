@@ -18,7 +18,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.access import SEALED, AccessOptions, of_sealed
-from cipherbucket.cli.options.config import KeyName, load_key, split_url
+from cipherbucket.cli.options.config import KeyName, load_key, meant_url, split_url
 from cipherbucket.cli.options.parsing import is_url, names_with_values
 
 
@@ -154,7 +154,7 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
             )
         if not up and not down:
             raise cb.UsageError(
-                "neither source nor target is a URL",
+                f"neither source nor target is a URL{meant_url(source) or meant_url(target)}",
                 hint="give file:///folder/name or oss://bucket/name",
             )
         if (content_type is not None or metadata) and not up:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.exceptions import NoSuchOption
 
-from cipherbucket.cli.usage import ArgumentsMissingError, did_you_mean
+from cipherbucket.cli.usage import ArgumentsMissingError, no_such_command
 
 
 class Command(click.Command):
@@ -52,8 +53,7 @@ class Group(click.Group):
         """Find the command, or name the one that may have been meant."""
         given = args[0]
         if not given.startswith("-") and self.get_command(ctx, given) is None:
-            meant = did_you_mean(given, self.list_commands(ctx))
-            raise click.UsageError(f"no such command {given!r}{meant}", ctx)
+            raise click.UsageError(no_such_command(given, self.list_commands(ctx)), ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -77,7 +77,16 @@ def _parsed(
         return parse(ctx, args)
     except click.UsageError as error:
         error.ctx = error.ctx or ctx
+        if isinstance(error, NoSuchOption):
+            error.word = _word_of(error.option_name, args)  # type: ignore[attr-defined]
         raise
+
+
+def _word_of(option: str, args: list[str]) -> str:
+    """Return the word that an option was read from, such as -dash for -d."""
+    letter = option.lstrip("-")
+    words = (each for each in args if each.startswith("-") and letter in each)
+    return next(words, option)
 
 
 def _is_needed(param: click.Parameter) -> bool:
