@@ -18,6 +18,7 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import resumed_when_repeated, say
 from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options
+from cipherbucket.cli.no_object import ADD_R, missing_said
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.places import opened_below
@@ -102,7 +103,10 @@ def _change_one(
     verb: Callable[[cb.Bucket, str], cb.ObjectInfo],
 ) -> int:
     store_url, name = split_object_url(url)
-    with access.at(store_url, name).open_to_write(store_url) as bucket:
+    with (
+        access.at(store_url, name).open_to_write(store_url) as bucket,
+        missing_said(bucket, name, ADD_R),
+    ):
         before = bucket.head(name)
         now = verb(bucket, name)
     if options.quiet:

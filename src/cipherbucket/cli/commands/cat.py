@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypedDict
 
@@ -19,6 +19,8 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
+from cipherbucket.cli.named_objects import object_names
+from cipherbucket.cli.no_object import LIST_THEM, missing_said
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.access_flags import ON_READING
 from cipherbucket.cli.options.parsing import (
@@ -27,7 +29,6 @@ from cipherbucket.cli.options.parsing import (
     http_range,
     is_special,
     is_url,
-    split_object_url,
 )
 from cipherbucket.cli.options.passes import VERSION_ID
 from cipherbucket.cli.terminal.help import Command
@@ -48,6 +49,7 @@ class _Range(TypedDict):
         "cipherbucket cat -k cmk.pem --range 0-99 file:///data/store/report.csv",
         "cipherbucket cat -k cmk.pem --range -50 file:///data/store/app.log",
         "cipherbucket cat -k cmk.pem 'https://bucket.oss-cn-hangzhou.aliyuncs.com/...'",
+        "cipherbucket cat -k cmk.pem 'oss://bucket/logs/2026-11-*.csv'",
         "cipherbucket cat -k cmk.pem --version-id CAEQ... oss://bucket/report.csv",
         "cipherbucket cat -k cmk.pem --as-name reports/q3.csv downloaded.csv",
     ),
@@ -65,7 +67,10 @@ class _Range(TypedDict):
 def cat(
     urls: tuple[str, ...], span: cb.Span, version_id: str | None, access: AccessOptions
 ) -> None:
-    """Decrypt objects and write them to stdout, block by block.
+    r"""Decrypt objects and write them to stdout, block by block.
+
+    In quotes, '*' and '?' in the name of an object stand for anything but '/', and '**' for
+    anything: what fits is written in order of names. '\*' and '\?' are the characters themselves.
 
     A presigned URL (https://...) needs no access key, only the master key.
 
@@ -85,37 +90,44 @@ def cat(
     part: _Range = {"start": span.start, "length": span.length, "tail": span.tail}
     stdout = sys.stdout.buffer
     for url in urls:
-        with _opened(url, part, access, version_id) as stream:
-            shutil.copyfileobj(stream, stdout, _BLOCK)  # lines can be of any length
+        for opened in _opened(url, part, access, version_id):
+            with opened as stream:
+                shutil.copyfileobj(stream, stdout, _BLOCK)  # lines can be of any length
     stdout.flush()
 
 
-@contextmanager
 def _opened(
     url: str, part: _Range, access: AccessOptions, version_id: str | None
+) -> Iterator[AbstractContextManager[cb.ObjectStream]]:
+    """Yield what a URL or a path stands for; a pattern may stand for several objects."""
+    kind = _kind_of(url)
+    if kind == "file":
+        yield _opened_file(url, part, access)
+    elif kind == "presigned":
+        access.refuse_misplaced()
+        yield cb.open_url(
+            url,
+            access.ring,
+            format=access.format,
+            policy=access.policy,
+            **access.reading,
+            **part,
+        )
+    else:
+        for store_url, name in object_names(url, version_id):
+            yield _opened_object(store_url, name, part, access, version_id)
+
+
+@contextmanager
+def _opened_object(
+    store_url: str, name: str, part: _Range, access: AccessOptions, version_id: str | None
 ) -> Iterator[cb.ObjectStream]:
-    with ExitStack() as stack:
-        kind = _kind_of(url)
-        if kind == "file":
-            yield stack.enter_context(_opened_file(url, part, access))
-        elif kind == "presigned":
-            access.refuse_misplaced()
-            yield stack.enter_context(
-                cb.open_url(
-                    url,
-                    access.ring,
-                    format=access.format,
-                    policy=access.policy,
-                    **access.reading,
-                    **part,
-                )
-            )
-        else:
-            store_url, name = split_object_url(url)
-            bucket = stack.enter_context(access.at(store_url, name).open(store_url))
-            yield stack.enter_context(
-                bucket.get(name, **access.reading, **part, version_id=version_id)
-            )
+    with (
+        access.at(store_url, name).open(store_url) as bucket,
+        missing_said(bucket, name, LIST_THEM),
+        bucket.get(name, **access.reading, **part, version_id=version_id) as stream,
+    ):
+        yield stream
 
 
 def _kind_of(url: str) -> str:

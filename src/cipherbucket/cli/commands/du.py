@@ -17,7 +17,9 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.config import TRUST_TO_READ, open_without_keys, split_url
+from cipherbucket.cli.options.parsing import folder_name
 from cipherbucket.cli.options.passes import HELP_WITHOUT_H, HUMAN, JSON_LINES, size_text
+from cipherbucket.cli.options.wildcards import Pattern, meant_by
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import printable
 
@@ -77,6 +79,7 @@ class _Lines:
     examples=(
         "cipherbucket du -h oss://bucket/",
         "cipherbucket du -sh oss://bucket/reports oss://bucket/photos",
+        "cipherbucket du -h 'oss://bucket/2026-*'",
         "cipherbucket du --versions oss://bucket/",
         "cipherbucket du --json oss://bucket/ | jq 'select(.total)'",
     ),
@@ -90,41 +93,49 @@ class _Lines:
 @JSON_LINES
 @TRUST_TO_READ
 def du(urls: tuple[str, ...], human: bool, summarize: bool, versions: bool, as_json: bool) -> int:
-    """Show the stored bytes and the number of objects in each folder below URL, and in all.
+    r"""Show the stored bytes and the number of objects in each folder below URL, and in all.
 
     URL is taken as a folder, or as one object: reports counts reports/..., and not reports-2026.
     What lies in it directly is in the total, which comes last. Sizes are those of what is stored:
     in format oss as long as the plaintext, in format sealed a little longer. Parts of unfinished
     uploads are not counted; see: cipherbucket transfers URL. No key is needed. The exit code is 3
     if there is nothing at a URL.
+
+    In quotes, '*' and '?' in a name stand for anything but '/', and '**' for anything: objects and
+    folders that fit are counted. '\*' and '\?' are the characters themselves.
     """
     header = sys.stdout.isatty() and not as_json
     lines = _Lines(human, as_json, "VERSIONS" if versions else "OBJECTS", header=header)
     code = 0
     for url in urls:
-        store_url, name = split_url(url)
+        store_url, written = split_url(url)
         with open_without_keys(store_url) as bucket:
-            total = _count(bucket, name, lines, summarize=summarize, versions=versions)
-        if name and not total.objects:
+            meant = meant_by(written, bucket, recursive=True)
+            total = _count(bucket, meant, lines, summarize=summarize, versions=versions)
+        if written and not total.objects:
             say(f"there is no object at or below {url}")
             code = _NO_OBJECT
             continue
-        lines.write(f"{store_url}/{name}", total, total=True)
+        lines.write(f"{store_url}/{written}", total, total=True)
     return code
 
 
 def _count(
-    bucket: cb.Bucket, name: str, lines: _Lines, *, summarize: bool, versions: bool
+    bucket: cb.Bucket, meant: str | Pattern, lines: _Lines, *, summarize: bool, versions: bool
 ) -> _Usage:
     """Write a line for each folder below, and return the total."""
-    folder = name if not name or name.endswith("/") else f"{name}/"
+    folder = meant.folder if isinstance(meant, Pattern) else folder_name(meant)
     total = _Usage()
 
     def next_folder(found: tuple[str, int]) -> str:
         inner, slash, _ = found[0].removeprefix(folder).partition("/")
-        return inner + slash if slash and found[0] != name else ""
+        return inner + slash if slash and found[0] != meant else ""
 
-    listed = _objects(bucket, name, folder, versions=versions)
+    if isinstance(meant, Pattern):
+        listed = _listed(bucket, meant.prefix, versions=versions)
+        listed = filter(lambda found: meant.fits_below(found[0]), listed)
+    else:
+        listed = _objects(bucket, meant, folder, versions=versions)
     for below, objects in groupby(listed, next_folder):  # in order of names, so each comes once
         usage = _Usage()
         for _, size in objects:

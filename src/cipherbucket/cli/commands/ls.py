@@ -20,6 +20,7 @@ from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.known_stores import list_known_stores
 from cipherbucket.cli.options.config import TRUST_TO_READ, open_without_keys, split_url
 from cipherbucket.cli.options.passes import HELP_WITHOUT_H, HUMAN, JSON_LINES, size_text
+from cipherbucket.cli.options.wildcards import Pattern, meant_by
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.wrapping import width_of
 from cipherbucket.text import count, moment, printable
@@ -75,6 +76,7 @@ class _Listing:
         "cipherbucket ls",
         "cipherbucket ls file:///data/store/",
         "cipherbucket ls -lrh file:///data/store/reports/",
+        "cipherbucket ls 'oss://bucket/logs/2026-1?-*.csv'",
         "cipherbucket ls --versions oss://bucket/report.pdf",
         "cipherbucket ls --json -r file:///data/store/ | jq -r .name",
     ),
@@ -105,12 +107,16 @@ def ls(
     versions: bool,
     as_json: bool,
 ) -> int:
-    """List the objects whose names begin as URL does: stored size, time (UTC) and name.
+    r"""List the objects whose names begin as URL does: stored size, time (UTC) and name.
 
     Names are folded at the next '/', like folders; not with --versions, where old marks what is not
     the newest version and deleted is a delete marker. No key is needed. The exit
     code is 3 if no name begins so, and 1 if -l met an object whose envelope or length cannot be
     understood.
+
+    In quotes, '*' and '?' in a name stand for anything but '/', and '**' for anything: then
+    objects and folders are listed whose whole names fit, and with -r all in these folders. '\*' and
+    '\?' are the characters themselves.
 
     Without URL: the stores of cipherbucket.toml by name, and, where OSS_ACCESS_KEY_ID and
     OSS_ACCESS_KEY_SECRET are set, the buckets of the account; with oss:// these alone.
@@ -122,21 +128,23 @@ def ls(
         return 0
     if versions and long:
         raise cb.UsageError("-l is not for versions", hint="leave out -l or --versions")
-    store_url, prefix = split_url(url)
+    store_url, written = split_url(url)
     on_terminal = sys.stdout.isatty() and not as_json
     classes = long and store_url.startswith("oss://")
     folded = on_terminal and width_of(sys.stdout) < _WIDE
     shown = _Listing(long, classes, human, as_json, folded, header=on_terminal)
     with open_without_keys(store_url) as bucket:
+        meant = meant_by(written, bucket, recursive=recursive)
         if versions:
-            _list_versions(bucket, prefix, shown)
+            _list_versions(bucket, meant, shown, recursive=recursive)
         else:
-            _list_objects(bucket, prefix, shown, delimiter="" if recursive else "/")
+            _list_objects(bucket, meant, shown, recursive=recursive)
     found = shown.objects or shown.others
     if total or (on_terminal and found):
         _write_total(shown, "version" if versions else "object")
-    if prefix and not found:
-        say(f"there is no object whose name begins with {prefix!r}")
+    if written and not found:
+        what = f"fits '{meant.text}'" if isinstance(meant, Pattern) else f"begins with {meant!r}"
+        say(f"there is no object whose name {what}")
         return 3
     return 1 if shown.malformed else 0
 
@@ -157,8 +165,19 @@ def _write_header(shown: _Listing, *, versions: bool) -> None:
     click.echo(f"{'STORED':>16}  {plaintext}{'MODIFIED':<20}  {version}NAME{below}")
 
 
-def _list_objects(bucket: cb.Bucket, prefix: str, shown: _Listing, *, delimiter: str) -> None:
-    for entry in _begun(bucket.list(prefix, delimiter=delimiter), shown, versions=False):
+def _list_objects(
+    bucket: cb.Bucket, meant: str | Pattern, shown: _Listing, *, recursive: bool
+) -> None:
+    if isinstance(meant, Pattern):
+        listed = bucket.list(meant.prefix)
+        listed = (
+            (each for each in listed if meant.fits_below(each.name))
+            if recursive
+            else _folded(listed, meant)
+        )
+    else:
+        listed = bucket.list(meant, delimiter="" if recursive else "/")
+    for entry in _begun(listed, shown, versions=False):
         facts = _facts(bucket, entry, long=shown.long)
         shown.malformed = shown.malformed or facts.get("format") == "malformed"
         shown.stored += entry.size
@@ -167,8 +186,27 @@ def _list_objects(bucket: cb.Bucket, prefix: str, shown: _Listing, *, delimiter:
         click.echo(json.dumps(facts) if shown.as_json else _line(entry, facts, shown))
 
 
-def _list_versions(bucket: cb.Bucket, prefix: str, shown: _Listing) -> None:
-    for version in _begun(bucket.versions(prefix), shown, versions=True):
+def _folded(listed: Iterator[cb.Entry], pattern: Pattern) -> Iterator[cb.Entry]:
+    """Yield the objects that fit, and once each folder that does."""
+    last = ""
+    for entry in listed:
+        if pattern.fits(entry.name):
+            yield entry
+        elif not (last and entry.name.startswith(last)):
+            cuts = (at for at, char in enumerate(entry.name) if char == "/")
+            last = next((entry.name[: at + 1] for at in cuts if pattern.fits(entry.name[:at])), "")
+            if last:
+                yield cb.Entry(name=last, is_prefix=True)
+
+
+def _list_versions(
+    bucket: cb.Bucket, meant: str | Pattern, shown: _Listing, *, recursive: bool
+) -> None:
+    listed = bucket.versions(meant.prefix if isinstance(meant, Pattern) else meant)
+    if isinstance(meant, Pattern):
+        fits = meant.fits_below if recursive else meant.fits
+        listed = (each for each in listed if fits(each.name))
+    for version in _begun(listed, shown, versions=True):
         shown.objects += not version.is_delete_marker
         shown.others += version.is_delete_marker
         shown.stored += version.size

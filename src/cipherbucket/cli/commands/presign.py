@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from cipherbucket.cli.named_objects import object_names
 from cipherbucket.cli.options.config import open_without_keys
 from cipherbucket.cli.options.parsing import seconds_of, split_object_url
 from cipherbucket.cli.options.passes import VERSION_ID
@@ -33,7 +34,7 @@ from cipherbucket.cli.terminal.help import Command
 )
 @VERSION_ID
 def presign(url: str, expires: int, version_id: str | None) -> None:
-    """Print a URL by which whoever has it fetches the object at URL, with GET, until it expires.
+    r"""Print a URL by which whoever has it fetches the object at URL, with GET, until it expires.
 
     What it gives is ciphertext. A colleague who has the master key needs no access key:
 
@@ -43,8 +44,11 @@ def presign(url: str, expires: int, version_id: str | None) -> None:
     decrypts it if the object is sealed. The envelope of an oss object is in the headers of the
     answer, which a file does not keep: give cat the URL.
 
-    No key is needed and nothing is sent: whether there is such an object is not looked at.
+    No key is needed and nothing is sent: whether there is such an object is not looked at. In
+    quotes, '*' and '?' in a name stand for anything but '/', and '**' for anything: then objects
+    are listed, and each that fits has a URL, a line each. '\*' and '\?' are the characters.
     """
-    store_url, name = split_object_url(url)
+    store_url, _ = split_object_url(url)
     with open_without_keys(store_url) as bucket:
-        click.echo(bucket.presign(name, expires=expires, version_id=version_id))
+        for _, name in object_names(url, version_id):
+            click.echo(bucket.presign(name, expires=expires, version_id=version_id))

@@ -14,6 +14,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say, write_line
 from cipherbucket.cli.in_order import in_order
+from cipherbucket.cli.no_object import ADD_R, no_object
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import KeyName, open_without_keys
 from cipherbucket.cli.options.named_key import named_key
@@ -66,7 +67,7 @@ def list_recipients(url: str, recursive: bool, as_json: bool) -> int:
         for each, info in in_order(names, partial(_looked_at, bucket)):
             if isinstance(info, cb.ObjectNotFoundError):
                 if not recursive:
-                    raise info
+                    raise no_object(name, bucket, ADD_R)
                 continue  # deleted since it was listed
             found += 1
             if isinstance(info, cb.CipherbucketError):

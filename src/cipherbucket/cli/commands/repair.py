@@ -15,6 +15,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
+from cipherbucket.cli.no_object import ADD_R, missing_said
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import split_url, trusts_store, url_of_folder
 from cipherbucket.cli.options.parsing import split_tree_url
@@ -116,7 +117,10 @@ def _repair_object(url: str, access: AccessOptions, *, yes: bool, dry_run: bool)
             f"{url} is a store, not an object", hint="add /NAME, or --index to rebuild its index"
         )
     _refuse_keyless(access)
-    with access.at(store_url, name).open(store_url) as bucket:
+    with (
+        access.at(store_url, name).open(store_url) as bucket,
+        missing_said(bucket, name, ADD_R),
+    ):
         now = _refuse_other_formats(bucket, name)
         if now and _is_sound(bucket, name, access):
             click.echo(f"nothing to repair: the metadata of {printable(repr(name))} is authentic")

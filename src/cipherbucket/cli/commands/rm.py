@@ -17,6 +17,7 @@ from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.copying.sources import Objects, objects_at
 from cipherbucket.cli.copying.tally import Show, Tally
 from cipherbucket.cli.errors import say
+from cipherbucket.cli.no_object import ADD_R, no_object
 from cipherbucket.cli.options.config import open_without_keys, split_url, trust_store
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.outcomes import outcome_options, shown, would
@@ -138,7 +139,7 @@ def _list(
     before = listed.count
     if objects.is_one:
         if not force and not bucket.exists(objects.prefix):
-            raise cb.ObjectNotFoundError("there is no such object", name=objects.prefix)
+            raise no_object(objects.prefix, bucket, ADD_R)
         listed.add(objects.prefix)
         return
     for entry in objects.entries(bucket):

@@ -15,6 +15,8 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line
 from cipherbucket.cli.key_match import info_or_failure, match_by_description, match_forced
+from cipherbucket.cli.named_objects import object_names
+from cipherbucket.cli.no_object import LIST_THEM, missing_said
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import VERSION_ID
@@ -55,19 +57,28 @@ _STRIPPED = "body of a sealed object without its metadata; cipherbucket repair U
 @VERSION_ID
 @access_options()
 def stat(url: str, as_json: bool, version_id: str | None, access: AccessOptions) -> None:
-    """Show size, metadata and envelope of the object at URL, and which of the keys opens it.
+    r"""Show size, metadata and envelope of the object at URL, and which of the keys opens it.
 
     No key is needed; without one all of this is the store's word. Of the body nothing is read but
     the end, where a sealed object has its footer. Objects of all formats are shown, unless --format
-    names one.
+    names one. In quotes, '*' and '?' in a name stand for anything but '/', and '**' for anything:
+    each object that fits is shown. '\*' and '\?' are the characters themselves.
     """
-    store_url, name = split_object_url(url)
+    store_url, _ = split_object_url(url)
     with access.open_to_look(store_url) as bucket:
-        info = bucket.head(name, version_id=version_id)
-        facts = _facts(bucket, info, access)
-    if as_json:
-        click.echo(json.dumps(facts, indent=2))
-        return
+        for number, (_, name) in enumerate(object_names(url, version_id)):
+            with missing_said(bucket, name, LIST_THEM):
+                info = bucket.head(name, version_id=version_id)
+            facts = _facts(bucket, info, access)
+            if as_json:
+                click.echo(json.dumps(facts, indent=2))
+                continue
+            if number:
+                click.echo()
+            _show(facts)
+
+
+def _show(facts: dict[str, Any]) -> None:
     lines = {printable(label): printable(text) for label, text in _lines(facts).items()}
     indent = max(map(len, lines)) + 2
     for label, text in lines.items():

@@ -17,6 +17,7 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import resumed_when_repeated, say
 from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options
+from cipherbucket.cli.no_object import ADD_R, missing_said
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
@@ -115,7 +116,7 @@ def verify(
 
 def _verify_one(url: str, access: AccessOptions, *, as_json: bool) -> int:
     store_url, name = split_object_url(url)
-    with _opened(store_url, name, access) as bucket:
+    with _opened(store_url, name, access) as bucket, missing_said(bucket, name, ADD_R):
         info = cb.verify(bucket, name, **access.reading)
     status = "verified" if info.envelope is not None else "plaintext"
     if as_json:

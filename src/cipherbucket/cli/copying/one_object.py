@@ -18,6 +18,7 @@ from cipherbucket.cli.copying.resume_notes import is_abandoned
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.target_folder import safe_parts
+from cipherbucket.cli.no_object import ADD_R, missing_said
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.copying import CopyOptions
@@ -58,7 +59,10 @@ class ObjectCopy:
     def download(self, url: str, target: str, version_id: str | None = None) -> int:
         """Read an object, or a version of it, into a file, a pipe or what is open already."""
         store_url, name = split_object_url(url)
-        with self.access.at(store_url, name).open(store_url) as bucket:
+        with (
+            self.access.at(store_url, name).open(store_url) as bucket,
+            missing_said(bucket, name, ADD_R),
+        ):
             reading = self.access.reading
             descriptor = descriptor_of(target)
             if descriptor is not None:
@@ -89,6 +93,7 @@ class ObjectCopy:
                 self.access, self.writing, (store_url, name), (target_store, target)
             ) as stores,
             shared_limits(self.options) as limits,
+            missing_said(stores.origin, name, ADD_R),
         ):
             stores.copy(name, target, limits, version_id=version_id)
         return 0

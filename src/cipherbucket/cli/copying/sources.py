@@ -28,6 +28,7 @@ from cipherbucket.cli.copying.listings import (
 from cipherbucket.cli.copying.local_files import files_below, source_file
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.written import Seen, is_as_seen
+from cipherbucket.cli.no_object import ADD_R, no_object
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.parsing import folder_name, split_object_url
 from cipherbucket.cli.options.wildcards import Pattern, meant_by
@@ -104,7 +105,7 @@ class Objects:
         prefix: What the names begin with; of one object, its name.
         parent: What is taken away from a name to make it relative.
         fits: Whether a name is meant.
-        missing: What is wrong if there is none.
+        missing: What is wrong if there is none; of one object that is known.
         is_one: Whether it is one object.
         is_folder: Whether it is all below a prefix.
         named: What the user gave, without the store.
@@ -145,8 +146,11 @@ class Objects:
         Raises:
             ObjectNotFoundError: There is nothing.
         """
-        if (self.prefix or not self.is_folder) and next(self.items(bucket), None) is None:
-            raise cb.ObjectNotFoundError(self.missing)
+        if (self.is_folder and not self.prefix) or next(self.items(bucket), None) is not None:
+            return
+        if self.is_one:
+            raise no_object(self.prefix, bucket, ADD_R)
+        raise cb.ObjectNotFoundError(self.missing)
 
 
 def files_of(
@@ -243,8 +247,7 @@ def objects_at(url: str, bucket: cb.Bucket, *, recursive: bool, patterns: bool =
         prefix = folder_name(name)
         missing = f"there is no object whose name begins with {prefix!r}"
         return Objects(prefix, prefix, lambda _: True, missing, prefix, is_folder=True)
-    missing = f"there is no object {name!r}"
-    return Objects(name, _parent(name), lambda each: each == name, missing, name, is_one=True)
+    return Objects(name, _parent(name), lambda each: each == name, "", name, is_one=True)
 
 
 def merged_items(listings: Sequence[Iterator[Item]]) -> Iterator[Item]:

@@ -88,7 +88,7 @@ _DELETE_MARKER = (
     _VERSIONS,
 )
 _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
-    "NoSuchKey": (ObjectNotFoundError, "no such object", None),
+    "NoSuchKey": (ObjectNotFoundError, "there is no such object", None),
     "NoSuchVersion": (ObjectNotFoundError, "no such version", _VERSIONS),
     "SymlinkTargetNotExist": (ObjectNotFoundError, "the symlink leads nowhere", None),
     "NoSuchUpload": (UploadNotFoundError, "no such unfinished upload", "begin the upload anew"),
