@@ -46,6 +46,12 @@ def settings_of(endpoint: Endpoint) -> cb.OssSettings:
     return cb.OssSettings(region=endpoint.region, endpoint=endpoint.url, credentials=credentials)
 
 
+def versioned(bucket: cb.Bucket) -> None:
+    """Let a bucket keep versions from now on."""
+    client = bucket.access.store.client  # type: ignore[attr-defined]
+    client.request("PutBucketVersioning", "PUT", query={"versioning": ""}, body=_ENABLED)
+
+
 @pytest.fixture
 def plain(endpoint: Endpoint, key: cb.MasterKey) -> Iterator[cb.Bucket]:
     with cb.open_bucket("oss://plain", key, settings=settings_of(endpoint)) as bucket:
@@ -72,8 +78,7 @@ def run(env: dict[str, str], *arguments: object, code: int = 0) -> Result:
 def history(endpoint: Endpoint, key: cb.MasterKey) -> list[str]:
     """Write three versions of an object, the newest a delete marker, and return their ids."""
     with cb.open_bucket("oss://kept", key, settings=settings_of(endpoint)) as bucket:
-        client = bucket.access.store.client  # type: ignore[attr-defined]
-        client.request("PutBucketVersioning", "PUT", query={"versioning": ""}, body=_ENABLED)
+        versioned(bucket)
         for body in (b"first", b"second!"):
             bucket.put("v/a", body)
         bucket.delete("v/a")

@@ -1,7 +1,8 @@
 """The result of an audit: every object under a prefix, and what they add up to.
 
 Strategy: the walk looks at objects and writes down what it finds in a ledger on disk; summary and
-reports are made from there, in byte order of names, each in one pass. So an audit that was
+reports are made from there, in byte order of names, each in one pass; a second one where a finding
+is about keys, which are known when all objects are. So an audit that was
 interrupted goes on, and memory does not grow with the number of objects.
 """
 
@@ -48,14 +49,20 @@ class Audit:
 
     def objects(self) -> Iterator[AuditedObject]:
         """Go through all objects, in byte order of names; they are read from disk as they come."""
+        return map(self.summary.with_findings_of_keys, self._looked_at())
+
+    def _looked_at(self) -> Iterator[AuditedObject]:
         return map(AuditedObject.of, self._ledger.outcomes())
 
     @cached_property
     def facts(self) -> AuditFacts:
         """What all objects add up to."""
         summary = Summary(self.scope.started, self._questions, self._ring.keys)
-        for each in self.objects():
+        for each in self._looked_at():
             summary.add(each)
+        if summary.keys_in_both_formats():
+            for each in self._looked_at():
+                summary.add_findings_of_keys(each)
         resumed = self._ledger.unchanged
         scope = replace(self.scope, started=self._ledger.started) if resumed else self.scope
         return AuditFacts(scope, summary, self._finished, resumed)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from cipherbucket.audit.audited_object import FORMATS, GONE, AuditedObject
 from cipherbucket.audit.findings import FINDINGS
@@ -30,6 +31,7 @@ MOST_ALGORITHMS = 20
 """Wrap algorithms beyond are counted as one; there are not half as many."""
 OTHER_ALGORITHMS = "more algorithms"
 OTHER_KEYS = KeyLabel("other", "more keys")
+_BOTH_FORMATS = "both-formats"
 MOST_REASONS = 50
 """Reasons for a finding beyond are counted as one."""
 OTHER_REASONS = "other reasons"
@@ -118,7 +120,7 @@ class Summary:
         stored_size: Their stored bytes.
         verified: How many envelopes a key of the ring has opened.
         random_ivs: How many of these have a random IV, in format ``oss``.
-        concerned: How many objects have findings of their own.
+        concerned: How many objects have findings.
         formats: Objects and stored bytes by format.
         algorithms: By wrap algorithm, and then by format: objects and stored bytes.
         ages: For each of `AGES`: objects and stored bytes by format.
@@ -176,10 +178,7 @@ class Summary:
             place = next(i for i, (_, end) in enumerate(AGES) if end is None or days < end)
             _count(self.ages[place], found)
         for code in found.findings:
-            count, first = self._findings.get(code, (0, []))
-            if len(first) < MOST_NAMES:
-                first.append(found.place)
-            self._findings[code] = count + 1, first
+            self._count_finding(code, found)
             if FINDINGS[code].with_reasons and found.reason:
                 self._count_reason(code, found)
         for label in dict.fromkeys(each.label for each in found.recipients):
@@ -192,6 +191,12 @@ class Summary:
             retirement.add(found)
         # What is shorter cannot be a sealed body.
         self.maybe_stripped += found.format == PLAINTEXT and found.stored_size >= _LEAST_SEALED
+
+    def _count_finding(self, code: str, found: AuditedObject) -> None:
+        count, first = self._findings.get(code, (0, []))
+        if len(first) < MOST_NAMES:
+            first.append(found.place)
+        self._findings[code] = count + 1, first
 
     def _count_reason(self, code: str, found: AuditedObject) -> None:
         # Neither the object's name nor the number of a request makes it another reason.
@@ -240,14 +245,27 @@ class Summary:
         """Return the RSA keys that are used for the OSS format and for the sealed one."""
         return [use for use in self.keys_by_size() if use.is_in_both_formats]
 
+    def with_findings_of_keys(self, found: AuditedObject) -> AuditedObject:
+        """Return an object, once all are added, with what was found of the keys that it names."""
+        if all(each.label not in self._labels_in_both_formats for each in found.recipients):
+            return found
+        codes = {*found.findings, _BOTH_FORMATS}
+        return replace(found, findings=tuple(code for code in FINDINGS if code in codes))
+
+    def add_findings_of_keys(self, found: AuditedObject) -> None:
+        """Count what was found of the keys that an object names, once all objects are added."""
+        if self.with_findings_of_keys(found) is not found:
+            self.concerned += not found.findings
+            self._count_finding(_BOTH_FORMATS, found)
+
+    @cached_property
+    def _labels_in_both_formats(self) -> set[KeyLabel]:
+        return {use.label for use in self.keys_in_both_formats()}
+
     @property
     def findings(self) -> dict[str, tuple[int, list[str]]]:
         """By code, the worst first: how many objects, and the names of the first hundred."""
-        both = self.keys_in_both_formats()
-        names = [name for use in both for name in use.first][:MOST_NAMES]
-        of_keys = {"both-formats": (sum(use.objects for use in both), names)} if both else {}
-        findings = {**self._findings, **of_keys}
-        return {code: findings[code] for code in FINDINGS if code in findings}
+        return {code: self._findings[code] for code in FINDINGS if code in self._findings}
 
     def retirements(self, common: list[str], thing: str = "object") -> dict[KeyLabel, Retirement]:
         """Answer for every key that an object names or the ring has: can it be retired?

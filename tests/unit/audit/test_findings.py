@@ -172,6 +172,9 @@ def test_an_rsa_key_for_both_formats_is_found_once(store: cb.MemoryStore, key: c
         (both,) = audit.summary.keys_in_both_formats()
         assert (both.label, both.objects) == (("rsa", '{"desc":"tests"}'), 2)
         assert audit.summary.findings["both-formats"] == (2, ["o", "s"])
+        assert audit.summary.concerned == 3
+        both_formats, strange = ("both-formats",), ("unknown-key",)
+        assert [each.findings for each in audit.objects()] == [both_formats, both_formats, strange]
 
 
 def test_removed_recipients_are_found_in_footers_only_when_asked(
