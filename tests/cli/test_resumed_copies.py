@@ -5,16 +5,18 @@ a copy to itself or where the same ciphertext is put again, a directory store by
 index.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tests.cli.runs import invoke, succeed
+from tests.cli.runs import contents, invoke, succeed
 from tests.cli.test_tree_choices import BEFORE, failing_at
 from tests.support.sealed_buckets import body_of
 
 import cipherbucket as cb
+from cipherbucket.bulk.ledger import Ledger
 from cipherbucket.server import Endpoint
 
 NAMES = ("t/1", "t/2", "t/3")
@@ -183,3 +185,92 @@ def test_what_is_unchanged_is_skipped_with_metadata_and_headers(
             result = invoke(*command)
     assert "1 failed" in result.stderr
     assert f"2 {BEFORE}" in result.stderr
+
+
+def test_mv_believes_no_ledger(places: Places, tree: Path, key_file: Path) -> None:
+    args = ("-r", "-k", key_file, tree, f"{places.here}/t")
+    with failing_at("3"):
+        invoke("cp", *args)
+    result = succeed("mv", *args)
+    assert result.stderr.splitlines()[-1].startswith("cipherbucket: moved 3 objects")
+    assert "skipped" not in result.stderr
+    assert not contents(tree)
+
+
+def ledgers() -> set[Path]:
+    return set(Path(os.environ["CIPHERBUCKET_STATE"]).glob("*.ledger"))
+
+
+@pytest.mark.parametrize("options", [("-n",), ("-n", "--no-resume"), ("-n", "-v")], ids=str)
+def test_a_dry_run_neither_clears_nor_leaves_a_ledger(
+    url: str, bucket: cb.Bucket, tree: Path, key_file: Path, options: tuple[str, ...]
+) -> None:
+    command = ["cp", "-r", "-k", key_file, tree, f"{url}/t"]
+    before = ledgers()
+    succeed(*command, *options)
+    assert ledgers() == before
+    with failing_at("3"):
+        invoke(*command)
+    (made,) = ledgers() - before
+    content = made.read_bytes()
+    succeed(*command, *options)
+    assert made.read_bytes() == content
+    assert f"2 {BEFORE}" in succeed(*command).stderr
+    assert ledgers() == before
+
+
+def test_a_dry_run_and_a_run_go_side_by_side(
+    url: str, bucket: cb.Bucket, tree: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["cp", "-r", "-k", key_file, tree, f"{url}/t"]
+    before = ledgers()
+    with failing_at("3"):
+        invoke(*command)
+    (made,) = ledgers() - before
+    with Ledger(made):  # of a run that is at work
+        assert "another process" in invoke(*command).stderr
+        assert len(succeed(*command, "-n").stdout.splitlines()) == 3
+    taken = Ledger.earlier
+
+    def taken_while_a_run_begins(*identity: str) -> Ledger | None:
+        earlier = taken(*identity)
+        Ledger(made).close()  # not refused
+        return earlier
+
+    monkeypatch.setattr(Ledger, "earlier", taken_while_a_run_begins)
+    assert len(succeed(*command, "-n").stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["-u", "--skip-existing", "-n"])
+@pytest.mark.parametrize("named", [False, True], ids=["folder", "name"])
+def test_of_one_object_its_one_target_alone_is_looked_at(
+    url: str,
+    bucket: cb.Bucket,
+    tree: Path,
+    key_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    named: bool,
+) -> None:
+    for name in ("t/1", "t/other", "s/1"):
+        bucket.put(name, b"1")
+    listed: list[str] = []
+    whole = cb.Bucket.list
+
+    def noting(self: cb.Bucket, prefix: str = "", **options: str) -> Iterator[cb.Entry]:
+        listed.append(prefix)
+        return whole(self, prefix, **options)
+
+    def walked(*_: object, **__: object) -> None:
+        raise AssertionError("a folder was walked")
+
+    monkeypatch.setattr(cb.Bucket, "list", noting)
+    monkeypatch.setattr("cipherbucket.cli.copying.directions.files_below", walked)
+    last = "1" if named else ""
+    succeed("cp", option, "-k", key_file, tree / "1", f"{url}/t/{last}")
+    succeed("cp", option, "-k", key_file, f"{url}/s/1", f"{url}/t/{last}")
+    assert set(listed) == {"t/1", "s/1"}
+    (tmp_path / "down").mkdir()
+    (tmp_path / "down" / "1").write_bytes(b"1")
+    succeed("cp", option, "-k", key_file, f"{url}/s/1", tmp_path / "down" / last)

@@ -202,6 +202,18 @@ def test_many_failures_of_one_kind_are_one_line(
     assert result.exit_code == 1
 
 
+def test_failures_of_one_kind_are_one_line_though_each_names_its_path(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    for name in ("one", "two", "three", "four", "five"):
+        bucket.put(f"p/{name}", b"")
+        (tmp_path / name).write_bytes(b"")
+    result = invoke("cp", "-r", "--if-absent", "-k", key_file, f"{url}/p", tmp_path)
+    failures, _ = result.stderr.splitlines()
+    assert "'p/five', 'p/four', 'p/one' and 2 more: " in failures
+    assert "is there already" in failures
+
+
 @pytest.mark.parametrize(
     "options",
     [("--update", "--skip-existing"), ("--exclude", "*")],

@@ -15,10 +15,8 @@ it (0600), and a second process is kept out while it is open.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -29,15 +27,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Self
 
+from cipherbucket.bulk.ledger_file import files_of, opened, path_of, unusable
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.records import Entry, Version
-from cipherbucket.transfers.state import (
-    ForeignFileError,
-    check_own,
-    open_own,
-    state_folder,
-    state_or_none,
-)
+from cipherbucket.transfers.state import ForeignFileError
 
 _log = logging.getLogger("cipherbucket")
 
@@ -49,20 +42,7 @@ _MOMENT = timedelta(seconds=2)
 """What was written so short a time ago may be written again under the same validator."""
 _MAX_SIZE = 2**63 - 1
 """Bytes that SQLite can write down; no object has so many, but a store can say so."""
-_VERSION = 3
 _PAGE = 1000
-_SCHEMA = """\
-CREATE TABLE outcomes (
-    name BLOB NOT NULL,      -- UTF-8
-    version_id TEXT NOT NULL,
-    validator TEXT NOT NULL, -- of the object that was worked on, as a listing shows it
-    status TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    detail TEXT NOT NULL,    -- JSON
-    run INTEGER NOT NULL,    -- the last in which a listing showed it
-    PRIMARY KEY (name, version_id)
-) WITHOUT ROWID"""
-_STARTED = "CREATE TABLE pass (started TEXT NOT NULL)"
 _SELECT = "SELECT name, version_id, validator, status, size, detail FROM outcomes"
 
 
@@ -109,7 +89,7 @@ class Ledger:
         self._temporary = temporary
         self._finished = False
         self._lock = threading.Lock()
-        self._connection = _opened(path)
+        self._connection = opened(path)
         with self._using() as db:
             self._start_run(db)
 
@@ -135,7 +115,7 @@ class Ledger:
             try:
                 yield self._connection
             except sqlite3.Error as error:
-                raise _unusable(self.path, error) from error
+                raise unusable(self.path, error) from error
 
     @classmethod
     def open(cls, purpose: str, *identity: str, read_only: bool = False) -> Ledger:
@@ -149,16 +129,40 @@ class Ledger:
         Raises:
             UsageError: Another process is at the same pass.
         """
-        folder = state_or_none(state_folder())
-        if folder is not None:
-            digest = hashlib.sha256(json.dumps([purpose, *identity]).encode()).hexdigest()
-            path = folder / f"{purpose}-{digest[:32]}.ledger"
+        path = path_of(purpose, *identity)
+        if path is not None:
             try:
                 return cls(path, read_only=read_only)
             except ForeignFileError as error:
                 _log.warning("%s; the pass starts again (%s)", error.message, error.hint)
         path = Path(mkdtemp(prefix="cipherbucket-")) / "ledger"
         return cls(path, temporary=True, read_only=read_only)
+
+    @classmethod
+    def earlier(cls, purpose: str, *identity: str) -> Ledger | None:
+        """Return a copy of what earlier runs of a pass wrote down, for a dry run of it.
+
+        The ledger itself stays as it is, and free for a run that begins meanwhile.
+
+        Args:
+            purpose: As in `open`.
+            identity: As in `open`.
+
+        Returns:
+            None if there is nothing, or if a run is at work.
+        """
+        path = path_of(purpose, *identity)
+        if path is None or not path.exists():
+            return None
+        copy = Path(mkdtemp(prefix="cipherbucket-")) / "ledger"
+        with suppress(UsageError), cls(path) as ledger:
+            if ledger.resumed:
+                with ledger._using() as db:
+                    db.execute("VACUUM INTO ?", (str(copy),))
+        if copy.exists():
+            return cls(copy, temporary=True)
+        copy.parent.rmdir()
+        return None
 
     def has(self, entry: Entry | Version) -> bool:
         """Return whether an object is done, as the listing shows it now."""
@@ -284,7 +288,7 @@ class Ledger:
         with self._lock:
             self._connection.close()
         if self._finished or self._temporary:
-            for path in _files(self.path):
+            for path in files_of(self.path):
                 path.unlink(missing_ok=True)
             if self._temporary:
                 with suppress(OSError):
@@ -301,80 +305,10 @@ class Ledger:
             return db.execute(sql, values).fetchone()
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    """Open a ledger; one that is damaged, or of another version, is replaced.
-
-    Raises:
-        ForeignFileError: Somebody else could have put it, or a file that SQLite keeps beside it.
-        UsageError: It cannot be opened, or another process has it.
-    """
-    for last in (False, True):
-        db = None
-        try:
-            for each in _files(path):
-                check_own(each)
-            os.close(open_own(path, os.O_RDWR | os.O_CREAT))
-            db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-            _prepare(db)
-        except (OSError, sqlite3.Error, _OtherVersionError) as error:
-            if db is not None:
-                db.close()
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
-                raise UsageError(
-                    f"another process is at this pass: {path} is locked",
-                    hint="wait for it, or stop it; two at once would do all work twice",
-                ) from error
-            if last or isinstance(error, OSError):
-                raise _unusable(path, error) from error
-            _log.warning("%s cannot be used (%s): the pass starts again", path, error)
-            for each in _files(path):
-                each.unlink(missing_ok=True)
-        else:
-            return db
-    raise AssertionError
-
-
 def _key(name: str) -> bytes:
     """Return a name as bytes; that of a file may be no text."""
     return name.encode(errors="surrogateescape")
 
 
-def _unusable(path: Path, error: Exception) -> UsageError:
-    return UsageError(
-        f"no ledger can be kept at {path}: {error}",
-        hint="free space there, or point CIPHERBUCKET_STATE to a folder that can be written",
-    )
-
-
 def _is_fresh(modified: datetime | None) -> bool:
     return modified is None or datetime.now(UTC) - modified < _MOMENT
-
-
-class _OtherVersionError(Exception):
-    pass
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA trusted_schema=OFF")
-    db.execute("PRAGMA locking_mode=EXCLUSIVE")  # until it is closed; a killed process holds none
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=NORMAL")  # a power cut loses the last lines, and damages none
-    db.execute("BEGIN EXCLUSIVE")
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        db.execute(_SCHEMA)
-        db.execute(_STARTED)
-        db.execute("INSERT INTO pass VALUES (?)", (datetime.now(UTC).isoformat(),))
-        db.execute(f"PRAGMA user_version={_VERSION}")
-    elif version != _VERSION:
-        raise _OtherVersionError(f"version {version}")
-    # Before the first write: another schema could hold triggers.
-    if {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master")} != {_SCHEMA, _STARTED}:
-        raise _OtherVersionError("another schema")
-    db.execute("COMMIT")
-    if db.execute("SELECT count(*) FROM pass").fetchone() != (1,):
-        raise _OtherVersionError("without its start")
-
-
-def _files(path: Path) -> tuple[Path, ...]:
-    return tuple(Path(f"{path}{end}") for end in ("", "-wal", "-shm", "-journal"))

@@ -9,13 +9,13 @@ object, and so fails where the run would.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 
 from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
 from cipherbucket.bulk.places import Places
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import Access
-from cipherbucket.errors import ObjectNotFoundError, StoreError, UsageError
+from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.format.description import Description
 from cipherbucket.objects.listing import check_prefix, list_objects
 from cipherbucket.reading.info import ObjectInfo
@@ -64,7 +64,7 @@ def change_all(
     check_prefix(prefix)
     store, what = places.access.store, list(identity)
     store.check_writable()
-    earlier = _earlier_run(purpose, store.url, prefix, *what) if dry_run else None
+    earlier = Ledger.earlier(purpose, store.url, prefix, *what) if dry_run else None
 
     def one(entry: Entry) -> Outcome:
         if earlier is not None and earlier.status(entry) == DONE:
@@ -121,14 +121,3 @@ def label_text(label: Label | None) -> str:
         return ""
     described = label if isinstance(label, Mapping) else getattr(label, "description", {})
     return f"{getattr(label, 'id', '')} {Description(dict(described)).text}"
-
-
-def _earlier_run(*identity: str) -> Ledger | None:
-    """Return what an interrupted run has done, which the run would not do again; None if none."""
-    with suppress(UsageError):  # a run that is at work has its ledger for itself
-        ledger = Ledger.open(*identity)
-        if ledger.resumed:
-            return ledger
-        ledger.finish()
-        ledger.close()
-    return None

@@ -55,6 +55,22 @@ def test_sizes_that_no_object_has_stop_nothing() -> None:
         assert ledger.counts()["done"][0] == 3
 
 
+def test_a_dry_run_has_a_copy_of_what_earlier_runs_did() -> None:
+    assert Ledger.earlier("test", "copied") is None
+    (entry,) = entries(1)
+    with Ledger.open("test", "copied") as ledger:
+        ledger.add(entry, Outcome(entry.name, "done", 1))
+        assert Ledger.earlier("test", "copied") is None  # a run is at work
+    copy = Ledger.earlier("test", "copied")
+    assert copy is not None
+    with copy, Ledger.open("test", "copied"):
+        assert copy.status(entry) == "done"
+        copy.clear()
+    assert not copy.path.parent.exists()
+    with Ledger.open("test", "copied") as ledger:
+        assert ledger.status(entry) == "done"
+
+
 def test_a_complete_pass_leaves_no_file_and_an_incomplete_one_is_its_owners_alone() -> None:
     with Ledger.open("test", "kept") as ledger:
         path = ledger.path

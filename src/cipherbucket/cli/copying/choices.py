@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import cipherbucket as cb
 from cipherbucket.bulk.ledger import Ledger, Outcome
@@ -128,21 +129,15 @@ def resumed_copy(
     Raises:
         UsageError: Another process runs the same command.
     """
-    if dry_run and not resume:
-        yield Choice(reason, skipped=skipped, foreseen=not needs_targets)
+    choose = partial(Choice, reason, skipped=skipped, foreseen=not needs_targets)
+    if dry_run:
+        with (Ledger.earlier("cp", *identity) if resume else None) or nullcontext() as earlier:
+            yield choose(earlier, needs_targets=needs_targets or earlier is not None)
         return
     with Ledger.open("cp", *identity) as ledger:
-        if dry_run and not ledger.resumed:
-            ledger.finish()  # what was not there before is gone afterwards
         if not resume:
             ledger.clear()
-        yield Choice(
-            reason,
-            ledger,
-            skipped=skipped,
-            needs_targets=needs_targets or ledger.resumed > 0,
-            foreseen=not needs_targets,
-        )
+        yield choose(ledger, needs_targets=needs_targets or ledger.resumed > 0)
 
 
 def _sides(source: Item, target: str) -> list[str]:

@@ -86,6 +86,7 @@ class CopyCommand:
         if self._is_piped or not (self.choosing.asked or self.choosing.verbose or moves):
             return self._copy_one(single, size)
         folder, name = _folder_and_name(self.target)
+        name = name or _last_part(single)
         return self._copy_tree(
             Sides(
                 (single,),
@@ -221,6 +222,12 @@ class CopyCommand:
                 as_json=self.choosing.as_json,
                 single=not self._is_tree,
             ).carry_out()
+
+
+def _last_part(source: str) -> str | None:
+    """Return the name that a copy has in a folder, so that nothing else there is looked at."""
+    name = split_url(source)[1].rpartition("/")[2] if is_url(source) else Path(source).name
+    return None if name in {"", "..", "."} else name
 
 
 def _folder_and_name(target: str) -> tuple[str, str | None]:
