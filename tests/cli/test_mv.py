@@ -153,7 +153,13 @@ def test_an_object_is_not_moved_onto_itself_by_another_name_of_the_host(
         result = invoke("mv", *again)
         assert result.exit_code == 2
         assert "could be one bucket" in error_of(result)
+        assert "with rm" in error_of(result)  # the way on
         assert "a" in succeed("ls", "oss://moved/").stdout
+        succeed("cp", "-q", "-k", key_file, key_file, "oss://moved/d/b")
+        result = invoke("sync", "--delete", *again[:2], "oss://moved/d", "oss://moved/")
+        assert result.exit_code == 2
+        assert "one of source and target is in the other" in error_of(result)
+        assert len(succeed("ls", "-r", "oss://moved/").stdout.splitlines()) == 2
 
 
 @pytest.mark.parametrize("command", ["mv", "cp"])

@@ -133,7 +133,10 @@ def sync(
     if is_url(source) and is_url(target):
         (store_url, prefix), (target_store, target_prefix) = map(split_tree_url, (source, target))
         place = store_place(store_url, access.origin)
-        refuse_overlap(place, prefix, store_place(target_store), target_prefix)
+        there = store_place(target_store)
+        if delete and store_url == target_store and prefix != target_prefix:
+            there = place  # at two hosts it could be one bucket, and the source would be deleted
+        refuse_overlap(place, prefix, there, target_prefix)
     with ExitStack() as stack:
         direction = sides.open(stack)
         return TreeCopy(
