@@ -7,6 +7,8 @@ is: whoever writes one in the library adds its line to `_OPTIONS`, the longer on
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 _OPTIONS = (
     (
@@ -62,6 +64,20 @@ _OPTIONS = (
         "if it should be sealed, someone replaced it; if not, leave out --context",
     ),
     ("leave out context=", "leave out --context"),
+    ("leave out as_name=", "leave out --as-name"),
+    ("put it again with format='sealed'", "write it again with --format sealed"),
+    (
+        "look at bucket.head(name) and do again what is missing",
+        "look at it, with cipherbucket stat URL, and do again what is missing",
+    ),
+    (
+        "check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY",
+        "check --endpoint and OSS_ENDPOINT, and HTTPS_PROXY",
+    ),
+    (
+        "set OSS_REGION or give region=; signature='v1' needs none",
+        "set OSS_REGION, or give --region before the command",
+    ),
     (
         "give the pairs it was written with: context={...}",
         "give the pairs it was written with: --context NAME=VALUE",
@@ -100,6 +116,21 @@ def in_options(text: str) -> str:
     text = _KINDS.sub(r"--kind \1", text)
     text = _PART_SIZE.sub(r"--part-size \1 does", text)
     return _FORMAT.sub(_naming_the_option, text)
+
+
+def reasons_in_options(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the reasons in what is written as JSON into options, wherever they stand in it."""
+    turned = dict(facts)
+    for name, value in facts.items():
+        if name == "reason" and value is not None:
+            turned[name] = in_options(value)
+        elif name == "reasons" and isinstance(value, Mapping):
+            turned[name] = {in_options(reason): number for reason, number in value.items()}
+        elif isinstance(value, list):
+            turned[name] = [
+                reasons_in_options(each) if isinstance(each, Mapping) else each for each in value
+            ]
+    return turned
 
 
 def _naming_the_option(refused: re.Match[str]) -> str:

@@ -17,7 +17,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import resumed_when_repeated, say
 from cipherbucket.cli.failures import Failures
-from cipherbucket.cli.hints import in_options
+from cipherbucket.cli.hints import in_options, reasons_in_options
 from cipherbucket.cli.no_object import ADD_R, missing_said
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
@@ -141,7 +141,7 @@ def _write_report(
     code = 1 if report.failed.objects else _NO_OBJECT if nothing and not whole else 0
     if options.as_json:
         for facts in report.lines():
-            click.echo(json.dumps(facts))
+            click.echo(json.dumps(reasons_in_options(facts)))
         return code
     failures = Failures()
     for failure in report.failures():

@@ -14,6 +14,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
+from cipherbucket.cli.hints import reasons_in_options
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import TRUST_TO_READ, note_use, split_url
 from cipherbucket.cli.options.named_key import key_options, named_key
@@ -133,7 +134,7 @@ def _report(
             write(file)
     if as_json:
         for line in audited.lines():
-            click.echo(json.dumps(line))
+            click.echo(json.dumps(reasons_in_options(line)))
     elif not (quiet and (csv_file or html_file)):
         click.echo(text_of(audited.report()))
     if not audited.summary.objects and not quiet:

@@ -16,7 +16,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import resumed_when_repeated, say
 from cipherbucket.cli.failures import Failures
-from cipherbucket.cli.hints import in_options
+from cipherbucket.cli.hints import in_options, reasons_in_options
 from cipherbucket.cli.no_object import ADD_R, missing_said
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
@@ -140,8 +140,7 @@ def _report(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
     nothing = 0 if came.counts or whole else 3
     if as_json:
         for line in came.lines():
-            reason = line.get("reason")
-            click.echo(json.dumps(line | {"reason": in_options(reason)} if reason else line))
+            click.echo(json.dumps(reasons_in_options(line)))
         return 1 if came.failed.objects else nothing
     failures = Failures()
     for each in came.failures():
