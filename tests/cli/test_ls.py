@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.runs import error_of, invoke, on_terminal, succeed
+from tests.cli.runs import error_of, invoke, on_terminal, program, succeed
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -100,8 +100,22 @@ def test_without_a_url_the_buckets_of_the_account_are_listed(named: bool, tmp_pa
     assert urls == (["f://"] if named else []) + ["oss://first", "oss://second"]
 
 
-def test_without_a_url_there_may_be_nothing_to_list() -> None:
-    env = {"OSS_ACCESS_KEY_ID": None, "OSS_ACCESS_KEY_SECRET": None}
+def test_the_buckets_are_listed_with_credentials_of_the_default_chain(tmp_path: Path) -> None:
+    with Endpoint(buckets=["first"]) as endpoint:
+        env = {"OSS_REGION": endpoint.region, "OSS_ENDPOINT": endpoint.url, "HOME": str(tmp_path)}
+        keys = {
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": endpoint.access_key_id,
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": endpoint.access_key_secret,
+        }
+        listed = program("--no-config", "ls", env=env | keys)
+        assert listed.stdout.split()[:1] == [b"oss://first"], listed.stderr
+        nothing = program("--no-config", "ls", env=env)  # and nobody is asked
+        assert nothing.returncode == 2
+        assert b"no access key" in nothing.stderr
+
+
+def test_without_a_url_there_may_be_nothing_to_list(tmp_path: Path) -> None:
+    env = {"OSS_ACCESS_KEY_ID": None, "OSS_ACCESS_KEY_SECRET": None, "HOME": str(tmp_path)}
     result = invoke("--no-config", "ls", env=env)
     assert result.exit_code == 2
     assert "give the URL of a store" in error_of(result)

@@ -267,6 +267,13 @@ class TestPresign:
     def test_another_time_is_refused(self, text: str, env: dict[str, str]) -> None:
         assert run(env, "presign", f"--expires={text}", "oss://plain/a", code=2).stdout == ""
 
+    @pytest.mark.parametrize("args", [("cp", "."), ("stat",), ("verify",), ("mv", ".")])
+    def test_other_commands_than_cat_say_how_it_is_read(self, args: tuple[str, ...]) -> None:
+        command, *target = args
+        line = error_of(run({}, command, "https://b.example/a?signature=SECRET", *target, code=2))
+        assert "cipherbucket cat -k KEY 'URL' > FILE" in line
+        assert "SECRET" not in line
+
     def test_a_directory_store_has_none(self, url: str) -> None:
         line = error_of(run({}, "presign", f"{url}/a", code=2))
         assert "has no presigned URLs" in line

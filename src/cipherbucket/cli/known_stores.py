@@ -1,7 +1,8 @@
 """What there is without a URL: the stores of ``cipherbucket.toml`` and the buckets of an account.
 
-Rule: buckets are asked for only with access keys in the environment. The default chain of
-credentials may ask over the network, and nobody said that OSS is meant.
+Rule: credentials are those that open a bucket. Where nobody said that OSS is meant, buckets are
+asked for only if something here leads to credentials: the default chain ends with a question over
+the network, which takes its time where nobody answers.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import click
 
@@ -17,6 +19,17 @@ from cipherbucket.cli.options.config import current_config
 from cipherbucket.text import printable
 
 Facts = Mapping[str, str]
+_SIGNS = (
+    "OSS_ACCESS_KEY_ID",
+    "ALIBABA_CLOUD_ACCESS_KEY_ID",
+    "ALIBABA_CLOUD_ROLE_ARN",
+    "ALIBABA_CLOUD_ECS_METADATA",
+    "ALIBABA_CLOUD_CREDENTIALS_URI",
+    "ALIBABA_CLOUD_CREDENTIALS_FILE",
+)
+"""Variables that lead to credentials."""
+_PROFILES = ("~/.aliyun/config.json", "~/.alibabacloud/credentials.ini")
+"""Files that do."""
 
 
 def list_known_stores(*, as_json: bool, buckets_alone: bool = False) -> None:
@@ -32,10 +45,10 @@ def list_known_stores(*, as_json: bool, buckets_alone: bool = False) -> None:
     """
     config = current_config()
     stores = config.stores if config is not None and not buckets_alone else {}
-    settings = _settings(config)
+    settings = _settings(config) if buckets_alone or _shows_credentials() else None
     if not stores and settings is None:
         raise cb.UsageError(
-            "no cipherbucket.toml names a store, and no access key of OSS is set",
+            "no cipherbucket.toml names a store, and no region or no access key of OSS is set",
             hint="give the URL of a store, or set OSS_REGION, OSS_ACCESS_KEY_ID and"
             " OSS_ACCESS_KEY_SECRET to list the buckets of an account",
         )
@@ -45,13 +58,17 @@ def list_known_stores(*, as_json: bool, buckets_alone: bool = False) -> None:
         _print(facts, as_json=as_json)
 
 
+def _shows_credentials() -> bool:
+    """Return whether there is a place that credentials may come from; nothing is asked."""
+    named = any(os.environ.get(name) for name in _SIGNS)
+    return named or any(Path(path).expanduser().exists() for path in _PROFILES)
+
+
 def _settings(config: cb.Config | None) -> cb.OssSettings | None:
     """Return how the account is reached; None where that is not known.
 
     A file that names stores in OSS says how; options and the environment go before it.
     """
-    if not (os.environ.get("OSS_ACCESS_KEY_ID") and os.environ.get("OSS_ACCESS_KEY_SECRET")):
-        return None
     given = cb.OssSettings()
     if given.region or given.endpoint or config is None:
         return given if given.region or given.endpoint else None

@@ -118,8 +118,9 @@ def ls(
     objects and folders are listed whose whole names fit, and with -r all in these folders. '\*' and
     '\?' are the characters themselves.
 
-    Without URL: the stores of cipherbucket.toml by name, and, where OSS_ACCESS_KEY_ID and
-    OSS_ACCESS_KEY_SECRET are set, the buckets of the account; with oss:// these alone.
+    Without URL: the stores of cipherbucket.toml by name, and the buckets of the account, where
+    OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET are set or the default chain of credentials has
+    something to look at; oss:// lists these alone, and always asks.
     """
     if url in {None, "oss://"}:
         if long or recursive or total or versions:

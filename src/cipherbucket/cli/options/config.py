@@ -37,6 +37,7 @@ _KMS = "kms:"
 _STORE_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _OTHER_SCHEMES = {"oss", "file", "memory", "http", "https", "kms", "s3"}
 _ALMOST_URL = re.compile(r"(oss|file|memory):/?([^/].*)")
+_PRESIGNED = "what a presigned URL leads to is read by: cipherbucket cat -k KEY 'URL' > FILE"
 _ONE_OF_MANY = re.compile(r"kms:acs:kms:[^:]*:[^:]*:[^:]*|kms:[^:]*|[^:]+")
 
 
@@ -120,7 +121,12 @@ def split_url(url: str) -> tuple[str, str]:
     if config is None:
         if by_name:
             raise _no_store(url)
-        return cb.split_url(url)
+        try:
+            return cb.split_url(url)
+        except cb.UsageError as error:
+            if url.startswith(("https://", "http://")):
+                error.hint = _PRESIGNED
+            raise
     store_url, name = config.split(url)
     if store_url.startswith("file://"):  # a folder that is not there, or not mounted, is not made
         cb.split_url(store_url)
