@@ -187,31 +187,6 @@ def test_a_copy_below_itself_that_would_replace_what_is_to_be_copied_is_refused(
     assert bucket.get("p/old/a").read() == b"p/old/a"
 
 
-@pytest.mark.parametrize("way", ["mv", "mv -n", "mv -r", "sync"])
-def test_the_key_of_the_command_stays(
-    url: str, bucket: cb.Bucket, tree: Path, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cb.create_rsa_key_file(tree / "cmk.pem", description={"desc": "k"}, bits=2048)
-    (tree / "other").symlink_to("sub")
-    monkeypatch.chdir(tree)
-    before = (tree / "cmk.pem").read_bytes()
-    if way == "sync":
-        for name in ("a", "sub/b", "c"):
-            succeed("cp", "-q", "-k", "cmk.pem", "a", f"{url}/t/{name}")
-        result = invoke(
-            "sync", "--delete", "--max-delete", "9", "-k", "other/../cmk.pem", f"{url}/t", "."
-        )
-        assert result.exit_code == 1
-    else:
-        source = "." if "-r" in way else "cmk.pem"
-        result = invoke(*way.split(), "-k", "other/../cmk.pem", source, f"{url}/t/")
-        assert result.exit_code == (1 if "-r" in way else 2)
-    assert "stays where it is" in result.stderr
-    assert (tree / "cmk.pem").read_bytes() == before
-    assert (tree / "cmk.pem.json").exists()
-    assert "t/cmk.pem" not in names(bucket)
-
-
 @pytest.mark.parametrize("same", ["second", "time"])
 def test_an_object_that_was_changed_at_the_time_of_its_listing_is_left(
     url: str, bucket: cb.Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: str

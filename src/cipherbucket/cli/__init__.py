@@ -1,12 +1,12 @@
 """The command line. It has no back door: all it does to stores and keys is public API.
 
-Rule: of the rest of the package it uses open folders, threads that stop and sizes as text, and it
-may start the server. One file a command, in ``commands/``, imported only when its command runs, so
-that ``--help`` and a shell's completion answer at once. A new command is a new file, which holds a
-function of the same name, and a line in `COMMANDS`. `CommandLine` reports errors, warnings and
-interrupts in one place (`cipherbucket.cli.errors`, which also holds the table of exit codes); a
-command raises what the library raises and returns an exit code or nothing. Data goes to stdout,
-everything else to stderr. A passphrase is never an argument.
+Rule: of the rest of the package it uses open folders, the state folder, threads that stop and sizes
+as text, and it may start the server. One file a command, in ``commands/``, imported only when its
+command runs, so that ``--help`` and a shell's completion answer at once. A new command is a new
+file, which holds a function of the same name, and a line in `COMMANDS`. `CommandLine` reports
+errors, warnings and interrupts in one place (`cipherbucket.cli.errors`, which also holds the table
+of exit codes); a command raises what the library raises and returns an exit code or nothing. Data
+goes to stdout, everything else to stderr. A passphrase is never an argument.
 """
 
 from __future__ import annotations

@@ -88,6 +88,10 @@ def cp(
     and stops nothing else. The exit code is 1 then, and 3 if SOURCE is a URL that no object's name
     begins with.
 
+    Files that this command itself uses are never replaced: its keys, with FILE.pub and FILE.json,
+    its cipherbucket.toml and the state folder. Its private keys are left out, with a note, unless
+    one is the only SOURCE.
+
     From one store to another, ciphertext and envelope are moved unchanged and compared; it needs
     no key, and who could read the object can read the copy. With --format, --force-key,
     --metadata, --content-type, --context, --recipient or --no-bind-name, objects are decrypted and

@@ -44,8 +44,11 @@ def mv(
     A source is removed only when its copy is proved to be there, and only if it is still the one
     that was copied; else both are left, and that is said. What --update, --skip-existing or a
     pattern leaves out stays where it is, and so do folders that are empty then. What was
-    interrupted goes on when the same command is run again. A key or cipherbucket.toml of this very
-    command is never moved. Between buckets of one name at two hosts, which could be one, nothing is
-    moved: copy with cp, look at the copies, and remove the source with rm.
+    interrupted goes on when the same command is run again. Between buckets of one name at two
+    hosts, which could be one, nothing is moved: copy with cp, look at the copies, and remove the
+    source with rm.
+
+    Files that this command itself uses are never moved or replaced: its keys, with FILE.pub and
+    FILE.json, its cipherbucket.toml and the state folder.
     """
     return CopyCommand(sources, target, choosing, access, writing, options, moves=True).run()

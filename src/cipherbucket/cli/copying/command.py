@@ -23,6 +23,7 @@ from cipherbucket.cli.copying.choices import (
     whatever_is_there,
 )
 from cipherbucket.cli.copying.one_object import ObjectCopy
+from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.places import place_of
 from cipherbucket.cli.copying.sides import Sides, writer_of
 from cipherbucket.cli.copying.tally import Tally
@@ -71,6 +72,8 @@ class CopyCommand:
         if version_id is not None:
             return self._copy_version(version_id)
         single, moves = self._single, self.moves
+        if single is not None and not (moves or is_url(single)):
+            OwnFiles(self.access).warn_of_copy(Path(single))
         if single is None:
             recursive = self.choosing.recursive
             return self._copy_tree(

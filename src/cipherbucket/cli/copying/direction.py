@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from cipherbucket.cli.copying.listings import Item
+from cipherbucket.cli.copying.listings import Item, MergedItem
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.written import Seen
@@ -40,8 +40,11 @@ class Direction(Protocol):
     def ends(self, source: Item) -> tuple[str, str]:
         """Return where a copy comes from and goes to: paths or URLs."""
 
+    def leaves_out(self, item: MergedItem, tally: Tally) -> bool:
+        """Return whether a name is neither copied nor deleted, and count it if so."""
+
     def check(self, source: Item) -> None:
-        """Refuse, with a UsageError, what another rule holds for, here or there."""
+        """Refuse, with a UsageError, what `copy` would refuse for its name or its target."""
 
     def check_removable(self, source: Item) -> None:
         """Refuse, with a UsageError, to move what must stay; before it is copied."""

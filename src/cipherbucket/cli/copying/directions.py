@@ -23,6 +23,7 @@ from cipherbucket.cli.copying.encrypted_objects import (
 )
 from cipherbucket.cli.copying.listings import (
     Item,
+    MergedItem,
     file_identity,
     nanoseconds,
     object_identity,
@@ -30,7 +31,7 @@ from cipherbucket.cli.copying.listings import (
 )
 from cipherbucket.cli.copying.local_files import file_at, files_below
 from cipherbucket.cli.copying.one_object import refuse_present
-from cipherbucket.cli.copying.own_files import NONE, OwnFiles
+from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.sources import Files, Objects, merged_items, remove_copied
 from cipherbucket.cli.copying.store_to_store import StoreToStore
@@ -49,14 +50,25 @@ _TIMES = 2
 
 @dataclass(frozen=True)
 class ToStore:
-    """From folders and files to a store."""
+    """From folders and files to a store.
+
+    Attributes:
+        files: What goes up.
+        objects: How it is compared.
+        prefix: What the objects' names begin with.
+        writing: How they are written.
+        own: Files of the command, which are not removed.
+        takes_own: Whether a private key among them is copied.
+        only: The one name that is written, if it is one.
+    """
 
     files: Sequence[Files]
     objects: EncryptedObjects
     prefix: str
     writing: WriteOptions
+    own: OwnFiles
+    takes_own: bool
     only: str | None = None
-    kept: OwnFiles = NONE
 
     def sources(self, tally: Tally) -> Iterator[Item]:
         """List the files."""
@@ -76,6 +88,13 @@ class ToStore:
         path = self.files[source.source].path_of(source)
         return str(path), f"{self.objects.bucket.url}/{self.name_of(source)}"
 
+    def leaves_out(self, item: MergedItem, tally: Tally) -> bool:
+        """Leave out private keys of the command, and its state."""
+        if item.source is None or self.takes_own:
+            return False
+        path = self.files[item.source.source].path_of(item.source)
+        return self.own.leave_out(item.relative, path, tally, beside=True)
+
     def check(self, source: Item) -> None:
         """Refuse an object that another rule holds for."""
         self.objects.bucket.access.check_name(self.name_of(source))
@@ -86,7 +105,7 @@ class ToStore:
             raise cb.UsageError(
                 "it is a link, which is not moved", hint="move the file that it leads to"
             )
-        self.kept.check(self.files[source.source].path_of(source))
+        self.own.refuse_removal(self.files[source.source].path_of(source))
 
     def remove(self, source: Item, copied: Copied) -> None:  # noqa: ARG002
         """Remove a file, if it is the one that was copied."""
@@ -147,8 +166,8 @@ class ToFolder:
         objects: How it is read.
         folder: Where to.
         writing: Whether files that are there are replaced.
+        own: Files of the command, which are neither replaced nor deleted.
         only: What is written, where it is one file: nothing else is looked at.
-        kept: What is never deleted.
         keep_times: Whether a file gets its object's time.
     """
 
@@ -158,13 +177,13 @@ class ToFolder:
         objects: EncryptedObjects,
         folder: Path,
         writing: WriteOptions,
+        own: OwnFiles,
         only: str | None = None,
-        kept: OwnFiles = NONE,
         *,
         keep_times: bool,
     ) -> None:
         self._only = only
-        self._kept = kept
+        self._own = own
         self.origins = origins
         self.objects = objects
         self.folder = folder
@@ -193,9 +212,16 @@ class ToFolder:
         name = self.name_of(source)
         return f"{self.objects.bucket.url}/{name}", str(self.folder / source.relative)
 
+    def leaves_out(self, item: MergedItem, tally: Tally) -> bool:
+        """Leave files of the command in the folder, though no object stands for them."""
+        if item.source is not None:
+            return False
+        return self._own.leave_out(item.relative, self.folder / item.relative, tally)
+
     def check(self, source: Item) -> None:
-        """Refuse an object that another rule holds for."""
+        """Refuse an object that another rule holds for, or that would replace an own file."""
         self.objects.bucket.access.check_name(self.name_of(source))
+        self._own.refuse_replacement(self.folder / source.relative)
 
     def check_removable(self, source: Item) -> None:
         """Refuse nothing: an object that is another rule's is refused when it is copied."""
@@ -227,6 +253,7 @@ class ToFolder:
         try:
             with self._target.claimed(source.relative) as place:
                 refuse_present(place, self._writing)
+                self._own.refuse_replacement(Path(place))
                 copied = self._download(source, place, limits)
                 self._target.remember(place)
         except (cb.UsageError, OSError):
@@ -258,7 +285,6 @@ class ToFolder:
 
     def delete(self, relative: str) -> None:
         """Delete a file, unless it was just written under a name that is the same to the disk."""
-        self._kept.check(self.folder / relative)
         self._target.delete(relative)
 
     def close(self) -> None:
@@ -305,6 +331,10 @@ class BetweenStores:
         """Return the URLs of both objects."""
         target = f"{self.stores.target.url}/{self.target_prefix}{source.relative}"
         return f"{self.stores.origin.url}/{self.name_of(source)}", target
+
+    def leaves_out(self, item: MergedItem, tally: Tally) -> bool:  # noqa: ARG002
+        """Leave out nothing."""
+        return False
 
     def check(self, source: Item) -> None:
         """Refuse an object that another rule holds for, here or there."""

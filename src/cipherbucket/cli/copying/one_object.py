@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
+from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.resume_notes import is_abandoned
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
@@ -78,6 +79,7 @@ class ObjectCopy:
                 path /= safe_parts(name.rpartition("/")[2])[0]
             refuse_folder_of(store_url, path)
             refuse_present(path, self.writing)
+            OwnFiles(self.access).refuse_replacement(path)
             with self._limits(bucket, name) as limits:
                 object_transfers.download(bucket, name, path, reading, limits, version_id)
         return 0

@@ -1,59 +1,115 @@
-"""The files that a command lives on: its keys, their descriptions, ``cipherbucket.toml``.
+"""The files that a command itself uses: keys, what lies beside them, settings and state.
 
-Rule: no command removes them. A key that was moved into a store would be left encrypted under
-itself alone, and all else in the store with it.
+Rule: no command removes or replaces one, by whatever path or link it is named. A key that was moved
+into a store would be left encrypted under itself alone, and all else in the store with it. For the
+same reason no private key goes into a store along with others: it is left out, with a note.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import cipherbucket as cb
+from cipherbucket.cli.copying.places import file_numbers
+from cipherbucket.cli.copying.tally import Tally
+from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.access import AccessOptions
+from cipherbucket.transfers.state import state_folder
+
+_KEY = "a key that this command uses"
+_BESIDE = "a file that this command uses"
+_STATE = "a file of the state folder"
 
 
 class OwnFiles:
-    """Files that stay where they are, by whatever path they are named.
+    """What a command uses, as it is when the command begins.
 
     Args:
-        paths: They; what is not there is left out.
+        access: Its keys and settings.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
-        self._numbers = set()
-        for path in paths:
-            with suppress(OSError, ValueError):
-                self._numbers.add(_number(path.stat()))
-
-    @classmethod
-    def of(cls, access: AccessOptions) -> OwnFiles:
-        """Return the files that a command reads its keys from, and what it knows them by."""
-        named = (*access.key_files, *access.new_key_files, access.force_key)
-        files = [Path(each) for each in named if each is not None]
+    def __init__(self, access: AccessOptions) -> None:
+        private = list(_private_halves(access))
+        beside = [Path(f"{each}{end}") for each in private for end in (".pub", ".json")]
         if access.config is not None:
-            entries = access.config.keys.values()
-            files += [access.config.path, *(each.file for each in entries if each.file is not None)]
-        return cls([*files, *(Path(f"{each}.json") for each in files)])
+            beside.append(access.config.path)
+        self._keys, self._beside = set(file_numbers(private)), set(file_numbers(beside))
+        self._is_state = lru_cache(1024)(_is_state)
 
-    def check(self, path: Path) -> None:
-        """Refuse to remove one.
+    def leave_out(self, relative: str, path: Path, tally: Tally, *, beside: bool = False) -> bool:
+        """Count a file of the command as left out.
+
+        Args:
+            relative: Its name in the target.
+            path: It, or any other file.
+            tally: Where it is counted.
+            beside: Whether what is neither a private key nor state is copied all the same.
+
+        Returns:
+            Whether it is one that is left out.
+        """
+        what = self._what(path)
+        if what is None or (beside and what == _BESIDE):
+            return False
+        tally.leave_out(relative, str(path), what)
+        return True
+
+    def refuse_removal(self, path: Path) -> None:
+        """Refuse to remove a file of the command.
 
         Raises:
             UsageError: It is one.
         """
-        with suppress(OSError):
-            if _number(path.lstat()) in self._numbers:
-                raise cb.UsageError(
-                    f"{path} is a key or a setting of this very command, and stays where it is",
-                    hint="leave it out with --exclude",
-                )
+        if (what := self._what(path)) is not None:
+            raise cb.UsageError(
+                f"{path} is {what}, and stays where it is",
+                hint="leave it out; from a folder with --exclude",
+            )
+
+    def refuse_replacement(self, path: Path) -> None:
+        """Refuse to write something else to a file of the command.
+
+        Raises:
+            UsageError: It is one.
+        """
+        if (what := self._what(path)) is not None:
+            raise cb.UsageError(
+                f"{path} is {what}, and is not replaced", hint="copy to another name"
+            )
+
+    def warn_of_copy(self, path: Path) -> None:
+        """Warn that a key is encrypted, and can be lost with itself."""
+        if self._what(path) == _KEY:
+            say(
+                f"warning: {path} is {_KEY}; keep it, because its copy is encrypted and cannot be"
+                " read without a key"
+            )
+
+    def _what(self, path: Path) -> str | None:
+        for number in file_numbers([path]):
+            if number in self._keys:
+                return _KEY
+            if number in self._beside:
+                return _BESIDE
+            return _STATE if self._is_state(path.parent) else None
+        return None
 
 
-NONE = OwnFiles(())
+def _private_halves(access: AccessOptions) -> Iterator[Path]:
+    """Give the key files, and of a public half where its private half lies; links and targets."""
+    named = (*access.key_files, *access.new_key_files, *access.recipient_files, access.force_key)
+    files = [each for each in named if each is not None]
+    if access.config is not None:
+        entries = access.config.keys.values()
+        files += [str(each.file) for each in entries if each.file is not None]
+    paths = (path for each in files for path in (each, os.path.realpath(each)))
+    return (Path(each.removesuffix(".pub")) for each in paths)
 
 
-def _number(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+def _is_state(folder: Path) -> bool:
+    """Return whether a folder is that of journals and ledgers, or lies below it."""
+    path = Path(os.path.realpath(folder))
+    return not set(file_numbers([state_folder()])).isdisjoint(file_numbers([path, *path.parents]))

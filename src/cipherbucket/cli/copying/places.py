@@ -8,7 +8,7 @@ difference; buckets by their name and the host that serves it.
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -76,9 +76,9 @@ def refuse_folder_of(store_url: str, folder: Path) -> None:
     if not store_url.startswith("file://"):
         return
     store = Path(store_url.removeprefix("file://"))
-    own = set(_numbers([store])) | set(_numbers(_folders_in(store)))
+    own = set(file_numbers([store])) | set(file_numbers(_folders_in(store)))
     path = Path(os.path.realpath(folder))
-    if own.intersection(_numbers([path, *path.parents])):
+    if own.intersection(file_numbers([path, *path.parents])):
         raise cb.UsageError(f"{folder} is in the folder of the store", hint="name another folder")
 
 
@@ -89,9 +89,10 @@ def _folders_in(store: Path) -> list[Path]:
     return []
 
 
-def _numbers(paths: list[Path]) -> Iterator[tuple[int, int]]:
+def file_numbers(paths: Iterable[Path]) -> Iterator[tuple[int, int]]:
+    """Give device and number of what paths lead to; nothing where there is nothing."""
     for path in paths:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             yield _number(path.stat())
 
 

@@ -77,8 +77,11 @@ class Sides:
     def _upload(self, stack: ExitStack) -> Direction:
         store_url, prefix = split_tree_url(self.target)
         files = files_of(self.sources, stack, recursive=self.recursive, name=self.name)
-        for each in self.sources:
-            refuse_folder_of(store_url, Path(each))
+        own = OwnFiles(self.access)
+        for each in map(Path, self.sources):
+            refuse_folder_of(store_url, each)
+            if self.moves and not each.is_dir():
+                own.refuse_removal(each)
         access = self.access.at(store_url, prefix, whole=self.whole)
         bucket = stack.enter_context(
             (access.open if self.dry_run else access.open_to_write)(store_url)
@@ -88,8 +91,9 @@ class Sides:
         else:
             _refuse_useless_key(bucket)
         objects = EncryptedObjects(bucket, access.reading, access.policy)
-        kept = OwnFiles.of(self.access)
-        return ToStore(files, objects, prefix, self.writing, self.name, kept)
+        alone = len(self.sources) == 1 and not self.recursive
+        takes_own = self.moves or alone
+        return ToStore(files, objects, prefix, self.writing, own, takes_own, self.name)
 
     def _download(self, stack: ExitStack) -> Direction:
         folder = Path(self.target)
@@ -106,8 +110,8 @@ class Sides:
             objects,
             folder,
             self.writing,
+            OwnFiles(self.access),
             self.name,
-            OwnFiles.of(self.access),
             keep_times=self.keep_times,
         )
         return stack.enter_context(closing(download))

@@ -191,6 +191,11 @@ class TreeCopy:
         for item in merged(self.direction.sources(self.tally), targets):
             if not self.globs.take(item.relative):
                 continue
+            concerned = item.source is not None or self.deletion.wanted
+            if concerned and self.direction.leaves_out(item, self.tally):
+                if item.source is not None and self.choice.foreseen:
+                    limits.progress.expect_not(item.source.size)
+                continue
             plan.in_target += item.target is not None
             kinds.look_at(item)
             if item.source is not None:

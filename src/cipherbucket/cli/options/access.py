@@ -54,6 +54,7 @@ class AccessOptions:
         as_name: The name that a sealed object was sealed under, if it is another.
         origin: How the store is reached that objects are copied from, if otherwise than others.
         new_key_files: As ``key_files``, keys that write instead of the first of these.
+        recipient_files: As ``key_files``, keys that open what is written, too.
         any_format: Whether all formats are read where neither options nor a rule name some.
         by_file: Whether this run goes by ``cipherbucket.toml``, if there is one.
         rule: That of the place, once it is bound.
@@ -70,6 +71,7 @@ class AccessOptions:
     as_name: str | None = None
     origin: cb.OssSettings | None = None
     new_key_files: tuple[str, ...] = ()
+    recipient_files: tuple[str, ...] = ()
     any_format: bool = False
     by_file: bool = False
     rule: cb.Rule | None = None

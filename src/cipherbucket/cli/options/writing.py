@@ -159,6 +159,7 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
             )
         if (content_type is not None or metadata) and not up:
             raise cb.UsageError("--content-type and --metadata are for objects, not for files")
+        access = replace(access, recipient_files=files)
         access = _bound(access, source, target, recursive=kwargs.get("recursive", True))
         given = {"--recipient": bool(files), "--no-bind-name": no_bind_name}
         _refuse_misplaced(access, given, up=up, down=down)
