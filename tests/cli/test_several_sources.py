@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -307,6 +308,43 @@ def test_patterns_that_give_one_name_are_refused_before_anything_is_done(
     assert len(names(bucket)) == 4
     succeed("cp", "-k", key_file, f"{url}/x/a*", f"{url}/y/b*", down)
     assert sorted(contents(down)) == ["aab", "azz", "b"]
+
+
+def test_names_that_clash_only_when_the_first_is_moved_end_the_command_for_good(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("x/a", "x/b", "y/b"):
+        bucket.put(name, name.encode())
+    down = tmp_path / "down"
+    down.mkdir()
+    # As if y/b had come after the names were compared.
+    monkeypatch.setattr("cipherbucket.cli.copying.sources._refuse_same", lambda _: None)
+    result = invoke("mv", "-k", key_file, f"{url}/x/*", f"{url}/y/*", down)
+    assert result.exit_code == 2
+    assert "two sources would both become 'b'" in result.stderr
+    assert "run the same command again" not in result.stderr
+    assert bucket.exists("y/b")
+    assert bucket.exists("x/b") or (down / "b").read_bytes() == b"x/b"
+
+
+def test_the_names_of_several_patterns_are_compared_in_one_listing_each(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("x/a1", "x/a2", "y/b1", "y/b2"):
+        bucket.put(name, name.encode())
+    ended: list[str] = []
+    whole = cb.Bucket.list
+
+    def noting(self: cb.Bucket, prefix: str = "", **options: str) -> Iterator[cb.Entry]:
+        yield from whole(self, prefix, **options)
+        ended.append(prefix)
+
+    monkeypatch.setattr(cb.Bucket, "list", noting)
+    (tmp_path / "down").mkdir()
+    patterns = (f"{url}/x/a*", f"{url}/y/b*")
+    succeed("cp", "-n", "-k", key_file, *patterns, tmp_path / "down")
+    # An object of the pattern's own name is looked for; then names are compared, and copied.
+    assert sorted(ended) == ["x/a", "x/a", "x/a*", "y/b", "y/b", "y/b*"]
 
 
 def test_sync_takes_no_patterns(

@@ -13,7 +13,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import cipherbucket as cb
@@ -251,9 +250,18 @@ def objects_at(url: str, bucket: cb.Bucket, *, recursive: bool, patterns: bool =
 
 
 def merged_items(listings: Sequence[Iterator[Item]]) -> Iterator[Item]:
-    """Give the items of several listings in byte order, each with the number of its listing."""
+    """Give the items of several listings in byte order, each with the number of its listing.
+
+    Raises:
+        UsageError: Two listings have one name.
+    """
     numbered = [_numbered(items, number) for number, items in enumerate(listings)]
-    return heapq.merge(*numbered, key=lambda item: os.fsencode(item.relative))
+    before: tuple[str, int] | None = None
+    for item in heapq.merge(*numbered, key=lambda item: os.fsencode(item.relative)):
+        if before is not None and before[0] == item.relative and before[1] != item.source:
+            raise _twice(item.relative)
+        before = item.relative, item.source
+        yield item
 
 
 def remove_copied(bucket: cb.Bucket, name: str, item: Item, seen: Seen | None) -> None:
@@ -299,9 +307,8 @@ def _parent(name: str) -> str:
 
 
 def _refuse_same(listings: Sequence[Iterator[Item]]) -> None:
-    for one, following in pairwise(merged_items(listings)):
-        if one.relative == following.relative:
-            raise _twice(one.relative)
+    for _ in merged_items(listings):
+        pass
 
 
 def _twice(name: str) -> cb.UsageError:

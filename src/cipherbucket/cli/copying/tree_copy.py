@@ -187,8 +187,7 @@ class TreeCopy:
 
     def _items(self, plan: _Plan, limits: SharedLimits) -> Iterator[MergedItem]:
         kinds = ChangedKinds()
-        targets = self.direction.targets(self.tally) if self.choice.needs_targets else iter(())
-        for item in merged(self.direction.sources(self.tally), targets):
+        for item in self._listed(plan):
             if not self.globs.take(item.relative):
                 continue
             concerned = item.source is not None or self.deletion.wanted
@@ -206,6 +205,14 @@ class TreeCopy:
         plan.replaced = kinds.count
         if not self.choice.foreseen:
             limits.progress.expect_no_more()
+
+    def _listed(self, plan: _Plan) -> Iterator[MergedItem]:
+        targets = self.direction.targets(self.tally) if self.choice.needs_targets else iter(())
+        try:
+            yield from merged(self.direction.sources(self.tally), targets)
+        except cb.UsageError:  # of the names: to run it again would not help, but perhaps harm
+            plan.is_refused = True
+            raise
 
     def _finish(self, plan: _Plan, limits: SharedLimits) -> None:
         """Delete, after all that could be copied was."""
