@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Outcome
-from cipherbucket.bulk.places import Places
+from cipherbucket.bulk.places import NO_OTHERS, Places
 from cipherbucket.bulk.walk import PassProgress
 from cipherbucket.envelopes.access import Access
 from cipherbucket.errors import EnvelopeError, IntegrityError
@@ -39,6 +39,7 @@ def add_all(
     *,
     key: MasterKey | None = None,
     context: Mapping[str, str] = NOTHING,
+    below: Mapping[str, Bucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     progress: PassProgress | None = None,
@@ -54,6 +55,7 @@ def add_all(
         recipient: The key; a public half does.
         key: Open all objects with this key, whatever their descriptions say.
         context: The pairs that they were written with.
+        below: Other buckets of the same store, by prefixes, for what lies below these.
         dry_run: Change nothing; report what would be done, and what would fail.
         workers: Objects at once; None for 16.
         progress: Called with (objects looked at, None), some ten times a second.
@@ -73,7 +75,15 @@ def add_all(
 
     what = ("recipients-add", label_text(recipient))
     return _pass(
-        bucket, prefix, what, _of_sealed(change), key, context, workers, progress, dry_run=dry_run
+        Places(bucket, below),
+        prefix,
+        what,
+        _of_sealed(change),
+        key,
+        context,
+        workers,
+        progress,
+        dry_run=dry_run,
     )
 
 
@@ -84,6 +94,7 @@ def remove_all(
     *,
     key: MasterKey | None = None,
     context: Mapping[str, str] = NOTHING,
+    below: Mapping[str, Bucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     progress: PassProgress | None = None,
@@ -99,6 +110,7 @@ def remove_all(
         recipient: The key, or its description.
         key: Open all objects with this key, whatever their descriptions say.
         context: The pairs that they were written with.
+        below: Other buckets of the same store, by prefixes, for what lies below these.
         dry_run: Change nothing; report what would be done, and what would fail.
         workers: Objects at once; None for 16.
         progress: Called with (objects looked at, None), some ten times a second.
@@ -112,7 +124,15 @@ def remove_all(
 
     what = ("recipients-remove", label_text(recipient))
     return _pass(
-        bucket, prefix, what, _of_sealed(change), key, context, workers, progress, dry_run=dry_run
+        Places(bucket, below),
+        prefix,
+        what,
+        _of_sealed(change),
+        key,
+        context,
+        workers,
+        progress,
+        dry_run=dry_run,
     )
 
 
@@ -122,6 +142,7 @@ def repair_all(
     *,
     key: MasterKey | None = None,
     context: Mapping[str, str] = NOTHING,
+    below: Mapping[str, Bucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     progress: PassProgress | None = None,
@@ -136,6 +157,7 @@ def repair_all(
         prefix: Only names that begin with this; empty for all.
         key: Open all objects with this key, whatever their descriptions say.
         context: The pairs that they were written with.
+        below: Other buckets of the same store, by prefixes, for what lies below these.
         dry_run: Change nothing; report what would be repaired, and what would fail.
         workers: Objects at once; None for 16.
         progress: Called with (objects looked at, None), some ten times a second.
@@ -148,7 +170,8 @@ def repair_all(
         return now if needed else "its metadata is authentic"
 
     what = ("repair", "")
-    return _pass(bucket, prefix, what, change, key, context, workers, progress, dry_run=dry_run)
+    places = Places(bucket, below)
+    return _pass(places, prefix, what, change, key, context, workers, progress, dry_run=dry_run)
 
 
 def _may_be_sealed(access: Access, seen: StoredObject) -> bool:
@@ -179,7 +202,7 @@ def _of_sealed(
 
 
 def _pass(
-    bucket: Bucket,
+    places: Places,
     prefix: str,
     what: tuple[str, str],
     change: _Change,
@@ -203,7 +226,7 @@ def _pass(
     purpose, label = what
     return change_all(
         purpose,
-        Places(bucket),
+        places,
         prefix,
         outcome,
         identity=[label, key.id if key else ""],

@@ -29,6 +29,7 @@ from cipherbucket.cli.options.config import open_without_keys
 from cipherbucket.cli.options.globs import COPY_GLOBS, GlobCommand, Globs
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES
+from cipherbucket.cli.options.places import opened_below
 from cipherbucket.text import printable
 
 _WORKERS = 16
@@ -151,13 +152,20 @@ def _folder_and_store(
     (files,) = files_of((folder,), stack, recursive=True)
     store_url, prefix = split_tree_url(url)
     refuse_folder_of(store_url, Path(folder))
-    bound = _of_any_format(access.at(store_url, prefix))
+    bound = _of_any_format(access.at(store_url, prefix, whole=False))
     bucket = stack.enter_context(bound.open(store_url))
-    objects = EncryptedObjects(bucket, bound.reading, bound.policy)
+    below = stack.enter_context(
+        opened_below(access, store_url, prefix, lambda each: each.open(store_url))
+    )
+    places = {
+        start: EncryptedObjects(each, bound.reading, each.access.policy)
+        for start, each in {"": bucket, **below}.items()
+    }
 
     def difference(file: Item, stored: Item) -> str | None:
-        path = files.path_of(file)
-        return objects.difference(prefix + file.relative, stored, path, file, checksum=checksum)
+        name, path = prefix + file.relative, files.path_of(file)
+        objects = places[max(filter(name.startswith, places), key=len)]
+        return objects.difference(name, stored, path, file, checksum=checksum)
 
     listed = files.items((bucket.url,), tally)
     return _Sides(listed, objects_of(bucket, prefix), difference)

@@ -14,12 +14,13 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say, write_line
 from cipherbucket.cli.in_order import in_order
-from cipherbucket.cli.no_object import ADD_R, no_object
+from cipherbucket.cli.no_object import ADD_R, missing_said, no_object
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import KeyName, open_without_keys
 from cipherbucket.cli.options.named_key import named_key
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE
+from cipherbucket.cli.options.places import opened_by_rules
 from cipherbucket.cli.options.rotation import ChangeOptions, change_options
 from cipherbucket.cli.options.writing import recipient_key
 from cipherbucket.cli.rotation import change_all
@@ -193,10 +194,15 @@ def _change(
     if not access.reads:
         raise cb.MasterKeyError("it takes a key that opens the object", hint="name one with -k KEY")
     how = {"key": access.forced, "context": access.context}
-    store_url, name = (split_tree_url if options.recursive else split_object_url)(url)
-    with access.at(store_url, name).open(store_url) as bucket:
-        if options.recursive:
-            return change_all(bucket, name, done, options, partial(every, **how))
+    if options.recursive:
+        store_url, prefix = split_tree_url(url)
+        with opened_by_rules(access, store_url, prefix) as (bucket, below):
+            return change_all(bucket, prefix, done, options, partial(every, below=below, **how))
+    store_url, name = split_object_url(url)
+    with (
+        access.at(store_url, name).open(store_url) as bucket,
+        missing_said(bucket, name, ADD_R),
+    ):
         bucket.access.store.check_writable()
         info = one(bucket, name, dry_run=options.dry_run, **how)
     if not options.quiet:

@@ -19,6 +19,7 @@ from cipherbucket.cli.no_object import ADD_R, missing_said
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import split_url, trusts_store, url_of_folder
 from cipherbucket.cli.options.parsing import split_tree_url
+from cipherbucket.cli.options.places import opened_by_rules
 from cipherbucket.cli.options.rotation import ChangeOptions, change_options
 from cipherbucket.cli.rotation import change_all
 from cipherbucket.cli.terminal.help import Command
@@ -82,17 +83,17 @@ def _repair_all(url: str, options: ChangeOptions, access: AccessOptions, *, yes:
         return 1
     store_url, prefix = split_tree_url(url)
     every = partial(cb.recipients.repair_all, key=access.forced, context=access.context)
-    with access.at(store_url, prefix).open(store_url) as bucket:
-        return change_all(bucket, prefix, "repaired", options, every)
+    with opened_by_rules(access, store_url, prefix) as (bucket, below):
+        return change_all(bucket, prefix, "repaired", options, partial(every, below=below))
 
 
 def _agreed_to_all(url: str, access: AccessOptions) -> bool:
     """Count what would be repaired, name some of it, and ask; nothing to repair needs no asking."""
     store_url, prefix = split_tree_url(url)
     with (
-        access.at(store_url, prefix).open(store_url) as bucket,
+        opened_by_rules(access, store_url, prefix) as (bucket, below),
         cb.recipients.repair_all(
-            bucket, prefix, key=access.forced, context=access.context, dry_run=True
+            bucket, prefix, key=access.forced, context=access.context, below=below, dry_run=True
         ) as report,
     ):
         due = report.due.objects

@@ -33,3 +33,15 @@ def opened_below(
             )
             for rule in rules
         }
+
+
+@contextmanager
+def opened_by_rules(
+    access: AccessOptions, store_url: str, prefix: str
+) -> Iterator[tuple[cb.Bucket, Mapping[str, cb.Bucket]]]:
+    """Open a bucket for what lies below a folder, and others for the rules below it."""
+    with (
+        access.at(store_url, prefix, whole=False).open(store_url) as bucket,
+        opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
+    ):
+        yield bucket, below
