@@ -20,12 +20,18 @@ from cipherbucket.keys.ring import check_key
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.unlock import fetch_footer, fetch_from
 from cipherbucket.recipients.membership import added, is_named, removed, repaired
-from cipherbucket.rotation.change_all import change_all, done, due, label_text, skipped
+from cipherbucket.rotation.change_all import (
+    PassSettings,
+    change_all,
+    done,
+    due,
+    label_text,
+    skipped,
+)
 from cipherbucket.rotation.new_master_key import Label, check_label
 from cipherbucket.rotation.report import RotationReport
 from cipherbucket.stores.records import NOTHING, StoredObject
 from cipherbucket.workers.rate_limit import check_speed
-from cipherbucket.workers.threads import Halt
 
 _NOT_SEALED = "not sealed"
 _Change = Callable[[Access, StoredObject], ObjectInfo | str]
@@ -74,17 +80,8 @@ def add_all(
         return added(access, info, recipient, key, context, dry_run=dry_run)
 
     what = ("recipients-add", label_text(recipient))
-    return _pass(
-        Places(bucket, below),
-        prefix,
-        what,
-        _of_sealed(change),
-        key,
-        context,
-        workers,
-        progress,
-        dry_run=dry_run,
-    )
+    settings = PassSettings(context, dry_run, workers, progress)
+    return _pass(Places(bucket, below), prefix, what, _of_sealed(change), key, settings)
 
 
 def remove_all(
@@ -123,17 +120,8 @@ def remove_all(
         return removed(access, info, recipient, key, context, dry_run=dry_run)
 
     what = ("recipients-remove", label_text(recipient))
-    return _pass(
-        Places(bucket, below),
-        prefix,
-        what,
-        _of_sealed(change),
-        key,
-        context,
-        workers,
-        progress,
-        dry_run=dry_run,
-    )
+    settings = PassSettings(context, dry_run, workers, progress)
+    return _pass(Places(bucket, below), prefix, what, _of_sealed(change), key, settings)
 
 
 def repair_all(
@@ -170,8 +158,8 @@ def repair_all(
         return now if needed else "its metadata is authentic"
 
     what = ("repair", "")
-    places = Places(bucket, below)
-    return _pass(places, prefix, what, change, key, context, workers, progress, dry_run=dry_run)
+    settings = PassSettings(context, dry_run, workers, progress)
+    return _pass(Places(bucket, below), prefix, what, change, key, settings)
 
 
 def _may_be_sealed(access: Access, seen: StoredObject) -> bool:
@@ -207,13 +195,9 @@ def _pass(
     what: tuple[str, str],
     change: _Change,
     key: MasterKey | None,
-    context: Mapping[str, str],
-    workers: int | None,
-    progress: PassProgress | None,
-    *,
-    dry_run: bool,
+    settings: PassSettings,
 ) -> RotationReport:
-    check_speed(workers, None)
+    check_speed(settings.workers, None)
     if key is not None:
         check_key(key)
 
@@ -221,18 +205,8 @@ def _pass(
         now = change(access, seen)
         if isinstance(now, str):
             return skipped(seen, now)
-        return due(seen) if dry_run else done(seen, now)
+        return due(seen) if settings.dry_run else done(seen, now)
 
     purpose, label = what
-    return change_all(
-        purpose,
-        places,
-        prefix,
-        outcome,
-        identity=[label, key.id if key else ""],
-        context=context,
-        dry_run=dry_run,
-        workers=workers,
-        halt=Halt(),
-        progress=progress,
-    )
+    identity = [label, key.id if key else ""]
+    return change_all(purpose, places, prefix, outcome, identity, settings)

@@ -8,8 +8,9 @@ object, and so fails where the run would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 
 from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
 from cipherbucket.bulk.places import Places
@@ -29,18 +30,32 @@ WORKERS = 16
 """Objects at once, by default: most of the time is waiting for the store's answers."""
 
 
+@dataclass(frozen=True)
+class PassSettings:
+    """How a pass is run.
+
+    Attributes:
+        context: The pairs that sealed objects were written with.
+        dry_run: Whether nothing is written.
+        workers: Objects at once, 1 or more; None for 16.
+        progress: Called with (objects looked at, None), some ten times a second.
+        halt: Set when all have to stop.
+    """
+
+    context: Mapping[str, str]
+    dry_run: bool
+    workers: int | None
+    progress: PassProgress | None
+    halt: Halt = field(default_factory=Halt)
+
+
 def change_all(
     purpose: str,
     places: Places,
     prefix: str,
     change: Callable[[Access, StoredObject], Outcome],
-    *,
-    identity: Iterable[str],
-    context: Mapping[str, str],
-    dry_run: bool,
-    workers: int | None,
-    halt: Halt,
-    progress: PassProgress | None,
+    identity: Sequence[str],
+    settings: PassSettings,
 ) -> RotationReport:
     """Change all objects under a prefix; one that fails stops no other.
 
@@ -50,11 +65,7 @@ def change_all(
         prefix: Only names that begin with this.
         change: Changes an object that was just looked at, and returns `done`, `due` or `skipped`.
         identity: What makes this pass another than others of its purpose, such as ids of keys.
-        context: The pairs that sealed objects were written with.
-        dry_run: Whether nothing is written.
-        workers: Objects at once; None for 16.
-        halt: Set when all have to stop.
-        progress: Called with (objects looked at, None), some ten times a second.
+        settings: How it is run.
 
     Raises:
         UsageError: Another process is at the same pass.
@@ -62,9 +73,9 @@ def change_all(
             in a row did.
     """
     check_prefix(prefix)
-    store, what = places.access.store, list(identity)
+    store, dry_run = places.access.store, settings.dry_run
     store.check_writable()
-    earlier = Ledger.earlier(purpose, store.url, prefix, *what) if dry_run else None
+    earlier = Ledger.earlier(purpose, store.url, prefix, *identity) if dry_run else None
 
     def one(entry: Entry) -> Outcome:
         if earlier is not None and earlier.status(entry) == DONE:
@@ -77,20 +88,27 @@ def change_all(
             return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
         return change(places.access_for(entry.name), seen)
 
-    if dry_run:  # what other keys would do, or another policy, was not seen
-        bound = (text for pair in sorted(context.items()) for text in pair)
-        what += ["dry run", *places.reading_rules(), "", *bound]
+    seen_with = _of_dry_run(places, settings.context) if dry_run else ()
     with earlier or nullcontext():
-        ledger = Ledger.open(purpose, store.url, prefix, *what, read_only=dry_run)
+        ledger = Ledger.open(purpose, store.url, prefix, *identity, *seen_with, read_only=dry_run)
         return run_pass(
             list_objects(store, prefix),
             lambda entry: persist(lambda _: one(entry)),
             ledger,
-            workers=workers or WORKERS,
-            halt=halt,
-            tick=reporting(progress, lambda looked: looked),
+            workers=settings.workers or WORKERS,
+            halt=settings.halt,
+            tick=reporting(settings.progress, lambda looked: looked),
             report=lambda done: RotationReport(done, purpose, store.url, prefix, dry_run=dry_run),
         )
+
+
+def _of_dry_run(places: Places, context: Mapping[str, str]) -> Iterator[str]:
+    """Yield what makes a dry run another: what another policy or context lets be done is unseen."""
+    yield "dry run"
+    yield from places.reading_rules()
+    yield ""
+    for pair in sorted(context.items()):
+        yield from pair
 
 
 def skipped(seen: StoredObject, reason: str) -> Outcome:

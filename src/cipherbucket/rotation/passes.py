@@ -18,7 +18,15 @@ from cipherbucket.envelopes.access import Access
 from cipherbucket.errors import MasterKeyError
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.reading.info import ObjectInfo
-from cipherbucket.rotation.change_all import WORKERS, change_all, done, due, label_text, skipped
+from cipherbucket.rotation.change_all import (
+    WORKERS,
+    PassSettings,
+    change_all,
+    done,
+    due,
+    label_text,
+    skipped,
+)
 from cipherbucket.rotation.new_data_key import Reencryption, reencrypted_object
 from cipherbucket.rotation.new_keys import NewKey, NewKeys
 from cipherbucket.rotation.new_master_key import (
@@ -85,40 +93,14 @@ def rewrap_all(
     """
     check_speed(workers, limit_rate)
     places, keys, at_once = Places(bucket, below), NewKeys.of(to), workers or WORKERS
-    halt = Halt(limit_rate)
     memory = MEMORY // at_once
     make = partial(KeyChange, key=key, old=only, context=context, workers=1, memory=memory)
     changes = _KeyChanges(keys, make)
     _check_any(places, changes.check)
-
-    def change(access: Access, seen: StoredObject) -> Outcome:
-        info = ObjectInfo.of(seen)
-        if info.envelope is None:
-            return skipped(seen, "not encrypted")
-        if only is not None and not _has(info, only):
-            return skipped(seen, "of another key")
-        its = changes.for_object(access, info)
-        if its.is_made(info.envelope.recipients):
-            return skipped(seen, _HAS_NEW)
-        now = rewrapped_object(access, seen, its, halt, dry_run=dry_run)
-        if now.envelope == info.envelope:
-            return skipped(seen, _HAS_NEW)
-        moved = 2 * seen.size if moves_body(access.store, info.envelope) else 0
-        return due(seen, moved) if dry_run else done(seen, now, moved)
-
+    settings = PassSettings(context, dry_run, at_once, progress, Halt(limit_rate))
+    change = partial(_rewrapped, changes, only, settings)
     what = [*_new_keys(keys, places), label_text(only), key.id if key else ""]
-    return change_all(
-        "rotate",
-        places,
-        prefix,
-        change,
-        identity=what,
-        context=context,
-        dry_run=dry_run,
-        workers=at_once,
-        halt=halt,
-        progress=progress,
-    )
+    return change_all("rotate", places, prefix, change, what, settings)
 
 
 def reencrypt_all(
@@ -170,35 +152,55 @@ def reencrypt_all(
     if only is not None:
         check_label(only)
     _check_any(places, keys.check_useful)
-    halt = Halt(limit_rate)
-
-    def change(access: Access, seen: StoredObject) -> Outcome:
-        info = ObjectInfo.of(seen)
-        if info.format not in reencryption.kinds_in(access):
-            return skipped(seen, f"of kind {info.format}")
-        if only is not None and not _has(info, only):
-            return skipped(seen, "of another key")
-        now = reencrypted_object(access, seen, reencryption, halt, dry_run=dry_run)
-        return due(seen, 2 * seen.size) if dry_run else done(seen, now, 2 * seen.size)
-
     what = [*_new_keys(keys, places), label_text(only), key.id if key else "", "kinds"]
     what += sorted(reencryption.kinds or ())
     what += ["-"] if recipients is None else [each.id for each in recipients]
     for start, each in places.all():
         what += [start, each.format, *sorted(each.policy.formats)]
         what += [further.id for further in each.recipients]
-    return change_all(
-        "reencrypt",
-        places,
-        prefix,
-        change,
-        identity=what,
-        context=context,
-        dry_run=dry_run,
-        workers=workers or RENEWING_WORKERS,
-        halt=halt,
-        progress=progress,
-    )
+    at_once = workers or RENEWING_WORKERS
+    settings = PassSettings(context, dry_run, at_once, progress, Halt(limit_rate))
+    change = partial(_reencrypted, reencryption, only, settings)
+    return change_all("reencrypt", places, prefix, change, what, settings)
+
+
+def _rewrapped(
+    changes: _KeyChanges,
+    only: Label | None,
+    settings: PassSettings,
+    access: Access,
+    seen: StoredObject,
+) -> Outcome:
+    info = ObjectInfo.of(seen)
+    if info.envelope is None:
+        return skipped(seen, "not encrypted")
+    if only is not None and not _has(info, only):
+        return skipped(seen, "of another key")
+    its = changes.for_object(access, info)
+    if its.is_made(info.envelope.recipients):
+        return skipped(seen, _HAS_NEW)
+    now = rewrapped_object(access, seen, its, settings.halt, dry_run=settings.dry_run)
+    if now.envelope == info.envelope:
+        return skipped(seen, _HAS_NEW)
+    moved = 2 * seen.size if moves_body(access.store, info.envelope) else 0
+    return due(seen, moved) if settings.dry_run else done(seen, now, moved)
+
+
+def _reencrypted(
+    reencryption: Reencryption,
+    only: Label | None,
+    settings: PassSettings,
+    access: Access,
+    seen: StoredObject,
+) -> Outcome:
+    info = ObjectInfo.of(seen)
+    if info.format not in reencryption.kinds_in(access):
+        return skipped(seen, f"of kind {info.format}")
+    if only is not None and not _has(info, only):
+        return skipped(seen, "of another key")
+    dry_run, moved = settings.dry_run, 2 * seen.size
+    now = reencrypted_object(access, seen, reencryption, settings.halt, dry_run=dry_run)
+    return due(seen, moved) if dry_run else done(seen, now, moved)
 
 
 class _KeyChanges:
