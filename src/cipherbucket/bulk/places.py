@@ -50,11 +50,14 @@ class Places:
         yield "", self.access
         yield from self.others
 
-    def reading_rules(self) -> Iterator[str]:
-        """Yield what decides which objects can be read."""
+    def reading_rules(self, context: Mapping[str, str]) -> Iterator[str]:
+        """Yield what decides which objects can be read, and with which result."""
         yield from _rules_of(self.access)
         for start, access in self.others:
             yield from ("", start, *_rules_of(access))
+        yield ""
+        for pair in sorted(context.items()):
+            yield from pair
 
 
 def _rules_of(access: Access) -> Iterator[str]:

@@ -152,9 +152,8 @@ def verify_all(
         return _verified(places.access, reading, entry, halt, dry_run=dry_run)
 
     # What was verified by other rules was not verified by these.
-    what = [key.id if key is not None else "", *places.reading_rules(), *["dry run"] * dry_run]
-    bound = (text for pair in sorted(context.items()) for text in pair)
-    ledger = Ledger.open("verify", bucket.url, prefix, *what, "", *bound, read_only=True)
+    what = [key.id if key is not None else "", str(dry_run), *places.reading_rules(context)]
+    ledger = Ledger.open("verify", bucket.url, prefix, *what, read_only=True)
     return run_pass(
         list_objects(bucket.access.store, prefix),
         work,

@@ -8,7 +8,7 @@ object, and so fails where the run would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -88,9 +88,11 @@ def change_all(
             return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
         return change(places.access_for(entry.name), seen)
 
-    seen_with = _of_dry_run(places, settings.context) if dry_run else ()
+    what = list(identity)
+    if dry_run:  # what other keys would do, or another policy, was not seen
+        what += ["dry run", *places.reading_rules(settings.context)]
     with earlier or nullcontext():
-        ledger = Ledger.open(purpose, store.url, prefix, *identity, *seen_with, read_only=dry_run)
+        ledger = Ledger.open(purpose, store.url, prefix, *what, read_only=dry_run)
         return run_pass(
             list_objects(store, prefix),
             lambda entry: persist(lambda _: one(entry)),
@@ -100,15 +102,6 @@ def change_all(
             tick=reporting(settings.progress, lambda looked: looked),
             report=lambda done: RotationReport(done, purpose, store.url, prefix, dry_run=dry_run),
         )
-
-
-def _of_dry_run(places: Places, context: Mapping[str, str]) -> Iterator[str]:
-    """Yield what makes a dry run another: what another policy or context lets be done is unseen."""
-    yield "dry run"
-    yield from places.reading_rules()
-    yield ""
-    for pair in sorted(context.items()):
-        yield from pair
 
 
 def skipped(seen: StoredObject, reason: str) -> Outcome:

@@ -212,19 +212,30 @@ def reencrypted_object(
             replacing=replaced,
         )
         written = _write(format_, to, body, sealing, stream.info.size)
-    sent = ObjectInfo.of(written).envelope
-    there = ObjectInfo.of(access.store.head(seen.name))
+    there = _look_at_written(access, ObjectInfo.of(written), stream.info.size)
+    _log.info("reencrypted %r: %d bytes", seen.name, there.size)
+    return there
+
+
+def _look_at_written(access: Access, written: ObjectInfo, size: int) -> ObjectInfo:
+    """Return what is there now.
+
+    Raises:
+        ObjectChangedError: Another writer's object.
+        IntegrityError: Not all that was written.
+    """
+    there = ObjectInfo.of(access.store.head(written.name))
+    sent = written.envelope
     if sent is None or there.envelope is None or there.envelope.identity != sent.identity:
         raise ObjectChangedError(
             "the object was replaced as soon as it was written anew",
             hint="look at what is there now; another writer put it",
         )
-    if there.size != stream.info.size:  # of ours, that was known by its envelope alone
+    if there.size != size:  # of ours, that was known by its envelope alone
         raise IntegrityError(
-            f"{there.size:,} bytes are stored of {stream.info.size:,} that were written anew",
+            f"{there.size:,} bytes are stored of {size:,} that were written anew",
             hint="the store lost some: restore the object from an old version or a copy",
         )
-    _log.info("reencrypted %r: %d bytes", seen.name, there.size)
     return there
 
 
