@@ -32,6 +32,11 @@ class Ground:
     keys: tuple[cb.RsaKey, cb.RsaKey]
     folder: Path
 
+    def load_keys(self) -> None:
+        """Parse the files of the keys, which the children of this process need not do then."""
+        for name in ("old", "new"):
+            cb.load_key(self.folder / f"{name}.pem")
+
     @property
     def ring(self) -> cb.KeyRing:
         """Both keys."""
