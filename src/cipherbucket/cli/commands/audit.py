@@ -116,7 +116,9 @@ def audit(
 
 
 def _listing(bucket: cb.Bucket, prefix: str, *, versions: bool) -> Iterable[object]:
-    return bucket.versions(prefix) if versions else bucket.list(prefix)
+    if not versions:
+        return bucket.list(prefix)
+    return (each for each in bucket.versions(prefix) if not each.is_delete_marker)
 
 
 def _report(
