@@ -2,7 +2,6 @@
 
 import json
 import tracemalloc
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -259,22 +258,41 @@ def test_rm_of_a_tree_holds_no_names_in_memory(
     filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = (cb.Entry(name=f"{number:01000}") for number in range(20_000))
-    deleted: list[int] = []
+    deleted = 0
 
-    def delete_many(_: cb.Bucket, names: Iterable[str]) -> dict[str, cb.CipherbucketError]:
-        deleted.append(sum(map(int, names)))
-        return {}
+    def delete(_: cb.Bucket, name: str) -> None:
+        nonlocal deleted
+        deleted += int(name)
+        if int(name) % 2:
+            raise cb.StoreError("access denied", name=name)
 
     monkeypatch.setattr(cb.Bucket, "list", lambda *_: listed)
-    monkeypatch.setattr(cb.Bucket, "delete_many", delete_many)
+    monkeypatch.setattr(cb.Bucket, "delete", delete)
     tracemalloc.start()
     try:
-        succeed("rm", "-rf", filled)
+        assert invoke("rm", "-rf", filled).exit_code == 1
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert deleted == [sum(range(20_000))]
+    assert deleted == sum(range(20_000))
     assert peak < 10 << 20
+
+
+def test_rm_tells_what_is_deleted_as_it_goes(
+    filled: str, bucket: cb.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, *_ = (each.name for each in bucket.list())
+    deleting = cb.Bucket.delete
+
+    def delete(self: cb.Bucket, name: str) -> None:
+        if name == second:
+            raise KeyboardInterrupt
+        deleting(self, name)
+
+    monkeypatch.setattr(cb.Bucket, "delete", delete)
+    result = invoke("rm", "-rfv", filled)
+    assert result.exit_code == 130
+    assert f"deleted {first}\n" in result.stderr
 
 
 def test_rm_of_the_whole_store(filled: str, bucket: cb.Bucket) -> None:

@@ -168,11 +168,9 @@ def _place(objects: Objects, bucket: cb.Bucket) -> str:
 
 
 def _delete(bucket: cb.Bucket, listed: NamesOnDisk, tally: Tally) -> int:
-    failures = bucket.delete_many(listed.names())
     for name in listed.names():
         with tally.attempt(name):
-            if name in failures:
-                raise failures[name]
+            bucket.delete(name)
             tally.add_deleted(name)
     for line in tally.failures:
         say(line)

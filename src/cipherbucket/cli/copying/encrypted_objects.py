@@ -1,4 +1,8 @@
-"""Objects of a store, compared with files and with one another; what a comparison can come to."""
+"""Objects of a store, compared with files and with one another; what a comparison can come to.
+
+Rule: a listing is believed as far as it goes. An object is asked for by itself only where its
+format, or its name, can add to the plaintext's length, or where contents are compared.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Buckets for the rules below a folder, where each object is worked on by its own rule."""
+"""Buckets for the rules below a folder, where each object is worked on by its own rule.
+
+Rule: options go before each rule, as they do for one object.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""How far many transfers are, as text, and by what the time that is left is estimated."""
+"""How far many transfers are, as text, and by what the time that is left is estimated.
+
+Rule: an object costs its bytes and a fixed amount beside. So many small ones are estimated by their
+number, and a few large ones by their size.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The way to a KMS, as settings and environment say it when a key is made."""
+"""The way to a KMS, as settings and environment say it when a key is made.
+
+Rule: what is given goes before the environment. Plain HTTP, in which data keys can be read, goes
+past every proxy.
+"""
 
 from __future__ import annotations
 
