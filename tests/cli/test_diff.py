@@ -48,6 +48,12 @@ def test_a_folder_and_a_prefix_without_a_key(tree: Path, filled: str) -> None:
     ]
 
 
+def test_a_pattern_that_fitted_no_name_is_told(tree: Path, filled: str) -> None:
+    result = diff("--exclude", "su/", "--exclude", "text", tree, filled)
+    assert "the pattern 'su/' fitted no name" in result.stderr
+    assert "'text'" not in result.stderr
+
+
 def test_contents_with_checksum(tree: Path, filled: str, key_file: Path) -> None:
     assert (
         "differs: text (other content)" in diff("--checksum", "-k", key_file, tree, filled).stdout

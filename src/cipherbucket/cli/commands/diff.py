@@ -21,7 +21,7 @@ from cipherbucket.cli.copying.listings import Item, MergedItem, merged, objects_
 from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.sources import files_of
 from cipherbucket.cli.copying.tally import Tally
-from cipherbucket.cli.errors import write_line
+from cipherbucket.cli.errors import say, write_line
 from cipherbucket.cli.in_order import in_order
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.access_flags import BOTH_FORMATS
@@ -99,6 +99,8 @@ def diff(source: str, target: str, checksum: bool, as_json: bool, access: Access
         compare = partial(_compare, sides, tally)
         for item, reason in in_order(listed, compare, workers=at_once):
             found += _write(item, reason, (source, target), as_json=as_json)
+    for glob in globs.idle:
+        say(f"the pattern {glob!r} fitted no name")
     code = tally.report(quiet=False)
     return 1 if found else code
 
