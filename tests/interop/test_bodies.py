@@ -148,7 +148,7 @@ def test_a_file_over_sftp(into: cb.Bucket, tmp_path: Path) -> None:
             os.truncate(path, 100_000)
 
     with sftp(tmp_path, cut) as client, client.open("file", "rb") as file:
-        assert f"said to have {len(DATA):,} bytes" in str(refused(into, file))
+        assert f"was given as {len(DATA):,}" in str(refused(into, file))
 
     path.write_bytes(DATA)
 

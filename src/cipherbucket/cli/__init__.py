@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from io import TextIOWrapper
+from io import BufferedWriter, FileIO, TextIOWrapper
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -220,6 +220,12 @@ def cli(
 def main() -> NoReturn:
     """Run as a program."""
     _replace_closed_streams()
+    sys.stderr = TextIOWrapper(
+        BufferedWriter(_Stderr(sys.stderr.fileno(), "wb", closefd=False)),
+        sys.stderr.encoding,
+        "backslashreplace",
+        line_buffering=True,
+    )
     report_printable()
     if isinstance(sys.stdout, TextIOWrapper):  # names may hold what the locale cannot write
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -233,14 +239,29 @@ def _replace_closed_streams() -> None:
     """Put something where whoever started the program has closed stdin, stdout or stderr.
 
     Otherwise the next file that is opened, part of a store perhaps, would take the descriptor.
-    Nothing comes from stdin, what goes to stderr is lost, and writing to stdout fails.
+    Reading stdin and writing to stdout fail.
     """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            flags = os.O_WRONLY if name == "stderr" else os.O_RDONLY
+            flags = os.O_RDONLY if name == "stdout" else os.O_WRONLY
             descriptor = os.open(os.devnull, flags)  # gets the least number, which was free
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+
+
+class _Stderr(FileIO):
+    """Stderr, whose reader may be gone, or whose disk full: what it does not take is lost.
+
+    What is said of the work is not the work, whose exit code stays as it is.
+    """
+
+    def write(self, data: Any, /) -> int:
+        """Write, or lose all of it."""
+        size = memoryview(data).nbytes
+        try:
+            return super().write(data) or size
+        except OSError:
+            return size
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  the signature

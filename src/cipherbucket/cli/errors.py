@@ -22,6 +22,7 @@ import click
 from click.exceptions import Exit, NoArgsIsHelpError
 
 import cipherbucket as cb
+from cipherbucket.cli.descriptors import name_of
 from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.usage import ArgumentsMissingError, line_of
 from cipherbucket.cli.wrapping import wrapped
@@ -72,7 +73,9 @@ def one_line(error: Exception) -> str:
     """Say in one line what happened and what to do next."""
     hint = error.hint if isinstance(error, cb.CipherbucketError) else None
     if isinstance(error, OSError) and not isinstance(error, cb.CipherbucketError):
-        text = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        named = error.filename
+        named = name_of(named) if isinstance(named, int) else os.fsdecode(named or "")
+        text = f"{named}: " if named else ""
         text += error.strerror or str(error)
     else:
         text = str(error)

@@ -77,7 +77,7 @@ class Outgoing:
             if self.sent != self._length:
                 more = "more" if self.sent > self._length else f"only {self.sent:,}"
                 raise SourceError(
-                    f"the body was said to have {self._length:,} bytes and gave {more}",
+                    f"the length of the body was given as {self._length:,}, and it gave {more}",
                     hint="the source changed while it was read; put it again",
                 )
         except GeneratorExit:

@@ -274,7 +274,7 @@ def _encrypted(
     if done < size or source.read_into(memoryview(bytearray(1))):
         change = f"ended after {done:,}" if done < size else "has more"
         raise SourceError(
-            f"the body was said to have {size:,} bytes and {change}",
+            f"the length of the body was given as {size:,}, and it {change}",
             hint="something wrote to it meanwhile; put it again"
             if source.rereadable
             else "that number is wrong, or the body is not whole: look which, and put it again",

@@ -111,7 +111,9 @@ def upload_sized(to: Destination, source: Source, seal: Sealing) -> StoredObject
             more = last and source.read_into(memoryview(bytearray(1)))
             if count < stop - start or more:
                 found = "more" if more else f"only {start + count:,}"
-                raise SourceError(f"the body was said to have {size:,} bytes and has {found}")
+                raise SourceError(
+                    f"the length of the body was given as {size:,}, and it has {found}"
+                )
             refuse_fork(process)
             parts.append(send_part(to.store, to.name, upload_id, number, ciphertext, envelope))
             source.report(stop, last=last)

@@ -107,8 +107,8 @@ class Source:
         """
         if size < 0 or self.size not in {None, size}:
             raise UsageError(
-                f"the body was said to have {size:,} bytes"
-                + ("" if self.size is None else f" and has {self.size:,}")
+                f"the length of the body was given as {size:,}"
+                + ("" if self.size is None else f", and it has {self.size:,}")
             )
         self.size = size
 

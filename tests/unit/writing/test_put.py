@@ -47,7 +47,7 @@ def test_a_pipe_of_told_length_goes_in_parts(once: cb.Bucket, store: cb.MemorySt
 def test_another_length_than_was_told_is_no_object(
     once: cb.Bucket, store: cb.MemoryStore, size: int
 ) -> None:
-    with pytest.raises(cb.SourceError, match="was said to have"):
+    with pytest.raises(cb.SourceError, match="was given as"):
         once.put("a", pieces(), size=size)
     assert not once.exists("a")
     assert store.list_uploads("") == []
@@ -56,7 +56,7 @@ def test_another_length_than_was_told_is_no_object(
 def test_a_length_that_is_known_is_not_told_otherwise(once: cb.Bucket) -> None:
     assert once.put("a", PLAIN, size=len(PLAIN)).size == len(PLAIN)
     for size in (1, -1):
-        with pytest.raises(cb.UsageError, match="was said to have"):
+        with pytest.raises(cb.UsageError, match="was given as"):
             once.put("a", io.BytesIO(PLAIN), size=size)
 
 

@@ -378,7 +378,7 @@ def test_a_response_is_as_long_as_it_says(into: cb.Bucket, came: int) -> None:
     assert str(caught.value) == f"'a': the body ended after {came:,} of {len(DATA):,} bytes"
     assert "ask for it again" in str(caught.value.hint)
     assert not into.exists("a")
-    with pytest.raises(cb.SourceError, match="was said to have"):
+    with pytest.raises(cb.SourceError, match="was given as"):
         into.put("a", response(head, DATA[:came]), size=len(DATA))
 
 

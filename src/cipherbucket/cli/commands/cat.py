@@ -18,14 +18,15 @@ from typing import BinaryIO, TypedDict
 import click
 
 import cipherbucket as cb
+from cipherbucket.cli.descriptors import opened_to_read
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.named_objects import object_names
 from cipherbucket.cli.no_object import LIST_THEM, missing_said
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.access_flags import ON_READING
 from cipherbucket.cli.options.parsing import (
-    PIPE,
     complete_files,
+    descriptor_of,
     http_range,
     is_special,
     is_url,
@@ -139,7 +140,7 @@ def _kind_of(url: str) -> str:
 @contextmanager
 def _opened_file(path: str, part: _Range, access: AccessOptions) -> Iterator[cb.ObjectStream]:
     """Open a plain file through its footer, and say what name it contains."""
-    if path != PIPE and not os.path.lexists(path):
+    if descriptor_of(path, pipe=0) is None and not os.path.lexists(path):
         raise cb.UsageError(
             f"{path}: there is no such file", hint="an object is file:///folder/name or oss://..."
         )
@@ -178,11 +179,13 @@ def _check_name(info: cb.ObjectInfo, path: str, wanted: str | None) -> None:
 @contextmanager
 def _seekable(path: str) -> Iterator[Path | BinaryIO]:
     """Give a file that can be read from its end; a pipe is copied into one that has no name."""
-    if path != PIPE and not is_special(Path(path)):
+    descriptor = descriptor_of(path, pipe=0)
+    if descriptor is None and not is_special(Path(path)):
         yield Path(path)
         return
-    with ExitStack() as stack:
-        kept = stack.enter_context(tempfile.TemporaryFile())
-        pipe = sys.stdin.buffer if path == PIPE else stack.enter_context(Path(path).open("rb"))
+    with (
+        Path(path).open("rb") if descriptor is None else opened_to_read(descriptor) as pipe,
+        tempfile.TemporaryFile() as kept,
+    ):
         shutil.copyfileobj(pipe, kept, _BLOCK)
         yield kept

@@ -126,7 +126,7 @@ class CopyCommand:
         """Whether bytes come or go through a pipe, or what else is open or special."""
         ends = (*self.sources, self.target)
         return any(
-            each == PIPE or descriptor_of(each) is not None or is_special(Path(each))
+            descriptor_of(each) is not None or is_special(Path(each))
             for each in ends
             if not is_url(each)
         )
@@ -143,7 +143,7 @@ class CopyCommand:
         asked = "mv" if self.moves else self.choosing.asked
         if self._is_piped and asked is not None:
             raise cb.UsageError(f"{asked} is not for pipes and devices")
-        if size is not None and self.sources != (PIPE,):
+        if size is not None and (self._is_tree or descriptor_of(self.sources[0]) is None):
             raise cb.UsageError("--size is for what comes from stdin", hint="leave it out")
         if self.access.as_name is not None and (self._is_tree or not is_url(self.sources[0])):
             raise cb.UsageError("--as-name is for reading one object", hint="leave it out")

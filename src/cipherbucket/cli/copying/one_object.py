@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
@@ -19,11 +16,12 @@ from cipherbucket.cli.copying.resume_notes import is_abandoned
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.target_folder import safe_parts
+from cipherbucket.cli.descriptors import name_of, opened_to_read, opened_to_write
 from cipherbucket.cli.no_object import ADD_R, missing_said
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.copying import CopyOptions
-from cipherbucket.cli.options.parsing import PIPE, descriptor_of, is_file, split_object_url
+from cipherbucket.cli.options.parsing import descriptor_of, is_file, split_object_url
 from cipherbucket.cli.options.writing import WriteOptions
 from cipherbucket.local_files.folders import Place
 
@@ -39,20 +37,20 @@ class ObjectCopy:
     def upload(self, source: str, url: str, size: int | None = None) -> int:
         """Store a file, or what comes from stdin."""
         store_url, name = split_url(url)
-        piped = source == PIPE
+        descriptor = descriptor_of(source, pipe=0)
         if not name or name.endswith("/"):
-            if piped:
-                raise cb.UsageError("what comes from stdin has no name", hint=f"add one to {url}")
+            if descriptor is not None:
+                text = f"what comes from {name_of(descriptor)} has no name"
+                raise cb.UsageError(text, hint=f"add one to {url}")
             name += Path(source).resolve().name
-        body = sys.stdin.buffer if piped else Path(source)
-        if isinstance(body, Path):
-            if not body.exists():
-                raise cb.UsageError(f"{source}: there is no such file")
-            if body.is_dir():
-                raise cb.UsageError(f"{source} is a folder", hint="add -r to copy all in it")
+        if descriptor is None and not Path(source).exists():
+            raise cb.UsageError(f"{source}: there is no such file")
+        if descriptor is None and Path(source).is_dir():
+            raise cb.UsageError(f"{source} is a folder", hint="add -r to copy all in it")
         with (
+            nullcontext(Path(source)) if descriptor is None else opened_to_read(descriptor) as body,
             self.access.at(store_url, name).open_to_write(store_url) as bucket,
-            self._limits(bucket, name, shown=not piped or is_file(0)) as limits,
+            self._limits(bucket, name, shown=descriptor is None or is_file(descriptor)) as limits,
         ):
             object_transfers.upload(bucket, body, name, self.writing, limits, size)
         return 0
@@ -70,7 +68,7 @@ class ObjectCopy:
                 shown = is_file(descriptor)  # another program may write to this terminal, too
                 with (
                     shared_limits(self.options, shown=shown) as limits,
-                    _opened(descriptor) as file,
+                    opened_to_write(descriptor) as file,
                 ):
                     object_transfers.stream(bucket, name, file, reading, limits, version_id)
                 return 0
@@ -114,13 +112,3 @@ def refuse_present(path: Path | Place, writing: WriteOptions) -> None:
     """
     if writing.if_absent and os.path.lexists(path):
         raise cb.PreconditionFailedError(f"{path} is there already")
-
-
-@contextmanager
-def _opened(descriptor: int) -> Iterator[BinaryIO]:
-    """Give stdout, or another file that whoever started the program has opened."""
-    if descriptor == 1:
-        yield sys.stdout.buffer
-        return
-    with os.fdopen(descriptor, "wb", closefd=False) as file:
-        yield file

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from cipherbucket.cli.options.config import split_url
 
 PIPE = "-"
 """The path that stands for stdin or stdout."""
-_DESCRIPTOR = re.compile(r"/dev/stderr|/(?:dev|proc/self)/fd/([0-9]{1,9})")
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/([0-9]+)(?:/task/[0-9]+)?)/fd/([0-9]{1,9})")
+_MOST_LINKS = 40
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _POWERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
@@ -161,14 +163,24 @@ def is_file(descriptor: int) -> bool:
         return False
 
 
-def descriptor_of(target: str) -> int | None:
-    """Return the open file that a path such as ``/dev/stdout`` or ``-`` stands for.
+def descriptor_of(path: str, pipe: int = 1) -> int | None:
+    """Return the open file that a path such as ``/dev/stdout`` or ``-`` stands for; None for none.
 
-    It may be a file that others write to as well: it is written to, never replaced.
+    It may be a file that others write to as well: it is written to, never replaced. Links are
+    followed as far as what is open, and no further.
+
+    Args:
+        path: It.
+        pipe: What ``-`` stands for: 1 where something is written, 0 where it is read.
     """
-    if target in {PIPE, "/dev/stdout"}:
-        return 1
-    match = _DESCRIPTOR.fullmatch(target)
-    if match is None:
-        return None
-    return int(match[1]) if match[1] else 2
+    if path == PIPE:
+        return pipe
+    place = Path(path)
+    with suppress(OSError, ValueError):  # it is no link, or nothing
+        for _ in range(_MOST_LINKS):
+            place = Path(os.path.realpath(place.parent)) / place.name
+            match = _DESCRIPTOR.fullmatch(str(place))
+            if match is not None and match[1] in {None, str(os.getpid())}:
+                return int(match[2])
+            place = place.parent / place.readlink()
+    return None
