@@ -6,6 +6,7 @@ to agree.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.options.config import CONFIG_OPTION
 from cipherbucket.cli.terminal.help import Group
+from cipherbucket.cli.wrapping import wrapped
 from cipherbucket.text import printable
 
 
@@ -50,7 +52,7 @@ def trust(file: str | None) -> None:
         )
     found = cb.load_config(path)
     for line in _lines(found):
-        click.echo(printable(line))
+        click.echo(wrapped(printable(line), sys.stdout, 4))
     found.trust()
     click.echo(f"trusted: {printable(str(found.path))}")
 

@@ -7,6 +7,7 @@ does not keep the others from being tried.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +24,11 @@ from cipherbucket.cli.options.named_key import key_options
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.cli.terminal.help import Group
+from cipherbucket.cli.wrapping import wrapped
 from cipherbucket.text import printable
 
 _FAILED = 4
+_INDENT = len("    description  ")
 _NO_DESCRIPTION = (
     "warning: key {} writes without a description: its objects cannot be found by label when it is"
     " replaced; give it one in cipherbucket.toml, or put its FILE.json back beside it"
@@ -102,7 +105,7 @@ def check(url: str, access: AccessOptions) -> int:
     assert failure is not None
     if isinstance(failure, cb.EnvelopeError):
         raise failure
-    click.echo(f"no: {one_line(failure)}")
+    click.echo(wrapped(f"no: {one_line(failure)}", sys.stdout))
     return _FAILED
 
 
@@ -118,8 +121,8 @@ def _said(yes: str, access: AccessOptions, url: str, key: cb.MasterKey | None) -
             ):
                 _ = file.info
         except (cb.SecurityError, cb.UsageError) as error:
-            click.echo(f"but by {printable(str(access.config.path))} it is not read: ", nl=False)
-            click.echo(one_line(error))
+            but = f"but by {printable(str(access.config.path))} it is not read: {one_line(error)}"
+            click.echo(wrapped(but, sys.stdout))
     return 0
 
 
@@ -213,7 +216,8 @@ def list_keys(named: tuple[str, ...], *, as_json: bool) -> int:
     for each in _tried(named, config):
         failed = failed or each.failure is not None
         facts = each.facts()
-        click.echo(json.dumps(facts) if as_json else "\n".join(map(printable, _lines(facts))))
+        lines = [wrapped(printable(line), sys.stdout, _INDENT) for line in _lines(facts)]
+        click.echo(json.dumps(facts) if as_json else "\n".join(lines))
         if facts["writes"] and not facts["description"]:
             say(_NO_DESCRIPTION.format(each.name))
     confused = config is not None and not named and _say_which_are_confused(config)

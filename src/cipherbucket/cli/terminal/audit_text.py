@@ -11,6 +11,7 @@ from cipherbucket.cli.wrapping import wrapped
 from cipherbucket.text import amount, count, printable
 
 _VERSION = "version"
+_INDENT = 15
 _NAMED = 3
 """Names that stand behind a finding."""
 _REASONS = 3
@@ -32,9 +33,13 @@ def text_of(whole: dict[str, Any]) -> str:
     notes = [wrapped(printable(note), sys.stdout) for note in whole["notes"]]
     return "\n\n".join(
         "\n".join(block)
-        for block in (*(list(map(printable, block)) for block in blocks), notes)
+        for block in (*(list(map(_fitted, block)) for block in blocks), notes)
         if block
     )
+
+
+def _fitted(line: str) -> str:
+    return wrapped(printable(line), sys.stdout, _INDENT)
 
 
 def _head(whole: dict[str, Any]) -> Iterator[str]:
