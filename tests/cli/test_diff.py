@@ -129,3 +129,33 @@ def test_many_names_keep_their_order(url: str, bucket: cb.Bucket, tmp_path: Path
         bucket.put(f"m/{number:03}", b"1")
     lines = diff(tree, f"{url}/m").stdout.splitlines()
     assert lines == [f"differs: {number:03} (other size)" for number in range(300)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_lies_below_a_folder_that_cannot_be_read_is_not_compared(
+    url: str, bucket: cb.Bucket, tree: Path, monkeypatch: pytest.MonkeyPatch, turned: bool
+) -> None:
+    for name in ("same", "sub/size", "sub/only/there", "text", "there"):
+        bucket.put(f"t/{name}", b"1")
+    scan = os.scandir
+
+    def failing(path: Path) -> object:
+        if str(path).endswith("/sub"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    result = diff(*reversed((tree, f"{url}/t")) if turned else (tree, f"{url}/t"))
+    assert f"'{tree}/sub': Permission denied" in result.stderr
+    assert result.stdout.splitlines() == ["differs: text (other size)", f"only in {url}/t: there"]
+
+
+def test_a_name_that_is_no_utf8_makes_strict_json(url: str, bucket: cb.Bucket, tree: Path) -> None:
+    (tree / os.fsdecode(b"lat\xe9n")).write_bytes(b"1")
+    (tree / "text").unlink()
+    lines = diff("--json", "--exclude", "*", "--include", "lat*", tree, f"{url}/t").stdout
+    assert json.loads(lines) == {
+        "name": "lat\\xe9n",
+        "difference": "only in A",
+        "reason": None,
+    }

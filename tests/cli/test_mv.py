@@ -1,5 +1,6 @@
 """``mv``: the source goes when its copy is proved to be there, and only then."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,27 @@ def test_a_link_is_not_moved(url: str, bucket: cb.Bucket, key_file: Path, tree: 
     assert invoke("mv", "-r", "-k", key_file, tree, f"{url}/t").exit_code == 1
     assert names(bucket) == ["t/a", "t/sub/b"]
     assert (tree / "link").is_symlink()
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_a_file_that_cannot_be_removed_is_said_to_be_copied(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tree: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recursive: bool,
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "unlink", failing)
+    monkeypatch.setattr(Path, "unlink", failing)
+    source = ["-r", tree] if recursive else [tree / "a"]
+    result = invoke("mv", "-k", key_file, *source, f"{url}/t/")
+    monkeypatch.undo()
+    assert result.exit_code == 1
+    assert "the file was copied and cannot be removed: Permission denied" in result.stderr
+    assert "both are left" in result.stderr
+    assert (tree / "a").exists()
+    assert "t/a" in names(bucket)

@@ -380,3 +380,46 @@ def test_a_mode_is_for_local_files_that_are_written(
         assert "--mode is for local files that are written" in error_of(result)
     result = invoke("sync", "-k", key_file, "--mode", "640", tmp_path, f"{url}/b")
     assert "--mode is for local files that are written" in error_of(result)
+
+
+def test_a_file_and_what_lies_below_it_cannot_both_be_fetched(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    for name in ("x/file", "x/file/below"):
+        bucket.put(name, b"1")
+    for command in ("cp -r", "mv -r", "sync"):
+        result = invoke(*command.split(), "-k", key_file, f"{url}/x", tmp_path / command)
+        assert result.exit_code == 1
+        assert "'x/file" in result.stderr
+        assert ("--delete" in result.stderr) == (command == "sync")
+        assert ("copy one of them by itself" in result.stderr) == (command != "sync")
+        bucket.put("x/file", b"1")
+        bucket.put("x/file/below", b"1")
+
+
+@pytest.mark.parametrize("name", ["sub/file", "../outside", "/root"])
+def test_a_dry_run_foresees_what_cannot_be_written(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    bucket.put(f"x/{name}", b"1")
+    monkeypatch.setattr(os, "access", lambda path, _, **__: path != tmp_path)
+    for command in ("cp -r -n", "mv -r -n", "sync -n"):
+        result = invoke(*command.split(), "-k", key_file, f"{url}/x", tmp_path / "not" / "there")
+        assert result.exit_code == 1
+        assert "cannot be written" in result.stderr or "makes no path" in result.stderr
+
+
+def test_a_dry_run_foresees_a_name_that_no_object_can_have(
+    url: str, key_file: Path, tree: Path
+) -> None:
+    (tree / os.fsdecode(b"lat\xe9n")).write_bytes(b"1")
+    for command in ("cp -r -n", "sync -n", "cp -r"):
+        result = invoke(*command.split(), "--json", "-k", key_file, tree, url)
+        assert result.exit_code == 1
+        assert "encodable as UTF-8" in result.stderr
+        assert "\\ud" not in result.stdout

@@ -22,6 +22,7 @@ from cipherbucket.format.sealed import Binding
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing, check_key, ring_of
 from cipherbucket.stores.base import Store
+from cipherbucket.stores.checks import check_name
 
 Sealing = Callable[..., tuple[Envelope, ContentCipher]]
 """`cipherbucket.envelopes.seal.seal`, but for what is known only when a body is read."""
@@ -111,11 +112,12 @@ class Access:
         return self.further if self.guard is None else self.guard.recipients()
 
     def check_name(self, name: str) -> None:
-        """Refuse a name that the configuration keeps from this bucket.
+        """Refuse what is no object name, or one that the configuration keeps from this bucket.
 
         Raises:
-            UsageError: It does.
+            UsageError: It is one.
         """
+        check_name(name)
         if self.guard is not None:
             self.guard.check_name(name)
 

@@ -6,7 +6,6 @@ only where the listings cannot decide. Nothing is written, and no time is compar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, acc
 from cipherbucket.cli.options.access_flags import BOTH_FORMATS
 from cipherbucket.cli.options.config import open_without_keys
 from cipherbucket.cli.options.globs import COPY_GLOBS, GlobCommand, Globs
+from cipherbucket.cli.options.outcomes import write_json
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES
 from cipherbucket.cli.options.places import opened_below
@@ -91,6 +91,7 @@ def diff(source: str, target: str, checksum: bool, as_json: bool, access: Access
     globs.note()
     tally = Tally()
     tally.verb = "compared"
+    tally.remembers = True
     found = 0
     with ExitStack() as stack:
         sides = _opened(source, target, access, tally, stack, checksum=checksum)
@@ -98,7 +99,9 @@ def diff(source: str, target: str, checksum: bool, as_json: bool, access: Access
         at_once = _CHECKSUM_WORKERS if checksum else _WORKERS
         compare = partial(_compare, sides, tally)
         for item, reason in in_order(listed, compare, workers=at_once):
-            found += _write(item, reason, (source, target), as_json=as_json)
+            alone = item.source is None or item.target is None
+            if not (alone and tally.has_left_out(item.relative)):
+                found += _write(item, reason, (source, target), as_json=as_json)
     for glob in globs.idle:
         say(f"the pattern {glob!r} fitted no name")
     code = tally.report(quiet=False)
@@ -199,7 +202,7 @@ def _write(item: MergedItem, reason: str | None, places: tuple[str, str], *, as_
         return False
     if as_json:
         state = "differs" if alone is None else f"only in {alone}"
-        write_line(json.dumps({"name": item.relative, "difference": state, "reason": reason}))
+        write_json({"name": item.relative, "difference": state, "reason": reason})
     elif alone is None:
         write_line(f"differs: {printable(item.relative)} ({reason})")
     else:

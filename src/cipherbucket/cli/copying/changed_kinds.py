@@ -32,7 +32,6 @@ class InTheWayError(cb.UsageError):
         super().__init__(
             f"{way!r} is a {'folder' if way == relative else 'file'} in the target and"
             f" a {'file' if way == relative else 'folder'} in the source",
-            name=relative,
             hint="move it away, or add --delete",
         )
         self.relative = relative

@@ -221,6 +221,7 @@ class ToFolder:
     def check(self, source: Item) -> None:
         """Refuse an object that another rule holds for, or that would replace an own file."""
         self.objects.bucket.access.check_name(self.name_of(source))
+        self._target.check(source.relative)
         self._own.refuse_replacement(self.folder / source.relative)
 
     def check_removable(self, source: Item) -> None:

@@ -64,6 +64,8 @@ def files_below(
                     led = (status.st_dev, status.st_ino) if entry.is_symlink() else None
                     identity = file_identity(status)
                     yield Item(relative, status.st_size, status.st_mtime_ns, identity, followed=led)
+                elif follow:
+                    tally.lose_sight(relative)
                 continue
         if follow:
             tally.leave_out(relative, str(path), kind)
@@ -92,9 +94,12 @@ def source_file(folder: Folder, item: Item) -> Iterator[Place]:
 
 
 def _entries(folder: Path, prefix: str, tally: Tally) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    entries: list[os.DirEntry[str]] = []
+    entries: list[os.DirEntry[str]] | None = None
     with tally.attempt(str(folder)), os.scandir(folder) as scan:
         entries = sorted(scan, key=_place)
+    if entries is None:
+        tally.lose_sight(prefix.removesuffix("/"))
+        return iter(())
     return ((prefix + entry.name, entry) for entry in entries)
 
 

@@ -79,8 +79,8 @@ class Files:
         """Remove a file that was copied, if it is still the one that was listed.
 
         Raises:
-            SourceError: It was changed, or replaced, meanwhile.
-            OSError: It cannot be removed.
+            SourceError: It was changed, or replaced, meanwhile; or it cannot be removed.
+            OSError: It cannot be looked at.
         """
         with self.opened(item) as place:
             status = place.status() if isinstance(place, Place) else place.lstat()
@@ -90,10 +90,17 @@ class Files:
                     name=str(self.path_of(item)),
                     hint="move it again",
                 )
-            if isinstance(place, Place):
-                os.unlink(place.name, dir_fd=place.folder.descriptor)
-            else:
-                place.unlink()
+            try:
+                if isinstance(place, Place):
+                    os.unlink(place.name, dir_fd=place.folder.descriptor)
+                else:
+                    place.unlink()
+            except OSError as error:
+                raise cb.SourceError(
+                    f"the file was copied and cannot be removed: {error.strerror}; both are left",
+                    name=str(self.path_of(item)),
+                    hint="see who may write to its folder, and remove it",
+                ) from error
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,13 @@ class Tally:
         if self.remembers:
             self._left_out_names.add(relative)
 
+    def lose_sight(self, relative: str) -> None:
+        """Keep that it is not known what there is under a name; that it failed is counted."""
+        if self.remembers:
+            self._left_out_names.add(relative)
+
     def has_left_out(self, relative: str) -> bool:
-        """Return whether a name was left out, or one that it lies below; if it `remembers`."""
+        """Return whether a name, or one above it, was left out or not seen; if it `remembers`."""
         names = self._left_out_names
         if not names:
             return False

@@ -9,6 +9,7 @@ never become one file, also not when they are on their way at once.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -46,6 +47,17 @@ class TargetFolder:
         self._claims = threading.Condition()
         self._claimed: set[str] = set()
 
+    def check(self, relative: str) -> None:
+        """Refuse, for a dry run, a name that no file can be written under.
+
+        Raises:
+            UsageError: The name would leave the folder, or the folder it is in cannot be written.
+        """
+        folder = self._path.joinpath(*safe_parts(relative)[:-1])
+        there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+        if there.is_dir() and not os.access(there, os.W_OK | os.X_OK):
+            raise _unwritable(self._path / relative, os.strerror(errno.EACCES))
+
     @contextmanager
     def claimed(self, relative: str) -> Iterator[Place]:
         """Give the place for a name, and keep names away that could be the same.
@@ -77,10 +89,7 @@ class TargetFolder:
                 place = Place(folder, last)
                 status = place.status()
             except OSError as error:
-                raise cb.UsageError(
-                    f"{self._path / relative} cannot be written: {error.strerror}",
-                    hint="check that the folder can be made, and is writable",
-                ) from error
+                raise _unwritable(self._path / relative, error.strerror) from error
             if status is not None and not stat.S_ISREG(status.st_mode):
                 raise cb.UsageError(f"{place} is no file and is not replaced")
             if status is not None and self._was_written(status):
@@ -193,6 +202,13 @@ class TargetFolder:
             return False
         there = _status(Path(path))
         return there is not None and _identity(there) == identity
+
+
+def _unwritable(path: Path, reason: str | None) -> cb.UsageError:
+    return cb.UsageError(
+        f"{path} cannot be written: {reason}",
+        hint="check that the folder can be made, and is writable",
+    )
 
 
 def safe_parts(relative: str) -> tuple[str, ...]:

@@ -47,10 +47,12 @@ class Deletion:
     Attributes:
         wanted: Whether it is.
         most: How many may be deleted; None for half of the target, and no more than `MOST`.
+        offered: Whether the command has ``--delete``.
     """
 
     wanted: bool = False
     most: int | None = None
+    offered: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class TreeCopy:
     globs: Globs
     tally: Tally
     options: CopyOptions
-    deletion: Deletion = field(default_factory=Deletion)
+    deletion: Deletion = Deletion(offered=False)
     dry_run: bool = False
     moves: bool = False
     as_json: bool = False
@@ -306,6 +308,8 @@ class TreeCopy:
                     self.direction.remove(source, copied)
                 self.tally.add(copied.size, **self._ends(source))
             except InTheWayError as error:
+                if not self.deletion.offered:
+                    error.hint = "move it away, or copy one of them by itself to another name"
                 if not self.deletion.wanted:
                     raise
                 plan.blocked.append(error)

@@ -44,20 +44,27 @@ COPY_OUTCOMES = outcome_options("source, target, size")
 def shown(*, verbose: bool, as_json: bool) -> Callable[[Facts], None] | None:
     """Return what shows the facts of an outcome; None where nothing is shown."""
     if as_json:
-        return _write_json
+        return write_json
     return _say_line if verbose else None
 
 
 def would(facts: Facts, *, as_json: bool) -> None:
     """Print what a dry run would do."""
     if as_json:
-        _write_json(facts)
+        write_json(facts)
     else:
         write_line(_line(facts))
 
 
-def _write_json(facts: Facts) -> None:
-    write_line(json.dumps(facts))
+def write_json(facts: Mapping[str, str | int | None]) -> None:
+    r"""Write a line of JSON; bytes of a file's name that are no UTF-8 are escaped, as ``\xe9``."""
+    write_line(json.dumps({name: _in_unicode(value) for name, value in facts.items()}))
+
+
+def _in_unicode(value: str | int | None) -> str | int | None:
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _say_line(facts: Facts) -> None:
