@@ -21,7 +21,7 @@ def home(tmp_path: Path, other_key_file: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CIPHERBUCKET_STATE", str(folder / "state"))
     (folder / "state").chmod(0o700)
-    (folder / "state" / "journal").write_bytes(b"1")
+    (folder / "state" / "x.journal").write_bytes(b"1")
     (folder / "file").write_bytes(b"data")
     for end in ("", ".json", ".pub"):
         shutil.copy2(f"{other_key_file}{end}", folder / f"cmk.pem{end}")
@@ -43,7 +43,7 @@ def names(url: str) -> set[str]:
         ("here/cmk.pem", "cmk.pem.json", ()),
         ("cmk.pem.pub", "cmk.pem", ()),
         ("cmk.pem.pub", "cmk.pem.pub", ()),
-        ("cmk.pem", "state/journal", ()),
+        ("cmk.pem", "state/x.journal", ()),
     ],
 )
 def test_what_a_command_uses_is_not_moved_by_name(
@@ -81,7 +81,7 @@ def test_what_a_command_uses_is_left_by_a_move_of_its_folder(
 def test_a_private_key_goes_into_a_store_along_with_nothing(
     url: str, home: Path, key_file: Path, command: str, key: list[str]
 ) -> None:
-    (home / "state" / "journal").unlink()
+    (home / "state" / "x.journal").unlink()
     writing = key if key[0] == "-k" else ["-k", key_file, "--format", "sealed", *key]
     sources = ["cmk.pem", "file"] if command == "cp" else ["."]
     result = succeed(*command.split(), *writing, *sources, f"{url}/")
@@ -107,8 +107,16 @@ def test_what_is_left_out_of_a_store_stays_there_if_it_is_there(url: str, home: 
 
 def test_a_folder_that_holds_the_state_is_copied_without_it(url: str, home: Path) -> None:
     result = succeed("cp", "-r", "-k", "cmk.pem", ".", url)
-    assert "state/journal': a file of the state folder" in result.stderr
+    assert "state/x.journal': a journal or ledger of this program" in result.stderr
     assert not any(name.startswith("state") for name in names(url))
+
+
+def test_other_files_in_the_state_folder_are_copied(
+    url: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIPHERBUCKET_STATE", str(home))
+    succeed("mv", "-k", "cmk.pem", "file", f"{url}/")
+    assert names(url) == {"file"}
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
@@ -132,7 +140,7 @@ def test_without_delete_nothing_is_said_of_what_stays(url: str, home: Path) -> N
         assert "left out" not in succeed(*command.split(), "-k", "cmk.pem", f"{url}/t", ".").stderr
 
 
-@pytest.mark.parametrize("name", ["cmk.pem", "state/journal"])
+@pytest.mark.parametrize("name", ["cmk.pem", "state/x.journal"])
 @pytest.mark.parametrize("way", ["cp", "cp -u", "mv", "cp -r", "cp -r -n", "mv -r", "sync"])
 def test_what_a_command_uses_is_not_replaced(url: str, home: Path, name: str, way: str) -> None:
     succeed("cp", "-q", "-k", "cmk.pem", "file", f"{url}/t/{name}")

@@ -90,7 +90,7 @@ def cp(
     begins with.
 
     Files that this command itself uses are never replaced: its keys, with FILE.pub and FILE.json,
-    its cipherbucket.toml and the state folder. Its private keys are left out, with a note, unless
+    its cipherbucket.toml and its journals. Its private keys are left out, with a note, unless
     one is the only SOURCE.
 
     From one store to another, ciphertext and envelope are moved unchanged and compared; it needs

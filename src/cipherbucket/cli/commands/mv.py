@@ -49,6 +49,6 @@ def mv(
     source with rm.
 
     Files that this command itself uses are never moved or replaced: its keys, with FILE.pub and
-    FILE.json, its cipherbucket.toml and the state folder.
+    FILE.json, its cipherbucket.toml and its journals.
     """
     return CopyCommand(sources, target, choosing, access, writing, options, moves=True).run()

@@ -111,7 +111,7 @@ def sync(
     yours that is replaced keeps its own.
 
     Files that this command itself uses are never replaced or deleted: its keys, with FILE.pub and
-    FILE.json, its cipherbucket.toml and the state folder. Its private keys go into no store.
+    FILE.json, its cipherbucket.toml and its journals. Its private keys go into no store.
 
     What fails is shown at the end and stops nothing else; the exit code is 1 then. Run the same
     command again to go on. The exit code is 3 if SOURCE is a URL that no object's name begins with.

@@ -8,8 +8,8 @@ same reason no private key goes into a store along with others: it is left out, 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import cipherbucket as cb
@@ -21,7 +21,8 @@ from cipherbucket.transfers.state import state_folder
 
 _KEY = "a key that this command uses"
 _BESIDE = "a file that this command uses"
-_STATE = "a file of the state folder"
+_STATE = "a journal or ledger of this program"
+_STATE_NAME = re.compile(r".+\.(?:journal|ledger)(?:-[a-z]+)?")
 
 
 class OwnFiles:
@@ -37,7 +38,6 @@ class OwnFiles:
         if access.config is not None:
             beside.append(access.config.path)
         self._keys, self._beside = set(file_numbers(private)), set(file_numbers(beside))
-        self._is_state = lru_cache(1024)(_is_state)
 
     def leave_out(self, relative: str, path: Path, tally: Tally, *, beside: bool = False) -> bool:
         """Count a file of the command as left out.
@@ -46,7 +46,7 @@ class OwnFiles:
             relative: Its name in the target.
             path: It, or any other file.
             tally: Where it is counted.
-            beside: Whether what is neither a private key nor state is copied all the same.
+            beside: Whether what is neither a private key nor a journal is copied all the same.
 
         Returns:
             Whether it is one that is left out.
@@ -77,7 +77,8 @@ class OwnFiles:
         """
         if (what := self._what(path)) is not None:
             raise cb.UsageError(
-                f"{path} is {what}, and is not replaced", hint="copy to another name"
+                f"{path} is {what}, and is not replaced",
+                hint="copy to another name; leave it out of a folder with --exclude",
             )
 
     def warn_of_copy(self, path: Path) -> None:
@@ -94,7 +95,7 @@ class OwnFiles:
                 return _KEY
             if number in self._beside:
                 return _BESIDE
-            return _STATE if self._is_state(path.parent) else None
+            return _STATE if _is_state(path) else None
         return None
 
 
@@ -109,7 +110,8 @@ def _private_halves(access: AccessOptions) -> Iterator[Path]:
     return (Path(each.removesuffix(".pub")) for each in paths)
 
 
-def _is_state(folder: Path) -> bool:
-    """Return whether a folder is that of journals and ledgers, or lies below it."""
-    path = Path(os.path.realpath(folder))
-    return not set(file_numbers([state_folder()])).isdisjoint(file_numbers([path, *path.parents]))
+def _is_state(path: Path) -> bool:
+    """Return whether a file is one of those in the state folder that tell what was interrupted."""
+    if _STATE_NAME.fullmatch(path.name) is None:
+        return False
+    return list(file_numbers([path.parent])) == list(file_numbers([state_folder()]))
