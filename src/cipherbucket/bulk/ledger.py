@@ -284,15 +284,19 @@ class Ledger:
         self._finished = True
 
     def close(self) -> None:
-        """Close the file; remove it, if the pass is complete."""
+        """Close the file; remove it, if the pass is complete.
+
+        It is removed while it is locked. Otherwise a run that opened it in between would write down
+        its work in a file without a name.
+        """
         with self._lock:
+            if self._finished or self._temporary:
+                for path in reversed(files_of(self.path)):  # it goes last: then others can begin
+                    path.unlink(missing_ok=True)
             self._connection.close()
-        if self._finished or self._temporary:
-            for path in files_of(self.path):
-                path.unlink(missing_ok=True)
-            if self._temporary:
-                with suppress(OSError):
-                    self.path.parent.rmdir()
+        if self._temporary:
+            with suppress(OSError):
+                self.path.parent.rmdir()
 
     def __enter__(self) -> Self:
         return self

@@ -55,6 +55,27 @@ def test_sizes_that_no_object_has_stop_nothing() -> None:
         assert ledger.counts()["done"][0] == 3
 
 
+def test_a_ledger_is_removed_while_it_is_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that opened it in between would write to a file without a name."""
+    first = Ledger.open("test", "removed")
+    first.add(Entry(name="a", etag="e", modified=TIME), Outcome("a", "done", 1))
+    first.finish()
+    unlink, begun = Path.unlink, list[Ledger]()
+
+    def unlink_and_begin(path: Path, missing_ok: bool = False) -> None:
+        if path == first.path:
+            with pytest.raises(UsageError, match="another process"):
+                Ledger.open("test", "removed")
+        unlink(path, missing_ok=missing_ok)
+        if path == first.path:
+            begun.append(Ledger.open("test", "removed"))
+
+    monkeypatch.setattr(Path, "unlink", unlink_and_begin)
+    first.close()
+    assert Path(f"{first.path}-wal").exists()  # of the next run, which has begun
+    begun[0].close()
+
+
 def test_a_dry_run_has_a_copy_of_what_earlier_runs_did() -> None:
     assert Ledger.earlier("test", "copied") is None
     (entry,) = entries(1)
