@@ -68,6 +68,24 @@ def test_they_are_listed(url: str, left: Path) -> None:
     assert len(succeed("transfers", f"{url}/other").stdout.splitlines()) == 2
 
 
+@pytest.mark.parametrize(("target", "is_said"), [("", True), ("other/", False)])
+def test_a_command_goes_on_with_what_it_could_have_left_itself(
+    url: str,
+    left: Path,
+    key_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    is_said: bool,
+) -> None:
+    def broken(*_: object) -> None:
+        raise cb.StoreError("the listing broke off")
+
+    monkeypatch.setattr("cipherbucket.cli.copying.directions.objects_of", broken)
+    result = invoke("cp", "-r", "--skip-existing", "-k", key_file, left, f"{url}/{target}")
+    assert "the listing broke off" in result.stderr
+    assert ("run the same command again" in result.stderr) is is_said
+
+
 def test_clearing_asks_first(url: str, bucket: cb.Bucket, left: Path) -> None:
     refused = invoke("transfers", "--clear", url)
     assert refused.exit_code == 2

@@ -40,6 +40,9 @@ class Direction(Protocol):
     def ends(self, source: Item) -> tuple[str, str]:
         """Return where a copy comes from and goes to: paths or URLs."""
 
+    def resumes(self, store_url: str, name: str) -> bool:
+        """Return whether it would go on with an interrupted transfer of this object."""
+
     def leaves_out(self, item: MergedItem, tally: Tally) -> bool:
         """Return whether a name is neither copied nor deleted, and count it if so."""
 

@@ -88,6 +88,10 @@ class ToStore:
         path = self.files[source.source].path_of(source)
         return str(path), f"{self.objects.bucket.url}/{self.name_of(source)}"
 
+    def resumes(self, store_url: str, name: str) -> bool:
+        """Say yes to what lies below the prefix."""
+        return store_url == self.objects.bucket.url and name.startswith(self.prefix)
+
     def leaves_out(self, item: MergedItem, tally: Tally) -> bool:
         """Leave out private keys of the command, and its state."""
         if item.source is None or self.takes_own:
@@ -212,6 +216,12 @@ class ToFolder:
         name = self.name_of(source)
         return f"{self.objects.bucket.url}/{name}", str(self.folder / source.relative)
 
+    def resumes(self, store_url: str, name: str) -> bool:
+        """Say yes to objects that come down."""
+        return store_url == self.objects.bucket.url and any(
+            each.takes(name) for each in self.origins
+        )
+
     def leaves_out(self, item: MergedItem, tally: Tally) -> bool:
         """Leave files of the command in the folder, though no object stands for them."""
         if item.source is not None:
@@ -332,6 +342,10 @@ class BetweenStores:
         """Return the URLs of both objects."""
         target = f"{self.stores.target.url}/{self.target_prefix}{source.relative}"
         return f"{self.stores.origin.url}/{self.name_of(source)}", target
+
+    def resumes(self, store_url: str, name: str) -> bool:  # noqa: ARG002
+        """Say no: copies from store to store have no journals."""
+        return False
 
     def leaves_out(self, item: MergedItem, tally: Tally) -> bool:  # noqa: ARG002
         """Leave out nothing."""

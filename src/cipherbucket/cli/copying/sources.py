@@ -127,6 +127,10 @@ class Objects:
     is_folder: bool = False
     renamed: str = ""
 
+    def takes(self, name: str) -> bool:
+        """Return whether an object of this name is one of them, if it is there."""
+        return name.startswith(self.prefix) and self.fits(name)
+
     def entries(self, bucket: cb.Bucket) -> Iterator[cb.Entry]:
         """List all that is meant."""
         for entry in bucket.list(self.prefix):

@@ -131,7 +131,9 @@ class TreeCopy:
         """Return whether the same command, run again, begins where this one ended."""
         if self.dry_run or plan.is_refused or not self.options.resume:
             return False
-        return self.tally.made_progress or any(True for _ in cb.abandoned())
+        return self.tally.made_progress or any(
+            self.direction.resumes(each.store, each.name) for each in cb.abandoned()
+        )
 
     def _sizes(self) -> Iterator[int]:
         found = self.direction.sources(Tally())
