@@ -24,7 +24,7 @@ import oss2
 from cipherbucket.cli.options.copying import FILES_AT_ONCE
 from cipherbucket.server import Endpoint
 
-FILES = count(2004, 80)
+FILES = count(2004, 160)
 TIMES = count(10, 2)
 
 
@@ -92,7 +92,7 @@ def interrupted(command: list[str], bucket: oss2.Bucket, done: int, number: int)
 def moments(number: int) -> list[int]:
     """Draw after how many uploads each run dies: all that was under way before has come then."""
     draw = random.Random(number)
-    return [draw.randrange(2 * FILES_AT_ONCE, FILES // TIMES * 3 // 4) for _ in range(TIMES)]
+    return [draw.randrange(2 * FILES_AT_ONCE, FILES // TIMES // 2) for _ in range(TIMES)]
 
 
 def made_older(tree: Path, names: list[str]) -> None:
