@@ -137,6 +137,47 @@ def test_nothing_is_moved_above_or_below_itself(
     }
 
 
+@pytest.mark.parametrize(
+    ("sources", "target", "there"),
+    [
+        (["x/a", "x/b"], "", ["a/1", "b/1"]),
+        (["x/a", "x/b"], "x/c/", ["x/c/a/1", "x/c/b/1"]),
+        (["x/a*"], "x/new/", ["x/b/1", "x/new/a/1"]),
+        (["x"], "", ["a/1", "b/1"]),
+    ],
+)
+def test_sources_and_a_target_in_one_folder_are_moved_where_no_names_meet(
+    url: str, bucket: cb.Bucket, sources: list[str], target: str, there: list[str]
+) -> None:
+    for name in ("x/a/1", "x/b/1"):
+        bucket.put(name, name.encode())
+    succeed("mv", "-r", *(f"{url}/{each}" for each in sources), f"{url}/{target}")
+    assert names(bucket) == there
+
+
+def test_what_would_be_moved_again_by_the_next_run_is_not_moved(
+    url: str, bucket: cb.Bucket
+) -> None:
+    bucket.put("a/1", b"")
+    result = invoke("mv", "-r", f"{url}/a*", f"{url}/archive/")
+    assert result.exit_code == 2
+    assert "'a/1' would become 'archive/a/1', which is to be moved, too" in result.stderr
+    assert names(bucket) == ["a/1"]
+
+
+def test_a_copy_into_its_own_prefix_is_repeated_without_what_is_left_out(
+    url: str, bucket: cb.Bucket
+) -> None:
+    bucket.put("a", b"1")
+    command = ("cp", "-r", "--exclude", "backup", f"{url}/", f"{url}/backup/")
+    succeed(*command)
+    bucket.put("a", b"2")
+    succeed(*command)
+    assert names(bucket) == ["a", "backup/a"]
+    assert bucket.get("backup/a").read() == b"2"
+    assert invoke("cp", "-r", f"{url}/", f"{url}/backup/").exit_code == 2
+
+
 def test_an_object_is_not_moved_onto_itself_by_another_name_of_the_host(
     key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +224,7 @@ def test_a_copy_below_itself_that_would_replace_what_is_to_be_copied_is_refused(
         bucket.put(name, name.encode())
     result = invoke("cp", "-r", f"{url}/p", f"{url}/p/old")
     assert result.exit_code == 2
-    assert "would replace 'p/old/a'" in result.stderr
+    assert "'p/a' would become 'p/old/a', which is to be copied, too" in result.stderr
     assert names(bucket) == ["p/a", "p/old/a"]
     assert bucket.get("p/old/a").read() == b"p/old/a"
 

@@ -1,4 +1,4 @@
-"""What a way of copying a tree offers; the three are in `cipherbucket.cli.copying.directions`."""
+"""What a way of copying a tree offers; the three are in `directions` and `between_stores`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three ways of copying a tree: into a store, out of one, and between two.
+"""Two of the three ways of copying a tree: into a store, and out of one.
 
 Rule: a comparison takes what the listings say, and asks for an object by itself only where they
 cannot decide. Which names are copied or deleted is decided in `tree_copy` and `choices` alone.
@@ -6,7 +6,6 @@ cannot decide. Which names are copied or deleted is decided in `tree_copy` and `
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,6 @@ from cipherbucket.cli.copying.direction import Copied
 from cipherbucket.cli.copying.encrypted_objects import (
     NEWER,
     EncryptedObjects,
-    difference_of_objects,
 )
 from cipherbucket.cli.copying.listings import (
     Item,
@@ -34,7 +32,6 @@ from cipherbucket.cli.copying.one_object import refuse_present
 from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.sources import Files, Objects, merged_items, remove_copied
-from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.target_folder import TargetFolder, set_time
 from cipherbucket.cli.copying.written import Seen, is_still, seen_of
@@ -42,9 +39,6 @@ from cipherbucket.cli.options.writing import WriteOptions
 from cipherbucket.local_files.folders import Place
 
 _SECOND = 1_000_000_000
-_YOUNG = 60 * _SECOND
-"""An object of this age may be changed in the second that a listing shows of its time, also where
-the store's clock is not ours."""
 _TIMES = 2
 
 
@@ -301,97 +295,3 @@ class ToFolder:
     def close(self) -> None:
         """Close the folder."""
         self._target.close()
-
-
-@dataclass(frozen=True)
-class BetweenStores:
-    """From a store to a store, or within one."""
-
-    stores: StoreToStore
-    origins: Sequence[Objects]
-    target_prefix: str
-    only: str | None = None
-
-    def sources(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
-        """List the objects here."""
-        listed = merged_items([each.items(self.stores.origin) for each in self.origins])
-        into = any(self.target_prefix.startswith(each.prefix) for each in self.origins)
-        if not (self.stores.same_store and into):
-            return listed
-        items = list(listed)  # to the end first: what is written is listed, too
-        names = {self.name_of(each) for each in items}
-        for each in items:
-            target = self.target_prefix + each.relative
-            if target in names and target != self.name_of(each):
-                raise cb.UsageError(
-                    f"the copy of {self.name_of(each)!r} would replace {target!r}, which is to be"
-                    " copied, too",
-                    hint="copy to a place beside it",
-                )
-        return iter(items)
-
-    def targets(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
-        """List the objects there."""
-        return objects_of(self.stores.target, self.target_prefix, self.only)
-
-    def name_of(self, source: Item) -> str:
-        """Return an object's name."""
-        return self.origins[source.source].name_of(source)
-
-    def ends(self, source: Item) -> tuple[str, str]:
-        """Return the URLs of both objects."""
-        target = f"{self.stores.target.url}/{self.target_prefix}{source.relative}"
-        return f"{self.stores.origin.url}/{self.name_of(source)}", target
-
-    def resumes(self, store_url: str, name: str) -> bool:  # noqa: ARG002
-        """Say no: copies from store to store have no journals."""
-        return False
-
-    def leaves_out(self, item: MergedItem, tally: Tally) -> bool:  # noqa: ARG002
-        """Leave out nothing."""
-        return False
-
-    def check(self, source: Item) -> None:
-        """Refuse an object that another rule holds for, here or there."""
-        self.stores.origin.access.check_name(self.name_of(source))
-        self.stores.target.access.check_name(self.target_prefix + source.relative)
-
-    def check_removable(self, source: Item) -> None:
-        """Refuse nothing: an object that is another rule's is refused when it is copied."""
-
-    def remove(self, source: Item, copied: Copied) -> None:
-        """Remove an object, if it is the one that was copied."""
-        remove_copied(self.stores.origin, self.name_of(source), source, copied.seen[0])
-
-    def is_newer(self, source: Item, target: Item) -> bool:
-        """Compare: what was stored here after it was stored there is copied."""
-        return source.modified > target.modified
-
-    def difference(self, source: Item, target: Item, *, checksum: bool) -> str | None:
-        """Compare two objects."""
-        if not checksum and self.is_newer(source, target):
-            return NEWER
-        here = self.stores.origin, self.name_of(source), source
-        there = self.stores.target, self.target_prefix + source.relative, target
-        return difference_of_objects(here, there, checksum=checksum)
-
-    def copy(self, source: Item, limits: SharedLimits) -> Copied:
-        """Copy an object."""
-        name, target = self.name_of(source), self.target_prefix + source.relative
-        before = None
-        if time.time_ns() - source.modified < _YOUNG:
-            before = seen_of(self.stores.origin.head(name))
-        info = self.stores.copy(name, target, limits, source.size)
-        identity = object_identity(info.etag, info.stored_size)
-        return Copied(info.size, identity, (before, seen_of(info)))
-
-    def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:
-        """Look at both objects; at the source only if it was young when it was copied."""
-        target = self.target_prefix + source.relative
-        return is_still(self.stores.origin, self.name_of(source), seen[0]) and is_still(
-            self.stores.target, target, seen[1]
-        )
-
-    def delete(self, relative: str) -> None:
-        """Delete an object there."""
-        self.stores.target.delete(self.target_prefix + relative)

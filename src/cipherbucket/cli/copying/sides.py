@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cipherbucket as cb
+from cipherbucket.cli.copying.between_stores import BetweenStores
 from cipherbucket.cli.copying.direction import Direction
-from cipherbucket.cli.copying.directions import BetweenStores, ToFolder, ToStore
+from cipherbucket.cli.copying.directions import ToFolder, ToStore
 from cipherbucket.cli.copying.encrypted_objects import EncryptedObjects
 from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.places import refuse_folder_of
@@ -20,6 +21,7 @@ from cipherbucket.cli.copying.sources import Objects, files_of, sources_at
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
+from cipherbucket.cli.options.globs import Globs
 from cipherbucket.cli.options.parsing import folder_name, is_url, split_tree_url
 from cipherbucket.cli.options.wildcards import Pattern, escaped
 from cipherbucket.cli.options.writing import WriteOptions
@@ -127,8 +129,10 @@ class Sides:
             raise cb.UsageError(
                 "what is encrypted anew has another checksum", hint="leave out --checksum"
             )
-        self._refuse_overlap(stores, *places)
-        return BetweenStores(stores, self._sources_at(stores.origin), places[1][1], self.name)
+        self._refuse_one_bucket(stores, places[0][0], places[1][0])
+        origins = self._sources_at(stores.origin)
+        prefix, globs = places[1][1], Globs.given()
+        return BetweenStores(stores, origins, prefix, globs, self.name, self.moves)
 
     def _sources_at(self, bucket: cb.Bucket) -> list[Objects]:
         return sources_at(
@@ -139,21 +143,10 @@ class Sides:
             patterns=self.patterns,
         )
 
-    def _refuse_overlap(
-        self, stores: StoreToStore, origin: tuple[str, str], target: tuple[str, str]
-    ) -> None:
-        """Refuse what could overwrite a source before it is copied, or remove the only copy."""
-        signs = [Pattern(split_url(each)[1]) for each in self.sources if self.patterns]
-        if stores.same_store and (self.recursive or any(each.crosses_folders for each in signs)):
-            above = origin[1] != target[1] and origin[1].startswith(target[1])
-            if above or (self.moves and target[1].startswith(origin[1])):
-                raise cb.UsageError(
-                    "one of source and target is in the other, so that a copy could replace what"
-                    " is still to be copied",
-                    hint="copy to a place beside it first",
-                )
-        named = _bucket(origin[0])
-        if self.moves and not stores.same_store and named and named == _bucket(target[0]):
+    def _refuse_one_bucket(self, stores: StoreToStore, origin: str, target: str) -> None:
+        """Refuse what could remove the only copy."""
+        named = _bucket(origin)
+        if self.moves and not stores.same_store and named and named == _bucket(target):
             raise cb.UsageError(
                 "source and target are buckets of one name at two hosts, which could be one bucket:"
                 " removing the source could remove the copy",

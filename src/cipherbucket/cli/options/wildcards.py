@@ -48,11 +48,6 @@ class Pattern:
         return not any(isinstance(each, _Sign) for each in self._signs)
 
     @property
-    def crosses_folders(self) -> bool:
-        """Whether the names that fit lie in folders of any depth."""
-        return _Sign.STARS in self._signs
-
-    @property
     def literal(self) -> str:
         """The name of the object that could be meant: each sign is a character."""
         return "".join(each.value if isinstance(each, _Sign) else each for each in self._signs)
