@@ -271,6 +271,7 @@ def test_nothing_is_deleted_that_a_pattern_was_meant_to_protect(
         assert text in result.stderr
         assert bucket.exists("t/old")
     right = ("--delete", "--max-delete", 9, "--exclude", "*/Secrets", "--exclude", "*.tmp")
+    right = (*right, "--exclude", "drafts/*ld")
     succeed("sync", "-k", key_file, *right, tree, f"{url}/t")
     assert not bucket.exists("t/old")
     assert set(every) - {"t/old"} <= {each.name for each in bucket.list()}
@@ -344,6 +345,9 @@ def test_pairs_are_repeated_or_have_commas_between(
     succeed("cp", "-k", key_file, "--metadata", "a=1,b=2", "--metadata", "c=x, y", one, f"{url}/t")
     metadata = bucket.head("t").metadata
     assert {name: metadata[name] for name in "abc"} == {"a": "1", "b": "2", "c": "x, y"}
+    succeed("cp", "-k", key_file, "--metadata", r"d=x\,y=z,e=\,,f=\n", one, f"{url}/t")
+    metadata = bucket.head("t").metadata
+    assert {name: metadata[name] for name in "def"} == {"d": "x,y=z", "e": ",", "f": r"\n"}
     result = invoke("cp", "-k", key_file, "--metadata", "a=1,a=2", one, f"{url}/t")
     assert "'a' is given twice" in error_of(result)
 

@@ -111,7 +111,7 @@ class Globs:
                         f"--exclude {glob!r} fits no name, and nearly fits {name!r}, which would be"
                         " deleted",
                         hint="write the name as it is below SOURCE, or '*/' before it for any"
-                        " folder",
+                        " folder; if it is to protect something else, leave it out this time",
                     )
         return None
 
@@ -142,9 +142,13 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def _tails(glob: str) -> list[str]:
-    """Return what a pattern may have been meant as: without the folders that it begins with."""
+    """Return what a pattern may have been meant as: without the folders that it begins with.
+
+    The rest begins with a name: ``drafts/*.txt`` is not said of the texts of other folders.
+    """
     parts = [part for part in glob.lower().split("/") if part not in {"", "."}]
-    tails = ["/".join(parts[begin:]) for begin in range(len(parts))]
+    begins = [at for at, part in enumerate(parts) if at == 0 or not set("*?[").intersection(part)]
+    tails = ["/".join(parts[at:]) for at in begins]
     return [tail for tail in tails if tail.strip("*?/")]
 
 

@@ -26,6 +26,7 @@ _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)(?:i?B)?", re.IGNO
 _POWERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_COMMA = re.compile(r"(?<!\\),")
 _MODE = re.compile(r"0?[4-7][0-7]{2}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -40,9 +41,9 @@ def complete_files(
 def names_with_values(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
-    """Turn a repeated option's NAME=VALUE, or several with ',' between, into a mapping.
+    r"""Turn a repeated option's NAME=VALUE, or several with ',' between, into a mapping.
 
-    A comma parts two pairs only where each has a '='; click calls it.
+    A comma parts two pairs only where each has a '=', and ``\,`` never does; click calls it.
     """
     mapping: dict[str, str] = {}
     for value in chain.from_iterable(map(_pairs, values)):
@@ -56,8 +57,9 @@ def names_with_values(
 
 
 def _pairs(text: str) -> list[str]:
-    pairs = text.split(",")
-    return pairs if all(pair.partition("=")[0] and "=" in pair for pair in pairs) else [text]
+    pairs = [pair.replace(r"\,", ",") for pair in _COMMA.split(text)]
+    has_pairs = all(pair.partition("=")[0] and "=" in pair for pair in pairs)
+    return pairs if has_pairs else [text.replace(r"\,", ",")]
 
 
 def description_of(text: str) -> cb.Description:
