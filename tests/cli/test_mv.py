@@ -81,18 +81,30 @@ def test_a_file_that_is_changed_meanwhile_is_left(
     assert contents(tree) == {"a": b"x"}
 
 
+@pytest.mark.parametrize("in_one_second", [False, True])
 def test_an_object_that_is_replaced_meanwhile_is_left(
-    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_one_second: bool,
 ) -> None:
     bucket.put("a", b"1")
-    download = object_transfers.download
+    download, head = object_transfers.download, cb.Bucket.head
+    first = bucket.head("a").modified
 
     def replace_after(*args: Any, **kwargs: Any) -> Any:
         info = download(*args, **kwargs)
         bucket.put("a", b"2")
         return info
 
+    def frozen(self: cb.Bucket, *args: Any, **kwargs: Any) -> cb.ObjectInfo:
+        return replace(head(self, *args, **kwargs), modified=first)
+
     monkeypatch.setattr(object_transfers, "download", replace_after)
+    if in_one_second:
+        monkeypatch.setattr(cb.Bucket, "head", frozen)
     result = invoke("mv", "-k", key_file, f"{url}/a", tmp_path / "file")
     assert result.exit_code == 5
     assert "both are left" in result.stderr
