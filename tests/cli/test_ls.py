@@ -114,8 +114,17 @@ def test_the_buckets_are_listed_with_credentials_of_the_default_chain(tmp_path: 
         assert b"no access key" in nothing.stderr
 
 
-def test_without_a_url_there_may_be_nothing_to_list(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_home", [True, False])
+def test_without_a_url_there_may_be_nothing_to_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_home: bool
+) -> None:
     env = {"OSS_ACCESS_KEY_ID": None, "OSS_ACCESS_KEY_SECRET": None, "HOME": str(tmp_path)}
+    if not has_home:
+
+        def fail(self: Path) -> Path:
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.setattr(Path, "expanduser", fail)
     result = invoke("--no-config", "ls", env=env)
     assert result.exit_code == 2
     assert "give the URL of a store" in error_of(result)

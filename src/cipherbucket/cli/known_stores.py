@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -60,8 +61,11 @@ def list_known_stores(*, as_json: bool, buckets_alone: bool = False) -> None:
 
 def _shows_credentials() -> bool:
     """Return whether there is a place that credentials may come from; nothing is asked."""
-    named = any(os.environ.get(name) for name in _SIGNS)
-    return named or any(Path(path).expanduser().exists() for path in _PROFILES)
+    if any(os.environ.get(name) for name in _SIGNS):
+        return True
+    with suppress(RuntimeError):  # a user without a home has no profiles
+        return any(Path(path).expanduser().exists() for path in _PROFILES)
+    return False
 
 
 def _settings(config: cb.Config | None) -> cb.OssSettings | None:
