@@ -1,6 +1,8 @@
 """``mv``: the source goes when its copy is proved to be there, and only then."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from tests.cli.runs import contents, error_of, invoke, succeed
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
+from cipherbucket.cli.copying.listings import Item
+from cipherbucket.cli.copying.sources import Objects
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.server import Endpoint
 
@@ -190,30 +194,61 @@ def test_a_copy_into_its_own_prefix_is_repeated_without_what_is_left_out(
     assert invoke("cp", "-r", f"{url}/", f"{url}/backup/").exit_code == 2
 
 
-def test_an_object_is_not_moved_onto_itself_by_another_name_of_the_host(
-    key_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Endpoint(buckets=["moved"], md5_etags=True) as endpoint:
-        port = endpoint.url.rpartition(":")[2]
-        for name, value in (
+@contextmanager
+def at_two_hosts(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
+    """Serve a bucket; give the option by which it is a source at another name of the host."""
+    with Endpoint(buckets=[name], md5_etags=True) as endpoint:
+        for variable, value in (
             ("OSS_ENDPOINT", endpoint.url),
             ("OSS_REGION", endpoint.region),
             ("OSS_ACCESS_KEY_ID", endpoint.access_key_id),
             ("OSS_ACCESS_KEY_SECRET", endpoint.access_key_secret),
         ):
-            monkeypatch.setenv(name, value)
+            monkeypatch.setenv(variable, value)
+        port = endpoint.url.rpartition(":")[2]
+        yield "--source-endpoint", f"http://127.1:{port}"
+
+
+def test_an_object_is_not_moved_onto_itself_by_another_name_of_the_host(
+    key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with at_two_hosts("moved", monkeypatch) as there:
         succeed("cp", "-q", "-k", key_file, key_file, "oss://moved/a")
-        again = ("--source-endpoint", f"http://127.1:{port}", "oss://moved/a", "oss://moved/a")
+        again = (*there, "oss://moved/a", "oss://moved/a")
         result = invoke("mv", *again)
         assert result.exit_code == 2
         assert "could be one bucket" in error_of(result)
         assert "with rm" in error_of(result)  # the way on
         assert "a" in succeed("ls", "oss://moved/").stdout
         succeed("cp", "-q", "-k", key_file, key_file, "oss://moved/d/b")
-        result = invoke("sync", "--delete", *again[:2], "oss://moved/d", "oss://moved/")
+        result = invoke("sync", "--delete", *there, "oss://moved/d", "oss://moved/")
         assert result.exit_code == 2
         assert "one of source and target is in the other" in error_of(result)
         assert len(succeed("ls", "-r", "oss://moved/").stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", ["cp -r", "sync"])
+def test_nothing_is_written_into_a_bucket_that_could_be_the_listed_one_before_all_is_listed(
+    key_file: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Else there would be no end to copies of copies."""
+    items, copy, ended = Objects.items, StoreToStore.copy, list[bool]()
+
+    def listed(self: Objects, bucket: cb.Bucket) -> Iterator[Item]:
+        yield from items(self, bucket)
+        ended.append(True)
+
+    def copied(*args: Any, **kwargs: Any) -> Any:
+        assert ended
+        return copy(*args, **kwargs)
+
+    with at_two_hosts("moved", monkeypatch) as there:
+        for name in "ab":
+            succeed("cp", "-q", "-k", key_file, key_file, f"oss://moved/d/{name}")
+        monkeypatch.setattr(Objects, "items", listed)
+        monkeypatch.setattr(StoreToStore, "copy", copied)
+        options = ("--workers", 1, *there)
+        succeed(*command.split(), *options, "oss://moved/d", "oss://moved/d/e")
 
 
 @pytest.mark.parametrize("command", ["mv", "cp"])

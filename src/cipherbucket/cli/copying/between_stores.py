@@ -59,7 +59,10 @@ class BetweenStores:
     def sources(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects here."""
         listed = merged_items([each.items(self.stores.origin) for each in self.origins])
-        if not self.stores.same_store or all(each.is_one for each in self.origins):
+        # Buckets of one name at two hosts could be one: then copies would be listed, and copied.
+        stores = self.stores
+        could_be_one = stores.same_store or stores.origin.url == stores.target.url
+        if not could_be_one or all(each.is_one for each in self.origins):
             return listed
         # What names of sources and of copies both begin with, where there can be such names.
         pairs = [sorted((each.prefix, self.target_prefix), key=len) for each in self.origins]
@@ -84,12 +87,14 @@ class BetweenStores:
             for item in merged(listed, targets):
                 if item.source is None:
                     continue
-                if (self.moves or item.target is not None) and self.globs.take(item.relative):
+                if self.moves or item.target is not None:
                     self._refuse_source_as_target(item.source)
                 kept.add(json.dumps(astuple(item.source)))
             yield from (Item(*json.loads(line)) for line in kept.names())
 
     def _refuse_source_as_target(self, item: Item) -> None:
+        if not (self.stores.same_store and self.globs.take(item.relative)):
+            return
         name, target = self.name_of(item), self.target_prefix + item.relative
         for each in self.origins:
             below = target.removeprefix(each.parent)
