@@ -370,6 +370,7 @@ def test_rm_takes_several_and_patterns(url: str, filled: cb.Bucket) -> None:
     result = invoke("rm", f"{url}/x/*.csv")
     assert result.exit_code == 2
     assert "not deleting 2 objects at" in error_of(result)
+    assert "lies below folders that fit, add -rf" in error_of(result)  # -f alone takes no pattern
     assert succeed("rm", "-n", f"{url}/x/*.csv").stdout == (
         "would delete x/a.csv\nwould delete x/b.csv\n"
     )

@@ -91,7 +91,7 @@ def rm(
         if dry_run:
             return _show(listed, as_json=as_json)
         asked = not (force or all(each.is_one for each in meant))
-        if asked and not _agreed(listed.count, meant, bucket):
+        if asked and not _agreed(listed.count, meant, bucket, recursive=recursive):
             say("nothing was deleted")
             return 1
         return _delete(bucket, listed, Tally(show))
@@ -156,10 +156,13 @@ def _show(listed: NamesOnDisk, *, as_json: bool) -> int:
     return 0
 
 
-def _agreed(number: int, meant: list[Objects], bucket: cb.Bucket) -> bool:
+def _agreed(number: int, meant: list[Objects], bucket: cb.Bucket, *, recursive: bool) -> bool:
     what = f"{count(number, 'object')} {', '.join(_place(each, bucket) for each in meant)}"
     if not sys.stdin.isatty():
-        raise cb.UsageError(f"not deleting {what} without asking", hint="to delete them, add -f")
+        hint = "to delete them, add -f"
+        if not recursive:
+            hint = "to delete them, and what lies below folders that fit, add -rf"
+        raise cb.UsageError(f"not deleting {what} without asking", hint=hint)
     return click.confirm(f"Delete {what}?", err=True)
 
 
