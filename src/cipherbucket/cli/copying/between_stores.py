@@ -59,10 +59,7 @@ class BetweenStores:
     def sources(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
         """List the objects here."""
         listed = merged_items([each.items(self.stores.origin) for each in self.origins])
-        # Buckets of one name at two hosts could be one: then copies would be listed, and copied.
-        stores = self.stores
-        could_be_one = stores.same_store or stores.origin.url == stores.target.url
-        if not could_be_one or all(each.is_one for each in self.origins):
+        if not self.stores.could_be_one or all(each.is_one for each in self.origins):
             return listed
         # What names of sources and of copies both begin with, where there can be such names.
         pairs = [sorted((each.prefix, self.target_prefix), key=len) for each in self.origins]

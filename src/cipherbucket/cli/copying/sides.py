@@ -129,7 +129,13 @@ class Sides:
             raise cb.UsageError(
                 "what is encrypted anew has another checksum", hint="leave out --checksum"
             )
-        self._refuse_one_bucket(stores, places[0][0], places[1][0])
+        if self.moves and stores.could_be_one and not stores.same_store:
+            raise cb.UsageError(
+                "source and target are buckets of one name at two hosts, which could be one bucket:"
+                " removing the source could remove the copy",
+                hint="copy with cp, see with ls that the copies are in another bucket, and remove"
+                " the source with rm",
+            )
         origins = self._sources_at(stores.origin)
         prefix, globs = places[1][1], Globs.given()
         return BetweenStores(stores, origins, prefix, globs, self.name, self.moves)
@@ -142,17 +148,6 @@ class Sides:
             name=self.name,
             patterns=self.patterns,
         )
-
-    def _refuse_one_bucket(self, stores: StoreToStore, origin: str, target: str) -> None:
-        """Refuse what could remove the only copy."""
-        named = _bucket(origin)
-        if self.moves and not stores.same_store and named and named == _bucket(target):
-            raise cb.UsageError(
-                "source and target are buckets of one name at two hosts, which could be one bucket:"
-                " removing the source could remove the copy",
-                hint="copy with cp, see with ls that the copies are in another bucket, and remove"
-                " the source with rm",
-            )
 
     @property
     def _is_alone(self) -> bool:
@@ -171,11 +166,6 @@ class Sides:
         prefixes = [each.prefix for each in patterns]
         common = os.path.commonprefix(prefixes)  # noqa: RUF071  of characters; cut at a slash below
         return stores[0], common[: common.rfind("/") + 1]
-
-
-def _bucket(store_url: str) -> str | None:
-    """Return the name of a bucket in OSS; None for another store."""
-    return store_url if store_url.startswith("oss://") else None
 
 
 def writer_of(direction: Direction) -> str:

@@ -34,6 +34,7 @@ class StoreToStore:
         origin: That store.
         target: The other.
         same_store: Whether both are one store, by whatever URL.
+        could_be_one: Whether they are, or could be: buckets of one name at two hosts.
         unchanged: Whether they are copied as they are, unless a name forbids it.
     """
 
@@ -53,6 +54,7 @@ class StoreToStore:
         self._origin_settings = access.origin
         self._reading = access.reading
         self.same_store = store_place(origin[0], access.origin) == store_place(target[0])
+        self.could_be_one = self.same_store or origin[0] == target[0]
         other_key = access.force_key is not None or access.as_name is not None
         other_format = not self.same_store and (
             access.chosen_format is not None or bool(access.context)
