@@ -135,6 +135,8 @@ def test_an_object_moved_onto_itself_is_left(url: str, bucket: cb.Bucket, key_fi
     assert invoke("mv", "-k", key_file, f"{url}/a", f"{url}/a").exit_code in {1, 2}
     assert names(bucket) == ["a"]
     assert invoke("mv", "-r", "-k", key_file, f"{url}/", f"{url}/").exit_code == 2
+    assert invoke("mv", "-n", f"{url}/a", f"{url}/").exit_code == 2
+    assert invoke("cp", "-n", f"{url}/*", f"{url}/").exit_code == 1
     assert names(bucket) == ["a"]
 
 

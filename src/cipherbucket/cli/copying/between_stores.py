@@ -124,9 +124,11 @@ class BetweenStores:
         return False
 
     def check(self, source: Item) -> None:
-        """Refuse an object that another rule holds for, here or there."""
-        self.stores.origin.access.check_name(self.name_of(source))
-        self.stores.target.access.check_name(self.target_prefix + source.relative)
+        """Refuse an object that another rule holds for, here or there, or that is its own copy."""
+        name, target = self.name_of(source), self.target_prefix + source.relative
+        self.stores.refuse_same(name, target)
+        self.stores.origin.access.check_name(name)
+        self.stores.target.access.check_name(target)
 
     def check_removable(self, source: Item) -> None:
         """Refuse nothing: an object that is another rule's is refused when it is copied."""

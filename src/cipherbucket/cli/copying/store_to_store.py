@@ -77,6 +77,19 @@ class StoreToStore:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def refuse_same(self, name: str, target: str) -> None:
+        """Refuse to copy an object to itself.
+
+        Raises:
+            UsageError: Both names are of one object.
+        """
+        if self.same_store and name == target:
+            raise cb.UsageError(
+                "source and target are the same object",
+                name=name,
+                hint="name another; an old version is brought back with --version-id ID",
+            )
+
     def copy(
         self,
         name: str,
@@ -97,12 +110,8 @@ class StoreToStore:
         Raises:
             UsageError: Both are one object, or it is sealed under its name and there are no keys.
         """
-        if self.same_store and name == target and version_id is None:
-            raise cb.UsageError(
-                "source and target are the same object",
-                name=name,
-                hint="name another; an old version is brought back with --version-id ID",
-            )
+        if version_id is None:
+            self.refuse_same(name, target)
         if not self.unchanged:
             return self._renewed(self.origin, self.target, name, target, limits, version_id)
         if self.same_store:
