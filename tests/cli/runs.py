@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 import cipherbucket as cb
 from cipherbucket.cli import cli
 
-PROGRAM = (sys.executable, "-c", "from cipherbucket.cli import main; main()")
+PROGRAM = (sys.executable, "-c", "from cipherbucket_program import main; main()")
 _ON_TERMINAL = (
     *PROGRAM[:2],
     f"import fcntl, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); {PROGRAM[2]}",

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -324,3 +325,47 @@ def test_an_end_of_input_at_a_question_changes_nothing(tmp_path: Path) -> None:
     )
     assert session.code == 130
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "module", ["cipherbucket", "cryptography", "click", "cipherbucket.cli.commands.ls"]
+)
+def test_an_interrupt_while_the_program_is_imported_is_one_line(module: str, url: str) -> None:
+    code = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from cipherbucket_program import main
+main()
+"""
+    done = subprocess.run(
+        [PROGRAM[0], "-c", code, "ls", f"{url}/"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=base(),
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (130, b"")
+    assert done.stderr.startswith(b"cipherbucket: interrupted")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_an_interrupt_that_was_ignored_when_the_program_began_stays_ignored(url: str) -> None:
+    command = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", PROGRAM[0], "-c"]
+    code = (
+        "import os, signal; from cipherbucket_program import main;"
+        "os.kill(os.getpid(), signal.SIGINT); main()"
+    )
+    done = subprocess.run(
+        [*command, code, "--version"], capture_output=True, env=base(), check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_installed_as_the_program_takes_interrupts_from_the_start() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["scripts"] == {"cipherbucket": "cipherbucket_program:main"}

@@ -163,7 +163,7 @@ def ended() -> Iterator[None]:
     except click.ClickException as error:
         say(line_of(error))
         sys.exit(error.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         say("interrupted")
         sys.exit(_INTERRUPTED)
 
