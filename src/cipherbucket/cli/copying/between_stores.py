@@ -99,7 +99,8 @@ class BetweenStores:
                 raise cb.UsageError(
                     f"{name!r} would become {target!r}, which is to be"
                     f" {'moved' if self.moves else 'copied'}, too",
-                    hint=f"{'move' if self.moves else 'copy'} to a place beside it",
+                    hint=f"{'move' if self.moves else 'copy'} to a place beside it; with -r that"
+                    " can be left out by --exclude",
                 )
 
     def targets(self, tally: Tally) -> Iterator[Item]:  # noqa: ARG002  nothing is left out
