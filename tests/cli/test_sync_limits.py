@@ -225,12 +225,14 @@ def test_without_delete_it_is_said_what_is_in_the_way(
     for name in ("a/b/c", "d", "e"):
         bucket.put(name, b"1")
     folder = files(tmp_path / "down", a="mine", d__x="mine")
-    code, told = down_of(url, key_file, folder)
-    assert code == 1
-    assert "'a/b/c': 'a' is a file in the target and a folder in the source" in told
-    assert "'d': 'd' is a folder in the target and a file in the source" in told
-    assert "--delete" in told
+    for option in ("--dry-run", "--no-config"):
+        code, told = down_of(url, key_file, folder, option)
+        assert code == 1
+        assert "'a/b/c': 'a' is a file in the target and a folder in the source" in told
+        assert "'d': 'd' is a folder in the target and a file in the source" in told
+        assert "--delete" in told
     assert contents(folder) == {"a": b"mine", "d/x": b"mine", "e": b"1"}
+    assert down_of(url, key_file, folder, "--delete", "--dry-run")[0] == 0
     assert down_of(url, key_file, folder, "--delete", "-q")[0] == 0
     assert contents(folder) == {"a/b/c": b"1", "d": b"1", "e": b"1"}
 

@@ -25,10 +25,12 @@ class InTheWayError(cb.UsageError):
     Attributes:
         relative: The name that was to be written.
         replace: Writes it all the same, and returns its bytes: called with the names that may be
-            deleted for it.
+            deleted for it. None in a dry run.
     """
 
-    def __init__(self, way: str, relative: str, replace: Callable[[Collection[str]], int]) -> None:
+    def __init__(
+        self, way: str, relative: str, replace: Callable[[Collection[str]], int] | None = None
+    ) -> None:
         super().__init__(
             f"{way!r} is a {'folder' if way == relative else 'file'} in the target and"
             f" a {'file' if way == relative else 'folder'} in the source",

@@ -47,7 +47,11 @@ class Direction(Protocol):
         """Return whether a name is neither copied nor deleted, and count it if so."""
 
     def check(self, source: Item) -> None:
-        """Refuse, with a UsageError, what `copy` would refuse for its name or its target."""
+        """Refuse, for a dry run, what `copy` would refuse for its name or its target.
+
+        Raises:
+            UsageError: It would; an InTheWayError, too.
+        """
 
     def check_removable(self, source: Item) -> None:
         """Refuse, with a UsageError, to move what must stay; before it is copied."""

@@ -223,10 +223,12 @@ class ToFolder:
         return self._own.leave_out(item.relative, self.folder / item.relative, tally)
 
     def check(self, source: Item) -> None:
-        """Refuse an object that another rule holds for, or that would replace an own file."""
+        """Refuse an object that another rule holds for, or what cannot be written for it."""
         self.objects.bucket.access.check_name(self.name_of(source))
         self._target.check(source.relative)
         self._own.refuse_replacement(self.folder / source.relative)
+        if (way := self._target.find_in_the_way(source.relative)) is not None:
+            raise InTheWayError(way, source.relative)
 
     def check_removable(self, source: Item) -> None:
         """Refuse nothing: an object that is another rule's is refused when it is copied."""

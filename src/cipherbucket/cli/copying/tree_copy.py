@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -164,7 +164,8 @@ class TreeCopy:
             assert item.source is not None
             with self._attempt(item.source):
                 if (reason := self._reason(item, limits)) is not None:
-                    self.direction.check(item.source)
+                    with self._set_aside([]):
+                        self.direction.check(item.source)
                     if self.moves:
                         self.direction.check_removable(item.source)
                 return reason
@@ -289,6 +290,7 @@ class TreeCopy:
         """Copy what had something in its way; return the names that may have gone for it."""
         gone = making_room(self._to_delete(plan), {each.relative for each in plan.blocked})
         for blocked in plan.blocked:
+            assert blocked.replace is not None
             with self.tally.attempt(blocked.relative):
                 self.tally.add(blocked.replace(gone))
         return gone
@@ -300,21 +302,26 @@ class TreeCopy:
     def _copy(self, source: Item, plan: _Plan, limits: SharedLimits) -> None:
         if not self.choice.foreseen:
             limits.progress.expect(source.size)
-        with limits.lane(source.size):
+        with limits.lane(source.size), self._set_aside(plan.blocked):
             if self.moves:
                 self.direction.check_removable(source)
-            try:
-                copied = self.direction.copy(source, limits)
-                self.choice.add(source, copied)
-                if self.moves:
-                    self.direction.remove(source, copied)
-                self.tally.add(copied.size, **self._ends(source))
-            except InTheWayError as error:
-                if not self.deletion.offered:
-                    error.hint = "move it away, or copy one of them by itself to another name"
-                if not self.deletion.wanted:
-                    raise
-                plan.blocked.append(error)
+            copied = self.direction.copy(source, limits)
+            self.choice.add(source, copied)
+            if self.moves:
+                self.direction.remove(source, copied)
+            self.tally.add(copied.size, **self._ends(source))
+
+    @contextmanager
+    def _set_aside(self, blocked: list[InTheWayError]) -> Iterator[None]:
+        """Keep for the end what something is in the way of, if that may be deleted."""
+        try:
+            yield
+        except InTheWayError as error:
+            if not self.deletion.offered:
+                error.hint = "move it away, or copy one of them by itself to another name"
+            if not self.deletion.wanted:
+                raise
+            blocked.append(error)
 
     def _delete(self, relative: str) -> None:
         with self.tally.attempt(relative):
