@@ -111,6 +111,67 @@ def test_a_mistake_is_one_line_that_says_what_may_be_meant(args: str, line: str)
     assert error_of(result) == f"cipherbucket: {line}\n"
 
 
+def guess_of(line: str) -> str:
+    """Return what is said of a line beside that there is no such option or command."""
+    result = invoke(*line.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    said = error_of(result).partition(" (see: ")[0]
+    return said.partition("'")[2].partition("'")[2].removeprefix("; did you mean ").strip(" :")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("cp --no-progress a b", "--quiet"),
+        ("cp --delete a b", "sync has it"),
+        ("cp --checksum a b", "sync and diff have it"),
+        ("cp -c a b", "sync and diff have it"),
+        ("sync -c a b", "--checksum"),
+        ("cp --output json a b", "--json"),
+        ("cp --profile p a b", "access keys are those of OSS_ACCESS_KEY_ID"),
+        ("cp --min-age 1d a b", "ls --json gives ages and sizes"),
+        ("cp --files-from f a b", "xargs gives"),
+        ("cp --cache-control x a b", "--content-type alone"),
+        ("cat --head 5 a", "--range"),
+        ("cat --offset 5 a", "--range"),
+        ("rm --all-versions a", "ls --versions lists them, --version-id ID is one"),
+        ("ls --all-versions a", "--versions"),
+        ("ls -m a", "cipherbucket transfers URL"),
+        ("sync --delete-excluded a b", "never deleted"),
+        ("presign --timeout 1h a", "--expires"),
+        ("sycn a b", "sync"),
+        ("check a b", "diff"),
+        ("link a", "presign"),
+        ("signurl a", "presign"),
+        ("cleanup a", "transfers"),
+        ("head-object a", "stat"),
+        ("revert a", "cp --version-id"),
+        ("rcat a", "'cp - URL'"),
+        ("bisync a b", "sync copies one way"),
+        ("version", "'cipherbucket --version'"),
+        ("help cp", "'cipherbucket COMMAND --help'"),
+        ("mount a b", "cp copies them"),
+        ("website a", "ossutil"),
+        ("ls --progres a", ""),
+        ("cp --verison-id i a b", "--version-id"),
+    ],
+)
+def test_what_other_programs_have_is_answered_with_what_is_meant(line: str, meant: str) -> None:
+    said = guess_of(line)
+    assert meant in said if meant else not said
+
+
+@pytest.mark.parametrize(
+    "line", ["cp --no-checksum", "cp --no-update", "cp --resume", "vary", "build"]
+)
+def test_what_is_far_away_or_the_opposite_is_no_guess(line: str) -> None:
+    assert "did you mean" not in invoke(*line.split(), "a", "b").stderr
+
+
+def test_a_name_that_begins_with_a_hyphen_is_not_taken_for_an_option_of_others() -> None:
+    assert "transfers" not in error_of(invoke("rm", "-my-long-name"))
+
+
 def takes_arguments(command: Command | Group) -> bool:
     return any(isinstance(each, click.Argument) and each.required for each in command.params)
 
@@ -179,5 +240,5 @@ def test_what_others_call_an_option_is_one_of_ours() -> None:
     known = {option for _, command in commands() for each in command.params for option in each.opts}
     assert set(habits.OPTIONS.values()) <= known
     assert not set(habits.OPTIONS) & {"-c", "-j"} & known
-    assert set(habits.COMMANDS.values()) <= {*COMMANDS, "--help"}
+    assert set(habits.COMMANDS.values()) <= set(COMMANDS)
     assert not {*habits.COMMANDS, *habits.EXPLAINED_COMMANDS} & set(COMMANDS)

@@ -16,6 +16,8 @@ from cipherbucket.cli import habits
 
 _FLAGS = 4
 """The longest word that is read as several options of a letter, such as -rfv."""
+_CLOSE = 0.75
+"""How alike two names are of which one is a slip, without their hyphens; 1 is the same."""
 _NO_VALUE = "requires an argument"
 _TOO_MANY = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTALL)
 
@@ -42,13 +44,20 @@ def line_of(error: click.ClickException) -> str:
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Name what may have been meant, to be added to what is said; empty if nothing is alike."""
+    """Name what may have been meant, to be added to what is said; empty if nothing is close.
+
+    Close is the one name that begins so, or a name that a slip of the fingers makes of another. One
+    is never taken for its opposite, such as ``--progress`` for ``--no-progress``.
+    """
     from difflib import get_close_matches  # noqa: PLC0415  only where something is wrong
 
-    names = sorted(known)
-    begun = [each for each in names if each.startswith(given)]
-    close = begun or get_close_matches(given, names, 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    word = given.lstrip("-")
+    opposites = {f"no-{word}", word.removeprefix("no-")} - {word}
+    names = {each.lstrip("-"): each for each in sorted(known)}
+    begun = [each for each in names if each.startswith(word)]
+    close = begun if len(begun) == 1 else get_close_matches(word, names, 1, _CLOSE)
+    meant = [names[each] for each in close if each not in opposites]
+    return f"; did you mean {meant[0]!r}?" if meant else ""
 
 
 def _text(error: click.ClickException) -> str:
@@ -101,12 +110,12 @@ def _unknown(error: NoSuchOption) -> str:
     shown = [each for each in options if isinstance(each, click.Option) and not each.hidden]
     known = [opt for each in shown for opt in each.opts]
     given = error.option_name
-    return f"no such option {given!r}{_meant(given, known)}{_file_or_options(error)}"
+    name = _file_or_options(error)
+    meant = "" if name and not given.startswith("--") else _meant(given, known)
+    return f"no such option {given!r}{meant}{name}"
 
 
 def _meant(given: str, known: list[str]) -> str:
-    if given in habits.EXPLAINED_OPTIONS:
-        return f": {habits.EXPLAINED_OPTIONS[given]}"
     copies, syncs = "--no-resume" in known, "--max-delete" in known
     if given in {"-f", "--force"} and copies:
         return f": {habits.OVERWRITES}"
@@ -114,6 +123,9 @@ def _meant(given: str, known: list[str]) -> str:
         return f": {habits.COMPARES}"
     if habits.OPTIONS.get(given) in known:
         return f"; did you mean {habits.OPTIONS[given]!r}?"
+    for each in (given, habits.OPTIONS.get(given)):
+        if each in habits.EXPLAINED_OPTIONS:
+            return f": {habits.EXPLAINED_OPTIONS[each]}"
     long = [opt for opt in known if opt.startswith("--")]
     return did_you_mean(given, long) if given.startswith("--") else ""
 
