@@ -178,7 +178,7 @@ def test_if_absent_overwrites_neither_object_nor_file(
         (("-", "{url}/x/"), "has no name"),
         (("nothing", "{url}/x"), "there is no such file"),
         ((".", "{url}/x"), "add -r"),
-        (("-r", "nothing", "{url}/x"), "is no folder"),
+        (("-r", "nothing", "{url}/x"), "nothing: there is no such folder"),
         (("-r", "{url}/x", "/dev/null"), "is no folder"),
         (("-r", "-", "{url}/x"), "leave out -r"),
         (("--size", "5", "y", "{url}/x"), "what comes from stdin"),

@@ -387,7 +387,7 @@ def test_globs_distinguish_case() -> None:
     ("args", "hint"),
     [
         (("a", "b"), "neither source nor target is a URL"),
-        (("nothing", "{url}"), "is no folder"),
+        (("nothing", "{url}"), "nothing: there is no such folder"),
         (("{url}", "{file}"), "is no folder"),
         (("{url}", "{url}/x"), "one of source and target is in the other"),
         (("{url}/x", "{url}"), "one of source and target is in the other"),

@@ -78,7 +78,7 @@ def test_a_prefix_that_no_name_begins_with_is_told(
     command: tuple[str, ...],
     to_store: bool,
 ) -> None:
-    for name in ("report", "reports/2", "target/mine"):
+    for name in ("report.txt", "reports/2", "target/mine"):
         bucket.put(name, b"")
     folder = tmp_path / "down"
     folder.mkdir()

@@ -15,10 +15,10 @@ from typing import Any
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.errors import resumed_when_repeated, say
+from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options, reasons_in_options
-from cipherbucket.cli.no_object import ADD_R, missing_said
+from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.places import opened_below
@@ -92,6 +92,8 @@ def change_all(
             progress=progress,
         )
     with report:
+        if not _all_in(report):
+            say(one_line(nothing_below(prefix, bucket, "no objects there")))
         return _write_report(report, done, options, whole=not prefix)
 
 
@@ -105,7 +107,7 @@ def _change_one(
     store_url, name = split_object_url(url)
     with (
         access.at(store_url, name).open_to_write(store_url) as bucket,
-        missing_said(bucket, name, ADD_R),
+        missing_said(bucket, name, ADD_R, FOLDER),
     ):
         before = bucket.head(name)
         now = verb(bucket, name)
@@ -133,8 +135,6 @@ def _write_report(
     A folder without objects was mistyped, and the code is that of ``ls``; a whole store was not.
     """
     nothing = not _all_in(report)
-    if nothing:
-        say("no objects there")
     for each in report.objects() if options.verbose else ():
         if each.status != "failed":  # said at the end, with the way on
             say(f"{each.status} {each.name}" + (f" ({each.reason})" if each.reason else ""))

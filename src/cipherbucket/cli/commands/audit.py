@@ -15,10 +15,12 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.hints import reasons_in_options
+from cipherbucket.cli.no_object import BEGINNING
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import TRUST_TO_READ, note_use, split_url
 from cipherbucket.cli.options.named_key import key_options, named_key
 from cipherbucket.cli.options.passes import JSON_LINES, workers_option
+from cipherbucket.cli.options.wildcards import has_wildcards
 from cipherbucket.cli.terminal.audit_text import text_of
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.progress import object_count
@@ -131,21 +133,22 @@ def _report(
     retire: bool,
 ) -> int:
     """Write what was found; the last that can fail is stdout, of which nothing is lost."""
+    misspelt = bool(audited.scope.prefix) and not audited.summary.objects
     for file, write in ((csv_file, audited.write_csv), (html_file, audited.write_html)):
         if file is not None:
             write(file)
     if as_json:
         for line in audited.lines():
             click.echo(json.dumps(reasons_in_options(line)))
-    elif not (quiet and (csv_file or html_file)):
+    elif not (quiet and (csv_file or html_file)) and (retire or not misspelt):
         click.echo(text_of(audited.report()))
     if not audited.summary.objects and not quiet:
-        say("no object's name begins so")
+        wild = has_wildcards(audited.scope.prefix or "")
+        say(f"no object's name begins so{f' ({BEGINNING})' if wild else ''}")
     if retire:
         return 0 if all(answer.answer == "yes" for answer in audited.answers) else _FOUND
     if audited.summary.findings:
         return _FOUND
-    misspelt = bool(audited.scope.prefix) and not audited.summary.objects
     return _NO_OBJECT if misspelt else 0
 
 

@@ -22,6 +22,7 @@ from cipherbucket.cli.copying.sources import files_of
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say, write_line
 from cipherbucket.cli.in_order import in_order
+from cipherbucket.cli.no_object import FOLDER_AND_GLOBS, nothing_below
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.access_flags import BOTH_FORMATS
 from cipherbucket.cli.options.config import open_without_keys
@@ -51,6 +52,7 @@ class _Sides:
     difference: Callable[[Item, Item], str | None]
 
 
+_FOLDERS = "both are taken as folders; name those that they lie in"
 _FORMAT = (
     f"Format of the objects: {BOTH_FORMATS} Default: that of the keys or of the rule, or else any."
 )
@@ -83,7 +85,8 @@ def diff(source: str, target: str, checksum: bool, as_json: bool, access: Access
     stores --checksum compares what is stored, so that what was encrypted twice differs. Without -k,
     --format or a rule, objects of all formats are compared.
 
-    The exit code is 0 if there is no difference, and 1 if there is one or something failed.
+    The exit code is 0 if there is no difference, 1 if there is one or something failed, and 3 if no
+    object's name begins with one of the URLs.
     """
     if access.as_name is not None:
         raise cb.UsageError("--as-name is for reading one object", hint="leave it out")
@@ -138,6 +141,9 @@ def _two_stores(source: str, target: str, stack: ExitStack, *, checksum: bool) -
     (here, prefix), (there, other_prefix) = map(split_tree_url, (source, target))
     first, second = (stack.enter_context(open_without_keys(each)) for each in (here, there))
 
+    _refuse_missing(first, prefix)
+    _refuse_missing(second, other_prefix)
+
     def difference(a: Item, b: Item) -> str | None:
         names = prefix + a.relative, other_prefix + b.relative
         return difference_of_objects((first, names[0], a), (second, names[1], b), checksum=checksum)
@@ -154,11 +160,12 @@ def _folder_and_store(
     *,
     checksum: bool,
 ) -> _Sides:
-    (files,) = files_of((folder,), stack, recursive=True)
+    (files,) = files_of((folder,), stack, recursive=True, one=_FOLDERS)
     store_url, prefix = split_tree_url(url)
     refuse_folder_of(store_url, Path(folder))
     bound = _of_any_format(access.at(store_url, prefix, whole=False))
     bucket = stack.enter_context(bound.open(store_url))
+    _refuse_missing(bucket, prefix)
     below = stack.enter_context(
         opened_below(access, store_url, prefix, lambda each: each.open(store_url))
     )
@@ -174,6 +181,17 @@ def _folder_and_store(
 
     listed = files.items((bucket.url,), tally)
     return _Sides(listed, objects_of(bucket, prefix), difference)
+
+
+def _refuse_missing(bucket: cb.Bucket, prefix: str) -> None:
+    """Refuse a place without objects: a URL that is mistyped would look like a difference.
+
+    Raises:
+        ObjectNotFoundError: It is none; a whole store may be empty.
+    """
+    if prefix and next(iter(bucket.list(prefix)), None) is None:
+        text = f"there is no object whose name begins with {prefix!r}"
+        raise nothing_below(prefix, bucket, text, _FOLDERS, FOLDER_AND_GLOBS)
 
 
 def _of_any_format(access: AccessOptions) -> AccessOptions:

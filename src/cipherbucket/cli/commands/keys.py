@@ -17,7 +17,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.key_match import KeyMatch, info_or_failure, match_by_description, match_forced
-from cipherbucket.cli.no_object import LIST_THEM, missing_said
+from cipherbucket.cli.no_object import LIST_THEM, ONE_NAME, missing_said
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import current_config, load_key, note_use
 from cipherbucket.cli.options.named_key import key_options
@@ -84,7 +84,7 @@ def check(url: str, access: AccessOptions) -> int:
     if not access.reads:
         raise cb.UsageError("no key to check", hint="name one with -k KEY")
     store_url, name = split_object_url(url)
-    with access.open_to_look(store_url) as bucket, missing_said(bucket, name, LIST_THEM):
+    with access.open_to_look(store_url) as bucket, missing_said(bucket, name, LIST_THEM, ONE_NAME):
         envelope = bucket.head(name).envelope
         if envelope is None:
             raise cb.PolicyError("the object is not encrypted: no key is needed", name=name)

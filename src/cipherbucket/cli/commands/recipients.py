@@ -14,7 +14,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say, write_line
 from cipherbucket.cli.in_order import in_order
-from cipherbucket.cli.no_object import ADD_R, missing_said, no_object
+from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, no_object, nothing_below
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import KeyName, open_without_keys
 from cipherbucket.cli.options.named_key import named_key
@@ -27,8 +27,6 @@ from cipherbucket.cli.rotation import change_all
 from cipherbucket.cli.terminal.help import Command, Group
 from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
 from cipherbucket.text import count, printable
-
-_NO_OBJECT = 3
 
 
 @click.group(
@@ -68,7 +66,7 @@ def list_recipients(url: str, recursive: bool, as_json: bool) -> int:
         for each, info in in_order(names, partial(_looked_at, bucket)):
             if isinstance(info, cb.ObjectNotFoundError):
                 if not recursive:
-                    raise no_object(name, bucket, ADD_R)
+                    raise no_object(name, bucket, ADD_R, FOLDER)
                 continue  # deleted since it was listed
             found += 1
             if isinstance(info, cb.CipherbucketError):
@@ -77,9 +75,9 @@ def list_recipients(url: str, recursive: bool, as_json: bool) -> int:
                 continue
             for line in _lines(each, info, as_json=as_json):
                 write_line(line)
-    if not found and name:
-        say(f"there is no object whose name begins with {name!r}")
-        return _NO_OBJECT
+        if not found and name:
+            text = f"there is no object whose name begins with {name!r}"
+            raise nothing_below(name, bucket, text)
     return 1 if malformed else 0
 
 
@@ -201,7 +199,7 @@ def _change(
     store_url, name = split_object_url(url)
     with (
         access.at(store_url, name).open(store_url) as bucket,
-        missing_said(bucket, name, ADD_R),
+        missing_said(bucket, name, ADD_R, FOLDER),
     ):
         bucket.access.store.check_writable()
         info = one(bucket, name, dry_run=options.dry_run, **how)

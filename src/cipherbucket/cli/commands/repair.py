@@ -15,7 +15,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.no_object import ADD_R, missing_said
+from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import split_url, trusts_store, url_of_folder
 from cipherbucket.cli.options.parsing import split_tree_url
@@ -120,7 +120,7 @@ def _repair_object(url: str, access: AccessOptions, *, yes: bool, dry_run: bool)
     _refuse_keyless(access)
     with (
         access.at(store_url, name).open(store_url) as bucket,
-        missing_said(bucket, name, ADD_R),
+        missing_said(bucket, name, ADD_R, FOLDER),
     ):
         now = _refuse_other_formats(bucket, name)
         if now and _is_sound(bucket, name, access):

@@ -18,9 +18,11 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
+from cipherbucket.cli.no_object import BEGINNING
 from cipherbucket.cli.options.config import open_without_keys, split_url, trust_store
 from cipherbucket.cli.options.parsing import complete_files
 from cipherbucket.cli.options.passes import JSON_LINES
+from cipherbucket.cli.options.wildcards import has_wildcards
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.text import count, duration, printable
 
@@ -66,7 +68,8 @@ def transfers(url: str | None, clear: bool, force: bool, as_json: bool) -> int:
     for facts in (*(each for _, each in listed), *_facts_of_uploads(uploads, store_url)):
         click.echo(json.dumps(facts) if as_json else _line_of(facts))
     if not left and not uploads:
-        say("no interrupted transfers")
+        wild = url is not None and has_wildcards(split_url(url)[1])
+        say(f"no interrupted transfers{f' ({BEGINNING})' if wild else ''}")
         return 0
     if not clear:
         return 0

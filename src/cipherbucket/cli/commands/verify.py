@@ -14,10 +14,10 @@ from typing import Any
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.errors import resumed_when_repeated, say
+from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options, reasons_in_options
-from cipherbucket.cli.no_object import ADD_R, missing_said
+from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
@@ -111,12 +111,15 @@ def verify(
                 progress=lambda done, _: report(done, total[0] if total else None),
             )
         with came:
-            return _report(came, as_json=as_json, whole=not prefix)
+            code = _report(came, as_json=as_json, whole=not prefix)
+            if not came.counts:
+                say(one_line(nothing_below(prefix, bucket, "no objects there")))
+            return code
 
 
 def _verify_one(url: str, access: AccessOptions, *, as_json: bool) -> int:
     store_url, name = split_object_url(url)
-    with _opened(store_url, name, access) as bucket, missing_said(bucket, name, ADD_R):
+    with _opened(store_url, name, access) as bucket, missing_said(bucket, name, ADD_R, FOLDER):
         info = cb.verify(bucket, name, **access.reading)
     status = "verified" if info.envelope is not None else "plaintext"
     if as_json:
@@ -154,8 +157,6 @@ def _report(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
     if came.resumed:
         earlier = f"{count(came.resumed, 'object')} of these were read by an earlier run"
         click.echo(f"{earlier}, begun {came.started:%Y-%m-%d %H:%M} UTC, and not again")
-    if not came.counts:
-        say("no objects there")
     return 1 if came.failed.objects else nothing
 
 

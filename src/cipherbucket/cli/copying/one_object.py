@@ -14,6 +14,7 @@ from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.cli.copying.resume_notes import is_abandoned
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
+from cipherbucket.cli.copying.sources import no_such_file
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.target_folder import safe_parts
 from cipherbucket.cli.descriptors import name_of, opened_to_read, opened_to_write
@@ -44,7 +45,7 @@ class ObjectCopy:
                 raise cb.UsageError(text, hint=f"add one to {url}")
             name += Path(source).resolve().name
         if descriptor is None and not Path(source).exists():
-            raise cb.UsageError(f"{source}: there is no such file")
+            raise no_such_file(source)
         if descriptor is None and Path(source).is_dir():
             raise cb.UsageError(f"{source} is a folder", hint="add -r to copy all in it")
         with (

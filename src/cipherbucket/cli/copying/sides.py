@@ -17,8 +17,9 @@ from cipherbucket.cli.copying.directions import ToFolder, ToStore
 from cipherbucket.cli.copying.encrypted_objects import EncryptedObjects
 from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.places import refuse_folder_of
-from cipherbucket.cli.copying.sources import Objects, files_of, sources_at
+from cipherbucket.cli.copying.sources import COPY_ONE, Objects, files_of, sources_at
 from cipherbucket.cli.copying.store_to_store import StoreToStore
+from cipherbucket.cli.no_object import LEAVE_OUT_R
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.globs import Globs
@@ -78,7 +79,8 @@ class Sides:
 
     def _upload(self, stack: ExitStack) -> Direction:
         store_url, prefix = split_tree_url(self.target)
-        files = files_of(self.sources, stack, recursive=self.recursive, name=self.name)
+        one = LEAVE_OUT_R if self.patterns else COPY_ONE
+        files = files_of(self.sources, stack, recursive=self.recursive, name=self.name, one=one)
         own = OwnFiles(self.access)
         for each in map(Path, self.sources):
             refuse_folder_of(store_url, each)
@@ -100,7 +102,10 @@ class Sides:
     def _download(self, stack: ExitStack) -> Direction:
         folder = Path(self.target)
         if folder.exists() and not folder.is_dir():
-            raise cb.UsageError(f"{folder} is no folder", hint="copy one object without -r")
+            raise cb.UsageError(
+                f"{folder} is no folder",
+                hint="copy one object without -r" if self.patterns else COPY_ONE,
+            )
         store_url, prefix = self._origin()
         refuse_folder_of(store_url, folder)
         access = self.access.at(store_url, prefix, whole=self.whole)

@@ -27,12 +27,20 @@ from cipherbucket.cli.copying.listings import (
 from cipherbucket.cli.copying.local_files import files_below, source_file
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.copying.written import Seen, is_as_seen
-from cipherbucket.cli.no_object import ADD_R, no_object
+from cipherbucket.cli.no_object import (
+    ADD_R,
+    FOLDER_AND_GLOBS,
+    LEAVE_OUT_R,
+    no_object,
+    nothing_below,
+)
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.parsing import folder_name, split_object_url
-from cipherbucket.cli.options.wildcards import Pattern, meant_by
+from cipherbucket.cli.options.wildcards import Pattern, has_wildcards, meant_by
 from cipherbucket.local_files.folders import Folder, Place, open_source
 
+COPY_ONE = "copy one file or object with cp"
+"""The way on of commands that take folders alone."""
 _SECOND = 1_000_000_000
 
 
@@ -116,6 +124,7 @@ class Objects:
         is_folder: Whether it is all below a prefix.
         named: What the user gave, without the store.
         renamed: What this one is called in the target.
+        takes_wildcards: Whether some would have been signs, in a command that takes single objects.
     """
 
     prefix: str
@@ -126,6 +135,7 @@ class Objects:
     is_one: bool = False
     is_folder: bool = False
     renamed: str = ""
+    takes_wildcards: bool = True
 
     def takes(self, name: str) -> bool:
         """Return whether an object of this name is one of them, if it is there."""
@@ -160,11 +170,20 @@ class Objects:
             return
         if self.is_one:
             raise no_object(self.prefix, bucket, ADD_R)
+        if self.is_folder and self.takes_wildcards:
+            raise nothing_below(self.prefix, bucket, self.missing, wildcards=None)
+        if self.is_folder:
+            raise nothing_below(self.prefix, bucket, self.missing, COPY_ONE, FOLDER_AND_GLOBS)
         raise cb.ObjectNotFoundError(self.missing)
 
 
 def files_of(
-    paths: Sequence[str], stack: ExitStack, *, recursive: bool, name: str | None = None
+    paths: Sequence[str],
+    stack: ExitStack,
+    *,
+    recursive: bool,
+    name: str | None = None,
+    one: str = LEAVE_OUT_R,
 ) -> list[Files]:
     """Open files and folders until the stack is closed.
 
@@ -173,6 +192,7 @@ def files_of(
         stack: Closes them.
         recursive: Whether they may be folders.
         name: What one file is called in the target; None for its own name.
+        one: What to do if it is one file where a folder is meant.
 
     Raises:
         UsageError: One is missing, or is a folder without ``recursive``; or two have one name.
@@ -181,10 +201,10 @@ def files_of(
     found = []
     for each in paths:
         path = Path(each)
-        if recursive and alone and not path.is_dir():
-            raise cb.UsageError(f"{each} is no folder", hint="leave out -r to copy a file")
         if not path.exists():
-            raise cb.UsageError(f"{each}: there is no such file")
+            raise no_such_file(each, "folder" if recursive and alone else "file")
+        if recursive and alone and not path.is_dir():
+            raise cb.UsageError(f"{each} is no folder", hint=one)
         own = Path(os.path.realpath(path)).name if path.name in {"", "..", "."} else path.name
         if path.is_dir():
             if not recursive:
@@ -195,6 +215,13 @@ def files_of(
             found.append(Files(path, name or own, None))
     _refuse_twice([each.below.rstrip("/") for each in found if each.below])
     return found
+
+
+def no_such_file(path: str, kind: str = "file") -> cb.UsageError:
+    """Return the error of a file or a folder that is not there."""
+    shells = has_wildcards(path) and not os.path.lexists(path)
+    hint = "the shell replaces wildcards of files: leave out the quotes, and see that a file fits"
+    return cb.UsageError(f"{path}: there is no such {kind}", hint=hint if shells else None)
 
 
 def sources_at(
@@ -256,7 +283,15 @@ def objects_at(url: str, bucket: cb.Bucket, *, recursive: bool, patterns: bool =
     if recursive:
         prefix = folder_name(name)
         missing = f"there is no object whose name begins with {prefix!r}"
-        return Objects(prefix, prefix, lambda _: True, missing, prefix, is_folder=True)
+        return Objects(
+            prefix,
+            prefix,
+            lambda _: True,
+            missing,
+            prefix,
+            is_folder=True,
+            takes_wildcards=patterns,
+        )
     return Objects(name, _parent(name), lambda each: each == name, "", name, is_one=True)
 
 
