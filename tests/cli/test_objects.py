@@ -226,6 +226,8 @@ def test_rm_deletes_one_object(filled: str, bucket: cb.Bucket) -> None:
     assert result.exit_code == 3
     error_of(result)
     assert succeed("rm", "-f", f"{filled}/folder/b").output == ""
+    for option in ("-fv", "-fn"):  # nothing is there to be deleted
+        assert succeed("rm", option, f"{filled}/folder/b").output == ""
 
 
 def test_rm_of_a_tree_deletes_nothing_without_asking(filled: str, bucket: cb.Bucket) -> None:
@@ -293,6 +295,30 @@ def test_rm_tells_what_is_deleted_as_it_goes(
     result = invoke("rm", "-rfv", filled)
     assert result.exit_code == 130
     assert f"deleted {first}\n" in result.stderr
+    assert result.stderr.endswith("cipherbucket: interrupted; deleted 1 of 4 objects\n")
+
+
+def test_rm_of_several_ends_with_their_number(filled: str, bucket: cb.Bucket) -> None:
+    for name in ("x", "y", "z/1", "z/2"):
+        bucket.put(name, b"1")
+    said = "cipherbucket: deleted 2 objects\n"
+    assert succeed("rm", f"{filled}/x", f"{filled}/y").stderr == said
+    assert succeed("rm", "-rfq", f"{filled}/z").stderr == ""
+    bucket.put("z/1", b"1")
+    assert succeed("rm", "-rfn", f"{filled}/z").stderr == "cipherbucket: would delete 1 object\n"
+    assert succeed("rm", "-rf", f"{filled}/z").stderr == "cipherbucket: deleted 1 object\n"
+
+
+def test_an_interrupted_look_says_no_more_than_that(
+    filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cb.Bucket, "list", stopped)
+    for command in ("ls", "du", ("rm", "-rf")):
+        result = invoke(*([command] if isinstance(command, str) else command), filled)
+        assert (result.exit_code, result.stderr) == (130, "cipherbucket: interrupted\n")
 
 
 def test_rm_of_the_whole_store(filled: str, bucket: cb.Bucket) -> None:

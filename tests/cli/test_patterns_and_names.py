@@ -45,6 +45,18 @@ def test_du_sums_what_fits(filled: str) -> None:
     assert invoke("du", f"{filled}/none*").exit_code == 3
 
 
+@pytest.mark.parametrize("pattern", ["*/deep", "*/deep/"])
+def test_a_folder_that_fits_is_named_whole(filled: str, bucket: cb.Bucket, pattern: str) -> None:
+    bucket.put("more/deep/x/y", b"12345")
+    bucket.put("more/deep-2/x", b"1")
+    assert names_of("du", f"{filled}/{pattern}") == [
+        f"{filled}/logs/deep/",
+        f"{filled}/more/deep/",
+        f"{filled}/{pattern}",
+    ]
+    assert names_of("ls", f"{filled}/{pattern}") == ["logs/deep/", "more/deep/"]
+
+
 def test_cat_writes_what_fits_in_order(filled: str, key_file: Path) -> None:
     assert succeed("cat", "-k", key_file, f"{filled}/logs/*.csv").stdout == (
         "<logs/a.csv><logs/b.csv>"

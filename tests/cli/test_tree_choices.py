@@ -278,6 +278,30 @@ def test_nothing_is_deleted_that_a_pattern_was_meant_to_protect(
     assert [each.name for each in bucket.list()] == ["t/a/Secrets/x"]
 
 
+def test_a_word_that_fits_at_the_top_is_not_taken_for_all_folders(
+    url: str, bucket: cb.Bucket, key_file: Path, tree: Path
+) -> None:
+    names = ("t/secrets/pw", "t/a/secrets/key", "t/secrets-2/x")
+    for name in names:
+        bucket.put(name, b"1")
+    sync = ("sync", "-k", key_file, "--delete", "--max-delete", 9)
+    for command, places in ((sync, (tree, f"{url}/t")), (("rm", "-rf"), (f"{url}/t",))):
+        for word in ("secrets", "secrets/"):
+            result = invoke(*command, "--exclude", word, *places)
+            assert result.exit_code == 2
+            assert f"--exclude {word!r} is the one at the top alone" in result.stderr
+            assert "'a/secrets/key' would be deleted" in result.stderr
+            assert "'*/secrets'" in result.stderr
+            assert all(map(bucket.exists, names))
+    succeed(*sync, "--exclude", "secrets", "--exclude", "*/secrets", tree, f"{url}/t")
+    assert [bucket.exists(name) for name in names] == [True, True, False]
+    succeed("rm", "-rf", "--exclude", "/secrets", f"{url}/t")
+    assert [each.name for each in bucket.list()] == ["t/secrets/pw"]
+    bucket.put("t/secrets/in/x", b"1")
+    succeed("rm", "-rf", "--exclude", "pw", f"{url}/t/secrets/")
+    assert [each.name for each in bucket.list()] == ["t/secrets/pw"]
+
+
 @pytest.mark.parametrize("command", [("cp", "-r"), ("mv", "-rn"), ("sync",), ("diff",)])
 def test_include_alone_is_said_to_leave_out_nothing(
     url: str, key_file: Path, tree: Path, command: tuple[str, ...]

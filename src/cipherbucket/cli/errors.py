@@ -59,7 +59,7 @@ _INTERRUPTED = 130
 _INDENT = len("cipherbucket: ")
 _READER_GONE = 141
 AGAIN = "run the same command again to go on"
-_UNDONE = "interrupted; what was not finished has been undone"
+INTERRUPTED = "interrupted"
 
 
 def exit_code(error: Exception) -> int:
@@ -123,7 +123,7 @@ def reported(*, debug: bool) -> Iterator[None]:
         raise
     except (KeyboardInterrupt, EOFError) as error:  # the latter ends a question
         text = str(error) if isinstance(error, KeyboardInterrupt) else ""
-        _fail(text or _UNDONE, _INTERRUPTED, debug=debug)
+        _fail(text or INTERRUPTED, _INTERRUPTED, debug=debug)
     except BrokenPipeError:
         _drop_stdout()
         raise Exit(_READER_GONE) from None
@@ -149,7 +149,7 @@ def resumed_when_repeated() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; {AGAIN}") from None
+        raise KeyboardInterrupt(f"{INTERRUPTED}; {AGAIN}") from None
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def ended() -> Iterator[None]:
         say(line_of(error))
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        say("interrupted")
+        say(INTERRUPTED)
         sys.exit(_INTERRUPTED)
 
 

@@ -124,10 +124,12 @@ def _count(
     bucket: cb.Bucket, meant: str | Pattern, lines: _Lines, *, summarize: bool, versions: bool
 ) -> _Usage:
     """Write a line for each folder below, and return the total."""
-    folder = meant.folder if isinstance(meant, Pattern) else folder_name(meant)
+    folder = "" if isinstance(meant, Pattern) else folder_name(meant)
     total = _Usage()
 
     def next_folder(found: tuple[str, int]) -> str:
+        if isinstance(meant, Pattern):
+            return meant.folder_of(found[0]) or ""
         inner, slash, _ = found[0].removeprefix(folder).partition("/")
         return inner + slash if slash and found[0] != meant else ""
 

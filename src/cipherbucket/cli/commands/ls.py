@@ -141,9 +141,10 @@ def ls(
         else:
             _list_objects(bucket, meant, shown, recursive=recursive)
     found = shown.objects or shown.others
-    if total or (on_terminal and found):
+    missing = written and not found
+    if (total and not missing) or (on_terminal and found):
         _write_total(shown, "version" if versions else "object")
-    if written and not found:
+    if missing:
         what = f"fits '{meant.text}'" if isinstance(meant, Pattern) else f"begins with {meant!r}"
         say(f"there is no object whose name {what}")
         return 3
@@ -151,9 +152,9 @@ def ls(
 
 
 def _begun(listed: Iterator[_Listed], shown: _Listing, *, versions: bool) -> Iterator[_Listed]:
-    """Write the header when the first has come: what the store refuses has none."""
+    """Write the header when the first has come: where there is nothing, there is none."""
     first = list(islice(listed, 1))
-    if shown.header:
+    if first and shown.header:
         _write_header(shown, versions=versions)
     return chain(first, listed)
 
@@ -194,8 +195,7 @@ def _folded(listed: Iterator[cb.Entry], pattern: Pattern) -> Iterator[cb.Entry]:
         if pattern.fits(entry.name):
             yield entry
         elif not (last and entry.name.startswith(last)):
-            cuts = (at for at, char in enumerate(entry.name) if char == "/")
-            last = next((entry.name[: at + 1] for at in cuts if pattern.fits(entry.name[:at])), "")
+            last = pattern.folder_of(entry.name) or ""
             if last:
                 yield cb.Entry(name=last, is_prefix=True)
 

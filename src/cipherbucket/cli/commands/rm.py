@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from functools import partial
-from itertools import takewhile
+from itertools import islice, takewhile
 
 import click
 
@@ -16,7 +16,7 @@ import cipherbucket as cb
 from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.copying.sources import Objects, objects_at
 from cipherbucket.cli.copying.tally import Show, Tally
-from cipherbucket.cli.errors import say
+from cipherbucket.cli.errors import INTERRUPTED, say
 from cipherbucket.cli.no_object import ADD_R, no_object
 from cipherbucket.cli.options.config import open_without_keys, split_url, trust_store
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
@@ -46,6 +46,7 @@ from cipherbucket.text import count, printable
     help="Delete this version, or delete marker, of one object for good; ls --versions lists them.",
 )
 @outcome_options("name")
+@click.option("-q", "--quiet", is_flag=True, help="No notes, no summary.")
 @glob_options("Keep objects whose names fit GLOB.", "Delete objects whose names fit")
 @trust_store("Delete in a directory store")
 def rm(
@@ -56,6 +57,7 @@ def rm(
     dry_run: bool,
     verbose: bool,
     as_json: bool,
+    quiet: bool,
 ) -> int:
     r"""Delete the object at each URL; with -r all objects below it, after asking.
 
@@ -81,20 +83,23 @@ def rm(
         meant = [objects_at(url, bucket, recursive=recursive) for url in urls]
         _refuse_forced_patterns(meant, recursive=recursive, force=force)
         for each in meant:
-            _list(each, bucket, globs, listed, force=force)
+            _list(each, bucket, globs, listed, force=force, quiet=quiet)
         if force and listed.count:
             globs.refuse_idle()
-        for glob in globs.idle:
+        for glob in globs.idle if not quiet else ():
             say(f"the pattern {glob!r} fitted no name")
         if not listed.count:
             return 0 if force else 3
         if dry_run:
-            return _show(listed, as_json=as_json)
-        asked = not (force or all(each.is_one for each in meant))
-        if asked and not _agreed(listed.count, meant, bucket, recursive=recursive):
+            return _show(listed, as_json=as_json, quiet=quiet)
+        all_named = all(each.is_one for each in meant)
+        if not (force or all_named) and not _agreed(
+            listed.count, meant, bucket, recursive=recursive
+        ):
             say("nothing was deleted")
             return 1
-        return _delete(bucket, listed, Tally(show))
+        said = not quiet and not (all_named and len(meant) == 1)
+        return _delete(bucket, listed, Tally(show), said=said)
 
 
 def _refuse_contradictions(
@@ -129,7 +134,13 @@ def _one_store(urls: tuple[str, ...]) -> str:
 
 
 def _list(
-    objects: Objects, bucket: cb.Bucket, globs: Globs, listed: NamesOnDisk, *, force: bool
+    objects: Objects,
+    bucket: cb.Bucket,
+    globs: Globs,
+    listed: NamesOnDisk,
+    *,
+    force: bool,
+    quiet: bool,
 ) -> None:
     """List the names that are meant.
 
@@ -138,21 +149,27 @@ def _list(
     """
     before = listed.count
     if objects.is_one:
-        if not force and not bucket.exists(objects.prefix):
-            raise no_object(objects.prefix, bucket, ADD_R)
-        listed.add(objects.prefix)
+        name = objects.prefix
+        if not force and not bucket.exists(name):
+            raise no_object(name, bucket, ADD_R)
+        if not force or any(each.name == name for each in islice(bucket.list(name), 1)):
+            listed.add(name)
         return
     for entry in objects.entries(bucket):
-        if globs.take(entry.name.removeprefix(objects.parent)):
+        relative = entry.name.removeprefix(objects.parent)
+        if globs.take(relative):
+            if force:
+                globs.refuse_deeper(relative)
             listed.add(entry.name)
-    if listed.count == before:
+    if listed.count == before and not quiet:
         say(f"no objects {_place(objects, bucket)}")
 
 
-def _show(listed: NamesOnDisk, *, as_json: bool) -> int:
+def _show(listed: NamesOnDisk, *, as_json: bool, quiet: bool) -> int:
     for name in listed.names():
         would({"action": "would delete", "name": name}, as_json=as_json)
-    say(f"would delete {count(listed.count, 'object')}")
+    if not quiet:
+        say(f"would delete {count(listed.count, 'object')}")
     return 0
 
 
@@ -170,13 +187,20 @@ def _place(objects: Objects, bucket: cb.Bucket) -> str:
     return f"{'below' if objects.is_folder else 'at'} {printable(f'{bucket.url}/{objects.named}')}"
 
 
-def _delete(bucket: cb.Bucket, listed: NamesOnDisk, tally: Tally) -> int:
-    for name in listed.names():
-        with tally.attempt(name):
-            bucket.delete(name)
-            tally.add_deleted(name)
+def _delete(bucket: cb.Bucket, listed: NamesOnDisk, tally: Tally, *, said: bool) -> int:
+    try:
+        for name in listed.names():
+            with tally.attempt(name):
+                bucket.delete(name)
+                tally.add_deleted(name)
+    except KeyboardInterrupt:
+        done = f"deleted {tally.deleted:,} of {count(listed.count, 'object')}"
+        raise KeyboardInterrupt(f"{INTERRUPTED}; {done}") from None
     for line in tally.failures:
         say(line)
+    if said:
+        failed = f"; {listed.count - tally.deleted:,} failed" if tally.failed else ""
+        say(f"deleted {count(tally.deleted, 'object')}{failed}")
     return 1 if tally.failed else 0
 
 

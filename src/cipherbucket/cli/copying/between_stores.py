@@ -24,6 +24,7 @@ from cipherbucket.cli.copying.listings import (
     objects_of,
 )
 from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
+from cipherbucket.cli.copying.one_object import refuse_present_object
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.sources import Objects, merged_items, remove_copied
 from cipherbucket.cli.copying.store_to_store import StoreToStore
@@ -124,12 +125,13 @@ class BetweenStores:
         """Leave out nothing."""
         return False
 
-    def check(self, source: Item) -> None:
-        """Refuse an object that another rule holds for, here or there, or that is its own copy."""
-        name, target = self.name_of(source), self.target_prefix + source.relative
-        self.stores.refuse_same(name, target)
+    def check(self, source: Item, target: Item | None) -> None:
+        """Refuse an object that another rule holds for, or that is its own copy, or is there."""
+        name, copied = self.name_of(source), self.target_prefix + source.relative
+        self.stores.refuse_same(name, copied)
         self.stores.origin.access.check_name(name)
-        self.stores.target.access.check_name(target)
+        self.stores.target.access.check_name(copied)
+        refuse_present_object(copied, target, self.stores.writing)
 
     def check_removable(self, source: Item) -> None:
         """Refuse nothing: an object that is another rule's is refused when it is copied."""

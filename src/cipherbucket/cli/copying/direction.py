@@ -46,11 +46,12 @@ class Direction(Protocol):
     def leaves_out(self, item: MergedItem, tally: Tally) -> bool:
         """Return whether a name is neither copied nor deleted, and count it if so."""
 
-    def check(self, source: Item) -> None:
+    def check(self, source: Item, target: Item | None) -> None:
         """Refuse, for a dry run, what `copy` would refuse for its name or its target.
 
         Raises:
             UsageError: It would; an InTheWayError, too.
+            PreconditionFailedError: ``--if-absent``, and something is there.
         """
 
     def check_removable(self, source: Item) -> None:

@@ -28,7 +28,7 @@ from cipherbucket.cli.copying.listings import (
     objects_of,
 )
 from cipherbucket.cli.copying.local_files import file_at, files_below
-from cipherbucket.cli.copying.one_object import refuse_present
+from cipherbucket.cli.copying.one_object import refuse_present, refuse_present_object
 from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.sources import Files, Objects, merged_items, remove_copied
@@ -93,9 +93,10 @@ class ToStore:
         path = self.files[item.source.source].path_of(item.source)
         return self.own.leave_out(item.relative, path, tally, beside=True)
 
-    def check(self, source: Item) -> None:
-        """Refuse an object that another rule holds for."""
+    def check(self, source: Item, target: Item | None) -> None:
+        """Refuse an object that another rule holds for, or that is there."""
         self.objects.bucket.access.check_name(self.name_of(source))
+        refuse_present_object(self.name_of(source), target, self.writing)
 
     def check_removable(self, source: Item) -> None:
         """Refuse links, and the key that would be left encrypted under itself alone."""
@@ -222,13 +223,14 @@ class ToFolder:
             return False
         return self._own.leave_out(item.relative, self.folder / item.relative, tally)
 
-    def check(self, source: Item) -> None:
+    def check(self, source: Item, target: Item | None) -> None:  # noqa: ARG002
         """Refuse an object that another rule holds for, or what cannot be written for it."""
         self.objects.bucket.access.check_name(self.name_of(source))
         self._target.check(source.relative)
         self._own.refuse_replacement(self.folder / source.relative)
         if (way := self._target.find_in_the_way(source.relative)) is not None:
             raise InTheWayError(way, source.relative)
+        refuse_present(self.folder / source.relative, self._writing)
 
     def check_removable(self, source: Item) -> None:
         """Refuse nothing: an object that is another rule's is refused when it is copied."""

@@ -113,3 +113,13 @@ def refuse_present(path: Path | Place, writing: WriteOptions) -> None:
     """
     if writing.if_absent and os.path.lexists(path):
         raise cb.PreconditionFailedError(f"{path} is there already")
+
+
+def refuse_present_object(name: str, there: object, writing: WriteOptions) -> None:
+    """Refuse to replace what a listing says is there, where that was not wanted.
+
+    Raises:
+        PreconditionFailedError: Something is.
+    """
+    if writing.if_absent and there is not None:
+        raise cb.PreconditionFailedError("there is an object of this name already", name=name)

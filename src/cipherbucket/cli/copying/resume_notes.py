@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import cipherbucket as cb
-from cipherbucket.cli.errors import AGAIN, LogLines, log_written, say
+from cipherbucket.cli.errors import AGAIN, INTERRUPTED, LogLines, log_written, say
 from cipherbucket.workers.threads import Halt
 
 _AGAIN_PERHAPS = "run the same command again, it goes on with what it can"
+_UNDONE = "what was not finished has been undone"
 _log = logging.getLogger("cipherbucket")
 
 
@@ -31,9 +32,8 @@ def resumable(is_resumable: Callable[[], bool], halt: Halt, *, quiet: bool) -> I
         with _resumptions_said(shown=not quiet):
             yield
     except KeyboardInterrupt:
-        if again := _again(is_resumable, halt):
-            raise KeyboardInterrupt(f"interrupted; {again}") from None
-        raise
+        then = _again(is_resumable, halt) or _UNDONE
+        raise KeyboardInterrupt(f"{INTERRUPTED}; {then}") from None
     except SystemExit:  # of a signal
         if again := _again(is_resumable, halt):
             with suppress(OSError):  # the terminal may be what went away

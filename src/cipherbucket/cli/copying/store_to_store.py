@@ -36,6 +36,7 @@ class StoreToStore:
         same_store: Whether both are one store, by whatever URL.
         could_be_one: Whether they are, or could be: buckets of one name at two hosts.
         unchanged: Whether they are copied as they are, unless a name forbids it.
+        writing: How copies are written.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class StoreToStore:
         *,
         whole: bool = True,
     ) -> None:
-        self._writing = writing
+        self.writing = writing
         self._urls = origin[0], target[0]
         self._accesses = access.at(*origin, whole=whole), access.at(*target, whole=whole)
         self._stack = ExitStack()
@@ -115,8 +116,8 @@ class StoreToStore:
         if not self.unchanged:
             return self._renewed(self.origin, self.target, name, target, limits, version_id)
         if self.same_store:
-            context, if_absent = self._reading["context"], self._writing.if_absent
-            headers = self._writing.headers
+            context, if_absent = self._reading["context"], self.writing.if_absent
+            headers = self.writing.headers
             return self.origin.copy(
                 name,
                 target,
@@ -135,8 +136,8 @@ class StoreToStore:
                 self.target,
                 name,
                 target,
-                headers=self._writing.headers,
-                if_absent=self._writing.if_absent,
+                headers=self.writing.headers,
+                if_absent=self.writing.if_absent,
                 version_id=version_id,
                 workers=options.workers,
                 limit_rate=None if small else options.rate,
@@ -175,7 +176,7 @@ class StoreToStore:
         version_id: str | None,
     ) -> cb.ObjectInfo:
         """Decrypt an object and encrypt it anew."""
-        writing = self._writing
+        writing = self.writing
         reading = _fitting(origin, name, self._reading, version_id)
         with (
             limits.running(name, in_parts=False) as progress,

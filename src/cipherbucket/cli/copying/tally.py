@@ -88,6 +88,11 @@ class Tally:
         return self._show is not None
 
     @property
+    def deleted(self) -> int:
+        """How many were deleted."""
+        return self._deleted
+
+    @property
     def failures(self) -> tuple[str, ...]:
         """What failed so far, a line each."""
         return tuple(self._failures.lines())
@@ -158,7 +163,7 @@ class Tally:
         for failure in self.failures:
             say(failure)
         went_well = single and self._done and not (dry_run or self.failed)
-        if (not quiet and not went_well) or self.failed:
+        if not (quiet or went_well):
             say(self._closing_line(dry_run=dry_run))
         return 1 if self.failed else 0
 

@@ -165,7 +165,7 @@ class TreeCopy:
             with self._attempt(item.source):
                 if (reason := self._reason(item, limits)) is not None:
                     with self._set_aside([]):
-                        self.direction.check(item.source)
+                        self.direction.check(item.source, item.target)
                     if self.moves:
                         self.direction.check_removable(item.source)
                 return reason

@@ -96,15 +96,40 @@ class Globs:
                 hint="correct it, or leave it out",
             )
 
+    def refuse_deeper(self, name: str) -> None:
+        """Refuse to delete what has the word of an ``--exclude`` deeper in its name.
+
+        Raises:
+            UsageError: It has.
+        """
+        if (refusal := self._deeper(name)) is not None:
+            raise refusal
+
+    def _deeper(self, name: str) -> cb.UsageError | None:
+        _, *below = name.split("/")
+        for pattern, glob, includes in self._patterns:
+            word = pattern.removesuffix("/*")
+            is_plain = glob.rstrip("/") == word and not set("/*?[").intersection(word)
+            if not includes and is_plain and word in below:
+                return cb.UsageError(
+                    f"--exclude {glob!r} is the one at the top alone, and {name!r} would be"
+                    " deleted",
+                    hint=f"to keep it in any folder, add --exclude '*/{word}'; if the one at the"
+                    f" top alone is meant, write '/{word}'",
+                )
+        return None
+
     def misplaced(self, doomed: Iterable[str]) -> cb.UsageError | None:
-        """Return what is wrong with an ``--exclude`` that fits no name, and nearly fits one.
+        """Return what is wrong with an ``--exclude`` that was to protect more than it fits.
 
         Args:
-            doomed: The names of what would be deleted. A pattern nearly fits one if it does but for
-                the folders before it, or for capital letters.
+            doomed: The names of what would be deleted. A pattern that fits nothing nearly fits one
+                if it does but for the folders before it, or for capital letters; a plain word that
+                fits at the top could be meant for all folders.
         """
+        excludes = any(not includes for _, _, includes in self._patterns)
         idle = [(glob, _tails(glob)) for glob in self._idle_excludes]
-        for name in doomed if idle else ():
+        for name in doomed if excludes else ():
             for glob, tails in idle:
                 if any(_fits(f"/{name.lower()}", f"*/{tail}") for tail in tails):
                     return cb.UsageError(
@@ -113,6 +138,8 @@ class Globs:
                         hint="write the name as it is below SOURCE, or '*/' before it for any"
                         " folder; if it is to protect something else, leave it out this time",
                     )
+            if (refusal := self._deeper(name)) is not None:
+                return refusal
         return None
 
     @property

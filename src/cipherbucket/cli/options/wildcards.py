@@ -70,11 +70,14 @@ class Pattern:
 
     def fits_below(self, name: str) -> bool:
         """Return whether a name, or a folder that it lies in, fits."""
+        return self.fits(name) or self.folder_of(name) is not None
+
+    def folder_of(self, name: str) -> str | None:
+        """Return the first folder that a name lies in and that fits, with its slash."""
         for read, places in enumerate(self._places_after(name)):
-            at_end = read == len(name) or "/" in name[max(read - 1, 0) : read + 1]
-            if at_end and self._end in places:
-                return True
-        return False
+            if self._end in places and "/" in name[max(read - 1, 0) : read + 1]:
+                return name[: name.index("/", max(read - 1, 0)) + 1]
+        return None
 
     @cached_property
     def _signs(self) -> list[str | _Sign]:

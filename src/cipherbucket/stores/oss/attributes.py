@@ -8,9 +8,15 @@ place gets nothing of this (`cipherbucket.stores.requests.Copy`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from urllib.parse import quote
 
-from cipherbucket.errors import StoreError, UsageError
+from cipherbucket.errors import (
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    StoreError,
+    UsageError,
+)
 from cipherbucket.stores.oss.client import OssClient
 from cipherbucket.stores.oss.headers import content_length, stored_object
 from cipherbucket.stores.records import StoredObject
@@ -32,6 +38,29 @@ def look(
     query = {} if version_id is None else {"versionId": version_id}
     headers = client.send("HeadObject", "HEAD", name, query=query).headers
     return stored_object(name, headers, content_length(name, headers)), headers
+
+
+def refuse_present(client: OssClient, name: str) -> None:
+    """Refuse a name that an object has already, before a write that is for new names alone.
+
+    OSS takes no notice of ``x-oss-forbid-overwrite`` where a bucket keeps versions, or did. There
+    this look is the only guard, and no lock: another writer may come between. Who has no right to
+    look has the header alone.
+
+    Raises:
+        PreconditionFailedError: There is one.
+    """
+    try:
+        look(client, name)
+    except ObjectNotFoundError:
+        return
+    except StoreError as error:
+        if error.status == HTTPStatus.FORBIDDEN:
+            return
+        raise
+    refusal = PreconditionFailedError("there is an object of this name already", name=name)
+    refusal.status, refusal.code = HTTPStatus.CONFLICT, "FileAlreadyExists"  # as OSS says it
+    raise refusal
 
 
 def written(client: OssClient, name: str, version_id: str | None) -> StoredObject:

@@ -33,6 +33,7 @@ from cipherbucket.stores.oss.attributes import (
     check_rewritable,
     dropped_by_a_copy,
     look,
+    refuse_present,
     tagging,
     written,
 )
@@ -59,6 +60,8 @@ an object that has them (EC 0042-00000309)."""
 def copy_object(client: OssClient, copy: Copy) -> StoredObject:
     """Copy an object, or a version of it, as `Store.copy` promises it."""
     stored, answer = look(client, copy.source, copy.version_id)
+    if copy.if_absent:
+        refuse_present(client, copy.target)
     given = copy.headers
     if copy.in_place:
         given = accepted({**dropped_by_a_copy(client, stored, copy.version_id), **given})
@@ -71,7 +74,12 @@ def copy_object(client: OssClient, copy: Copy) -> StoredObject:
         return _copy_at_once(client, stored, copy.target, sent, stored.metadata, copy.version_id)
     tags = tagging(client, copy.source, copy.version_id, answer) if copy.in_place else {}
     new = NewObject(copy.target, dict(stored.metadata), {**stored.headers, **tags, **given})
-    return _copy_by_parts(client, stored, new, copy.version_id, copy.if_absent, _nothing_to_check)
+
+    def check() -> None:  # the parts took their time
+        if copy.if_absent:
+            refuse_present(client, copy.target)
+
+    return _copy_by_parts(client, stored, new, copy.version_id, copy.if_absent, check)
 
 
 def replace_metadata(client: OssClient, change: MetadataChange) -> StoredObject:
@@ -212,7 +220,3 @@ def _compare(stored: StoredObject, crc64: int | None) -> None:
             name=stored.name,
             hint="read the object to see whether it is sound, then try again",
         )
-
-
-def _nothing_to_check() -> None:
-    """A copy may be of what was there when it began."""

@@ -92,7 +92,7 @@ _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
     "NoSuchVersion": (ObjectNotFoundError, "no such version", _VERSIONS),
     "SymlinkTargetNotExist": (ObjectNotFoundError, "the symlink leads nowhere", None),
     "NoSuchUpload": (UploadNotFoundError, "no such unfinished upload", "begin the upload anew"),
-    "FileAlreadyExists": (PreconditionFailedError, "there is an object of this name", None),
+    "FileAlreadyExists": (PreconditionFailedError, "there is an object of this name already", None),
     "PreconditionFailed": (PreconditionFailedError, "the object is not the one expected", None),
     "InvalidPart": (PreconditionFailedError, "a part named is not there", "upload it again"),
     "InvalidRange": (RangeError, "the range begins after the end of the object", None),

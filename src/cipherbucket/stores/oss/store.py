@@ -18,7 +18,13 @@ from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Opened, Outgoing
 from cipherbucket.stores.checks import check_match, clip
 from cipherbucket.stores.oss import copying, listing, multipart
-from cipherbucket.stores.oss.attributes import OBJECT_ACL, all_attributes, look, written
+from cipherbucket.stores.oss.attributes import (
+    OBJECT_ACL,
+    all_attributes,
+    look,
+    refuse_present,
+    written,
+)
 from cipherbucket.stores.oss.client import OssClient
 from cipherbucket.stores.oss.headers import metadata_headers, stored_object
 from cipherbucket.stores.oss.http import Response
@@ -82,6 +88,7 @@ class OssStore(Store):
         _refuse_if_match(condition, new.name)
         sent = {**new.headers, **metadata_headers(new.metadata)}
         if condition.if_absent:
+            refuse_present(self.client, new.name)
             sent["x-oss-forbid-overwrite"] = "true"
         response = self.client.send("PutObject", "PUT", new.name, headers=sent, body=body)
         stored = stored_object(new.name, response.headers, len(body))
@@ -155,6 +162,8 @@ class OssStore(Store):
         self, name: str, upload_id: str, parts: Sequence[Part], condition: Condition
     ) -> StoredObject:
         _refuse_if_match(condition, name)
+        if condition.if_absent:
+            refuse_present(self.client, name)
         acl = self._acls.get(upload_id)
         version = multipart.complete_upload(
             self.client, name, upload_id, parts, if_absent=condition.if_absent, acl=acl

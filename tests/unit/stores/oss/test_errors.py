@@ -212,6 +212,8 @@ def test_a_copy_with_a_condition_is_sent_once(
     def failing(request: Request) -> Answer:
         if "?acl" in request.target:
             return Answer(200, {}, b"<AccessControlPolicy></AccessControlPolicy>")
+        if request.method == "HEAD" and request.target.endswith("/b"):
+            return Answer(404)
         return Answer(503) if request.method == "PUT" else objects.get(request)
 
     misbehave(served, failing)

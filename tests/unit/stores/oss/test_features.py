@@ -117,6 +117,29 @@ def test_forbid_overwrite_is_if_absent(bucket: cb.Bucket) -> None:
     assert bucket.get("once").read() == b"1"
 
 
+def test_if_absent_holds_where_a_bucket_keeps_versions(versioned: cb.Bucket) -> None:
+    """There OSS itself takes no notice of ``x-oss-forbid-overwrite``."""
+    store = versioned.access.store
+    versioned.put("once", b"1", if_absent=True)
+    versioned.put("source", b"2")
+    upload = store.begin_upload("once")
+    part = store.upload_part("once", upload, 1, b"3")
+    for replace_it in (
+        lambda: versioned.put("once", b"2", if_absent=True),
+        lambda: versioned.copy("source", "once", if_absent=True),
+        lambda: versioned.rename("source", "once", if_absent=True),
+        lambda: store.complete_upload("once", upload, [part], if_absent=True),
+    ):
+        with pytest.raises(cb.PreconditionFailedError) as caught:
+            replace_it()
+        assert (caught.value.status, caught.value.code) == (409, "FileAlreadyExists")
+    assert len(list(versioned.versions("once"))) == 1
+    assert versioned.get("source").read() == b"2"
+    versioned.delete("once")
+    versioned.put("once", b"4", if_absent=True)
+    assert versioned.get("once").read() == b"4"
+
+
 def test_a_copy_of_an_old_version_brings_back_what_was_deleted_and_its_acl(
     endpoint: Endpoint, versioned: cb.Bucket
 ) -> None:
