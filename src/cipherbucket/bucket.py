@@ -149,8 +149,7 @@ class Bucket:
                 nowhere; empty for none.
             bind_name: Format ``sealed``: False lets the object be copied and renamed in the store,
                 and served under any name. The policy has to read such objects.
-            if_absent: Only if there is no object of this name. In a bucket of OSS that keeps
-                versions this is looked at before, and no lock: of two writers at once both may win.
+            if_absent: Only if there is no object of this name; no lock where OSS keeps versions.
             if_match: Only if the object there has this ETag.
             size: How many bytes come, where the body does not have a length itself, such as a pipe:
                 then it needs no temporary file. Another number is a `SourceError`.

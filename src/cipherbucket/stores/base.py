@@ -74,8 +74,7 @@ class Store(StoreMethods):
             body: What to store.
             metadata: User metadata; names of a-z, 0-9 and hyphen.
             headers: Some of `CONTENT_HEADERS`.
-            if_absent: Only if there is no object of this name. In a bucket of OSS that keeps
-                versions this is looked at before, and no lock: of two writers at once both may win.
+            if_absent: Only if there is no object of this name; no lock where OSS keeps versions.
             if_match: Only if the object there has this ETag; or, of a whole `StoredObject`, this
                 ETag and these metadata and headers.
 
