@@ -15,6 +15,8 @@ from functools import partial
 
 from cipherbucket.errors import StoreError, UsageError, missing_extra, without_frames
 
+_NO_CREDENTIALS = "CredentialException"
+"""What the chain raises when it came to its end."""
 _SENDABLE = re.compile(r"[ -~]*")
 
 
@@ -130,7 +132,7 @@ def _default_chain() -> CredentialsProvider:
             client = client or Client()
             current = client.get_credential()
         except Exception as error:  # noqa: BLE001  what its libraries raise quotes answers
-            failure = type(error).__name__
+            failure = f": {name}" if (name := type(error).__name__) != _NO_CREDENTIALS else ""
         else:
             return Credentials(
                 current.get_access_key_id(),
@@ -138,7 +140,7 @@ def _default_chain() -> CredentialsProvider:
                 current.get_security_token() or None,
             )
         raise StoreError(
-            f"no credentials in the default chain: {failure}",
+            f"no credentials in the default chain{failure}",
             hint="set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or configure a role",
         )
 

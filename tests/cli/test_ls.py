@@ -128,5 +128,5 @@ def test_without_a_url_there_may_be_nothing_to_list(
     result = invoke("--no-config", "ls", env=env)
     assert result.exit_code == 2
     assert "give the URL of a store" in error_of(result)
-    refused = invoke("--no-config", "ls", "-r", env=env)
-    assert "these options are for objects" in error_of(refused)
+    refused = invoke("--no-config", "ls", "-r", "--total", env=env)
+    assert "-r and --total: for objects alone (give the URL" in error_of(refused)

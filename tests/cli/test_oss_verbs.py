@@ -321,6 +321,10 @@ class TestRestore:
                 ["cipherbucket: would restore 2 objects, 8 bytes; 1 not archived"],
             )
             run(env, "restore", "oss://cold/a")
+            again = run(env, "restore", "oss://cold/a")
+            assert again.stderr == f"cipherbucket: 'a': {under_way}\n"
+            warm = run(env, "restore", "-n", "oss://cold/warm")
+            assert warm.stderr == "cipherbucket: 'warm': not archived\n"
             assert restored("-v") == (
                 [],
                 [

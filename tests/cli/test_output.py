@@ -160,6 +160,12 @@ def test_text_for_a_terminal_is_broken_at_blanks_alone() -> None:
     assert wrapped(text, io.StringIO(), 6) == text  # no terminal: one line
 
 
+def test_a_label_stays_on_the_row_of_a_word_that_is_too_long_for_any() -> None:
+    path = "/" + "long" * 30
+    lines = wrapped(f"cipherbucket: {path}: there is none", io.StringIO(), 14, 80).splitlines()
+    assert lines == [f"cipherbucket: {path}:", f"{' ' * 14}there is none"]
+
+
 def test_no_word_of_an_error_is_broken_on_a_terminal(url: str, key_file: Path) -> None:
     session = on_terminal("cat", "-k", key_file, f"{url}/a-name/that-is/rather-long-indeed")
     words = session.screen.split()

@@ -137,8 +137,8 @@ def test_verbose_says_what_became_of_each_object(shared: str, keys: Path) -> Non
     args = ("-r", "-v", "--format", "sealed", "-k", keys / "bob.pem", f"{shared}/shared")
     planned = succeed("reencrypt", "-n", "-k", keys / "mine.pem", *args)
     assert told(planned.stderr)[:3] == [
-        "cipherbucket: due shared/a",
-        "cipherbucket: due shared/b",
+        "cipherbucket: to be reencrypted shared/a",
+        "cipherbucket: to be reencrypted shared/b",
         "cipherbucket: skipped shared/c (of kind plaintext)",
     ]
     failing = invoke("reencrypt", *args)  # the other recipient's key is missing

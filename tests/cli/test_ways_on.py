@@ -150,3 +150,72 @@ def test_what_is_not_there_is_told_with_what_may_be_meant(
     result = invoke(*words)
     assert (result.exit_code, result.stdout) == (code, "")
     assert error_of(result) == f"cipherbucket: {said}\n"
+
+
+def test_a_store_by_name_takes_two_slashes(ruled_folder: Path) -> None:
+    config = ruled_folder / "cipherbucket.toml"
+    name = next(iter(cb.load_config(config).stores))
+    for given in (f"{name}:", f"{name}:/"):
+        said = error_of(invoke("--config", config, "ls", given))
+        assert f"{given} is no URL; did you mean '{name}://'?" in said
+    said = error_of(invoke("--config", config, "ls", f"{name}:a/b"))
+    assert f"did you mean '{name}://a/b'?" in said
+
+
+@pytest.mark.parametrize("variable", ["CIPHERBUCKET_PASSPHRASE", "CMK_PASS"])
+def test_a_wrong_passphrase_names_its_variable(
+    variable: str, url: str, locked_key_file: Path, tmp_path: Path
+) -> None:
+    key: tuple[object, ...] = ("-k", locked_key_file)
+    given: tuple[object, ...] = ()
+    if variable == "CMK_PASS":
+        config = tmp_path / "cipherbucket.toml"
+        config.write_text(f'[keys.mine]\nrsa = "{locked_key_file}"\npassphrase_env = "CMK_PASS"\n')
+        given, key = ("--config", config), ("-k", "mine")
+    result = invoke(*given, "cat", *key, f"{url}/a", env={variable: "not this"})
+    assert result.exit_code == 4
+    said = error_of(result)
+    assert f"the passphrase does not open this key (it is that of {variable})" in said
+    assert "not this" not in said
+
+
+def test_the_ciphertext_of_an_oss_object_in_a_file_is_read_at_its_url(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path
+) -> None:
+    bucket.put("a", b"1" * 100)
+    with bucket.access.store.get("a") as body:
+        stored = bytearray(body.stop)
+        body.readinto(stored)
+    (tmp_path / "down").write_bytes(stored)
+    said = error_of(invoke("cat", "-k", key_file, tmp_path / "down"))
+    assert "was not sealed: the envelope of an oss object is in its headers" in said
+    assert "give cat the URL" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("cp -r --version-id i URL/g URL/x", "leave out -r"),
+        ("cp --version-id i file URL/x", "leave it out"),
+        ("cp --version-id i URL/g/1.txt URL/g/2.txt out/", "leave it out"),
+        (
+            "cp --version-id i URL/g/* out",
+            r"name one without wildcards; \* and \? are the characters",
+        ),
+    ],
+)
+def test_a_version_that_is_not_of_one_object_is_refused_with_the_reason(
+    line: str,
+    hint: str,
+    url: str,
+    bucket: cb.Bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("g/1.txt", "g/2.txt"):
+        bucket.put(name, b"1")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    result = invoke(*line.replace("URL", url).split())
+    said = f"--version-id is for one object of a store ({hint})"
+    assert (result.exit_code, error_of(result)) == (2, f"cipherbucket: {said}\n")

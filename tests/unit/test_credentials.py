@@ -115,6 +115,21 @@ def test_the_environment_with_line_ends_is_taken_and_an_empty_one_is_none(
     assert provider_of(None) is Credentials  # type: ignore[comparison-overlap] # which stands for the chain
 
 
+def test_a_chain_that_has_nothing_is_told_without_the_name_of_a_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = pytest.importorskip("alibabacloud_credentials.client")
+    exceptions = pytest.importorskip("alibabacloud_credentials.exceptions")
+
+    def fail(*_: object) -> None:
+        raise exceptions.CredentialException("at the end of the chain")
+
+    monkeypatch.setattr(client, "Client", fail)
+    with pytest.raises(cb.StoreError) as caught:
+        provider_of(None)()
+    assert caught.value.message == "no credentials in the default chain"
+
+
 def test_what_the_default_chain_raises_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = pytest.importorskip("alibabacloud_credentials.client")
 

@@ -135,9 +135,13 @@ def _write_report(
     A folder without objects was mistyped, and the code is that of ``ls``; a whole store was not.
     """
     nothing = not _all_in(report)
+    words = {"done": done, "due": f"to be {done}"}
     for each in report.objects() if options.verbose else ():
         if each.status != "failed":  # said at the end, with the way on
-            say(f"{each.status} {each.name}" + (f" ({each.reason})" if each.reason else ""))
+            say(
+                f"{words.get(each.status, each.status)} {each.name}"
+                + (f" ({each.reason})" if each.reason else "")
+            )
     code = 1 if report.failed.objects else _NO_OBJECT if nothing and not whole else 0
     if options.as_json:
         for facts in report.lines():

@@ -23,7 +23,7 @@ def wrapped(text: str, stream: TextIO, indent: int = 0, columns: int | None = No
     if width <= 2 * indent or len(text) <= width:
         return text
     blanks = " " * indent
-    return textwrap.fill(
+    first, *others = textwrap.wrap(
         text,
         width,
         subsequent_indent=blanks,
@@ -32,6 +32,9 @@ def wrapped(text: str, stream: TextIO, indent: int = 0, columns: int | None = No
         replace_whitespace=False,
         drop_whitespace=True,
     )
+    if others and len(first) < indent:  # a label alone: what follows is too long for any row
+        first = f"{first:<{indent}}{others.pop(0).lstrip()}"
+    return "\n".join((first, *others))
 
 
 def width_of(stream: TextIO) -> int:

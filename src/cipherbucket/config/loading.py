@@ -18,7 +18,7 @@ from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.description_files import MISSING, has_description_file
-from cipherbucket.keys.encodings import PASSPHRASE_VARIABLE
+from cipherbucket.keys.encodings import PASSPHRASE_VARIABLE, WRONG_PASSPHRASE
 from cipherbucket.keys.files import load_key
 from cipherbucket.keys.rsa import RsaKey
 
@@ -51,7 +51,9 @@ def load(
         if error.message.startswith(str(place.document.path)):  # it has its place
             raise MasterKeyError(error.message, hint=error.hint) from error
         hint = _DESCRIBE if error.hint == MISSING else error.hint
-        if hint and entry.passphrase_env is not None:
+        if error.message.endswith(WRONG_PASSPHRASE) and entry.passphrase_env in os.environ:
+            hint = f"it is that of {entry.passphrase_env}"
+        elif hint and entry.passphrase_env is not None:
             hint = hint.replace(PASSPHRASE_VARIABLE, entry.passphrase_env)
         raise place.key_error(error.message, hint) from error
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cipherbucket.errors import MasterKeyError
 from cipherbucket.keys.file_owners import KeptFile, read_key
 
+WRONG_PASSPHRASE = "the passphrase does not open this key"  # noqa: S105  said of one
 PASSPHRASE_VARIABLE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
 """The environment variable asked for a passphrase when no callable is given."""
 
@@ -144,7 +145,9 @@ def _loaded_private(
     try:
         return load(data, secret if isinstance(secret, bytes) else secret.encode())
     except (ValueError, UnsupportedAlgorithm):
-        raise MasterKeyError("the passphrase does not open this key") from None
+        known = os.environ.get(PASSPHRASE_VARIABLE)
+        hint = f"it is that of {PASSPHRASE_VARIABLE}" if secret == known else None
+        raise MasterKeyError(WRONG_PASSPHRASE, hint=hint) from None
 
 
 def _rsa(key: object) -> RSAPrivateKey | RSAPublicKey:

@@ -89,7 +89,7 @@ def usual_workers() -> int:
 
 def run(
     tasks: Iterable[Task],
-    work: Callable[[Task], None],
+    work: Callable[[Task], object],
     *,
     workers: int,
     halt: Halt,

@@ -19,7 +19,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.descriptors import opened_to_read
-from cipherbucket.cli.errors import say
+from cipherbucket.cli.errors import OutputError, say
 from cipherbucket.cli.named_objects import object_names
 from cipherbucket.cli.no_object import LIST_THEM, missing_said
 from cipherbucket.cli.options.access import AccessOptions, access_options
@@ -35,6 +35,11 @@ from cipherbucket.cli.options.passes import VERSION_ID
 from cipherbucket.cli.terminal.help import Command
 
 _BLOCK = 1 << 20
+_NO_FOOTER = "does not end as a sealed one"
+_NOT_SEALED = (
+    "it was cut short or altered, or was not sealed: the envelope of an oss object is in its"
+    " headers, which a file does not keep; give cat the URL"
+)
 
 
 class _Range(TypedDict):
@@ -89,12 +94,26 @@ def cat(
             hint="leave it out; a presigned URL names its version itself",
         )
     part: _Range = {"start": span.start, "length": span.length, "tail": span.tail}
-    stdout = sys.stdout.buffer
     for url in urls:
         for opened in _opened(url, part, access, version_id):
             with opened as stream:
-                shutil.copyfileobj(stream, stdout, _BLOCK)  # lines can be of any length
-    stdout.flush()
+                while block := stream.read(_BLOCK):  # lines can be of any length
+                    _write(block)
+    _write(b"")
+
+
+def _write(block: bytes) -> None:
+    """Write to stdout; nothing stands for the end.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        sys.stdout.buffer.write(block)
+        if not block:
+            sys.stdout.buffer.flush()
+    except OSError as error:
+        raise OutputError(error) from error
 
 
 def _opened(
@@ -155,6 +174,8 @@ def _opened_file(path: str, part: _Range, access: AccessOptions) -> Iterator[cb.
             )
         except cb.CipherbucketError as error:
             error.name = path
+            if _NO_FOOTER in error.message:
+                error.hint = _NOT_SEALED
             raise
         _check_name(stream.info, path, access.as_name)
         yield stream

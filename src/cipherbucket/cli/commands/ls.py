@@ -123,8 +123,10 @@ def ls(
     something to look at; oss:// lists these alone, and always asks.
     """
     if url in {None, "oss://"}:
-        if long or recursive or total or versions:
-            raise cb.UsageError("these options are for objects", hint="give the URL of a store")
+        given = {"-l": long, "-r": recursive, "--total": total, "--versions": versions}
+        if any(given.values()):
+            names = " and ".join(option for option, is_given in given.items() if is_given)
+            raise cb.UsageError(f"{names}: for objects alone", hint="give the URL of a store")
         list_known_stores(as_json=as_json, buckets_alone=url is not None)
         return 0
     if versions and long:

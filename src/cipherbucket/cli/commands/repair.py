@@ -24,6 +24,7 @@ from cipherbucket.cli.options.rotation import ChangeOptions, change_options
 from cipherbucket.cli.rotation import change_all
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.recipients import description_in, facts_of_recipient
+from cipherbucket.cli.wrapping import wrapped
 from cipherbucket.text import count, printable
 
 _SHOWN = 20
@@ -202,7 +203,8 @@ def _repair_index(url: str) -> int:
     if report.orphans:
         click.echo(f"{count(report.orphans, 'leftover')} of unfinished or old writes removed")
     if report.set_aside is not None:
-        click.echo(f"the index before is kept as {printable(str(report.set_aside))}")
+        kept = printable(str(report.set_aside))
+        click.echo(wrapped(f"the index before is kept as {kept}", sys.stdout, 4))
     left = {
         "cannot be understood": report.unreadable,
         "is missing, or not as long as recorded": report.differing,

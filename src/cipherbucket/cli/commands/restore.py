@@ -13,6 +13,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.copying.sources import objects_at
 from cipherbucket.cli.copying.tally import Tally
+from cipherbucket.cli.errors import say
 from cipherbucket.cli.options.config import open_without_keys, split_url
 from cipherbucket.cli.options.outcomes import Facts, outcome_options, shown, would
 from cipherbucket.cli.options.parsing import split_object_url
@@ -86,14 +87,20 @@ def restore(
     with open_without_keys(store_url) as bucket:
         if version_id is not None:
             _, name = split_object_url(url)
-            listed = iter([cb.Entry(name=literal_name(name))])
+            listed, alone = iter([cb.Entry(name=literal_name(name))]), True
         else:
             meant = objects_at(url, bucket, recursive=recursive)
             meant.refuse_missing(bucket)
-            listed = meant.entries(bucket)
+            listed, alone = meant.entries(bucket), meant.is_one
         ask = _look if dry_run else partial(_ask, days)
         work = partial(_restore, tally, partial(ask, bucket, version_id))
-        run(listed, work, workers=workers or _WORKERS, halt=Halt())
+        if alone:
+            entry = next(iter(listed))
+            if (why := work(entry)) is not None:
+                say(f"{entry.name!r}: {why}")
+                return 0
+        else:
+            run(listed, work, workers=workers or _WORKERS, halt=Halt())
     return tally.report(quiet=False)
 
 
@@ -102,8 +109,8 @@ def _foreseen(facts: Facts, *, as_json: bool) -> None:
         would(facts, as_json=as_json)
 
 
-def _restore(tally: Tally, ask: Callable[[str], str | None], entry: cb.Entry) -> None:
-    """Restore one object, unless the listing says that it is not archived."""
+def _restore(tally: Tally, ask: Callable[[str], str | None], entry: cb.Entry) -> str | None:
+    """Restore one object, unless the listing says that it is not archived; return why not."""
     with tally.attempt(entry.name):
         listed = entry.storage_class
         why = ask(entry.name) if not listed or _is_archive(listed) else _NOT_ARCHIVED
@@ -111,6 +118,8 @@ def _restore(tally: Tally, ask: Callable[[str], str | None], entry: cb.Entry) ->
             tally.add(entry.size, name=entry.name)
         else:
             tally.add_skipped(why, name=entry.name)
+        return why
+    return None
 
 
 def _look(bucket: cb.Bucket, version_id: str | None, name: str) -> str | None:

@@ -117,9 +117,10 @@ def _line_of(facts: dict[str, Any]) -> str:
 
 
 def _agreed(left: Sequence[cb.Abandoned], uploads: Sequence[cb.Upload]) -> bool:
-    what = count(len(left), "interrupted transfer")
+    parts = [count(len(left), "interrupted transfer")] if left else []
     if uploads:
-        what += f" and {count(len(uploads), 'unfinished upload')} in the store"
+        parts.append(f"{count(len(uploads), 'unfinished upload')} in the store")
+    what = " and ".join(parts)
     if not sys.stdin.isatty():
         raise cb.UsageError(f"not clearing {what} without asking", hint="to clear them, add -f")
     return click.confirm(f"Clear {what}?", err=True)

@@ -172,10 +172,12 @@ class CopyCommand:
     def _copy_version(self, version_id: str) -> int:
         source = self._single
         if source is None or not is_url(source):
-            raise cb.UsageError(
-                "--version-id is for one object of a store",
-                hint=r"to bring it back, copy it to its own URL; \* and \? are the characters",
-            )
+            hint = "leave it out"
+            if self.choosing.recursive:
+                hint = "leave out -r"
+            elif len(self.sources) == 1 and is_url(self.sources[0]):
+                hint = r"name one without wildcards; \* and \? are the characters"
+            raise cb.UsageError("--version-id is for one object of a store", hint=hint)
         if self.choosing.asked is not None:
             raise cb.UsageError(
                 f"--version-id and {self.choosing.asked} exclude each other", hint="leave one out"

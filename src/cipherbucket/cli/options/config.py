@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -36,7 +37,7 @@ _KMS = "kms:"
 # Several in one text are parted by ':', which ids of KMS keys have themselves.
 _STORE_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _OTHER_SCHEMES = {"oss", "file", "memory", "http", "https", "kms", "s3"}
-_ALMOST_URL = re.compile(r"(oss|file|memory):/?([^/].*)")
+_SCHEMES = {"oss", "file", "memory"}
 _PRESIGNED = "what a presigned URL leads to is read by: cipherbucket cat -k KEY 'URL' > FILE"
 _ONE_OF_MANY = re.compile(r"kms:acs:kms:[^:]*:[^:]*:[^:]*|kms:[^:]*|[^:]+")
 
@@ -99,11 +100,19 @@ def _names_a_store(url: str) -> bool:
 
 def meant_url(text: str) -> str:
     """Return the URL that may have been meant, to be added to what is said; else nothing."""
-    match = _ALMOST_URL.fullmatch(text)
-    if match is None or os.path.lexists(text):
+    scheme, separator, rest = text.partition(":")
+    if not separator or os.path.lexists(text):
         return ""
-    root = "/" if match[1] == "file" else ""
-    return f"; did you mean '{match[1]}://{root}{match[2]}'?"
+    name, is_url = scheme.lower(), rest.startswith("//")
+    path = rest[2:] if is_url else rest.lstrip("/")
+    if name in _SCHEMES and path:
+        root = "/" if name == "file" and not path.startswith("/") else ""
+        meant = f"{name}://{root}{path}"
+        return f"; did you mean '{meant}'?" if meant != text else ""
+    with suppress(cb.CipherbucketError):
+        if not is_url and (config := current_config()) is not None and scheme in config.stores:
+            return f"; did you mean '{scheme}://{path}'?"
+    return ""
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -114,6 +123,9 @@ def split_url(url: str) -> tuple[str, str]:
     """
     if meant := meant_url(url):
         raise cb.UsageError(f"{url} is no URL{meant}")
+    if os.path.isdir(url):  # noqa: PTH112  as it is written
+        folder = f"file://{os.path.abspath(url)}"  # noqa: PTH100  links stay as they are
+        raise cb.UsageError(f"{url} is no URL; did you mean '{folder}'?")
     by_name = _names_a_store(url)
     # Another way to a folder is none around its rules: the file knows it without links.
     is_folder = url.startswith("file://") and _kept().get(_USED, False)

@@ -132,4 +132,10 @@ def object_counter(
             rate = f"{speed:,.0f} a second" if speed else ""
             screen.update(task, completed=done, description=f"{text} {what}", rate=rate)
 
-        yield show, lambda total: screen.update(task, total=total)
+        try:
+            yield show, lambda total: screen.update(task, total=total)
+        except BaseException:
+            screen.live.transient = not screen.tasks[
+                0
+            ].completed  # nothing was done: only the error
+            raise
