@@ -36,6 +36,8 @@ def test_every_command_has_help_and_examples(name: str, command: Command | Group
     examples = output.partition("Examples:\n")[2].splitlines()
     assert examples
     assert max(map(len, output.splitlines())) <= 80, "a terminal would break a word"
+    assert not re.search(r"\w-\n", output), "a word is broken at its hyphen"
+    assert output.isascii()
     for example in examples:
         assert re.search(rf"\bcipherbucket {name}\b", example), example
 

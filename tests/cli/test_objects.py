@@ -111,6 +111,22 @@ def test_ls_long_goes_on_after_an_envelope_that_cannot_be_understood(filled: str
 def test_ls_on_a_terminal_has_a_heading(filled: str) -> None:
     session = on_terminal("ls", "-l", filled)
     assert session.screen.split()[:5] == ["STORED", "PLAINTEXT", "FORMAT", "MODIFIED", "NAME"]
+    for args in (("ls", f"{filled}/nothing"), ("ls", f"{filled}/n*")):
+        session = on_terminal(*args)
+        assert session.code == 3
+        assert len(session.screen.splitlines()) == 1
+    assert invoke("ls", "--json", "--total", f"{filled}/nothing").stdout == ""
+
+
+def test_ls_long_on_a_narrow_terminal_has_names_on_lines_of_their_own(filled: str) -> None:
+    narrow = on_terminal("ls", "-lr", filled, columns=80).screen.splitlines()
+    assert [line.strip() for line in narrow[1:-1:2]] == [
+        "NAME",
+        *names(succeed("ls", "-r", filled).stdout),
+    ]
+    assert max(map(len, narrow)) <= 80
+    wide = on_terminal("ls", "-lr", filled, columns=100).screen.splitlines()
+    assert [line.split()[-1] for line in wide[1:-1]] == [line.strip() for line in narrow[3:-1:2]]
 
 
 def test_no_name_reaches_a_terminal_raw(url: str, bucket: cb.Bucket, tmp_path: Path) -> None:
@@ -200,6 +216,8 @@ def test_stat_json(filled: str, key_file: Path) -> None:
         "id": cb.load_key(key_file).id,
         "by": "description",
     }
+    lines = succeed("stat", "--json", f"{filled}/folder/**").stdout.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == ["folder/b", "folder/sub/c"]
     plain = json.loads(succeed("stat", "--json", f"{filled}/plain").stdout)
     assert plain["format"] == "plaintext"
     assert "key" not in plain

@@ -144,7 +144,7 @@ class TestVersions:
             ("cat", "https://example.com/a"),
             ("cp", "file", "oss://kept/v/"),
             ("cp", "-r", "oss://kept/v", "out"),
-            ("cp", "--json", "oss://kept/v/a", "out"),
+            ("cp", "-u", "oss://kept/v/a", "out"),
             ("rm", "-r", "oss://kept/v"),
             ("rm", "oss://kept/v/a", "oss://kept/v/b"),
             ("restore", "-r", "oss://kept/v"),
@@ -176,6 +176,46 @@ class TestVersions:
                 line = error_of(run(env, "cp", *one, "oss://kept/back/a", code=3))
                 assert why in line
                 assert "cipherbucket ls --versions" in line
+
+    def test_what_becomes_of_an_old_one_is_shown_before_and_after(
+        self,
+        env: dict[str, str],
+        key: cb.MasterKey,
+        key_file: Path,
+        plain_kept: cb.Bucket,
+        tmp_path: Path,
+    ) -> None:
+        old = str(plain_kept.put("shown", b"good").version_id)
+        plain_kept.put("shown", b"spoilt!")
+        url, keyed = "oss://kept/shown", ("-k", key_file)
+        for target in (url, str(tmp_path / "out")):
+            copy = ("cp", *keyed, "--version-id", old, url, target)
+            foreseen = run(env, *copy, "-n").stdout
+            assert foreseen == f"would copy {url} -> {target} (4 bytes)\n"
+            assert plain_kept.get("shown").read() == b"spoilt!"
+            assert not (tmp_path / "out").exists()
+        shown = json.loads(run(env, *copy, "--json").stdout)
+        assert shown == {"action": "copied", "source": url, "target": target, "size": 4}
+        assert (tmp_path / "out").read_bytes() == b"good"
+        done = run(env, "cp", "-v", "--version-id", old, url, url).stderr
+        assert done == f"cipherbucket: copied {url} -> {url} (4 bytes)\n"
+        for option, code in (("-n", 3), ("-v", 3)):
+            run(env, "cp", option, "--version-id", "CAEQ", url, url, code=code)
+        for option in ("-n", "-v"):
+            absent = ("cp", option, *keyed, "--if-absent", "--version-id", old, url)
+            run(env, *absent, tmp_path / "out", code=1)
+            run(env, *absent, url, code=1)
+
+    def test_a_copy_through_a_pipe_is_shown_if_asked_for(self, url: str, key_file: Path) -> None:
+        up = invoke("cp", "-v", "-k", key_file, "-", f"{url}/a", stdin=b"data")
+        assert up.stderr == f"cipherbucket: copied - -> {url}/a (4 bytes)\n"
+        down = invoke("cp", "-v", "-k", key_file, f"{url}/a", "-")
+        assert (down.stdout, down.stderr) == (
+            "data",
+            f"cipherbucket: copied {url}/a -> - (4 bytes)\n",
+        )
+        refused = invoke("cp", "-n", "-k", key_file, f"{url}/a", "-")
+        assert "leave it out" in error_of(refused)
 
     def test_an_old_one_is_copied_to_another_name_and_another_store(
         self,

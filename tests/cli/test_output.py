@@ -157,6 +157,7 @@ def test_text_for_a_terminal_is_broken_at_blanks_alone() -> None:
         assert " ".join(lines).split() == text.split()
         assert all(len(line) <= columns or " " not in line.strip() for line in lines)
         assert all(line.startswith("      ") for line in lines[1:])
+    assert wrapped(f"a {'x' * 60}", io.StringIO(), 14, 61) == f"a\n {'x' * 60}"
     assert wrapped(text, io.StringIO(), 6) == text  # no terminal: one line
 
 

@@ -34,6 +34,22 @@ def names(url: str) -> set[str]:
         return {entry.name for entry in bucket.list()}
 
 
+def test_a_copy_of_a_key_in_use_goes_into_no_store_along_with_others(
+    url: str, home: Path, key_file: Path
+) -> None:
+    kept = home / "kept"
+    kept.mkdir()
+    (kept / "backup.pem").write_bytes((home / "cmk.pem").read_bytes())
+    (kept / "another.pem").write_bytes(key_file.read_bytes())
+    (kept / "data").write_bytes(b"1")
+    result = succeed("cp", "-r", "-k", "cmk.pem", "kept", f"{url}/t")
+    assert "left out kept/backup.pem" in result.stderr.replace("'", "")
+    assert "a copy of a key that this command uses" in result.stderr
+    assert names(url) == {"t/another.pem", "t/data"}
+    succeed("cp", "-k", "cmk.pem", "kept/backup.pem", f"{url}/by-name")  # which is a decision
+    assert "by-name" in names(url)
+
+
 @pytest.mark.parametrize(
     ("key", "named", "further"),
     [

@@ -16,13 +16,14 @@ def wrapped(text: str, stream: TextIO, indent: int = 0, columns: int | None = No
     Args:
         text: One line.
         stream: Where it goes.
-        indent: Blanks before all lines but the first.
+        indent: Blanks before all lines but the first; fewer where a word fits only then.
         columns: How wide it may be; None for the terminal's width.
     """
     width = columns if columns is not None else width_of(stream)
     if width <= 2 * indent or len(text) <= width:
         return text
-    blanks = " " * indent
+    longest = max(map(len, text.split()))
+    blanks = " " * (min(indent, width - longest) if longest <= width else indent)
     first, *others = textwrap.wrap(
         text,
         width,
@@ -32,7 +33,9 @@ def wrapped(text: str, stream: TextIO, indent: int = 0, columns: int | None = No
         replace_whitespace=False,
         drop_whitespace=True,
     )
-    if others and len(first) < indent:  # a label alone: what follows is too long for any row
+    if (
+        others and longest > width and len(first) < indent
+    ):  # a label alone: what follows is too long for any row
         first = f"{first:<{indent}}{others.pop(0).lstrip()}"
     return "\n".join((first, *others))
 

@@ -74,7 +74,8 @@ def cp(
 
     With several sources TARGET is a folder or a prefix, and each keeps the last part of its name.
     In the URL of a SOURCE, in quotes, '*' and '?' stand for anything but '/', and '**' for
-    anything; '\*', '\?' and '\\' in such a name are the characters themselves. Where a pattern is
+    anything; '\*', '\?' and '\\' in such a name are the characters themselves. What fits keeps its
+    name below the last '/' before the first wildcard: 'logs/*/a' gives 1/a, 2/a. Where a pattern is
     also the name of an object and fits others, nothing is copied. TARGET is taken as it is written.
 
     With -r both are folders: names are taken relative to SOURCE. All is copied, unless --update,
@@ -100,7 +101,8 @@ def cp(
     and target. Within one store --format and --context change nothing in that.
 
     With --version-id an old version is copied, to a file or to any URL. To its own URL it is
-    brought back: as it is stored, without a key, and as the newest version.
+    brought back: as it is stored, without a key, and as the newest version. --dry-run shows that
+    there is such a version, and what it would become.
 
     ACL, tags, storage class and server-side encryption stay behind: an object that is written to
     OSS has those of --acl, --tag and the like, or what its bucket gives it.

@@ -28,8 +28,12 @@ from cipherbucket.text import count, moment, printable
 _DELETED = "deleted"
 _ID_WIDTH = 64
 """That of OSS."""
-_WIDE = 16 + 2 + 20 + 2 + _ID_WIDTH + 2 + 20
+_NAME_WIDTH = 20
+_WIDE = 16 + 2 + 20 + 2 + _ID_WIDTH + 2 + _NAME_WIDTH
 """Columns of a terminal that take a version and a name of twenty characters."""
+_WIDE_LONG = 16 + 2 + 16 + 2 + 9 + 2 + 20 + 2 + _NAME_WIDTH
+"""Those that take a line of ``-l`` without a storage class."""
+_CLASS_WIDTH = 15
 _OLD = "  (old)"
 
 
@@ -45,7 +49,7 @@ class _Listing:
         classes: Whether storage classes are, which only OSS has.
         human: Whether sizes have units.
         as_json: Whether lines are JSON.
-        folded: Whether ids of versions are on lines of their own.
+        folded: Whether ids of versions, or with `long` names, are on lines of their own.
         header: Whether one is written before the first line.
         objects: How many objects, or versions, there were.
         others: How many folded names, or delete markers, there were.
@@ -66,7 +70,11 @@ class _Listing:
 
     def size(self, size: int | None) -> str:
         """Write a size for its column."""
-        return f"{'' if size is None else size_text(size, human=self.human):>16}"
+        return self.column("" if size is None else size_text(size, human=self.human))
+
+    def column(self, text: str) -> str:
+        """Write what stands in a column of sizes."""
+        return f"{text:>{13 if self.folded and self.long else 16}}"
 
 
 @click.command(
@@ -134,7 +142,8 @@ def ls(
     store_url, written = split_url(url)
     on_terminal = sys.stdout.isatty() and not as_json
     classes = long and store_url.startswith("oss://")
-    folded = on_terminal and width_of(sys.stdout) < _WIDE
+    wide = _WIDE_LONG + (_CLASS_WIDTH + 2 if classes else 0) if long else _WIDE
+    folded = on_terminal and width_of(sys.stdout) < wide
     shown = _Listing(long, classes, human, as_json, folded, header=on_terminal)
     with open_without_keys(store_url) as bucket:
         meant = meant_by(written, bucket, recursive=recursive)
@@ -162,11 +171,19 @@ def _begun(listed: Iterator[_Listed], shown: _Listing, *, versions: bool) -> Ite
 
 
 def _write_header(shown: _Listing, *, versions: bool) -> None:
-    plaintext = f"{'PLAINTEXT':>16}  {'FORMAT':<9}  " if shown.long else ""
-    plaintext += f"{'CLASS':<15}  " if shown.classes else ""
-    version = f"{'VERSION':<{_ID_WIDTH}}  " if versions and not shown.folded else ""
-    below = ", VERSION BELOW" if versions and shown.folded else ""
-    click.echo(f"{'STORED':>16}  {plaintext}{'MODIFIED':<20}  {version}NAME{below}")
+    columns = [shown.column("STORED")]
+    if shown.long:
+        columns += [shown.column("PLAINTEXT"), f"{'FORMAT':<9}"]
+    if shown.classes:
+        columns.append(f"{'CLASS':<{_CLASS_WIDTH}}")
+    columns.append(f"{'MODIFIED':<20}")
+    if versions:
+        columns += (
+            ["NAME, VERSION BELOW"] if shown.folded else [f"{'VERSION':<{_ID_WIDTH}}", "NAME"]
+        )
+    else:
+        columns.append("\n    NAME" if shown.folded and shown.long else "NAME")
+    click.echo("  ".join(columns).replace("  \n", "\n"))
 
 
 def _list_objects(
@@ -266,9 +283,11 @@ def _line(entry: cb.Entry, facts: dict[str, Any], shown: _Listing) -> str:
     if shown.long:
         columns += [shown.size(facts.get("size")), f"{facts.get('format', ''):<9}"]
     if shown.classes:
-        columns.append(f"{printable(entry.storage_class):<15}")
-    columns += [f"{moment(entry.modified):<20}", printable(entry.name)]
-    return "  ".join(columns)
+        columns.append(f"{printable(entry.storage_class):<{_CLASS_WIDTH}}")
+    columns.append(f"{moment(entry.modified):<20}")
+    if shown.folded and shown.long:
+        return "  ".join(columns).rstrip() + f"\n    {printable(entry.name)}"
+    return "  ".join([*columns, printable(entry.name)])
 
 
 def _write_total(shown: _Listing, thing: str) -> None:

@@ -20,6 +20,7 @@ from cipherbucket.cli.no_object import LIST_THEM, missing_said
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.parsing import split_object_url
 from cipherbucket.cli.options.passes import VERSION_ID
+from cipherbucket.cli.options.wildcards import has_wildcards
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.recipients import (
     description_in,
@@ -53,7 +54,12 @@ _STRIPPED = "body of a sealed object without its metadata; cipherbucket repair U
     ),
 )
 @click.argument("url")
-@click.option("--json", "as_json", is_flag=True, help="As one JSON object, for programs.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="As one JSON object, for programs; of several that fit, one a line.",
+)
 @VERSION_ID
 @access_options()
 def stat(url: str, as_json: bool, version_id: str | None, access: AccessOptions) -> None:
@@ -64,14 +70,15 @@ def stat(url: str, as_json: bool, version_id: str | None, access: AccessOptions)
     names one. In quotes, '*' and '?' in a name stand for anything but '/', and '**' for anything:
     each object that fits is shown. '\*' and '\?' are the characters themselves.
     """
-    store_url, _ = split_object_url(url)
+    store_url, written = split_object_url(url)
+    is_pattern = version_id is None and has_wildcards(written)
     with access.open_to_look(store_url) as bucket:
         for number, (_, name) in enumerate(object_names(url, version_id)):
             with missing_said(bucket, name, LIST_THEM):
                 info = bucket.head(name, version_id=version_id)
             facts = _facts(bucket, info, access)
             if as_json:
-                click.echo(json.dumps(facts, indent=2))
+                click.echo(json.dumps(facts, indent=None if is_pattern else 2))
                 continue
             if number:
                 click.echo()

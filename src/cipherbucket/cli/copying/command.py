@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import cipherbucket as cb
@@ -22,7 +22,7 @@ from cipherbucket.cli.copying.choices import (
     what_is_newer,
     whatever_is_there,
 )
-from cipherbucket.cli.copying.one_object import ObjectCopy
+from cipherbucket.cli.copying.one_object import CopiedObject, ObjectCopy
 from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.places import place_of
 from cipherbucket.cli.copying.sides import Sides, writer_of
@@ -33,7 +33,7 @@ from cipherbucket.cli.options.choosing import Choosing
 from cipherbucket.cli.options.config import open_without_keys, split_url
 from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.globs import Globs
-from cipherbucket.cli.options.outcomes import shown
+from cipherbucket.cli.options.outcomes import shown, would
 from cipherbucket.cli.options.parsing import PIPE, descriptor_of, is_special, is_url
 from cipherbucket.cli.options.wildcards import Pattern, has_wildcards, meant_by
 from cipherbucket.cli.options.writing import WriteOptions
@@ -142,7 +142,8 @@ class CopyCommand:
             raise cb.UsageError("a pipe holds one object", hint="leave out -r; copy one by one")
         asked = "mv" if self.moves else self.choosing.asked
         if self._is_piped and asked is not None:
-            raise cb.UsageError(f"{asked} is not for pipes and devices")
+            way = "use cp, then remove the source" if self.moves else "leave it out"
+            raise cb.UsageError(f"{asked} is not for pipes and devices", hint=way)
         if size is not None and (self._is_tree or descriptor_of(self.sources[0]) is None):
             raise cb.UsageError("--size is for what comes from stdin", hint="leave it out")
         if self.access.as_name is not None and (self._is_tree or not is_url(self.sources[0])):
@@ -162,11 +163,12 @@ class CopyCommand:
         copying = ObjectCopy(self.access, self.writing, self.options)
         up, down = is_url(self.target), is_url(source)
         if up and down:
-            return copying.store_to_store(source, self.target)
-        return (
+            return self._shown(source, copying.store_to_store(source, self.target))
+        return self._shown(
+            source,
             copying.upload(source, self.target, size)
             if up
-            else copying.download(source, self.target)
+            else copying.download(source, self.target),
         )
 
     def _copy_version(self, version_id: str) -> int:
@@ -178,14 +180,25 @@ class CopyCommand:
             elif len(self.sources) == 1 and is_url(self.sources[0]):
                 hint = r"name one without wildcards; \* and \? are the characters"
             raise cb.UsageError("--version-id is for one object of a store", hint=hint)
-        if self.choosing.asked is not None:
+        choosing = self.choosing
+        if choosing.update or choosing.skip_existing:
             raise cb.UsageError(
-                f"--version-id and {self.choosing.asked} exclude each other", hint="leave one out"
+                f"--version-id and {choosing.asked} exclude each other", hint="leave one out"
             )
-        copying = ObjectCopy(self.access, self.writing, self.options)
-        if is_url(self.target):
-            return copying.store_to_store(source, self.target, version_id)
-        return copying.download(source, self.target, version_id)
+        copying = ObjectCopy(self.access, self.writing, self.options, choosing.dry_run)
+        copy = copying.store_to_store if is_url(self.target) else copying.download
+        return self._shown(source, copy(source, self.target, version_id))
+
+    def _shown(self, source: str, copied: CopiedObject) -> int:
+        """Show what was done to one object, or would be, where that is asked for."""
+        choosing = self.choosing
+        show = shown(verbose=choosing.verbose, as_json=choosing.as_json)
+        if choosing.dry_run:
+            show = partial(would, as_json=choosing.as_json)
+        if show is not None:
+            action = "would copy" if choosing.dry_run else "copied"
+            show({"action": action, "source": source, **copied._asdict()})
+        return 0
 
     def _copy_tree(self, sides: Sides) -> int:
         with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""``cp`` of one object, in each direction; an exit code comes of it."""
+"""``cp`` of one object, in each direction."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cipherbucket as cb
 from cipherbucket.cli.copying import object_transfers
@@ -27,15 +28,30 @@ from cipherbucket.cli.options.writing import WriteOptions
 from cipherbucket.local_files.folders import Place
 
 
+class CopiedObject(NamedTuple):
+    """Where a copy is, a path or a URL, and its size in bytes."""
+
+    target: str
+    size: int
+
+
 @dataclass(frozen=True)
 class ObjectCopy:
-    """Copies one object, in each direction; what it returns is an exit code."""
+    """Copies one object, in each direction, or an old version of one.
+
+    Attributes:
+        access: Keys and formats.
+        writing: How the copy is written.
+        options: How it is made.
+        dry_run: Whether it is only looked at; of versions alone.
+    """
 
     access: AccessOptions
     writing: WriteOptions
     options: CopyOptions
+    dry_run: bool = False
 
-    def upload(self, source: str, url: str, size: int | None = None) -> int:
+    def upload(self, source: str, url: str, size: int | None = None) -> CopiedObject:
         """Store a file, or what comes from stdin."""
         store_url, name = split_url(url)
         descriptor = descriptor_of(source, pipe=0)
@@ -53,10 +69,10 @@ class ObjectCopy:
             self.access.at(store_url, name).open_to_write(store_url) as bucket,
             self._limits(bucket, name, shown=descriptor is None or is_file(descriptor)) as limits,
         ):
-            object_transfers.upload(bucket, body, name, self.writing, limits, size)
-        return 0
+            info = object_transfers.upload(bucket, body, name, self.writing, limits, size)
+            return CopiedObject(f"{bucket.url}/{name}", info.size)
 
-    def download(self, url: str, target: str, version_id: str | None = None) -> int:
+    def download(self, url: str, target: str, version_id: str | None = None) -> CopiedObject:
         """Read an object, or a version of it, into a file, a pipe or what is open already."""
         store_url, name = split_object_url(url)
         with (
@@ -71,19 +87,26 @@ class ObjectCopy:
                     shared_limits(self.options, shown=shown) as limits,
                     opened_to_write(descriptor) as file,
                 ):
-                    object_transfers.stream(bucket, name, file, reading, limits, version_id)
-                return 0
+                    info = object_transfers.stream(bucket, name, file, reading, limits, version_id)
+                return CopiedObject(target, info.size)
             path = Path(target)
             if path.is_dir() or target.endswith("/"):
                 path /= safe_parts(name.rpartition("/")[2])[0]
             refuse_folder_of(store_url, path)
             refuse_present(path, self.writing)
             OwnFiles(self.access).refuse_replacement(path)
-            with self._limits(bucket, name) as limits:
-                object_transfers.download(bucket, name, path, reading, limits, version_id)
-        return 0
+            if self.dry_run:
+                info = bucket.head(name, version_id=version_id)
+            else:
+                with self._limits(bucket, name) as limits:
+                    info = object_transfers.download(
+                        bucket, name, path, reading, limits, version_id
+                    )
+            return CopiedObject(str(path), info.size)
 
-    def store_to_store(self, url: str, target_url: str, version_id: str | None = None) -> int:
+    def store_to_store(
+        self, url: str, target_url: str, version_id: str | None = None
+    ) -> CopiedObject:
         """Copy an object, or a version of it, to another store, or within one."""
         store_url, name = split_object_url(url)
         target_store, target = split_url(target_url)
@@ -96,8 +119,14 @@ class ObjectCopy:
             shared_limits(self.options) as limits,
             missing_said(stores.origin, name, ADD_R),
         ):
-            stores.copy(name, target, limits, version_id=version_id)
-        return 0
+            if self.dry_run:
+                info = stores.origin.head(name, version_id=version_id)
+                stores.target.access.check_name(target)
+                there = target if stores.target.exists(target) else None
+                refuse_present_object(target, there, self.writing)
+            else:
+                info = stores.copy(name, target, limits, version_id=version_id)
+            return CopiedObject(f"{stores.target.url}/{target}", info.size)
 
     def _limits(
         self, bucket: cb.Bucket, name: str, *, shown: bool = True

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import cipherbucket as cb
@@ -22,6 +24,7 @@ from cipherbucket.transfers.state import state_folder
 _KEY = "a key that this command uses"
 _BESIDE = "a file that this command uses"
 _STATE = "a journal or ledger of this program"
+_LARGEST_KEY = 1 << 16
 _STATE_NAME = re.compile(r".+\.(?:journal|ledger)(?:-[a-z]+)?")
 
 
@@ -37,6 +40,7 @@ class OwnFiles:
         beside = [Path(f"{each}{end}") for each in private for end in (".pub", ".json")]
         if access.config is not None:
             beside.append(access.config.path)
+        self._keys_read = {data for each in private if (data := _contents(each)) is not None}
         self._keys, self._beside = set(file_numbers(private)), set(file_numbers(beside))
 
     def leave_out(self, relative: str, path: Path, tally: Tally, *, beside: bool = False) -> bool:
@@ -52,6 +56,8 @@ class OwnFiles:
             Whether it is one that is left out.
         """
         what = self._what(path)
+        if what is None and beside and _contents(path, self._keys_read) is not None:
+            what = f"a copy of {_KEY}"
         if what is None or (beside and what == _BESIDE):
             return False
         tally.leave_out(relative, str(path), what)
@@ -108,6 +114,22 @@ def _private_halves(access: AccessOptions) -> Iterator[Path]:
         files += [str(each.file) for each in entries if each.file is not None]
     paths = (path for each in files for path in (each, os.path.realpath(each)))
     return (Path(each.removesuffix(".pub")) for each in paths)
+
+
+def _contents(path: Path, among: Collection[bytes] | None = None) -> bytes | None:
+    """Return what is in a file that is small enough for a key, if it is one of these.
+
+    Args:
+        path: Of the file.
+        among: What it may be; None for anything.
+    """
+    with suppress(OSError, ValueError):
+        status = path.stat()
+        likely = among is None or any(len(each) == status.st_size for each in among)
+        if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= _LARGEST_KEY and likely:
+            data = path.read_bytes()
+            return data if among is None or data in among else None
+    return None
 
 
 def _is_state(path: Path) -> bool:

@@ -50,6 +50,7 @@ class _Bars:
     def __init__(self, screen: Progress, *, many: bool) -> None:
         self._screen = screen
         self._all = _added(screen, "total") if many else None
+        self._objects = 0
         self._lines = threading.Semaphore(_MOST_LINES)
 
     @contextmanager
@@ -68,6 +69,7 @@ class _Bars:
                 self._screen.remove_task(line)
 
     def total(self, done: int, objects: int, size: int | None, of: int | None) -> None:
+        self._objects = objects
         if self._all is not None:
             self._screen.update(
                 self._all,
@@ -83,6 +85,11 @@ class _Bars:
         for task in self._screen.tasks:
             if task.total is None or task.total < task.completed:
                 self._screen.update(task.id, total=task.completed)
+
+    def clear(self) -> None:
+        """Leave no total on the screen where nothing was transferred."""
+        if self._all is not None and not self._objects:
+            self._screen.remove_task(self._all)
 
 
 def _added(screen: Progress, text: str) -> TaskID:
@@ -104,8 +111,11 @@ def transfer_bars(*, many: bool) -> Iterator[_Bars]:
         redirect_stdout=False,
     ) as screen:
         bars = _Bars(screen, many=many)
-        yield bars
-        bars.end()
+        try:
+            yield bars
+            bars.end()
+        finally:
+            bars.clear()
 
 
 @contextmanager
@@ -135,7 +145,5 @@ def object_counter(
         try:
             yield show, lambda total: screen.update(task, total=total)
         except BaseException:
-            screen.live.transient = not screen.tasks[
-                0
-            ].completed  # nothing was done: only the error
+            screen.live.transient = not screen.tasks[0].completed  # only the error is to be seen
             raise

@@ -5,7 +5,7 @@ Rule: an empty argument is a variable that was not set. ``Path("")`` would be th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -13,9 +13,36 @@ from click.exceptions import NoSuchOption
 
 from cipherbucket.cli.usage import ArgumentsMissingError, no_such_command
 
+_UNBROKEN = "\N{NON-BREAKING HYPHEN}"
+
+
+class _Formatter(click.HelpFormatter):
+    """Breaks no line at a hyphen: ``--max-delete`` is one word."""
+
+    def write(self, string: str) -> None:
+        """Write, with hyphens as they were."""
+        super().write(string.replace(_UNBROKEN, "-"))
+
+    def write_text(self, text: str) -> None:
+        """Write a paragraph."""
+        super().write_text(text.replace("-", _UNBROKEN))
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write options, each with its text."""
+        unbroken = [(first, text.replace("-", _UNBROKEN)) for first, text in rows]
+        super().write_dl(unbroken, col_max, col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
 
 class Command(click.Command):
     """A command with examples of its use, one a line."""
+
+    context_class = _Context
 
     def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -34,6 +61,7 @@ class Group(click.Group):
     """A group of commands, itself with examples."""
 
     command_class = Command
+    context_class = _Context
 
     def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
