@@ -97,17 +97,21 @@ def test_a_reader_that_goes_away_is_no_error(
         assert process.wait(60) == 141
 
 
-def test_a_full_disk_behind_stdout_is_told(big: str, key_file: Path) -> None:
+@pytest.mark.parametrize("target", [(), ("-",), ("/dev/full",)])
+def test_a_full_disk_is_told_with_what_is_full(
+    big: str, key_file: Path, target: tuple[str, ...]
+) -> None:
     with Path("/dev/full").open("wb") as full:
         run = subprocess.run(
-            [*PROGRAM, "cat", "-k", key_file, big],
+            [*PROGRAM, "cp" if target else "cat", "-k", key_file, big, *target],
             stdout=full,
             stderr=subprocess.PIPE,
             env=base(),
             check=False,
         )
     assert run.returncode == 1
-    assert run.stderr == b"cipherbucket: stdout: No space left on device\n"
+    place = b"/dev/full" if target == ("/dev/full",) else b"stdout"
+    assert run.stderr == b"cipherbucket: %s: No space left on device\n" % place
 
 
 @pytest.mark.parametrize(

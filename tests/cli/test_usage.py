@@ -84,7 +84,13 @@ from cipherbucket.cli.terminal.help import Command, Group
         ("ls oss:/b/x", "oss:/b/x is no URL; did you mean 'oss://b/x'?"),
         ("ls oss:b", "oss:b is no URL; did you mean 'oss://b'?"),
         ("ls OSS://b/x", "OSS://b/x is no URL; did you mean 'oss://b/x'?"),
-        ("ls file://tmp/x", "file://tmp/x is no URL; did you mean 'file:///tmp/x'?"),
+        (
+            "ls file://tmp/x",
+            (
+                "file://tmp/x is no URL of a folder, whose path must be absolute; did you mean"
+                " 'file:///tmp/x'?"
+            ),
+        ),
         ("ls /usr/bin", "/usr/bin is no URL; did you mean 'file:///usr/bin'?"),
         (
             "cp oss:/b/x y",

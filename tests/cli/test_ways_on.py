@@ -107,6 +107,24 @@ GLOBS = f"{NO_WILDCARDS}give the folder before them, --exclude '*' and --include
             3,
             "no objects there, but 'g/1.txt' is an object (leave out -r for this one)",
         ),
+        (
+            "rm URL/g/1.txt URL/none",
+            3,
+            "'none': there is no such object (nothing was deleted)",
+        ),
+        (
+            "rm URL/g/1.txt URL/g",
+            3,
+            (
+                "'g': there is no such object, but objects lie below g/"
+                " (nothing was deleted; add -r for all of them)"
+            ),
+        ),
+        (
+            "rm -r URL/g/1.txt",
+            3,
+            "no objects below URL/g/1.txt/, but 'g/1.txt' is an object (leave out -r for this one)",
+        ),
         ("sync -k KEY none URL/x", 2, "none: there is no such folder"),
         ("diff none URL/x", 2, "none: there is no such folder"),
         ("cp -r -k KEY none URL/x", 2, "none: there is no such folder"),
@@ -144,12 +162,13 @@ GLOBS = f"{NO_WILDCARDS}give the folder before them, --exclude '*' and --include
     ],
 )
 def test_what_is_not_there_is_told_with_what_may_be_meant(
-    line: str, code: int, said: str, url: str, key_file: Path
+    line: str, code: int, said: str, url: str, key_file: Path, bucket: cb.Bucket
 ) -> None:
     words = [each.replace("URL", url) if each != "KEY" else key_file for each in line.split()]
     result = invoke(*words)
     assert (result.exit_code, result.stdout) == (code, "")
-    assert error_of(result) == f"cipherbucket: {said}\n"
+    assert [each.name for each in bucket.list("g/")] == ["g/1.txt", "g/2.txt"]
+    assert error_of(result) == f"cipherbucket: {said.replace('URL/', f'{url}/')}\n"
 
 
 def test_a_store_by_name_takes_two_slashes(ruled_folder: Path) -> None:

@@ -16,8 +16,8 @@ import cipherbucket as cb
 from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.copying.sources import Objects, objects_at
 from cipherbucket.cli.copying.tally import Show, Tally
-from cipherbucket.cli.errors import INTERRUPTED, say
-from cipherbucket.cli.no_object import ADD_R, no_object
+from cipherbucket.cli.errors import INTERRUPTED, one_line, say
+from cipherbucket.cli.no_object import ADD_R, no_object, nothing_below
 from cipherbucket.cli.options.config import open_without_keys, split_url, trust_store
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options
 from cipherbucket.cli.options.outcomes import outcome_options, shown, would
@@ -82,8 +82,13 @@ def rm(
         listed = NamesOnDisk(file)  # only what was counted when the question was asked is deleted
         meant = [objects_at(url, bucket, recursive=recursive) for url in urls]
         _refuse_forced_patterns(meant, recursive=recursive, force=force)
-        for each in meant:
-            _list(each, bucket, globs, listed, force=force, quiet=quiet)
+        try:
+            for each in meant:
+                _list(each, bucket, globs, listed, force=force, quiet=quiet)
+        except cb.ObjectNotFoundError as error:
+            if len(meant) > 1:
+                error.hint = "; ".join(filter(None, ("nothing was deleted", error.hint)))
+            raise
         if force and listed.count:
             globs.refuse_idle()
         for glob in globs.idle if not quiet else ():
@@ -162,7 +167,10 @@ def _list(
                 globs.refuse_deeper(relative)
             listed.add(entry.name)
     if listed.count == before and not quiet:
-        say(f"no objects {_place(objects, bucket)}")
+        text = f"no objects {_place(objects, bucket)}"
+        if objects.is_folder:
+            text = one_line(nothing_below(objects.prefix, bucket, text, wildcards=None))
+        say(text)
 
 
 def _show(listed: NamesOnDisk, *, as_json: bool, quiet: bool) -> int:

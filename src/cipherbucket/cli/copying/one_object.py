@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,7 @@ class ObjectCopy:
         with (
             self.access.at(store_url, name).open(store_url) as bucket,
             missing_said(bucket, name, ADD_R),
+            _place_named(target),
         ):
             reading = self.access.reading
             descriptor = descriptor_of(target)
@@ -132,6 +134,17 @@ class ObjectCopy:
         self, bucket: cb.Bucket, name: str, *, shown: bool = True
     ) -> AbstractContextManager[SharedLimits]:
         return shared_limits(self.options, partial(is_abandoned, bucket.url, name), shown=shown)
+
+
+@contextmanager
+def _place_named(target: str) -> Iterator[None]:
+    """Have what the operating system refuses name the place that is written to."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and not isinstance(error, cb.CipherbucketError):
+            error.filename = "stdout" if descriptor_of(target) == 1 else target
+        raise
 
 
 def refuse_present(path: Path | Place, writing: WriteOptions) -> None:

@@ -106,7 +106,9 @@ def meant_url(text: str) -> str:
     name, is_url = scheme.lower(), rest.startswith("//")
     path = rest[2:] if is_url else rest.lstrip("/")
     if name in _SCHEMES and path:
-        root = "/" if name == "file" and not path.startswith("/") else ""
+        root = ""
+        if name == "file" and not path.startswith("/"):
+            root = f"{os.getcwd()}/" if os.path.isdir(path) else "/"  # noqa: PTH109, PTH112
         meant = f"{name}://{root}{path}"
         return f"; did you mean '{meant}'?" if meant != text else ""
     with suppress(cb.CipherbucketError):
@@ -122,7 +124,10 @@ def split_url(url: str) -> tuple[str, str]:
         UsageError: There is no such store.
     """
     if meant := meant_url(url):
-        raise cb.UsageError(f"{url} is no URL{meant}")
+        wrong = "is no URL"
+        if url.startswith("file://"):
+            wrong = "is no URL of a folder, whose path must be absolute"
+        raise cb.UsageError(f"{url} {wrong}{meant}")
     if os.path.isdir(url):  # noqa: PTH112  as it is written
         folder = f"file://{os.path.abspath(url)}"  # noqa: PTH100  links stay as they are
         raise cb.UsageError(f"{url} is no URL; did you mean '{folder}'?")

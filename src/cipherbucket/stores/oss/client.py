@@ -246,7 +246,8 @@ class OssClient:
         self, method: str, name: str | None, status: int | None, request_id: str | None
     ) -> None:
         """Log what a request came to, without headers and parameters: they hold secrets."""
-        _log.debug("%s %r: %s, request %s", method, name, status, request_id)
+        place = repr(name) if name is not None else f"the bucket {self.bucket!r}"
+        _log.debug("%s %s: %s, request %s", method, place, status, request_id)
 
 
 @contextmanager
