@@ -106,7 +106,7 @@ def test_all_below_a_folder(filled: str, keys: dict[str, Path]) -> None:
     removed = run("remove", "-nv", *args)
     assert removed.stdout.startswith("to be removed from       2 objects  ")
     removed = run("remove", "-v", *args)
-    assert "done s/1" in removed.stderr
+    assert "removed from s/1" in removed.stderr
     assert "skipped s/plain (not sealed)" in removed.stderr
     assert listed("-r", filled)["s/2"] == ["owner"]
 

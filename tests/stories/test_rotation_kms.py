@@ -55,7 +55,7 @@ def test_with_a_forced_key_of_the_kms_what_is_done_is_found_done(
         assert report.done.objects == 1
     before = scene.store.head(scene.name)
     with cb.rotation.rewrap_all(bucket, key=one) as report:
-        assert dict(report.reasons) == {"has the new key": 1}
+        assert dict(report.reasons) == {"under the new key already": 1}
     assert scene.store.head(scene.name) == before
 
 
@@ -69,7 +69,7 @@ def test_an_alias_that_leads_to_another_key_is_rotated_away_from_by_that_keys_id
     moved = cb.AliKmsKey(new.id, new._settings, description={"kms": "alias/any"})
     by_id = cb.AliKmsKey(new.id, new._settings)
     with cb.rotation.rewrap_all(scene.bucket(moved)) as report:
-        assert dict(report.reasons) == {"has the new key": 1}
+        assert dict(report.reasons) == {"under the new key already": 1}
     reads = cb.AliKmsKey("alias/one", old._settings, description={"kms": "alias/any"})
     with cb.rotation.rewrap_all(scene.bucket(by_id, reads)) as report:
         assert report.done.objects == 1

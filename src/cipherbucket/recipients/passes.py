@@ -76,7 +76,7 @@ def add_all(
 
     def change(access: Access, info: ObjectInfo, there: Sequence[Recipient]) -> ObjectInfo | str:
         if any(is_named(each, recipient) for each in there):
-            return "has the recipient"
+            return "with the recipient already"
         return added(access, info, recipient, key, context, dry_run=dry_run)
 
     what = ("recipients-add", label_text(recipient))
@@ -116,7 +116,7 @@ def remove_all(
 
     def change(access: Access, info: ObjectInfo, there: Sequence[Recipient]) -> ObjectInfo | str:
         if not any(is_named(each, recipient) for each in there):
-            return "has no such recipient"
+            return "without such a recipient"
         return removed(access, info, recipient, key, context, dry_run=dry_run)
 
     what = ("recipients-remove", label_text(recipient))
@@ -155,7 +155,7 @@ def repair_all(
         if not _may_be_sealed(access, seen):
             return _NOT_SEALED
         now, needed = repaired(access, seen, key, context, dry_run=dry_run)
-        return now if needed else "its metadata is authentic"
+        return now if needed else "with authentic metadata"
 
     what = ("repair", "")
     settings = PassSettings(context, dry_run, workers, progress)

@@ -43,7 +43,7 @@ from cipherbucket.stores.records import NOTHING, StoredObject
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt
 
-_HAS_NEW = "has the new key"
+_HAS_NEW = "under the new key already"
 RENEWING_WORKERS = 4
 """Objects at once, by default, where all bytes go through this machine."""
 

@@ -51,10 +51,10 @@ def test_one_more_and_one_less(bucket: cb.Bucket, any_store: Store) -> None:
     }
     assert sealed(any_store, PARTNER).get("p/2").read() == b"p/2"
     again = statuses(cb.recipients.add_all(bucket, "p/", PARTNER))
-    assert again["p/1"] == ("skipped", "has the recipient")
+    assert again["p/1"] == ("skipped", "with the recipient already")
     removed = statuses(cb.recipients.remove_all(bucket, "", {"desc": "partner"}))
     assert removed["p/1"] == ("done", "")
-    assert removed["q/3"] == ("skipped", "has no such recipient")
+    assert removed["q/3"] == ("skipped", "without such a recipient")
     assert names(any_store) == before
 
 
@@ -89,9 +89,9 @@ def test_lost_metadata_come_back_from_the_footers(
     foreseen = statuses(cb.recipients.repair_all(bucket, dry_run=True))
     assert foreseen == {
         "p/1": ("due", ""),
-        "p/2": ("skipped", "its metadata is authentic"),
+        "p/2": ("skipped", "with authentic metadata"),
         "p/plain": ("skipped", "not sealed"),
-        "q/3": ("skipped", "its metadata is authentic"),
+        "q/3": ("skipped", "with authentic metadata"),
     }
     with pytest.raises(cb.SecurityError):
         bucket.get("p/1")

@@ -138,7 +138,7 @@ def test_others_are_left_with_their_reasons(scene: Scene) -> None:
         assert report.done.objects == 5
         assert dict(report.reasons) == {"not encrypted": 1, "of another key": 3}
     with cb.rotation.rewrap_all(scene.bucket(scene.new, scene.old), "many/") as report:
-        assert dict(report.reasons) == {"not encrypted": 1, "has the new key": 6}
+        assert dict(report.reasons) == {"not encrypted": 1, "under the new key already": 6}
         reasons = {each.name: each.error for each in report.failures()}
         assert reasons == {"many/third": "NoMatchingKeyError", "many/v1": "PolicyError"}
     assert scene.read(third, name="many/third") == SMALL

@@ -58,7 +58,7 @@ def test_with_a_forced_key_what_is_done_is_found_done(scene: Scene) -> None:
     before = scene.store.head(scene.name)
     assert labels(cb.rotation.rewrap(bucket, scene.name, key=scene.old)) == ["new"]
     with cb.rotation.rewrap_all(bucket, key=scene.old) as report:
-        assert dict(report.reasons) == {"has the new key": 1}
+        assert dict(report.reasons) == {"under the new key already": 1}
         assert report.failed.objects == 0
     assert scene.store.head(scene.name) == before
 
@@ -88,7 +88,7 @@ def test_nothing_to_do_is_not_told_as_done(scene: Scene) -> None:
     scene.bucket(scene.new).put(scene.name, SMALL)
     before = scene.store.head(scene.name)
     with cb.rotation.rewrap_all(scene.bucket(scene.new), only={"desc": "new"}) as report:
-        assert (report.done.objects, dict(report.reasons)) == (0, {"has the new key": 1})
+        assert (report.done.objects, dict(report.reasons)) == (0, {"under the new key already": 1})
         assert report.moved == 0
     assert scene.store.head(scene.name) == before
 
