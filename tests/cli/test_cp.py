@@ -186,7 +186,7 @@ def test_if_absent_overwrites_neither_object_nor_file(
         (("y", "{url}/x", "--metadata", "a"), "NAME=VALUE"),
         (("{url}", "y"), "is a store, not an object"),
         (("s3://b/x", "y"), "is not the URL of a store"),
-        (("file://relative/x", "y"), "must be absolute"),
+        (("file://relative/x", "y"), "file:///relative/x"),
         (("file:///nowhere/x", "y"), "no directory store"),
         (("{url}/x", "{url}/x"), "the same object"),
         (("y",), "SOURCE... and TARGET are needed"),

@@ -76,7 +76,7 @@ def test_other_names_of_stdin_are_as_the_short_one(
     assert "what comes from stdin has no name" in error_of(nameless)
     moved = invoke("mv", "-k", key_file, source, f"{url}/b", stdin=b"data")
     assert moved.exit_code == 2
-    assert error_of(moved) == "cipherbucket: mv is not for pipes and devices\n"
+    assert error_of(moved) == "cipherbucket: mv is not for pipes and devices (use cp)\n"
     wrong = invoke("cp", "-k", key_file, "--size", "1", source, f"{url}/a", stdin=b"data")
     assert "the length of the body was given as 1, and it has 4" in error_of(wrong)
     assert [entry.name for entry in bucket.list()] == ["a"]

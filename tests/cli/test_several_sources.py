@@ -365,7 +365,7 @@ def test_the_error_of_one_object_is_that_of_the_command(
 
 
 def test_rm_takes_several_and_patterns(url: str, filled: cb.Bucket) -> None:
-    assert succeed("rm", f"{url}/z", f"{url}/x/b.txt").output == ""
+    assert succeed("rm", f"{url}/z", f"{url}/x/b.txt").stdout == ""
     assert names(filled) == ["x/a.csv", "x/b.csv", "x/y/c.csv"]
     result = invoke("rm", f"{url}/x/*.csv")
     assert result.exit_code == 2

@@ -169,7 +169,7 @@ class StoreConformance:
         self, store: Store, length: int
     ) -> None:
         put = store.put("a", b"old")
-        with pytest.raises(SourceError, match="bytes and gave"):
+        with pytest.raises(SourceError, match="it gave"):
             store.put("a", Blocks(b"12345", b"6789", length=length))
         assert read(store, "a") == b"old"
         assert store.head("a") == put

@@ -142,7 +142,7 @@ class CopyCommand:
             raise cb.UsageError("a pipe holds one object", hint="leave out -r; copy one by one")
         asked = "mv" if self.moves else self.choosing.asked
         if self._is_piped and asked is not None:
-            way = "use cp, then remove the source" if self.moves else "leave it out"
+            way = "use cp" if self.moves else "leave it out"
             raise cb.UsageError(f"{asked} is not for pipes and devices", hint=way)
         if size is not None and (self._is_tree or descriptor_of(self.sources[0]) is None):
             raise cb.UsageError("--size is for what comes from stdin", hint="leave it out")
