@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.oss2.scene import BUCKET, Scene
 from tests.support.envelopes import v1
+from tests.support.served_oss import settings_of
 
 import cipherbucket as cb
 from cipherbucket import oss2
@@ -112,6 +113,22 @@ def test_an_object_that_is_there_is_not_replaced(opened: Any) -> None:
             replace(*source, headers=headers)
         assert (caught.value.status, caught.value.code) == (409, "FileAlreadyExists")
     assert opened.get_object("o").read() == CONTENT
+
+
+def test_it_is_not_replaced_in_a_bucket_that_keeps_versions_either(
+    layer: Scene, opened: Any
+) -> None:
+    """The service takes no notice of the header there."""
+    store = cb.open_store(f"oss://{opened.bucket_name}", settings_of(layer.oss))
+    state = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    store.client.request(  # type: ignore[attr-defined]
+        "PutBucketVersioning", "PUT", query={"versioning": ""}, body=state
+    )
+    opened.put_object("kept", CONTENT)
+    with pytest.raises(ServerError) as caught:
+        opened.put_object("kept", b"", headers={"x-oss-forbid-overwrite": "true"})
+    assert (caught.value.status, caught.value.code) == (409, "FileAlreadyExists")
+    assert opened.get_object("kept").read() == CONTENT
 
 
 @pytest.mark.parametrize("header", ["bytes=5-9", "BYTES=5-9", "bytes=-5", "bytes=1-2,4-5"])
