@@ -79,6 +79,15 @@ def test_missing_access_keys_are_told_in_one_line(
         assert process.stderr.count("\n") == 1
 
 
+def test_the_log_of_a_listing_names_the_bucket(
+    environment: dict[str, str], endpoint: Endpoint
+) -> None:
+    options = ("--debug", "--region", endpoint.region, "--endpoint", endpoint.url)
+    _, said = run(environment, *options, "ls", "oss://examplebucket/")
+    assert "GET the bucket 'examplebucket': 200" in said
+    assert "None" not in said
+
+
 def test_what_is_tried_again_is_said_in_lines_like_all_others(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
