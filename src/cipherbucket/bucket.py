@@ -521,15 +521,25 @@ class Bucket:
             return False
         return True
 
-    def list(self, prefix: str = "", *, delimiter: str = "") -> Iterator[Entry]:
+    def list(
+        self, prefix: str = "", *, delimiter: str = "", start_after: str = "", end_before: str = ""
+    ) -> Iterator[Entry]:
         """List objects in byte order of their names; sizes are stored sizes.
 
         Args:
             prefix: Only names that begin with this.
             delimiter: Fold names that go on with it after the prefix into one entry each, whose
                 ``is_prefix`` is set.
+            start_after: Only names after this, exclusive; not with a delimiter.
+            end_before: Only names before this, exclusive; not with a delimiter.
         """
-        return listing.list_objects(self._access.store, prefix, delimiter=delimiter)
+        return listing.list_objects(
+            self._access.store,
+            prefix,
+            delimiter=delimiter,
+            start_after=start_after,
+            end_before=end_before,
+        )
 
     def versions(self, prefix: str = "") -> Iterator[Version]:
         """List all versions and delete markers, by name and then the newest first.

@@ -31,7 +31,9 @@ class Endless(cb.MemoryStore):
         self._count = count
         self._like = like
 
-    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
+    def _list(
+        self, prefix: str, delimiter: str, token: str | None, limit: int, start_after: str
+    ) -> Page:
         start = int(token or 0)
         stop = min(start + limit, self._count)
         entries = tuple(

@@ -453,7 +453,9 @@ def test_a_listing_of_nothing_without_end_is_an_error(key: cb.RsaKey) -> None:
     class Endless(cb.MemoryStore):
         pages = 0
 
-        def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
+        def _list(
+            self, prefix: str, delimiter: str, token: str | None, limit: int, start_after: str
+        ) -> Page:
             self.pages += 1
             return Page((), str(self.pages))
 

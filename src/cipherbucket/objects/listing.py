@@ -14,14 +14,27 @@ from cipherbucket.stores.contract import MAX_EMPTY_PAGES, broken
 from cipherbucket.stores.records import Entry, Version
 
 
-def list_objects(store: Store, prefix: str = "", *, delimiter: str = "") -> Iterator[Entry]:
+def list_objects(
+    store: Store,
+    prefix: str = "",
+    *,
+    delimiter: str = "",
+    start_after: str = "",
+    end_before: str = "",
+) -> Iterator[Entry]:
     """Yield the objects under a prefix in byte order of their names; see `Bucket.list`."""
     check_prefix(prefix)
     token: str | None = None
     last: str | None = None
     empty = 0
     while True:
-        page = store.list(prefix, delimiter=delimiter, token=token)
+        page = store.list(
+            prefix,
+            delimiter=delimiter,
+            token=token,
+            start_after=start_after,
+            end_before=end_before,
+        )
         if page.entries:
             if last is not None and page.entries[0].name <= last:
                 raise broken("a page does not begin after the page before it")

@@ -17,6 +17,7 @@ from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing
 from cipherbucket.stores.checks import (
     check_expires,
+    check_listing,
     check_name,
     check_part_number,
     check_part_order,
@@ -160,6 +161,8 @@ class Store(StoreMethods):
         delimiter: str = "",
         token: str | None = None,
         limit: int = 1000,
+        start_after: str = "",
+        end_before: str = "",
     ) -> Page:
         """List one page of objects in byte order of their names.
 
@@ -168,15 +171,21 @@ class Store(StoreMethods):
             delimiter: Fold names that go on with it after the prefix into one common prefix each.
             token: `Page.token` of the page before.
             limit: Most entries of the page, 1 to 1,000.
+            start_after: Only names after this, exclusive; the same for every page of a listing.
+            end_before: Only names before this, exclusive; empty for all.
 
         Raises:
+            UsageError: A limit that is none; a bound that is no text, or beside a delimiter, since
+                a common prefix may stand for names on both sides of it.
             StoreError: The store failed, or what it listed is not what was asked for.
         """
         if not 1 <= limit <= 1000:
             raise UsageError(f"a page has 1 to 1,000 entries, not {limit}")
+        check_listing(prefix, delimiter, start_after, end_before)
         with self.errors_translated(None):
-            page = self._list(prefix, delimiter, token, limit)
-            return check_page(page, prefix, delimiter, token, limit)
+            page = self._list(prefix, delimiter, token, limit, start_after)
+            check_page(page, prefix, delimiter, token, limit, start_after=start_after)
+            return page.before(end_before) if end_before else page
 
     def delete(self, name: str, *, version_id: str | None = None) -> None:
         """Delete an object. Deleting what is not there is no error (as in OSS)."""

@@ -46,6 +46,24 @@ def check_name(name: str) -> None:
         raise UsageError(f"an object name has 1 to {MAX_NAME:,} bytes of UTF-8, not {length:,}")
 
 
+def check_listing(prefix: str, delimiter: str, start_after: str, end_before: str) -> None:
+    """Refuse what no listing can be of; see `Store.list`.
+
+    Raises:
+        UsageError: As said.
+    """
+    for text in (prefix, delimiter, start_after, end_before):
+        try:
+            text.encode()
+        except (AttributeError, UnicodeEncodeError):
+            raise UsageError(f"a listing cannot be of {text!r}: it is no text of UTF-8") from None
+    if delimiter and (start_after or end_before):
+        raise UsageError(
+            "start_after and end_before do not go with a delimiter",
+            hint="list without the delimiter, or below a prefix",
+        )
+
+
 def check_metadata(
     metadata: Mapping[str, str], headers: Mapping[str, str], name: str | None = None
 ) -> None:

@@ -38,6 +38,7 @@ def check_page(
     limit: int,
     *,
     strict: bool = True,
+    start_after: str = "",
 ) -> Page:
     """Return a page that is what was asked for; arguments as in `Store.list`.
 
@@ -55,6 +56,8 @@ def check_page(
         raise broken(f"{len(names):,} entries where {limit:,} were asked for")
     check_order(names, strict=strict)
     check_prefix((names[0], names[-1]), prefix)  # and so all between them
+    if names[0] <= start_after:
+        raise broken(f"{names[0][:100]!r} does not come after {start_after!r}")
     if not delimiter:
         if folded := next((entry.name for entry in page.entries if entry.is_prefix), None):
             raise broken(f"{folded!r} stands for all below it, which was not asked for")

@@ -23,7 +23,9 @@ Scan = Callable[[bytes], Generator[Entry, None, None]]
 _TOKEN_VERSION = b"\x01"
 
 
-def list_page(scan: Scan, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
+def list_page(
+    scan: Scan, prefix: str, delimiter: str, token: str | None, limit: int, start_after: str
+) -> Page:
     """Make one page of a listing, as `Store.list` promises it.
 
     Args:
@@ -32,12 +34,16 @@ def list_page(scan: Scan, prefix: str, delimiter: str, token: str | None, limit:
         delimiter: Fold names at its first occurrence after the prefix; empty: fold nothing.
         token: `Page.token` of the page before, or None for the first page.
         limit: Most entries of the page.
+        start_after: Where there is no token: only names after this; empty for all.
 
     Raises:
-        UsageError: Prefix or delimiter are not encodable as UTF-8, or the token is not one of ours.
+        UsageError: The token is not one of ours.
     """
-    first, fold = _encoded("prefix", prefix), _encoded("delimiter", delimiter)
-    start = first if token is None else max(first, _read_token(token))
+    first, fold = prefix.encode(), delimiter.encode()
+    if token is not None:
+        start = max(first, _read_token(token))
+    else:
+        start = max(first, start_after.encode() + b"\0") if start_after else first
     entries: list[Entry] = []
     while True:
         with closing(scan(start)) as found:
@@ -65,13 +71,6 @@ def after_prefix(prefix: bytes) -> bytes:
     The last byte can always be counted up: 0xFF occurs nowhere in UTF-8.
     """
     return prefix[:-1] + bytes((prefix[-1] + 1,))
-
-
-def _encoded(what: str, text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"the {what} of a listing must be encodable as UTF-8") from None
 
 
 def _token(start: bytes) -> str:

@@ -95,9 +95,11 @@ class MemoryStore(Store):
         with self._lock:
             return self._held(name).stored
 
-    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
+    def _list(
+        self, prefix: str, delimiter: str, token: str | None, limit: int, start_after: str
+    ) -> Page:
         with self._lock:
-            return list_page(self._scan, prefix, delimiter, token, limit)
+            return list_page(self._scan, prefix, delimiter, token, limit, start_after)
 
     def _scan(self, start: bytes) -> Generator[Entry, None, None]:
         for at in range(bisect_left(self._names, start), len(self._names)):

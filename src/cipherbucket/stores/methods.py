@@ -56,7 +56,10 @@ class StoreMethods(Protocol):
         return self._head(name, version_id).all_headers
 
     @abstractmethod
-    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page: ...
+    def _list(
+        self, prefix: str, delimiter: str, token: str | None, limit: int, start_after: str
+    ) -> Page:
+        """List one page; a token goes on where its page ended, whatever ``start_after`` is."""
 
     @abstractmethod
     def _delete(self, name: str, version_id: str | None) -> None:

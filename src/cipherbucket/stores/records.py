@@ -130,6 +130,12 @@ class Page:
     entries: tuple[Entry, ...]
     token: str | None
 
+    def before(self, end: str) -> Page:
+        """Return what comes before a name; the last page, where something does not."""
+        if not self.entries or self.entries[-1].name < end:
+            return self
+        return Page(tuple(entry for entry in self.entries if entry.name < end), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -308,8 +308,10 @@ def test_what_the_store_does_not_let_us_see_is_unknown() -> None:
 class Folding(cb.MemoryStore):
     """A store that folds what it was not asked to fold."""
 
-    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
-        return super()._list(prefix, "/", token, limit)
+    def _list(
+        self, prefix: str, delimiter: str, token: str | None, limit: int, start_after: str
+    ) -> Page:
+        return super()._list(prefix, "/", token, limit, start_after)
 
 
 def test_a_listing_that_is_folded_is_no_listing(key: cb.RsaKey) -> None:

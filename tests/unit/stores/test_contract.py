@@ -71,6 +71,13 @@ def test_a_page_that_was_not_asked_for_is_refused(
         check_page(page, prefix, delimiter, "T", 3)
 
 
+def test_a_page_that_begins_before_what_was_asked_for_is_refused() -> None:
+    check_page(_page("b", "c"), "", "", None, 1000, start_after="a")
+    for name in ("a", "b"):
+        with pytest.raises(cb.StoreError, match="does not come after 'b'"):
+            check_page(_page(name, "c"), "", "", "T", 1000, start_after="b")
+
+
 def test_folded_names_among_others_pass() -> None:
     page = _page("d/a", "d/b/", "d/c", folded=["d/b/"])
     assert check_page(page, "d/", "/", None, 3) is page
@@ -83,8 +90,10 @@ class _Pages(MemoryStore):
         super().__init__()
         self.pages = list(pages)
 
-    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
-        del prefix, delimiter, token, limit
+    def _list(
+        self, prefix: str, delimiter: str, token: str | None, limit: int, start_after: str
+    ) -> Page:
+        del prefix, delimiter, token, limit, start_after
         return self.pages.pop(0) if self.pages else Page((), "the end is not near")
 
 

@@ -209,9 +209,12 @@ class LocalStore(Store):
         check_unversioned(version_id, name)
         return _there(self._index.find(name), name)
 
-    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
+    def _list(
+        self, prefix: str, delimiter: str, token: str | None, limit: int, start_after: str
+    ) -> Page:
         with self._index.reading() as db:
-            return list_page(partial(scan_objects, db), prefix, delimiter, token, limit)
+            scan = partial(scan_objects, db)
+            return list_page(scan, prefix, delimiter, token, limit, start_after)
 
     def _delete(self, name: str, version_id: str | None) -> None:
         check_unversioned(version_id, name)

@@ -20,7 +20,12 @@ _MAX_UPLOADS = 100_000
 
 
 def list_page(
-    client: OssClient, prefix: str, delimiter: str, token: str | None, limit: int
+    client: OssClient,
+    prefix: str,
+    delimiter: str,
+    token: str | None,
+    limit: int,
+    start_after: str,
 ) -> Page:
     """List one page of objects, as `Store.list` promises it."""
     query = {
@@ -28,6 +33,7 @@ def list_page(
         "prefix": prefix,
         "delimiter": delimiter,
         "continuation-token": token,
+        "start-after": start_after if start_after and token is None else None,
         "max-keys": limit,
         "encoding-type": "url",
     }

@@ -131,8 +131,10 @@ class OssStore(Store):
     def _attributes(self, name: str, version_id: str | None) -> dict[str, str]:
         return all_attributes(self.client, name, version_id)
 
-    def _list(self, prefix: str, delimiter: str, token: str | None, limit: int) -> Page:
-        return listing.list_page(self.client, prefix, delimiter, token, limit)
+    def _list(
+        self, prefix: str, delimiter: str, token: str | None, limit: int, start_after: str
+    ) -> Page:
+        return listing.list_page(self.client, prefix, delimiter, token, limit, start_after)
 
     def _delete(self, name: str, version_id: str | None) -> None:
         query = {} if version_id is None else {"versionId": version_id}

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.support.served_oss import settings_of
 from tests.unit.stores.test_conformance import NAMES, StoreConformance, read
+from tests.unit.stores.test_listing_conformance import ListingConformance
 
 import cipherbucket as cb
 from cipherbucket.errors import PreconditionFailedError, UploadNotFoundError, UsageError
@@ -77,6 +78,10 @@ def store(endpoint: Endpoint, numbers: Iterator[int]) -> Iterator[Store]:
 
 
 OSS_NAMES = [name for name in NAMES if not name.startswith("/")]
+
+
+class TestOssListing(ListingConformance):
+    pass
 
 
 class TestOssStore(StoreConformance):
