@@ -69,6 +69,7 @@ from cipherbucket.keys.kms.settings import KmsSettings
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
 from cipherbucket.keys.trial import KeyTrial, try_key
+from cipherbucket.objects.split import NameRange
 from cipherbucket.opening import open_bucket, open_sealed_file, open_url
 from cipherbucket.reading.file import ObjectFile
 from cipherbucket.reading.info import ObjectInfo
@@ -114,6 +115,7 @@ __all__ = [
     "MemoryStore",
     "MissingExtraError",
     "Multipart",
+    "NameRange",
     "NoMatchingKeyError",
     "ObjectChangedError",
     "ObjectFile",

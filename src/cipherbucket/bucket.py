@@ -26,6 +26,7 @@ from cipherbucket.keys.ring import KeyRing
 from cipherbucket.objects import copy as copying
 from cipherbucket.objects import listing
 from cipherbucket.objects.metadata import update_metadata
+from cipherbucket.objects.split import NameRange, split
 from cipherbucket.reading.bound_object import BoundObject
 from cipherbucket.reading.file import ObjectFile
 from cipherbucket.reading.info import ObjectInfo
@@ -540,6 +541,27 @@ class Bucket:
             start_after=start_after,
             end_before=end_before,
         )
+
+    def split(self, count: int, prefix: str = "") -> tuple[NameRange, ...]:
+        """Cut what lies under a prefix into ranges of about equally many names, to share out work.
+
+        It is done by sampling: some 100 to 500 listings of a page for a few ranges, and up to 16
+        more for each further one, however many objects there are. Uneven names may make a range
+        several times as large as another; with more ranges than workers that evens out. Every
+        name, also of an object that comes later, lies in exactly one range.
+
+        Args:
+            count: How many ranges, 1 or more; fewer come back where there are few objects.
+            prefix: Only names that begin with this.
+
+        Returns:
+            The ranges in order, as arguments of `list`.
+
+        Raises:
+            UsageError: Another number of ranges.
+            StoreError: The listing failed.
+        """
+        return split(self._access.store, count, prefix)
 
     def versions(self, prefix: str = "") -> Iterator[Version]:
         """List all versions and delete markers, by name and then the newest first.
