@@ -74,6 +74,7 @@ from cipherbucket.opening import open_bucket, open_sealed_file, open_url
 from cipherbucket.reading.file import ObjectFile
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream
+from cipherbucket.reference import BucketReference, KeyReference
 from cipherbucket.rotation.report import RotationReport
 from cipherbucket.stores.local.repair import RepairReport, repair_index
 from cipherbucket.stores.local.store import LocalStore
@@ -93,6 +94,7 @@ __all__ = [
     "AuditedObject",
     "BindingError",
     "Bucket",
+    "BucketReference",
     "CipherbucketError",
     "CipherbucketWarning",
     "Config",
@@ -105,6 +107,7 @@ __all__ = [
     "Guard",
     "IntegrityError",
     "KeyEntry",
+    "KeyReference",
     "KeyRing",
     "KeyTrial",
     "KmsError",

@@ -9,7 +9,7 @@ MODULES = sorted(SOURCES.rglob("*.py"))
 MEANINGLESS = {"utils", "helpers", "common", "misc"}
 UTILS_OF_OSS2 = Path("cipherbucket/oss2/utils.py")
 """Programs written for oss2 import this name."""
-LONGEST = {Path("cipherbucket/bucket.py"): 750, Path("cipherbucket/oss2/api.py"): 1600}
+LONGEST = {Path("cipherbucket/bucket.py"): 790, Path("cipherbucket/oss2/api.py"): 1600}
 """The signatures and docstrings of every verb of a bucket, and of oss2's one class."""
 
 

@@ -83,6 +83,11 @@ class Config:
         """The file."""
         return self._document.path
 
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of its contents, in hexadecimal."""
+        return self._document.digest
+
     def trust(self) -> None:
         """Remember that the file may be used where it is found, as it was when it was read.
 

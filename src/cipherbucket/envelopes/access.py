@@ -176,7 +176,7 @@ class Access:
         if recipients and self.format != SEALED:
             raise _of_sealed()
 
-    __reduce__ = not_copied("a bucket", "open the bucket again where it is needed")
+    __reduce__ = not_copied("a bucket", "pass a BucketReference, which opens it where it is")
 
 
 def access_of(bucket: object) -> Access:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from cipherbucket.errors import CipherbucketError, UsageError
+from cipherbucket.errors import CipherbucketError
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing
 from cipherbucket.stores.checks import (
@@ -22,12 +22,7 @@ from cipherbucket.stores.checks import (
     check_part_number,
     check_part_order,
 )
-from cipherbucket.stores.contract import (
-    check_page,
-    check_parts,
-    check_uploads,
-    check_versions,
-)
+from cipherbucket.stores.contract import check_page, check_parts, check_uploads, check_versions
 from cipherbucket.stores.methods import StoreMethods
 from cipherbucket.stores.records import NOTHING, Match, Page, Part, StoredObject, Upload, Version
 from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
@@ -175,13 +170,11 @@ class Store(StoreMethods):
             end_before: Only names before this, exclusive; empty for all.
 
         Raises:
-            UsageError: A limit that is none; a bound that is no text, or beside a delimiter, since
-                a common prefix may stand for names on both sides of it.
+            UsageError: What is no text, another limit, or a bound beside a delimiter: a common
+                prefix may stand for names on both sides of it.
             StoreError: The store failed, or what it listed is not what was asked for.
         """
-        if not 1 <= limit <= 1000:
-            raise UsageError(f"a page has 1 to 1,000 entries, not {limit}")
-        check_listing(prefix, delimiter, start_after, end_before)
+        check_listing(prefix, delimiter, start_after, end_before, limit)
         with self.errors_translated(None):
             page = self._list(prefix, delimiter, token, limit, start_after)
             check_page(page, prefix, delimiter, token, limit, start_after=start_after)

@@ -46,12 +46,16 @@ def check_name(name: str) -> None:
         raise UsageError(f"an object name has 1 to {MAX_NAME:,} bytes of UTF-8, not {length:,}")
 
 
-def check_listing(prefix: str, delimiter: str, start_after: str, end_before: str) -> None:
+def check_listing(
+    prefix: str, delimiter: str, start_after: str, end_before: str, limit: int
+) -> None:
     """Refuse what no listing can be of; see `Store.list`.
 
     Raises:
         UsageError: As said.
     """
+    if not 1 <= limit <= 1000:
+        raise UsageError(f"a page has 1 to 1,000 entries, not {limit}")
     for text in (prefix, delimiter, start_after, end_before):
         try:
             text.encode()
