@@ -13,6 +13,7 @@
     │   ├── ObjectNotFoundError (FileNotFoundError)
     │   ├── UploadNotFoundError (FileNotFoundError)
     │   ├── PreconditionFailedError       ``if_absent`` or ``if_match`` did not hold
+    │   │   └── ObjectExistsError (FileExistsError)  it was ``if_absent``
     │   └── TransientStoreError           worth trying again; we already did
     ├── KmsError (OSError)                the KMS that holds a master key, or the way to it; says
     │                                     nothing about the object
@@ -132,6 +133,10 @@ class UploadNotFoundError(StoreError, FileNotFoundError):
 
 class PreconditionFailedError(StoreError):
     """``if_absent`` or ``if_match`` did not hold; nothing was changed."""
+
+
+class ObjectExistsError(PreconditionFailedError, FileExistsError):
+    """``if_absent`` did not hold: there is an object of this name."""
 
 
 class TransientStoreError(StoreError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,8 @@ class Config:
         entries = keys_in(document)
         self._rules = rules_in(document, self._stores, entries)
         self._keys = NamedKeys(document, entries, passphrase)
+        self._lock = threading.Lock()
+        self._buckets: dict[tuple[int, str, str], Bucket] = {}
 
     @property
     def path(self) -> Path:
@@ -292,6 +295,31 @@ class Config:
     def trusts(self, store_url: str) -> bool:
         """Return whether the file says that those who can write a folder are trusted."""
         return any(store.trusted for store in self._stores.values() if store.url == store_url)
+
+    def bucket(self, place: str) -> Bucket:
+        """Return the bucket of the rule for a place, the same each time; `close` closes it.
+
+        Args:
+            place: See `split`.
+
+        Raises:
+            UsageError, MissingExtraError, MasterKeyError: As in `open`.
+        """
+        store_url, name = self.split(place)
+        key = os.getpid(), store_url, self._rule_of(store_url, name).url  # a fork opens its own
+        with self._lock:
+            if key not in self._buckets:
+                self._buckets[key] = self.open(place)
+            return self._buckets[key]
+
+    def close(self) -> None:
+        """Close the buckets that `bucket` returned."""
+        with self._lock:
+            buckets = [
+                self._buckets.pop(key) for key in list(self._buckets) if key[0] == os.getpid()
+            ]
+        for bucket in buckets:
+            bucket.close()
 
     def open(
         self,

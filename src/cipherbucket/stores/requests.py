@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Self
 
-from cipherbucket.errors import PreconditionFailedError, UsageError
+from cipherbucket.errors import ObjectExistsError, PreconditionFailedError, UsageError
 from cipherbucket.stores.checks import (
     check_copy_headers,
     check_match,
@@ -96,7 +96,7 @@ class Condition:
             PreconditionFailedError: It does not hold.
         """
         if self.if_absent and there is not None:
-            raise PreconditionFailedError("there is an object of this name already", name=name)
+            raise ObjectExistsError("there is an object of this name already", name=name)
         check_match(there, self.if_match, name)
 
 

@@ -124,6 +124,18 @@ def test_a_bucket_refuses_the_names_of_another_rule(config: cb.Config, place: st
     assert upper.get("y").read() == b"1"
 
 
+def test_one_bucket_a_rule_is_handed_out(config: cb.Config) -> None:
+    upper, lower = config.bucket("records/x"), config.bucket("records://ledger/x")
+    assert config.bucket("records") is upper
+    assert config.bucket(config.stores["records"].url) is upper
+    assert config.bucket("records/ledger/y") is lower is not upper
+    upper.put("x", b"1")
+    lower.put("ledger/x", b"2")
+    config.close()
+    assert config.bucket("records") is not upper
+    assert config.bucket("records").get("x").read() == b"1"
+
+
 def test_a_rule_for_a_folder_is_none_for_what_only_begins_alike(config: cb.Config) -> None:
     assert config.rule("records/ledger-2026").at == "records"
     assert config.rule("records/ledger").at == "records"

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from cipherbucket.errors import (
+    ObjectExistsError,
     ObjectNotFoundError,
     PreconditionFailedError,
     RangeError,
@@ -240,8 +241,11 @@ class StoreConformance:
 
     def test_if_absent(self, store: Store) -> None:
         store.put("a", b"1", if_absent=True)
-        with pytest.raises(PreconditionFailedError):
+        with pytest.raises(PreconditionFailedError) as caught:
             store.put("a", b"2", if_absent=True)
+        assert isinstance(caught.value, FileExistsError)
+        with pytest.raises(ObjectExistsError):
+            store.copy("a", "a", if_absent=True)
         assert read(store, "a") == b"1"
         store.delete("a")
         store.put("a", b"3", if_absent=True)

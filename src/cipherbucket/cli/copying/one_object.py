@@ -154,7 +154,7 @@ def refuse_present(path: Path | Place, writing: WriteOptions) -> None:
         PreconditionFailedError: There is one.
     """
     if writing.if_absent and os.path.lexists(path):
-        raise cb.PreconditionFailedError(f"{path} is there already")
+        raise cb.ObjectExistsError(f"{path} is there already")
 
 
 def refuse_present_object(name: str, there: object, writing: WriteOptions) -> None:
@@ -164,4 +164,4 @@ def refuse_present_object(name: str, there: object, writing: WriteOptions) -> No
         PreconditionFailedError: Something is.
     """
     if writing.if_absent and there is not None:
-        raise cb.PreconditionFailedError("there is an object of this name already", name=name)
+        raise cb.ObjectExistsError("there is an object of this name already", name=name)

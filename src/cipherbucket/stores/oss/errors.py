@@ -18,6 +18,7 @@ from alibabacloud_oss_v2 import exceptions
 
 from cipherbucket.errors import (
     CipherbucketError,
+    ObjectExistsError,
     ObjectNotFoundError,
     PreconditionFailedError,
     RangeError,
@@ -92,7 +93,7 @@ _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
     "NoSuchVersion": (ObjectNotFoundError, "no such version", _VERSIONS),
     "SymlinkTargetNotExist": (ObjectNotFoundError, "the symlink leads nowhere", None),
     "NoSuchUpload": (UploadNotFoundError, "no such unfinished upload", "begin the upload anew"),
-    "FileAlreadyExists": (PreconditionFailedError, "there is an object of this name already", None),
+    "FileAlreadyExists": (ObjectExistsError, "there is an object of this name already", None),
     "PreconditionFailed": (PreconditionFailedError, "the object is not the one expected", None),
     "InvalidPart": (PreconditionFailedError, "a part named is not there", "upload it again"),
     "InvalidRange": (RangeError, "the range begins after the end of the object", None),
