@@ -1,0 +1,201 @@
+"""Objects as open files of fsspec.
+
+Rule: a file to write to becomes an object when it is closed, unless it is closed because of an
+exception. fsspec, and most of what is built on it, closes its files then as well, and would leave
+half an object. So a file that is closed while an exception is being handled that was not there
+when the file was opened stores nothing, and warns of it.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cipherbucket.errors import CipherbucketWarning
+from cipherbucket.reading.file import ObjectFile
+from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.writing.file import ObjectWriter
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from cipherbucket.filesystem.spec import CipherbucketFileSystem
+
+
+class FileToRead(io.BufferedIOBase):
+    """A seekable file over an object; pickled, it is file system, path and position.
+
+    Attributes:
+        fs: The file system.
+        path: The path in it.
+    """
+
+    mode = "rb"
+
+    def __init__(self, fs: CipherbucketFileSystem, path: str, file: ObjectFile) -> None:
+        super().__init__()
+        self.fs = fs
+        self.path = path
+        self.blocksize = fs.blocksize
+        self._file = file
+
+    @property
+    def info(self) -> ObjectInfo:
+        """What is known of the object; see `ObjectFile.info`."""
+        return self._file.info
+
+    @property
+    def size(self) -> int:
+        """Bytes of plaintext."""
+        return self._file.info.size
+
+    @property
+    def full_name(self) -> str:
+        """The path with its protocol."""
+        return str(self.fs.unstrip_protocol(self.path))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read; see `ObjectFile.read`."""
+        return self._file.read(size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Read what is there; see `ObjectFile.read1`."""
+        return self._file.read1(size)
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill a buffer; see `ObjectFile.readinto`."""
+        return self._file.readinto(buffer)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Read a line; see `ObjectFile.readline`."""
+        return self._file.readline(size)
+
+    def read_ranges(self, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+        """Read many ranges at once; see `ObjectFile.read_ranges`."""
+        return self._file.read_ranges(ranges)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move the position; see `ObjectFile.seek`."""
+        return self._file.seek(offset, whence)
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._file.close()
+        super().close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _read_again, (self.fs, self.path, self.tell())
+
+
+def _read_again(fs: CipherbucketFileSystem, path: str, position: int) -> FileToRead:
+    file = fs.open(path, "rb")
+    assert isinstance(file, FileToRead)
+    file.seek(position)
+    return file
+
+
+class FileToWrite(io.BufferedIOBase):
+    """A file whose bytes become an object when it is closed, or when a transaction ends.
+
+    Attributes:
+        fs: The file system.
+        path: The path in it.
+        autocommit: Whether `close` stores the object; else `commit` does.
+    """
+
+    def __init__(
+        self,
+        fs: CipherbucketFileSystem,
+        path: str,
+        mode: str,
+        writer: ObjectWriter,
+        *,
+        autocommit: bool,
+    ) -> None:
+        super().__init__()
+        self.fs = fs
+        self.path = path
+        self.mode = mode
+        self.autocommit = autocommit
+        self.blocksize = fs.blocksize
+        self._writer = writer
+        self._before = sys.exception()
+
+    @property
+    def info(self) -> ObjectInfo:
+        """The object that was stored; see `ObjectWriter.info`."""
+        return self._writer.info
+
+    @property
+    def full_name(self) -> str:
+        """The path with its protocol."""
+        return str(self.fs.unstrip_protocol(self.path))
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return how many bytes were written."""
+        return self._writer.tell()
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Encrypt bytes and keep or send them; see `ObjectWriter.write`."""
+        return self._writer.write(data)
+
+    def close(self) -> None:
+        """Store the object, unless an exception or a transaction is under way.
+
+        Warns:
+            CipherbucketWarning: Nothing is stored because of an exception.
+        """
+        if self.closed:
+            return
+        try:
+            cause = sys.exception()
+            if cause is not None and cause is not self._before:
+                self.discard()
+                warnings.warn(
+                    f"{self.path!r} is not stored: its file was closed while a"
+                    f" {type(cause).__name__} was being handled",
+                    CipherbucketWarning,
+                    stacklevel=2,
+                )
+            elif self.autocommit:
+                self._writer.close()
+        finally:
+            super().close()
+
+    def commit(self) -> None:
+        """Store the object at the end of a transaction."""
+        if not self._writer.closed:
+            self._writer.close()
+
+    def discard(self) -> None:
+        """Store nothing."""
+        self._writer.abort()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+            return
+        self.discard()
+        self.close()
+
+    def __del__(self) -> None:
+        """Store nothing; the inherited one would close."""

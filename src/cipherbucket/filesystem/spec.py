@@ -1,0 +1,472 @@
+"""What fsspec asks a file system for, each a verb of `Bucket`.
+
+Rule: names are paths, and what names have in common up to a slash is a directory, which is there
+as long as an object lies below it. Nothing is remembered of listings: each call asks the store.
+Sizes are those of the plaintext.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cipherbucket.bucket import Bucket
+from cipherbucket.config.config import load_config
+from cipherbucket.envelopes.policy import Policy
+from cipherbucket.errors import (
+    ObjectExistsError,
+    ObjectNotFoundError,
+    SecurityError,
+    UsageError,
+    missing_extra,
+)
+from cipherbucket.filesystem.files import FileToRead, FileToWrite
+from cipherbucket.filesystem.places import Configured, OneStore, Places
+from cipherbucket.format.metadata_names import SEALED
+from cipherbucket.reading.file import ObjectFile
+from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.reference import BucketReference
+from cipherbucket.stores.records import NOTHING, Entry
+from cipherbucket.workers.progress import Progress
+
+try:
+    from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+    from fsspec.spec import AbstractFileSystem, make_instance
+    from fsspec.utils import isfilelike
+except ImportError as error:
+    raise missing_extra("fsspec is not installed", "fsspec") from error
+
+LOOKS = 16
+"""Objects that a listing looks at at once, for their sizes."""
+
+
+class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
+    """Encrypted objects as files, for whatever takes a file system of fsspec.
+
+    Without ``store`` the first part of a path is the name of a store in ``cipherbucket.toml``,
+    whose rules say which keys are used: ``cipherbucket://records/2026/a.parquet``. With it, paths
+    are the names of objects in that store.
+
+    The arguments are names and addresses, never secrets, since libraries write them into logs and
+    send them to other machines. File system and files to read can be pickled.
+
+    Args:
+        store: ``oss://bucket``, ``file:///folder`` or ``memory://name``.
+        keys: Key files, or ``kms:`` and an id: the first writes, all read.
+        config: A ``cipherbucket.toml``, in the place of the one that `load_config` finds.
+        config_sha256: Its SHA-256; one with other contents is refused.
+        format: As in `open_bucket`.
+        recipients: As in `BucketReference`.
+        policy: As in `open_bucket`.
+        context: The pairs that sealed objects are written and read with.
+        settings: Settings of `OssSettings` that are no secrets.
+        trusted: As in `open_bucket`.
+        exact_sizes: Whether ``ls(detail=True)`` and ``find(detail=True)`` look at each object of a
+            bucket that reads sealed ones. Without it, sizes are those of the ciphertext there.
+
+    Raises:
+        UsageError: What is given leads to no bucket, or holds what may be a secret.
+        MissingExtraError: The extra ``oss`` or ``kms`` is needed and is not installed.
+    """
+
+    protocol = "cipherbucket"
+    blocksize = 8 << 20
+
+    def __init__(
+        self,
+        store: str | None = None,
+        keys: str | Sequence[str] = (),
+        *,
+        config: str | None = None,
+        config_sha256: str | None = None,
+        format: str | None = None,  # noqa: A002  the word of the documents
+        recipients: Sequence[str] = (),
+        policy: Policy | None = None,
+        context: Mapping[str, str] = NOTHING,
+        settings: Mapping[str, Any] = NOTHING,
+        trusted: bool = False,
+        exact_sizes: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.exact_sizes = exact_sizes
+        self._context = dict(context)
+        self._named: dict[str, str] = {}
+        if store is None:
+            given = {"keys": keys, "format": format, "recipients": recipients, "policy": policy}
+            if said := [name for name, value in {**given, "settings": settings}.items() if value]:
+                raise UsageError(
+                    f"{', '.join(said)} without store",
+                    hint="give store='oss://bucket', or say them in cipherbucket.toml",
+                )
+            found = load_config(config)
+            if config_sha256 not in {None, found.sha256}:
+                raise UsageError(
+                    f"{found.path} has other contents here than where the work was given out",
+                    hint="copy the same file to every machine, and begin anew where it was changed",
+                )
+            self._named = {"config": str(found.path), "config_sha256": found.sha256}
+            self._places: Places = Configured(found)
+        else:
+            names = [keys] if isinstance(keys, str | os.PathLike) else keys
+            self._places = OneStore(
+                BucketReference(
+                    store,
+                    *names,
+                    format=format,
+                    recipients=recipients,
+                    policy=policy,
+                    settings=settings,
+                    trusted=trusted,
+                )
+            )
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(each) for each in path]
+        stripped = super()._strip_protocol(path)
+        return stripped.lstrip("/") if isinstance(stripped, str) else stripped
+
+    # What is there
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Return name, size and type of a file or directory, and what else is known of it."""
+        path = self._strip_protocol(path)
+        if self._is_root(path):
+            return _directory(path)
+        bucket, name = self._places.find(path)
+        try:
+            return _file(path, bucket.head(name))
+        except ObjectNotFoundError:
+            if next(bucket.list(f"{name}/"), None) is None:
+                raise
+            return _directory(path)
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        """List a directory, or a file by itself."""
+        path = self._strip_protocol(path)
+        if path == "" and (roots := self._places.roots()) is not None:
+            found = [_directory(root) for root in roots]
+        else:
+            bucket, name = self._places.find(path)
+            found = self._entries(bucket, path, f"{name}/" if name else "", "/", detail=detail)
+            if not found and not self._is_root(path):
+                found = [self.info(path)]
+                found = [] if found[0]["type"] == "directory" else found
+        return found if detail else [each["name"] for each in found]
+
+    def find(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        withdirs: bool = False,
+        detail: bool = False,
+        **options: Any,
+    ) -> Any:
+        """List all files below a path, with one listing and not one a directory."""
+        path = self._strip_protocol(path)
+        if maxdepth is not None or (path == "" and self._places.roots() is not None):
+            return super().find(path, maxdepth, withdirs, detail, **options)
+        bucket, name = self._places.find(path)
+        files = self._entries(bucket, path, f"{name}/" if name else "", "", detail=detail)
+        if not files and not self._is_root(path) and self.isfile(path):
+            files = [self.info(path)]
+        found = {each["name"]: each for each in files}
+        if withdirs:
+            for each in files:
+                parent = self._parent(each["name"])
+                while len(parent) > len(path) and parent not in found:
+                    found[parent] = _directory(parent)
+                    parent = self._parent(parent)
+            if path and files and path not in found:
+                found[path] = _directory(path)
+        ordered = dict(sorted(found.items()))
+        return ordered if detail else list(ordered)
+
+    def _entries(
+        self, bucket: Bucket, path: str, prefix: str, delimiter: str, *, detail: bool
+    ) -> list[dict[str, Any]]:
+        """List what begins with a prefix; an object of that very name stands for the directory."""
+        listed = [
+            entry
+            for entry in bucket.list(prefix, delimiter=delimiter)
+            if entry.name != prefix and (entry.is_prefix or not entry.name.endswith("/"))
+        ]
+        paths = [self._places.path(path, entry.name) for entry in listed]
+        if not (detail and self.exact_sizes and SEALED in bucket.access.policy.formats):
+            return [
+                _directory(each.rstrip("/")) if entry.is_prefix else _listed(each, entry)
+                for each, entry in zip(paths, listed, strict=True)
+            ]
+
+        def look(path: str, entry: Entry) -> dict[str, Any] | None:
+            if entry.is_prefix:
+                return _directory(path.rstrip("/"))
+            try:
+                return _file(path, bucket.head(entry.name))
+            except ObjectNotFoundError:  # deleted since it was listed
+                return None
+            except SecurityError:  # its envelope cannot be read: neither can its size
+                return _listed(path, entry)
+
+        with ThreadPoolExecutor(LOOKS) as pool:
+            return [each for each in pool.map(look, paths, listed) if each is not None]
+
+    def du(
+        self,
+        path: str,
+        total: bool = True,
+        maxdepth: int | None = None,
+        withdirs: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Return how many bytes of plaintext there are below a path, in all or for each."""
+        found = self.find(path, maxdepth=maxdepth, withdirs=withdirs, detail=True, **options)
+        sizes = {name: each["size"] for name, each in found.items()}
+        return sum(sizes.values()) if total else sizes
+
+    def created(self, path: str) -> datetime:
+        """Return when an object was last written: that is when the one that is there began."""
+        return self.modified(path)
+
+    def modified(self, path: str) -> datetime:
+        """Return when an object was last written, UTC."""
+        bucket, name = self._places.find(self._strip_protocol(path))
+        return bucket.head(name).modified
+
+    # Whole files
+
+    def cat_file(
+        self, path: str, start: int | None = None, end: int | None = None, **_: Any
+    ) -> bytes:
+        """Return an object's plaintext, or a slice of it."""
+        bucket, name = self._places.find(self._strip_protocol(path))
+        if (start is None or start >= 0) and (end is None or end >= 0):
+            first = start or 0
+            length = None if end is None else max(0, end - first)
+            return bucket.get(name, start=first, length=length, context=self._context).read()
+        with bucket.open(name, context=self._context) as file:
+            return _slice(file, start, end)
+
+    def cat_ranges(
+        self,
+        paths: list[str],
+        starts: Any,
+        ends: Any,
+        max_gap: int | None = None,  # noqa: ARG002  near ranges are fetched together
+        on_error: str = "return",
+        **_: Any,
+    ) -> list[bytes | Exception]:
+        """Return slices of objects; those of one object are fetched together and in parallel."""
+        starts = starts if isinstance(starts, list) else [starts] * len(paths)
+        ends = ends if isinstance(ends, list) else [ends] * len(paths)
+        if not len(paths) == len(starts) == len(ends):
+            raise UsageError("paths, starts and ends have different lengths")
+        found: list[bytes | Exception] = [b""] * len(paths)
+        for path in dict.fromkeys(paths):
+            places = [at for at, each in enumerate(paths) if each == path]
+            try:
+                read = self._ranges(path, [(starts[at], ends[at]) for at in places])
+            except Exception as error:
+                if on_error != "return":
+                    raise
+                read = [error] * len(places)
+            for at, data in zip(places, read, strict=True):
+                found[at] = data
+        return found
+
+    def _ranges(
+        self, path: str, slices: list[tuple[int | None, int | None]]
+    ) -> Sequence[bytes | Exception]:
+        bucket, name = self._places.find(self._strip_protocol(path))
+        with bucket.open(name, context=self._context) as file:
+            ranges = []
+            for start, end in slices:
+                first, last = start or 0, end if end is not None else -1
+                if end is None or first < 0 or last < 0:
+                    first, last, _ = slice(start, end).indices(file.info.size)
+                ranges.append((first, max(0, last - first)))
+            return file.read_ranges(ranges)
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
+        """Store bytes as an object."""
+        bucket, name = self._places.find(self._strip_protocol(path))
+        bucket.put(name, value, context=self._context_of(bucket), if_absent=mode == "create")
+
+    def put_file(
+        self,
+        lpath: str,
+        rpath: str,
+        callback: Callback = DEFAULT_CALLBACK,
+        mode: str = "overwrite",
+        **_: Any,
+    ) -> None:
+        """Upload a file; a large one in parts, and one that broke off goes on."""
+        if Path(lpath).is_dir():
+            return
+        bucket, name = self._places.find(self._strip_protocol(rpath))
+        callback.set_size(Path(lpath).stat().st_size)
+        bucket.upload(
+            lpath,
+            name,
+            context=self._context_of(bucket),
+            if_absent=mode == "create",
+            progress=_progress(callback),
+        )
+
+    def get_file(
+        self,
+        rpath: str,
+        lpath: Any = None,
+        callback: Callback = DEFAULT_CALLBACK,
+        outfile: Any = None,
+        **_: Any,
+    ) -> None:
+        """Download to a file, which appears when all of it is found good; or to an open one."""
+        bucket, name = self._places.find(self._strip_protocol(rpath))
+        outfile = lpath if outfile is None and isfilelike(lpath) else outfile
+        if outfile is not None:
+            with bucket.get(name, context=self._context, progress=_progress(callback)) as body:
+                shutil.copyfileobj(body, outfile, self.blocksize)
+            return
+        if self.isdir(rpath):
+            Path(lpath).mkdir(parents=True, exist_ok=True)
+            return
+        Path(lpath).parent.mkdir(parents=True, exist_ok=True)
+        bucket.download(name, lpath, context=self._context, progress=_progress(callback))
+
+    def cp_file(self, path1: str, path2: str, **_: Any) -> None:
+        """Copy in the store; what is bound to its name or lies in another store is sealed anew."""
+        path1, path2 = self._strip_protocol(path1), self._strip_protocol(path2)
+        (source, name), (target, new) = self._places.find(path1), self._places.find(path2)
+        try:
+            if source is target:
+                source.copy(name, new, context=self._context)
+                return
+            with source.get(name, context=self._context) as body:
+                target.put(new, body, size=body.info.size, context=self._context_of(target))
+        except ObjectNotFoundError:
+            if not self.isdir(path1):
+                raise
+
+    def rm_file(self, path: str) -> None:
+        """Delete an object."""
+        bucket, name = self._places.find(self._strip_protocol(path))
+        bucket.head(name)  # deleting what is not there is no error in a store
+        bucket.delete(name)
+
+    def rm(
+        self, path: str | list[str], recursive: bool = False, maxdepth: int | None = None
+    ) -> None:
+        """Delete files, or with ``recursive`` directories with all that lies below them."""
+        for each in reversed(self.expand_path(path, recursive=recursive, maxdepth=maxdepth)):
+            bucket, name = self._places.find(each)
+            if not self._is_root(each) and (recursive or self.isfile(each)):
+                bucket.delete(name)
+                bucket.delete(f"{name}/")  # what some tools put in the place of a directory
+
+    def touch(self, path: str, truncate: bool = True, **_: Any) -> None:
+        """Store an empty object, or leave the one that is there."""
+        if truncate or not self.exists(path):
+            self.pipe_file(path, b"")
+
+    def sign(self, path: str, expiration: int = 100, **_: Any) -> str:
+        """Return a URL by which whoever has it fetches the ciphertext; see `Bucket.presign`."""
+        bucket, name = self._places.find(self._strip_protocol(path))
+        return bucket.presign(name, expires=expiration)
+
+    def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
+        """Do nothing: a directory is there when an object lies below it."""
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Do nothing, as `mkdir`."""
+
+    def rmdir(self, path: str) -> None:
+        """Do nothing: a directory goes with the last object below it."""
+
+    # Open files
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,  # noqa: ARG002  our own read-ahead
+        autocommit: bool = True,
+        cache_options: Mapping[str, Any] | None = None,  # noqa: ARG002
+        **_: Any,
+    ) -> FileToRead | FileToWrite:
+        bucket, name = self._places.find(path)
+        if mode == "rb":
+            return FileToRead(self, path, bucket.open(name, context=self._context))
+        if mode not in {"wb", "xb"}:
+            raise UsageError(
+                f"mode {mode!r}: an object is read or written as a whole",
+                name=name,
+                hint="'rb', 'wb' or 'xb'; to append, write a new object",
+            )
+        if mode == "xb" and bucket.exists(name):
+            raise ObjectExistsError("there is an object of this name already", name=name)
+        context = self._context_of(bucket)
+        writer = bucket.open(name, "wb", context=context, if_absent=mode == "xb")
+        return FileToWrite(self, path, mode, writer, autocommit=autocommit)
+
+    def _context_of(self, bucket: Bucket) -> Mapping[str, str]:
+        return self._context if bucket.format == SEALED else NOTHING
+
+    def _is_root(self, path: str) -> bool:
+        if path == "":
+            return True
+        return self._places.roots() is not None and "/" not in path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the arguments, and which configuration is meant."""
+        options = {**self.storage_options, **self._named}
+        return make_instance, (type(self), self.storage_args, options)
+
+
+def _directory(path: str) -> dict[str, Any]:
+    return {"name": path, "size": 0, "type": "directory"}
+
+
+def _file(path: str, info: ObjectInfo) -> dict[str, Any]:
+    return {
+        "name": path,
+        "size": info.size,
+        "type": "file",
+        "stored_size": info.stored_size,
+        "format": info.format,
+        "ETag": info.etag,
+        "LastModified": info.modified,
+    }
+
+
+def _listed(path: str, entry: Entry) -> dict[str, Any]:
+    return {
+        "name": path,
+        "size": entry.size,
+        "type": "file",
+        "stored_size": entry.size,
+        "ETag": entry.etag,
+        "LastModified": entry.modified,
+    }
+
+
+def _slice(file: ObjectFile, start: int | None, end: int | None) -> bytes:
+    first, last, _ = slice(start, end).indices(file.info.size)
+    file.seek(first)
+    return file.read(max(0, last - first))
+
+
+def _progress(callback: Callback) -> Progress:
+    def told(done: int, size: int | None) -> None:
+        if size is not None and callback.size != size:
+            callback.set_size(size)
+        callback.absolute_update(done)
+
+    return told
