@@ -14,9 +14,11 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from cipherbucket.errors import CipherbucketWarning
+from cipherbucket.errors import CipherbucketWarning, not_copied
 from cipherbucket.reading.file import ObjectFile
 from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.workers.progress import Progress
+from cipherbucket.writing.ciphertext import OBJECT_OF_ITS_OWN
 from cipherbucket.writing.file import ObjectWriter
 
 if TYPE_CHECKING:
@@ -190,6 +192,8 @@ class FileToWrite(io.BufferedIOBase):
         """Store nothing."""
         self._writer.abort()
 
+    __reduce__ = not_copied("a file that is being written", OBJECT_OF_ITS_OWN)
+
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
@@ -199,3 +203,21 @@ class FileToWrite(io.BufferedIOBase):
 
     def __del__(self) -> None:
         """Store nothing; the inherited one would close."""
+
+
+def slice_of(file: ObjectFile, start: int | None, end: int | None) -> bytes:
+    """Read a slice as Python counts, from the end where a bound is negative."""
+    first, last, _ = slice(start, end).indices(file.info.size)
+    file.seek(first)
+    return file.read(max(0, last - first))
+
+
+def progress_to(callback: Any) -> Progress:
+    """Return what tells a callback of fsspec how far a transfer is."""
+
+    def tell(done: int, size: int | None) -> None:
+        if size is not None and callback.size != size:
+            callback.set_size(size)
+        callback.absolute_update(done)
+
+    return tell

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,18 +20,15 @@ from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (
     ObjectExistsError,
     ObjectNotFoundError,
-    SecurityError,
     UsageError,
     missing_extra,
 )
-from cipherbucket.filesystem.files import FileToRead, FileToWrite
+from cipherbucket.filesystem.entries import directory, entries_below, file_at
+from cipherbucket.filesystem.files import FileToRead, FileToWrite, progress_to, slice_of
 from cipherbucket.filesystem.places import Configured, OneStore, Places
 from cipherbucket.format.metadata_names import SEALED
-from cipherbucket.reading.file import ObjectFile
-from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reference import BucketReference
-from cipherbucket.stores.records import NOTHING, Entry
-from cipherbucket.workers.progress import Progress
+from cipherbucket.stores.records import NOTHING
 
 try:
     from fsspec.callbacks import DEFAULT_CALLBACK, Callback
@@ -40,9 +36,6 @@ try:
     from fsspec.utils import isfilelike
 except ImportError as error:
     raise missing_extra("fsspec is not installed", "fsspec") from error
-
-LOOKS = 16
-"""Objects that a listing looks at at once, for their sizes."""
 
 
 class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
@@ -71,7 +64,6 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     Raises:
         UsageError: What is given leads to no bucket, or holds what may be a secret.
-        MissingExtraError: The extra ``oss`` or ``kms`` is needed and is not installed.
     """
 
     protocol = "cipherbucket"
@@ -139,23 +131,23 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """Return name, size and type of a file or directory, and what else is known of it."""
         path = self._strip_protocol(path)
         if self._is_root(path):
-            return _directory(path)
+            return directory(path)
         bucket, name = self._places.find(path)
         try:
-            return _file(path, bucket.head(name))
+            return file_at(path, bucket.head(name))
         except ObjectNotFoundError:
             if next(bucket.list(f"{name}/"), None) is None:
                 raise
-            return _directory(path)
+            return directory(path)
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         """List a directory, or a file by itself."""
         path = self._strip_protocol(path)
         if path == "" and (roots := self._places.roots()) is not None:
-            found = [_directory(root) for root in roots]
+            found = [directory(root) for root in roots]
         else:
             bucket, name = self._places.find(path)
-            found = self._entries(bucket, path, f"{name}/" if name else "", "/", detail=detail)
+            found = self._below(bucket, path, name, "/", detail=detail)
             if not found and not self._is_root(path):
                 found = [self.info(path)]
                 found = [] if found[0]["type"] == "directory" else found
@@ -174,7 +166,7 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if maxdepth is not None or (path == "" and self._places.roots() is not None):
             return super().find(path, maxdepth, withdirs, detail, **options)
         bucket, name = self._places.find(path)
-        files = self._entries(bucket, path, f"{name}/" if name else "", "", detail=detail)
+        files = self._below(bucket, path, name, "", detail=detail)
         if not files and not self._is_root(path) and self.isfile(path):
             files = [self.info(path)]
         found = {each["name"]: each for each in files}
@@ -182,41 +174,19 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
             for each in files:
                 parent = self._parent(each["name"])
                 while len(parent) > len(path) and parent not in found:
-                    found[parent] = _directory(parent)
+                    found[parent] = directory(parent)
                     parent = self._parent(parent)
             if path and files and path not in found:
-                found[path] = _directory(path)
+                found[path] = directory(path)
         ordered = dict(sorted(found.items()))
         return ordered if detail else list(ordered)
 
-    def _entries(
-        self, bucket: Bucket, path: str, prefix: str, delimiter: str, *, detail: bool
+    def _below(
+        self, bucket: Bucket, path: str, name: str, delimiter: str, *, detail: bool
     ) -> list[dict[str, Any]]:
-        """List what begins with a prefix; an object of that very name stands for the directory."""
-        listed = [
-            entry
-            for entry in bucket.list(prefix, delimiter=delimiter)
-            if entry.name != prefix and (entry.is_prefix or not entry.name.endswith("/"))
-        ]
-        paths = [self._places.path(path, entry.name) for entry in listed]
-        if not (detail and self.exact_sizes and SEALED in bucket.access.policy.formats):
-            return [
-                _directory(each.rstrip("/")) if entry.is_prefix else _listed(each, entry)
-                for each, entry in zip(paths, listed, strict=True)
-            ]
-
-        def look(path: str, entry: Entry) -> dict[str, Any] | None:
-            if entry.is_prefix:
-                return _directory(path.rstrip("/"))
-            try:
-                return _file(path, bucket.head(entry.name))
-            except ObjectNotFoundError:  # deleted since it was listed
-                return None
-            except SecurityError:  # its envelope cannot be read: neither can its size
-                return _listed(path, entry)
-
-        with ThreadPoolExecutor(LOOKS) as pool:
-            return [each for each in pool.map(look, paths, listed) if each is not None]
+        prefix, sizes = f"{name}/" if name else "", detail and self.exact_sizes
+        found = entries_below(bucket, prefix, delimiter, sizes=sizes)
+        return [{**each, "name": self._places.path(path, each["name"])} for each in found]
 
     def du(
         self,
@@ -252,7 +222,7 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
             length = None if end is None else max(0, end - first)
             return bucket.get(name, start=first, length=length, context=self._context).read()
         with bucket.open(name, context=self._context) as file:
-            return _slice(file, start, end)
+            return slice_of(file, start, end)
 
     def cat_ranges(
         self,
@@ -317,7 +287,7 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
             name,
             context=self._context_of(bucket),
             if_absent=mode == "create",
-            progress=_progress(callback),
+            progress=progress_to(callback),
         )
 
     def get_file(
@@ -332,14 +302,14 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         bucket, name = self._places.find(self._strip_protocol(rpath))
         outfile = lpath if outfile is None and isfilelike(lpath) else outfile
         if outfile is not None:
-            with bucket.get(name, context=self._context, progress=_progress(callback)) as body:
+            with bucket.get(name, context=self._context, progress=progress_to(callback)) as body:
                 shutil.copyfileobj(body, outfile, self.blocksize)
             return
         if self.isdir(rpath):
             Path(lpath).mkdir(parents=True, exist_ok=True)
             return
         Path(lpath).parent.mkdir(parents=True, exist_ok=True)
-        bucket.download(name, lpath, context=self._context, progress=_progress(callback))
+        bucket.download(name, lpath, context=self._context, progress=progress_to(callback))
 
     def cp_file(self, path1: str, path2: str, **_: Any) -> None:
         """Copy in the store; what is bound to its name or lies in another store is sealed anew."""
@@ -428,45 +398,3 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """Pickle the arguments, and which configuration is meant."""
         options = {**self.storage_options, **self._named}
         return make_instance, (type(self), self.storage_args, options)
-
-
-def _directory(path: str) -> dict[str, Any]:
-    return {"name": path, "size": 0, "type": "directory"}
-
-
-def _file(path: str, info: ObjectInfo) -> dict[str, Any]:
-    return {
-        "name": path,
-        "size": info.size,
-        "type": "file",
-        "stored_size": info.stored_size,
-        "format": info.format,
-        "ETag": info.etag,
-        "LastModified": info.modified,
-    }
-
-
-def _listed(path: str, entry: Entry) -> dict[str, Any]:
-    return {
-        "name": path,
-        "size": entry.size,
-        "type": "file",
-        "stored_size": entry.size,
-        "ETag": entry.etag,
-        "LastModified": entry.modified,
-    }
-
-
-def _slice(file: ObjectFile, start: int | None, end: int | None) -> bytes:
-    first, last, _ = slice(start, end).indices(file.info.size)
-    file.seek(first)
-    return file.read(max(0, last - first))
-
-
-def _progress(callback: Callback) -> Progress:
-    def told(done: int, size: int | None) -> None:
-        if size is not None and callback.size != size:
-            callback.set_size(size)
-        callback.absolute_update(done)
-
-    return told

@@ -29,10 +29,7 @@ from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObj
 
 
 class Store(StoreMethods):
-    """A bucket of objects: named immutable bodies with metadata.
-
-    All verbs may be called from several threads at once.
-    """
+    """A bucket of objects. All verbs may be called from several threads at once."""
 
     @contextmanager
     def errors_translated(
@@ -170,8 +167,7 @@ class Store(StoreMethods):
             end_before: Only names before this, exclusive; empty for all.
 
         Raises:
-            UsageError: What is no text, another limit, or a bound beside a delimiter: a common
-                prefix may stand for names on both sides of it.
+            UsageError: No text, another limit, or a bound beside a delimiter, which may fold it.
             StoreError: The store failed, or what it listed is not what was asked for.
         """
         check_listing(prefix, delimiter, start_after, end_before, limit)
