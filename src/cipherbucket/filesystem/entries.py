@@ -75,6 +75,17 @@ def entries_below(
         return [each for each in pool.map(look, listed) if each is not None]
 
 
+def add_directories(found: dict[str, dict[str, Any]], top: str) -> None:
+    """Add the directories of files, from the top one down."""
+    for name in tuple(found):
+        parent = name.rpartition("/")[0]
+        while len(parent) > len(top) and parent not in found:
+            found[parent] = directory(parent)
+            parent = parent.rpartition("/")[0]
+    if top and found:
+        found.setdefault(top, directory(top))
+
+
 def _listed(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,

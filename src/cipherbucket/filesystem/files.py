@@ -197,9 +197,53 @@ class FileToWrite(io.BufferedIOBase):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
-            return
-        self.discard()
-        self.close()
+        else:
+            self.discard()
+            super().close()
+
+    def __del__(self) -> None:
+        """Store nothing; the inherited one would close."""
+
+
+class CompressedFileToWrite(io.BufferedIOBase):
+    """What compresses, and the file behind it, as one: closing the first alone stores nothing.
+
+    Args:
+        compressor: Writes what it compresses to ``file``.
+        file: Becomes the object.
+    """
+
+    def __init__(self, compressor: Any, file: FileToWrite) -> None:
+        super().__init__()
+        self._compressor = compressor
+        self._file = file
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Compress bytes, and encrypt what comes out."""
+        self._compressor.write(data)
+        return memoryview(data).nbytes
+
+    def close(self) -> None:
+        """Store the object, unless an exception or a transaction is under way."""
+        if not self.closed:
+            try:
+                self._compressor.close()
+                self._file.close()
+            finally:
+                super().close()
+
+    __reduce__ = not_copied("a file that is being written", OBJECT_OF_ITS_OWN)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._file.discard()
+            super().close()
 
     def __del__(self) -> None:
         """Store nothing; the inherited one would close."""
@@ -210,6 +254,17 @@ def slice_of(file: ObjectFile, start: int | None, end: int | None) -> bytes:
     first, last, _ = slice(start, end).indices(file.info.size)
     file.seek(first)
     return file.read(max(0, last - first))
+
+
+def slices_of(file: ObjectFile, slices: Iterable[tuple[int | None, int | None]]) -> list[bytes]:
+    """Read many slices; near ones are fetched together, others in parallel."""
+    ranges = []
+    for start, end in slices:
+        first, last = start or 0, end if end is not None else -1
+        if first < 0 or last < 0:
+            first, last, _ = slice(start, end).indices(file.info.size)
+        ranges.append((first, max(0, last - first)))
+    return file.read_ranges(ranges)
 
 
 def progress_to(callback: Any) -> Progress:

@@ -7,6 +7,7 @@ Sizes are those of the plaintext.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -23,8 +24,15 @@ from cipherbucket.errors import (
     UsageError,
     missing_extra,
 )
-from cipherbucket.filesystem.entries import directory, entries_below, file_at
-from cipherbucket.filesystem.files import FileToRead, FileToWrite, progress_to, slice_of
+from cipherbucket.filesystem.entries import add_directories, directory, entries_below, file_at
+from cipherbucket.filesystem.files import (
+    CompressedFileToWrite,
+    FileToRead,
+    FileToWrite,
+    progress_to,
+    slice_of,
+    slices_of,
+)
 from cipherbucket.filesystem.places import Configured, OneStore, Places
 from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.reference import BucketReference
@@ -32,6 +40,8 @@ from cipherbucket.stores.records import NOTHING
 
 try:
     from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+    from fsspec.compression import compr
+    from fsspec.core import get_compression
     from fsspec.spec import AbstractFileSystem, make_instance
     from fsspec.utils import isfilelike
 except ImportError as error:
@@ -171,13 +181,7 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
             files = [self.info(path)]
         found = {each["name"]: each for each in files}
         if withdirs:
-            for each in files:
-                parent = self._parent(each["name"])
-                while len(parent) > len(path) and parent not in found:
-                    found[parent] = directory(parent)
-                    parent = self._parent(parent)
-            if path and files and path not in found:
-                found[path] = directory(path)
+            add_directories(found, path)
         ordered = dict(sorted(found.items()))
         return ordered if detail else list(ordered)
 
@@ -256,13 +260,7 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
     ) -> Sequence[bytes | Exception]:
         bucket, name = self._places.find(self._strip_protocol(path))
         with bucket.open(name, context=self._context) as file:
-            ranges = []
-            for start, end in slices:
-                first, last = start or 0, end if end is not None else -1
-                if end is None or first < 0 or last < 0:
-                    first, last, _ = slice(start, end).indices(file.info.size)
-                ranges.append((first, max(0, last - first)))
-            return file.read_ranges(ranges)
+            return slices_of(file, slices)
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
         """Store bytes as an object."""
@@ -335,9 +333,13 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         self, path: str | list[str], recursive: bool = False, maxdepth: int | None = None
     ) -> None:
         """Delete files, or with ``recursive`` directories with all that lies below them."""
+        named = self._strip_protocol([path] if isinstance(path, str) else path)
         for each in reversed(self.expand_path(path, recursive=recursive, maxdepth=maxdepth)):
-            bucket, name = self._places.find(each)
-            if not self._is_root(each) and (recursive or self.isfile(each)):
+            if not recursive:
+                if each in named or self.isfile(each):  # a pattern may fit directories, too
+                    self.rm_file(each)
+            elif not self._is_root(each):
+                bucket, name = self._places.find(each)
                 bucket.delete(name)
                 bucket.delete(f"{name}/")  # what some tools put in the place of a directory
 
@@ -361,6 +363,24 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """Do nothing: a directory goes with the last object below it."""
 
     # Open files
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: Mapping[str, Any] | None = None,
+        compression: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Open a file; ``compression`` as in `fsspec.open`, and other arguments of text as well."""
+        if compression is None or "r" in mode:
+            return super().open(path, mode, block_size, cache_options, compression, **options)
+        text = {each: options.pop(each, None) for each in ("encoding", "errors", "newline")}
+        file = super().open(path, f"{mode.rstrip('tb')}b", block_size, cache_options, **options)
+        compress = compr[get_compression(path, compression)]
+        compressed = CompressedFileToWrite(compress(file, mode="w"), file)
+        return compressed if "b" in mode else io.TextIOWrapper(compressed, **text)
 
     def _open(
         self,
