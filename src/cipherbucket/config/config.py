@@ -91,6 +91,18 @@ class Config:
         """The SHA-256 of its contents, in hexadecimal."""
         return self._document.digest
 
+    def refuse_other(self, sha256: str) -> None:
+        """Refuse to go on where another file was meant.
+
+        Raises:
+            UsageError: The contents of this one have another SHA-256.
+        """
+        if sha256 != self.sha256:
+            raise UsageError(
+                f"{self.path} has other contents here than where the work was given out",
+                hint="copy the same file to every machine, and begin anew where it was changed",
+            )
+
     def trust(self) -> None:
         """Remember that the file may be used where it is found, as it was when it was read.
 

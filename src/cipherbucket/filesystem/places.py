@@ -6,17 +6,24 @@ are needed, once in each process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.config.config import Config
+from cipherbucket.config.config import Config, load_config
 from cipherbucket.errors import UsageError
 from cipherbucket.reference import BucketReference
+from cipherbucket.stores.records import NOTHING
 
 
 class Places(Protocol):
-    """Finds buckets."""
+    """Finds buckets.
+
+    Attributes:
+        named: Storage options that say in another process which of them are meant.
+    """
+
+    named: Mapping[str, str]
 
     def find(self, path: str) -> tuple[Bucket, str]:
         """Return the bucket of a path, and the object's name in it; "" for the bucket itself."""
@@ -24,12 +31,17 @@ class Places(Protocol):
     def path(self, path: str, name: str) -> str:
         """Return the path of an object in the bucket of another path."""
 
-    def roots(self) -> Iterator[str] | None:
+    def is_root(self, path: str) -> bool:
+        """Return whether a path is a bucket, or what lies above buckets."""
+
+    def above(self) -> Iterator[str] | None:
         """Yield what lies at the top where that is no bucket; else return None."""
 
 
 class OneStore:
     """Every path is an object's name in one bucket."""
+
+    named: Mapping[str, str] = NOTHING
 
     def __init__(self, reference: BucketReference) -> None:
         self._reference = reference
@@ -42,7 +54,11 @@ class OneStore:
         """Return the name."""
         return name
 
-    def roots(self) -> None:
+    def is_root(self, path: str) -> bool:
+        """Return whether there is no name."""
+        return path == ""
+
+    def above(self) -> None:
         """Return None: the top is the bucket."""
 
 
@@ -51,6 +67,19 @@ class Configured:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self.named: Mapping[str, str] = {"config": str(config.path), "config_sha256": config.sha256}
+
+    @classmethod
+    def of(cls, path: str | None, sha256: str | None) -> Configured:
+        """Return the stores of a file.
+
+        Raises:
+            UsageError: It cannot be used, or has another SHA-256.
+        """
+        config = load_config(path)
+        if sha256 is not None:
+            config.refuse_other(sha256)
+        return cls(config)
 
     def find(self, path: str) -> tuple[Bucket, str]:
         """Return the bucket of the rule for a name in a store."""
@@ -65,6 +94,10 @@ class Configured:
         """Return the path in the same store."""
         return f"{path.partition('/')[0]}/{name}"
 
-    def roots(self) -> Iterator[str]:
+    def is_root(self, path: str) -> bool:
+        """Return whether there is no name behind that of a store."""
+        return "/" not in path
+
+    def above(self) -> Iterator[str]:
         """Yield the names of the stores."""
         return iter(self._config.stores)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.config.config import load_config
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (
     ObjectExistsError,
@@ -98,35 +97,18 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         super().__init__(**options)
         self.exact_sizes = exact_sizes
         self._context = dict(context)
-        self._named: dict[str, str] = {}
-        if store is None:
-            given = {"keys": keys, "format": format, "recipients": recipients, "policy": policy}
-            if said := [name for name, value in {**given, "settings": settings}.items() if value]:
-                raise UsageError(
-                    f"{', '.join(said)} without store",
-                    hint="give store='oss://bucket', or say them in cipherbucket.toml",
-                )
-            found = load_config(config)
-            if config_sha256 not in {None, found.sha256}:
-                raise UsageError(
-                    f"{found.path} has other contents here than where the work was given out",
-                    hint="copy the same file to every machine, and begin anew where it was changed",
-                )
-            self._named = {"config": str(found.path), "config_sha256": found.sha256}
-            self._places: Places = Configured(found)
-        else:
-            names = [keys] if isinstance(keys, str | os.PathLike) else keys
-            self._places = OneStore(
-                BucketReference(
-                    store,
-                    *names,
-                    format=format,
-                    recipients=recipients,
-                    policy=policy,
-                    settings=settings,
-                    trusted=trusted,
-                )
+        names = [keys] if isinstance(keys, str | os.PathLike) else keys
+        given: dict[str, Any] = {"format": format, "policy": policy, "recipients": recipients}
+        if store is not None:
+            reference = BucketReference(store, *names, settings=settings, trusted=trusted, **given)
+            self._places: Places = OneStore(reference)
+            return
+        if said := [name for name, value in {"keys": names, **given}.items() if value]:
+            raise UsageError(
+                f"{', '.join(said)} without store",
+                hint="give store='oss://bucket', or say them in cipherbucket.toml",
             )
+        self._places = Configured.of(config, config_sha256)
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -140,7 +122,7 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Return name, size and type of a file or directory, and what else is known of it."""
         path = self._strip_protocol(path)
-        if self._is_root(path):
+        if self._places.is_root(path):
             return directory(path)
         bucket, name = self._places.find(path)
         try:
@@ -153,12 +135,12 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         """List a directory, or a file by itself."""
         path = self._strip_protocol(path)
-        if path == "" and (roots := self._places.roots()) is not None:
+        if path == "" and (roots := self._places.above()) is not None:
             found = [directory(root) for root in roots]
         else:
             bucket, name = self._places.find(path)
             found = self._below(bucket, path, name, "/", detail=detail)
-            if not found and not self._is_root(path):
+            if not found and not self._places.is_root(path):
                 found = [self.info(path)]
                 found = [] if found[0]["type"] == "directory" else found
         return found if detail else [each["name"] for each in found]
@@ -173,11 +155,11 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
     ) -> Any:
         """List all files below a path, with one listing and not one a directory."""
         path = self._strip_protocol(path)
-        if maxdepth is not None or (path == "" and self._places.roots() is not None):
+        if maxdepth is not None or (path == "" and self._places.above() is not None):
             return super().find(path, maxdepth, withdirs, detail, **options)
         bucket, name = self._places.find(path)
         files = self._below(bucket, path, name, "", detail=detail)
-        if not files and not self._is_root(path) and self.isfile(path):
+        if not files and not self._places.is_root(path) and self.isfile(path):
             files = [self.info(path)]
         found = {each["name"]: each for each in files}
         if withdirs:
@@ -206,7 +188,7 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return sum(sizes.values()) if total else sizes
 
     def created(self, path: str) -> datetime:
-        """Return when an object was last written: that is when the one that is there began."""
+        """Return when an object was last written: what is there was made then."""
         return self.modified(path)
 
     def modified(self, path: str) -> datetime:
@@ -338,7 +320,7 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
             if not recursive:
                 if each in named or self.isfile(each):  # a pattern may fit directories, too
                     self.rm_file(each)
-            elif not self._is_root(each):
+            elif not self._places.is_root(each):
                 bucket, name = self._places.find(each)
                 bucket.delete(name)
                 bucket.delete(f"{name}/")  # what some tools put in the place of a directory
@@ -352,15 +334,6 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """Return a URL by which whoever has it fetches the ciphertext; see `Bucket.presign`."""
         bucket, name = self._places.find(self._strip_protocol(path))
         return bucket.presign(name, expires=expiration)
-
-    def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
-        """Do nothing: a directory is there when an object lies below it."""
-
-    def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Do nothing, as `mkdir`."""
-
-    def rmdir(self, path: str) -> None:
-        """Do nothing: a directory goes with the last object below it."""
 
     # Open files
 
@@ -409,12 +382,7 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def _context_of(self, bucket: Bucket) -> Mapping[str, str]:
         return self._context if bucket.format == SEALED else NOTHING
 
-    def _is_root(self, path: str) -> bool:
-        if path == "":
-            return True
-        return self._places.roots() is not None and "/" not in path
-
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the arguments, and which configuration is meant."""
-        options = {**self.storage_options, **self._named}
+        options = {**self.storage_options, **self._places.named}
         return make_instance, (type(self), self.storage_args, options)
