@@ -5,14 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import dask.dataframe as dd
+import distributed
+import duckdb
+import fsspec
+import h5py
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
+import upath
+import xarray as xr
+import zarr
+from fsspec.generic import rsync
+from pyarrow import dataset
+from tests.filesystem.conftest import endpoint, key_file, names, numbers, options
 
 import cipherbucket as cb
 from cipherbucket.filesystem.spec import CipherbucketFileSystem
 
-pa = pytest.importorskip("pyarrow")
-pd = pytest.importorskip("pandas")
-PANDAS_OF_DASK = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+__all__ = ["endpoint", "key_file", "names", "numbers", "options"]
 KINDS = [(kind, form) for kind in ("file", "oss") for form in ("oss", "sealed")]
 URL = "cipherbucket://"
 
@@ -48,7 +61,6 @@ def test_pandas(storage: dict[str, Any], frame: Any) -> None:
 
 
 def test_polars_with_open_files(fs: CipherbucketFileSystem) -> None:
-    pl = pytest.importorskip("polars")
     frame = pl.DataFrame({"id": range(1000)})
     with fs.open("a.parquet", "wb") as file:
         frame.write_parquet(file)
@@ -57,8 +69,6 @@ def test_polars_with_open_files(fs: CipherbucketFileSystem) -> None:
 
 
 def test_a_dataset_of_pyarrow(fs: CipherbucketFileSystem, frame: Any) -> None:
-    from pyarrow import dataset
-
     table = pa.Table.from_pandas(frame)
     dataset.write_dataset(
         table,
@@ -75,7 +85,6 @@ def test_a_dataset_of_pyarrow(fs: CipherbucketFileSystem, frame: Any) -> None:
 
 
 def test_duckdb(fs: CipherbucketFileSystem, frame: Any) -> None:
-    duckdb = pytest.importorskip("duckdb")
     with duckdb.connect() as db:
         db.register_filesystem(fs)
         db.execute(f"COPY (SELECT * FROM frame) TO '{URL}t/a.parquet' (FORMAT parquet)")
@@ -87,9 +96,7 @@ def test_duckdb(fs: CipherbucketFileSystem, frame: Any) -> None:
 
 
 def test_zarr_with_shards(fs: CipherbucketFileSystem, storage: dict[str, Any]) -> None:
-    zarr = pytest.importorskip("zarr")
-    np = pytest.importorskip("numpy")
-    values = np.arange(10_000, dtype="i4").reshape(100, 100)
+    values: Any = np.arange(10_000, dtype="i4").reshape(100, 100)
     array = zarr.create_array(
         f"{URL}z",
         storage_options=storage,
@@ -105,7 +112,6 @@ def test_zarr_with_shards(fs: CipherbucketFileSystem, storage: dict[str, Any]) -
 
 
 def test_xarray(storage: dict[str, Any]) -> None:
-    xr = pytest.importorskip("xarray")
     data = xr.Dataset({"t": (("x", "y"), [[1.0, 2.0], [3.0, 4.0]])})
     data.to_zarr(f"{URL}x", storage_options=storage, consolidated=False)
     again = xr.open_zarr(f"{URL}x", storage_options=storage, consolidated=False)
@@ -113,7 +119,6 @@ def test_xarray(storage: dict[str, Any]) -> None:
 
 
 def test_h5py_reads(fs: CipherbucketFileSystem, tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["values"] = range(5000)
     fs.put(str(tmp_path / "a.h5"), "a.h5")
@@ -121,16 +126,15 @@ def test_h5py_reads(fs: CipherbucketFileSystem, tmp_path: Path) -> None:
         assert file["values"][4990:].tolist() == list(range(4990, 5000))
 
 
+@pytest.mark.filterwarnings("default")
 def test_dask_on_threads(storage: dict[str, Any], frame: Any) -> None:
-    dd = pytest.importorskip("dask.dataframe")
     dd.from_pandas(frame, npartitions=4).to_parquet(f"{URL}d", storage_options=storage)
     found = dd.read_parquet(f"{URL}d", storage_options=storage)
     assert found["id"].sum().compute(scheduler="threads") == 499_500
 
 
+@pytest.mark.filterwarnings("default")
 def test_dask_in_processes(storage: dict[str, Any], frame: Any) -> None:
-    distributed = pytest.importorskip("distributed")
-    dd = pytest.importorskip("dask.dataframe")
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
@@ -142,8 +146,8 @@ def test_dask_in_processes(storage: dict[str, Any], frame: Any) -> None:
         assert found["id"].sum().compute() == 499_500
 
 
+@pytest.mark.filterwarnings("default")
 def test_paths_of_universal_pathlib(storage: dict[str, Any]) -> None:
-    upath = pytest.importorskip("upath")
     folder = upath.UPath(f"{URL}u", **storage)
     (folder / "a.txt").write_text("data")
     assert [each.name for each in folder.iterdir()] == ["a.txt"]
@@ -152,8 +156,6 @@ def test_paths_of_universal_pathlib(storage: dict[str, Any]) -> None:
 
 
 def test_rsync(storage: dict[str, Any], fs: CipherbucketFileSystem, tmp_path: Path) -> None:
-    from fsspec.generic import rsync
-
     (tmp_path / "tree" / "sub").mkdir(parents=True)
     (tmp_path / "tree" / "a").write_bytes(b"1")
     (tmp_path / "tree" / "sub" / "b").write_bytes(b"2")
@@ -162,8 +164,6 @@ def test_rsync(storage: dict[str, Any], fs: CipherbucketFileSystem, tmp_path: Pa
 
 
 def test_a_cache_of_whole_files(storage: dict[str, Any], tmp_path: Path) -> None:
-    import fsspec
-
     CipherbucketFileSystem(**storage).pipe_file("a", b"data")
     options = {"cipherbucket": storage, "simplecache": {"cache_storage": str(tmp_path / "c")}}
     with fsspec.open(f"simplecache::{URL}a", "rb", **options) as file:
@@ -171,7 +171,5 @@ def test_a_cache_of_whole_files(storage: dict[str, Any], tmp_path: Path) -> None
 
 
 def test_it_is_found_by_its_protocol() -> None:
-    import fsspec
-
     assert fsspec.get_filesystem_class("cipherbucket") is CipherbucketFileSystem
     assert "CipherbucketFileSystem" not in vars(cb)
