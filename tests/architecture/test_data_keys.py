@@ -21,7 +21,7 @@ KEYLESS = {"ContentCipher", "PlainBody", "AESCTRCipher"}
 OTHERS = {("cipherbucket.oss2.http", "Session"), ("cipherbucket.stores.local.uploads", "Uploads")}
 """Of the same name as one that holds a data key."""
 BY_PATH = {("cipherbucket.filesystem.files", "FileToRead")}
-"""Pickled as a path, and opened again (tests/filesystem/test_files.py)."""
+"""Pickled as a path, and opened again (tests/unit/filesystem/test_files.py)."""
 
 
 def classes() -> Iterator[tuple[str, ast.ClassDef]]:

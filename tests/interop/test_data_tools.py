@@ -20,7 +20,7 @@ import xarray as xr
 import zarr
 from fsspec.generic import rsync
 from pyarrow import dataset
-from tests.filesystem.conftest import endpoint, key_file, names, numbers, options
+from tests.unit.filesystem.conftest import endpoint, key_file, names, numbers, options
 
 import cipherbucket as cb
 from cipherbucket.filesystem.spec import CipherbucketFileSystem

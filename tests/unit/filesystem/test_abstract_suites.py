@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fsspec.tests import abstract
-from tests.filesystem.conftest import KINDS
+from tests.unit.filesystem.conftest import KINDS
 
 from cipherbucket.filesystem.spec import CipherbucketFileSystem
 
