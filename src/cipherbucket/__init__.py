@@ -17,6 +17,8 @@ with which key), `verify` and `verify_all` (read and compare), `recipients` (who
 object).
 """
 
+import typing
+
 from cipherbucket import audit, recipients, rotation
 from cipherbucket._version import __version__
 from cipherbucket.audit.audited_object import AuditedObject
@@ -86,6 +88,19 @@ from cipherbucket.stores.urls import list_buckets, make_bucket, open_store, spli
 from cipherbucket.transfers.abandoned import Abandoned, abandoned
 from cipherbucket.writing.file import ObjectTextWriter, ObjectWriter
 from cipherbucket.writing.multipart import Multipart
+
+if typing.TYPE_CHECKING:
+    from cipherbucket.aio import AsyncBucket as AsyncBucket
+else:
+
+    def __getattr__(name: str) -> object:
+        """Return `AsyncBucket`, which needs the extra ``async``; so ``import *`` leaves it out."""
+        if name != "AsyncBucket":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from cipherbucket.aio import AsyncBucket  # noqa: PLC0415  the extra
+
+        return AsyncBucket
+
 
 __all__ = [
     "Abandoned",

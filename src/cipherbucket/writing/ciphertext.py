@@ -82,12 +82,17 @@ class Blocks(ABC):
     `write` it or `draw` it from a source, then `seal`. What becomes of the ciphertext is a
     subclass's.
 
+    Args:
+        cipher: Drawn for this object alone.
+        size: How many bytes come, where somebody said so.
+
     Attributes:
         plain_size: Bytes of plaintext that came so far.
     """
 
-    def __init__(self, cipher: ContentCipher) -> None:
+    def __init__(self, cipher: ContentCipher, *, size: int | None = None) -> None:
         self._cipher = cipher
+        self._size_given = size
         self._plain, self._own = cipher.buffers(BLOCK)
         self._filled = 0
         self._process = os.getpid()
@@ -107,7 +112,13 @@ class Blocks(ABC):
             self._encrypt(last=False)
 
     def write(self, data: memoryview) -> None:
-        """Take the next bytes of the plaintext."""
+        """Take the next bytes of the plaintext.
+
+        Raises:
+            SourceError: They are more than was said.
+        """
+        if self._size_given is not None and self.plain_size + len(data) > self._size_given:
+            raise self._other_size("more")
         while data:
             room = self.room()[: len(data)]
             room[:] = data[: len(room)]
@@ -122,8 +133,19 @@ class Blocks(ABC):
         return count == len(room)
 
     def seal(self) -> None:
-        """End the plaintext here."""
+        """End the plaintext here.
+
+        Raises:
+            SourceError: It has fewer bytes than was said.
+        """
+        if self._size_given not in {None, self.plain_size}:
+            raise self._other_size(f"only {self.plain_size:,}")
         self._encrypt(last=True)
+
+    def _other_size(self, found: str) -> SourceError:
+        return SourceError(
+            f"the length of the body was given as {self._size_given:,}, and it has {found}"
+        )
 
     def close(self) -> None:  # noqa: B027  what holds nothing has nothing to let go of
         """Let go of what is held here."""
@@ -151,8 +173,10 @@ class Spool(Blocks):
         SourceError: There is no room for the temporary file.
     """
 
-    def __init__(self, cipher: ContentCipher, content_md5: str | None = None) -> None:
-        super().__init__(cipher)
+    def __init__(
+        self, cipher: ContentCipher, content_md5: str | None = None, *, size: int | None = None
+    ) -> None:
+        super().__init__(cipher, size=size)
         self._content_md5 = content_md5
         self._md5 = hashlib.md5(usedforsecurity=False) if content_md5 is not None else None
         self._file = tempfile.SpooledTemporaryFile(max_size=SPOOL_THRESHOLD)  # noqa: SIM115

@@ -16,10 +16,12 @@ from cipherbucket.format.sealed import sealed_layout
 from cipherbucket.format.span import PartPlan, good_part_size
 from cipherbucket.format.texts import is_md5
 from cipherbucket.reading.info import ObjectInfo
+from cipherbucket.stores.checks import check_metadata
 from cipherbucket.stores.records import Part, StoredObject
 from cipherbucket.workers.progress import Progress
 from cipherbucket.writing.ciphertext import encrypt_part, refuse_fork
 from cipherbucket.writing.destination import Destination
+from cipherbucket.writing.file import ObjectWriter
 from cipherbucket.writing.one_request import write
 from cipherbucket.writing.part_requests import (
     abort_quietly,
@@ -28,7 +30,7 @@ from cipherbucket.writing.part_requests import (
     send_part,
 )
 from cipherbucket.writing.source import PutBody, Source
-from cipherbucket.writing.unknown_length import StreamUpload, upload_stream
+from cipherbucket.writing.unknown_length import SpooledUpload, StreamUpload, upload_stream
 
 _log = logging.getLogger("cipherbucket")
 
@@ -47,18 +49,52 @@ def put(
     progress: Progress | None,
 ) -> ObjectInfo:
     """Encrypt a body and store it, wholly or not at all; see `Bucket.put`."""
-    if content_md5 is not None and not is_md5(content_md5):
-        raise UsageError(
-            "content_md5 is no base64 of the 16 bytes of an MD5",
-            name=to.name,
-            hint="base64.b64encode(hashlib.md5(body).digest()).decode()",
-        )
+    _check_content_md5(content_md5, to.name)
     with named(to.name), Source(body, progress=progress) as source:
         if size is not None:
             source.set_size(size)
         stored = store_source(to, source, sealing, streamed=streamed, content_md5=content_md5)
     _log.info("put %r: %d bytes", to.name, stored.size)
     return ObjectInfo.of(stored)
+
+
+def open_put(
+    to: Destination,
+    sealing: Sealing,
+    *,
+    streamed: bool,
+    content_md5: str | None,
+    size: int | None,
+) -> ObjectWriter:
+    """Open an object to write a body to that can be read only once; arguments as `put`.
+
+    The object is what `put` would make of the body.
+    """
+    _check_content_md5(content_md5, to.name)
+    if size is not None and size < 0:
+        raise UsageError(f"a body of {size:,} bytes cannot be", name=to.name)
+    check_metadata(to.metadata, to.headers, to.name)
+    plain_put = to.if_match is not None or content_md5 is not None
+    upload: StreamUpload | SpooledUpload
+    with named(to.name):
+        if streamed and not plain_put:
+            upload = StreamUpload(to, *sealing(), size=size)
+        elif size is not None and size > LARGE and not plain_put:
+            part_size = good_part_size(size)
+            sealed = sealing(data_size=size, part_size=part_size)
+            upload = StreamUpload(to, *sealed, size=size, part_size=part_size)
+        else:
+            upload = SpooledUpload(to, *sealing(), size=size, content_md5=content_md5)
+        return ObjectWriter(to.name, upload)
+
+
+def _check_content_md5(content_md5: str | None, name: str) -> None:
+    if content_md5 is not None and not is_md5(content_md5):
+        raise UsageError(
+            "content_md5 is no base64 of the 16 bytes of an MD5",
+            name=name,
+            hint="base64.b64encode(hashlib.md5(body).digest()).decode()",
+        )
 
 
 def store_source(

@@ -1,8 +1,9 @@
-"""A plaintext whose length shows only at its end, on its way into a store.
+"""A plaintext that is read once, from its beginning, on its way into a store.
 
 Strategy: format ``sealed`` can begin without the length, so what is long goes in parts that grow, a
 part in memory at a time. Format ``oss`` cannot, so there it is kept as ciphertext, in memory or in
-an unnamed file, until its end. Either way what is sent again is the same ciphertext.
+an unnamed file, until its end; or the length is given, and it goes in parts of one size. Whatever
+is sent again is the same ciphertext.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from cipherbucket.writing.source import Source
 
 
 class StreamUpload(Blocks):
-    """A plaintext whose length shows only at its end: sent at once, or in parts that grow.
+    """A plaintext that is sent at once, or in parts: parts that grow, or all of one size.
 
     Each part is in memory, as ciphertext, until the store has it (docs/format.md, section 14.8).
     Whoever uses it aborts it after any failure.
@@ -35,12 +36,24 @@ class StreamUpload(Blocks):
         destination: Where it goes.
         envelope: Its envelope.
         cipher: Drawn for this object alone.
+        size: How many bytes come, where somebody said so.
+        part_size: Plaintext of each part but the last, for a format that has to know it
+            beforehand, together with ``size``.
     """
 
-    def __init__(self, destination: Destination, envelope: Envelope, cipher: ContentCipher) -> None:
-        super().__init__(cipher)
+    def __init__(
+        self,
+        destination: Destination,
+        envelope: Envelope,
+        cipher: ContentCipher,
+        *,
+        size: int | None = None,
+        part_size: int | None = None,
+    ) -> None:
+        super().__init__(cipher, size=size)
         self._destination = destination
         self._envelope = envelope
+        self._part_size = part_size
         self._upload_id: str | None = None
         self._parts: list[Part] = []
         self._begin_part()
@@ -51,7 +64,8 @@ class StreamUpload(Blocks):
             raise SourceError(
                 f"the body has more than {self.plain_size:,} bytes, the most that one holds"
             )
-        start, self._stop = self.plain_size, self.plain_size + growing_part_size(number)
+        start = self.plain_size
+        self._stop = start + (self._part_size or growing_part_size(number))
         size = self._cipher.layout.part_size(start, self._stop, last=True)
         self._part = memoryview(bytearray(size))
         self._length = 0
@@ -60,7 +74,7 @@ class StreamUpload(Blocks):
     def _keep(self, offset: int, block: memoryview, *, last: bool) -> None:
         out = self._part[self._length :]
         self._length += len(self._cipher.encrypt(offset, block, out, last=last))
-        if not last and self.plain_size == self._stop:
+        if not last and self.plain_size == self._stop != self._size_given:
             self._send()
             self._begin_part()
         self._most = min(BLOCK, self._stop - self.plain_size)
@@ -112,11 +126,19 @@ class StreamUpload(Blocks):
 class SpooledUpload(Spool):
     """A plaintext whose length the store must be told first: kept as ciphertext and put at its end.
 
-    Arguments as `StreamUpload`.
+    Arguments as `StreamUpload`, and the MD5 that the plaintext must have, if any, in Base64.
     """
 
-    def __init__(self, destination: Destination, envelope: Envelope, cipher: ContentCipher) -> None:
-        super().__init__(cipher)
+    def __init__(
+        self,
+        destination: Destination,
+        envelope: Envelope,
+        cipher: ContentCipher,
+        *,
+        size: int | None = None,
+        content_md5: str | None = None,
+    ) -> None:
+        super().__init__(cipher, content_md5, size=size)
         self._destination = destination
         self._envelope = envelope
         self.sent = 0
@@ -130,7 +152,8 @@ class SpooledUpload(Spool):
         """
         self.seal()
         with self:
-            return self._destination.put(self._envelope.with_content(self.plain_size, None), self)
+            envelope = self._envelope.with_content(self.plain_size, self._content_md5)
+            return self._destination.put(envelope, self)
 
     def abort(self) -> None:
         """Give it up."""
