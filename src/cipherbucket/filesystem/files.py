@@ -23,8 +23,7 @@ from cipherbucket.writing.file import ObjectWriter
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
-
-    from cipherbucket.filesystem.spec import CipherbucketFileSystem
+    from fsspec.spec import AbstractFileSystem
 
 
 class FileToRead(io.BufferedIOBase):
@@ -37,7 +36,7 @@ class FileToRead(io.BufferedIOBase):
 
     mode = "rb"
 
-    def __init__(self, fs: CipherbucketFileSystem, path: str, file: ObjectFile) -> None:
+    def __init__(self, fs: AbstractFileSystem, path: str, file: ObjectFile) -> None:
         super().__init__()
         self.fs = fs
         self.path = path
@@ -104,7 +103,7 @@ class FileToRead(io.BufferedIOBase):
         return _read_again, (self.fs, self.path, self.tell())
 
 
-def _read_again(fs: CipherbucketFileSystem, path: str, position: int) -> FileToRead:
+def _read_again(fs: AbstractFileSystem, path: str, position: int) -> FileToRead:
     file = fs.open(path, "rb")
     assert isinstance(file, FileToRead)
     file.seek(position)
@@ -122,7 +121,7 @@ class FileToWrite(io.BufferedIOBase):
 
     def __init__(
         self,
-        fs: CipherbucketFileSystem,
+        fs: AbstractFileSystem,
         path: str,
         mode: str,
         writer: ObjectWriter,
