@@ -64,6 +64,7 @@ from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import Footer, Seal
 from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.span import Span
+from cipherbucket.inventory.inventory import Inventory, read_inventory
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file, load_key
@@ -122,6 +123,7 @@ __all__ = [
     "Footer",
     "Guard",
     "IntegrityError",
+    "Inventory",
     "KeyEntry",
     "KeyReference",
     "KeyRing",
@@ -187,6 +189,7 @@ __all__ = [
     "open_sealed_file",
     "open_store",
     "open_url",
+    "read_inventory",
     "recipients",
     "repair_index",
     "rotation",

@@ -85,6 +85,7 @@ class MissingExtraError(CipherbucketError, ImportError):
 EXTRAS = {
     "async": ("anyio>=4.5",),
     "fsspec": ("fsspec>=2025.2",),
+    "inventory": ("pyarrow>=18",),
     "kms": ("alibabacloud-credentials>=1.0", "alibabacloud-kms20160120>=3.3"),
     "oss": ("alibabacloud-credentials>=1.0", "alibabacloud-oss-v2>=1.4", "urllib3>=2.2"),
     "server": ("uvicorn>=0.40",),

@@ -11,12 +11,14 @@ from cipherbucket.audit.result import Audit
 from cipherbucket.audit.retirement import Question
 from cipherbucket.audit.scope import AuditScope, ids_and_descriptions, open_ledger, with_unlisted
 from cipherbucket.bucket import Bucket
+from cipherbucket.bulk.entries import entries_of
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import access_of
 from cipherbucket.errors import UsageError
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.kms.key import AliKmsKey
-from cipherbucket.objects.listing import check_prefix, every_version, list_objects
+from cipherbucket.objects.listing import every_version
+from cipherbucket.stores.records import Entry
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import Halt
 
@@ -35,6 +37,7 @@ def run(
     known: Iterable[Mapping[str, str]] = (),
     workers: int | None = None,
     progress: PassProgress | None = None,
+    entries: Iterable[Entry] | None = None,
 ) -> Audit:
     """Look at every object, and report which are encrypted, and with which key.
 
@@ -59,39 +62,58 @@ def run(
             that neither a key nor an object has may be misspelled, and gets no yes.
         workers: Requests at once, 1 or more.
         progress: Called with (objects looked at, None).
+        entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
+            any order. Whether a key can be retired is then not known: what was written since was
+            not looked at.
 
     Returns:
         What was found, best used in a ``with`` statement: it holds a file open.
 
     Raises:
-        UsageError: Versions of a store that keeps none; or another process is at this audit.
+        UsageError: Versions of a store that keeps none, or of ``entries``; or another process is
+            at this audit.
         StoreError: The listing failed, or a hundred objects in a row.
     """
-    check_prefix(prefix)
     check_speed(workers, None)
     access = access_of(bucket)
     store, ring = access.store, access.ring
+    listed = entries_of(store, prefix, entries)
+    if versions and listed.given:
+        raise UsageError(
+            "versions are found by listing them", hint="leave out versions=, or entries="
+        )
     asks = ask_kms is not None
     keys = ids_and_descriptions(ring)
-    scope = AuditScope(store.url, prefix, versions, footers, asks, datetime.now(UTC), keys)
+    scope = AuditScope(
+        store.url,
+        prefix,
+        versions,
+        footers,
+        asks,
+        datetime.now(UTC),
+        keys,
+        given=listed.given,
+        inventory=listed.inventory,
+    )
     known_keys = [*map(Question.about, ring.keys), *map(Question.by_description, known)]
     if isinstance(retire, str | MasterKey):
         raise UsageError("retire is a sequence of keys", hint="write [key]")
     questions = [Question.about(key).knowing(known_keys) for key in retire]
     kms = KmsLookup(ask_kms) if ask_kms is not None else None
     inspector = Inspector(store, ring, footers, kms)
-    ledger = open_ledger(scope)
+    ledger = open_ledger(scope, listed.identity)
     try:
         scope = with_unlisted(scope, store)
     except BaseException:
         ledger.close()
         raise
     return run_pass(
-        every_version(store, prefix) if versions else list_objects(store, prefix),
+        every_version(store, prefix) if versions else listed.entries,
         inspector.inspect,
         ledger,
         workers=workers or WORKERS,
         halt=Halt(),
         tick=reporting(progress, lambda looked: ledger.unchanged + looked),
         report=lambda done: Audit(scope, done, ring, questions),
+        given=listed.given,
     )

@@ -94,6 +94,8 @@ class AuditFacts:
     def _why_unknown(self) -> list[str]:
         """Why no key is found to be retirable; empty where nothing speaks against it."""
         reasons = [_ABOUT_VERSIONS.get(self.versions, "")]
+        if self.scope.given:
+            reasons.append("what was written since the objects were listed was not looked at")
         if not self.summary.objects:
             reasons.append("there was no object to look at")
         if (number := self.scope.uploads) is None:
@@ -128,6 +130,13 @@ class AuditFacts:
                 f"{self.counted(number)} of these {have} random in all bytes: programs with the SDK"
                 " for C++ v2 write such, and readers that seek may disagree about them."
             )
+        if (made := self.scope.inventory) is not None:
+            notes.append(
+                f"Only objects of an inventory that was made at {made:%Y-%m-%d %H:%M} UTC were"
+                " looked at: what was written since was not, unless it replaced one of them."
+            )
+        elif self.scope.given:
+            notes.append("Only objects that the caller named were looked at.")
         if about := _ABOUT_VERSIONS.get(self.versions):
             notes.append(f"{about[0].upper()}{about[1:]}.")
         if self.resumed:

@@ -62,6 +62,7 @@ def report(facts: AuditFacts) -> dict[str, Any]:
         "tool": TOOL,
         "url": scope.url,
         "prefix": scope.prefix,
+        "inventory": scope.inventory.isoformat() if scope.inventory is not None else None,
         "started": scope.started.isoformat(),
         "finished": facts.finished.isoformat(),
         "versions": facts.versions,

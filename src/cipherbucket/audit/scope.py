@@ -6,15 +6,20 @@ ask the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from cipherbucket.audit.key_labels import canonical
 from cipherbucket.bulk.ledger import Ledger
 from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.stores.base import Store
+
+_MOST = 1000
+"""So many versions show whether a store keeps them, where it is not to be listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class AuditScope:
         keeps_versions: Whether the store keeps old versions, if these were not asked for; None
             where it did not say.
         uploads: How many uploads are unfinished; None where the store did not say.
+        given: Whether only objects that the caller named were looked at.
+        inventory: When the inventory that names them was made, UTC; None without one.
     """
 
     url: str
@@ -43,6 +50,8 @@ class AuditScope:
     ring: tuple[tuple[str, str], ...]
     keeps_versions: bool | None = False
     uploads: int | None = 0
+    given: bool = False
+    inventory: datetime | None = None
 
 
 def ids_and_descriptions(ring: KeyRing) -> tuple[tuple[str, str], ...]:
@@ -50,8 +59,12 @@ def ids_and_descriptions(ring: KeyRing) -> tuple[tuple[str, str], ...]:
     return tuple((key.id, canonical(key.description)) for key in ring.keys)
 
 
-def open_ledger(scope: AuditScope) -> Ledger:
+def open_ledger(scope: AuditScope, entries: Iterable[str]) -> Ledger:
     """Open the ledger of an audit; one with other keys or questions to the store is another.
+
+    Args:
+        scope: What is looked at.
+        entries: What makes the objects that are gone through others than those of the listing.
 
     Raises:
         UsageError: Another process is at the same audit.
@@ -59,7 +72,7 @@ def open_ledger(scope: AuditScope) -> Ledger:
     # "iv": ledgers that do not say of an IV what it is are not resumed.
     how = f"{scope.versions} {scope.footers} {scope.asked_kms} iv"
     ring = (text for pair in sorted(scope.ring) for text in pair)
-    return Ledger.open("audit", scope.url, scope.prefix, how, *ring, read_only=True)
+    return Ledger.open("audit", scope.url, scope.prefix, how, *entries, *ring, read_only=True)
 
 
 def with_unlisted(scope: AuditScope, store: Store) -> AuditScope:
@@ -67,20 +80,29 @@ def with_unlisted(scope: AuditScope, store: Store) -> AuditScope:
     uploads = None
     with suppress(StoreError):
         uploads = len(store.list_uploads(scope.prefix))
-    versions = False if scope.versions else _keeps_versions(store, scope.prefix)
+    most = _MOST if scope.given else None
+    versions = False if scope.versions else _keeps_versions(store, scope.prefix, most)
     return replace(scope, keeps_versions=versions, uploads=uploads)
 
 
-def _keeps_versions(store: Store, prefix: str) -> bool | None:
-    """Look for an old version or a delete marker; None where the store does not say."""
+def _keeps_versions(store: Store, prefix: str, most: int | None) -> bool | None:
+    """Look for an old version or a delete marker; None where the store does not say.
+
+    Args:
+        store: Where they are.
+        prefix: Of their names.
+        most: How many versions are looked at; None for all, which is a listing of all objects.
+    """
+    seen = 0
     with suppress(StoreError):
         try:
             # An unversioned bucket of OSS lists its objects as version "null". So does one whose
             # versioning is suspended, among others: all of them have to be gone through.
-            return any(
-                each.version_id != "null" or each.is_delete_marker or not each.is_latest
-                for each in store.list_versions(prefix)
-            )
+            for each in islice(store.list_versions(prefix), most):
+                if each.version_id != "null" or each.is_delete_marker or not each.is_latest:
+                    return True
+                seen += 1
         except UsageError:
             return False
+        return False if seen != most else None
     return None

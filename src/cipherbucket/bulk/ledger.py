@@ -185,6 +185,13 @@ class Ledger:
                 )
         return str(row[2])
 
+    def was_seen(self, name: str) -> bool:
+        """Return whether this run has come across an object of this name already."""
+        row = self._row(
+            "SELECT run FROM outcomes WHERE name = ? AND version_id = ''", (_key(name),)
+        )
+        return row is not None and row[0] == self._run
+
     def forget_unseen(self) -> None:
         """Drop what earlier runs wrote and this one's listing, now at its end, has not shown."""
         with self._using() as db:

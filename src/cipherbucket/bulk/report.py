@@ -72,12 +72,17 @@ class PassReport:
         url: URL of the store.
         prefix: Of the names.
         counts: How many objects each status has, and their stored bytes.
+        inventory: When the inventory was made that the pass went over, UTC: what was written since
+            was not looked at. None without an inventory.
         finished: When the pass ended, UTC.
     """
 
-    def __init__(self, ledger: Ledger, url: str, prefix: str) -> None:
+    def __init__(
+        self, ledger: Ledger, url: str, prefix: str, inventory: datetime | None = None
+    ) -> None:
         self.url = url
         self.prefix = prefix
+        self.inventory = inventory
         self.counts: Mapping[str, Tally] = {
             status: Tally(*tally) for status, tally in ledger.counts().items()
         }
@@ -104,6 +109,7 @@ class PassReport:
             "schema": 1,
             "url": self.url,
             "prefix": self.prefix,
+            "inventory": self.inventory.isoformat() if self.inventory is not None else None,
             "tool": f"cipherbucket {__version__}",
         }
 

@@ -6,10 +6,12 @@ that is recorded of it, as `Bucket.get` does. What is read is thrown away, a blo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from cipherbucket.bucket import Bucket
+from cipherbucket.bulk.entries import entries_of
 from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
 from cipherbucket.bulk.places import NO_OTHERS, Places
 from cipherbucket.bulk.report import PassReport
@@ -20,7 +22,6 @@ from cipherbucket.errors import ObjectNotFoundError
 from cipherbucket.format.span import Span
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import check_key
-from cipherbucket.objects.listing import check_prefix, list_objects
 from cipherbucket.reading.decryption import BLOCK
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream, open_stream
@@ -46,8 +47,10 @@ class Verification(PassReport):
         started: When that run started, UTC; else this one.
     """
 
-    def __init__(self, ledger: Ledger, url: str, prefix: str) -> None:
-        super().__init__(ledger, url, prefix)
+    def __init__(
+        self, ledger: Ledger, url: str, prefix: str, inventory: datetime | None = None
+    ) -> None:
+        super().__init__(ledger, url, prefix, inventory)
         self.resumed = ledger.unchanged
         self.started = ledger.started
 
@@ -114,6 +117,7 @@ def verify_all(
     workers: int | None = None,
     limit_rate: float | None = None,
     progress: PassProgress | None = None,
+    entries: Iterable[Entry] | None = None,
 ) -> Verification:
     """Read all objects under a prefix, as `verify` does; one that fails stops no other.
 
@@ -131,6 +135,9 @@ def verify_all(
         workers: Objects at once, 1 or more; None for four, or one a core.
         limit_rate: Most plaintext bytes a second, 1 or more.
         progress: Called with (bytes of plaintext read, None).
+        entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
+            any order. They are read as they are now; a repeated call reads none again that it read
+            before, even if it was written since.
 
     Returns:
         What came of it, best used in a ``with`` statement: it holds a file open.
@@ -140,7 +147,6 @@ def verify_all(
         MasterKeyError: ``key`` is no master key.
         StoreError, KmsError: The listing failed, or a hundred objects in a row.
     """
-    check_prefix(prefix)
     check_speed(workers, limit_rate)
     if key is not None:
         check_key(key)
@@ -152,16 +158,23 @@ def verify_all(
         return _verified(places.access, reading, entry, halt, dry_run=dry_run)
 
     # What was verified by other rules was not verified by these.
-    what = [key.id if key is not None else "", str(dry_run), *places.reading_rules(context)]
+    listed = entries_of(bucket.access.store, prefix, entries)
+    what = [
+        *listed.identity,
+        key.id if key is not None else "",
+        str(dry_run),
+        *places.reading_rules(context),
+    ]
     ledger = Ledger.open("verify", bucket.url, prefix, *what, read_only=True)
     return run_pass(
-        list_objects(bucket.access.store, prefix),
+        listed.entries,
         work,
         ledger,
         workers=workers or usual_workers(),
         halt=halt,
         tick=reporting(progress, lambda _: halt.done),
-        report=lambda done: Verification(done, bucket.url, prefix),
+        report=lambda done: Verification(done, bucket.url, prefix, listed.inventory),
+        given=listed.given,
     )
 
 

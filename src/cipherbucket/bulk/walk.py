@@ -2,9 +2,10 @@
 
 Rule: the listing runs ahead of the work by a bounded number of entries, so that neither waits for
 the other and memory stays flat whatever the number of objects; a listing that goes back, and so
-might never end, stops the pass. One object's failure is written down and stops nothing; a store or
-KMS that fails for a hundred objects in a row does stop the pass, which then goes on from there when
-it is run again.
+might never end, stops the pass. What is given in place of a listing may come in any order and name
+an object twice: it is worked on once in a run. One object's failure is written down and stops
+nothing; a store or KMS that fails for a hundred objects in a row does stop the pass, which then
+goes on from there when it is run again.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
-from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
+from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome, validator_of
 from cipherbucket.errors import CipherbucketError, KmsError, StoreError
 from cipherbucket.stores.records import Entry, Version
 from cipherbucket.workers.threads import Halt, StoppedError, run
@@ -41,6 +43,7 @@ def walk(
     workers: int,
     halt: Halt,
     tick: Callable[[int], None] = lambda _: None,
+    given: bool = False,
 ) -> None:
     """Work on every entry that the ledger does not have yet, and write down what became of it.
 
@@ -53,6 +56,9 @@ def walk(
         halt: Set when all have to stop.
         tick: Called in this thread some ten times a second, with the number of objects that were
             worked on.
+        given: Whether the entries were given, and not listed: they may come in any order, and
+            twice. The next run is given them as they are now: a line of the ledger holds for the
+            object as it was given, whatever the work made of it.
 
     Raises:
         StoreError, KmsError: Of the last of a hundred objects that failed by store or KMS in a
@@ -60,6 +66,7 @@ def walk(
     """
     row = _Row()
     counter, looked = itertools.count(1), 0
+    at_work: set[str] = set()
 
     def done(entry: Item) -> None:
         nonlocal looked
@@ -72,11 +79,24 @@ def walk(
             ledger.add(entry, _failed(entry, error))
             row.add(error)
         else:
+            if given:
+                outcome = replace(outcome, validator=validator_of(entry.etag, entry.modified))
             ledger.add(entry, outcome)
             row.end()
+        finally:
+            at_work.discard(entry.name)
 
-    listed = (entry for entry in _Ahead(entries, halt) if not getattr(entry, "is_prefix", False))
-    fresh = (entry for entry in listed if not ledger.has(entry))
+    def is_fresh(entry: Item) -> bool:
+        if getattr(entry, "is_prefix", False) or ledger.has(entry):
+            return False
+        # What is at work is written down before it is not at work any more.
+        if given and (entry.name in at_work or ledger.was_seen(entry.name)):
+            return False
+        at_work.add(entry.name)
+        return True
+
+    ahead = _Ahead(entries, halt, ordered=not given)
+    fresh = (entry for entry in ahead if is_fresh(entry))
     try:
         run(fresh, done, workers=workers, halt=halt, tick=lambda: tick(looked))
     finally:
@@ -92,6 +112,7 @@ def run_pass(
     halt: Halt,
     tick: Callable[[int], None],
     report: Callable[[Ledger], Report],
+    given: bool = False,
 ) -> Report:
     """Walk over a whole listing and return its report, which closes the ledger; so does an error.
 
@@ -99,7 +120,7 @@ def run_pass(
     does not show any more.
     """
     try:
-        walk(entries, work, ledger, workers=workers, halt=halt, tick=tick)
+        walk(entries, work, ledger, workers=workers, halt=halt, tick=tick, given=given)
         if ledger.read_only:
             ledger.forget_unseen()
         return report(ledger)
@@ -148,7 +169,8 @@ class _Row:
 class _Ahead(Iterator[Item]):
     """A listing that a thread of its own reads, at most `AHEAD` entries before they are wanted."""
 
-    def __init__(self, entries: Iterable[Item], halt: Halt) -> None:
+    def __init__(self, entries: Iterable[Item], halt: Halt, *, ordered: bool = True) -> None:
+        self._ordered = ordered
         self._ready: queue.Queue[Item | BaseException] = queue.Queue(AHEAD)
         self._halt = halt
         threading.Thread(target=self._read, args=(entries,), daemon=True).start()
@@ -167,7 +189,7 @@ class _Ahead(Iterator[Item]):
         try:
             for entry in entries:
                 name = entry.name.encode()
-                if name < last or (name == last and isinstance(entry, Entry)):
+                if self._ordered and (name < last or (name == last and isinstance(entry, Entry))):
                     raise StoreError("the store's listing does not advance", name=entry.name)
                 last = name
                 self._offer(entry)

@@ -6,7 +6,7 @@ that of every pass that changes objects (`rotation.change_all`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Outcome
@@ -30,7 +30,7 @@ from cipherbucket.rotation.change_all import (
 )
 from cipherbucket.rotation.new_master_key import Label, check_label
 from cipherbucket.rotation.report import RotationReport
-from cipherbucket.stores.records import NOTHING, StoredObject
+from cipherbucket.stores.records import NOTHING, Entry, StoredObject
 from cipherbucket.workers.rate_limit import check_speed
 
 _NOT_SEALED = "not sealed"
@@ -49,6 +49,7 @@ def add_all(
     dry_run: bool = False,
     workers: int | None = None,
     progress: PassProgress | None = None,
+    entries: Iterable[Entry] | None = None,
 ) -> RotationReport:
     """Let one more master key open all sealed objects under a prefix, as `add` does for one.
 
@@ -65,6 +66,8 @@ def add_all(
         dry_run: Change nothing; report what would be done, and what would fail.
         workers: Objects at once; None for 16.
         progress: Called with (objects looked at, None), some ten times a second.
+        entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
+            any order. Each is looked at, and changed as it is now.
 
     Raises:
         MasterKeyError: A key is none.
@@ -80,7 +83,7 @@ def add_all(
         return added(access, info, recipient, key, context, dry_run=dry_run)
 
     what = ("recipients-add", label_text(recipient))
-    settings = PassSettings(context, dry_run, workers, progress)
+    settings = PassSettings(context, dry_run, workers, progress, entries=entries)
     return _pass(Places(bucket, below), prefix, what, _of_sealed(change), key, settings)
 
 
@@ -95,6 +98,7 @@ def remove_all(
     dry_run: bool = False,
     workers: int | None = None,
     progress: PassProgress | None = None,
+    entries: Iterable[Entry] | None = None,
 ) -> RotationReport:
     """Take a master key from those that open the sealed objects under a prefix, as `remove` does.
 
@@ -111,6 +115,8 @@ def remove_all(
         dry_run: Change nothing; report what would be done, and what would fail.
         workers: Objects at once; None for 16.
         progress: Called with (objects looked at, None), some ten times a second.
+        entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
+            any order. Each is looked at, and changed as it is now.
     """
     check_label(recipient)
 
@@ -120,7 +126,7 @@ def remove_all(
         return removed(access, info, recipient, key, context, dry_run=dry_run)
 
     what = ("recipients-remove", label_text(recipient))
-    settings = PassSettings(context, dry_run, workers, progress)
+    settings = PassSettings(context, dry_run, workers, progress, entries=entries)
     return _pass(Places(bucket, below), prefix, what, _of_sealed(change), key, settings)
 
 
@@ -134,6 +140,7 @@ def repair_all(
     dry_run: bool = False,
     workers: int | None = None,
     progress: PassProgress | None = None,
+    entries: Iterable[Entry] | None = None,
 ) -> RotationReport:
     """Give all sealed objects under a prefix that lost their metadata those of their footers.
 
@@ -149,6 +156,8 @@ def repair_all(
         dry_run: Change nothing; report what would be repaired, and what would fail.
         workers: Objects at once; None for 16.
         progress: Called with (objects looked at, None), some ten times a second.
+        entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
+            any order. Each is looked at, and changed as it is now.
     """
 
     def change(access: Access, seen: StoredObject) -> ObjectInfo | str:
@@ -158,7 +167,7 @@ def repair_all(
         return now if needed else "with authentic metadata"
 
     what = ("repair", "")
-    settings = PassSettings(context, dry_run, workers, progress)
+    settings = PassSettings(context, dry_run, workers, progress, entries=entries)
     return _pass(Places(bucket, below), prefix, what, change, key, settings)
 
 

@@ -8,17 +8,17 @@ object, and so fails where the run would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
+from cipherbucket.bulk.entries import entries_of
 from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
 from cipherbucket.bulk.places import Places
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import Access
 from cipherbucket.errors import ObjectNotFoundError, StoreError
 from cipherbucket.format.description import Description
-from cipherbucket.objects.listing import check_prefix, list_objects
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.rotation.new_master_key import Label
 from cipherbucket.rotation.report import DONE, DUE, SKIPPED, RotationReport
@@ -40,6 +40,7 @@ class PassSettings:
         workers: Objects at once, 1 or more; None for 16.
         progress: Called with (objects looked at, None), some ten times a second.
         halt: Set when all have to stop.
+        entries: The objects to change; None for all that the store lists.
     """
 
     context: Mapping[str, str]
@@ -47,6 +48,7 @@ class PassSettings:
     workers: int | None
     progress: PassProgress | None
     halt: Halt = field(default_factory=Halt)
+    entries: Iterable[Entry] | None = None
 
 
 def change_all(
@@ -72,8 +74,10 @@ def change_all(
         StoreError, KmsError: The store is only read; or the listing failed, or a hundred objects
             in a row did.
     """
-    check_prefix(prefix)
     store, dry_run = places.access.store, settings.dry_run
+    listed = entries_of(store, prefix, settings.entries)
+    identity = [*listed.identity, *identity]
+    gone = "deleted since it was listed" if listed.given else "deleted meanwhile"
     store.check_writable()
     earlier = Ledger.earlier(purpose, store.url, prefix, *identity) if dry_run else None
 
@@ -85,7 +89,7 @@ def change_all(
         try:
             seen = store.head(entry.name)
         except ObjectNotFoundError:
-            return Outcome(entry.name, SKIPPED, 0, {"reason": "deleted meanwhile"})
+            return Outcome(entry.name, SKIPPED, 0, {"reason": gone})
         return change(places.access_for(entry.name), seen)
 
     what = list(identity)
@@ -94,13 +98,16 @@ def change_all(
     with earlier or nullcontext():
         ledger = Ledger.open(purpose, store.url, prefix, *what, read_only=dry_run)
         return run_pass(
-            list_objects(store, prefix),
+            listed.entries,
             lambda entry: persist(lambda _: one(entry)),
             ledger,
             workers=settings.workers or WORKERS,
             halt=settings.halt,
             tick=reporting(settings.progress, lambda looked: looked),
-            report=lambda done: RotationReport(done, purpose, store.url, prefix, dry_run=dry_run),
+            report=lambda done: RotationReport(
+                done, purpose, store.url, prefix, dry_run=dry_run, inventory=listed.inventory
+            ),
+            given=listed.given,
         )
 
 

@@ -7,7 +7,7 @@ anything is listed; where one is of no use in a single place, each object there 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from cipherbucket.bucket import Bucket
@@ -39,7 +39,7 @@ from cipherbucket.rotation.new_master_key import (
     rewrapped_object,
 )
 from cipherbucket.rotation.report import RotationReport
-from cipherbucket.stores.records import NOTHING, StoredObject
+from cipherbucket.stores.records import NOTHING, Entry, StoredObject
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt
 
@@ -61,6 +61,7 @@ def rewrap_all(
     workers: int | None = None,
     limit_rate: float | None = None,
     progress: PassProgress | None = None,
+    entries: Iterable[Entry] | None = None,
 ) -> RotationReport:
     """Give all encrypted objects under a prefix another master key, as `rewrap` does for one.
 
@@ -83,6 +84,8 @@ def rewrap_all(
         workers: Objects at once; None for 16.
         limit_rate: Most bytes a second in all, where ciphertext has to be uploaded again.
         progress: Called with (objects looked at, None), some ten times a second.
+        entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
+            any order. Each is looked at, and changed as it is now.
 
     Raises:
         MasterKeyError: The new key could not be told from another, or writes no format that the
@@ -97,7 +100,7 @@ def rewrap_all(
     make = partial(KeyChange, key=key, old=only, context=context, workers=1, memory=memory)
     changes = _KeyChanges(keys, make)
     _check_any(places, changes.check)
-    settings = PassSettings(context, dry_run, at_once, progress, Halt(limit_rate))
+    settings = PassSettings(context, dry_run, at_once, progress, Halt(limit_rate), entries)
     change = partial(_rewrapped, changes, only, settings)
     what = [*_new_keys(keys, places), label_text(only), key.id if key else ""]
     return change_all("rotate", places, prefix, change, what, settings)
@@ -118,6 +121,7 @@ def reencrypt_all(
     workers: int | None = None,
     limit_rate: float | None = None,
     progress: PassProgress | None = None,
+    entries: Iterable[Entry] | None = None,
 ) -> RotationReport:
     """Write all objects under a prefix anew, as `reencrypt` does with one.
 
@@ -140,6 +144,8 @@ def reencrypt_all(
         workers: Objects at once; None for 4.
         limit_rate: Most bytes of plaintext a second in all.
         progress: Called with (objects looked at, None), some ten times a second.
+        entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
+            any order. Each is looked at, and changed as it is now.
 
     Raises:
         UsageError: Another process is at the same pass, or an unknown kind.
@@ -159,7 +165,7 @@ def reencrypt_all(
         what += [start, each.format, *sorted(each.policy.formats)]
         what += [further.id for further in each.recipients]
     at_once = workers or RENEWING_WORKERS
-    settings = PassSettings(context, dry_run, at_once, progress, Halt(limit_rate))
+    settings = PassSettings(context, dry_run, at_once, progress, Halt(limit_rate), entries)
     change = partial(_reencrypted, reencryption, only, settings)
     return change_all("reencrypt", places, prefix, change, what, settings)
 

@@ -6,6 +6,7 @@ Rule: all numbers are those of the ledger, so a run that resumed others reports 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from cipherbucket.bulk.ledger import FAILED, Ledger
@@ -32,8 +33,17 @@ class RotationReport(PassReport):
         resumed: How many objects earlier runs had done.
     """
 
-    def __init__(self, ledger: Ledger, verb: str, url: str, prefix: str, *, dry_run: bool) -> None:
-        super().__init__(ledger, url, prefix)
+    def __init__(
+        self,
+        ledger: Ledger,
+        verb: str,
+        url: str,
+        prefix: str,
+        *,
+        dry_run: bool,
+        inventory: datetime | None = None,
+    ) -> None:
+        super().__init__(ledger, url, prefix, inventory)
         self.verb, self.dry_run = verb, dry_run
         self.done = self.counts.get(DONE, Tally())
         self.due = self.counts.get(DUE, Tally())

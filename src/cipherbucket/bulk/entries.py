@@ -1,0 +1,69 @@
+"""The objects that a pass goes over: those of a listing, or those that its caller gives.
+
+Rule: what is given names objects, and nothing else of it is believed. It may be old, in any order,
+and name an object twice: a pass looks at each object itself before it does anything with it, once
+in a run. What was deleted since is reported as such; what is not given is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cipherbucket.errors import UsageError
+from cipherbucket.inventory.inventory import Inventory
+from cipherbucket.objects.listing import check_prefix, list_objects
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.checks import check_name
+from cipherbucket.stores.records import Entry
+
+_HINT = "give an Inventory, or [cb.Entry(name=each) for each in names]"
+
+
+@dataclass(frozen=True, slots=True)
+class PassEntries:
+    """What a pass goes over.
+
+    Attributes:
+        entries: The objects.
+        given: Whether the caller named them; else the store listed them.
+        inventory: When the inventory that names them was made, UTC; None without one.
+        identity: What makes a pass over these another than one over the listing.
+    """
+
+    entries: Iterable[Entry]
+    given: bool = False
+    inventory: datetime | None = None
+    identity: tuple[str, ...] = ()
+
+
+def entries_of(store: Store, prefix: str, given: Iterable[Entry] | None) -> PassEntries:
+    """Return the objects under a prefix: those that are given, or all that the store lists.
+
+    Raises:
+        UsageError: The prefix is no text, what is given are no entries, or the inventory is one of
+            another bucket.
+    """
+    check_prefix(prefix)
+    if given is None:
+        return PassEntries(list_objects(store, prefix))
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes):
+        raise UsageError(f"entries= is no {type(given).__name__}", hint=_HINT)
+    below = _below(prefix, given)
+    if not isinstance(given, Inventory):
+        return PassEntries(below, given=True, identity=("entries",))
+    given.check_is_of(store.url)
+    return PassEntries(
+        below, given=True, inventory=given.created, identity=("inventory", given.digest)
+    )
+
+
+def _below(prefix: str, given: Iterable[Entry]) -> Iterator[Entry]:
+    for entry in given:
+        if not isinstance(entry, Entry):
+            raise UsageError(f"entries= has a {type(entry).__name__}, no Entry", hint=_HINT)
+        if not entry.is_prefix:
+            check_name(entry.name)
+            if entry.name.startswith(prefix):
+                yield entry
