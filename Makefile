@@ -40,6 +40,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.small_objects
 	$(BIN)/python -m bench.rotation
 	$(BIN)/python -m bench.oss2_layer
+	$(BIN)/python -m bench.parquet
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
