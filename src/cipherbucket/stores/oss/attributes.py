@@ -12,8 +12,8 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from cipherbucket.errors import (
+    ObjectExistsError,
     ObjectNotFoundError,
-    PreconditionFailedError,
     StoreError,
     UsageError,
 )
@@ -58,7 +58,7 @@ def refuse_present(client: OssClient, name: str) -> None:
         if error.status == HTTPStatus.FORBIDDEN:
             return
         raise
-    refusal = PreconditionFailedError("there is an object of this name already", name=name)
+    refusal = ObjectExistsError("there is an object of this name already", name=name)
     refusal.status, refusal.code = HTTPStatus.CONFLICT, "FileAlreadyExists"  # as OSS says it
     raise refusal
 
