@@ -79,9 +79,7 @@ def run(
     store, ring = access.store, access.ring
     listed = entries_of(store, prefix, entries)
     if versions and listed.given:
-        raise UsageError(
-            "versions are found by listing them", hint="leave out versions=, or entries="
-        )
+        raise UsageError("versions are found by listing them", hint="give one of the two")
     asks = ask_kms is not None
     keys = ids_and_descriptions(ring)
     scope = AuditScope(

@@ -18,7 +18,7 @@ from cipherbucket.stores.base import Store
 from cipherbucket.stores.checks import check_name
 from cipherbucket.stores.records import Entry
 
-_HINT = "give an Inventory, or [cb.Entry(name=each) for each in names]"
+_HINT = "give an Inventory, or an iterable of Entry"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options, reasons_in_options
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import AccessOptions
+from cipherbucket.cli.options.inventory import names_of, not_looked_at, opened_inventory
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.places import opened_below
 from cipherbucket.cli.options.rotation import ChangeOptions
@@ -69,7 +70,8 @@ def change(
         opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
     ):
         every = partial(every, only=options.only, below=below, **how)
-        return change_all(bucket, prefix, done, options, every)
+        with opened_inventory(options.inventory, options.inventory_of, access) as inventory:
+            return change_all(bucket, prefix, done, options, every, inventory)
 
 
 def change_all(
@@ -78,11 +80,14 @@ def change_all(
     done: str,
     options: ChangeOptions,
     every: Callable[..., cb.RotationReport],
+    inventory: cb.Inventory | None = None,
 ) -> int:
     """Run a pass over all below a prefix and write its report; return the exit code."""
     with (
         resumed_when_repeated(),
-        object_count("looked at", lambda: bucket.list(prefix), shown=not options.quiet) as progress,
+        object_count(
+            "looked at", partial(names_of, bucket, prefix, inventory), shown=not options.quiet
+        ) as progress,
     ):
         report = every(
             bucket,
@@ -90,6 +95,7 @@ def change_all(
             dry_run=options.dry_run,
             workers=options.workers,
             progress=progress,
+            entries=inventory,
         )
     with report:
         if not _all_in(report):
@@ -173,6 +179,8 @@ def _lines(report: cb.RotationReport, done: str) -> Iterator[str]:
         passes = any(map(_may_pass, report.failures()))
         then = "the same command tries these again" if passes else "see above"
         yield f"{'failed':<18}{_tally(report.failed)}; {then}"
+    if report.inventory is not None:
+        yield f"{'inventory':<18}{not_looked_at(report.inventory)}"
     if report.versions_left:
         yield f"{'old versions':<18}{count(report.versions_left, 'object'):>16}  open as before"
 

@@ -18,6 +18,7 @@ from cipherbucket.cli.hints import reasons_in_options
 from cipherbucket.cli.no_object import BEGINNING
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import TRUST_TO_READ, note_use, split_url
+from cipherbucket.cli.options.inventory import inventory_options, names_of, opened_inventory
 from cipherbucket.cli.options.named_key import key_options, named_key
 from cipherbucket.cli.options.passes import JSON_LINES, workers_option
 from cipherbucket.cli.options.wildcards import has_wildcards
@@ -63,6 +64,7 @@ _NO_OBJECT = 3
 @JSON_LINES
 @click.option("--csv", "csv_file", type=click.Path(), help="Write a line for each object there.")
 @click.option("--html", "html_file", type=click.Path(), help="Write a page to read and keep there.")
+@inventory_options()
 @workers_option("Requests at once. Default: 16.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no text where a file is named.")
 @TRUST_TO_READ
@@ -76,6 +78,8 @@ def audit(
     as_json: bool,
     csv_file: str | None,
     html_file: str | None,
+    inventory: str | None,
+    inventory_of: str | None,
     workers: int | None,
     quiet: bool,
 ) -> int:
@@ -93,11 +97,18 @@ def audit(
         _read_all(access.config)
     retire = [_key_in(text) for text in retiring]
     kms = cb.AliKmsKey("alias/none", description={}) if ask_kms else None  # its settings count
-    with access.open_to_look(store_url) as bucket:
+    if versions and inventory is not None:
+        raise cb.UsageError("--versions are found by listing them", hint="leave out --inventory")
+    with (
+        access.open_to_look(store_url) as bucket,
+        opened_inventory(inventory, inventory_of, access) as entries,
+    ):
         with (
             resumed_when_repeated(),
             object_count(
-                "looked at", partial(_listing, bucket, prefix, versions=versions), shown=not quiet
+                "looked at",
+                partial(_listing, bucket, prefix, entries, versions=versions),
+                shown=not quiet,
             ) as progress,
         ):
             audited = cb.audit.run(
@@ -110,6 +121,7 @@ def audit(
                 known=_known(access.config),
                 workers=workers,
                 progress=progress,
+                entries=entries,
             )
         with audited:
             return _report(
@@ -117,9 +129,11 @@ def audit(
             )
 
 
-def _listing(bucket: cb.Bucket, prefix: str, *, versions: bool) -> Iterable[object]:
+def _listing(
+    bucket: cb.Bucket, prefix: str, entries: cb.Inventory | None, *, versions: bool
+) -> Iterable[object]:
     if not versions:
-        return bucket.list(prefix)
+        return names_of(bucket, prefix, entries)
     return (each for each in bucket.versions(prefix) if not each.is_delete_marker)
 
 

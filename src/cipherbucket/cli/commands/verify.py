@@ -19,6 +19,12 @@ from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options, reasons_in_options
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
+from cipherbucket.cli.options.inventory import (
+    inventory_options,
+    names_of,
+    not_looked_at,
+    opened_inventory,
+)
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
 from cipherbucket.cli.options.places import opened_below
@@ -55,6 +61,7 @@ _WORDS = {
 @JSON_LINES
 @workers_option("Objects at once. Default: 4, or one a core.")
 @rate_option(" With -r.")
+@inventory_options("With -r. ")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @access_options(reads=True)
 def verify(
@@ -64,6 +71,8 @@ def verify(
     as_json: bool,
     workers: int | None,
     limit_rate: int | None,
+    inventory: str | None,
+    inventory_of: str | None,
     quiet: bool,
     access: AccessOptions,
 ) -> int:
@@ -80,6 +89,8 @@ def verify(
     if not recursive:
         if dry_run:
             raise cb.UsageError("--dry-run is for many objects", hint="add -r, or leave it out")
+        if inventory is not None or inventory_of is not None:
+            raise cb.UsageError("--inventory is for many objects", hint="add -r, or leave it out")
         return _verify_one(url, access, as_json=as_json)
     store_url, prefix = split_tree_url(url)
     if access.as_name is not None:
@@ -87,11 +98,12 @@ def verify(
     with (
         _opened(store_url, prefix, access) as bucket,
         opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
+        opened_inventory(inventory, inventory_of, access) as entries,
     ):
         total: list[int] = []
 
         def sizes() -> Iterator[int]:
-            return (entry.size for entry in bucket.list(prefix))
+            return (entry.size for entry in names_of(bucket, prefix, entries))
 
         with (
             resumed_when_repeated(),
@@ -109,6 +121,7 @@ def verify(
                 workers=workers,
                 limit_rate=limit_rate,
                 progress=lambda done, _: report(done, total[0] if total else None),
+                entries=entries,
             )
         with came:
             code = _report(came, as_json=as_json, whole=not prefix)
@@ -157,6 +170,8 @@ def _report(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
     if came.resumed:
         earlier = f"{count(came.resumed, 'object')} of these were read by an earlier run"
         click.echo(f"{earlier}, begun {came.started:%Y-%m-%d %H:%M} UTC, and not again")
+    if came.inventory is not None:
+        click.echo(f"inventory {not_looked_at(came.inventory)}")
     return 1 if came.failed.objects else nothing
 
 

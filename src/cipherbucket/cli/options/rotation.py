@@ -14,6 +14,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.config import KeyName
+from cipherbucket.cli.options.inventory import inventory_options
 from cipherbucket.cli.options.named_key import named_key_option
 from cipherbucket.cli.options.outcomes import VERBOSE
 from cipherbucket.cli.options.passes import RECURSIVE, Decorator, rate_option, workers_option
@@ -37,6 +38,7 @@ _KEYS = (
     ),
     workers_option(f"{_DEFAULT_OF_WORKERS}, or 4 where all bytes go through here."),
     rate_option(),
+    inventory_options("With -r. "),
 )
 _OUTCOMES = (
     click.option(
@@ -66,6 +68,8 @@ class ChangeOptions:
         quiet: No progress; only what failed.
         only: Only objects of this key.
         limit_rate: Most bytes a second.
+        inventory: The manifest whose objects are taken; None to list them.
+        inventory_of: The bucket that it is of; None for that of the URL.
     """
 
     recursive: bool
@@ -76,11 +80,15 @@ class ChangeOptions:
     quiet: bool
     only: cb.MasterKey | cb.Description | None = None
     limit_rate: int | None = None
+    inventory: str | None = None
+    inventory_of: str | None = None
 
     def check(self) -> None:
         """Refuse options that one object has no use for."""
         many = {
             "--json": self.as_json,
+            "--inventory": self.inventory is not None,
+            "--inventory-of": self.inventory_of is not None,
             "--only": self.only is not None,
             "--workers": self.workers is not None,
         }
