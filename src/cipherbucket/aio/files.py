@@ -8,11 +8,12 @@ closed, one that is written stores nothing.
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
-from anyio import CancelScope, Lock, get_cancelled_exc_class
+from anyio import get_cancelled_exc_class
 
 from cipherbucket.aio.bodies import PIECE
 from cipherbucket.aio.threads import Threads
@@ -45,25 +46,23 @@ class _Calls:
     def __init__(self, threads: Threads, end: Callable[[], None]) -> None:
         self._threads = threads
         self._end = end
-        self._lock = Lock()
+        self._lock = threading.Lock()  # held by threads: a task could be cancelled as it waits
 
     async def run(self, call: Callable[[], Result]) -> Result:
         """Do a call of the file in a thread."""
-        async with self._lock:
-            try:
-                return await self._threads.run(call)
-            except get_cancelled_exc_class():
-                await self._threads.finish(self._end)
-                raise
+        try:
+            return await self._threads.run(partial(self._alone, call))
+        except get_cancelled_exc_class():
+            await self.finish(self._end)
+            raise
 
     async def finish(self, call: Callable[[], Result]) -> Result:
         """Do the file's last call, whether or not the task is cancelled."""
-        with CancelScope(shield=True):
-            await self._lock.acquire()
-        try:
-            return await self._threads.finish(call)
-        finally:
-            self._lock.release()
+        return await self._threads.finish(partial(self._alone, call))
+
+    def _alone(self, call: Callable[[], Result]) -> Result:
+        with self._lock:
+            return call()
 
 
 class _Reading(Generic[Text_co]):
@@ -194,11 +193,7 @@ class _Writing:
         A task that was cancelled before stores nothing; one that is cancelled meanwhile is so when
         the object is stored.
         """
-        try:
-            await self._calls.run(self._writer.close)
-        except get_cancelled_exc_class():
-            await self.abort()
-            raise
+        await self._calls.run(self._writer.close)
 
     async def abort(self) -> None:
         """Close the file and store nothing; without effect if it was closed."""
