@@ -65,6 +65,8 @@ def orc_rows(file: IO[bytes], _: Sequence[str], name: str) -> Iterator[tuple[int
 
 
 def _rows(batches: Iterator[Any], name: str) -> Iterator[tuple[int, Sequence[Any]]]:
+    import pyarrow as pa  # noqa: PLC0415  the extra
+
     number = 0
     try:
         for batch in batches:
@@ -75,8 +77,14 @@ def _rows(batches: Iterator[Any], name: str) -> Iterator[tuple[int, Sequence[Any
             columns = [_values(there[each]) if each in there else nothing for each in COLUMNS]
             for number, values in enumerate(zip(*columns, strict=True), number + 1):  # noqa: B020
                 yield number, values
-    except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
-        # Those of pyarrow are among them.
+    except (
+        pa.ArrowException,
+        ArithmeticError,
+        LookupError,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise IntegrityError(f"after row {number:,}: {error}", name=name) from error
 
 
