@@ -57,6 +57,7 @@ from cipherbucket.errors import (
     TransientStoreError,
     UploadNotFoundError,
     UsageError,
+    WorkerLostError,
     WrongKeyError,
 )
 from cipherbucket.format.description import Description
@@ -173,6 +174,7 @@ __all__ = [
     "UsageError",
     "Verification",
     "Version",
+    "WorkerLostError",
     "WrongKeyError",
     "__version__",
     "abandoned",

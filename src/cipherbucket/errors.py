@@ -7,6 +7,7 @@
     │   ├── RangeError                    a range that begins after the end of the object
     │   └── MasterKeyError                a key, passphrase or ring that cannot be used
     ├── MissingExtraError (ImportError)   an optional dependency is not installed
+    ├── WorkerLostError               a worker of an executor died; the pass goes on when run again
     ├── SourceError                       the body to be stored changed, ended early or cannot be
     │                                     read a second time
     ├── StoreError (OSError)              the store, or the way to it
@@ -102,6 +103,10 @@ def missing_extra(what: str, extra: str) -> MissingExtraError:
         extra: One of `EXTRAS`.
     """
     return MissingExtraError(what, hint=f"pip install {shlex.join(EXTRAS[extra])}")
+
+
+class WorkerLostError(CipherbucketError):
+    """A worker of an executor died in the middle of a pass; nothing that is done is lost."""
 
 
 class SourceError(CipherbucketError):

@@ -41,6 +41,37 @@ class KeyReference:
 
     named: str
     id: str | None
+    config: str | None = None
+    config_sha256: str | None = None
+
+    @classmethod
+    def of(
+        cls, named: str | os.PathLike[str], *, config: str | os.PathLike[str] | None = None
+    ) -> KeyReference:
+        """Return a reference to a key.
+
+        Args:
+            named: A key file, or ``kms:`` and an id; with ``config``, the name of a key there.
+            config: A ``cipherbucket.toml``.
+
+        Raises:
+            UsageError, MasterKeyError: The file cannot be read, or has no such key.
+        """
+        return _key(named, None if config is None else load_config(config))
+
+    def load(self) -> MasterKey:
+        """Return the key, as this process finds it.
+
+        Raises:
+            MasterKeyError: It cannot be read here, or is another than the one that was meant.
+            UsageError: The ``cipherbucket.toml`` has other contents.
+        """
+        if self.config is None:
+            return _loaded(self)
+        config = load_config(self.config)
+        assert self.config_sha256 is not None
+        config.refuse_other(self.config_sha256)
+        return config.key(self.named)
 
 
 @dataclass(frozen=True, init=False, slots=True)
@@ -160,7 +191,7 @@ def _key(named: str | os.PathLike[str], config: Config | None) -> KeyReference:
     if config is not None:
         if named not in config.keys:
             raise MasterKeyError(f"{config.path}: there is no key {named!r}")
-        return KeyReference(str(named), None)
+        return KeyReference(str(named), None, str(config.path), config.sha256)
     text = os.fspath(named)
     if text.startswith(KMS):
         return KeyReference(text, None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from datetime import UTC, datetime
+from typing import Any
 
 from cipherbucket.audit.inspector import Inspector
 from cipherbucket.audit.kms_lookup import KmsLookup
@@ -12,6 +14,7 @@ from cipherbucket.audit.retirement import Question
 from cipherbucket.audit.scope import AuditScope, ids_and_descriptions, open_ledger, with_unlisted
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.entries import entries_of
+from cipherbucket.bulk.shards import OpensBucket, Shards, elsewhere, here
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import access_of
 from cipherbucket.errors import UsageError
@@ -27,7 +30,7 @@ WORKERS = 16
 
 
 def run(
-    bucket: Bucket,
+    bucket: Bucket | OpensBucket,
     prefix: str = "",
     *,
     versions: bool = False,
@@ -38,6 +41,7 @@ def run(
     workers: int | None = None,
     progress: PassProgress | None = None,
     entries: Iterable[Entry] | None = None,
+    executor: Executor | None = None,
 ) -> Audit:
     """Look at every object, and report which are encrypted, and with which key.
 
@@ -65,6 +69,8 @@ def run(
         entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
             any order. Whether a key can be retired is then not known: what was written since was
             not looked at.
+        executor: Whose workers share the audit; see `rotation.rewrap_all`. Neither versions nor a
+            KMS are looked at then.
 
     Returns:
         What was found, best used in a ``with`` statement: it holds a file open.
@@ -75,7 +81,11 @@ def run(
         StoreError: The listing failed, or a hundred objects in a row.
     """
     check_speed(workers, None)
-    access = access_of(bucket)
+    if executor is not None and (versions or ask_kms is not None):
+        raise UsageError("versions= and ask_kms= do not go with executor=", hint="leave out one")
+    given: dict[str, Any] = {"footers": footers, "workers": workers, "entries": entries}
+    shards = Shards.of(executor, run, bucket, given)
+    access = access_of(here(bucket))
     store, ring = access.store, access.ring
     listed = entries_of(store, prefix, entries)
     if versions and listed.given:
@@ -114,4 +124,5 @@ def run(
         tick=reporting(progress, lambda looked: ledger.unchanged + looked),
         report=lambda done: Audit(scope, done, ring, questions),
         given=listed.given,
+        elsewhere=elsewhere(shards, store, prefix),
     )

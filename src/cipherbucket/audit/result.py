@@ -47,6 +47,11 @@ class Audit:
         self._questions = tuple(questions)
         self._finished = datetime.now(UTC)
 
+    @property
+    def ledger(self) -> Ledger:
+        """What the audit has written down."""
+        return self._ledger
+
     def objects(self) -> Iterator[AuditedObject]:
         """Go through all objects, in byte order of names; they are read from disk as they come."""
         return map(self.summary.with_findings_of_keys, self._looked_at())

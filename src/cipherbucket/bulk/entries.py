@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from cipherbucket.bulk.shards import NamesOfStep
 from cipherbucket.errors import UsageError
 from cipherbucket.inventory.inventory import Inventory
 from cipherbucket.objects.listing import check_prefix, list_objects
@@ -38,7 +39,9 @@ class PassEntries:
     identity: tuple[str, ...] = ()
 
 
-def entries_of(store: Store, prefix: str, given: Iterable[Entry] | None) -> PassEntries:
+def entries_of(
+    store: Store, prefix: str, given: Iterable[Entry] | NamesOfStep | None
+) -> PassEntries:
     """Return the objects under a prefix: those that are given, or all that the store lists.
 
     Raises:
@@ -48,6 +51,11 @@ def entries_of(store: Store, prefix: str, given: Iterable[Entry] | None) -> Pass
     check_prefix(prefix)
     if given is None:
         return PassEntries(list_objects(store, prefix))
+    if isinstance(given, NamesOfStep):
+        names = given.names
+        return PassEntries(
+            given.listed(store, prefix), identity=("step", names.start_after, names.end_before)
+        )
     if not isinstance(given, Iterable) or isinstance(given, str | bytes):
         raise UsageError(f"entries= is no {type(given).__name__}", hint=_HINT)
     below = _below(prefix, given)

@@ -19,7 +19,7 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -43,6 +43,7 @@ _MOMENT = timedelta(seconds=2)
 _MAX_SIZE = 2**63 - 1
 """Bytes that SQLite can write down; no object has so many, but a store can say so."""
 _PAGE = 1000
+_WRITE = "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SELECT = "SELECT name, version_id, validator, status, size, detail FROM outcomes"
 
 
@@ -100,6 +101,7 @@ class Ledger:
         self.started, now = datetime.fromisoformat(started), datetime.now(UTC)
         if self.read_only and not timedelta(0) <= now - self.started <= MAX_AGE:
             db.execute("DELETE FROM outcomes")
+            db.execute("DELETE FROM ranges")
         sql = "SELECT count(*), coalesce(max(run), 0) FROM outcomes"
         self.resumed, last = db.execute(sql).fetchone()
         self.unchanged = 0
@@ -223,18 +225,49 @@ class Ledger:
             UsageError: It cannot be written.
         """
         with self._using() as db:
-            db.execute(
-                "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    _key(outcome.name),
-                    outcome.version_id or "",
-                    outcome.validator or "",
-                    outcome.status,
-                    min(outcome.size, _MAX_SIZE),
-                    json.dumps(dict(outcome.detail)),
-                    self._run,
-                ),
-            )
+            db.execute(_WRITE, self._line(outcome))
+
+    def _line(self, outcome: Outcome) -> tuple[Any, ...]:
+        return (
+            _key(outcome.name),
+            outcome.version_id or "",
+            outcome.validator or "",
+            outcome.status,
+            min(outcome.size, _MAX_SIZE),
+            json.dumps(dict(outcome.detail)),
+            self._run,
+        )
+
+    def merge(self, outcomes: Iterable[Outcome], done: Iterable[tuple[str, str | None]]) -> None:
+        """Write down what a worker did, and the ranges that need not be done again, or nothing.
+
+        Args:
+            outcomes: With the validators of the worker's ledger.
+            done: Ranges as (a name that comes before it, its last name; None for no end).
+
+        Raises:
+            UsageError: It cannot be written.
+        """
+        with self._using() as db:
+            db.execute("BEGIN")
+            try:
+                for outcome in outcomes:
+                    db.execute(_WRITE, self._line(outcome))
+                for start, last in done:
+                    end = None if last is None else last.encode()
+                    db.execute("INSERT INTO ranges VALUES (?, ?)", (start.encode(), end))
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    def done_ranges(self) -> list[tuple[str, str | None]]:
+        """Return the ranges that workers have done, as `merge` was given them, in order."""
+        with self._using() as db:
+            rows = db.execute(
+                "SELECT start_after, last FROM ranges ORDER BY start_after"
+            ).fetchall()
+        return [(start.decode(), None if last is None else last.decode()) for start, last in rows]
 
     def outcomes(self, status: str | None = None) -> Iterator[Outcome]:
         """Go through the outcomes in byte order of names; of one status, or all."""
@@ -284,6 +317,7 @@ class Ledger:
         """Forget what earlier runs of the same pass have done."""
         with self._using() as db:
             db.execute("DELETE FROM outcomes")
+            db.execute("DELETE FROM ranges")
         self.resumed = 0
 
     def finish(self) -> None:

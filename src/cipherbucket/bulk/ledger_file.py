@@ -19,7 +19,7 @@ from cipherbucket.transfers.state import check_own, open_own, state_folder, stat
 
 _log = logging.getLogger("cipherbucket")
 
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = """\
 CREATE TABLE outcomes (
     name BLOB NOT NULL,      -- UTF-8
@@ -32,6 +32,11 @@ CREATE TABLE outcomes (
     PRIMARY KEY (name, version_id)
 ) WITHOUT ROWID"""
 _STARTED = "CREATE TABLE pass (started TEXT NOT NULL)"
+_RANGES = """\
+CREATE TABLE ranges (
+    start_after BLOB NOT NULL, -- UTF-8; all names after it ...
+    last BLOB                  -- ... up to this one were done by a worker; NULL for all
+)"""
 
 
 def path_of(purpose: str, *identity: str) -> Path | None:
@@ -96,12 +101,14 @@ def _prepare(db: sqlite3.Connection) -> None:
     if version == 0:
         db.execute(_SCHEMA)
         db.execute(_STARTED)
+        db.execute(_RANGES)
         db.execute("INSERT INTO pass VALUES (?)", (datetime.now(UTC).isoformat(),))
         db.execute(f"PRAGMA user_version={_VERSION}")
     elif version != _VERSION:
         raise _OtherVersionError(f"version {version}")
     # Before the first write: another schema could hold triggers.
-    if {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master")} != {_SCHEMA, _STARTED}:
+    tables = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master")}
+    if tables != {_SCHEMA, _STARTED, _RANGES}:
         raise _OtherVersionError("another schema")
     db.execute("COMMIT")
     if db.execute("SELECT count(*) FROM pass").fetchone() != (1,):

@@ -90,6 +90,11 @@ class PassReport:
         self._ledger = ledger
 
     @property
+    def ledger(self) -> Ledger:
+        """What the pass has written down."""
+        return self._ledger
+
+    @property
     def failed(self) -> Tally:
         """Objects that could not be done; the next run tries them again."""
         return self.counts.get(FAILED, Tally())

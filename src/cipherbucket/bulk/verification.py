@@ -7,6 +7,7 @@ that is recorded of it, as `Bucket.get` does. What is read is thrown away, a blo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from cipherbucket.bulk.entries import entries_of
 from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
 from cipherbucket.bulk.places import NO_OTHERS, Places
 from cipherbucket.bulk.report import PassReport
+from cipherbucket.bulk.shards import LoadsKey, OpensBucket, Shards, elsewhere, here
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import Access, access_of
 from cipherbucket.envelopes.policy import PLAINTEXT
@@ -107,17 +109,18 @@ def verify(
 
 
 def verify_all(
-    bucket: Bucket,
+    bucket: Bucket | OpensBucket,
     prefix: str = "",
     *,
-    key: MasterKey | None = None,
+    key: MasterKey | LoadsKey | None = None,
     context: Mapping[str, str] = NOTHING,
-    below: Mapping[str, Bucket] = NO_OTHERS,
+    below: Mapping[str, Bucket | OpensBucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     limit_rate: float | None = None,
     progress: PassProgress | None = None,
     entries: Iterable[Entry] | None = None,
+    executor: Executor | None = None,
 ) -> Verification:
     """Read all objects under a prefix, as `verify` does; one that fails stops no other.
 
@@ -138,6 +141,7 @@ def verify_all(
         entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
             any order. They are read as they are now; a repeated call reads none again that it read
             before, even if it was written since.
+        executor: Whose workers share the pass; see `rotation.rewrap_all`.
 
     Returns:
         What came of it, best used in a ``with`` statement: it holds a file open.
@@ -148,24 +152,29 @@ def verify_all(
         StoreError, KmsError: The listing failed, or a hundred objects in a row.
     """
     check_speed(workers, limit_rate)
-    if key is not None:
-        check_key(key)
+    given: dict[str, Any] = {"key": key, "context": context, "below": below, "entries": entries}
+    how = {"dry_run": dry_run, "workers": workers, "limit_rate": limit_rate}
+    shards = Shards.of(executor, verify_all, bucket, {**given, **how})
+    opener: MasterKey | None = here(key)
+    if opener is not None:
+        check_key(opener)
     halt = Halt(limit_rate)
-    places = Places(bucket, below)
+    places = Places(here(bucket), here(below))
+    store = places.access.store
 
     def work(entry: Entry) -> Outcome:
-        reading = Reading.of(places.access_for(entry.name), entry.name, key=key, context=context)
+        reading = Reading.of(places.access_for(entry.name), entry.name, key=opener, context=context)
         return _verified(places.access, reading, entry, halt, dry_run=dry_run)
 
     # What was verified by other rules was not verified by these.
-    listed = entries_of(bucket.access.store, prefix, entries)
+    listed = entries_of(store, prefix, entries)
     what = [
         *listed.identity,
-        key.id if key is not None else "",
+        opener.id if opener is not None else "",
         str(dry_run),
         *places.reading_rules(context),
     ]
-    ledger = Ledger.open("verify", bucket.url, prefix, *what, read_only=True)
+    ledger = Ledger.open("verify", store.url, prefix, *what, read_only=True)
     return run_pass(
         listed.entries,
         work,
@@ -173,8 +182,9 @@ def verify_all(
         workers=workers or usual_workers(),
         halt=halt,
         tick=reporting(progress, lambda _: halt.done),
-        report=lambda done: Verification(done, bucket.url, prefix, listed.inventory),
+        report=lambda done: Verification(done, store.url, prefix, listed.inventory),
         given=listed.given,
+        elsewhere=elsewhere(shards, store, prefix),
     )
 
 

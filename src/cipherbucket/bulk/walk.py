@@ -113,13 +113,18 @@ def run_pass(
     tick: Callable[[int], None],
     report: Callable[[Ledger], Report],
     given: bool = False,
+    elsewhere: Callable[[Ledger, Callable[[int], None]], None] | None = None,
 ) -> Report:
     """Walk over a whole listing and return its report, which closes the ledger; so does an error.
 
     Arguments and errors as `walk`. The ledger of a pass that changes nothing drops what the listing
-    does not show any more.
+    does not show any more. ``elsewhere`` is given the ledger, and a tick, where the workers of an
+    executor do the pass.
     """
     try:
+        if elsewhere is not None:
+            elsewhere(ledger, tick)
+            return report(ledger)
         walk(entries, work, ledger, workers=workers, halt=halt, tick=tick, given=given)
         if ledger.read_only:
             ledger.forget_unseen()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from cipherbucket.bulk.entries import entries_of
 from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
 from cipherbucket.bulk.places import Places
+from cipherbucket.bulk.shards import Shards, elsewhere
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import Access
 from cipherbucket.errors import ObjectNotFoundError, StoreError
@@ -41,6 +42,7 @@ class PassSettings:
         progress: Called with (objects looked at, None), some ten times a second.
         halt: Set when all have to stop.
         entries: The objects to change; None for all that the store lists.
+        shards: How workers of an executor share it; None for a pass in this process.
     """
 
     context: Mapping[str, str]
@@ -49,6 +51,7 @@ class PassSettings:
     progress: PassProgress | None
     halt: Halt = field(default_factory=Halt)
     entries: Iterable[Entry] | None = None
+    shards: Shards | None = None
 
 
 def change_all(
@@ -108,6 +111,7 @@ def change_all(
                 done, purpose, store.url, prefix, dry_run=dry_run, inventory=listed.inventory
             ),
             given=listed.given,
+            elsewhere=elsewhere(settings.shards, store, prefix),
         )
 
 

@@ -8,11 +8,14 @@ anything is listed; where one is of no use in a single place, each object there 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from functools import partial
+from typing import Any
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Outcome
 from cipherbucket.bulk.places import NO_OTHERS, Places
+from cipherbucket.bulk.shards import LoadsKey, OpensBucket, Shards, here
 from cipherbucket.bulk.walk import PassProgress
 from cipherbucket.envelopes.access import Access
 from cipherbucket.errors import MasterKeyError
@@ -49,19 +52,20 @@ RENEWING_WORKERS = 4
 
 
 def rewrap_all(
-    bucket: Bucket,
+    bucket: Bucket | OpensBucket,
     prefix: str = "",
-    to: NewKey = None,
+    to: NewKey | LoadsKey | Sequence[LoadsKey] = None,
     *,
-    only: Label | None = None,
-    key: MasterKey | None = None,
+    only: Label | LoadsKey | None = None,
+    key: MasterKey | LoadsKey | None = None,
     context: Mapping[str, str] = NOTHING,
-    below: Mapping[str, Bucket] = NO_OTHERS,
+    below: Mapping[str, Bucket | OpensBucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     limit_rate: float | None = None,
     progress: PassProgress | None = None,
     entries: Iterable[Entry] | None = None,
+    executor: Executor | None = None,
 ) -> RotationReport:
     """Give all encrypted objects under a prefix another master key, as `rewrap` does for one.
 
@@ -86,6 +90,9 @@ def rewrap_all(
         progress: Called with (objects looked at, None), some ten times a second.
         entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
             any order. Each is looked at, and changed as it is now.
+        executor: Whose workers share the pass: of threads, of processes, or that of a cluster of
+            Dask. Bucket and keys are then given by reference, such as `BucketReference` and
+            `KeyReference`; ``limit_rate`` and ``entries`` are not taken.
 
     Raises:
         MasterKeyError: The new key could not be told from another, or writes no format that the
@@ -95,33 +102,43 @@ def rewrap_all(
             done stays done; run it again.
     """
     check_speed(workers, limit_rate)
-    places, keys, at_once = Places(bucket, below), NewKeys.of(to), workers or WORKERS
+    given: dict[str, Any] = {"to": to, "only": only, "key": key, "context": context, "below": below}
+    how = {"dry_run": dry_run, "workers": workers, "limit_rate": limit_rate, "entries": entries}
+    shards = Shards.of(executor, rewrap_all, bucket, {**given, **how})
+    places, keys, at_once = (
+        Places(here(bucket), here(below)),
+        NewKeys.of(here(to)),
+        workers or WORKERS,
+    )
+    label: Label | None = here(only)
+    opener: MasterKey | None = here(key)
     memory = MEMORY // at_once
-    make = partial(KeyChange, key=key, old=only, context=context, workers=1, memory=memory)
+    make = partial(KeyChange, key=opener, old=label, context=context, workers=1, memory=memory)
     changes = _KeyChanges(keys, make)
     _check_any(places, changes.check)
-    settings = PassSettings(context, dry_run, at_once, progress, Halt(limit_rate), entries)
-    change = partial(_rewrapped, changes, only, settings)
-    what = [*_new_keys(keys, places), label_text(only), key.id if key else ""]
+    settings = PassSettings(context, dry_run, at_once, progress, Halt(limit_rate), entries, shards)
+    change = partial(_rewrapped, changes, label, settings)
+    what = [*_new_keys(keys, places), label_text(label), opener.id if opener else ""]
     return change_all("rotate", places, prefix, change, what, settings)
 
 
 def reencrypt_all(
-    bucket: Bucket,
+    bucket: Bucket | OpensBucket,
     prefix: str = "",
     *,
-    only: Label | None = None,
-    key: MasterKey | None = None,
+    only: Label | LoadsKey | None = None,
+    key: MasterKey | LoadsKey | None = None,
     context: Mapping[str, str] = NOTHING,
     kinds: Collection[str] | None = None,
-    recipients: Sequence[MasterKey] | None = None,
-    to: NewKey = None,
-    below: Mapping[str, Bucket] = NO_OTHERS,
+    recipients: Sequence[MasterKey | LoadsKey] | None = None,
+    to: NewKey | LoadsKey | Sequence[LoadsKey] = None,
+    below: Mapping[str, Bucket | OpensBucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     limit_rate: float | None = None,
     progress: PassProgress | None = None,
     entries: Iterable[Entry] | None = None,
+    executor: Executor | None = None,
 ) -> RotationReport:
     """Write all objects under a prefix anew, as `reencrypt` does with one.
 
@@ -146,27 +163,37 @@ def reencrypt_all(
         progress: Called with (objects looked at, None), some ten times a second.
         entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
             any order. Each is looked at, and changed as it is now.
+        executor: Whose workers share the pass: of threads, of processes, or that of a cluster of
+            Dask. Bucket and keys are then given by reference, such as `BucketReference` and
+            `KeyReference`; ``limit_rate`` and ``entries`` are not taken.
 
     Raises:
         UsageError: Another process is at the same pass, or an unknown kind.
     """
     check_speed(workers, limit_rate)
-    places, keys = Places(bucket, below), NewKeys.of(to)
-    reencryption = Reencryption(key, context, tuple(kinds) if kinds else None, recipients, keys)
+    given: dict[str, Any] = {"to": to, "only": only, "key": key, "context": context, "below": below}
+    given |= {"kinds": kinds, "recipients": recipients}
+    how = {"dry_run": dry_run, "workers": workers, "limit_rate": limit_rate, "entries": entries}
+    shards = Shards.of(executor, reencrypt_all, bucket, {**given, **how})
+    places, keys = Places(here(bucket), here(below)), NewKeys.of(here(to))
+    label: Label | None = here(only)
+    opener: MasterKey | None = here(key)
+    others: Sequence[MasterKey] | None = here(recipients)
+    reencryption = Reencryption(opener, context, tuple(kinds) if kinds else None, others, keys)
     for _, each in places.all():
         reencryption.check(each.format)
-    if only is not None:
-        check_label(only)
+    if label is not None:
+        check_label(label)
     _check_any(places, keys.check_useful)
-    what = [*_new_keys(keys, places), label_text(only), key.id if key else "", "kinds"]
+    what = [*_new_keys(keys, places), label_text(label), opener.id if opener else "", "kinds"]
     what += sorted(reencryption.kinds or ())
-    what += ["-"] if recipients is None else [each.id for each in recipients]
+    what += ["-"] if others is None else [each.id for each in others]
     for start, each in places.all():
         what += [start, each.format, *sorted(each.policy.formats)]
         what += [further.id for further in each.recipients]
     at_once = workers or RENEWING_WORKERS
-    settings = PassSettings(context, dry_run, at_once, progress, Halt(limit_rate), entries)
-    change = partial(_reencrypted, reencryption, only, settings)
+    settings = PassSettings(context, dry_run, at_once, progress, Halt(limit_rate), entries, shards)
+    change = partial(_reencrypted, reencryption, label, settings)
     return change_all("reencrypt", places, prefix, change, what, settings)
 
 

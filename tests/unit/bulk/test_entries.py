@@ -92,7 +92,7 @@ def test_each_object_is_taken_as_it_is_now(scene: Scene, verb: str) -> None:
         assert lines[NAMES[0]].reason == lines["never/was"].reason == "deleted since it was listed"
     assert bucket_of(scene).get(NAMES[1]).read() == b"another"
     if verb == "rotate":
-        assert report.reasons == {"deleted since it was listed": 2, "has the new key": 1}
+        assert report.reasons == {"deleted since it was listed": 2, "under the new key already": 1}
         assert scene.label(NAMES[1]) == "new"
         assert scene.label("many/new") == "old"
 
