@@ -73,11 +73,14 @@ async def pieces(body: Any) -> AsyncGenerator[memoryview | bytearray, None]:
 def _pieces_as_they_come(body: Any) -> AsyncIterator[object]:
     if hasattr(body, "aiter_bytes"):  # a response of httpx
         return aiter(body.aiter_bytes())
+    content = getattr(body, "content", None)
+    if inspect.iscoroutinefunction(getattr(content, "read", None)):  # a response of aiohttp
+        return _reads(content)
     if hasattr(body, "read"):
         return _reads(body)
     return aiter(body)
 
 
-async def _reads(file: AsyncReadable) -> AsyncIterator[bytes]:
+async def _reads(file: Any) -> AsyncIterator[bytes]:
     while piece := await file.read(PIECE):
         yield piece

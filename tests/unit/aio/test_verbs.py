@@ -11,6 +11,7 @@ from typing import Any, get_overloads
 import pytest
 
 import cipherbucket as cb
+import cipherbucket.aio
 from cipherbucket.aio import AsyncBucket
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +38,14 @@ def test_no_verb_is_forgotten(name: str) -> None:
     else:
         assert parameters(verb) == parameters(ours)
         assert inspect.iscoroutinefunction(ours) == (name not in {"list", "versions"})
+
+
+@pytest.mark.parametrize("name", cb.aio.__all__)
+def test_all_that_is_public_is_documented(name: str) -> None:
+    kind = getattr(cb.aio, name)
+    assert inspect.getdoc(kind)
+    for member in dir(kind):
+        assert member.startswith("_") or inspect.getdoc(getattr(kind, member)), member
 
 
 async def test_an_object_from_beginning_to_end(bucket: AsyncBucket, tmp_path: Path) -> None:
