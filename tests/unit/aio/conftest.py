@@ -29,15 +29,18 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
     lock, now = threading.Lock(), 0
     done = threads._done
 
-    def counted(*args: Any) -> None:
-        nonlocal now
-        with lock:
-            now += 1
-        try:
-            done(*args)
-        finally:
+    def counted(future: Any, call: Callable[[], object]) -> None:
+        def counting() -> object:
+            nonlocal now
             with lock:
-                now -= 1
+                now += 1
+            try:
+                return call()
+            finally:  # before the future says that it has ended
+                with lock:
+                    now -= 1
+
+        done(future, counting)
 
     monkeypatch.setattr(threads, "_done", counted)
     yield lambda: now
