@@ -63,6 +63,7 @@ _OPTIONS = (
         "leave out context=, or read only sealed objects: format='sealed'",
         "if it should be sealed, someone replaced it; if not, leave out --context",
     ),
+    ("; or say trusted=True, where nobody else can write its files", ""),
     ("the same objects, say so: of=", "the same objects, say so: --inventory-of "),
     ("leave out context=", "leave out --context"),
     ("leave out as_name=", "leave out --as-name"),

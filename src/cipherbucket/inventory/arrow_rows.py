@@ -1,7 +1,8 @@
 """Data files of Parquet and ORC, read by pyarrow. Names are as they are, and not encoded.
 
 Rule: some thousand rows are in memory at a time. What pyarrow allocates for a page of Parquet or a
-stripe of ORC is by what the file says: read such an inventory from where only the service writes.
+stripe of ORC is by what the file says. Its reader of ORC crashes at some damaged files, so that ORC
+is read only where the caller trusts it.
 """
 
 from __future__ import annotations

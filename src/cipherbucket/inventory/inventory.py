@@ -87,10 +87,11 @@ def read_inventory(
     where: Bucket | Store | None = None,
     *,
     of: str | None = None,
+    trusted: bool = False,
 ) -> Inventory:
     """Read the manifest of an inventory of OSS or S3, for ``entries=`` of a pass.
 
-    CSV, and with the extra ``inventory`` Parquet and ORC.
+    CSV, and with the extra ``inventory`` Parquet, and ORC where that is trusted.
 
     Args:
         manifest: Path of ``manifest.json``, its data files beside it or in ``data/`` as the service
@@ -98,10 +99,12 @@ def read_inventory(
         where: The bucket that the service wrote it to. Nothing is decrypted.
         of: Name of the bucket that the inventory has to be of, where that is not the bucket of the
             pass but one with the same objects. None: it has to be that of the pass.
+        trusted: Read ORC, too: a damaged file can crash the reader of pyarrow, and this process
+            with it. Say so where nobody but the service can write the files.
 
     Raises:
         IntegrityError: It is no such manifest.
-        UsageError: It cannot be read, or is of another bucket.
+        UsageError: It cannot be read, or is of another bucket, or ORC that is not trusted.
         MissingExtraError: Its data files are read by pyarrow, which is not installed.
         StoreError: It is not there, or the store failed.
     """
@@ -114,6 +117,12 @@ def read_inventory(
     if len(data) > MAX_MANIFEST:
         raise IntegrityError(f"a manifest has at most {MAX_MANIFEST:,} bytes", name=files.name)
     parsed = parse(data, files.name)
+    if parsed.format == "ORC" and not trusted:
+        raise UsageError(
+            "this inventory is ORC, and a damaged file of ORC can crash this process",
+            hint="let the service write CSV or Parquet"
+            "; or say trusted=True, where nobody else can write its files",
+        )
     if parsed.format != "CSV":
         check_installed(parsed.format)
     elif "key" not in map(column_of, parsed.columns):

@@ -77,7 +77,7 @@ def test_newest_versions_are_entries_in_the_order_of_the_files(
     assert (inventory.bucket, inventory.created) == ("source", CREATED)
     assert list(inventory) == expected([*LINES, Line("another")])
     assert list(inventory) == expected([*LINES, Line("another")]), "it can be read again"
-    downloaded = cb.read_inventory(written.below(tmp_path))
+    downloaded = cb.read_inventory(written.below(tmp_path), trusted=True)
     assert list(downloaded) == list(inventory)
     assert downloaded.digest == inventory.digest
 
@@ -195,6 +195,12 @@ def test_a_hostile_table_is_an_error_of_ours(kind: str, cut: int) -> None:
     with pytest.raises(cb.IntegrityError) as error:
         list(written.into(cb.MemoryStore()))
     assert error.value.name == name
+
+
+def test_orc_is_read_only_where_it_is_trusted(tmp_path: Path) -> None:
+    path = of_s3("ORC", LINES).below(tmp_path)
+    with pytest.raises(cb.UsageError, match="can crash this process"):
+        cb.read_inventory(path)
 
 
 def test_a_table_without_names_is_refused() -> None:
