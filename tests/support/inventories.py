@@ -97,7 +97,7 @@ def table_of(lines: Iterable[Line]) -> pa.Table:
 
 def parquet(lines: Iterable[Line]) -> bytes:
     file = io.BytesIO()
-    pq.write_table(table_of(lines), file, row_group_size=1000)
+    pq.write_table(table_of(lines), file, row_group_size=20_000)
     return file.getvalue()
 
 

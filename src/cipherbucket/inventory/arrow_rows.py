@@ -45,7 +45,8 @@ def parquet_rows(
             if any(group.total_byte_size > _LARGEST_GROUP for group in groups):
                 raise ValueError(f"a row group has more than {_LARGEST_GROUP:,} bytes")
             wanted = _wanted(table.schema_arrow.names)
-            yield from table.iter_batches(_ROWS, columns=wanted, use_threads=False)
+            for group in range(table.metadata.num_row_groups):  # what it read is freed after each
+                yield from table.iter_batches(_ROWS, [group], columns=wanted, use_threads=False)
 
     yield from _rows(batches(), name)
 

@@ -269,7 +269,7 @@ def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_memory_does_not_grow_with_the_lines(
     writer: Callable[[Iterator[Line]], bytes], tmp_path: Path
 ) -> None:
-    number = count(1_000_000, 20_000)
+    number = count(1_000_000, 40_000)
     lines = (Line(f"folder/object-{place:09}", size=place) for place in range(number))
     written = of_oss() if writer is gzipped_csv else of_s3("Parquet")
     written.data["inv/source/daily/data/0"] = writer(lines)
