@@ -24,7 +24,7 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_program_runs(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (program,) = blocks(PAGE, "python")
+    program, _ = blocks(PAGE, "python")
     old = cb.AesKey(bytes(range(32)), description={"desc": "2025"})
     bucket = cb.open_bucket("memory://examplebucket", old)
     bucket.put("exampleobject.txt", b"1")
@@ -34,6 +34,20 @@ def test_the_program_runs(inventory: Path, capsys: pytest.CaptureFixture[str]) -
     assert "1 done" in printed.splitlines()[0]
     assert "2026-11-29 00:00:00+00:00" in printed
     assert {each.format for each in map(bucket.head, ["exampleobject.txt", "later"])} == {"sealed"}
+
+
+def test_the_program_with_workers_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = cb.create_rsa_key_file("old.pem", description={"desc": "old"}, bits=2048)
+    cb.create_rsa_key_file("new.pem", description={"desc": "new"}, bits=2048)
+    with cb.open_bucket(f"file://{tmp_path}/store", old) as bucket:
+        for number in range(9):
+            bucket.put(f"{number}", b"1")
+    _, program = blocks(PAGE, "python")
+    exec(compile(program, str(PAGE), "exec"), {"cb": cb, "store_url": f"file://{tmp_path}/store"})
+    assert "9 done" in capsys.readouterr().out
 
 
 def test_the_commands_run(inventory: Path, tmp_path: Path) -> None:
