@@ -12,7 +12,7 @@ import cipherbucket as cb
 from cipherbucket.cli.hints import in_options
 
 SOURCES = Path(cb.__file__).parent
-OTHERS = {"cli", "oss2", "server"}
+OTHERS = {"aio", "cli", "filesystem", "oss2", "server"}
 PYTHON = re.compile(r"\b[a-z_]+=(?!\w)|\b[a-z_]+=['\[{]|\bPolicy\(|\b[A-Za-z_]+\.[a-z_]+\(|\w\(\)")
 FOR_PROGRAMS = {
     "envelopes/access.py",  # Policy([format, ...])
@@ -24,6 +24,7 @@ FOR_PROGRAMS = {
     "keys/rsa.py",
     "local_files/paths.py",
     "objects/copy.py",
+    "reference.py",
     "writing/put.py",
     "writing/readers.py",
 }
