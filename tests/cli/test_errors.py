@@ -28,6 +28,8 @@ CODES = {
     "ObjectNotFoundError": 3,
     "PolicyError": 5,
     "PreconditionFailedError": 1,
+    "ObjectExistsError": 1,
+    "WorkerLostError": 1,
     "RangeError": 2,
     "SecurityError": 5,
     "SourceError": 1,
