@@ -44,7 +44,10 @@ def test_rotate_takes_the_objects_of_an_inventory(
     again = succeed("rotate", "-r", "--json", *keys, url).stdout.splitlines()
     summary = json.loads(again[-1])
     assert summary["inventory"] is None
-    assert (summary["counts"]["done"]["objects"], summary["reasons"]) == (1, {"under the new key already": 2})
+    assert (summary["counts"]["done"]["objects"], summary["reasons"]) == (
+        1,
+        {"under the new key already": 2},
+    )
 
 
 def test_verify_and_audit_take_the_manifest_of_a_bucket(
