@@ -17,9 +17,9 @@ _DIGITS = 40
 _CLASSES = [
     *((ord(each[0]), ord(each[-1])) for each in (string.digits, string.ascii_uppercase)),
     (ord("a"), ord("z")),
-    (0x80, 0x10FFFF),
+    (0x80, 0xD7FF),
+    (0xE000, 0x10FFFF),
 ]
-_SURROGATES = range(0xD800, 0xE000)
 
 
 def common_beginning(a: str, b: str) -> str:
@@ -98,8 +98,7 @@ class _Ranks:
 
     def character(self, rank: int) -> str:
         at = bisect_right(self._starts, rank) - 1
-        code = self._runs[at][0] + rank - self._starts[at]
-        return chr(code if code not in _SURROGATES else _SURROGATES.stop)
+        return chr(self._runs[at][0] + rank - self._starts[at])
 
 
 def _runs(codes: Sequence[int]) -> list[tuple[int, int]]:

@@ -9,8 +9,9 @@ from hashlib import md5
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.support.counts import count
 
 import cipherbucket as cb
 from cipherbucket.objects.name_scale import NameScale
@@ -143,6 +144,8 @@ class Small(Listed):
 
 
 @given(NAME, NAME, st.lists(NAME, max_size=5))
+@example("\ud7ff", "\ue000", ["00"])
+@settings(max_examples=count(20_000, 100))
 def test_a_scale_keeps_the_order_and_finds_names_again(a: str, b: str, others: list[str]) -> None:
     low, high = sorted((a, b))
     scale = NameScale(low, high, others)
