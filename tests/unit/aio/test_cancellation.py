@@ -97,6 +97,9 @@ def ways(anyio_backend: str) -> tuple[str, ...]:
     return ("scope", "once", "twice") if anyio_backend == "asyncio" else ("scope",)
 
 
+BACKENDS_AND_WAYS = [(each, how) for each in ("asyncio", "trio") for how in ways(each)]
+
+
 @pytest.mark.each_pair
 @pytest.mark.parametrize("kind", WRITES)
 async def test_a_write_is_done_wholly_or_not_at_all(
@@ -176,12 +179,8 @@ async def test_a_read_leaves_nothing(
             assert (tmp_path / "to").read_bytes() == PLAIN
 
 
-@pytest.mark.parametrize("how", ["scope", "once", "twice"])
-async def test_a_long_put_is_stopped_within_a_block(
-    key: cb.RsaKey, anyio_backend: str, how: str
-) -> None:
-    if how not in ways(anyio_backend):
-        pytest.skip("of asyncio")
+@pytest.mark.parametrize(("anyio_backend", "how"), BACKENDS_AND_WAYS)
+async def test_a_long_put_is_stopped_within_a_block(key: cb.RsaKey, how: str) -> None:
     bucket = AsyncBucket(cb.Bucket(cb.MemoryStore(), key))
     taken = 0
 
@@ -201,10 +200,8 @@ async def test_a_long_put_is_stopped_within_a_block(
     assert not await bucket.exists("a")
 
 
-@pytest.mark.parametrize("how", ["scope", "once", "twice"])
-async def test_a_request_that_has_begun_is_waited_for(anyio_backend: str, how: str) -> None:
-    if how not in ways(anyio_backend):
-        pytest.skip("of asyncio")
+@pytest.mark.parametrize(("anyio_backend", "how"), BACKENDS_AND_WAYS)
+async def test_a_request_that_has_begun_is_waited_for(how: str) -> None:
     threads, ended = Threads(1), []
     undone: list[str] = []
 
