@@ -41,6 +41,7 @@ def test_rotate_takes_the_objects_of_an_inventory(
     assert "rotated                  2 objects" in told
     assert "1 object  deleted since it was listed" in told
     assert "made at 2026-11-29 00:00 UTC; what was written since was not looked at" in told
+    assert "--since 2026-11-29T00:00Z takes it" in told
     again = succeed("rotate", "-r", "--json", *keys, url).stdout.splitlines()
     summary = json.loads(again[-1])
     assert summary["inventory"] is None
@@ -77,12 +78,75 @@ def test_the_inventory_of_another_bucket_is_refused_unless_it_is_named(
     succeed("audit", "--inventory", manifest, "--inventory-of", "other", url)
 
 
+def sealed(url: str, name: str, key_file: Path) -> None:
+    with cb.open_bucket(url, cb.load_key(key_file), format="sealed") as bucket:
+        bucket.put(name, name.encode())
+
+
+def readers(*words: object) -> dict[str, int]:
+    lines = succeed("recipients", "list", "-r", "--json", *words).stdout.splitlines()
+    return {each["name"]: len(each["recipients"]) for each in map(json.loads, lines)}
+
+
+def test_recipients_take_the_objects_of_an_inventory(
+    url: str, manifest: Path, key_file: Path, other_key_file: Path
+) -> None:
+    for name in ("a/1", "a/2", "a/new"):
+        sealed(url, name, key_file)
+    over = ("--inventory", manifest, f"{url}/a")
+    other = ("-k", key_file, "--recipient", other_key_file)
+    told = succeed("recipients", "add", "-r", *other, *over).stdout
+    assert "added to                 2 objects" in told
+    assert "1 object  deleted since it was listed" in told
+    assert readers(url) == {"a/1": 2, "a/2": 2, "a/new": 1}
+    result = invoke("recipients", "list", "-r", *over)
+    assert "a/2" in result.stdout
+    assert "a/new" not in result.stdout
+    assert "1 object of it deleted since" in result.stderr
+    assert "inventory made at 2026-11-29 00:00 UTC" in result.stderr
+    told = succeed("recipients", "remove", "-r", *other, *over).stdout
+    assert "removed from             2 objects" in told
+    assert readers(url) == {"a/1": 1, "a/2": 1, "a/new": 1}
+
+
+def test_repair_takes_the_objects_of_an_inventory(url: str, manifest: Path, key_file: Path) -> None:
+    for name in ("a/1", "a/new"):
+        sealed(url, name, key_file)
+        with cb.open_store(url) as store:
+            store.replace_metadata(name, metadata={}, headers={})
+    over = ("-k", key_file, "--inventory", manifest, url)
+    assert "repairing 1 object" in error_of(invoke("repair", "-r", *over))
+    assert "repaired                  1 object" in succeed("repair", "-r", "--yes", *over).stdout
+    assert readers(url)["a/1"] == 1
+    assert readers(url)["a/new"] == 0
+
+
+def test_since_takes_what_an_inventory_lacks(
+    url: str, manifest: Path, bucket: cb.Bucket, key_file: Path, other_key_file: Path
+) -> None:
+    keys = ("-k", other_key_file, "-k", key_file)
+    since = ("--since", bucket.head("a/new").modified.isoformat())
+    told = succeed("verify", "-r", "-k", key_file, *since, url).stdout
+    assert "1 object verified" in told
+    assert "1 object" in succeed("audit", "-k", key_file, *since, url).stdout
+    assert list(readers(*since, url)) == ["a/new"]
+    assert (
+        "rotated                   1 object" in succeed("rotate", "-r", *keys, *since, url).stdout
+    )
+    for command in ("verify", "rotate"):
+        none = succeed(command, "-r", *keys, "--since", "2150-01-01", f"{url}/a")
+        assert "no object" not in none.stderr
+    succeed("audit", "--since", "2150-01-01", f"{url}/a")
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ("rotate", "--inventory", "m"),
         ("rotate", "-r", "--inventory-of", "b"),
         ("verify", "--inventory", "m"),
+        ("repair", "--inventory", "m"),
+        ("recipients", "remove", "--recipient", "a=b", "--inventory", "m"),
         ("audit", "--versions", "--inventory", "m"),
         ("audit", "--inventory", "/no/such/manifest.json"),
     ],
@@ -93,3 +157,22 @@ def test_what_makes_no_sense_is_refused(
     result = invoke(*words, "-k", key_file, f"{url}/a/1")
     assert result.exit_code == 2
     assert "inventory" in result.stderr or "manifest" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("verify", "--since", "2026-11-29"), "--since is for many objects"),
+        (("recipients", "list", "--since", "2026-11-29"), "--since is for many objects"),
+        (("rotate", "-r", "--since", "yesterday"), "--since: 'yesterday' is no time"),
+        (("audit", "--versions", "--since", "2026-11-29"), "leave out --since"),
+        (("verify", "-r", "--since", "2026-11-29", "--inventory", "m"), "one after the other"),
+    ],
+)
+def test_since_that_makes_no_sense_is_refused(
+    words: tuple[str, ...], said: str, url: str, key_file: Path
+) -> None:
+    key = () if words[0] == "recipients" else ("-k", key_file)
+    result = invoke(*words, *key, f"{url}/a/1")
+    assert result.exit_code == 2
+    assert said in result.stderr

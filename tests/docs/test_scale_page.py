@@ -51,14 +51,14 @@ def test_the_program_with_workers_runs(
 
 
 def test_the_commands_run(inventory: Path, tmp_path: Path) -> None:
-    (commands,) = blocks(PAGE, "sh")
+    commands = "\n".join(blocks(PAGE, "sh"))
     assert inventory.is_file()
     store = tmp_path / "examplebucket"
     old = cb.create_rsa_key_file(tmp_path / "old.pem", description={"desc": "old"})
     cb.create_rsa_key_file(tmp_path / "new.pem", description={"desc": "new"})
     with cb.open_bucket(f"file://{store}", old) as bucket:
         bucket.put("exampleobject.txt", b"1")
-    for line in commands.strip().splitlines():
+    for line in filter(None, commands.splitlines()):
         words = line.replace("file:///data/examplebucket", f"file://{store}").split()[1:]
         with pytest.raises(SystemExit) as ended:
             cli.main(words, standalone_mode=True)

@@ -20,7 +20,7 @@ from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options, reasons_in_options
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import AccessOptions
-from cipherbucket.cli.options.inventory import names_of, not_looked_at, opened_inventory
+from cipherbucket.cli.options.inventory import names_of, not_looked_at, opened_entries
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.places import opened_below
 from cipherbucket.cli.options.rotation import ChangeOptions
@@ -70,8 +70,7 @@ def change(
         opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
     ):
         every = partial(every, only=options.only, below=below, **how)
-        with opened_inventory(options.inventory, options.inventory_of, access) as inventory:
-            return change_all(bucket, prefix, done, options, every, inventory)
+        return change_all(bucket, prefix, done, options, access, every)
 
 
 def change_all(
@@ -79,14 +78,15 @@ def change_all(
     prefix: str,
     done: str,
     options: ChangeOptions,
+    access: AccessOptions,
     every: Callable[..., cb.RotationReport],
-    inventory: cb.Inventory | None = None,
 ) -> int:
     """Run a pass over all below a prefix and write its report; return the exit code."""
     with (
+        opened_entries(options.chosen, bucket, prefix, access.open_to_look) as entries,
         resumed_when_repeated(),
         object_count(
-            "looked at", partial(names_of, bucket, prefix, inventory), shown=not options.quiet
+            "looked at", partial(names_of, bucket, prefix, entries), shown=not options.quiet
         ) as progress,
     ):
         report = every(
@@ -95,12 +95,13 @@ def change_all(
             dry_run=options.dry_run,
             workers=options.workers,
             progress=progress,
-            entries=inventory,
+            entries=entries,
         )
     with report:
-        if not _all_in(report):
+        if not _all_in(report) and options.since is None:
             say(one_line(nothing_below(prefix, bucket, "no objects there")))
-        return _write_report(report, done, options, whole=not prefix)
+        whole = not prefix or options.since is not None
+        return _write_report(report, done, options, whole=whole)
 
 
 def _change_one(

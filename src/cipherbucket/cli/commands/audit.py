@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 
 import click
@@ -18,7 +19,12 @@ from cipherbucket.cli.hints import reasons_in_options
 from cipherbucket.cli.no_object import BEGINNING
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import TRUST_TO_READ, note_use, split_url
-from cipherbucket.cli.options.inventory import inventory_options, names_of, opened_inventory
+from cipherbucket.cli.options.inventory import (
+    Chosen,
+    inventory_options,
+    names_of,
+    opened_entries,
+)
 from cipherbucket.cli.options.named_key import key_options, named_key
 from cipherbucket.cli.options.passes import JSON_LINES, workers_option
 from cipherbucket.cli.options.wildcards import has_wildcards
@@ -80,6 +86,7 @@ def audit(
     html_file: str | None,
     inventory: str | None,
     inventory_of: str | None,
+    since: datetime | None,
     workers: int | None,
     quiet: bool,
 ) -> int:
@@ -97,11 +104,12 @@ def audit(
         _read_all(access.config)
     retire = [_key_in(text) for text in retiring]
     kms = cb.AliKmsKey("alias/none", description={}) if ask_kms else None  # its settings count
-    if versions and inventory is not None:
-        raise cb.UsageError("--versions are found by listing them", hint="leave out --inventory")
+    chosen = Chosen(inventory, inventory_of, since)
+    for option in chosen.given if versions else ():
+        raise cb.UsageError("--versions are found by listing them", hint=f"leave out {option}")
     with (
         access.open_to_look(store_url) as bucket,
-        opened_inventory(inventory, inventory_of, access) as entries,
+        opened_entries(chosen, bucket, prefix, access.open_to_look) as entries,
     ):
         with (
             resumed_when_repeated(),
@@ -125,12 +133,18 @@ def audit(
             )
         with audited:
             return _report(
-                audited, csv_file, html_file, as_json=as_json, quiet=quiet, retire=bool(retire)
+                audited,
+                csv_file,
+                html_file,
+                as_json=as_json,
+                quiet=quiet,
+                retire=bool(retire),
+                newer=since is not None,
             )
 
 
 def _listing(
-    bucket: cb.Bucket, prefix: str, entries: cb.Inventory | None, *, versions: bool
+    bucket: cb.Bucket, prefix: str, entries: Iterable[cb.Entry] | None, *, versions: bool
 ) -> Iterable[object]:
     if not versions:
         return names_of(bucket, prefix, entries)
@@ -145,9 +159,10 @@ def _report(
     as_json: bool,
     quiet: bool,
     retire: bool,
+    newer: bool,
 ) -> int:
     """Write what was found; the last that can fail is stdout, of which nothing is lost."""
-    misspelt = bool(audited.scope.prefix) and not audited.summary.objects
+    misspelt = bool(audited.scope.prefix) and not audited.summary.objects and not newer
     for file, write in ((csv_file, audited.write_csv), (html_file, audited.write_html)):
         if file is not None:
             write(file)
@@ -156,7 +171,7 @@ def _report(
             click.echo(json.dumps(reasons_in_options(line)))
     elif not (quiet and (csv_file or html_file)) and (retire or not misspelt):
         click.echo(text_of(audited.report()))
-    if not audited.summary.objects and not quiet:
+    if not (audited.summary.objects or quiet or newer):
         wild = has_wildcards(audited.scope.prefix or "")
         say(f"no object's name begins so{f' ({BEGINNING})' if wild else ''}")
     if retire:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 
 import click
@@ -17,6 +18,13 @@ from cipherbucket.cli.in_order import in_order
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, no_object, nothing_below
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import KeyName, open_without_keys
+from cipherbucket.cli.options.inventory import (
+    Chosen,
+    inventory_options,
+    names_of,
+    not_looked_at,
+    opened_entries,
+)
 from cipherbucket.cli.options.named_key import named_key
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE
@@ -53,21 +61,36 @@ def recipients() -> None:
 @click.argument("url")
 @RECURSIVE
 @JSON_LINES
-def list_recipients(url: str, recursive: bool, as_json: bool) -> int:
+@inventory_options("With -r. ")
+def list_recipients(
+    url: str,
+    recursive: bool,
+    as_json: bool,
+    inventory: str | None,
+    inventory_of: str | None,
+    since: datetime | None,
+) -> int:
     """Show the recipients of the object at URL, or with -r of all objects below it.
 
     No key is needed; all of it is the store's word. Objects of format oss have one recipient. The
     exit code is 1 if the envelope of an object cannot be understood, and 3 if there is none.
     """
     store_url, name = split_tree_url(url) if recursive else split_object_url(url)
-    found, malformed = 0, False
-    with open_without_keys(store_url) as bucket:
-        names = (each.name for each in bucket.list(name)) if recursive else iter([name])
+    chosen = Chosen(inventory, inventory_of, since)
+    if not recursive:
+        chosen.refuse_for_one()
+    found, gone, malformed = 0, 0, False
+    with (
+        open_without_keys(store_url) as bucket,
+        opened_entries(chosen, bucket, name, open_without_keys) as entries,
+    ):
+        names = (each.name for each in names_of(bucket, name, entries)) if recursive else [name]
         for each, info in in_order(names, partial(_looked_at, bucket)):
             if isinstance(info, cb.ObjectNotFoundError):
                 if not recursive:
                     raise no_object(name, bucket, ADD_R, FOLDER)
-                continue  # deleted since it was listed
+                gone += 1
+                continue
             found += 1
             if isinstance(info, cb.CipherbucketError):
                 malformed = True
@@ -75,7 +98,10 @@ def list_recipients(url: str, recursive: bool, as_json: bool) -> int:
                 continue
             for line in _lines(each, info, as_json=as_json):
                 write_line(line)
-        if not found and name:
+        if isinstance(entries, cb.Inventory):
+            say(f"inventory {not_looked_at(entries.created)}")
+            say(f"{count(gone, 'object')} of it deleted since")
+        elif not found and name and since is None:
             text = f"there is no object whose name begins with {name!r}"
             raise nothing_below(name, bucket, text)
     return 1 if malformed else 0
@@ -195,7 +221,8 @@ def _change(
     if options.recursive:
         store_url, prefix = split_tree_url(url)
         with opened_by_rules(access, store_url, prefix) as (bucket, below):
-            return change_all(bucket, prefix, done, options, partial(every, below=below, **how))
+            every = partial(every, below=below, **how)
+            return change_all(bucket, prefix, done, options, access, every)
     store_url, name = split_object_url(url)
     with (
         access.at(store_url, name).open(store_url) as bucket,

@@ -18,6 +18,7 @@ from cipherbucket.cli.errors import say
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.config import split_url, trusts_store, url_of_folder
+from cipherbucket.cli.options.inventory import opened_entries
 from cipherbucket.cli.options.parsing import split_tree_url
 from cipherbucket.cli.options.places import opened_by_rules
 from cipherbucket.cli.options.rotation import ChangeOptions, change_options
@@ -80,21 +81,29 @@ def _refuse_keyless(access: AccessOptions) -> None:
 
 
 def _repair_all(url: str, options: ChangeOptions, access: AccessOptions, *, yes: bool) -> int:
-    if not (yes or options.dry_run) and not _agreed_to_all(url, access):
+    if not (yes or options.dry_run) and not _agreed_to_all(url, options, access):
         return 1
     store_url, prefix = split_tree_url(url)
     every = partial(cb.recipients.repair_all, key=access.forced, context=access.context)
     with opened_by_rules(access, store_url, prefix) as (bucket, below):
-        return change_all(bucket, prefix, "repaired", options, partial(every, below=below))
+        every = partial(every, below=below)
+        return change_all(bucket, prefix, "repaired", options, access, every)
 
 
-def _agreed_to_all(url: str, access: AccessOptions) -> bool:
+def _agreed_to_all(url: str, options: ChangeOptions, access: AccessOptions) -> bool:
     """Count what would be repaired, name some of it, and ask; nothing to repair needs no asking."""
     store_url, prefix = split_tree_url(url)
     with (
         opened_by_rules(access, store_url, prefix) as (bucket, below),
+        opened_entries(options.chosen, bucket, prefix, access.open_to_look) as entries,
         cb.recipients.repair_all(
-            bucket, prefix, key=access.forced, context=access.context, below=below, dry_run=True
+            bucket,
+            prefix,
+            key=access.forced,
+            context=access.context,
+            below=below,
+            dry_run=True,
+            entries=entries,
         ) as report,
     ):
         due = report.due.objects

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import datetime
 from typing import Any
 
 import click
@@ -20,10 +21,11 @@ from cipherbucket.cli.hints import in_options, reasons_in_options
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.inventory import (
+    Chosen,
     inventory_options,
     names_of,
     not_looked_at,
-    opened_inventory,
+    opened_entries,
 )
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
@@ -73,6 +75,7 @@ def verify(
     limit_rate: int | None,
     inventory: str | None,
     inventory_of: str | None,
+    since: datetime | None,
     quiet: bool,
     access: AccessOptions,
 ) -> int:
@@ -86,11 +89,11 @@ def verify(
     was verified is not read again when the same command is given after an interrupt or a failure
     and within a week, unless it was written since.
     """
+    chosen = Chosen(inventory, inventory_of, since)
     if not recursive:
         if dry_run:
             raise cb.UsageError("--dry-run is for many objects", hint="add -r, or leave it out")
-        if inventory is not None or inventory_of is not None:
-            raise cb.UsageError("--inventory is for many objects", hint="add -r, or leave it out")
+        chosen.refuse_for_one()
         return _verify_one(url, access, as_json=as_json)
     store_url, prefix = split_tree_url(url)
     if access.as_name is not None:
@@ -98,7 +101,7 @@ def verify(
     with (
         _opened(store_url, prefix, access) as bucket,
         opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
-        opened_inventory(inventory, inventory_of, access) as entries,
+        opened_entries(chosen, bucket, prefix, access.open_to_look) as entries,
     ):
         total: list[int] = []
 
@@ -124,8 +127,8 @@ def verify(
                 entries=entries,
             )
         with came:
-            code = _report(came, as_json=as_json, whole=not prefix)
-            if not came.counts:
+            code = _report(came, as_json=as_json, whole=not prefix or since is not None)
+            if not came.counts and since is None:
                 say(one_line(nothing_below(prefix, bucket, "no objects there")))
             return code
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -14,7 +15,7 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.config import KeyName
-from cipherbucket.cli.options.inventory import inventory_options
+from cipherbucket.cli.options.inventory import Chosen, inventory_options
 from cipherbucket.cli.options.named_key import named_key_option
 from cipherbucket.cli.options.outcomes import VERBOSE
 from cipherbucket.cli.options.passes import RECURSIVE, Decorator, rate_option, workers_option
@@ -70,6 +71,7 @@ class ChangeOptions:
         limit_rate: Most bytes a second.
         inventory: The manifest whose objects are taken; None to list them.
         inventory_of: The bucket that it is of; None for that of the URL.
+        since: Only objects that were written at this time or later.
     """
 
     recursive: bool
@@ -82,24 +84,32 @@ class ChangeOptions:
     limit_rate: int | None = None
     inventory: str | None = None
     inventory_of: str | None = None
+    since: datetime | None = None
+
+    @property
+    def chosen(self) -> Chosen:
+        """Which objects are taken instead of a listing."""
+        return Chosen(self.inventory, self.inventory_of, self.since)
 
     def check(self) -> None:
         """Refuse options that one object has no use for."""
         many = {
             "--json": self.as_json,
-            "--inventory": self.inventory is not None,
-            "--inventory-of": self.inventory_of is not None,
             "--only": self.only is not None,
             "--workers": self.workers is not None,
         }
+        if self.recursive:
+            return
         for option, given in many.items():
-            if given and not self.recursive:
+            if given:
                 raise cb.UsageError(f"{option} is for many objects", hint="add -r, or leave it out")
+        self.chosen.refuse_for_one()
 
 
 def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of all that change objects; it gets them as ``options``."""
-    return _with_options(function, RECURSIVE, workers_option(f"{_DEFAULT_OF_WORKERS}."), *_OUTCOMES)
+    workers = workers_option(f"{_DEFAULT_OF_WORKERS}.")
+    return _with_options(function, RECURSIVE, workers, inventory_options("With -r. "), *_OUTCOMES)
 
 
 def rotation_options(function: Callable[..., Any]) -> Callable[..., Any]:
