@@ -85,6 +85,7 @@ class MissingExtraError(CipherbucketError, ImportError):
 
 EXTRAS = {
     "async": ("anyio>=4.5",),
+    "dask": ("distributed>=2025.1",),
     "fsspec": ("fsspec>=2025.2",),
     "inventory": ("pyarrow>=18",),
     "kms": ("alibabacloud-credentials>=1.0", "alibabacloud-kms20160120>=3.3"),

@@ -65,6 +65,10 @@ _OPTIONS = (
     ),
     ("; or say trusted=True, where nobody else can write its files", ""),
     ("the same objects, say so: of=", "the same objects, say so: --inventory-of "),
+    (
+        "what came back is in the ledger; run the same again, with a new executor, to go on",
+        "what is done stays done; run the same command again to go on",
+    ),
     ("leave out context=", "leave out --context"),
     ("leave out as_name=", "leave out --as-name"),
     ("put it again with format='sealed'", "write it again with --format sealed"),

@@ -20,9 +20,11 @@ from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options, reasons_in_options
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import AccessOptions
+from cipherbucket.cli.options.by_reference import new_keys_by_reference
 from cipherbucket.cli.options.inventory import names_of, not_looked_at, opened_entries
+from cipherbucket.cli.options.named_key import named_key
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
-from cipherbucket.cli.options.places import opened_below
+from cipherbucket.cli.options.places import OpenedPlaces, opened_by_rules
 from cipherbucket.cli.options.rotation import ChangeOptions
 from cipherbucket.cli.terminal.progress import object_count
 from cipherbucket.text import amount, count, printable
@@ -52,7 +54,7 @@ def change(
         every: Called with a bucket and a prefix.
         further: What both are called with as well.
     """
-    how = {
+    how: dict[str, Any] = {
         "to": access.new_keys or None,
         "key": access.forced,
         "context": access.context,
@@ -61,20 +63,23 @@ def change(
     how |= further
     if not options.recursive:
         return _change_one(url, done, options, access, partial(one, dry_run=options.dry_run, **how))
+    if options.executors:
+        options.executors.refuse_with("--limit-rate", options.limit_rate)
+        how["to"] = new_keys_by_reference(access)
+        how["key"] = options.executors.key(access.forced, access.force_key, access)
     store_url, prefix = split_tree_url(url)
     bound = access.at(store_url, prefix, whole=False)
     # Where no key writes here, one may write below.
     by_rules_below = not bound.writes and bool(bound.rules_below)
-    with (
-        (bound.open if by_rules_below else bound.open_to_write)(store_url) as bucket,
-        opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
-    ):
-        every = partial(every, only=options.only, below=below, **how)
-        return change_all(bucket, prefix, done, options, access, every)
+    first = None if by_rules_below else AccessOptions.open_to_write
+    with opened_by_rules(access, store_url, prefix, open_first=first) as places:
+        label = None if options.only is None else named_key(options.only)
+        every = partial(every, only=options.executors.key(label, options.only, access), **how)
+        return change_all(places, prefix, done, options, access, every)
 
 
 def change_all(
-    bucket: cb.Bucket,
+    places: OpenedPlaces,
     prefix: str,
     done: str,
     options: ChangeOptions,
@@ -82,16 +87,18 @@ def change_all(
     every: Callable[..., cb.RotationReport],
 ) -> int:
     """Run a pass over all below a prefix and write its report; return the exit code."""
+    bucket = places.bucket
     with (
         opened_entries(options.chosen, bucket, prefix, access.open_to_look) as entries,
         resumed_when_repeated(),
+        options.executors.opened() as executor,
         object_count(
             "looked at", partial(names_of, bucket, prefix, entries), shown=not options.quiet
         ) as progress,
     ):
         report = every(
-            bucket,
-            prefix,
+            prefix=prefix,
+            **places.arguments(executor),
             dry_run=options.dry_run,
             workers=options.workers,
             progress=progress,

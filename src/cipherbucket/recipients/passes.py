@@ -7,10 +7,14 @@ that of every pass that changes objects (`rotation.change_all`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Any
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Outcome
 from cipherbucket.bulk.places import NO_OTHERS, Places
+from cipherbucket.bulk.shards import LoadsKey, OpensBucket, Shards, here
 from cipherbucket.bulk.walk import PassProgress
 from cipherbucket.envelopes.access import Access
 from cipherbucket.errors import EnvelopeError, IntegrityError
@@ -39,17 +43,18 @@ _Change = Callable[[Access, StoredObject], ObjectInfo | str]
 
 
 def add_all(
-    bucket: Bucket,
+    bucket: Bucket | OpensBucket,
     prefix: str,
-    recipient: MasterKey,
+    recipient: MasterKey | LoadsKey,
     *,
-    key: MasterKey | None = None,
+    key: MasterKey | LoadsKey | None = None,
     context: Mapping[str, str] = NOTHING,
-    below: Mapping[str, Bucket] = NO_OTHERS,
+    below: Mapping[str, Bucket | OpensBucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     progress: PassProgress | None = None,
     entries: Iterable[Entry] | None = None,
+    executor: Executor | None = None,
 ) -> RotationReport:
     """Let one more master key open all sealed objects under a prefix, as `add` does for one.
 
@@ -69,36 +74,43 @@ def add_all(
         entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
             any order. Each is looked at, and changed as it is now.
 
+        executor: Whose workers share the pass; see `rotation.rewrap_all`.
+
     Raises:
         MasterKeyError: A key is none.
         UsageError: Another process is at the same pass.
         StoreError, KmsError: The listing failed, or a hundred objects in a row did. What was
             done stays done; run it again.
     """
-    check_key(recipient)
+    given = {"recipient": recipient, "key": key, "context": context, "below": below}
+    settings = PassSettings(context, dry_run, workers, progress, entries=entries)
+    settings = _shared(executor, add_all, bucket, given, settings)
+    new: MasterKey = here(recipient)
+    opener: MasterKey | None = here(key)
+    check_key(new)
 
     def change(access: Access, info: ObjectInfo, there: Sequence[Recipient]) -> ObjectInfo | str:
-        if any(is_named(each, recipient) for each in there):
+        if any(is_named(each, new) for each in there):
             return "with the recipient already"
-        return added(access, info, recipient, key, context, dry_run=dry_run)
+        return added(access, info, new, opener, context, dry_run=dry_run)
 
-    what = ("recipients-add", label_text(recipient))
-    settings = PassSettings(context, dry_run, workers, progress, entries=entries)
-    return _pass(Places(bucket, below), prefix, what, _of_sealed(change), key, settings)
+    what, places = ("recipients-add", label_text(new)), Places(here(bucket), here(below))
+    return _pass(places, prefix, what, _of_sealed(change), opener, settings)
 
 
 def remove_all(
-    bucket: Bucket,
+    bucket: Bucket | OpensBucket,
     prefix: str,
-    recipient: Label,
+    recipient: Label | LoadsKey,
     *,
-    key: MasterKey | None = None,
+    key: MasterKey | LoadsKey | None = None,
     context: Mapping[str, str] = NOTHING,
-    below: Mapping[str, Bucket] = NO_OTHERS,
+    below: Mapping[str, Bucket | OpensBucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     progress: PassProgress | None = None,
     entries: Iterable[Entry] | None = None,
+    executor: Executor | None = None,
 ) -> RotationReport:
     """Take a master key from those that open the sealed objects under a prefix, as `remove` does.
 
@@ -117,30 +129,36 @@ def remove_all(
         progress: Called with (objects looked at, None), some ten times a second.
         entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
             any order. Each is looked at, and changed as it is now.
+        executor: Whose workers share the pass; see `rotation.rewrap_all`.
     """
-    check_label(recipient)
+    given = {"recipient": recipient, "key": key, "context": context, "below": below}
+    settings = PassSettings(context, dry_run, workers, progress, entries=entries)
+    settings = _shared(executor, remove_all, bucket, given, settings)
+    label: Label = here(recipient)
+    opener: MasterKey | None = here(key)
+    check_label(label)
 
     def change(access: Access, info: ObjectInfo, there: Sequence[Recipient]) -> ObjectInfo | str:
-        if not any(is_named(each, recipient) for each in there):
+        if not any(is_named(each, label) for each in there):
             return "without such a recipient"
-        return removed(access, info, recipient, key, context, dry_run=dry_run)
+        return removed(access, info, label, opener, context, dry_run=dry_run)
 
-    what = ("recipients-remove", label_text(recipient))
-    settings = PassSettings(context, dry_run, workers, progress, entries=entries)
-    return _pass(Places(bucket, below), prefix, what, _of_sealed(change), key, settings)
+    what, places = ("recipients-remove", label_text(label)), Places(here(bucket), here(below))
+    return _pass(places, prefix, what, _of_sealed(change), opener, settings)
 
 
 def repair_all(
-    bucket: Bucket,
+    bucket: Bucket | OpensBucket,
     prefix: str = "",
     *,
-    key: MasterKey | None = None,
+    key: MasterKey | LoadsKey | None = None,
     context: Mapping[str, str] = NOTHING,
-    below: Mapping[str, Bucket] = NO_OTHERS,
+    below: Mapping[str, Bucket | OpensBucket] = NO_OTHERS,
     dry_run: bool = False,
     workers: int | None = None,
     progress: PassProgress | None = None,
     entries: Iterable[Entry] | None = None,
+    executor: Executor | None = None,
 ) -> RotationReport:
     """Give all sealed objects under a prefix that lost their metadata those of their footers.
 
@@ -158,17 +176,34 @@ def repair_all(
         progress: Called with (objects looked at, None), some ten times a second.
         entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
             any order. Each is looked at, and changed as it is now.
+        executor: Whose workers share the pass; see `rotation.rewrap_all`.
     """
+    given = {"key": key, "context": context, "below": below}
+    settings = PassSettings(context, dry_run, workers, progress, entries=entries)
+    settings = _shared(executor, repair_all, bucket, given, settings)
+    opener: MasterKey | None = here(key)
 
     def change(access: Access, seen: StoredObject) -> ObjectInfo | str:
         if not _may_be_sealed(access, seen):
             return _NOT_SEALED
-        now, needed = repaired(access, seen, key, context, dry_run=dry_run)
+        now, needed = repaired(access, seen, opener, context, dry_run=dry_run)
         return now if needed else "with authentic metadata"
 
-    what = ("repair", "")
-    settings = PassSettings(context, dry_run, workers, progress, entries=entries)
-    return _pass(Places(bucket, below), prefix, what, change, key, settings)
+    places = Places(here(bucket), here(below))
+    return _pass(places, prefix, ("repair", ""), change, opener, settings)
+
+
+def _shared(
+    executor: Executor | None,
+    call: Callable[..., RotationReport],
+    bucket: Bucket | OpensBucket,
+    given: Mapping[str, Any],
+    settings: PassSettings,
+) -> PassSettings:
+    """Return the settings of a pass, with how it is shared among workers."""
+    names = ("dry_run", "workers", "entries")
+    how = {name: getattr(settings, name) for name in names}
+    return replace(settings, shards=Shards.of(executor, call, bucket, {**given, **how}))
 
 
 def _may_be_sealed(access: Access, seen: StoredObject) -> bool:

@@ -18,7 +18,9 @@ from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.hints import reasons_in_options
 from cipherbucket.cli.no_object import BEGINNING
 from cipherbucket.cli.options.access import AccessOptions
+from cipherbucket.cli.options.by_reference import BucketByOptions
 from cipherbucket.cli.options.config import TRUST_TO_READ, note_use, split_url
+from cipherbucket.cli.options.executors import ExecutorOptions, executor_options
 from cipherbucket.cli.options.inventory import (
     Chosen,
     inventory_options,
@@ -70,6 +72,7 @@ _NO_OBJECT = 3
 @JSON_LINES
 @click.option("--csv", "csv_file", type=click.Path(), help="Write a line for each object there.")
 @click.option("--html", "html_file", type=click.Path(), help="Write a page to read and keep there.")
+@executor_options()
 @inventory_options()
 @workers_option("Requests at once. Default: 16.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no text where a file is named.")
@@ -87,6 +90,7 @@ def audit(
     inventory: str | None,
     inventory_of: str | None,
     since: datetime | None,
+    executors: ExecutorOptions,
     workers: int | None,
     quiet: bool,
 ) -> int:
@@ -97,11 +101,13 @@ def audit(
     answer for one of the keys is not yes; 3 if no name begins so. An audit that was interrupted
     goes on when the same command is given again within a week.
     """
+    executors.refuse_with("--versions", versions)
+    executors.refuse_with("--ask-kms", ask_kms)
     by_file = note_use({"url": url, "key_files": key_files})
     access = AccessOptions(tuple(file for file in key_files if file), by_file=by_file)
     store_url, prefix = split_url(url)
-    if access.config is not None and not access.key_files:
-        _read_all(access.config)
+    for left_out in _read_all(access):
+        say(left_out)
     retire = [_key_in(text) for text in retiring]
     kms = cb.AliKmsKey("alias/none", description={}) if ask_kms else None  # its settings count
     chosen = Chosen(inventory, inventory_of, since)
@@ -113,14 +119,16 @@ def audit(
     ):
         with (
             resumed_when_repeated(),
+            executors.opened() as executor,
             object_count(
                 "looked at",
                 partial(_listing, bucket, prefix, entries, versions=versions),
                 shown=not quiet,
             ) as progress,
         ):
+            opens = partial(_open_with_all_keys, store_url=store_url)
             audited = cb.audit.run(
-                bucket,
+                bucket if executor is None else BucketByOptions(bucket, access, opens),
                 prefix,
                 versions=versions,
                 footers=footers,
@@ -130,6 +138,7 @@ def audit(
                 workers=workers,
                 progress=progress,
                 entries=entries,
+                executor=executor,
             )
         with audited:
             return _report(
@@ -181,13 +190,23 @@ def _report(
     return _NO_OBJECT if misspelt else 0
 
 
-def _read_all(config: cb.Config) -> None:
-    """Read all keys of the settings file, so that each can open what names it; say which cannot."""
-    for name in config.keys:
+def _open_with_all_keys(access: AccessOptions, store_url: str) -> cb.Bucket:
+    """Open a store in a worker, which says nothing: what is wrong here was said by the command."""
+    _read_all(access)
+    return access.open_to_look(store_url)
+
+
+def _read_all(access: AccessOptions) -> list[str]:
+    """Read all keys of the settings file, so that each opens what names it; return which cannot."""
+    left_out: list[str] = []
+    if access.config is None or access.key_files:
+        return left_out
+    for name in access.config.keys:
         try:
-            config.key(name)
+            access.config.key(name)
         except (cb.MasterKeyError, cb.MissingExtraError) as error:
-            say(f"key {name} is left out: {one_line(error)}")
+            left_out.append(f"key {name} is left out: {one_line(error)}")
+    return left_out
 
 
 def _known(config: cb.Config | None) -> Iterator[Mapping[str, str]]:

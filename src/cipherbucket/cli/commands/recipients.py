@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import click
 
@@ -156,13 +157,14 @@ def add(url: str, recipient: str, options: ChangeOptions, access: AccessOptions)
     interrupted goes on when the same command is run again.
     """
     key = recipient_key(access, recipient)
+    sent = options.executors.key(key, recipient, access)
     return _change(
         url,
         "added to",
         options,
         access,
         partial(cb.recipients.add, recipient=key),
-        partial(cb.recipients.add_all, recipient=key),
+        partial(cb.recipients.add_all, recipient=sent),
     )
 
 
@@ -196,13 +198,14 @@ def remove(url: str, recipient: str, options: ChangeOptions, access: AccessOptio
     interrupted goes on when the same command is run again.
     """
     label = named_key(recipient)
+    sent = options.executors.key(label, recipient, access)
     return _change(
         url,
         "removed from",
         options,
         access,
         partial(cb.recipients.remove, recipient=label),
-        partial(cb.recipients.remove_all, recipient=label),
+        partial(cb.recipients.remove_all, recipient=sent),
     )
 
 
@@ -217,12 +220,12 @@ def _change(
     """Change who opens the object at URL, or with -r all below it; return the exit code."""
     if not access.reads:
         raise cb.MasterKeyError("it takes a key that opens the object", hint="name one with -k KEY")
-    how = {"key": access.forced, "context": access.context}
+    how: dict[str, Any] = {"key": access.forced, "context": access.context}
     if options.recursive:
         store_url, prefix = split_tree_url(url)
-        with opened_by_rules(access, store_url, prefix) as (bucket, below):
-            every = partial(every, below=below, **how)
-            return change_all(bucket, prefix, done, options, access, every)
+        how["key"] = options.executors.key(access.forced, access.force_key, access)
+        with opened_by_rules(access, store_url, prefix) as places:
+            return change_all(places, prefix, done, options, access, partial(every, **how))
     store_url, name = split_object_url(url)
     with (
         access.at(store_url, name).open(store_url) as bucket,

@@ -82,7 +82,10 @@ def reencrypt(
         place = split_tree_url(url) if options.recursive else split_object_url(url)
         if access.at(*place, whole=False).format != SEALED:
             raise of_sealed("--recipient")
-        further["recipients"] = tuple(recipient_key(access, file) for file in recipient_files)
+        further["recipients"] = tuple(
+            options.executors.key(recipient_key(access, file), file, access)
+            for file in recipient_files
+        )
     return change(
         url,
         "reencrypted",

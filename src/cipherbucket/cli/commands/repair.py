@@ -84,27 +84,22 @@ def _repair_all(url: str, options: ChangeOptions, access: AccessOptions, *, yes:
     if not (yes or options.dry_run) and not _agreed_to_all(url, options, access):
         return 1
     store_url, prefix = split_tree_url(url)
-    every = partial(cb.recipients.repair_all, key=access.forced, context=access.context)
-    with opened_by_rules(access, store_url, prefix) as (bucket, below):
-        every = partial(every, below=below)
-        return change_all(bucket, prefix, "repaired", options, access, every)
+    key = options.executors.key(access.forced, access.force_key, access)
+    every = partial(cb.recipients.repair_all, key=key, context=access.context)
+    with opened_by_rules(access, store_url, prefix) as places:
+        return change_all(places, prefix, "repaired", options, access, every)
 
 
 def _agreed_to_all(url: str, options: ChangeOptions, access: AccessOptions) -> bool:
     """Count what would be repaired, name some of it, and ask; nothing to repair needs no asking."""
     store_url, prefix = split_tree_url(url)
+    key = options.executors.key(access.forced, access.force_key, access)
+    every = partial(cb.recipients.repair_all, key=key, context=access.context, dry_run=True)
     with (
-        opened_by_rules(access, store_url, prefix) as (bucket, below),
-        opened_entries(options.chosen, bucket, prefix, access.open_to_look) as entries,
-        cb.recipients.repair_all(
-            bucket,
-            prefix,
-            key=access.forced,
-            context=access.context,
-            below=below,
-            dry_run=True,
-            entries=entries,
-        ) as report,
+        opened_by_rules(access, store_url, prefix) as places,
+        opened_entries(options.chosen, places.bucket, prefix, access.open_to_look) as entries,
+        options.executors.opened() as executor,
+        every(prefix=prefix, **places.arguments(executor), entries=entries) as report,
     ):
         due = report.due.objects
         if not due:

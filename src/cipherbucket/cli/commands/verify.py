@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options, reasons_in_options
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
+from cipherbucket.cli.options.executors import ExecutorOptions, executor_options
 from cipherbucket.cli.options.inventory import (
     Chosen,
     inventory_options,
@@ -29,7 +31,7 @@ from cipherbucket.cli.options.inventory import (
 )
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.passes import JSON_LINES, RECURSIVE, rate_option, workers_option
-from cipherbucket.cli.options.places import opened_below
+from cipherbucket.cli.options.places import opened_by_rules
 from cipherbucket.cli.terminal.help import Command
 from cipherbucket.cli.terminal.progress import summed, transfer_progress
 from cipherbucket.text import amount, count, printable
@@ -63,6 +65,7 @@ _WORDS = {
 @JSON_LINES
 @workers_option("Objects at once. Default: 4, or one a core.")
 @rate_option(" With -r.")
+@executor_options("With -r. ")
 @inventory_options("With -r. ")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @access_options(reads=True)
@@ -76,6 +79,7 @@ def verify(
     inventory: str | None,
     inventory_of: str | None,
     since: datetime | None,
+    executors: ExecutorOptions,
     quiet: bool,
     access: AccessOptions,
 ) -> int:
@@ -90,6 +94,8 @@ def verify(
     and within a week, unless it was written since.
     """
     chosen = Chosen(inventory, inventory_of, since)
+    executors.refuse_for_one(recursive=recursive)
+    executors.refuse_with("--limit-rate", limit_rate)
     if not recursive:
         if dry_run:
             raise cb.UsageError("--dry-run is for many objects", hint="add -r, or leave it out")
@@ -99,10 +105,10 @@ def verify(
     if access.as_name is not None:
         raise cb.UsageError("--as-name is for one object", hint="leave out -r or --as-name")
     with (
-        _opened(store_url, prefix, access) as bucket,
-        opened_below(access, store_url, prefix, lambda bound: bound.open(store_url)) as below,
-        opened_entries(chosen, bucket, prefix, access.open_to_look) as entries,
+        opened_by_rules(access, store_url, prefix, _open_bound) as places,
+        opened_entries(chosen, places.bucket, prefix, access.open_to_look) as entries,
     ):
+        bucket = places.bucket
         total: list[int] = []
 
         def sizes() -> Iterator[int]:
@@ -110,16 +116,16 @@ def verify(
 
         with (
             resumed_when_repeated(),
+            executors.opened() as executor,
             transfer_progress(shown=not (quiet or dry_run)) as progress,
             progress.running(printable(f"{store_url}/{prefix}")) as report,
             summed(sizes, total.append) if progress.shows else nullcontext(),
         ):
             came = cb.verify_all(
-                bucket,
-                prefix,
-                key=access.forced,
+                prefix=prefix,
+                **places.arguments(executor),
+                key=executors.key(access.forced, access.force_key, access),
                 context=access.context,
-                below=below,
                 dry_run=dry_run,
                 workers=workers,
                 limit_rate=limit_rate,
@@ -135,7 +141,10 @@ def verify(
 
 def _verify_one(url: str, access: AccessOptions, *, as_json: bool) -> int:
     store_url, name = split_object_url(url)
-    with _opened(store_url, name, access) as bucket, missing_said(bucket, name, ADD_R, FOLDER):
+    with (
+        _open_bound(access.at(store_url, name, whole=False), store_url) as bucket,
+        missing_said(bucket, name, ADD_R, FOLDER),
+    ):
         info = cb.verify(bucket, name, **access.reading)
     status = "verified" if info.envelope is not None else "plaintext"
     if as_json:
@@ -178,15 +187,14 @@ def _report(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
     return 1 if came.failed.objects else nothing
 
 
-def _opened(store_url: str, name: str, access: AccessOptions) -> cb.Bucket:
+def _open_bound(bound: AccessOptions, store_url: str) -> cb.Bucket:
     """Open a store for an object, or for what lies below a prefix but under no further rule.
 
     Where a rule of `cipherbucket.toml` holds, objects are read by it, as ``get`` reads them: what
     it refuses is not verified. Elsewhere they may be of any kind, unless it was said of which.
     """
-    bound = access.at(store_url, name, whole=False)
-    chosen = access.chosen_format is not None or access.accepted_formats
+    chosen = bound.chosen_format is not None or bound.accepted_formats
     if chosen or (bound.rule is not None and bound.rule.line):
         return bound.open(store_url)
-    policy = cb.Policy(FORMATS, plaintext=True, unbound_names=UNBOUND in access.accept)
-    return access.open_without_rule(store_url, policy)
+    policy = cb.Policy(FORMATS, plaintext=True, unbound_names=UNBOUND in bound.accept)
+    return replace(bound, rule=None).open_without_rule(store_url, policy)

@@ -10,7 +10,7 @@ format; ``--accept`` and ``--plaintext`` add to what it accepts, and its recipie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, wraps
 from typing import Any, TypedDict, Unpack
@@ -18,6 +18,7 @@ from typing import Any, TypedDict, Unpack
 import cipherbucket as cb
 from cipherbucket.cli.options import access_flags as flags
 from cipherbucket.cli.options.config import (
+    absolute_key,
     current_config,
     load_key,
     note_use,
@@ -122,6 +123,23 @@ class AccessOptions:
             for file, key in zip(self.new_key_files, keys, strict=True):
                 self.config.refuse_new_key(file, key)
         return keys
+
+    def keys_read(self) -> Iterator[tuple[str, cb.MasterKey]]:
+        """Yield what named the keys that were read so far, and the keys."""
+        for at, key in self._read.items():
+            yield at.partition("\0")[0], key
+
+    def absolute(self) -> AccessOptions:
+        """Return the same for a process with another working directory, without any key."""
+        return replace(
+            self,
+            key_files=tuple(map(absolute_key, self.key_files)),
+            force_key=None if self.force_key is None else absolute_key(self.force_key),
+            new_key_files=tuple(map(absolute_key, self.new_key_files)),
+            recipient_files=tuple(map(absolute_key, self.recipient_files)),
+            origin=None,  # it may hold credentials
+            _read={},
+        )
 
     @property
     def forced(self) -> cb.MasterKey | None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -21,7 +22,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import cipherbucket as cb
-from cipherbucket.cli.terminal.passphrases import passphrase_of
+from cipherbucket.cli.terminal.passphrases import passphrase_of, passphrase_of_all
 from cipherbucket.cli.usage import did_you_mean
 
 CONFIG_OPTION = "cipherbucket.named-config"
@@ -30,6 +31,8 @@ NO_CONFIG = "cipherbucket.no-config"
 """Where it keeps that ``--no-config`` was given."""
 DESCRIPTION = "cipherbucket.description"
 """Where it keeps what ``--description`` says, or {} for ``--no-description``."""
+SHARED = "cipherbucket.shared"
+"""Where it keeps that other processes read the keys as well, and so none is asked for."""
 _TRUSTED = "cipherbucket.trust-store"
 _READ = "cipherbucket.config.config"
 _USED = "cipherbucket.config.used"
@@ -52,7 +55,7 @@ def current_config() -> cb.Config | None:
     if _READ not in kept:
         named = kept.get(CONFIG_OPTION)
         there = NO_CONFIG not in kept and (named is not None or cb.find_config() is not None)
-        kept[_READ] = cb.load_config(named, passphrase=passphrase_of) if there else None
+        kept[_READ] = cb.load_config(named, passphrase=_passphrases()) if there else None
     config = kept[_READ]
     assert config is None or isinstance(config, cb.Config)
     return config
@@ -85,6 +88,39 @@ def note_use(arguments: Mapping[str, Any]) -> bool:
 def _kept() -> dict[str, Any]:
     context = click.get_current_context(silent=True)
     return context.meta if context is not None else {}
+
+
+def _passphrases() -> Callable[[str], str]:
+    """Return what gives passphrases; threads without a context call it later."""
+    return passphrase_of_all if SHARED in _kept() else passphrase_of
+
+
+def meaning_of_names(config: cb.Config | None) -> dict[str, Any]:
+    """Return what the names of keys and stores mean in this run, for another process."""
+    kept = {name: each for name, each in _kept().items() if name in {DESCRIPTION, _TRUSTED, _USED}}
+    by_file = {NO_CONFIG: True} if config is None else {CONFIG_OPTION: os.path.abspath(config.path)}  # noqa: PTH100
+    return {**kept, **by_file, SHARED: True}
+
+
+@contextmanager
+def with_meaning(meaning: Mapping[str, Any]) -> Iterator[None]:
+    """Let names mean what they mean in another process."""
+    with click.Context(click.Command("worker")).scope() as context:
+        context.meta.update(meaning)
+        yield
+
+
+def config_read() -> cb.Config | None:
+    """Return the file if this run has used it so far."""
+    config = _kept().get(_READ)
+    assert config is None or isinstance(config, cb.Config)
+    return config
+
+
+def absolute_key(named: str) -> str:
+    """Return what names the same key wherever the working directory is."""
+    is_file = not named.startswith(_KMS) and not _names_a_key(named)
+    return os.path.abspath(named) if is_file else named  # noqa: PTH100  links stay as they are
 
 
 def _names_a_key(key: str) -> bool:
@@ -270,7 +306,7 @@ def load_key(named: str, *, allow_weak: bool = False) -> cb.MasterKey:
     return cb.load_key(
         named,
         description=_given_description(named),
-        passphrase=lambda: passphrase_of(named),
+        passphrase=partial(_passphrases(), named),
         allow_weak=allow_weak,
     )
 

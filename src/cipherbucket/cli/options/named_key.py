@@ -32,15 +32,6 @@ def named_key(text: str) -> cb.MasterKey | cb.Description:
     return load_key(text)
 
 
-def named_key_option(
-    ctx: click.Context,
-    param: click.Parameter,  # noqa: ARG001  click's signature
-    value: str | None,
-) -> cb.MasterKey | cb.Description | None:
-    """Read an option that names a key; click calls it, also to complete a line."""
-    return None if value is None or ctx.resilient_parsing else named_key(value)
-
-
 def _describe(
     context: click.Context,
     param: click.Parameter,  # noqa: ARG001  click's signature

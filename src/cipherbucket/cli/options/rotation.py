@@ -6,7 +6,7 @@ Rule: an option that is for many objects is refused for one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -15,8 +15,8 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.options.config import KeyName
+from cipherbucket.cli.options.executors import ExecutorOptions, executor_options
 from cipherbucket.cli.options.inventory import Chosen, inventory_options
-from cipherbucket.cli.options.named_key import named_key_option
 from cipherbucket.cli.options.outcomes import VERBOSE
 from cipherbucket.cli.options.passes import RECURSIVE, Decorator, rate_option, workers_option
 
@@ -34,12 +34,12 @@ _KEYS = (
     click.option(
         "--only",
         metavar="KEY",
-        callback=named_key_option,
         help="Only objects of this key: NAME=VALUE or the JSON of its description, or its file.",
     ),
     workers_option(f"{_DEFAULT_OF_WORKERS}, or 4 where all bytes go through here."),
     rate_option(),
     inventory_options("With -r. "),
+    executor_options("With -r. "),
 )
 _OUTCOMES = (
     click.option(
@@ -72,6 +72,7 @@ class ChangeOptions:
         inventory: The manifest whose objects are taken; None to list them.
         inventory_of: The bucket that it is of; None for that of the URL.
         since: Only objects that were written at this time or later.
+        executors: Whose workers share the work.
     """
 
     recursive: bool
@@ -80,11 +81,12 @@ class ChangeOptions:
     verbose: bool
     as_json: bool
     quiet: bool
-    only: cb.MasterKey | cb.Description | None = None
+    only: str | None = None
     limit_rate: int | None = None
     inventory: str | None = None
     inventory_of: str | None = None
     since: datetime | None = None
+    executors: ExecutorOptions = field(default_factory=ExecutorOptions)
 
     @property
     def chosen(self) -> Chosen:
@@ -93,6 +95,7 @@ class ChangeOptions:
 
     def check(self) -> None:
         """Refuse options that one object has no use for."""
+        self.executors.refuse_for_one(recursive=self.recursive)
         many = {
             "--json": self.as_json,
             "--only": self.only is not None,
@@ -109,7 +112,8 @@ class ChangeOptions:
 def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of all that change objects; it gets them as ``options``."""
     workers = workers_option(f"{_DEFAULT_OF_WORKERS}.")
-    return _with_options(function, RECURSIVE, workers, inventory_options("With -r. "), *_OUTCOMES)
+    further = inventory_options("With -r. "), executor_options("With -r. ")
+    return _with_options(function, RECURSIVE, workers, *further, *_OUTCOMES)
 
 
 def rotation_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+import cipherbucket as cb
 from cipherbucket.text import printable
 
 PASSPHRASE = "CIPHERBUCKET_PASSPHRASE"  # noqa: S105  a name, not a passphrase
@@ -29,6 +30,20 @@ def passphrase_of(file: str) -> str:
     if PASSPHRASE in os.environ:
         return os.environ[PASSPHRASE]
     return ask_secret(f"Passphrase of {printable(file)}: ") if has_terminal() else ""
+
+
+def passphrase_of_all(file: str) -> str:
+    """Return the passphrase of a key file that several processes read.
+
+    Raises:
+        MasterKeyError: The environment of this one does not hold it.
+    """
+    if PASSPHRASE in os.environ:
+        return os.environ[PASSPHRASE]
+    raise cb.MasterKeyError(
+        f"the passphrase of {file} is not asked for, because each worker needs it",
+        hint=f"set {PASSPHRASE} where the workers run, too, or leave out --processes or --dask",
+    )
 
 
 def ask_secret(prompt: str) -> str:

@@ -1,0 +1,1 @@
+"""Executors of the command line: processes of this machine, or a cluster of Dask."""
