@@ -15,6 +15,7 @@ it (0600), and a second process is kept out while it is open.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import sqlite3
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from cipherbucket.bulk.ledger_file import files_of, opened, path_of, unusable
 from cipherbucket.errors import UsageError
@@ -66,6 +67,17 @@ class Outcome:
     detail: Mapping[str, Any] = field(default_factory=dict)
     version_id: str | None = None
     validator: str | None = None
+
+
+class Line(NamedTuple):
+    """An outcome as the file has it, which is how it goes from one ledger into another."""
+
+    name: bytes
+    version_id: str
+    validator: str
+    status: str
+    size: int
+    detail: str
 
 
 def validator_of(etag: str, modified: datetime | None) -> str:
@@ -225,24 +237,13 @@ class Ledger:
             UsageError: It cannot be written.
         """
         with self._using() as db:
-            db.execute(_WRITE, self._line(outcome))
+            db.execute(_WRITE, (*_line(outcome), self._run))
 
-    def _line(self, outcome: Outcome) -> tuple[Any, ...]:
-        return (
-            _key(outcome.name),
-            outcome.version_id or "",
-            outcome.validator or "",
-            outcome.status,
-            min(outcome.size, _MAX_SIZE),
-            json.dumps(dict(outcome.detail)),
-            self._run,
-        )
-
-    def merge(self, outcomes: Iterable[Outcome], done: Iterable[tuple[str, str | None]]) -> None:
+    def merge(self, lines: Iterable[Line], done: Iterable[tuple[str, str | None]]) -> None:
         """Write down what a worker did, and the ranges that need not be done again, or nothing.
 
         Args:
-            outcomes: With the validators of the worker's ledger.
+            lines: Of the worker's ledger.
             done: Ranges as (a name that comes before it, its last name; None for no end).
 
         Raises:
@@ -251,8 +252,7 @@ class Ledger:
         with self._using() as db:
             db.execute("BEGIN")
             try:
-                for outcome in outcomes:
-                    db.execute(_WRITE, self._line(outcome))
+                db.executemany(_WRITE, ((*line, self._run) for line in lines))
                 for start, last in done:
                     end = None if last is None else last.encode()
                     db.execute("INSERT INTO ranges VALUES (?, ?)", (start.encode(), end))
@@ -271,6 +271,18 @@ class Ledger:
 
     def outcomes(self, status: str | None = None) -> Iterator[Outcome]:
         """Go through the outcomes in byte order of names; of one status, or all."""
+        for line in self.lines(status):
+            yield Outcome(
+                line.name.decode(),
+                line.status,
+                line.size,
+                json.loads(line.detail),
+                line.version_id or None,
+                line.validator or None,
+            )
+
+    def lines(self, status: str | None = None) -> Iterator[Line]:
+        """Go through the outcomes as `outcomes` does, as the file has them."""
         name, version = b"", ""
         while True:
             with self._using() as db:
@@ -279,17 +291,10 @@ class Ledger:
                     " ORDER BY name, version_id LIMIT ?4",
                     (name, version, status, _PAGE),
                 ).fetchall()
-            for name, version, validator, found, size, detail in rows:
-                yield Outcome(
-                    name.decode(),
-                    found,
-                    size,
-                    json.loads(detail),
-                    version or None,
-                    validator or None,
-                )
+            yield from itertools.starmap(Line, rows)
             if len(rows) < _PAGE:
                 return
+            name, version = rows[-1][:2]
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return for each status how many objects it has and how many stored bytes."""
@@ -348,6 +353,17 @@ class Ledger:
     def _row(self, sql: str, values: tuple[Any, ...]) -> Any:
         with self._using() as db:
             return db.execute(sql, values).fetchone()
+
+
+def _line(outcome: Outcome) -> Line:
+    return Line(
+        _key(outcome.name),
+        outcome.version_id or "",
+        outcome.validator or "",
+        outcome.status,
+        min(outcome.size, _MAX_SIZE),
+        json.dumps(dict(outcome.detail)),
+    )
 
 
 def _key(name: str) -> bytes:

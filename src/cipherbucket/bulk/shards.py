@@ -27,7 +27,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
+from cipherbucket.bulk.ledger import FAILED, Ledger, Line
 from cipherbucket.errors import CipherbucketError, UsageError, WorkerLostError
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.listing import list_objects
@@ -35,7 +35,7 @@ from cipherbucket.objects.split import NameRange, split
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Entry
 
-STEP = 10_000
+STEP = 2000
 """Most objects of a step, so that what comes back fits into memory."""
 _RANGES = 4
 """Ranges for each worker: they are never quite equal."""
@@ -111,11 +111,11 @@ class StepDone:
     """What a worker gives back.
 
     Attributes:
-        outcomes: Of each object, in byte order of names.
+        lines: Of the worker's ledger, in byte order of names.
         last: The name that the next step begins after; None at the end of the range.
     """
 
-    outcomes: Sequence[Outcome]
+    lines: Sequence[Line]
     last: str | None
 
 
@@ -129,13 +129,13 @@ def do_step(step: Step) -> StepDone:
         names = NamesOfStep(step.names, step.most)
         arguments = {name: here(value) for name, value in step.arguments.items()}
         with step.call(step.bucket.open(), step.prefix, entries=names, **arguments) as report:
-            outcomes = list(report.ledger.outcomes())
+            lines = list(report.ledger.lines())
             report.ledger.finish()  # what failed is the matter of the pass
     except CipherbucketError as error:
         error.message += f" (in process {os.getpid()} of {socket.gethostname()})"
         error.args = (error.message,)
         raise
-    return StepDone(outcomes, names.last)
+    return StepDone(lines, names.last)
 
 
 def here(value: Any) -> Any:
@@ -236,8 +236,8 @@ class Shards:
             while at_work:
                 for future in wait(at_work, _MOMENT, FIRST_COMPLETED).done:
                     names, came = at_work.pop(future), _result_of(future)
-                    ledger.merge(came.outcomes, done_parts(names, came))
-                    looked += len(came.outcomes)
+                    ledger.merge(came.lines, done_parts(names, came))
+                    looked += len(came.lines)
                     if came.last is not None:
                         submit(NameRange(came.last, names.end_before))
                 tick(looked)
@@ -293,12 +293,13 @@ def done_parts(names: NameRange, came: StepDone) -> Iterator[tuple[str, str | No
     What failed is left out, with the names right before it, so that the next run tries it again.
     """
     start = before = names.start_after
-    for outcome in came.outcomes:
-        if outcome.status == FAILED:
+    for line in came.lines:
+        name = line.name.decode()
+        if line.status == FAILED:
             if before > start:
                 yield start, before
-            start = outcome.name
-        before = outcome.name
+            start = name
+        before = name
     last = came.last if came.last is not None else names.end_before.removesuffix("\0") or None
     if last is None or last > start:
         yield start, last

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import cipherbucket as cb
 from cipherbucket import rotation
 from cipherbucket.bulk import shards
-from cipherbucket.bulk.ledger import FAILED, Outcome
+from cipherbucket.bulk.ledger import FAILED, Line
 from cipherbucket.bulk.shards import StepDone, done_parts, not_done
 from cipherbucket.bulk.verification import VERIFIED
 
@@ -230,8 +230,11 @@ def test_what_is_left_is_what_was_not_done(
         ]
         taken = inside[:most]
         last = taken[-1] if len(taken) == most else None
-        outcomes = [Outcome(name, FAILED if name in failing else VERIFIED, 1) for name in taken]
-        done += done_parts(each, StepDone(outcomes, last))
+        lines = [
+            Line(name.encode(), "", "", FAILED if name in failing else VERIFIED, 1, "{}")
+            for name in taken
+        ]
+        done += done_parts(each, StepDone(lines, last))
         found |= set(taken) - failing
         if last is not None:
             queue.append(cb.NameRange(last, each.end_before))
