@@ -15,6 +15,7 @@ import gzip
 import hashlib
 import io
 import json
+import math
 import os
 import sys
 import tempfile
@@ -176,19 +177,21 @@ def _merging(rows: int, folder: Path) -> None:
 
 
 def _projection(costs: dict[str, Cost]) -> None:
-    print(f"\nA request takes {ROUND_TRIP * 1000:.0f} ms, a process has {AT_ONCE} at once.")
-    print("| | objects | requests | CPU hours | processes for a night | ledger GiB |")
-    print("|---|---|---|---|---|---|")
+    """Print a row for each pass: requests, hours of CPU, processes for a night, GiB of ledger."""
+    print(f"\nA request takes {ROUND_TRIP * 1000:.0f} ms, a process has {AT_ONCE} at once.\n")
+    print("| requests, CPU hours, processes for a night, GiB of ledger |", end="")
+    print(*(f" 10^{scale} |" for scale in SCALES), sep="")
+    print("|---|" + "---|" * len(SCALES))
     for name, cost in costs.items():
-        for scale in SCALES:
-            count = 10**scale
-            waiting = count * cost.requests * ROUND_TRIP / AT_ONCE
-            computing = count * cost.cpu
-            processes = max(waiting, computing) / NIGHT
-            print(
-                f"| {name} | 10^{scale} | {count * cost.requests:.2g} | {computing / 3600:,.1f} |"
-                f" {max(1, processes):,.0f} | {count * cost.ledger / 2**30:,.1f} |"
+        cells = []
+        for count in (10**scale for scale in SCALES):
+            waiting, computing = count * cost.requests * ROUND_TRIP / AT_ONCE, count * cost.cpu
+            processes = math.ceil((waiting + computing) / NIGHT)
+            gib = count * cost.ledger / 2**30
+            cells.append(
+                f"{count * cost.requests:.2g}, {computing / 3600:,.1f} h, {processes:,}, {gib:,.1f}"
             )
+        print(f"| {name} |", *(f" {cell} |" for cell in cells), sep="")
 
 
 if __name__ == "__main__":
