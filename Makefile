@@ -41,6 +41,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.rotation
 	$(BIN)/python -m bench.oss2_layer
 	$(BIN)/python -m bench.parquet
+	$(BIN)/python -m bench.scale
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
