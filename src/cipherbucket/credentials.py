@@ -12,11 +12,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
-from cipherbucket.errors import StoreError, UsageError, missing_extra, without_frames
+from cipherbucket.errors import StoreError, UsageError, missing_extra, not_copied, without_frames
 
 _NO_CREDENTIALS = "CredentialException"
 """What the chain raises when it came to its end."""
+OWN_ENVIRONMENT = "leave it out: each process takes its own from its environment"
 _SENDABLE = re.compile(r"[ -~]*")
 
 
@@ -62,6 +64,25 @@ class Credentials:
         }
         for name, text in given.items():
             object.__setattr__(self, name, text)
+
+    __reduce__ = not_copied("an access key", OWN_ENVIRONMENT)
+
+
+def state_without_secrets(settings: Any) -> dict[str, Any]:
+    """Return what settings are pickled as.
+
+    Args:
+        settings: What may have ``credentials`` and a ``proxy``, in whose URL passwords stand.
+
+    Raises:
+        UsageError: They have one of these.
+    """
+    for name in ("credentials", "proxy"):
+        if getattr(settings, name):
+            raise UsageError(
+                f"settings with {name}= cannot be pickled or copied", hint=OWN_ENVIRONMENT
+            )
+    return dict(vars(settings))
 
 
 CredentialsProvider = Callable[[], Credentials]

@@ -189,7 +189,8 @@ class EnvelopeError(SecurityError):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with the keyword-only field."""
-        return _rebuild_envelope_error, (self.message, self.field, self.name, self.hint)
+        given = self.message, self.field, self.name, self.hint
+        return _rebuild_envelope_error, given, vars(self)
 
 
 def _rebuild_envelope_error(

@@ -25,6 +25,7 @@ from cipherbucket.local_files.paths import local_path
 from cipherbucket.opening import open_bucket
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import NOTHING
+from cipherbucket.stores.urls import check_store_url
 
 KMS = "kms:"
 """How the id of a key in a KMS begins, among names of key files."""
@@ -95,7 +96,8 @@ class BucketReference:
         trusted: As in `open_bucket`.
 
     Raises:
-        UsageError: A setting that may be a secret, or is none; the file cannot be read.
+        UsageError: A setting that may be a secret, or is none; ``place`` is no URL of a store, or
+            a key no name; the file cannot be read.
     """
 
     place: str
@@ -131,6 +133,10 @@ class BucketReference:
             )
         OssSettings(**settings)
         loaded = None if config is None else load_config(config)
+        if loaded is None:
+            check_store_url(place)
+        elif not place.startswith("file://"):  # which need not be there on this machine
+            check_store_url(loaded.split(place)[0])
         if loaded is not None and recipients:
             raise UsageError("recipients are those of the file", hint="leave out recipients=")
         values = {
@@ -188,11 +194,21 @@ class BucketReference:
 
 
 def _key(named: str | os.PathLike[str], config: Config | None) -> KeyReference:
+    if not isinstance(named, str | os.PathLike):
+        raise UsageError(
+            f"a reference names keys, and holds no {type(named).__name__}",
+            hint="give the path of a key file, or kms: and an id",
+        )
     if config is not None:
         if named not in config.keys:
             raise MasterKeyError(f"{config.path}: there is no key {named!r}")
         return KeyReference(str(named), None, str(config.path), config.sha256)
     text = os.fspath(named)
+    if "-----BEGIN" in text or not text.isprintable():
+        raise UsageError(
+            "a reference holds the path of a key file, not what is in it",
+            hint="give the path, or kms: and an id",
+        )
     if text.startswith(KMS):
         return KeyReference(text, None)
     path = Path(local_path(text)).absolute()  # other processes have other working directories

@@ -21,6 +21,8 @@ from cipherbucket.audit.retirement import Question, Retirement
 from cipherbucket.audit.scope import AuditScope
 from cipherbucket.audit.summary import Summary
 from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.report import READ_THERE
+from cipherbucket.errors import not_copied
 from cipherbucket.keys.ring import KeyRing
 
 
@@ -46,6 +48,8 @@ class Audit:
         self._ring = ring
         self._questions = tuple(questions)
         self._finished = datetime.now(UTC)
+
+    __reduce__ = not_copied("an audit", READ_THERE)
 
     @property
     def ledger(self) -> Ledger:

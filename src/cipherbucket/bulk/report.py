@@ -13,6 +13,9 @@ from typing import Any, NamedTuple, Self
 
 from cipherbucket._version import __version__
 from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
+from cipherbucket.errors import not_copied
+
+READ_THERE = "read it where the pass ran, and send what its lines() or objects() yield"
 
 
 class Tally(NamedTuple):
@@ -127,6 +130,8 @@ class PassReport:
         if not self.failed.objects:
             self._ledger.finish()
         self._ledger.close()
+
+    __reduce__ = not_copied("a report", READ_THERE)
 
     def __enter__(self) -> Self:
         return self

@@ -26,7 +26,7 @@ from cipherbucket.config.rings import GivenRing, NamedRing
 from cipherbucket.config.rules import Rule, rules_in
 from cipherbucket.config.stores import StoreEntry, canonical_url, split_name, stores_in
 from cipherbucket.envelopes.policy import Policy
-from cipherbucket.errors import MasterKeyError, UsageError
+from cipherbucket.errors import MasterKeyError, UsageError, not_copied
 from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
@@ -113,6 +113,8 @@ class Config:
             UsageError: It is a link, others can replace it, or it cannot be remembered.
         """
         trust_document(self._document)
+
+    __reduce__ = not_copied("a Config", "load it where it is used, or pass a BucketReference")
 
     @property
     def stores(self) -> Mapping[str, StoreEntry]:
@@ -213,7 +215,8 @@ class Config:
             store_url, rest = split_url(place)
             return canonical_url(store_url, self._stores.values()), rest
         raise UsageError(
-            f"{self.path}: there is no store {name!r}", hint=suggestion(name, self._stores)
+            f"{self.path}: there is no store {name.rpartition('@')[2]!r}",
+            hint=suggestion(name, self._stores),
         )
 
     def rule(self, place: str, *, whole: bool = True) -> Rule:

@@ -46,6 +46,9 @@ try:
 except ImportError as error:
     raise missing_extra("fsspec is not installed", "fsspec") from error
 
+_OF_FSSPEC = {"asynchronous", "listings_expiry_time", "loop", "max_paths", "use_listings_cache"}
+"""Storage options that fsspec has for every file system; none of them means anything here."""
+
 
 class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
     """Encrypted objects as files, for whatever takes a file system of fsspec.
@@ -94,6 +97,12 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         exact_sizes: bool = True,
         **options: Any,
     ) -> None:
+        if unknown := sorted(set(options) - _OF_FSSPEC):
+            raise UsageError(
+                f"unknown storage option {unknown[0]!r}",
+                hint="access keys, tokens and passphrases are no options: each process takes them"
+                " from its own environment",
+            )
         super().__init__(**options)
         self.exact_sizes = exact_sizes
         self._context = dict(context)

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.envelopes.access import access_of
-from cipherbucket.errors import IntegrityError, UsageError
+from cipherbucket.errors import IntegrityError, UsageError, not_copied
 from cipherbucket.inventory.arrow_rows import check_installed, orc_rows, parquet_rows
 from cipherbucket.inventory.csv_lines import csv_rows
 from cipherbucket.inventory.data_file import Files, FilesInFolder, FilesInStore
@@ -49,6 +49,8 @@ class Inventory(Iterable[Entry]):
         self._files = files
         self._manifest = manifest
         self._is_of = of
+
+    __reduce__ = not_copied("an inventory", "read it where it is used")
 
     def __iter__(self) -> Iterator[Entry]:
         read = _READERS[self._manifest.format]

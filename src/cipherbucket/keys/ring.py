@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import combinations
 
-from cipherbucket.errors import MasterKeyError, NoMatchingKeyError, UsageError, warn_caller
+from cipherbucket.errors import (
+    MasterKeyError,
+    NoMatchingKeyError,
+    UsageError,
+    not_copied,
+    warn_caller,
+)
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey
 
@@ -31,6 +37,8 @@ class KeyRing:
         MasterKeyError: Two keys with equal descriptions for one algorithm (two without a
             description among them), or one key under two descriptions.
     """
+
+    __reduce__ = not_copied("a key ring", "load its keys again where they are needed")
 
     def __init__(self, *keys: MasterKey, fetch: Fetch | None = None) -> None:
         for key in keys:

@@ -12,7 +12,9 @@ import threading
 import time
 from typing import Any
 
-from cipherbucket.errors import CipherbucketError
+from cipherbucket.credentials import OWN_ENVIRONMENT
+from cipherbucket.errors import CipherbucketError, not_copied
+from cipherbucket.oss2._client_errors import hinted
 from cipherbucket.oss2._times import iso8601_to_unixtime
 from cipherbucket.oss2.exceptions import ClientError
 
@@ -31,6 +33,8 @@ class Credentials:
         self.access_key_id = access_key_id
         self.access_key_secret = access_key_secret
         self.security_token = security_token
+
+    __reduce__ = not_copied("an access key", OWN_ENVIRONMENT, hinted)
 
     def get_access_key_id(self) -> str:
         """Return the id."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.errors import IntegrityError, named
 from cipherbucket.format.envelope import Envelope, layout_of, without_envelope
 from cipherbucket.format.sealed import MAX_STORED
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.records import NOTHING, StoredObject
+from cipherbucket.stores.records import NOTHING, StoredObject, pickled
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +57,9 @@ class ObjectInfo:
     version_id: str | None = None
     restore: str | None = None
     iv: str | None = field(default=None, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pickled(self)
 
     @property
     def content_type(self) -> str | None:

@@ -173,13 +173,13 @@ def unlock(
                 key=reading.key,
                 binding=reading.binding,
             )
-        except BindingError as error:
-            raise _with_sealed_name(error, stored, info.envelope, reading, fetch) from error
-        except WrongKeyError as error:
-            if not from_body:
-                raise
+        except (BindingError, WrongKeyError) as error:
             # Without a MAC a wrong name looks like a wrong key; the footer's name may fit.
-            raise _with_sealed_name(error, stored, info.envelope, reading, fetch) from error
+            if isinstance(error, BindingError) or from_body:
+                told = _with_sealed_name(error, stored, info.envelope, reading, fetch)
+                if told is not error:  # an error that is its own cause is pickled without end
+                    raise told from error
+            raise
         try:
             info.check_lengths()
         except IntegrityError:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from cipherbucket.errors import CipherbucketError
+from cipherbucket.errors import CipherbucketError, not_copied
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing
 from cipherbucket.stores.checks import (
@@ -30,6 +30,8 @@ from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObj
 
 class Store(StoreMethods):
     """A bucket of objects. All verbs may be called from several threads at once."""
+
+    __reduce__ = not_copied("a store", "open it where it is used, by its URL")
 
     @contextmanager
     def errors_translated(

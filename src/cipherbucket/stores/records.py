@@ -6,10 +6,11 @@ The records are values: they say how things were when the store answered.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import reduce
 from types import MappingProxyType
+from typing import Any
 
 from cipherbucket.format.crc64 import crc64_combine
 
@@ -46,6 +47,17 @@ OSS_HEADERS = frozenset(
 keep them."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def pickled(record: Any) -> tuple[Any, ...]:
+    """Return what a record whose mappings are read-only, and so not pickled, is made again from."""
+    values = {each.name: getattr(record, each.name) for each in fields(record)}
+    mappings = {name: dict(value) for name, value in values.items() if isinstance(value, Mapping)}
+    return _made_again, (type(record), {**values, **mappings}, tuple(mappings))
+
+
+def _made_again(kind: type, values: dict[str, Any], read_only: tuple[str, ...]) -> Any:
+    return kind(**values | {name: MappingProxyType(values[name]) for name in read_only})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +98,9 @@ class StoredObject:
         content = {key: text for key, text in self.headers.items() if key in CONTENT_HEADERS}
         object.__setattr__(self, "headers", MappingProxyType(content))
         object.__setattr__(self, "oss_headers", MappingProxyType({**self.oss_headers, **others}))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pickled(self)
 
     @property
     def all_headers(self) -> dict[str, str]:

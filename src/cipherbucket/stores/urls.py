@@ -55,6 +55,17 @@ def open_store(url: str, settings: OssSettings | None = None, *, trusted: bool =
     return MemoryStore.named(name) if name else MemoryStore()
 
 
+def check_store_url(url: str) -> None:
+    """Refuse what is no URL of a store, without repeating what may be a password in it.
+
+    Raises:
+        UsageError: It is none.
+    """
+    scheme, rest = _split_scheme(url)
+    if scheme == "oss":
+        _bucket_in(rest)
+
+
 def split_url(url: str) -> tuple[str, str]:
     """Split the URL of an object, or of a store, into the store's URL and the object's name.
 
@@ -181,13 +192,18 @@ def _owned(folder: str) -> str:
     return f"; it belongs to {owner_name(status.st_uid)}, mode {stat.S_IMODE(status.st_mode):04o}"
 
 
-def _open_oss(rest: str, settings: OssSettings) -> Store:
+def _bucket_in(rest: str) -> str:
     bucket = rest.removesuffix("/")
     if not _BUCKET.fullmatch(bucket):
         raise UsageError(
-            f"oss://{rest} is not the URL of a bucket",
+            f"{_shown(f'oss://{rest}')} is not the URL of a bucket",
             hint="a bucket has 3 to 63 characters of a-z, 0-9 and hyphen; objects are named later",
         )
+    return bucket
+
+
+def _open_oss(rest: str, settings: OssSettings) -> Store:
+    bucket = _bucket_in(rest)
     try:
         from cipherbucket.stores.oss.store import OssStore  # noqa: PLC0415  the extra
     except ImportError as error:

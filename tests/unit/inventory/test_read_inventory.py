@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import os
+import pickle
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.support.inventories import (
     of_oss,
     of_s3,
     parquet,
+    table_of,
 )
 
 import cipherbucket as cb
@@ -213,6 +215,36 @@ def test_a_table_without_names_is_refused() -> None:
     written.data["x.parquet"] = file.getvalue()
     with pytest.raises(cb.IntegrityError, match="no column of names"):
         list(written.into(cb.MemoryStore()))
+
+
+class _Executed:
+    """What a pickle makes of this is a file that is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_in_a_table_is_not_executed(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    marker = tmp_path / "executed"
+    extension = {
+        b"ARROW:extension:name": b"arrow.py_extension_type",
+        b"ARROW:extension:metadata": pickle.dumps(_Executed(marker)),
+    }
+    table = table_of([Line("a")])
+    at = table.schema.get_field_index("key")
+    table = table.cast(table.schema.set(at, pa.field("key", pa.string(), metadata=extension)))
+    file = io.BytesIO()
+    pq.write_table(table, file)
+    written = of_s3("Parquet")
+    written.data["x.parquet"] = file.getvalue()
+    assert [entry.name for entry in written.into(cb.MemoryStore())] == ["a"]
+    assert not marker.exists()
 
 
 def test_another_data_file_than_the_manifest_describes_gives_no_entry(tmp_path: Path) -> None:

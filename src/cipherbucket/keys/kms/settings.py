@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from cipherbucket.credentials import Credentials, CredentialsProvider
+from cipherbucket.credentials import Credentials, CredentialsProvider, state_without_secrets
 from cipherbucket.errors import UsageError
 
 CONNECT_TIMEOUT = 5.0
@@ -89,6 +89,8 @@ class KmsSettings:
             _check(_split(self.endpoint))
         if self.proxy and self.protocol == "http":
             raise UsageError("plain HTTP goes through no proxy: data keys would pass in the clear")
+
+    __getstate__ = state_without_secrets
 
     @property
     def protocol(self) -> str:

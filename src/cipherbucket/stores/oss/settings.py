@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from cipherbucket.credentials import Credentials, CredentialsProvider
+from cipherbucket.credentials import Credentials, CredentialsProvider, state_without_secrets
 from cipherbucket.errors import UsageError
 
 CONNECT_TIMEOUT = 10.0
@@ -87,6 +87,8 @@ class OssSettings:
             from cipherbucket.network import check_certificates  # noqa: PLC0415  takes a while
 
             check_certificates(self.ca_file, "ca_file")
+
+    __getstate__ = state_without_secrets
 
     @property
     def takes_no_bucket(self) -> bool:

@@ -7,7 +7,6 @@ the same object by its ETag.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
@@ -71,7 +70,8 @@ class OssStore(Store):
             headers: Request headers beside those that the verb sends.
             query: Parameters beside those that the verb sends.
         """
-        view = copy.copy(self)
+        view = object.__new__(type(self))
+        vars(view).update(vars(self))
         view.client = self.client.adding(headers, query)
         return view
 
