@@ -10,7 +10,7 @@ import pytest
 from tests.cli.runs import PROGRAM, base, contents, error_of, invoke, succeed, synced
 
 import cipherbucket as cb
-from cipherbucket.cli.copying import object_transfers, tree_copy
+from cipherbucket.cli.copying import deletion, object_transfers
 from cipherbucket.cli.copying.changed_kinds import ChangedKinds
 from cipherbucket.cli.copying.listings import Item, MergedItem
 from cipherbucket.cli.copying.places import store_place
@@ -72,7 +72,7 @@ def test_more_than_half_is_deleted_only_if_so_many_may_be(
 def test_a_great_number_is_deleted_only_if_so_many_may_be(
     url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree_copy, "MOST", 3)
+    monkeypatch.setattr(deletion, "MOST", 3)
     tree = files(tmp_path / "tree", **{f"kept-{n}": "1" for n in range(9)})
     synced("-k", key_file, tree, url)
     for n in range(4):

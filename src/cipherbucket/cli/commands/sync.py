@@ -8,10 +8,11 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.choices import Choice, what_differs
+from cipherbucket.cli.copying.deletion import MOST, Deletion
 from cipherbucket.cli.copying.places import refuse_overlap, store_place
 from cipherbucket.cli.copying.sides import Sides
 from cipherbucket.cli.copying.tally import Tally
-from cipherbucket.cli.copying.tree_copy import MOST, Deletion, TreeCopy
+from cipherbucket.cli.copying.tree_copy import TreeCopy
 from cipherbucket.cli.options.access import AccessOptions, access_options
 from cipherbucket.cli.options.copying import CopyOptions, copy_options
 from cipherbucket.cli.options.globs import GlobCommand, Globs, glob_options

@@ -1,9 +1,8 @@
 """A tree is copied, by ``cp -r`` and by ``sync``; then ``sync`` deletes.
 
 Rule: what fails by itself stops nothing else; a listing that breaks off ends the run. Nothing is
-deleted unless everything else went well, and all of both listings came; nothing if nothing of the
-source is meant; nothing that the source has, or has as no folder, though it was left out; and more
-than half of the target, or more than `MOST`, only if that number was allowed.
+deleted unless everything else went well, and all of both listings came; nothing that the source
+has, or has as no folder, though it was left out; and no more than `deletion` says.
 
 What is a file on one side and a folder on the other cannot be both in a folder of files. It makes
 room at the end, for what was fetched by then: see `cipherbucket.cli.copying.changed_kinds`.
@@ -22,6 +21,7 @@ from functools import partial
 import cipherbucket as cb
 from cipherbucket.cli.copying.changed_kinds import ChangedKinds, InTheWayError, making_room
 from cipherbucket.cli.copying.choices import BEFORE, Choice
+from cipherbucket.cli.copying.deletion import NOT_OFFERED, Deletion, nothing_meant
 from cipherbucket.cli.copying.direction import Direction
 from cipherbucket.cli.copying.directions import ToFolder
 from cipherbucket.cli.copying.listings import Item, MergedItem, merged
@@ -34,25 +34,6 @@ from cipherbucket.cli.options.copying import CopyOptions
 from cipherbucket.cli.options.globs import Globs
 from cipherbucket.cli.options.outcomes import would
 from cipherbucket.cli.options.parsing import is_file
-from cipherbucket.text import count
-
-MOST = 1_000
-"""More are deleted only if it was said how many may be."""
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """Whether what is only in the target is deleted.
-
-    Attributes:
-        wanted: Whether it is.
-        most: How many may be deleted; None for half of the target, and no more than `MOST`.
-        offered: Whether the command has ``--delete``.
-    """
-
-    wanted: bool = False
-    most: int | None = None
-    offered: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,7 +58,7 @@ class TreeCopy:
     globs: Globs
     tally: Tally
     options: CopyOptions
-    deletion: Deletion = Deletion(offered=False)
+    deletion: Deletion = NOT_OFFERED
     dry_run: bool = False
     moves: bool = False
     as_json: bool = False
@@ -231,51 +212,24 @@ class TreeCopy:
             return
         if plan.source_is_empty:
             plan.is_refused = True
-            raise self._nothing_meant()
+            raise nothing_meant(self.globs)
         if self.dry_run:
             for name in self._to_delete(plan):
                 self._would("delete", name)
                 self.tally.foresee_deletion()
-        refusal = self.globs.misplaced(self._to_delete(plan)) or self._too_many(doomed, plan)
+        refusal = self.globs.misplaced(self._to_delete(plan)) or self.deletion.too_many(
+            # A folder that became a file, or the reverse, is one that is replaced.
+            doomed,
+            doomed - plan.replaced,
+            plan.in_target,
+            self.globs,
+            dry_run=self.dry_run,
+        )
         if refusal is not None:
             plan.is_refused = True
             raise refusal
         if not self.dry_run:
             self._delete_all(plan, limits)
-
-    def _nothing_meant(self) -> cb.UsageError:
-        empty = "the source is empty, so --delete would delete all that is in the target"
-        if not self.globs.take_all:
-            empty = (
-                "the patterns take nothing of the source, so --delete would delete all that they"
-                " take in the target"
-            )
-        by = "use rm -r" if self.globs.take_all else "delete them with rm"
-        hint = f"check that the source is there and mounted; if it is meant, {by}"
-        return cb.UsageError(empty, hint=hint)
-
-    def _too_many(self, doomed: int, plan: _Plan) -> cb.UsageError | None:
-        """Return what is wrong with deleting so many; None if nothing is."""
-        most, there = self.deletion.most, plan.in_target
-        # A folder that became a file, or the reverse, is one that is replaced.
-        counted = doomed - plan.replaced
-        if most is not None:
-            if doomed <= most:
-                return None
-            limit = f"and --max-delete is {most:,}"
-        elif counted * 2 > there:
-            limit = "more than half"
-        elif doomed > MOST:
-            limit = f"more than {MOST:,}"
-        else:
-            return None
-        meant = "" if self.globs.take_all else " that the patterns take"
-        return cb.UsageError(
-            f"--delete would delete {doomed:,} of {count(there, 'object')} in the target{meant},"
-            f" {limit}",
-            hint=("" if self.dry_run else "--dry-run shows them; ")
-            + f"if it is meant, add --max-delete {doomed}",
-        )
 
     def _delete_all(self, plan: _Plan, limits: SharedLimits) -> None:
         gone = self._make_room(plan)
