@@ -9,6 +9,7 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.copying.choices import Choice, what_differs
 from cipherbucket.cli.copying.deletion import MOST, Deletion
+from cipherbucket.cli.copying.groups import shared_out
 from cipherbucket.cli.copying.places import refuse_overlap, store_place
 from cipherbucket.cli.copying.sides import Sides
 from cipherbucket.cli.copying.tally import Tally
@@ -152,4 +153,5 @@ def sync(
             Deletion(delete, max_delete),
             dry_run,
             as_json=as_json,
+            shared=shared_out(sides, direction, options, dry_run=dry_run),
         ).carry_out()

@@ -22,6 +22,7 @@ from cipherbucket.cli.copying.choices import (
     what_is_newer,
     whatever_is_there,
 )
+from cipherbucket.cli.copying.groups import shared_out
 from cipherbucket.cli.copying.one_object import CopiedObject, ObjectCopy
 from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.places import place_of
@@ -69,6 +70,7 @@ class CopyCommand:
             version_id: Which version of one object is copied.
         """
         self._refuse_contradictions(size)
+        self.options.executors.refuse_for_one(recursive=self._is_tree)
         if version_id is not None:
             return self._copy_version(version_id)
         single, moves = self._single, self.moves
@@ -239,6 +241,7 @@ class CopyCommand:
                 moves=self.moves,
                 as_json=self.choosing.as_json,
                 single=not self._is_tree,
+                shared=shared_out(sides, direction, self.options, dry_run=choosing.dry_run),
             ).carry_out()
 
 

@@ -6,9 +6,11 @@ nothing of the source is meant.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cipherbucket as cb
+from cipherbucket.cli.copying.changed_kinds import InTheWayError
+from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.options.globs import Globs
 from cipherbucket.text import count
 
@@ -77,3 +79,24 @@ def nothing_meant(globs: Globs) -> cb.UsageError:
     by = "use rm -r" if globs.take_all else "delete them with rm"
     hint = f"check that the source is there and mounted; if it is meant, {by}"
     return cb.UsageError(empty, hint=hint)
+
+
+@dataclass
+class Plan:
+    """What is left to do when all that could be copied was.
+
+    Attributes:
+        superfluous: The names that are only in the target.
+        in_target: How many names that are meant are in the target.
+        replaced: How many names are a file on one side and a folder on the other.
+        source_is_empty: Whether nothing of the source is meant.
+        is_refused: Whether nothing is deleted, whatever is tried again.
+        blocked: What could not be copied because something is in its way.
+    """
+
+    superfluous: NamesOnDisk
+    in_target: int = 0
+    replaced: int = 0
+    source_is_empty: bool = True
+    is_refused: bool = False
+    blocked: list[InTheWayError] = field(default_factory=list)

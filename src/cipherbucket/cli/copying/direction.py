@@ -83,6 +83,12 @@ class Direction(Protocol):
             InTheWayError: A folder is where the file is to be, or the reverse.
         """
 
+    def gives_away(self, source: Item) -> bool:
+        """Return whether a worker may copy an item, of each name once; else this process does."""
+
+    def adopt(self, source: Item, copied: Copied) -> None:
+        """Take what a worker has copied for copied by this process."""
+
     def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:
         """Return whether both sides are what they were in what a listing does not show.
 

@@ -23,6 +23,7 @@ from cipherbucket.cli.copying.listings import (
     Item,
     MergedItem,
     file_identity,
+    file_number,
     nanoseconds,
     object_identity,
     objects_of,
@@ -147,6 +148,13 @@ class ToStore:
             name=name,
             hint="copy it again when nobody writes to it; sync finds it with --checksum",
         )
+
+    def gives_away(self, source: Item) -> bool:  # noqa: ARG002
+        """Say yes: no two names are one to a store."""
+        return True
+
+    def adopt(self, source: Item, copied: Copied) -> None:
+        """Do nothing."""
 
     def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:
         """Look at the object."""
@@ -287,6 +295,14 @@ class ToFolder:
             set_time(place, nanoseconds(info.modified))
         status = place.status()
         return Copied(info.size, file_identity(status) if status is not None else "")
+
+    def gives_away(self, source: Item) -> bool:
+        """Say yes for the first of the names that some file system takes for one."""
+        return self._target.is_new(source.relative)
+
+    def adopt(self, source: Item, copied: Copied) -> None:
+        """Remember the file, which is neither replaced nor deleted under another name."""
+        self._target.remember_number(file_number(copied.identity), self.folder / source.relative)
 
     def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:  # noqa: ARG002
         """Say yes: a file has nothing more, and an object with this ETag has the same content."""

@@ -86,6 +86,12 @@ def file_identity(status: os.stat_result) -> str:
     return f"{number} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
+def file_number(identity: str) -> tuple[int, int]:
+    """Return device and number of a file by its `file_identity`."""
+    device, _, number = identity.partition(" ")[0].partition(":")
+    return int(device), int(number)
+
+
 def merged(source: Iterator[Item], target: Iterator[Item]) -> Iterator[MergedItem]:
     """Put two listings side by side.
 

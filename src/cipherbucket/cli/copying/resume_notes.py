@@ -57,7 +57,8 @@ def is_abandoned(store_url: str, name: str) -> bool:
     return any((each.store, each.name) == (store_url, name) for each in cb.abandoned())
 
 
-def _is_resumption(record: logging.LogRecord) -> bool:
+def is_resumption(record: logging.LogRecord) -> bool:
+    """Return whether a line of the library's log is about a transfer that goes on."""
     return record.levelno == logging.INFO and "going on with" in str(record.msg)
 
 
@@ -68,6 +69,6 @@ def _resumptions_said(*, shown: bool) -> Iterator[None]:
         yield
         return
     handler = LogLines(logging.INFO)
-    handler.addFilter(_is_resumption)
+    handler.addFilter(is_resumption)
     with log_written(handler, logging.INFO):
         yield

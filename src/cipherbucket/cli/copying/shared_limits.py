@@ -45,7 +45,9 @@ class SharedLimits:
         self._large = False
         self._large_waiting = 0
 
-    def do_all(self, tasks: Iterable[Task], work: Callable[[Task], None]) -> None:
+    def do_all(
+        self, tasks: Iterable[Task], work: Callable[[Task], None], *, workers: int | None = None
+    ) -> None:
         """Do all tasks, several at once.
 
         A listing that fails ends the tasks; what is under way is finished.
@@ -53,6 +55,7 @@ class SharedLimits:
         Args:
             tasks: Drawn from by the threads, one at a time.
             work: Does one; it reports its own failures.
+            workers: How many at once; None for so many as files.
 
         Raises:
             What drawing or working raised; or what a signal raises.
@@ -65,10 +68,14 @@ class SharedLimits:
             except Exception as error:  # noqa: BLE001  raised below
                 broken.append(error)
 
-        workers = self.options.files_at_once
+        workers = workers or self.options.files_at_once
         run(listed(), work, workers=workers, halt=self._halt, grace=_GRACE)
         for error in broken:
             raise error
+
+    def go_on(self) -> None:
+        """Return, unless all have to stop."""
+        self._halt.passed(0)
 
     @contextmanager
     def running(self, label: str, *, in_parts: bool) -> Iterator[Report]:
@@ -102,9 +109,9 @@ class SharedLimits:
             self._large_waiting += large
             try:
                 while not self._is_free(large=large):
-                    self._halt.passed(0)
+                    self.go_on()
                     self._lanes.wait(0.1)
-                self._halt.passed(0)
+                self.go_on()
             finally:
                 self._large_waiting -= large
             self._large = self._large or large

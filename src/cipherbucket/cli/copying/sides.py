@@ -6,6 +6,7 @@ Rule: what cannot be right is refused before a key is read or anything is listed
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from cipherbucket.cli.copying.directions import ToFolder, ToStore
 from cipherbucket.cli.copying.encrypted_objects import EncryptedObjects
 from cipherbucket.cli.copying.own_files import OwnFiles
 from cipherbucket.cli.copying.places import refuse_folder_of
-from cipherbucket.cli.copying.sources import COPY_ONE, Objects, files_of, sources_at
+from cipherbucket.cli.copying.sources import COPY_ONE, Files, Objects, files_of, sources_at
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.no_object import LEAVE_OUT_R
 from cipherbucket.cli.options.access import AccessOptions
@@ -46,6 +47,7 @@ class Sides:
         moves: Whether sources are removed.
         whole: Whether one rule has to hold for all below a prefix; else each name that another
             rule holds for is refused by itself.
+        found: What the sources are, where that is known already: in a worker, which lists nothing.
     """
 
     sources: tuple[str, ...]
@@ -60,6 +62,7 @@ class Sides:
     patterns: bool = True
     moves: bool = False
     whole: bool = False
+    found: Sequence[Files] | Sequence[Objects] | None = None
 
     def open(self, stack: ExitStack) -> Direction:
         """Open both until the stack is closed.
@@ -80,7 +83,9 @@ class Sides:
     def _upload(self, stack: ExitStack) -> Direction:
         store_url, prefix = split_tree_url(self.target)
         one = LEAVE_OUT_R if self.patterns else COPY_ONE
-        files = files_of(self.sources, stack, recursive=self.recursive, name=self.name, one=one)
+        files = self._reopened(stack) or files_of(
+            self.sources, stack, recursive=self.recursive, name=self.name, one=one
+        )
         own = OwnFiles(self.access)
         for each in map(Path, self.sources):
             refuse_folder_of(store_url, each)
@@ -142,10 +147,15 @@ class Sides:
                 " the source with rm",
             )
         origins = self._sources_at(stores.origin)
-        prefix, globs = places[1][1], Globs.given()
+        prefix, globs = places[1][1], Globs.given() if self.found is None else Globs([])
         return BetweenStores(stores, origins, prefix, globs, self.name, self.moves)
 
+    def _reopened(self, stack: ExitStack) -> list[Files]:
+        return [each.reopened(stack) for each in self.found or () if isinstance(each, Files)]
+
     def _sources_at(self, bucket: cb.Bucket) -> list[Objects]:
+        if self.found is not None:
+            return [each for each in self.found if isinstance(each, Objects)]
         return sources_at(
             self.sources,
             bucket,

@@ -77,6 +77,16 @@ class Files:
         inside = replace(item, relative=item.relative.removeprefix(self.below))
         return source_file(self.folder, inside)
 
+    def closed(self) -> Files:
+        """Return the same for another process, which opens the folder itself."""
+        return replace(self, folder=None)
+
+    def reopened(self, stack: ExitStack) -> Files:
+        """Return what was `closed`, with its folder open until the stack is closed."""
+        is_folder = not self.below or self.below.endswith("/")
+        folder = stack.enter_context(open_source(self.path)) if is_folder else None
+        return replace(self, folder=folder)
+
     def path_of(self, item: Item) -> Path:
         """Return the path of a file, for messages and comparisons."""
         if self.folder is None:
@@ -136,6 +146,10 @@ class Objects:
     is_folder: bool = False
     renamed: str = ""
     takes_wildcards: bool = True
+
+    def named_alone(self) -> Objects:
+        """Return the same for another process, which asks for names and lists nothing."""
+        return replace(self, fits=bool)
 
     def takes(self, name: str) -> bool:
         """Return whether an object of this name is one of them, if it is there."""

@@ -46,6 +46,7 @@ class TargetFolder:
         self._written: dict[int, str] = {}
         self._claims = threading.Condition()
         self._claimed: set[str] = set()
+        self._given: set[int] = set()
 
     def check(self, relative: str) -> None:
         """Refuse, for a dry run, a name that no file can be written under.
@@ -110,8 +111,22 @@ class TargetFolder:
         """Remember what was written, since file systems take names for one that stores do not."""
         status = place.status()
         if status is not None:
-            with self._claims:
-                self._written[_identity(status)] = str(place)
+            self.remember_number((status.st_dev, status.st_ino), Path(place))
+
+    def remember_number(self, number: tuple[int, int], path: Path) -> None:
+        """Remember what was written, by device and number of the file."""
+        with self._claims:
+            self._written[_identity(*number)] = str(path)
+
+    def is_new(self, relative: str) -> bool:
+        """Return whether no file system takes a name for one that was asked for before.
+
+        Of a great many names a few that are new count as known.
+        """
+        folded = hash(_folded(relative))
+        is_new = folded not in self._given
+        self._given.add(folded)
+        return is_new
 
     def delete(self, relative: str) -> None:
         """Delete a file, unless it was just written under a name that is the same to the disk.
@@ -196,12 +211,12 @@ class TargetFolder:
 
         When another process replaces what was written, the number of its file is free for any.
         """
-        identity = _identity(status)
+        identity = _identity(status.st_dev, status.st_ino)
         path = self._written.get(identity)
         if path is None:
             return False
         there = _status(Path(path))
-        return there is not None and _identity(there) == identity
+        return there is not None and _identity(there.st_dev, there.st_ino) == identity
 
 
 def _unwritable(path: Path, reason: str | None) -> cb.UsageError:
@@ -264,9 +279,9 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _identity(status: os.stat_result) -> int:
+def _identity(device: int, number: int) -> int:
     """Return device and file as one number, of which a great many can be remembered."""
-    return status.st_dev << 64 | status.st_ino
+    return device << 64 | number
 
 
 def _folded(name: str) -> str:

@@ -15,15 +15,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.changed_kinds import ChangedKinds, InTheWayError, making_room
 from cipherbucket.cli.copying.choices import BEFORE, Choice
-from cipherbucket.cli.copying.deletion import NOT_OFFERED, Deletion, nothing_meant
-from cipherbucket.cli.copying.direction import Direction
+from cipherbucket.cli.copying.deletion import NOT_OFFERED, Deletion, Plan, nothing_meant
+from cipherbucket.cli.copying.direction import Copied, Direction
 from cipherbucket.cli.copying.directions import ToFolder
+from cipherbucket.cli.copying.groups import Outcome, SidesByName, Workers, groups_of
 from cipherbucket.cli.copying.listings import Item, MergedItem, merged
 from cipherbucket.cli.copying.names_on_disk import NamesOnDisk
 from cipherbucket.cli.copying.shared_limits import SharedLimits, shared_limits
@@ -31,6 +32,7 @@ from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
 from cipherbucket.cli.in_order import in_order
 from cipherbucket.cli.options.copying import CopyOptions
+from cipherbucket.cli.options.executors import ExecutorOptions
 from cipherbucket.cli.options.globs import Globs
 from cipherbucket.cli.options.outcomes import would
 from cipherbucket.cli.options.parsing import is_file
@@ -51,6 +53,7 @@ class TreeCopy:
         moves: Whether a source is removed when it was copied.
         as_json: Whether that is printed as JSON.
         single: Whether it is of one object, whose failure is that of the run.
+        shared: What workers copy between; None where this process copies.
     """
 
     direction: Direction
@@ -63,6 +66,7 @@ class TreeCopy:
     moves: bool = False
     as_json: bool = False
     single: bool = False
+    shared: SidesByName | None = None
 
     @property
     def _writes_lines(self) -> bool:
@@ -79,8 +83,9 @@ class TreeCopy:
             self.tally.verb = f"would {self._verb}"
         if not self.options.quiet:
             self.globs.note()
-        with tempfile.TemporaryFile("w+") as file:
-            plan = _Plan(NamesOnDisk(file))
+        executors = ExecutorOptions() if self.shared is None else self.options.executors
+        with tempfile.TemporaryFile("w+") as file, executors.opened() as executor:
+            plan = Plan(NamesOnDisk(file))
             try:
                 with shared_limits(
                     self.options,
@@ -91,6 +96,8 @@ class TreeCopy:
                 ) as limits:
                     if self.dry_run:
                         self._foresee(self._items(plan, limits), limits)
+                    elif self.shared is not None and executor is not None:
+                        self._share_out(Workers(executor, self.shared), plan, limits)
                     else:
                         limits.do_all(self._items(plan, limits), partial(self._work, plan, limits))
                     self._finish(plan, limits)
@@ -108,7 +115,7 @@ class TreeCopy:
     def _verb(self) -> str:
         return "move" if self.moves else "copy"
 
-    def _goes_on(self, plan: _Plan) -> bool:
+    def _goes_on(self, plan: Plan) -> bool:
         """Return whether the same command, run again, begins where this one ended."""
         if self.dry_run or plan.is_refused or not self.options.resume:
             return False
@@ -120,11 +127,62 @@ class TreeCopy:
         found = self.direction.sources(Tally())
         return (each.size for each in found if self.globs.take(each.relative))
 
-    def _work(self, plan: _Plan, limits: SharedLimits, item: MergedItem) -> None:
+    def _work(self, plan: Plan, limits: SharedLimits, item: MergedItem) -> None:
         assert item.source is not None
         with self._attempt(item.source):
             if self._reason(item, limits) is not None:
                 self._copy(item.source, plan, limits)
+
+    def _share_out(self, workers: Workers, plan: Plan, limits: SharedLimits) -> None:
+        """Decide here what has to be copied, and have it copied by workers, group by group."""
+        kept_here: list[Item] = []
+
+        def copy_there(group: list[Item]) -> None:
+            for source, copied in workers.copied(group, limits):
+                name = self.direction.name_of(source)
+                with self._attempt(source), limits.progress.running(name) as show:
+                    show(source.size, source.size)
+                    self._end(source, copied, plan, limits)
+
+        groups = groups_of(self._given_away(plan, limits, kept_here))
+        limits.do_all(groups, copy_there, workers=workers.groups_at_once)
+        for source in kept_here:
+            with self._attempt(source):
+                self._copy(source, plan, limits)
+
+    def _given_away(
+        self, plan: Plan, limits: SharedLimits, kept_here: list[Item]
+    ) -> Iterator[Item]:
+        def is_due(item: MergedItem) -> bool:
+            assert item.source is not None
+            with self._attempt(item.source):
+                if self._reason(item, limits) is not None:
+                    if self.moves:
+                        self.direction.check_removable(item.source)
+                    return True
+            return False
+
+        items = in_order(self._items(plan, limits), is_due, workers=self.options.files_at_once)
+        for source in (item.source for item, due in items if due and item.source is not None):
+            if self.direction.gives_away(source):
+                self._expect(source, limits)
+                yield source
+            else:
+                kept_here.append(source)
+
+    def _end(self, source: Item, copied: Outcome, plan: Plan, limits: SharedLimits) -> None:
+        """Write down what became of an item in a worker."""
+        if isinstance(copied, Exception):
+            raise copied
+        if copied is None:  # something is in its way
+            self._transfer(source, plan, limits)
+            return
+        self.direction.adopt(source, copied)
+        if self.moves and not self.direction.is_still(source, (None, copied.seen[1])):
+            raise cb.ObjectChangedError(
+                "its copy is another, or is not there, so it is left", hint="move it again"
+            )
+        self._write_down(source, copied)
 
     def _attempt(self, source: Item) -> AbstractContextManager[None]:
         name = self.direction.name_of(source)
@@ -171,7 +229,7 @@ class TreeCopy:
         facts = {"action": f"would {verb}", "name": name}
         would(facts if reason is None else {**facts, "reason": reason}, as_json=self.as_json)
 
-    def _items(self, plan: _Plan, limits: SharedLimits) -> Iterator[MergedItem]:
+    def _items(self, plan: Plan, limits: SharedLimits) -> Iterator[MergedItem]:
         kinds = ChangedKinds()
         for item in self._listed(plan):
             if not self.globs.take(item.relative):
@@ -192,7 +250,7 @@ class TreeCopy:
         if not self.choice.foreseen:
             limits.progress.expect_no_more()
 
-    def _listed(self, plan: _Plan) -> Iterator[MergedItem]:
+    def _listed(self, plan: Plan) -> Iterator[MergedItem]:
         targets = self.direction.targets(self.tally) if self.choice.needs_targets else iter(())
         try:
             yield from merged(self.direction.sources(self.tally), targets)
@@ -200,7 +258,7 @@ class TreeCopy:
             plan.is_refused = True
             raise
 
-    def _finish(self, plan: _Plan, limits: SharedLimits) -> None:
+    def _finish(self, plan: Plan, limits: SharedLimits) -> None:
         """Delete, after all that could be copied was."""
         doomed = sum(1 for _ in self._to_delete(plan))
         if not doomed and not plan.blocked:
@@ -231,7 +289,7 @@ class TreeCopy:
         if not self.dry_run:
             self._delete_all(plan, limits)
 
-    def _delete_all(self, plan: _Plan, limits: SharedLimits) -> None:
+    def _delete_all(self, plan: Plan, limits: SharedLimits) -> None:
         gone = self._make_room(plan)
         if self.tally.failed:
             self.tally.note("nothing else was deleted, because not everything went well")
@@ -240,7 +298,7 @@ class TreeCopy:
             self.tally.add_deleted(name)
         limits.do_all((each for each in self._to_delete(plan) if each not in gone), self._delete)
 
-    def _make_room(self, plan: _Plan) -> set[str]:
+    def _make_room(self, plan: Plan) -> set[str]:
         """Copy what had something in its way; return the names that may have gone for it."""
         gone = making_room(self._to_delete(plan), {each.relative for each in plan.blocked})
         for blocked in plan.blocked:
@@ -249,21 +307,30 @@ class TreeCopy:
                 self.tally.add(blocked.replace(gone))
         return gone
 
-    def _to_delete(self, plan: _Plan) -> Iterator[str]:
+    def _to_delete(self, plan: Plan) -> Iterator[str]:
         """Give what is only in the target, now that all is known that the source left out."""
         return (name for name in plan.superfluous.names() if not self.tally.has_left_out(name))
 
-    def _copy(self, source: Item, plan: _Plan, limits: SharedLimits) -> None:
+    def _copy(self, source: Item, plan: Plan, limits: SharedLimits) -> None:
+        self._expect(source, limits)
+        self._transfer(source, plan, limits)
+
+    def _expect(self, source: Item, limits: SharedLimits) -> None:
         if not self.choice.foreseen:
             limits.progress.expect(source.size)
+
+    def _transfer(self, source: Item, plan: Plan, limits: SharedLimits) -> None:
         with limits.lane(source.size), self._set_aside(plan.blocked):
             if self.moves:
                 self.direction.check_removable(source)
-            copied = self.direction.copy(source, limits)
-            self.choice.add(source, copied)
-            if self.moves:
-                self.direction.remove(source, copied)
-            self.tally.add(copied.size, **self._ends(source))
+            self._write_down(source, self.direction.copy(source, limits))
+
+    def _write_down(self, source: Item, copied: Copied) -> None:
+        """Write down that an item was copied, and remove it if it is moved."""
+        self.choice.add(source, copied)
+        if self.moves:
+            self.direction.remove(source, copied)
+        self.tally.add(copied.size, **self._ends(source))
 
     @contextmanager
     def _set_aside(self, blocked: list[InTheWayError]) -> Iterator[None]:
@@ -281,24 +348,3 @@ class TreeCopy:
         with self.tally.attempt(relative):
             self.direction.delete(relative)
             self.tally.add_deleted(relative)
-
-
-@dataclass
-class _Plan:
-    """What is left to do when all that could be copied was.
-
-    Attributes:
-        superfluous: The names that are only in the target.
-        in_target: How many names that are meant are in the target.
-        replaced: How many names are a file on one side and a folder on the other.
-        source_is_empty: Whether nothing of the source is meant.
-        is_refused: Whether nothing is deleted, whatever is tried again.
-        blocked: What could not be copied because something is in its way.
-    """
-
-    superfluous: NamesOnDisk
-    in_target: int = 0
-    replaced: int = 0
-    source_is_empty: bool = True
-    is_refused: bool = False
-    blocked: list[InTheWayError] = field(default_factory=list)

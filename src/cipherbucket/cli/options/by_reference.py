@@ -129,7 +129,7 @@ class _BucketElsewhere:
         access = replace(self.access, _read={})
         bucket = self.open_by(access)
         for named, key in access.keys_read():
-            _refuse_other_key(named, key, self.ids.get(named))
+            refuse_other_key(named, key, self.ids.get(named))
         return bucket
 
 
@@ -171,7 +171,7 @@ class _KeyElsewhere:
 
     def _loaded(self) -> cb.MasterKey:
         key = load_key(self.named, allow_weak=self.allow_weak)
-        _refuse_other_key(self.named, key, self.id)
+        refuse_other_key(self.named, key, self.id)
         return key
 
 
@@ -197,7 +197,12 @@ def new_keys_by_reference(access: AccessOptions) -> tuple[KeyByOptions, ...] | N
     return tuple(KeyByOptions(*pair, access, allow_weak=weak) for pair in pairs) or None
 
 
-def _refuse_other_key(named: str, key: cb.MasterKey, meant: str | None) -> None:
+def refuse_other_key(named: str, key: cb.MasterKey, meant: str | None) -> None:
+    """Refuse a key that is not the one that was meant.
+
+    Raises:
+        MasterKeyError: It has another id.
+    """
     if meant not in {None, key.id}:
         raise cb.MasterKeyError(
             f"{named} holds key {key.id} here, not {meant}",

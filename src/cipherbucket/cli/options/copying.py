@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypedDict
 
 import click
 
 import cipherbucket as cb
+from cipherbucket.cli.options.executors import ExecutorOptions, executor_options
 from cipherbucket.cli.options.parsing import byte_size, file_mode
 from cipherbucket.cli.options.passes import rate_option, workers_option
 
@@ -39,6 +40,7 @@ class CopyOptions:
         quiet: Nothing is shown.
         progress: A line is written every few seconds where there is no terminal.
         mode: Permissions of the files that are written; None for the usual.
+        executors: Whose workers share the work on a tree.
     """
 
     workers: int | None = None
@@ -48,6 +50,7 @@ class CopyOptions:
     quiet: bool = False
     progress: bool = False
     mode: int | None = None
+    executors: ExecutorOptions = field(default_factory=ExecutorOptions)
 
     @property
     def transfer_arguments(self) -> TransferArguments:
@@ -111,12 +114,13 @@ def copy_options(function: Callable[..., Any]) -> Callable[..., Any]:
             quiet=kwargs.pop("quiet"),
             progress=kwargs.pop("progress"),
             mode=kwargs.pop("mode"),
+            executors=kwargs.pop("executors"),
         )
         if options.quiet and options.progress:
             raise cb.UsageError("--quiet and --progress contradict each other")
         return function(*args, options=options, **kwargs)
 
-    command: Callable[..., Any] = with_options
+    command: Callable[..., Any] = executor_options("For a tree: ")(with_options)
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
