@@ -13,8 +13,8 @@ byte: Java, Go, C++, PHP and Python programs read them and are read.
 
 `Bucket` has what is done with one object, and listings. What concerns keys or many objects are
 functions over a bucket: `rotation` (other keys for stored objects), `audit.run` (what is encrypted
-with which key), `verify` and `verify_all` (read and compare), `recipients` (who can open a sealed
-object).
+with which key), `verify` and `verify_all` (read and compare), `copy_all` (to another store),
+`recipients` (who can open a sealed object).
 """
 
 import typing
@@ -25,6 +25,7 @@ from cipherbucket.audit.audited_object import AuditedObject
 from cipherbucket.audit.result import Audit
 from cipherbucket.audit.retirement import Retirement
 from cipherbucket.bucket import Bucket
+from cipherbucket.bulk.copying import CopyReport, copy_all
 from cipherbucket.bulk.report import ObjectOutcome, Tally
 from cipherbucket.bulk.verification import Verification, verify, verify_all
 from cipherbucket.config.config import Config, load_config
@@ -116,6 +117,7 @@ __all__ = [
     "CipherbucketError",
     "CipherbucketWarning",
     "Config",
+    "CopyReport",
     "Credentials",
     "Description",
     "Entry",
@@ -179,6 +181,7 @@ __all__ = [
     "__version__",
     "abandoned",
     "audit",
+    "copy_all",
     "create_aes_key_file",
     "create_rsa_key_file",
     "find_config",

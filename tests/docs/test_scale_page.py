@@ -24,7 +24,7 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_program_runs(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    program, _ = blocks(PAGE, "python")
+    program, *_ = blocks(PAGE, "python")
     old = cb.AesKey(bytes(range(32)), description={"desc": "2025"})
     bucket = cb.open_bucket("memory://examplebucket", old)
     bucket.put("exampleobject.txt", b"1")
@@ -45,9 +45,21 @@ def test_the_program_with_workers_runs(
     with cb.open_bucket(f"file://{tmp_path}/store", old) as bucket:
         for number in range(9):
             bucket.put(f"{number}", b"1")
-    _, program = blocks(PAGE, "python")
+    _, program, *_ = blocks(PAGE, "python")
     exec(compile(program, str(PAGE), "exec"), {"cb": cb, "store_url": f"file://{tmp_path}/store"})
     assert "9 done" in capsys.readouterr().out
+
+
+def test_the_program_that_copies_runs(
+    key: cb.RsaKey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (program,) = (each for each in blocks(PAGE, "python") if "copy_all" in each)
+    with cb.open_bucket(f"file://{tmp_path}/store", key) as bucket:
+        for number in range(9):
+            bucket.put(f"{number}", b"1")
+        for status in ("9 copied", "9 same"):
+            exec(compile(program, str(PAGE), "exec"), {"cb": cb, "bucket": bucket})
+            assert status in capsys.readouterr().out
 
 
 def test_the_commands_run(inventory: Path, tmp_path: Path) -> None:

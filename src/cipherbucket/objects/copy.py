@@ -33,6 +33,8 @@ from cipherbucket.reading.stream import open_stream
 from cipherbucket.reading.unlock import Reading, fetch_from, open_envelope
 from cipherbucket.stores.checks import check_copy_headers
 from cipherbucket.workers.progress import Progress
+from cipherbucket.workers.rate_limit import check_speed
+from cipherbucket.workers.threads import Halt
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.source import Source
 from cipherbucket.writing.unknown_length import StreamUpload, upload_stream
@@ -130,6 +132,7 @@ def copy_to(
     progress: Progress | None,
 ) -> ObjectInfo:
     """Copy an object to another store, unchanged; see `Bucket.copy_to`."""
+    check_speed(workers, limit_rate)
     if target_name is None:
         target_name = name
     access.check_name(name)
@@ -152,7 +155,7 @@ def copy_to(
             if_absent=if_absent,
             version_id=version_id,
             workers=workers,
-            limit_rate=limit_rate,
+            halt=Halt(limit_rate),
             progress=progress,
         )
     )

@@ -39,7 +39,6 @@ from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.checks import check_copy_headers
 from cipherbucket.stores.records import NOTHING, Part, StoredObject
 from cipherbucket.workers.progress import Progress, Ticker
-from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt, run, usual_workers
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.one_request import persist
@@ -65,7 +64,7 @@ def copy_to_store(
     if_absent: bool = False,
     version_id: str | None = None,
     workers: int | None = None,
-    limit_rate: float | None = None,
+    halt: Halt | None = None,
     progress: Progress | None = None,
 ) -> StoredObject:
     """Copy an object from one store to another, unchanged.
@@ -80,7 +79,7 @@ def copy_to_store(
         version_id: This version of the source rather than the newest.
         workers: Parts at once; None takes 4, or one for each core if these are fewer. Large parts
             are copied by fewer: 256 MiB of parts are in memory at most, unless one has more.
-        limit_rate: Most bytes a second, 1 or more.
+        halt: Of this copy alone: it keeps the rate, and is set where the copy fails.
         progress: Called with (bytes done, bytes in all), of stored bytes.
 
     Raises:
@@ -91,9 +90,8 @@ def copy_to_store(
         IntegrityError: What arrived is not what is stored at the source.
         StoreError: A store failed.
     """
-    check_speed(workers, limit_rate)
     check_copy_headers(headers, target_name)
-    halt, ticker = Halt(limit_rate), Ticker(progress)
+    halt, ticker = halt or Halt(), Ticker(progress)
 
     def first_response(_: int) -> tuple[StoredObject, _Piece | None]:
         with source.get(name, version_id=version_id) as incoming, named(name):

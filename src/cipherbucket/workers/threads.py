@@ -38,9 +38,12 @@ class Halt:
 
     Args:
         rate: Bytes a second that all threads together may move; None for no limit.
+        above: That of a larger work which this is a part of: its rate is kept, its bytes are
+            counted, and when it is set this stops. This can be set by itself.
     """
 
-    def __init__(self, rate: float | None = None) -> None:
+    def __init__(self, rate: float | None = None, above: Halt | None = None) -> None:
+        self._above = above
         self._event = threading.Event()
         self._rate = rate
         self._lock = threading.Lock()
@@ -66,7 +69,9 @@ class Halt:
             StoppedError: Somebody asked.
         """
         wait = 0.0
-        self.skipped(count)
+        if self._above is not None:
+            self._above.passed(count)
+        self._count(count)
         with self._lock:
             if self._rate is not None and count > 0:
                 now = time.monotonic()
@@ -77,6 +82,11 @@ class Halt:
 
     def skipped(self, count: int) -> None:
         """Count bytes that need not be moved; a negative number for those that must be again."""
+        if self._above is not None:
+            self._above.skipped(count)
+        self._count(count)
+
+    def _count(self, count: int) -> None:
         with self._lock:
             self._done += count
             self.done = max(self.done, self._done)

@@ -10,7 +10,6 @@ from tests.support.plaintexts import pattern
 
 import cipherbucket as cb
 from cipherbucket.format.metadata_names import SEALED
-from cipherbucket.objects.store_to_store import copy_to_store
 from cipherbucket.stores.bodies import RawBody
 from cipherbucket.stores.records import StoredObject
 from cipherbucket.workers.rate_limit import RateLimit
@@ -193,7 +192,7 @@ def test_a_rate_that_moves_nothing_is_refused(
     calls: list[Callable[[], object]] = [
         lambda: bucket.upload(path, "b", **how),
         lambda: bucket.download("a", path, **how),
-        lambda: copy_to_store(store, "a", store, "b", **how),
+        lambda: bucket.copy_to(bucket, "a", "b", **how),
     ]
     for call in calls:
         with pytest.raises(cb.UsageError):
