@@ -18,21 +18,10 @@ with which key), `verify` and `verify_all` (read and compare), `copy_all` (to an
 """
 
 import typing
+from importlib import import_module
 
-from cipherbucket import audit, recipients, rotation
 from cipherbucket._version import __version__
-from cipherbucket.audit.audited_object import AuditedObject
-from cipherbucket.audit.result import Audit
-from cipherbucket.audit.retirement import Retirement
 from cipherbucket.bucket import Bucket
-from cipherbucket.bulk.copying import CopyReport, copy_all
-from cipherbucket.bulk.report import ObjectOutcome, Tally
-from cipherbucket.bulk.verification import Verification, verify, verify_all
-from cipherbucket.config.config import Config, load_config
-from cipherbucket.config.finding import find_config, find_key_name
-from cipherbucket.config.keys import KeyEntry
-from cipherbucket.config.rules import Rule
-from cipherbucket.config.stores import StoreEntry
 from cipherbucket.credentials import Credentials
 from cipherbucket.envelopes.access import Guard
 from cipherbucket.envelopes.policy import Policy
@@ -66,43 +55,116 @@ from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import Footer, Seal
 from cipherbucket.format.recipient_fields import Recipient
 from cipherbucket.format.span import Span
-from cipherbucket.inventory.inventory import Inventory, read_inventory
 from cipherbucket.keys.aes import AesKey
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import create_aes_key_file, create_rsa_key_file, load_key
-from cipherbucket.keys.kms.key import AliKmsKey
-from cipherbucket.keys.kms.settings import KmsSettings
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RsaKey
-from cipherbucket.keys.trial import KeyTrial, try_key
 from cipherbucket.objects.split import NameRange
 from cipherbucket.opening import open_bucket, open_sealed_file, open_url
 from cipherbucket.reading.file import ObjectFile
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.reading.stream import ObjectStream
-from cipherbucket.reference import BucketReference, KeyReference
-from cipherbucket.rotation.report import RotationReport
-from cipherbucket.stores.local.repair import RepairReport, repair_index
 from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import Entry, Part, StoredBucket, Upload, Version
 from cipherbucket.stores.urls import list_buckets, make_bucket, open_store, split_url
-from cipherbucket.transfers.abandoned import Abandoned, abandoned
 from cipherbucket.writing.file import ObjectTextWriter, ObjectWriter
 from cipherbucket.writing.multipart import Multipart
 
 if typing.TYPE_CHECKING:
+    from cipherbucket import audit, recipients, rotation
     from cipherbucket.aio import AsyncBucket as AsyncBucket
-else:
+    from cipherbucket.audit.audited_object import AuditedObject
+    from cipherbucket.audit.result import Audit
+    from cipherbucket.audit.retirement import Retirement
+    from cipherbucket.bulk.copying import CopyReport, copy_all
+    from cipherbucket.bulk.report import ObjectOutcome, Tally
+    from cipherbucket.bulk.verification import (
+        Verification,
+        verify,
+        verify_all,
+    )
+    from cipherbucket.config.config import Config, load_config
+    from cipherbucket.config.finding import (
+        find_config,
+        find_key_name,
+    )
+    from cipherbucket.config.keys import KeyEntry
+    from cipherbucket.config.rules import Rule
+    from cipherbucket.config.stores import StoreEntry
+    from cipherbucket.inventory.inventory import (
+        Inventory,
+        read_inventory,
+    )
+    from cipherbucket.keys.kms.key import AliKmsKey
+    from cipherbucket.keys.kms.settings import KmsSettings
+    from cipherbucket.keys.trial import KeyTrial, try_key
+    from cipherbucket.reference import (
+        BucketReference,
+        KeyReference,
+    )
+    from cipherbucket.rotation.report import RotationReport
+    from cipherbucket.stores.local.repair import (
+        RepairReport,
+        repair_index,
+    )
+    from cipherbucket.transfers.abandoned import Abandoned, abandoned
+
+_LATER = {
+    "Abandoned": "transfers.abandoned",
+    "AliKmsKey": "keys.kms.key",
+    "AsyncBucket": "aio",
+    "Audit": "audit.result",
+    "AuditedObject": "audit.audited_object",
+    "BucketReference": "reference",
+    "Config": "config.config",
+    "CopyReport": "bulk.copying",
+    "Inventory": "inventory.inventory",
+    "KeyEntry": "config.keys",
+    "KeyReference": "reference",
+    "KeyTrial": "keys.trial",
+    "KmsSettings": "keys.kms.settings",
+    "ObjectOutcome": "bulk.report",
+    "RepairReport": "stores.local.repair",
+    "Retirement": "audit.retirement",
+    "RotationReport": "rotation.report",
+    "Rule": "config.rules",
+    "StoreEntry": "config.stores",
+    "Tally": "bulk.report",
+    "Verification": "bulk.verification",
+    "abandoned": "transfers.abandoned",
+    "copy_all": "bulk.copying",
+    "find_config": "config.finding",
+    "find_key_name": "config.finding",
+    "load_config": "config.config",
+    "read_inventory": "inventory.inventory",
+    "repair_index": "stores.local.repair",
+    "try_key": "keys.trial",
+    "verify": "bulk.verification",
+    "verify_all": "bulk.verification",
+}
+"""What is not needed to read and write objects, and in which modules it is."""
+_PACKAGES = {"audit", "recipients", "rotation"}
+
+if not typing.TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Return `AsyncBucket`, which needs the extra ``async``; so ``import *`` leaves it out."""
-        if name != "AsyncBucket":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from cipherbucket.aio import AsyncBucket  # noqa: PLC0415  the extra
+        """Import what is in `_LATER`, and these packages, when it is first asked for.
 
-        return AsyncBucket
+        `AsyncBucket` is not in ``__all__``, since it needs the extra ``async``.
+        """
+        if name in _PACKAGES:
+            return import_module(f"{__name__}.{name}")
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 __all__ = [

@@ -35,7 +35,7 @@ from cipherbucket.format.recipient_fields import (
 )
 from cipherbucket.format.sealed import Binding, Sealed, derive, metadata_mac, wrap_context
 from cipherbucket.keys.base import DrawsDataKeys, MasterKey, was_wrapped
-from cipherbucket.keys.kms.key import KMS, V1_KMS
+from cipherbucket.keys.kms.wrap_names import KMS, V1_KMS
 from cipherbucket.keys.remote_calls import at_once
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import RSA_ALGORITHMS

@@ -44,7 +44,7 @@ from cipherbucket.format.sealed import Binding, Sealed, derive, metadata_mac, wr
 from cipherbucket.format.texts import decode_v1_start
 from cipherbucket.keys.aes import KWP
 from cipherbucket.keys.base import MasterKey, was_wrapped
-from cipherbucket.keys.kms.key import SEALED_KMS
+from cipherbucket.keys.kms.wrap_names import SEALED_KMS
 from cipherbucket.keys.remote_calls import at_once
 from cipherbucket.keys.ring import KeyRing, spelling
 from cipherbucket.keys.rsa import OAEP_SHA256

@@ -14,7 +14,7 @@ from cipherbucket.errors import CipherbucketError, not_copied
 from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS_V1, SEALED
-from cipherbucket.keys.kms.key import KMS, V1_KMS
+from cipherbucket.keys.kms.wrap_names import KMS, V1_KMS
 from cipherbucket.keys.rsa import OAEP_SHA1, V1_RSA
 from cipherbucket.oss2._client_errors import hinted
 from cipherbucket.oss2._messages import message_of

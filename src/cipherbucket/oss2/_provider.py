@@ -14,7 +14,7 @@ from cipherbucket.errors import warn_caller, without_frames
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey, was_wrapped
-from cipherbucket.keys.kms.key import KMS, V1_KMS
+from cipherbucket.keys.kms.wrap_names import KMS, V1_KMS
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1, V1_RSA
 from cipherbucket.oss2._cipher import AESCTRCipher

@@ -20,8 +20,9 @@ from cipherbucket.credentials import Credentials
 from cipherbucket.errors import warn_caller, without_frames
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.encodings import parse_rsa
-from cipherbucket.keys.kms.key import KMS, AliKmsKey
+from cipherbucket.keys.kms.key import AliKmsKey
 from cipherbucket.keys.kms.settings import KmsSettings
+from cipherbucket.keys.kms.wrap_names import KMS
 from cipherbucket.keys.local_rsa import open_local_rsa
 from cipherbucket.keys.rsa import MIN_BITS, RsaKey
 from cipherbucket.oss2._cipher import AESCTRCipher

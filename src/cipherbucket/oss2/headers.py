@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cipherbucket.keys.kms.key import KMS
+from cipherbucket.keys.kms.wrap_names import KMS
 from cipherbucket.keys.rsa import OAEP_SHA1, PKCS1
 
 OSS_USER_METADATA_PREFIX = "x-oss-meta-"

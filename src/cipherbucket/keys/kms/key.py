@@ -34,13 +34,7 @@ from cipherbucket.keys.base import does_not_open
 from cipherbucket.keys.kms.answers import MAX_BLOB, decoded
 from cipherbucket.keys.kms.client import KmsClient
 from cipherbucket.keys.kms.settings import KmsSettings
-
-KMS = "KMS/ALICLOUD"
-"""That of format ``oss``."""
-V1_KMS = "kms"
-"""That of format ``oss-v1``, which is read."""
-SEALED_KMS = "ALIBABA-KMS"
-"""That of format ``sealed``; its encryption context is made from the context."""
+from cipherbucket.keys.kms.wrap_names import KMS, SEALED_KMS, V1_KMS
 
 _OBJECT_ID_LENGTH = 16
 _OURS = "cipherbucket"

@@ -14,7 +14,7 @@ from tests.support.scripted_http import Answer
 from tests.support.stub_kms import KEY_ID, SECRET, Call, Refusal, StubKms, stub_kms
 
 import cipherbucket as cb
-from cipherbucket.keys.kms.key import KMS
+from cipherbucket.keys.kms.wrap_names import KMS
 
 PLAINTEXT = b"the secret that is wrapped"
 

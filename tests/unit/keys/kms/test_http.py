@@ -13,7 +13,7 @@ from tests.support.scripted_http import Answer
 from tests.support.stub_kms import KEY_ID, SECRET, StubKms, stub_kms
 
 import cipherbucket as cb
-from cipherbucket.keys.kms.key import KMS
+from cipherbucket.keys.kms.wrap_names import KMS
 from cipherbucket.server.kms import KmsEndpoint
 
 JSON = {"content-type": "application/json"}

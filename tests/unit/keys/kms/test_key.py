@@ -18,7 +18,8 @@ import cipherbucket as cb
 from cipherbucket.format.description import Description
 from cipherbucket.format.sealed import wrap_context
 from cipherbucket.keys.base import DrawsDataKeys
-from cipherbucket.keys.kms.key import KMS, SEALED_KMS, V1_KMS, AliKmsKey
+from cipherbucket.keys.kms.key import AliKmsKey
+from cipherbucket.keys.kms.wrap_names import KMS, SEALED_KMS, V1_KMS
 
 OBJECT_ID = bytes(range(16))
 

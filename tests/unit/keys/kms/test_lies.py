@@ -9,7 +9,7 @@ from tests.support.scripted_http import Answer
 from tests.support.stub_kms import KEY_ID, OTHER_ID, SECRET, Call, StubKms, stub_kms
 
 import cipherbucket as cb
-from cipherbucket.keys.kms.key import KMS
+from cipherbucket.keys.kms.wrap_names import KMS
 
 ALGORITHM = {"algorithm": KMS, "context": b""}
 LABEL = {"desc": "ours"}
