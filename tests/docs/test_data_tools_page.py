@@ -43,6 +43,8 @@ def test_the_programs_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [bytes(known["scans"][n])[:1] for n in range(len(known["scans"]))]
     assert known["fs"].cat("tree/sub/a") == b"a"
     assert (known["folder"] / "a.txt").read_text() == "text"
+    opened = known["transport"].open("cipherbucket://notes/a.txt", "rb", known["options"])
+    assert opened.read() == b"text"
 
 
 def test_the_page_names_every_option() -> None:

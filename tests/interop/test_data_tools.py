@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,49 @@ def test_zarr_with_shards(fs: CipherbucketFileSystem, storage: dict[str, Any]) -
     again = zarr.open_array(f"{URL}z", storage_options=storage, mode="r")
     assert (again[15:65, 40:60] == values[15:65, 40:60]).all()
     assert len(fs.find("z")) == 5
+
+
+class Scans:
+    """A data set as PyTorch has them: a length, and a reading by number."""
+
+    def __init__(self, fs: CipherbucketFileSystem, names: list[str]) -> None:
+        self.fs, self.names = fs, names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, number: int) -> bytes:
+        data: bytes = self.fs.cat_file(self.names[number])
+        return data
+
+
+def serve(scans: Scans, numbers: Any, batches: Any) -> None:
+    """Do what a worker of a `DataLoader` does with its copy of the data set."""
+    for number in iter(numbers.get, None):
+        batches.put((number, scans[number]))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_data_set_in_workers_as_those_of_pytorch(fs: CipherbucketFileSystem, method: str) -> None:
+    fs.pipe({f"scan/{number}": bytes([number]) * 70_000 for number in range(6)})
+    scans = Scans(fs, fs.find("scan"))
+    assert len(scans) == 6
+    assert scans[0] == bytes(70_000)  # a connection is open here when the workers begin
+    context = multiprocessing.get_context(method)
+    numbers, batches = context.Queue(), context.Queue()
+    workers = [
+        context.Process(target=serve, args=(scans, numbers, batches), daemon=True) for _ in "ab"
+    ]
+    for worker in workers:
+        worker.start()
+    for number in (*range(6), None, None):
+        numbers.put(number)
+    read = dict(batches.get(timeout=120) for _ in range(6))
+    for worker in workers:
+        worker.join(60)
+    assert read == {number: bytes([number]) * 70_000 for number in range(6)}
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert scans[5] == bytes([5]) * 70_000
 
 
 def test_xarray(storage: dict[str, Any]) -> None:
