@@ -138,7 +138,7 @@ def test_a_data_set_in_workers_as_those_of_pytorch(fs: CipherbucketFileSystem, m
     scans = Scans(fs, fs.find("scan"))
     assert len(scans) == 6
     assert scans[0] == bytes(70_000)  # a connection is open here when the workers begin
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     numbers, batches = context.Queue(), context.Queue()
     workers = [
         context.Process(target=serve, args=(scans, numbers, batches), daemon=True) for _ in "ab"

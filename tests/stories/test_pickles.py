@@ -236,6 +236,8 @@ def refused(scene: SimpleNamespace) -> Iterator[tuple[str, Any]]:
     yield "Inventory", cb.read_inventory(manifest)
     with cb.rotation.rewrap_all(bucket, to=scene.rsa) as report:
         yield "RotationReport", report
+    with cb.copy_all(bucket, to=cb.open_bucket("memory://")) as copied:
+        yield "CopyReport", copied
     with cb.verify_all(bucket) as verified:
         yield "Verification", verified
     with cb.audit.run(bucket, retire=[scene.rsa]) as audit:
