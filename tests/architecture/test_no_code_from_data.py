@@ -10,8 +10,11 @@ MODULES = {
     *("yaml", "ruamel"),
 }
 CALLS = {"__import__", "compile", "eval", "exec", "execfile"}
-IMPORTS_BY_NAME = {("cipherbucket/cli/__init__.py", "import_module")}
-"""Of the table of commands, which is in the same file."""
+IMPORTS_BY_NAME = {
+    ("cipherbucket/__init__.py", "import_module"),
+    ("cipherbucket/cli/__init__.py", "import_module"),
+}
+"""Of public names and of commands: the table is in the same file."""
 
 
 def found(tree: ast.AST) -> Iterator[str]:
