@@ -104,6 +104,12 @@ def test_each_pass_with_workers_does_what_it_does_alone(store: str, executor: Pi
     assert len(executor.sent) > 50
 
 
+def test_what_was_written_since_a_time_is_shared(store: str, executor: Pickling) -> None:
+    args = ("-k", "old.pem", "--since", "2026-01-01", "--processes", "2", store)
+    assert succeed("verify", "-r", *args).stdout.startswith("30 objects verified")
+    assert succeed("verify", "-r", "--since", "2999-01-01", *args[:2], *args[4:]).stdout == ""
+
+
 def test_to_and_recipients_travel_by_reference(store: str, executor: Pickling) -> None:
     two = ("--processes", "2")
     succeed("rotate", "-r", "-k", "old.pem", "--to", "new.pem.pub", *two, store)
@@ -282,7 +288,7 @@ def begun(store: str, folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
     )
     until = time.monotonic() + 60
     state = Path(env["CIPHERBUCKET_STATE"])
-    while len(list(state.glob("rotate-*.ledger"))) < 3 and time.monotonic() < until:
+    while len(list(state.glob("step-*.ledger"))) < 2 and time.monotonic() < until:
         time.sleep(0.05)
         assert child.poll() is None, child.communicate()
     return child, running_below(child.pid)

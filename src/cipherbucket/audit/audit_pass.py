@@ -14,7 +14,8 @@ from cipherbucket.audit.retirement import Question
 from cipherbucket.audit.scope import AuditScope, ids_and_descriptions, open_ledger, with_unlisted
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.entries import entries_of
-from cipherbucket.bulk.shards import OpensBucket, Shards, elsewhere, here
+from cipherbucket.bulk.shards import Shards, elsewhere
+from cipherbucket.bulk.steps import OpensBucket, here
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import access_of
 from cipherbucket.errors import UsageError
@@ -109,7 +110,7 @@ def run(
     questions = [Question.about(key).knowing(known_keys) for key in retire]
     kms = KmsLookup(ask_kms) if ask_kms is not None else None
     inspector = Inspector(store, ring, footers, kms)
-    ledger = open_ledger(scope, listed.identity)
+    ledger = open_ledger(scope, listed)
     try:
         scope = with_unlisted(scope, store)
     except BaseException:
@@ -124,5 +125,5 @@ def run(
         tick=reporting(progress, lambda looked: ledger.unchanged + looked),
         report=lambda done: Audit(scope, done, ring, questions),
         given=listed.given,
-        elsewhere=elsewhere(shards, store, prefix),
+        elsewhere=elsewhere(shards, store, prefix, listed.to_share),
     )

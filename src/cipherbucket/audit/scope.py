@@ -6,13 +6,13 @@ ask the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
 from cipherbucket.audit.key_labels import canonical
+from cipherbucket.bulk.entries import PassEntries
 from cipherbucket.bulk.ledger import Ledger
 from cipherbucket.errors import StoreError, UsageError
 from cipherbucket.keys.ring import KeyRing
@@ -59,12 +59,12 @@ def ids_and_descriptions(ring: KeyRing) -> tuple[tuple[str, str], ...]:
     return tuple((key.id, canonical(key.description)) for key in ring.keys)
 
 
-def open_ledger(scope: AuditScope, entries: Iterable[str]) -> Ledger:
+def open_ledger(scope: AuditScope, entries: PassEntries) -> Ledger:
     """Open the ledger of an audit; one with other keys or questions to the store is another.
 
     Args:
         scope: What is looked at.
-        entries: What makes the objects that are gone through others than those of the listing.
+        entries: The objects that are gone through.
 
     Raises:
         UsageError: Another process is at the same audit.
@@ -72,7 +72,8 @@ def open_ledger(scope: AuditScope, entries: Iterable[str]) -> Ledger:
     # "iv": ledgers that do not say of an IV what it is are not resumed.
     how = f"{scope.versions} {scope.footers} {scope.asked_kms} iv"
     ring = (text for pair in sorted(scope.ring) for text in pair)
-    return Ledger.open("audit", scope.url, scope.prefix, how, *entries, *ring, read_only=True)
+    what = (scope.url, scope.prefix, how, *entries.identity, *ring)
+    return entries.open_ledger("audit", *what, read_only=True)
 
 
 def with_unlisted(scope: AuditScope, store: Store) -> AuditScope:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from cipherbucket.bulk.shards import NamesOfStep
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.steps import STEP_LEDGER, EntriesOfStep, NamesOfStep
 from cipherbucket.errors import UsageError
 from cipherbucket.inventory.inventory import Inventory
 from cipherbucket.objects.listing import check_prefix, list_objects
@@ -31,16 +32,28 @@ class PassEntries:
         given: Whether the caller named them; else the store listed them.
         inventory: When the inventory that names them was made, UTC; None without one.
         identity: What makes a pass over these another than one over the listing.
+        is_step: Whether a worker goes over them, which keeps its ledger.
     """
 
     entries: Iterable[Entry]
     given: bool = False
     inventory: datetime | None = None
     identity: tuple[str, ...] = ()
+    is_step: bool = False
+
+    @property
+    def to_share(self) -> Iterable[Entry] | None:
+        """The objects that are given, and so not found in the workers that share a pass."""
+        return self.entries if self.given else None
+
+    def open_ledger(self, purpose: str, *what: str, read_only: bool) -> Ledger:
+        """Open the ledger of a pass over these; arguments and errors as `Ledger.open`."""
+        purpose = f"{STEP_LEDGER}{purpose}" if self.is_step else purpose
+        return Ledger.open(purpose, *what, read_only=read_only, waits=self.is_step)
 
 
 def entries_of(
-    store: Store, prefix: str, given: Iterable[Entry] | NamesOfStep | None
+    store: Store, prefix: str, given: Iterable[Entry] | NamesOfStep | EntriesOfStep | None
 ) -> PassEntries:
     """Return the objects under a prefix: those that are given, or all that the store lists.
 
@@ -52,10 +65,9 @@ def entries_of(
     if given is None:
         return PassEntries(list_objects(store, prefix))
     if isinstance(given, NamesOfStep):
-        names = given.names
-        return PassEntries(
-            given.listed(store, prefix), identity=("step", names.start_after, names.end_before)
-        )
+        return PassEntries(given.listed(store, prefix), identity=given.identity, is_step=True)
+    if isinstance(given, EntriesOfStep):
+        return PassEntries(given.entries, given=True, identity=given.identity, is_step=True)
     if not isinstance(given, Iterable) or isinstance(given, str | bytes):
         raise UsageError(f"entries= is no {type(given).__name__}", hint=_HINT)
     below = _below(prefix, given)

@@ -20,6 +20,7 @@ import json
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple, Self
 
-from cipherbucket.bulk.ledger_file import files_of, opened, path_of, unusable
+from cipherbucket.bulk.ledger_file import (
+    LedgerInUseError,
+    files_of,
+    opened,
+    path_of,
+    unusable,
+)
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.records import Entry, Version
 from cipherbucket.transfers.state import ForeignFileError
@@ -44,7 +51,14 @@ _MOMENT = timedelta(seconds=2)
 _MAX_SIZE = 2**63 - 1
 """Bytes that SQLite can write down; no object has so many, but a store can say so."""
 _PAGE = 1000
+_PAUSE = 0.2
 _WRITE = "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)"
+_MERGE = """\
+INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET validator = excluded.validator, status = excluded.status,
+    size = excluded.size, detail = excluded.detail, run = excluded.run
+WHERE validator != excluded.validator OR validator = ''"""
+"""What was written down of an object stays while the object is the same."""
 _SELECT = "SELECT name, version_id, validator, status, size, detail FROM outcomes"
 
 
@@ -112,13 +126,12 @@ class Ledger:
         started = db.execute("SELECT started FROM pass").fetchone()[0]
         self.started, now = datetime.fromisoformat(started), datetime.now(UTC)
         if self.read_only and not timedelta(0) <= now - self.started <= MAX_AGE:
-            db.execute("DELETE FROM outcomes")
-            db.execute("DELETE FROM ranges")
+            _empty(db)
         sql = "SELECT count(*), coalesce(max(run), 0) FROM outcomes"
         self.resumed, last = db.execute(sql).fetchone()
         self.unchanged = 0
         self._run = last + 1
-        if not self.resumed:
+        if not self.resumed and not db.execute("SELECT count(*) FROM steps").fetchone()[0]:
             db.execute("UPDATE pass SET started = ?", (now.isoformat(),))
             self.started = now
 
@@ -132,23 +145,31 @@ class Ledger:
                 raise unusable(self.path, error) from error
 
     @classmethod
-    def open(cls, purpose: str, *identity: str, read_only: bool = False) -> Ledger:
+    def open(
+        cls, purpose: str, *identity: str, read_only: bool = False, waits: bool = False
+    ) -> Ledger:
         """Open the ledger of a pass, or start one.
 
         Args:
             purpose: A word for the file's name, such as ``rotate``.
             identity: All that makes this pass another: URL, prefix, keys by their ids.
             read_only: Whether the pass changes nothing, and its lines say what it saw.
+            waits: Whether to wait for another that is at the same pass, as long as it lives.
 
         Raises:
             UsageError: Another process is at the same pass.
         """
         path = path_of(purpose, *identity)
-        if path is not None:
+        while path is not None:
             try:
                 return cls(path, read_only=read_only)
             except ForeignFileError as error:
                 _log.warning("%s; the pass starts again (%s)", error.message, error.hint)
+                break
+            except LedgerInUseError:
+                if not waits:
+                    raise
+                time.sleep(_PAUSE)
         path = Path(mkdtemp(prefix="cipherbucket-")) / "ledger"
         return cls(path, temporary=True, read_only=read_only)
 
@@ -239,12 +260,18 @@ class Ledger:
         with self._using() as db:
             db.execute(_WRITE, (*_line(outcome), self._run))
 
-    def merge(self, lines: Iterable[Line], done: Iterable[tuple[str, str | None]]) -> None:
+    def merge(
+        self,
+        lines: Iterable[Line],
+        done: Iterable[tuple[str, str | None]] = (),
+        ended: tuple[str, str] | None = None,
+    ) -> None:
         """Write down what a worker did, and the ranges that need not be done again, or nothing.
 
         Args:
             lines: Of the worker's ledger.
             done: Ranges as (a name that comes before it, its last name; None for no end).
+            ended: The step that they are of, as `begin` was told.
 
         Raises:
             UsageError: It cannot be written.
@@ -252,7 +279,10 @@ class Ledger:
         with self._using() as db:
             db.execute("BEGIN")
             try:
-                db.executemany(_WRITE, ((*line, self._run) for line in lines))
+                db.executemany(_MERGE, ((*line, self._run) for line in lines))
+                if ended is not None:
+                    sql = "DELETE FROM steps WHERE (start_after, end_before) = (?, ?)"
+                    db.execute(sql, tuple(name.encode() for name in ended))
                 for start, last in done:
                     end = None if last is None else last.encode()
                     db.execute("INSERT INTO ranges VALUES (?, ?)", (start.encode(), end))
@@ -260,6 +290,22 @@ class Ledger:
                 db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
+
+    def begin(self, start_after: str, end_before: str) -> None:
+        """Write down that a worker is given the names between two, or a part of what is given.
+
+        Until `merge` ends it the pass stays the same one, also where nothing came back yet.
+        """
+        step = start_after.encode(), end_before.encode()
+        with self._using() as db:
+            db.execute("DELETE FROM steps WHERE (start_after, end_before) = (?, ?)", step)
+            db.execute("INSERT INTO steps VALUES (?, ?)", step)
+
+    def begun(self) -> list[tuple[str, str]]:
+        """Return what workers were given, as `begin` was told, and `merge` was not."""
+        with self._using() as db:
+            rows = db.execute("SELECT start_after, end_before FROM steps").fetchall()
+        return [(start.decode(), end.decode()) for start, end in rows]
 
     def done_ranges(self) -> list[tuple[str, str | None]]:
         """Return the ranges that workers have done, as `merge` was given them, in order."""
@@ -321,8 +367,7 @@ class Ledger:
     def clear(self) -> None:
         """Forget what earlier runs of the same pass have done."""
         with self._using() as db:
-            db.execute("DELETE FROM outcomes")
-            db.execute("DELETE FROM ranges")
+            _empty(db)
         self.resumed = 0
 
     def finish(self) -> None:
@@ -353,6 +398,12 @@ class Ledger:
     def _row(self, sql: str, values: tuple[Any, ...]) -> Any:
         with self._using() as db:
             return db.execute(sql, values).fetchone()
+
+
+def _empty(db: sqlite3.Connection) -> None:
+    db.execute("DELETE FROM outcomes")
+    db.execute("DELETE FROM ranges")
+    db.execute("DELETE FROM steps")
 
 
 def _line(outcome: Outcome) -> Line:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sqlite3
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from cipherbucket.transfers.state import check_own, open_own, state_folder, stat
 
 _log = logging.getLogger("cipherbucket")
 
-_VERSION = 4
+_VERSION = 5
 _SCHEMA = """\
 CREATE TABLE outcomes (
     name BLOB NOT NULL,      -- UTF-8
@@ -38,6 +39,12 @@ CREATE TABLE ranges (
     last BLOB                  -- ... up to this one were done by a worker; NULL for all
 )"""
 
+_STEPS = """\
+CREATE TABLE steps (
+    start_after BLOB NOT NULL, -- UTF-8; a worker was given the names after it (or this part) ...
+    end_before BLOB NOT NULL   -- ... and before this one; empty for all
+)"""
+
 
 def path_of(purpose: str, *identity: str) -> Path | None:
     """Return where the ledger of a pass is kept; None if nothing can be kept."""
@@ -46,12 +53,17 @@ def path_of(purpose: str, *identity: str) -> Path | None:
     return None if folder is None else folder / f"{purpose}-{digest[:32]}.ledger"
 
 
+class LedgerInUseError(UsageError):
+    """Another process, or thread, has the ledger open."""
+
+
 def opened(path: Path) -> sqlite3.Connection:
     """Open a ledger; one that is damaged, or of another version, is replaced.
 
     Raises:
         ForeignFileError: Somebody else could have put it, or a file that SQLite keeps beside it.
-        UsageError: It cannot be opened, or another process has it.
+        LedgerInUseError: Another process has it.
+        UsageError: It cannot be opened.
     """
     for last in (False, True):
         db = None
@@ -65,7 +77,7 @@ def opened(path: Path) -> sqlite3.Connection:
             if db is not None:
                 db.close()
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
-                raise UsageError(
+                raise LedgerInUseError(
                     f"another process is at this pass: {path} is locked",
                     hint="wait for it, or stop it; two at once would do all work twice",
                 ) from error
@@ -102,17 +114,26 @@ def _prepare(db: sqlite3.Connection) -> None:
         db.execute(_SCHEMA)
         db.execute(_STARTED)
         db.execute(_RANGES)
+        db.execute(_STEPS)
         db.execute("INSERT INTO pass VALUES (?)", (datetime.now(UTC).isoformat(),))
         db.execute(f"PRAGMA user_version={_VERSION}")
     elif version != _VERSION:
         raise _OtherVersionError(f"version {version}")
     # Before the first write: another schema could hold triggers.
     tables = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master")}
-    if tables != {_SCHEMA, _STARTED, _RANGES}:
+    if tables != {_SCHEMA, _STARTED, _RANGES, _STEPS}:
         raise _OtherVersionError("another schema")
     db.execute("COMMIT")
     if db.execute("SELECT count(*) FROM pass").fetchone() != (1,):
         raise _OtherVersionError("without its start")
+
+
+def remove_unused(path: Path) -> None:
+    """Remove a ledger, unless a process has it open or somebody else could have put it there."""
+    if path.exists():
+        with suppress(UsageError), closing(opened(path)):
+            for each in reversed(files_of(path)):
+                each.unlink(missing_ok=True)
 
 
 def files_of(path: Path) -> tuple[Path, ...]:

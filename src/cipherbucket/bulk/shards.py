@@ -2,17 +2,16 @@
 
 Rule: names are cut into ranges of about equal count, and a worker does a step of one at a time: the
 same pass as everywhere, over a limited number of its names, with a ledger of its own where it runs.
-What it did comes back as lines of that ledger and is written into the one ledger of the pass, in
-one transaction with the range that is done by it. So a worker that dies loses at most a step, which
-its ledger, or the objects themselves, show to be done in part; and a step that two workers do is
-written down once. Buckets and keys reach workers by reference only.
+Where the objects are given, a step is some of these, and a bounded number of steps is on its way.
+What came of a step comes back as lines of its ledger and is written into the one ledger of the
+pass, in one transaction with the range that is done by it; only then the worker's ledger may go. So
+a worker that dies loses at most what it was at, and every object is written down as done once.
+Buckets and keys reach workers by reference only.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -22,135 +21,40 @@ from concurrent.futures import (
     Future,
     wait,
 )
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Protocol
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.bulk.ledger import FAILED, Ledger, Line
+from cipherbucket.bulk.ledger import FAILED, Ledger
+from cipherbucket.bulk.steps import (
+    EntriesOfStep,
+    NamesOfStep,
+    OpensBucket,
+    Step,
+    StepDone,
+    do_step,
+    forget,
+    place_of_ledgers,
+)
 from cipherbucket.errors import CipherbucketError, UsageError, WorkerLostError
 from cipherbucket.keys.base import MasterKey
-from cipherbucket.objects.listing import list_objects
 from cipherbucket.objects.split import NameRange, split
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Entry
 
 STEP = 2000
 """Most objects of a step, so that what comes back fits into memory."""
+_GIVEN = 1000
+"""Objects of a step where they are given: few are shared out, too."""
 _RANGES = 4
 """Ranges for each worker: they are never quite equal."""
+_AHEAD = 2
+"""Steps on their way for each worker where the objects are given."""
 _WORKERS = 16
 """So many workers are supposed where an executor does not say how many it has."""
 _MOMENT = 0.1
-
-
-class OpensBucket(Protocol):
-    """What a worker opens a bucket by, such as a `BucketReference`."""
-
-    def open(self) -> Bucket:
-        """Return the bucket, the same in all of a process."""
-
-
-class LoadsKey(Protocol):
-    """What a worker finds a key by, such as a `KeyReference`."""
-
-    def load(self) -> MasterKey:
-        """Return the key."""
-
-
-@dataclass(frozen=True, slots=True)
-class NamesOfStep:
-    """What a worker goes over: so many names of a range, as the store lists them there.
-
-    It takes the place of ``entries=`` in a pass.
-    """
-
-    names: NameRange
-    most: int
-    _last: list[str] = field(default_factory=list, compare=False)
-
-    def listed(self, store: Store, prefix: str) -> Iterator[Entry]:
-        """List them, and remember the last if there may be more."""
-        found = list_objects(
-            store, prefix, start_after=self.names.start_after, end_before=self.names.end_before
-        )
-        for number, entry in enumerate(itertools.islice(found, self.most), 1):
-            yield entry
-            if number == self.most:
-                self._last.append(entry.name)
-
-    @property
-    def last(self) -> str | None:
-        """The name that the next step begins after; None at the end of the range."""
-        return self._last[-1] if self._last else None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a worker is given.
-
-    Attributes:
-        call: The pass: a function of this library over a bucket.
-        bucket: What opens the bucket.
-        prefix: Only names that begin with this.
-        arguments: Of the pass, with keys and further buckets by reference.
-        names: Which names.
-        most: How many of them.
-    """
-
-    call: Callable[..., Any]
-    bucket: OpensBucket
-    prefix: str
-    arguments: Mapping[str, Any]
-    names: NameRange
-    most: int
-
-
-@dataclass(frozen=True, slots=True)
-class StepDone:
-    """What a worker gives back.
-
-    Attributes:
-        lines: Of the worker's ledger, in byte order of names.
-        last: The name that the next step begins after; None at the end of the range.
-    """
-
-    lines: Sequence[Line]
-    last: str | None
-
-
-def do_step(step: Step) -> StepDone:
-    """Do a step; this runs in a worker.
-
-    Raises:
-        CipherbucketError: What the pass raises, with the worker named.
-    """
-    try:
-        names = NamesOfStep(step.names, step.most)
-        arguments = {name: here(value) for name, value in step.arguments.items()}
-        with step.call(step.bucket.open(), step.prefix, entries=names, **arguments) as report:
-            lines = list(report.ledger.lines())
-            report.ledger.finish()  # what failed is the matter of the pass
-    except CipherbucketError as error:
-        error.message += f" (in process {os.getpid()} of {socket.gethostname()})"
-        error.args = (error.message,)
-        raise
-    return StepDone(lines, names.last)
-
-
-def here(value: Any) -> Any:
-    """Return what a reference stands for, also in a sequence or mapping; all else as it is."""
-    if isinstance(value, Bucket | MasterKey | str | bytes):
-        return value
-    if hasattr(value, "load"):
-        return value.load()
-    if hasattr(value, "open"):
-        return value.open()
-    if isinstance(value, list | tuple):
-        return tuple(map(here, value))
-    if isinstance(value, Mapping):
-        return {name: here(each) for name, each in value.items()}
-    return value
+_SECONDS_TO_FORGET = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +93,12 @@ class Shards:
             raise UsageError(
                 "with executor= the bucket is given by reference", hint="pass a BucketReference"
             )
-        for name, value in arguments.items():
+        passed = {
+            name: dict(value) if isinstance(value, Mapping) else value  # a proxy is not pickled
+            for name, value in arguments.items()
+            if name != "entries"  # of which each worker gets its part
+        }
+        for name, value in passed.items():
             each = value.values() if isinstance(value, Mapping) else value
             if any(isinstance(one, Bucket | MasterKey) for one in _flat(each)):
                 raise UsageError(
@@ -201,58 +110,193 @@ class Shards:
                 "limit_rate= is for one process, and there are several with executor=",
                 hint="leave out one of them",
             )
-        given = arguments.get("entries")
-        if given is not None:
-            raise UsageError(
-                "entries= are gone through here, and executor= lists in the workers",
-                hint="leave out one of them",
-            )
-        passed = {
-            name: dict(value) if isinstance(value, Mapping) else value  # a proxy is not pickled
-            for name, value in arguments.items()
-            if name != "entries"
-        }
         return cls(executor, call, bucket, passed)
 
-    def run(self, store: Store, prefix: str, ledger: Ledger, tick: Callable[[int], None]) -> None:
+    def run(
+        self,
+        store: Store,
+        prefix: str,
+        ledger: Ledger,
+        tick: Callable[[int], None],
+        given: Iterable[Entry] | None = None,
+        moved: Callable[[int], None] = lambda _: None,
+    ) -> None:
         """Share out what the ledger does not say to be done, and write down what comes back.
+
+        Args:
+            store: Whose names are cut into ranges.
+            prefix: Only names that begin with this.
+            ledger: That of the pass.
+            tick: Called some ten times a second, with the number of objects that came back.
+            given: The objects, where they are given.
+            moved: Called with stored bytes of objects that came back.
 
         Raises:
             WorkerLostError: A worker died. What came back is in the ledger.
             CipherbucketError: What a step raised.
         """
-        count = _RANGES * _workers_of(self.executor)
-        at_work: dict[Future[StepDone], NameRange] = {}
-        done, looked = ledger.done_ranges(), 0
-
-        def submit(names: NameRange) -> None:
-            step = Step(self.call, self.bucket, prefix, self.arguments, names, STEP)
-            at_work[self.executor.submit(do_step, step)] = names
-
+        steps = _Steps(self, prefix, ledger, tick, moved)
         try:
-            for names in split(store, count, prefix):
-                for left in not_done(names, done):
-                    submit(left)
-            while at_work:
-                for future in wait(at_work, _MOMENT, FIRST_COMPLETED).done:
-                    names, came = at_work.pop(future), _result_of(future)
-                    ledger.merge(came.lines, done_parts(names, came))
-                    looked += len(came.lines)
-                    if came.last is not None:
-                        submit(NameRange(came.last, names.end_before))
-                tick(looked)
+            if given is None:
+                steps.do_ranges(split(store, _RANGES * steps.workers, prefix))
+            else:
+                steps.do_entries(given)
+            steps.forget_elsewhere()
         except BrokenExecutor as error:
             raise _lost() from error
         finally:
-            for future in at_work:
-                future.cancel()
+            steps.cancel()
+
+
+class _Steps:
+    """The steps of a pass that are on their way."""
+
+    def __init__(
+        self,
+        shards: Shards,
+        prefix: str,
+        ledger: Ledger,
+        tick: Callable[[int], None],
+        moved: Callable[[int], None],
+    ) -> None:
+        self.workers = _workers_of(shards.executor)
+        self._shards = shards
+        self._prefix = prefix
+        self._ledger = ledger
+        self._pass_id = ledger.started.isoformat()
+        self._tick = tick
+        self._moved = moved
+        self._looked = 0
+        self._at_work: dict[Future[StepDone], Step] = {}
+        self._kept: dict[str, set[str]] = {}  # elsewhere, of what is written down, by place
+
+    def do_ranges(self, ranges: Iterable[NameRange]) -> None:
+        """Do all names of ranges, but for what the ledger says to be done."""
+        begun = self._ledger.begun()  # by an earlier run: a worker may have the answer
+        done = [*self._ledger.done_ranges(), *((each, _last_before(end)) for each, end in begun)]
+        done.sort(key=lambda pair: pair[0])
+        left = [each for names in ranges for each in not_done(names, done)]
+        for names in (*itertools.starmap(NameRange, begun), *left):
+            self._begin(names)
+        while self._at_work:
+            for step, came in self._coming():
+                assert isinstance(step.objects, NamesOfStep)
+                names = step.objects.names
+                ended = (names.start_after, names.end_before)
+                self._ledger.merge(came.lines, done_parts(names, came), ended)
+                self._forget(came)
+                if came.last is not None:
+                    self._begin(NameRange(came.last, names.end_before))
+
+    def _begin(self, names: NameRange) -> None:
+        self._ledger.begin(names.start_after, names.end_before)
+        self._submit(NamesOfStep(self._pass_id, names, STEP))
+
+    def do_entries(self, given: Iterable[Entry]) -> None:
+        """Do the objects that are given, but for what the ledger says to be done."""
+        at_work: set[str] = set()
+        parts = self._parts(given, at_work)
+        while True:
+            room = _AHEAD * self.workers - len(self._at_work)
+            for part in itertools.islice(parts, max(0, room)):
+                at_work.update(each.name for each in part.entries)
+                self._ledger.begin(str(part.number), "")
+                self._submit(part)
+                self._tick(self._looked)
+            if not self._at_work:
+                break
+            for step, came in self._coming():
+                assert isinstance(step.objects, EntriesOfStep)
+                names = {each.name for each in step.objects.entries}
+                lines = (line for line in came.lines if line.name.decode() in names)
+                self._ledger.merge(lines, ended=(str(step.objects.number), ""))
+                at_work -= names
+                self._forget(came)
+        if self._ledger.read_only:
+            self._ledger.forget_unseen()
+
+    def _parts(self, given: Iterable[Entry], at_work: set[str]) -> Iterator[EntriesOfStep]:
+        """Cut what is given, at the same places in every run, and leave out what is done."""
+        entries, most = iter(given), min(STEP, _GIVEN)
+        for number in itertools.count():
+            part = list(itertools.islice(entries, most))
+            if not part:
+                return
+            fresh: dict[str, Entry] = {}
+            for each in part:
+                name = each.name
+                done = self._ledger.has(each) or self._ledger.was_seen(name)
+                if not done and name not in at_work:
+                    fresh[name] = Entry(
+                        name=name, size=each.size, etag=each.etag, modified=each.modified
+                    )
+            if fresh:
+                yield EntriesOfStep(self._pass_id, number, tuple(fresh.values()))
+
+    def _submit(self, objects: NamesOfStep | EntriesOfStep) -> None:
+        kept = tuple(itertools.chain.from_iterable(self._kept.values()))
+        shards = self._shards
+        step = Step(shards.call, shards.bucket, self._prefix, shards.arguments, objects, kept)
+        self._at_work[shards.executor.submit(do_step, step)] = step
+
+    def _coming(self) -> Iterator[tuple[Step, StepDone]]:
+        """Wait a moment, and yield the steps that are done by then."""
+        for future in wait(self._at_work, _MOMENT, FIRST_COMPLETED).done:
+            step, came = self._at_work.pop(future), _result_of(future)
+            yield step, came
+            self._looked += len(came.lines)
+            self._moved(sum(line.size for line in came.lines))
+            self._kept.get(came.place, set()).difference_update(step.kept)
+        self._tick(self._looked)
+
+    def _forget(self, came: StepDone) -> None:
+        """Remove the worker's ledger of what is written down, or have a worker there do it."""
+        if came.kept is None:
+            return
+        if came.place == place_of_ledgers():
+            forget([came.kept])
+        else:
+            self._kept.setdefault(came.place, set()).add(came.kept)
+
+    def forget_elsewhere(self) -> None:
+        """Have workers remove the ledgers that are left, as far as the executor reaches them.
+
+        What is left all the same goes after a week, when a worker there does a step.
+        """
+        names = tuple(itertools.chain.from_iterable(self._kept.values()))
+        if names:
+            executor = self._shards.executor
+            with suppress(Exception):
+                wait(
+                    [executor.submit(forget, names) for _ in range(self.workers)],
+                    _SECONDS_TO_FORGET,
+                )
+
+    def cancel(self) -> None:
+        """Take back what was not begun."""
+        for future in self._at_work:
+            future.cancel()
 
 
 def elsewhere(
-    shards: Shards | None, store: Store, prefix: str
+    shards: Shards | None,
+    store: Store,
+    prefix: str,
+    given: Iterable[Entry] | None,
+    moved: Callable[[int], None] = lambda _: None,
 ) -> Callable[[Ledger, Callable[[int], None]], None] | None:
-    """Return what does a pass in the workers of an executor, for `run_pass`; None for none."""
-    return None if shards is None else partial(shards.run, store, prefix)
+    """Return what does a pass in the workers of an executor, for `run_pass`; None for none.
+
+    Arguments as `Shards.run`.
+    """
+    if shards is None:
+        return None
+    return lambda ledger, tick: shards.run(store, prefix, ledger, tick, given, moved)
+
+
+def _last_before(end: str) -> str | None:
+    """Return the last name that an end of `split` leaves room for; None without an end."""
+    return end.removesuffix("\0") or None
 
 
 def _flat(value: Any) -> Iterable[Any]:
@@ -300,7 +344,7 @@ def done_parts(names: NameRange, came: StepDone) -> Iterator[tuple[str, str | No
                 yield start, before
             start = name
         before = name
-    last = came.last if came.last is not None else names.end_before.removesuffix("\0") or None
+    last = came.last if came.last is not None else _last_before(names.end_before)
     if last is None or last > start:
         yield start, last
 

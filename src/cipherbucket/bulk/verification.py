@@ -16,7 +16,8 @@ from cipherbucket.bulk.entries import entries_of
 from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
 from cipherbucket.bulk.places import NO_OTHERS, Places
 from cipherbucket.bulk.report import PassReport
-from cipherbucket.bulk.shards import LoadsKey, OpensBucket, Shards, elsewhere, here
+from cipherbucket.bulk.shards import Shards, elsewhere
+from cipherbucket.bulk.steps import LoadsKey, OpensBucket, here
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import Access, access_of
 from cipherbucket.envelopes.policy import PLAINTEXT
@@ -174,7 +175,7 @@ def verify_all(
         str(dry_run),
         *places.reading_rules(context),
     ]
-    ledger = Ledger.open("verify", store.url, prefix, *what, read_only=True)
+    ledger = listed.open_ledger("verify", store.url, prefix, *what, read_only=True)
     return run_pass(
         listed.entries,
         work,
@@ -184,7 +185,7 @@ def verify_all(
         tick=reporting(progress, lambda _: halt.done),
         report=lambda done: Verification(done, store.url, prefix, listed.inventory),
         given=listed.given,
-        elsewhere=elsewhere(shards, store, prefix),
+        elsewhere=elsewhere(shards, store, prefix, listed.to_share, halt.passed),
     )
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Outcome
 from cipherbucket.bulk.places import NO_OTHERS, Places
-from cipherbucket.bulk.shards import LoadsKey, OpensBucket, Shards, here
+from cipherbucket.bulk.shards import Shards
+from cipherbucket.bulk.steps import LoadsKey, OpensBucket, here
 from cipherbucket.bulk.walk import PassProgress
 from cipherbucket.envelopes.access import Access
 from cipherbucket.errors import EnvelopeError, IntegrityError

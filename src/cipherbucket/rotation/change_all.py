@@ -99,7 +99,7 @@ def change_all(
     if dry_run:  # what other keys would do, or another policy, was not seen
         what += ["dry run", *places.reading_rules(settings.context)]
     with earlier or nullcontext():
-        ledger = Ledger.open(purpose, store.url, prefix, *what, read_only=dry_run)
+        ledger = listed.open_ledger(purpose, store.url, prefix, *what, read_only=dry_run)
         return run_pass(
             listed.entries,
             lambda entry: persist(lambda _: one(entry)),
@@ -111,7 +111,7 @@ def change_all(
                 done, purpose, store.url, prefix, dry_run=dry_run, inventory=listed.inventory
             ),
             given=listed.given,
-            elsewhere=elsewhere(settings.shards, store, prefix),
+            elsewhere=elsewhere(settings.shards, store, prefix, listed.to_share),
         )
 
 

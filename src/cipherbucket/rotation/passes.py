@@ -15,7 +15,8 @@ from typing import Any
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Outcome
 from cipherbucket.bulk.places import NO_OTHERS, Places
-from cipherbucket.bulk.shards import LoadsKey, OpensBucket, Shards, here
+from cipherbucket.bulk.shards import Shards
+from cipherbucket.bulk.steps import LoadsKey, OpensBucket, here
 from cipherbucket.bulk.walk import PassProgress
 from cipherbucket.envelopes.access import Access
 from cipherbucket.errors import MasterKeyError
@@ -92,7 +93,7 @@ def rewrap_all(
             any order. Each is looked at, and changed as it is now.
         executor: Whose workers share the pass: of threads, of processes, or that of a cluster of
             Dask. Bucket and keys are then given by reference, such as `BucketReference` and
-            `KeyReference`; ``limit_rate`` and ``entries`` are not taken.
+            `KeyReference`; ``limit_rate`` is not taken.
 
     Raises:
         MasterKeyError: The new key could not be told from another, or writes no format that the
@@ -165,7 +166,7 @@ def reencrypt_all(
             any order. Each is looked at, and changed as it is now.
         executor: Whose workers share the pass: of threads, of processes, or that of a cluster of
             Dask. Bucket and keys are then given by reference, such as `BucketReference` and
-            `KeyReference`; ``limit_rate`` and ``entries`` are not taken.
+            `KeyReference`; ``limit_rate`` is not taken.
 
     Raises:
         UsageError: Another process is at the same pass, or an unknown kind.
