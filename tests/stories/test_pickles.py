@@ -32,7 +32,8 @@ from tests.support.inventories import Line, of_oss
 import cipherbucket as cb
 from cipherbucket import errors, oss2
 from cipherbucket.aio import AsyncBucket
-from cipherbucket.bulk.shards import NamesOfStep, Shards, Step, do_step
+from cipherbucket.bulk.shards import Shards
+from cipherbucket.bulk.steps import EntriesOfStep, NamesOfStep, Step, do_step
 from cipherbucket.filesystem.spec import CipherbucketFileSystem
 from cipherbucket.oss2.exceptions import ClientError
 
@@ -168,11 +169,12 @@ def held(scene: SimpleNamespace) -> Iterator[tuple[str, Any]]:
     yield "KeyReference", cb.KeyReference.of(key_file)
     yield "reference to a configured key", cb.KeyReference.of("k", config=scene.toml)
     arguments = {"to": cb.KeyReference.of(key_file), "below": {"x": reference}}
-    names = cb.NameRange("", "")
-    step = Step(cb.rotation.rewrap_all, reference, "", arguments, names, 10)
+    names = NamesOfStep("1", cb.NameRange("", ""), 10)
+    step = Step(cb.rotation.rewrap_all, reference, "", arguments, names)
     yield "Step", step
     yield "StepDone", do_step(step)
-    yield "NamesOfStep", NamesOfStep(names, 10)
+    yield "NamesOfStep", names
+    yield "EntriesOfStep", EntriesOfStep("1", 0, (cb.Entry(name="a"),))
     with cb.rotation.rewrap_all(scene.bucket, to=scene.rsa) as report:
         yield "Outcome", list(report.ledger.outcomes())
         yield "ObjectOutcome", list(report.objects())

@@ -16,7 +16,8 @@ from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.entries import entries_of
 from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
 from cipherbucket.bulk.report import PassReport, Tally
-from cipherbucket.bulk.shards import OpensBucket, Shards, elsewhere, here
+from cipherbucket.bulk.shards import Shards, elsewhere
+from cipherbucket.bulk.steps import OpensBucket, here
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass
 from cipherbucket.envelopes.access import Access, access_of
 from cipherbucket.errors import ObjectNotFoundError, StoreError, UsageError
@@ -95,7 +96,7 @@ def copy_all(
         entries: Only these objects, and no listing: an `Inventory`, or any iterable of `Entry`, in
             any order. They are copied as they are now.
         executor: Whose workers share the pass, as in `rotation.rewrap_all`: both buckets are then
-            given by reference; ``limit_rate`` and ``entries`` are not taken.
+            given by reference; ``limit_rate`` is not taken.
 
     Returns:
         What came of it, best used in a ``with`` statement: it holds a file open.
@@ -117,7 +118,8 @@ def copy_all(
     halt = Halt(limit_rate)
     listed = entries_of(source, prefix, entries)
     described = json.dumps(dict(headers), sort_keys=True)
-    ledger = Ledger.open("copy", source.url, prefix, *listed.identity, there.store.url, described)
+    what = (source.url, prefix, *listed.identity, there.store.url, described)
+    ledger = listed.open_ledger("copy", *what, read_only=False)
 
     def work(entry: Entry) -> Outcome:
         if not entry.name.startswith(prefix):
@@ -135,7 +137,7 @@ def copy_all(
             done, source.url, prefix, there.store.url, inventory=listed.inventory
         ),
         given=listed.given,
-        elsewhere=elsewhere(shards, source, prefix),
+        elsewhere=elsewhere(shards, source, prefix, listed.to_share, halt.skipped),
     )
 
 

@@ -185,7 +185,7 @@ def verify_all(
         tick=reporting(progress, lambda _: halt.done),
         report=lambda done: Verification(done, store.url, prefix, listed.inventory),
         given=listed.given,
-        elsewhere=elsewhere(shards, store, prefix, listed.to_share, halt.passed),
+        elsewhere=elsewhere(shards, store, prefix, listed.to_share, halt.skipped),
     )
 
 

@@ -213,7 +213,7 @@ def test_what_makes_a_pass_another(
     opened: list[str] = []
     original = Ledger.open.__func__  # type: ignore[attr-defined]
 
-    def noted(cls: type[Ledger], purpose: str, *identity: str, **how: bool) -> Ledger:
+    def noted(cls: type[Ledger], /, purpose: str, *identity: str, **how: bool) -> Ledger:
         ledger: Ledger = original(cls, purpose, *identity, **how)
         opened.append(ledger.path.name)
         return ledger
