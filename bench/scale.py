@@ -31,7 +31,8 @@ from bench.scale_steps import AT_ONCE, BODY, STEPS
 from pyarrow import parquet
 
 import cipherbucket as cb
-from cipherbucket.bulk.ledger import Ledger, Line
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import Line
 
 KINDS = {"sealed": "sealed, AES-256", "oss": "oss, RSA-2048"}
 SCALES = (6, 7, 8, 9)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from cipherbucket.bulk.ledger import Ledger, Outcome
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import Outcome
 from cipherbucket.stores.records import Entry
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)

@@ -14,7 +14,7 @@ from typing import Any
 
 from cipherbucket.audit.findings import UNASKED, UNREADABLE
 from cipherbucket.audit.key_labels import KeyLabel, shortened
-from cipherbucket.bulk.ledger import FAILED, Outcome
+from cipherbucket.bulk.outcomes import FAILED, Outcome
 from cipherbucket.envelopes.policy import PLAINTEXT
 
 GONE = "gone"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cipherbucket.bulk.ledger import FAILED
+from cipherbucket.bulk.outcomes import FAILED
 from cipherbucket.envelopes.policy import PLAINTEXT
 
 UNREADABLE = "unreadable"

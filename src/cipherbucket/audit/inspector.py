@@ -14,7 +14,7 @@ from cipherbucket.audit.audited_object import GONE, AuditedObject, AuditedRecipi
 from cipherbucket.audit.findings import FINDINGS, UNREADABLE
 from cipherbucket.audit.key_labels import kms_id_of, label_of, shortened
 from cipherbucket.audit.kms_lookup import KmsLookup
-from cipherbucket.bulk.ledger import Outcome
+from cipherbucket.bulk.outcomes import Outcome
 from cipherbucket.envelopes.policy import PLAINTEXT, Policy
 from cipherbucket.envelopes.unseal import unseal
 from cipherbucket.errors import (

@@ -17,7 +17,7 @@ from functools import lru_cache
 from cipherbucket.audit.audited_object import AuditedObject, AuditedRecipient
 from cipherbucket.audit.findings import UNASKED, UNREADABLE
 from cipherbucket.audit.key_labels import KeyLabel, canonical, kms_id_of
-from cipherbucket.bulk.ledger import FAILED
+from cipherbucket.bulk.outcomes import FAILED
 from cipherbucket.errors import UsageError
 from cipherbucket.format.description import Description
 from cipherbucket.keys.base import MasterKey, kind_of

@@ -14,7 +14,8 @@ from typing import Any
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.entries import entries_of
-from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import FAILED, Outcome
 from cipherbucket.bulk.report import PassReport, Tally
 from cipherbucket.bulk.shards import Shards, elsewhere
 from cipherbucket.bulk.steps import OpensBucket, here

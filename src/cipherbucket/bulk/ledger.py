@@ -21,13 +21,13 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from cipherbucket.bulk.ledger_file import (
     LedgerInUseError,
@@ -36,20 +36,17 @@ from cipherbucket.bulk.ledger_file import (
     path_of,
     unusable,
 )
+from cipherbucket.bulk.outcomes import FAILED, Line, Outcome, key_of, line_of, validator_of
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.records import Entry, Version
 from cipherbucket.transfers.state import ForeignFileError
 
 _log = logging.getLogger("cipherbucket")
 
-FAILED = "failed"
-"""The status of an object that is to be tried again by the next run."""
 MAX_AGE = timedelta(days=7)
 """A pass that changes nothing starts again after this."""
 _MOMENT = timedelta(seconds=2)
 """What was written so short a time ago may be written again under the same validator."""
-_MAX_SIZE = 2**63 - 1
-"""Bytes that SQLite can write down; no object has so many, but a store can say so."""
 _PAGE = 1000
 _PAUSE = 0.2
 _WRITE = "REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -60,43 +57,6 @@ ON CONFLICT DO UPDATE SET validator = excluded.validator, status = excluded.stat
 WHERE validator != excluded.validator OR validator = ''"""
 """What was written down of an object stays while the object is the same."""
 _SELECT = "SELECT name, version_id, validator, status, size, detail FROM outcomes"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one object.
-
-    Attributes:
-        name: The object's name.
-        status: A word of the pass's own; ``failed`` is tried again by the next run.
-        size: Stored bytes.
-        detail: What else is known, such as a reason; small, and fit for JSON.
-        version_id: The version, where a pass is over versions.
-        validator: `validator_of` what the work left; None where it changed nothing.
-    """
-
-    name: str
-    status: str
-    size: int
-    detail: Mapping[str, Any] = field(default_factory=dict)
-    version_id: str | None = None
-    validator: str | None = None
-
-
-class Line(NamedTuple):
-    """An outcome as the file has it, which is how it goes from one ledger into another."""
-
-    name: bytes
-    version_id: str
-    validator: str
-    status: str
-    size: int
-    detail: str
-
-
-def validator_of(etag: str, modified: datetime | None) -> str:
-    """Return by what an object is known again in a listing: its ETag and the second of its time."""
-    return f"{etag} {modified.replace(microsecond=0).isoformat() if modified else ''}"
 
 
 class Ledger:
@@ -223,7 +183,7 @@ class Ledger:
     def was_seen(self, name: str) -> bool:
         """Return whether this run has come across an object of this name already."""
         row = self._row(
-            "SELECT run FROM outcomes WHERE name = ? AND version_id = ''", (_key(name),)
+            "SELECT run FROM outcomes WHERE name = ? AND version_id = ''", (key_of(name),)
         )
         return row is not None and row[0] == self._run
 
@@ -236,7 +196,7 @@ class Ledger:
     def validator(self, name: str) -> str | None:
         """Return the validator that a name was written down with; None if it was not."""
         row = self._row(
-            "SELECT validator FROM outcomes WHERE name = ? AND version_id = ''", (_key(name),)
+            "SELECT validator FROM outcomes WHERE name = ? AND version_id = ''", (key_of(name),)
         )
         return None if row is None else str(row[0])
 
@@ -258,7 +218,7 @@ class Ledger:
             UsageError: It cannot be written.
         """
         with self._using() as db:
-            db.execute(_WRITE, (*_line(outcome), self._run))
+            db.execute(_WRITE, (*line_of(outcome), self._run))
 
     def merge(
         self,
@@ -404,22 +364,6 @@ def _empty(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM outcomes")
     db.execute("DELETE FROM ranges")
     db.execute("DELETE FROM steps")
-
-
-def _line(outcome: Outcome) -> Line:
-    return Line(
-        _key(outcome.name),
-        outcome.version_id or "",
-        outcome.validator or "",
-        outcome.status,
-        min(outcome.size, _MAX_SIZE),
-        json.dumps(dict(outcome.detail)),
-    )
-
-
-def _key(name: str) -> bytes:
-    """Return a name as bytes; that of a file may be no text."""
-    return name.encode(errors="surrogateescape")
 
 
 def _is_fresh(modified: datetime | None) -> bool:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from cipherbucket._version import __version__
-from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import FAILED, Outcome
 from cipherbucket.errors import not_copied
 
 READ_THERE = "read it where the pass ran, and send what its lines() or objects() yield"

@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.bulk.ledger import FAILED, Ledger
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import FAILED
 from cipherbucket.bulk.steps import (
     EntriesOfStep,
     NamesOfStep,

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.bulk.ledger import MAX_AGE, Line
+from cipherbucket.bulk.ledger import MAX_AGE
 from cipherbucket.bulk.ledger_file import files_of, remove_unused
+from cipherbucket.bulk.outcomes import Line
 from cipherbucket.errors import CipherbucketError
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.listing import list_objects

@@ -13,7 +13,8 @@ from typing import Any
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.entries import entries_of
-from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import FAILED, Outcome
 from cipherbucket.bulk.places import NO_OTHERS, Places
 from cipherbucket.bulk.report import PassReport
 from cipherbucket.bulk.shards import Shards, elsewhere

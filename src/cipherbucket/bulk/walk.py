@@ -18,7 +18,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from cipherbucket.bulk.ledger import FAILED, Ledger, Outcome, validator_of
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import FAILED, Outcome, validator_of
 from cipherbucket.errors import CipherbucketError, KmsError, StoreError
 from cipherbucket.stores.records import Entry, Version
 from cipherbucket.workers.threads import Halt, StoppedError, run

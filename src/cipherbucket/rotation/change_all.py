@@ -13,7 +13,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from cipherbucket.bulk.entries import entries_of
-from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import Outcome, validator_of
 from cipherbucket.bulk.places import Places
 from cipherbucket.bulk.shards import Shards, elsewhere
 from cipherbucket.bulk.walk import PassProgress, reporting, run_pass

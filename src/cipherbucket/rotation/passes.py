@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from cipherbucket.bucket import Bucket
-from cipherbucket.bulk.ledger import Outcome
+from cipherbucket.bulk.outcomes import Outcome
 from cipherbucket.bulk.places import NO_OTHERS, Places
 from cipherbucket.bulk.shards import Shards
 from cipherbucket.bulk.steps import LoadsKey, OpensBucket, here

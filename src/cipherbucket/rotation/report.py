@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from cipherbucket.bulk.ledger import FAILED, Ledger
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import FAILED
 from cipherbucket.bulk.report import PassReport, Tally
 
 DONE, DUE, SKIPPED = "done", "due", "skipped"

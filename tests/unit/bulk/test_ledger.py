@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from tests.support.listed_entries import TIME, done, entries, names
 
-from cipherbucket.bulk.ledger import Ledger, Outcome, validator_of
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import Outcome, validator_of
 from cipherbucket.bulk.walk import walk
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.records import Entry

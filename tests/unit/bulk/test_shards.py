@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import cipherbucket as cb
 from cipherbucket import rotation
 from cipherbucket.bulk import shards
-from cipherbucket.bulk.ledger import FAILED, Line
+from cipherbucket.bulk.outcomes import FAILED, Line
 from cipherbucket.bulk.shards import done_parts, not_done
 from cipherbucket.bulk.steps import StepDone
 from cipherbucket.bulk.verification import VERIFIED

@@ -19,8 +19,9 @@ import pytest
 import cipherbucket as cb
 from cipherbucket import rotation
 from cipherbucket.bulk import shards, steps
-from cipherbucket.bulk.ledger import Ledger, Line
+from cipherbucket.bulk.ledger import Ledger
 from cipherbucket.bulk.ledger_file import opened
+from cipherbucket.bulk.outcomes import Line
 from cipherbucket.bulk.steps import EntriesOfStep, NamesOfStep, Step, do_step
 
 NAMES = [f"d/{number:03}" for number in range(60)]

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tests.support.listed_entries import done, entries, names
 
-from cipherbucket.bulk.ledger import Ledger, Outcome
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import Outcome
 from cipherbucket.bulk.walk import AHEAD, walk
 from cipherbucket.errors import ObjectNotFoundError, StoreError, UsageError
 from cipherbucket.stores.records import Entry

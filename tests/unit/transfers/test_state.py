@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import cipherbucket as cb
-from cipherbucket.bulk.ledger import Ledger, Outcome
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import Outcome
 from cipherbucket.transfers.abandoned import abandoned
 from cipherbucket.transfers.journal import Journal
 from cipherbucket.transfers.state import state_or_none

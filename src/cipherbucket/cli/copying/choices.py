@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import cipherbucket as cb
-from cipherbucket.bulk.ledger import Ledger, Outcome
+from cipherbucket.bulk.ledger import Ledger
+from cipherbucket.bulk.outcomes import Outcome
 from cipherbucket.cli.copying.direction import Copied, Direction
 from cipherbucket.cli.copying.encrypted_objects import NEWER
 from cipherbucket.cli.copying.listings import Item, MergedItem
