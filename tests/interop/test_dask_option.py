@@ -1,0 +1,62 @@
+"""``--dask``: a command whose work the workers of a cluster do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import distributed
+import pytest
+from tests.cli.runs import error_of, invoke, succeed
+
+import cipherbucket as cb
+
+pytestmark = pytest.mark.filterwarnings("default")  # of the cluster
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[distributed.LocalCluster]:
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    for name in ("old", "new"):
+        cb.create_rsa_key_file(f"{name}.pem", description={"desc": name}, bits=2048)
+    with cb.open_bucket(f"file://{tmp_path}/store", cb.load_key("old.pem")) as bucket:
+        for number in range(40):
+            bucket.put(f"d/{number:02}", b"x")
+    return f"file://{tmp_path}/store"
+
+
+def test_a_rotation_by_a_cluster(store: str, cluster: distributed.LocalCluster) -> None:
+    dask = ("--dask", cluster.scheduler_address)
+    done = succeed("rotate", "-r", "-k", "new.pem", "-k", "old.pem", *dask, store)
+    assert done.stdout.startswith("rotated                 40 objects")
+    assert done.stderr == ""
+    verified = succeed("verify", "-r", "-k", "new.pem", *dask, store)
+    assert verified.stdout.startswith("40 objects verified")
+
+
+def test_a_passphrase_that_workers_do_not_have_is_named(
+    store: str, cluster: distributed.LocalCluster
+) -> None:
+    cb.create_rsa_key_file("locked.pem", description={"desc": "l"}, bits=2048, passphrase="abcd")
+    args = ("-k", "locked.pem", "-k", "old.pem", "--dask", cluster.scheduler_address, store)
+    result = invoke("rotate", "-r", *args, env={"CIPHERBUCKET_PASSPHRASE": "abcd"})
+    assert result.exit_code == 4
+    said = error_of(result)
+    assert "locked.pem" in said
+    assert "CIPHERBUCKET_PASSPHRASE" in said
+    assert "(in process " in said
+
+
+def test_a_cluster_without_workers_is_refused(store: str) -> None:
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster:
+        address = cluster.scheduler_address
+        said = error_of(invoke("verify", "-r", "-k", "old.pem", "--dask", address, store))
+    assert f"the scheduler at {address} has no workers" in said
