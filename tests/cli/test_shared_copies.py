@@ -322,7 +322,7 @@ def test_a_worker_that_is_killed_loses_nothing(
     def kill() -> None:
         until = time.monotonic() + 30
         while time.monotonic() < until and not killed.is_set():
-            if _objects(url) > 5 and (alive := multiprocessing.active_children()):
+            if _objects(url) > 20 and (alive := multiprocessing.active_children()):
                 os.kill(int(alive[0].pid or 0), signal.SIGKILL)
                 killed.set()
 

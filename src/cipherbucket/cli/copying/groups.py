@@ -308,5 +308,6 @@ def _answer_of(future: Future[Answer]) -> Answer:
 
 def _lost() -> cb.WorkerLostError:
     return cb.WorkerLostError(
-        "a worker died, or was stopped", hint="what it had not answered was perhaps copied"
+        "a worker died, or was stopped; the next run looks at what it was copying",
+        hint="see whether it had enough memory",
     )
