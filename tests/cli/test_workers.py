@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from tests.cli.runs import PROGRAM, base, error_of, invoke, succeed
+from tests.support.inventories import Line, of_oss
 
 import cipherbucket as cb
 from cipherbucket.cli.options.access import AccessOptions
@@ -108,6 +109,20 @@ def test_what_was_written_since_a_time_is_shared(store: str, executor: Pickling)
     args = ("-k", "old.pem", "--since", "2026-01-01", "--processes", "2", store)
     assert succeed("verify", "-r", *args).stdout.startswith("30 objects verified")
     assert succeed("verify", "-r", "--since", "2999-01-01", *args[:2], *args[4:]).stdout == ""
+
+
+def test_the_objects_of_an_inventory_are_shared(
+    store: str, folder: Path, executor: Pickling
+) -> None:
+    written = of_oss([Line(name, bucket="store") for name in (*NAMES[:9], "d/gone")])
+    written.further["sourceBucket"] = "store"
+    manifest = written.below(folder / "inventory")
+    two = ("--inventory", manifest, "--processes", "2")
+    done = succeed("rotate", "-r", "-k", "new.pem", "-k", "old.pem", *two, store)
+    assert "rotated                  9 objects" in done.stdout
+    assert "1 object  deleted since it was listed" in done.stdout
+    audited = succeed("audit", "--json", *two, f"{store}/")
+    assert len(objects(audited.stdout)) == 10
 
 
 def test_to_and_recipients_travel_by_reference(store: str, executor: Pickling) -> None:

@@ -103,9 +103,6 @@ def audit(
     """
     executors.refuse_with("--versions", versions)
     executors.refuse_with("--ask-kms", ask_kms)
-    chosen = Chosen(inventory, inventory_of, since)
-    for option in chosen.given:
-        executors.refuse_with(option, given=True)
     by_file = note_use({"url": url, "key_files": key_files})
     access = AccessOptions(tuple(file for file in key_files if file), by_file=by_file)
     store_url, prefix = split_url(url)
@@ -113,6 +110,7 @@ def audit(
         say(left_out)
     retire = [_key_in(text) for text in retiring]
     kms = cb.AliKmsKey("alias/none", description={}) if ask_kms else None  # its settings count
+    chosen = Chosen(inventory, inventory_of, since)
     for option in chosen.given if versions else ():
         raise cb.UsageError("--versions are found by listing them", hint=f"leave out {option}")
     with (

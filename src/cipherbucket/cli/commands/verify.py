@@ -96,8 +96,6 @@ def verify(
     chosen = Chosen(inventory, inventory_of, since)
     executors.refuse_for_one(recursive=recursive)
     executors.refuse_with("--limit-rate", limit_rate)
-    for option in chosen.given:
-        executors.refuse_with(option, given=True)
     if not recursive:
         if dry_run:
             raise cb.UsageError("--dry-run is for many objects", hint="add -r, or leave it out")

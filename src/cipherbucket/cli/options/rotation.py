@@ -96,8 +96,6 @@ class ChangeOptions:
     def check(self) -> None:
         """Refuse options that one object has no use for."""
         self.executors.refuse_for_one(recursive=self.recursive)
-        for option in self.chosen.given:
-            self.executors.refuse_with(option, given=True)
         many = {
             "--json": self.as_json,
             "--only": self.only is not None,
