@@ -141,7 +141,8 @@ def rewrite(
         IntegrityError: What arrived is not what was stored.
         StoreError: The store failed.
     """
-    there, store, halt = seen.stored, seen.store, seen.halt
+    # A part that fails stops the parts of this object, and no other object of a pass.
+    there, store, halt = seen.stored, seen.store, Halt(above=seen.halt)
 
     def first_response(_: int) -> _Piece | None:
         if there.size > THRESHOLD:

@@ -56,6 +56,8 @@ class Halt:
 
     def slice_of(self, most: int) -> int:
         """Return how many bytes to move at a time, so that a rate makes no long pauses."""
+        if self._above is not None:
+            most = self._above.slice_of(most)
         return most if self._rate is None else max(16 << 10, int(min(most, self._rate / 8)))
 
     def set(self) -> None:

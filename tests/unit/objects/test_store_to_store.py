@@ -302,6 +302,24 @@ def test_nobody_is_told_to_delete_what_was_written_in_its_place(length: int, lie
     assert "copy again" not in refused.value.hint
 
 
+class Full(MemoryStore):
+    """Takes no part of an upload."""
+
+    def _upload_part(self, *_: Any) -> Any:
+        raise StoreError("the store is full")
+
+
+def test_a_part_that_fails_stops_no_other_object_of_the_pass() -> None:
+    store = Full()
+    store.put("a", DATA, metadata=ENVELOPE)
+    of_the_pass = Halt()
+    seen = ObjectToReplace(store, store.head("a"), store.attributes("a"), of_the_pass)
+    with pytest.raises(StoreError, match="full"):
+        rewrite(seen, metadata=ENVELOPE, workers=2)
+    of_the_pass.passed(0)
+    assert of_the_pass.done > 0
+
+
 class Claiming(MemoryStore):
     """Claims that an object has 10 TB, and sends one byte of each range."""
 
