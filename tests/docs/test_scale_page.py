@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.cli.runs import invoke
 from tests.support.documents import ROOT, blocks
 from tests.support.inventories import Line, of_oss
 
@@ -79,3 +89,86 @@ def test_the_commands_run(inventory: Path, tmp_path: Path) -> None:
         envelope = bucket.head("exampleobject.txt").envelope
         assert envelope is not None
         assert dict(envelope.recipients[0].description) == {"desc": "new"}
+
+
+@pytest.fixture
+def examplebucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Go to a folder with two keys, and make a store of 40 objects under the old one."""
+    monkeypatch.chdir(tmp_path)
+    old = cb.create_rsa_key_file("old.pem", description={"desc": "old"}, bits=2048)
+    cb.create_rsa_key_file("new.pem", description={"desc": "new"}, bits=2048)
+    with cb.open_bucket(f"file://{tmp_path}/store", old) as bucket:
+        for number in range(40):
+            bucket.put(f"{number}", b"1")
+    return f"file://{tmp_path}/store"
+
+
+@contextmanager
+def running(command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command of Dask while the block runs."""
+    words = [sys.executable, "-m", *command.split()]
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@pytest.mark.filterwarnings("default")  # of dask
+def test_a_cluster_by_hand(examplebucket: str) -> None:
+    pytest.importorskip("distributed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    scheduler, worker, command = (
+        block.strip().replace("8786", f"{port}").replace("oss://examplebucket", examplebucket)
+        for block in blocks(PAGE, "bash")
+    )
+    with running(f"{scheduler} --no-dashboard"), running(worker) as workers:
+        for _ in range(60):  # the scheduler may not answer yet, or have no workers
+            result = invoke(*command.split()[1:])
+            if result.exit_code == 0:
+                break
+            assert "scheduler" in result.stderr
+            assert workers.poll() is None
+            time.sleep(0.5)
+    assert "40" in result.output
+    with cb.open_bucket(examplebucket, cb.load_key("new.pem")) as bucket:
+        assert bucket.get("7").read() == b"1"
+
+
+def test_the_manifest_of_kubernetes(examplebucket: str, tmp_path: Path) -> None:
+    yaml = pytest.importorskip("yaml")  # comes with dask
+    text = (ROOT / "examples" / "dask-cluster.yaml").read_text("utf-8")
+    config, claim, cluster, job = yaml.safe_load_all(text)
+    assert cluster["apiVersion"] == "kubernetes.dask.org/v1"
+    spec = cluster["spec"]
+    assert spec["scheduler"]["service"]["selector"] == {
+        "dask.org/cluster-name": cluster["metadata"]["name"],
+        "dask.org/component": "scheduler",
+    }
+    pod = job["spec"]["template"]["spec"]
+    pods: list[Any] = [spec["worker"]["spec"], spec["scheduler"]["spec"], pod]
+    for each in pods:
+        (container,) = each["containers"]
+        volumes = {volume["name"] for volume in each.get("volumes", ())}
+        assert volumes == {mount["name"] for mount in container.get("volumeMounts", ())}
+    assert claim["metadata"]["name"] in str(pod["volumes"])
+    (container,) = pod["containers"]
+    words = [str(word) for word in container["args"]]
+    at = words.index("--dask")
+    assert words[at + 1] == f"tcp://{cluster['metadata']['name']}-scheduler:8786"
+    words[at : at + 2] = ["--processes", "1"]
+    file = tmp_path / "cipherbucket.toml"
+    given = config["data"]["cipherbucket.toml"].replace("/etc/cipherbucket", str(tmp_path))
+    file.write_text(re.sub(r'oss://.*"\nregion = .*', f'{examplebucket}"', given))
+    words[words.index("/etc/cipherbucket/cipherbucket.toml")] = str(file)
+    result = invoke(*words[1:])
+    assert result.exit_code == 0, result.output + result.stderr
+    assert "40" in result.output

@@ -44,7 +44,7 @@ from cipherbucket.objects.split import NameRange, split
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Entry
 
-STEP = 2000
+STEP = 1000
 """Most objects of a step, so that what comes back fits into memory."""
 _GIVEN = 1000
 """Objects of a step where they are given: few are shared out, too."""
