@@ -24,6 +24,8 @@ _LEAST = 128
 """Nor as large as this part of the whole."""
 _PAGES = 16
 """Most pages that are read for each range, beside `_LEAST`."""
+_HELD = 128
+"""Names of a page that are held until the cuts are made: about one of so many parts of it."""
 _ENOUGH = 8
 """So many stretches of a folder show what its names are like."""
 _CODE_POINTS = 0x10FFFF - 0x800
@@ -58,11 +60,28 @@ def split(store: Store, count: int, prefix: str = "") -> tuple[NameRange, ...]:
 
 @dataclass(slots=True)
 class _Stretch:
-    """Names that were read, and an estimate of the names from there up to the next stretch."""
+    """Names that were read, and an estimate of the names from there up to the next stretch.
+
+    Of many names some are held, the first and the last among them; ``count`` is that of all.
+    """
 
     names: list[str]
+    count: int
     unseen: float = 0
     middle: str = ""
+
+    @classmethod
+    def of(cls, page: Page) -> _Stretch:
+        names = [entry.name for entry in page.entries]
+        held = names[:: max(1, len(names) // _HELD)]
+        if names and held[-1] != names[-1]:
+            held.append(names[-1])
+        return cls(held, len(names))
+
+    @property
+    def each(self) -> float:
+        """For how many names one that is held stands."""
+        return self.count / max(1, len(self.names))
 
 
 class _Sample:
@@ -72,9 +91,9 @@ class _Sample:
         self._store = store
         self._prefix = prefix
         first = self._page("")
-        self._stretches = [_Stretch(_names(first))]
+        self._stretches = [_Stretch.of(first)]
         if first.token is not None:
-            self._stretches.append(_Stretch(_names(self._last_page())))
+            self._stretches.append(_Stretch.of(self._last_page()))
             self._estimate(0, self._stretches[1].names[0])
 
     def _page(self, after: str, limit: int = 1000) -> Page:
@@ -108,10 +127,10 @@ class _Sample:
         scale = NameScale(low, end, self._like(at, end))
         first, last = scale.number(low), scale.number(end)
         densities = []
-        for names in (here.names, following.names):
-            near = [name for name in names if name.startswith(scale.common)]
+        for each in (here, following):
+            near = [name for name in each.names if name.startswith(scale.common)]
             if len(near) > 1 and (width := scale.number(near[-1]) - scale.number(near[0])) > 0:
-                densities.append((len(near) - 1) / width)
+                densities.append((len(near) - 1) * each.each / width)
         here.unseen = (last - first) * sum(densities) / max(1, len(densities))
         middle = scale.name((first + last) // 2)
         here.middle = middle if low < middle < end else low
@@ -136,7 +155,7 @@ class _Sample:
     def refine(self, count: int) -> None:
         """Read pages until no gap is a large part of a range."""
         for _ in range(_LEAST + _PAGES * count):
-            total = sum(len(each.names) + each.unseen for each in self._stretches)
+            total = sum(each.count + each.unseen for each in self._stretches)
             at = max(range(len(self._stretches)), key=lambda each: self._stretches[each].unseen)
             stretch = self._stretches[at]
             if stretch.unseen <= total / max(_FINER * count, _LEAST):
@@ -153,7 +172,7 @@ class _Sample:
         here.unseen = 0
         if not page.entries:
             return
-        self._stretches.insert(at + 1, _Stretch(_names(page)))
+        self._stretches.insert(at + 1, _Stretch.of(page))
         if page.token is not None:  # not all of it was read
             self._estimate(at + 1, end)
         if middle != here.names[-1]:
@@ -165,9 +184,9 @@ class _Sample:
         names: list[str] = []
         total = 0.0
         for stretch in self._stretches:
-            counted += [total + at for at in range(1, len(stretch.names) + 1)]
+            counted += [total + stretch.each * at for at in range(1, len(stretch.names) + 1)]
             names += stretch.names
-            total += len(stretch.names) + stretch.unseen
+            total += stretch.count + stretch.unseen
         wanted = (total * each / count for each in range(1, count))
         found = {_nearest(counted, each) for each in wanted} - {len(names) - 1} if names else set()
         return [names[at] for at in sorted(found)]
@@ -180,7 +199,3 @@ def _nearest(counted: list[float], wanted: float) -> int:
 
 def _character(number: int) -> str:
     return chr(number if number < 0xD800 else number + 0x800)
-
-
-def _names(page: Page) -> list[str]:
-    return [entry.name for entry in page.entries]
