@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 from urllib.request import urlopen
@@ -138,6 +139,38 @@ def test_if_absent_holds_where_a_bucket_keeps_versions(versioned: cb.Bucket) -> 
     versioned.delete("once")
     versioned.put("once", b"4", if_absent=True)
     assert versioned.get("once").read() == b"4"
+
+
+def test_if_absent_takes_a_symlink_that_leads_nowhere_for_what_it_is(
+    endpoint: Endpoint, versioned: cb.Bucket
+) -> None:
+    link = sdk.PutSymlinkRequest(bucket="versioned", key="link", symlink_target="nowhere")
+    plain_client(endpoint).put_symlink(link)
+    with pytest.raises(cb.ObjectExistsError):
+        versioned.put("link", b"1", if_absent=True)
+    assert len(list(versioned.versions("link"))) == 1
+
+
+@pytest.mark.parametrize(("status", "is_written"), [(403, True), (500, False), (404, True)])
+def test_a_look_that_fails_is_no_proof_that_a_name_is_free(
+    bucket: cb.Bucket, monkeypatch: pytest.MonkeyPatch, status: int, is_written: bool
+) -> None:
+    """Only who may not look has the header alone."""
+    client = bucket.access.store.client  # type: ignore[attr-defined]
+    send, name = client.send, f"looked-at-{status}"
+
+    def refused(operation: str, *args: object, **kwargs: object) -> object:
+        if operation == "HeadObject" and status != 404:
+            error = cb.StoreError("no", name=name)
+            error.status = status
+            raise error
+        return send(operation, *args, **kwargs)
+
+    monkeypatch.setattr(client, "send", refused)
+    with nullcontext() if is_written else pytest.raises(cb.StoreError):
+        bucket.put(name, b"1", if_absent=True)
+    monkeypatch.undo()
+    assert bucket.exists(name) == is_written
 
 
 def test_a_copy_of_an_old_version_brings_back_what_was_deleted_and_its_acl(
