@@ -15,6 +15,8 @@ from tests.support.served_oss import settings_of
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
+from cipherbucket.stores.oss import copying
+from cipherbucket.stores.oss import store as oss_store
 from cipherbucket.stores.oss.client import OssClient
 
 PART = 100 << 10
@@ -139,6 +141,46 @@ def test_if_absent_holds_where_a_bucket_keeps_versions(versioned: cb.Bucket) -> 
     versioned.delete("once")
     versioned.put("once", b"4", if_absent=True)
     assert versioned.get("once").read() == b"4"
+
+
+def test_if_absent_is_decided_by_oss_where_no_versions_are_kept(
+    bucket: cb.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another writer comes after the look."""
+    store = bucket.access.store
+    for module in (oss_store, copying):
+        monkeypatch.setattr(module, "refuse_present", lambda *_: None)
+    bucket.put("theirs", b"1")
+    bucket.put("ours", b"2")
+    upload = store.begin_upload("theirs")
+    part = store.upload_part("theirs", upload, 1, b"3")
+    for replace_it in (
+        lambda: bucket.put("theirs", b"2", if_absent=True),
+        lambda: bucket.copy("ours", "theirs", if_absent=True),
+        lambda: store.complete_upload("theirs", upload, [part], if_absent=True),
+    ):
+        with pytest.raises(cb.ObjectExistsError):
+            replace_it()
+    assert bucket.get("theirs").read() == b"1"
+
+
+def test_if_absent_looks_again_when_the_parts_of_a_copy_are_there(
+    versioned: cb.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "_is_copied_at_once", lambda *_: False)
+    copied_parts = copying._copied_parts
+
+    def overtaken(*args: Any) -> Any:
+        versioned.put("overtaken", b"theirs")
+        return copied_parts(*args)
+
+    monkeypatch.setattr(copying, "_copied_parts", overtaken)
+    store = versioned.access.store
+    store.put("ours", b"2")
+    with pytest.raises(cb.ObjectExistsError):
+        store.copy("ours", "overtaken", if_absent=True)
+    assert len(list(versioned.versions("overtaken"))) == 1
+    assert not [each for each in versioned.uploads() if each.name == "overtaken"]
 
 
 def test_if_absent_takes_a_symlink_that_leads_nowhere_for_what_it_is(
