@@ -1,14 +1,20 @@
 """The program ``cipherbucket``, as it is started.
 
 Rule: it stands outside the package and imports nothing of it at first, because that takes a part of
-a second, and Ctrl-C is to end the program quietly then as well. Nothing is done yet in that time,
-so that nothing has to be undone.
+a second, and Ctrl-C is to end the program quietly then as well. For the same reason it imports only
+modules that Python has loaded before it. Nothing is done yet in that time, so that nothing has to
+be undone.
 """
 
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]  # `signal` itself imports much
 import os
-import signal
-from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
 
 _INTERRUPTED = 130
 _LINE = b"cipherbucket: interrupted\n"

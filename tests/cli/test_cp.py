@@ -169,6 +169,30 @@ def test_if_absent_overwrites_neither_object_nor_file(
     assert file.read_bytes() == BODY
 
 
+@pytest.mark.parametrize("options", [(), ("-v",)])
+@pytest.mark.parametrize(("target", "written"), [("new/er/out", "new/er/out"), ("new/", "new/a")])
+def test_a_missing_folder_is_made_for_one_object_too(
+    url: str,
+    bucket: cb.Bucket,
+    key_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    target: str,
+    written: str,
+) -> None:
+    bucket.put("a", b"1")
+    monkeypatch.chdir(tmp_path)
+    assert invoke("cp", *options, "-k", key_file, f"{url}/none", target).exit_code == 3
+    assert not Path("new").exists()
+    succeed("cp", *options, "-k", key_file, f"{url}/a", target)
+    assert Path(written).read_bytes() == b"1"
+    Path("file").touch()
+    refused = invoke("cp", *options, "-k", key_file, f"{url}/a", "file/out")
+    assert error_of(refused).startswith("cipherbucket: file")
+    assert "cp" not in error_of(refused)
+
+
 @pytest.mark.parametrize(
     ("args", "hint"),
     [

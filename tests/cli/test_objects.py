@@ -325,6 +325,9 @@ def test_rm_of_several_ends_with_their_number(filled: str, bucket: cb.Bucket) ->
     bucket.put("z/1", b"1")
     assert succeed("rm", "-rfn", f"{filled}/z").stderr == "cipherbucket: would delete 1 object\n"
     assert succeed("rm", "-rf", f"{filled}/z").stderr == "cipherbucket: deleted 1 object\n"
+    bucket.put("twice", b"1")
+    twice = succeed("rm", "-v", f"{filled}/twice", f"{filled}/twice")
+    assert twice.stderr == "cipherbucket: deleted twice\n"
 
 
 def test_an_interrupted_look_says_no_more_than_that(

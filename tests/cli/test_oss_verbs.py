@@ -417,6 +417,9 @@ class TestRestore:
         old = plain_kept.put("cold", b"old", headers=ARCHIVED).version_id
         plain_kept.put("cold", b"new")
         run(env, "restore", "--version-id", old, "oss://kept/cold")
+        missing = run(env, "restore", "--version-id", f"{old}0", "oss://kept/cold", code=3)
+        assert "no such version" in missing.stderr
+        assert missing.stderr.count("\n") == 1
         assert plain_kept.get("cold", version_id=old).read() == b"old"
 
     def test_what_is_not_there_or_has_no_archive(self, env: dict[str, str], url: str) -> None:

@@ -57,6 +57,17 @@ def test_a_folder_that_fits_is_named_whole(filled: str, bucket: cb.Bucket, patte
     assert names_of("ls", f"{filled}/{pattern}") == ["logs/deep/", "more/deep/"]
 
 
+def test_each_folder_that_fits_is_named_and_not_the_one_above(filled: str) -> None:
+    assert names_of("ls", f"{filled}/logs/*")[:4] == [
+        "logs/a.csv",
+        "logs/b.csv",
+        "logs/c.txt",
+        "logs/deep/",
+    ]
+    assert names_of("du", f"{filled}/logs/*") == [f"{filled}/logs/deep/", f"{filled}/logs/*"]
+    assert names_of("ls", f"{filled}/*") == ["logs/"]
+
+
 def test_cat_writes_what_fits_in_order(filled: str, key_file: Path) -> None:
     assert succeed("cat", "-k", key_file, f"{filled}/logs/*.csv").stdout == (
         "<logs/a.csv><logs/b.csv>"

@@ -114,6 +114,28 @@ def test_a_full_disk_is_told_with_what_is_full(
     assert run.stderr == b"cipherbucket: %s: No space left on device\n" % place
 
 
+@pytest.mark.parametrize("command", [("cat",), ("cp", "-"), ("ls",)])
+def test_a_write_of_which_a_disk_takes_a_part_fails_though_it_is_unbuffered(
+    url: str, bucket: cb.Bucket, key_file: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """Without a buffer Python would be content with the part."""
+    name = "x" * 1000  # a line of `ls` is longer than the file may be
+    bucket.put(name, b"1" * 3000)
+    verb, *target = command
+    keyed = () if verb == "ls" else ("-k", key_file)
+    limited = ("bash", "-c", 'ulimit -f 1; exec "$@"', "-")
+    with (tmp_path / "out").open("wb") as out:
+        run = subprocess.run(
+            [*limited, *PROGRAM, *map(str, (verb, *keyed, f"{url}/{name}", *target))],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env={**base(), "PYTHONUNBUFFERED": "1"},
+            check=False,
+        )
+    assert run.stderr == b"cipherbucket: stdout: File too large\n"
+    assert run.returncode == 1
+
+
 @pytest.mark.parametrize(
     ("number", "code", "line"),
     [
@@ -356,6 +378,15 @@ main()
     assert (done.returncode, done.stdout) == (130, b"")
     assert done.stderr.startswith(b"cipherbucket: interrupted")
     assert done.stderr.count(b"\n") == 1
+
+
+def test_the_program_imports_nothing_before_it_takes_interrupts() -> None:
+    code = (
+        "import sys; before = {*sys.modules}; import cipherbucket_program;"
+        "print(*{*sys.modules} - before)"
+    )
+    done = subprocess.run([PROGRAM[0], "-c", code], capture_output=True, env=base(), check=True)
+    assert {*done.stdout.decode().split()} <= {"__future__", "_signal", "cipherbucket_program"}
 
 
 def test_an_interrupt_that_was_ignored_when_the_program_began_stays_ignored(url: str) -> None:

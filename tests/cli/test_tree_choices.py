@@ -286,15 +286,22 @@ def test_a_word_that_fits_at_the_top_is_not_taken_for_all_folders(
         bucket.put(name, b"1")
     sync = ("sync", "-k", key_file, "--delete", "--max-delete", 9)
     for command, places in ((sync, (tree, f"{url}/t")), (("rm", "-rf"), (f"{url}/t",))):
-        for word in ("secrets", "secrets/"):
+        for word in ("secrets", "secrets/", "secrets/*", "secrets/**", "secret?", "s[e]crets"):
             result = invoke(*command, "--exclude", word, *places)
             assert result.exit_code == 2
-            assert f"--exclude {word!r} is the one at the top alone" in result.stderr
+            assert f"--exclude {word!r} fits at the top alone" in result.stderr
             assert "'a/secrets/key' would be deleted" in result.stderr
-            assert "'*/secrets'" in result.stderr
+            assert f"'*/{word.rstrip('/')}'" in result.stderr
             assert all(map(bucket.exists, names))
     succeed(*sync, "--exclude", "secrets", "--exclude", "*/secrets", tree, f"{url}/t")
     assert [bucket.exists(name) for name in names] == [True, True, False]
+    asked = invoke("rm", "-r", "--exclude", "secrets", f"{url}/t")
+    assert (asked.exit_code, asked.stderr.splitlines()[0][:61]) == (
+        2,
+        "cipherbucket: --exclude 'secrets' fits at the top alone, and ",
+    )
+    later = ("--exclude", "secrets", "--include", "a/*")  # which says what becomes of it
+    assert "delete t/a/secrets/key\n" in succeed("rm", "-rfn", *later, f"{url}/t").stdout
     succeed("rm", "-rf", "--exclude", "/secrets", f"{url}/t")
     assert [each.name for each in bucket.list()] == ["t/secrets/pw"]
     bucket.put("t/secrets/in/x", b"1")

@@ -238,3 +238,13 @@ def test_a_version_that_is_not_of_one_object_is_refused_with_the_reason(
     result = invoke(*line.replace("URL", url).split())
     said = f"--version-id is for one object of a store ({hint})"
     assert (result.exit_code, error_of(result)) == (2, f"cipherbucket: {said}\n")
+
+
+def test_a_folder_called_as_a_url_begins_stands_in_no_way(
+    url: str, bucket: cb.Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such folders are made by programs that know no URLs."""
+    bucket.put("a", b"1")
+    (tmp_path / "file:" / url.removeprefix("file:///")).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert invoke("ls", url).stdout.endswith("  a\n")

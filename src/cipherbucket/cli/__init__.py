@@ -227,8 +227,10 @@ def main() -> NoReturn:
         line_buffering=True,
     )
     report_printable()
-    if isinstance(sys.stdout, TextIOWrapper):  # names may hold what the locale cannot write
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, TextIOWrapper):
+        if isinstance(sys.stdout.buffer, FileIO):
+            sys.stdout = _buffered(sys.stdout)
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what the locale cannot write
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # what nohup ignores stays ignored
             signal.signal(number, _stop)
@@ -250,6 +252,16 @@ def _replace_closed_streams() -> None:
             descriptor = os.open(os.devnull, flags)  # gets the least number, which was free
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+
+
+def _buffered(stdout: TextIOWrapper) -> TextIOWrapper:
+    """Give the stdout of PYTHONUNBUFFERED a buffer.
+
+    A file or a pipe may take a part of what is written. Without a buffer Python leaves it at that,
+    and the rest would be lost without an error.
+    """
+    raw = FileIO(stdout.fileno(), "wb", closefd=False)
+    return TextIOWrapper(BufferedWriter(raw), stdout.encoding, line_buffering=True)
 
 
 class _Stderr(FileIO):

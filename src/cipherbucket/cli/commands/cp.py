@@ -60,9 +60,10 @@ def cp(
     r"""Copy each SOURCE to TARGET; one side is a URL, '-' is stdin or stdout.
 
     A URL that ends in '/' takes the file's name, a folder takes the last part of the object's
-    name. Files and objects appear whole or not at all; only what goes to stdout is written as it
-    comes and checked for damage at its end: look at the exit code. /dev/stdin and /dev/fd/N are
-    used as they are open, as '-' is; what is closed is an error and never an empty file.
+    name. Folders that are missing are made. Files and objects appear whole or not at all; only what
+    goes to stdout is written as it comes and checked for damage at its end: look at the exit code.
+    /dev/stdin and /dev/fd/N are used as they are open, as '-' is; what is closed is an error and
+    never an empty file.
 
     A new file gets the permissions that the umask leaves, or --mode; one of yours that is replaced
     keeps its own. Links on the path that you name are followed if they are yours or root's; through

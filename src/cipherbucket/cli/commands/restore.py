@@ -95,12 +95,12 @@ def restore(
         ask = _look if dry_run else partial(_ask, days)
         work = partial(_restore, tally, partial(ask, bucket, version_id))
         if alone:
-            entry = next(iter(listed))
-            if (why := work(entry)) is not None:
-                say(f"{entry.name!r}: {why}")
-                return 0
+            for entry in listed:
+                if (why := work(entry)) is not None:
+                    say(f"{entry.name!r}: {why}")
+                    return 0
         else:
-            run(listed, work, workers=workers or _WORKERS, halt=Halt())
+            run(listed, partial(_attempt, tally, work), workers=workers or _WORKERS, halt=Halt())
     return tally.report(quiet=False)
 
 
@@ -109,17 +109,21 @@ def _foreseen(facts: Facts, *, as_json: bool) -> None:
         would(facts, as_json=as_json)
 
 
+def _attempt(tally: Tally, work: Callable[[cb.Entry], str | None], entry: cb.Entry) -> None:
+    """Restore one of several, whose failure stops nothing else."""
+    with tally.attempt(entry.name):
+        work(entry)
+
+
 def _restore(tally: Tally, ask: Callable[[str], str | None], entry: cb.Entry) -> str | None:
     """Restore one object, unless the listing says that it is not archived; return why not."""
-    with tally.attempt(entry.name):
-        listed = entry.storage_class
-        why = ask(entry.name) if not listed or _is_archive(listed) else _NOT_ARCHIVED
-        if why is None:
-            tally.add(entry.size, name=entry.name)
-        else:
-            tally.add_skipped(why, name=entry.name)
-        return why
-    return None
+    listed = entry.storage_class
+    why = ask(entry.name) if not listed or _is_archive(listed) else _NOT_ARCHIVED
+    if why is None:
+        tally.add(entry.size, name=entry.name)
+    else:
+        tally.add_skipped(why, name=entry.name)
+    return why
 
 
 def _look(bucket: cb.Bucket, version_id: str | None, name: str) -> str | None:

@@ -80,19 +80,9 @@ def rm(
     with open_without_keys(_one_store(urls)) as bucket, tempfile.TemporaryFile("w+") as file:
         bucket.access.store.check_writable()
         listed = NamesOnDisk(file)  # only what was counted when the question was asked is deleted
-        meant = [objects_at(url, bucket, recursive=recursive) for url in urls]
+        meant = [objects_at(url, bucket, recursive=recursive) for url in dict.fromkeys(urls)]
         _refuse_forced_patterns(meant, recursive=recursive, force=force)
-        try:
-            for each in meant:
-                _list(each, bucket, globs, listed, force=force, quiet=quiet)
-        except cb.ObjectNotFoundError as error:
-            if len(meant) > 1:
-                error.hint = "; ".join(filter(None, ("nothing was deleted", error.hint)))
-            raise
-        if force and listed.count:
-            globs.refuse_idle()
-        for glob in globs.idle if not quiet else ():
-            say(f"the pattern {glob!r} fitted no name")
+        _list_all(meant, bucket, globs, listed, force=force, quiet=quiet)
         if not listed.count:
             return 0 if force else 3
         if dry_run:
@@ -138,6 +128,41 @@ def _one_store(urls: tuple[str, ...]) -> str:
     return stores.pop()
 
 
+def _list_all(
+    meant: list[Objects],
+    bucket: cb.Bucket,
+    globs: Globs,
+    listed: NamesOnDisk,
+    *,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """List the names that are meant; say, or refuse, that a pattern may be another than was meant.
+
+    Raises:
+        ObjectNotFoundError: One object is not there.
+        UsageError: A pattern may not protect what it should, and nothing will be asked.
+    """
+    doubt = None
+    try:
+        for each in meant:
+            doubt = _list(each, bucket, globs, listed, force=force, quiet=quiet) or doubt
+    except cb.ObjectNotFoundError as error:
+        if len(meant) > 1:
+            error.hint = "; ".join(filter(None, ("nothing was deleted", error.hint)))
+        raise
+    if force and listed.count:
+        globs.refuse_idle()
+    if force and doubt is not None:
+        raise doubt
+    if quiet:
+        return
+    if doubt is not None:
+        say(one_line(doubt))
+    for glob in globs.idle:
+        say(f"the pattern {glob!r} fitted no name")
+
+
 def _list(
     objects: Objects,
     bucket: cb.Bucket,
@@ -146,8 +171,8 @@ def _list(
     *,
     force: bool,
     quiet: bool,
-) -> None:
-    """List the names that are meant.
+) -> cb.UsageError | None:
+    """List the names that are meant; return what `Globs.deeper` says of the first of them.
 
     Raises:
         ObjectNotFoundError: It is one object, which is not there.
@@ -159,18 +184,19 @@ def _list(
             raise no_object(name, bucket, ADD_R)
         if not force or any(each.name == name for each in islice(bucket.list(name), 1)):
             listed.add(name)
-        return
+        return None
+    doubt = None
     for entry in objects.entries(bucket):
         relative = entry.name.removeprefix(objects.parent)
         if globs.take(relative):
-            if force:
-                globs.refuse_deeper(relative)
+            doubt = doubt or globs.deeper(relative)
             listed.add(entry.name)
     if listed.count == before and not quiet:
         text = f"no objects {_place(objects, bucket)}"
         if objects.is_folder:
             text = one_line(nothing_below(objects.prefix, bucket, text, wildcards=None))
         say(text)
+    return doubt
 
 
 def _show(listed: NamesOnDisk, *, as_json: bool, quiet: bool) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,7 +100,7 @@ class ObjectCopy:
             if self.dry_run:
                 info = bucket.head(name, version_id=version_id)
             else:
-                with self._limits(bucket, name) as limits:
+                with _folder_made(path.parent), self._limits(bucket, name) as limits:
                     info = object_transfers.download(
                         bucket, name, path, reading, limits, version_id
                     )
@@ -134,6 +134,21 @@ class ObjectCopy:
         self, bucket: cb.Bucket, name: str, *, shown: bool = True
     ) -> AbstractContextManager[SharedLimits]:
         return shared_limits(self.options, partial(is_abandoned, bucket.url, name), shown=shown)
+
+
+@contextmanager
+def _folder_made(folder: Path) -> Iterator[None]:
+    """Make a folder that is missing, as copies of trees do; leave none where nothing was copied."""
+    made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    with suppress(OSError):  # writing to it fails, and says why
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for each in made:
+            with suppress(OSError):  # a part of the object may be in it, to go on with
+                each.rmdir()
+        raise
 
 
 @contextmanager

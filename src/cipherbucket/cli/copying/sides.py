@@ -107,10 +107,8 @@ class Sides:
     def _download(self, stack: ExitStack) -> Direction:
         folder = Path(self.target)
         if folder.exists() and not folder.is_dir():
-            raise cb.UsageError(
-                f"{folder} is no folder",
-                hint="copy one object without -r" if self.patterns else COPY_ONE,
-            )
+            way = "copy one object without -r" if self.patterns else COPY_ONE
+            raise cb.UsageError(f"{folder} is no folder", hint=way if self.name is None else None)
         store_url, prefix = self._origin()
         refuse_folder_of(store_url, folder)
         access = self.access.at(store_url, prefix, whole=self.whole)

@@ -164,7 +164,7 @@ def split_url(url: str) -> tuple[str, str]:
         if url.startswith("file://"):
             wrong = "is no URL of a folder, whose path must be absolute"
         raise cb.UsageError(f"{url} {wrong}{meant}")
-    if os.path.isdir(url):  # noqa: PTH112  as it is written
+    if "://" not in url and os.path.isdir(url):  # noqa: PTH112  as it is written
         folder = f"file://{os.path.abspath(url)}"  # noqa: PTH100  links stay as they are
         raise cb.UsageError(f"{url} is no URL; did you mean '{folder}'?")
     by_name = _names_a_store(url)

@@ -96,26 +96,24 @@ class Globs:
                 hint="correct it, or leave it out",
             )
 
-    def refuse_deeper(self, name: str) -> None:
-        """Refuse to delete what has the word of an ``--exclude`` deeper in its name.
+    def deeper(self, name: str) -> cb.UsageError | None:
+        """Return what is wrong with an ``--exclude`` that would keep a name if it lay at the top.
 
-        Raises:
-            UsageError: It has.
+        Args:
+            name: That of what would be deleted. A pattern with folders in it is taken as written,
+                and so is one that begins with a slash; an ``--include`` after it has its way.
         """
-        if (refusal := self._deeper(name)) is not None:
-            raise refusal
-
-    def _deeper(self, name: str) -> cb.UsageError | None:
-        _, *below = name.split("/")
-        for pattern, glob, includes in self._patterns:
-            word = pattern.removesuffix("/*")
-            is_plain = glob.rstrip("/") == word and not set("/*?[").intersection(word)
-            if not includes and is_plain and word in below:
+        for at, (pattern, glob, includes) in enumerate(self._patterns):
+            word = glob.removesuffix("**").removesuffix("*").rstrip("/")
+            if includes or "/" in word or not _fits(f"/{name}", f"*/{pattern}"):
+                continue
+            later = (other for other, _, is_include in self._patterns[at + 1 :] if is_include)
+            if not (_fits(name, pattern) or any(_fits(name, other) for other in later)):
+                bare = glob.rstrip("/")
                 return cb.UsageError(
-                    f"--exclude {glob!r} is the one at the top alone, and {name!r} would be"
-                    " deleted",
-                    hint=f"to keep it in any folder, add --exclude '*/{word}'; if the one at the"
-                    f" top alone is meant, write '/{word}'",
+                    f"--exclude {glob!r} fits at the top alone, and {name!r} would be deleted",
+                    hint=f"to keep it in any folder, add --exclude '*/{bare}'; if the top alone is"
+                    f" meant, write '/{bare}'",
                 )
         return None
 
@@ -124,8 +122,8 @@ class Globs:
 
         Args:
             doomed: The names of what would be deleted. A pattern that fits nothing nearly fits one
-                if it does but for the folders before it, or for capital letters; a plain word that
-                fits at the top could be meant for all folders.
+                if it does but for the folders before it, or for capital letters; one without a
+                folder could be meant for all folders.
         """
         excludes = any(not includes for _, _, includes in self._patterns)
         idle = [(glob, _tails(glob)) for glob in self._idle_excludes]
@@ -138,7 +136,7 @@ class Globs:
                         hint="write the name as it is below SOURCE, or '*/' before it for any"
                         " folder; if it is to protect something else, leave it out this time",
                     )
-            if (refusal := self._deeper(name)) is not None:
+            if (refusal := self.deeper(name)) is not None:
                 return refusal
         return None
 

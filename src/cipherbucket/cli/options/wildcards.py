@@ -75,8 +75,12 @@ class Pattern:
     def folder_of(self, name: str) -> str | None:
         """Return the first folder that a name lies in and that fits, with its slash."""
         for read, places in enumerate(self._places_after(name)):
-            if self._end in places and "/" in name[max(read - 1, 0) : read + 1]:
-                return name[: name.index("/", max(read - 1, 0)) + 1]
+            if self._end not in places:
+                continue
+            if name[read : read + 1] == "/":
+                return name[: read + 1]
+            if self.text.endswith("/") and name[:read].endswith("/"):
+                return name[:read]
         return None
 
     @cached_property

@@ -24,6 +24,7 @@ from cipherbucket.stores.records import StoredObject
 OBJECT_ACL, TAGGING = "x-oss-object-acl", "x-oss-tagging"
 TAGGING_DIRECTIVE = "x-oss-tagging-directive"
 SYMLINK = "Symlink"
+_DANGLING = "SymlinkTargetNotExist"
 _DEFAULT_ACL = "default"
 _ACLS = {_DEFAULT_ACL, "private", "public-read", "public-read-write"}
 _APPENDABLE = "Appendable"
@@ -52,8 +53,9 @@ def refuse_present(client: OssClient, name: str) -> None:
     """
     try:
         look(client, name)
-    except ObjectNotFoundError:
-        return
+    except ObjectNotFoundError as error:
+        if error.code != _DANGLING:  # which is there itself
+            return
     except StoreError as error:
         if error.status == HTTPStatus.FORBIDDEN:
             return

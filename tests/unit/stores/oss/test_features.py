@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 from urllib.request import urlopen
@@ -14,6 +15,8 @@ from tests.support.served_oss import settings_of
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
+from cipherbucket.stores.oss import copying
+from cipherbucket.stores.oss import store as oss_store
 from cipherbucket.stores.oss.client import OssClient
 
 PART = 100 << 10
@@ -138,6 +141,78 @@ def test_if_absent_holds_where_a_bucket_keeps_versions(versioned: cb.Bucket) -> 
     versioned.delete("once")
     versioned.put("once", b"4", if_absent=True)
     assert versioned.get("once").read() == b"4"
+
+
+def test_if_absent_is_decided_by_oss_where_no_versions_are_kept(
+    bucket: cb.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another writer comes after the look."""
+    store = bucket.access.store
+    for module in (oss_store, copying):
+        monkeypatch.setattr(module, "refuse_present", lambda *_: None)
+    bucket.put("theirs", b"1")
+    bucket.put("ours", b"2")
+    upload = store.begin_upload("theirs")
+    part = store.upload_part("theirs", upload, 1, b"3")
+    for replace_it in (
+        lambda: bucket.put("theirs", b"2", if_absent=True),
+        lambda: bucket.copy("ours", "theirs", if_absent=True),
+        lambda: store.complete_upload("theirs", upload, [part], if_absent=True),
+    ):
+        with pytest.raises(cb.ObjectExistsError):
+            replace_it()
+    assert bucket.get("theirs").read() == b"1"
+
+
+def test_if_absent_looks_again_when_the_parts_of_a_copy_are_there(
+    versioned: cb.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "_is_copied_at_once", lambda *_: False)
+    copied_parts = copying._copied_parts
+
+    def overtaken(*args: Any) -> Any:
+        versioned.put("overtaken", b"theirs")
+        return copied_parts(*args)
+
+    monkeypatch.setattr(copying, "_copied_parts", overtaken)
+    store = versioned.access.store
+    store.put("ours", b"2")
+    with pytest.raises(cb.ObjectExistsError):
+        store.copy("ours", "overtaken", if_absent=True)
+    assert len(list(versioned.versions("overtaken"))) == 1
+    assert not [each for each in versioned.uploads() if each.name == "overtaken"]
+
+
+def test_if_absent_takes_a_symlink_that_leads_nowhere_for_what_it_is(
+    endpoint: Endpoint, versioned: cb.Bucket
+) -> None:
+    link = sdk.PutSymlinkRequest(bucket="versioned", key="link", symlink_target="nowhere")
+    plain_client(endpoint).put_symlink(link)
+    with pytest.raises(cb.ObjectExistsError):
+        versioned.put("link", b"1", if_absent=True)
+    assert len(list(versioned.versions("link"))) == 1
+
+
+@pytest.mark.parametrize(("status", "is_written"), [(403, True), (500, False), (404, True)])
+def test_a_look_that_fails_is_no_proof_that_a_name_is_free(
+    bucket: cb.Bucket, monkeypatch: pytest.MonkeyPatch, status: int, is_written: bool
+) -> None:
+    """Only who may not look has the header alone."""
+    client = bucket.access.store.client  # type: ignore[attr-defined]
+    send, name = client.send, f"looked-at-{status}"
+
+    def refused(operation: str, *args: object, **kwargs: object) -> object:
+        if operation == "HeadObject" and status != 404:
+            error = cb.StoreError("no", name=name)
+            error.status = status
+            raise error
+        return send(operation, *args, **kwargs)
+
+    monkeypatch.setattr(client, "send", refused)
+    with nullcontext() if is_written else pytest.raises(cb.StoreError):
+        bucket.put(name, b"1", if_absent=True)
+    monkeypatch.undo()
+    assert bucket.exists(name) == is_written
 
 
 def test_a_copy_of_an_old_version_brings_back_what_was_deleted_and_its_acl(
