@@ -39,6 +39,36 @@ _SHARDS = tuple(f"{number:02x}" for number in range(256))
 _CANNOT_LINK = {errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
+class BodyFile:
+    """A body that is open, read from a place of its own.
+
+    A forked process shares that of the descriptor: where one of them reads, the other would skip.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._file = FileIO(descriptor, "r")
+        self._at = 0
+
+    def seek(self, offset: int) -> None:
+        """Read from here on."""
+        self._at = offset
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill some of ``buffer`` and return how much; 0 at the end."""
+        if hasattr(os, "preadv"):
+            count = os.preadv(self._file.fileno(), [buffer], self._at)
+        else:  # an old macOS
+            data = os.pread(self._file.fileno(), len(buffer), self._at)
+            count = len(data)
+            buffer[:count] = data
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
 class Files:
     """The folders of one directory store.
 
@@ -118,7 +148,7 @@ class Files:
         """Return the folder of an upload's parts. Close it."""
         return self.uploads.folder(_checked(upload_id))
 
-    def open_body(self, etag: str) -> FileIO:
+    def open_body(self, etag: str) -> BodyFile:
         """Open a body without any buffer between the file and the reader's.
 
         Raises:
@@ -127,7 +157,7 @@ class Files:
         """
         shard_name = _checked(etag)[:2]
         if shard_name in self._seen:
-            return FileIO(self.bodies.open_file(f"{shard_name}/{etag}"), "r")
+            return BodyFile(self.bodies.open_file(f"{shard_name}/{etag}"))
         with self.shard(etag) as shard:
             fd = shard.open_file(etag)
         if self._owner is None:
@@ -137,7 +167,7 @@ class Files:
             if status.st_nlink > 1 and status.st_uid != self._owner:
                 os.close(fd)
                 raise OddFileError(self.body(etag), "file of the store's owner alone")
-        return FileIO(fd, "r")
+        return BodyFile(fd)
 
     def body_size(self, etag: str) -> int | None:
         """Return how long a body is, or None where there is none."""

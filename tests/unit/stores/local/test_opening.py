@@ -39,6 +39,22 @@ def test_a_store_is_carried_across_a_fork(store: LocalStore, root: Path) -> None
     assert set(audit(root)) == {"a", "b", "c", "d"}
 
 
+def test_a_body_that_is_read_on_both_sides_of_a_fork_is_read_whole(store: LocalStore) -> None:
+    data = bytes(range(256)) * 1000
+    store.put("a", data)
+    with store.get("a") as body:
+        beginning, rest = bytearray(1000), bytearray(len(data) - 1000)
+        body.readinto(beginning)
+
+        def work() -> None:
+            body.readinto(rest)
+            assert beginning + rest == data
+
+        child_of(work)
+        body.readinto(rest)
+    assert beginning + rest == data
+
+
 def test_no_connection_is_open_on_either_side_of_a_fork(store: LocalStore) -> None:
     index = store._index
     assert index._db is not None
