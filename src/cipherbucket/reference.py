@@ -32,7 +32,8 @@ KMS = "kms:"
 _SECRET = {"credentials", "proxy"}
 """Settings that may hold secrets; each process has its own."""
 
-_lock = threading.Lock()
+_locks: dict[int, threading.Lock] = {}
+"""One a process: a thread that holds it is not in a forked one, and would never let it go there."""
 _buckets: dict[tuple[int, BucketReference], Bucket] = {}
 
 
@@ -161,7 +162,7 @@ class BucketReference:
                 `open_bucket` and `Config.open` raise.
             MasterKeyError: A key cannot be read here, or is another than the one that was meant.
         """
-        with _lock:
+        with _locks.setdefault(os.getpid(), threading.Lock()):
             bucket = _buckets.get((os.getpid(), self))  # a forked process opens its own
             if bucket is None:
                 bucket = _buckets[os.getpid(), self] = self._opened()

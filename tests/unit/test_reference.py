@@ -6,12 +6,18 @@ import multiprocessing
 import os
 import pickle
 import re
+import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.support.forked import in_child
 
 import cipherbucket as cb
+from cipherbucket.stores.base import Store
+from cipherbucket.stores.urls import open_store
 
 PASSPHRASE = "correct horse battery"
 
@@ -46,6 +52,37 @@ def test_a_reference_opens_the_bucket_once_in_each_process(
     assert seen[0] == seen[1] == (b"data", seen[0][1], True)
     assert seen[0][1] != os.getpid()
     assert reference.open() is reference.open()
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_a_process_forked_while_a_bucket_is_opened_opens_its_own(
+    folder: Path, config: Path, configured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = cb.load_config(config)
+    other = cb.BucketReference(f"file://{folder}/store", folder / "k.pem")
+    opening, forked = threading.Event(), threading.Event()
+
+    def slow(url: str, *arguments: Any, **options: Any) -> Store:
+        if not opening.is_set():
+            opening.set()
+            forked.wait(30)
+        return open_store(url, *arguments, **options)
+
+    def open_it() -> None:
+        loaded.bucket("records") if configured else other.open()
+
+    def in_the_child() -> None:
+        signal.alarm(20)
+        open_it()
+
+    monkeypatch.setattr("cipherbucket.opening.open_store", slow)
+    monkeypatch.setattr("cipherbucket.config.config.open_store", slow)
+    thread = threading.Thread(target=open_it)
+    thread.start()
+    opening.wait(30)
+    assert in_child(in_the_child) == 0
+    forked.set()
+    thread.join()
 
 
 def test_a_pickle_holds_no_secret(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

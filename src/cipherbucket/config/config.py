@@ -78,7 +78,7 @@ class Config:
         entries = keys_in(document)
         self._rules = rules_in(document, self._stores, entries)
         self._keys = NamedKeys(document, entries, passphrase)
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}  # one a process, as in `reference`
         self._buckets: dict[tuple[int, str, str], Bucket] = {}
 
     @property
@@ -322,14 +322,14 @@ class Config:
         """
         store_url, name = self.split(place)
         key = os.getpid(), store_url, self._rule_of(store_url, name).url  # a fork opens its own
-        with self._lock:
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
             if key not in self._buckets:
                 self._buckets[key] = self.open(place)
             return self._buckets[key]
 
     def close(self) -> None:
         """Close the buckets that `bucket` returned."""
-        with self._lock:
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
             buckets = [
                 self._buckets.pop(key) for key in list(self._buckets) if key[0] == os.getpid()
             ]
