@@ -6,6 +6,7 @@ another for sealed objects; where a bucket reads these, each object is looked at
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -37,42 +38,36 @@ def file_at(name: str, info: ObjectInfo) -> dict[str, Any]:
     }
 
 
-def entries_below(
-    bucket: Bucket, prefix: str, delimiter: str, *, sizes: bool
+def entries_at(
+    listed: Iterable[Entry], find: Callable[[str], tuple[Bucket, str]], *, sizes: bool
 ) -> list[dict[str, Any]]:
-    """List files, and with a delimiter directories, whose names begin with a prefix.
-
-    An object whose name ends with a slash, as some tools store in the place of a directory, is
-    none of the files.
+    """Return what is known of files and directories that were listed.
 
     Args:
-        bucket: Where they lie.
-        prefix: What their names begin with.
-        delimiter: As in `Bucket.list`.
-        sizes: Whether to look at the objects of a bucket that reads sealed ones.
+        listed: Entries, with their paths in the place of names.
+        find: Returns the bucket of a path, and the object's name in it.
+        sizes: Whether to look at the objects of buckets that read sealed ones.
     """
-    listed = (
-        entry
-        for entry in bucket.list(prefix, delimiter=delimiter)
-        if entry.is_prefix or not entry.name.endswith("/")
-    )
+
+    def is_sealed(entry: Entry) -> bool:
+        return not entry.is_prefix and SEALED in find(entry.name)[0].access.policy.formats
 
     def look(entry: Entry) -> dict[str, Any] | None:
-        if entry.is_prefix:
-            return directory(entry.name.rstrip("/"))
+        bucket, name = find(entry.name)
         try:
-            return file_at(entry.name, bucket.head(entry.name))
+            return file_at(entry.name, bucket.head(name))
         except ObjectNotFoundError:  # deleted since it was listed
             return None
         except SecurityError:  # its envelope cannot be read, and so neither can its size
             return _listed(entry)
 
-    if not (sizes and SEALED in bucket.access.policy.formats):
-        return [
-            directory(each.name.rstrip("/")) if each.is_prefix else _listed(each) for each in listed
-        ]
-    with ThreadPoolExecutor(LOOKS) as pool:
-        return [each for each in pool.map(look, listed) if each is not None]
+    entries = list(listed)
+    found: dict[str, dict[str, Any] | None] = {each.name: _listed(each) for each in entries}
+    if sizes and (looked_at := [each for each in entries if is_sealed(each)]):
+        with ThreadPoolExecutor(LOOKS) as pool:
+            names = (each.name for each in looked_at)
+            found.update(zip(names, pool.map(look, looked_at), strict=True))
+    return [each for each in found.values() if each is not None]
 
 
 def add_directories(found: dict[str, dict[str, Any]], top: str) -> None:
@@ -80,13 +75,16 @@ def add_directories(found: dict[str, dict[str, Any]], top: str) -> None:
     for name in tuple(found):
         parent = name.rpartition("/")[0]
         while len(parent) > len(top) and parent not in found:
-            found[parent] = directory(parent)
+            if not parent.endswith("/"):
+                found[parent] = directory(parent)
             parent = parent.rpartition("/")[0]
     if top and found:
         found.setdefault(top, directory(top))
 
 
 def _listed(entry: Entry) -> dict[str, Any]:
+    if entry.is_prefix:
+        return directory(entry.name)
     return {
         "name": entry.name,
         "size": entry.size,

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from cipherbucket.errors import CipherbucketWarning, not_copied
+from cipherbucket.errors import CipherbucketWarning, UsageError, not_copied
 from cipherbucket.reading.file import ObjectFile
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.workers.progress import Progress
@@ -157,6 +157,8 @@ class FileToWrite(io.BufferedIOBase):
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Encrypt bytes and keep or send them; see `ObjectWriter.write`."""
+        if self.closed:  # which the writer is not, in a transaction
+            raise UsageError("the file is closed", name=self.path)
         return self._writer.write(data)
 
     def close(self) -> None:
@@ -203,6 +205,14 @@ class FileToWrite(io.BufferedIOBase):
     def __del__(self) -> None:
         """Store nothing; the inherited one would close."""
 
+    def _dealloc_warn(self, _: object) -> None:
+        """Store nothing: an `io.TextIOWrapper` over this was forgotten, and is about to close it.
+
+        Python calls this on what such a wrapper holds, as on its own files.
+        """
+        self.discard()
+        super().close()
+
 
 class CompressedFileToWrite(io.BufferedIOBase):
     """What compresses, and the file behind it, as one: closing the first alone stores nothing.
@@ -246,6 +256,11 @@ class CompressedFileToWrite(io.BufferedIOBase):
 
     def __del__(self) -> None:
         """Store nothing; the inherited one would close."""
+
+    def _dealloc_warn(self, _: object) -> None:
+        """Store nothing; see `FileToWrite`."""
+        self._file.discard()
+        super().close()
 
 
 def slice_of(file: ObjectFile, start: int | None, end: int | None) -> bytes:

@@ -6,14 +6,26 @@ are needed, once in each process.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.config.config import Config, load_config
 from cipherbucket.errors import UsageError
 from cipherbucket.reference import BucketReference
-from cipherbucket.stores.records import NOTHING
+
+
+class Surroundings:
+    """What the same storage options depend on: part of the key by which fsspec keeps instances."""
+
+    def __get__(self, _: object, __: type) -> tuple[str | None, ...]:
+        try:
+            folder: str | None = str(Path.cwd())
+        except FileNotFoundError:  # it was removed
+            folder = None
+        return folder, os.environ.get("CIPHERBUCKET_CONFIG")
 
 
 class Places(Protocol):
@@ -21,9 +33,11 @@ class Places(Protocol):
 
     Attributes:
         named: Storage options that say in another process which of them are meant.
+        meant: What the same options have to lead to there, where they do not say all of it.
     """
 
-    named: Mapping[str, str]
+    named: Mapping[str, Any]
+    meant: BucketReference | None
 
     def find(self, path: str) -> tuple[Bucket, str]:
         """Return the bucket of a path, and the object's name in it; "" for the bucket itself."""
@@ -41,10 +55,14 @@ class Places(Protocol):
 class OneStore:
     """Every path is an object's name in one bucket."""
 
-    named: Mapping[str, str] = NOTHING
-
     def __init__(self, reference: BucketReference) -> None:
         self._reference = reference
+        self.meant: BucketReference | None = reference
+        self.named: Mapping[str, Any] = {  # paths that do not depend on the working directory
+            each: [key.named for key in keys]
+            for each, keys in {"keys": reference.keys, "recipients": reference.recipients}.items()
+            if keys
+        }
 
     def find(self, path: str) -> tuple[Bucket, str]:
         """Return the bucket; the path is the name."""
@@ -65,9 +83,11 @@ class OneStore:
 class Configured:
     """The first part of a path is the name of a store in ``cipherbucket.toml``."""
 
+    meant: BucketReference | None = None
+
     def __init__(self, config: Config) -> None:
         self._config = config
-        self.named: Mapping[str, str] = {"config": str(config.path), "config_sha256": config.sha256}
+        self.named: Mapping[str, Any] = {"config": str(config.path), "config_sha256": config.sha256}
 
     @classmethod
     def of(cls, path: str | None, sha256: str | None) -> Configured:

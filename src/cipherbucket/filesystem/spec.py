@@ -11,19 +11,23 @@ import io
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+from fsspec.compression import compr
+from fsspec.core import get_compression
+from fsspec.utils import isfilelike
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import (
+    MasterKeyError,
     ObjectExistsError,
     ObjectNotFoundError,
     UsageError,
-    missing_extra,
 )
-from cipherbucket.filesystem.entries import add_directories, directory, entries_below, file_at
 from cipherbucket.filesystem.files import (
     CompressedFileToWrite,
     FileToRead,
@@ -32,25 +36,18 @@ from cipherbucket.filesystem.files import (
     slice_of,
     slices_of,
 )
-from cipherbucket.filesystem.places import Configured, OneStore, Places
+from cipherbucket.filesystem.listed import Listed
+from cipherbucket.filesystem.moves import copy_to_bucket, planned_moves
+from cipherbucket.filesystem.places import Configured, OneStore, Surroundings
 from cipherbucket.format.metadata_names import SEALED
 from cipherbucket.reference import BucketReference
 from cipherbucket.stores.records import NOTHING
-
-try:
-    from fsspec.callbacks import DEFAULT_CALLBACK, Callback
-    from fsspec.compression import compr
-    from fsspec.core import get_compression
-    from fsspec.spec import AbstractFileSystem, make_instance
-    from fsspec.utils import isfilelike
-except ImportError as error:
-    raise missing_extra("fsspec is not installed", "fsspec") from error
 
 _OF_FSSPEC = {"asynchronous", "listings_expiry_time", "loop", "max_paths", "use_listings_cache"}
 """Storage options that fsspec has for every file system; none of them means anything here."""
 
 
-class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
+class CipherbucketFileSystem(Listed):
     """Encrypted objects as files, for whatever takes a file system of fsspec.
 
     Without ``store`` the first part of a path is the name of a store in ``cipherbucket.toml``,
@@ -78,7 +75,8 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         UsageError: What is given leads to no bucket, or holds what may be a secret.
     """
 
-    protocol = "cipherbucket"
+    _extra_tokenize_attributes = ("_surroundings",)
+    _surroundings = Surroundings()
     blocksize = 8 << 20
 
     def __init__(
@@ -110,7 +108,7 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         given: dict[str, Any] = {"format": format, "policy": policy, "recipients": recipients}
         if store is not None:
             reference = BucketReference(store, *names, settings=settings, trusted=trusted, **given)
-            self._places: Places = OneStore(reference)
+            self._places = OneStore(reference)
             return
         if said := [name for name, value in {"keys": names, **given}.items() if value]:
             raise UsageError(
@@ -118,92 +116,6 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 hint="give store='oss://bucket', or say them in cipherbucket.toml",
             )
         self._places = Configured.of(config, config_sha256)
-
-    @classmethod
-    def _strip_protocol(cls, path: Any) -> Any:
-        if isinstance(path, list):
-            return [cls._strip_protocol(each) for each in path]
-        stripped = super()._strip_protocol(path)
-        return stripped.lstrip("/") if isinstance(stripped, str) else stripped
-
-    # What is there
-
-    def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Return name, size and type of a file or directory, and what else is known of it."""
-        path = self._strip_protocol(path)
-        if self._places.is_root(path):
-            return directory(path)
-        bucket, name = self._places.find(path)
-        try:
-            return file_at(path, bucket.head(name))
-        except ObjectNotFoundError:
-            if next(bucket.list(f"{name}/"), None) is None:
-                raise
-            return directory(path)
-
-    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
-        """List a directory, or a file by itself."""
-        path = self._strip_protocol(path)
-        if path == "" and (roots := self._places.above()) is not None:
-            found = [directory(root) for root in roots]
-        else:
-            bucket, name = self._places.find(path)
-            found = self._below(bucket, path, name, "/", detail=detail)
-            if not found and not self._places.is_root(path):
-                found = [self.info(path)]
-                found = [] if found[0]["type"] == "directory" else found
-        return found if detail else [each["name"] for each in found]
-
-    def find(
-        self,
-        path: str,
-        maxdepth: int | None = None,
-        withdirs: bool = False,
-        detail: bool = False,
-        **options: Any,
-    ) -> Any:
-        """List all files below a path, with one listing and not one a directory."""
-        path = self._strip_protocol(path)
-        if maxdepth is not None or (path == "" and self._places.above() is not None):
-            return super().find(path, maxdepth, withdirs, detail, **options)
-        bucket, name = self._places.find(path)
-        files = self._below(bucket, path, name, "", detail=detail)
-        if not files and not self._places.is_root(path) and self.isfile(path):
-            files = [self.info(path)]
-        found = {each["name"]: each for each in files}
-        if withdirs:
-            add_directories(found, path)
-        ordered = dict(sorted(found.items()))
-        return ordered if detail else list(ordered)
-
-    def _below(
-        self, bucket: Bucket, path: str, name: str, delimiter: str, *, detail: bool
-    ) -> list[dict[str, Any]]:
-        prefix, sizes = f"{name}/" if name else "", detail and self.exact_sizes
-        found = entries_below(bucket, prefix, delimiter, sizes=sizes)
-        return [{**each, "name": self._places.path(path, each["name"])} for each in found]
-
-    def du(
-        self,
-        path: str,
-        total: bool = True,
-        maxdepth: int | None = None,
-        withdirs: bool = False,
-        **options: Any,
-    ) -> Any:
-        """Return how many bytes of plaintext there are below a path, in all or for each."""
-        found = self.find(path, maxdepth=maxdepth, withdirs=withdirs, detail=True, **options)
-        sizes = {name: each["size"] for name, each in found.items()}
-        return sum(sizes.values()) if total else sizes
-
-    def created(self, path: str) -> datetime:
-        """Return when an object was last written: what is there was made then."""
-        return self.modified(path)
-
-    def modified(self, path: str) -> datetime:
-        """Return when an object was last written, UTC."""
-        bucket, name = self._places.find(self._strip_protocol(path))
-        return bucket.head(name).modified
 
     # Whole files
 
@@ -294,6 +206,12 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
             with bucket.get(name, context=self._context, progress=progress_to(callback)) as body:
                 shutil.copyfileobj(body, outfile, self.blocksize)
             return
+        if ".." in Path(lpath).parts and ".." in str(rpath).split("/"):
+            raise UsageError(
+                f"{lpath!r} leads out of its folder, as the object's name does",
+                name=name,
+                hint="download it by itself, to another name",
+            )
         if self.isdir(rpath):
             Path(lpath).mkdir(parents=True, exist_ok=True)
             return
@@ -302,17 +220,41 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def cp_file(self, path1: str, path2: str, **_: Any) -> None:
         """Copy in the store; what is bound to its name or lies in another store is sealed anew."""
+        self._copied(path1, path2, move=False)
+
+    def _copied(self, path1: str, path2: str, *, move: bool) -> None:
         path1, path2 = self._strip_protocol(path1), self._strip_protocol(path2)
         (source, name), (target, new) = self._places.find(path1), self._places.find(path2)
+        context = self._context
         try:
             if source is target:
-                source.copy(name, new, context=self._context)
-                return
-            with source.get(name, context=self._context) as body:
-                target.put(new, body, size=body.info.size, context=self._context_of(target))
+                (source.rename if move else source.copy)(name, new, context=context)
+            else:
+                writing = self._context_of(target)
+                copy_to_bucket(source, name, target, new, context, writing, move=move)
         except ObjectNotFoundError:
             if not self.isdir(path1):
                 raise
+
+    def mv(
+        self,
+        path1: Any,
+        path2: Any,
+        recursive: bool = False,
+        maxdepth: int | None = None,
+        **_: Any,
+    ) -> None:
+        """Move files: each is copied, and then deleted. A path onto itself stays as it is.
+
+        Raises:
+            UsageError: A file would be moved onto another one that is moved, or onto itself.
+            ObjectChangedError: One was replaced or changed while it was moved, and is left.
+        """
+        if self._strip_protocol(path1) == self._strip_protocol(path2):
+            return
+        moves = planned_moves(self, path1, path2, recursive=recursive, maxdepth=maxdepth)
+        for source, target in moves:
+            self._copied(source, target, move=True)
 
     def rm_file(self, path: str) -> None:
         """Delete an object."""
@@ -324,20 +266,34 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         self, path: str | list[str], recursive: bool = False, maxdepth: int | None = None
     ) -> None:
         """Delete files, or with ``recursive`` directories with all that lies below them."""
+        whole = recursive and maxdepth is None
+        found = self.expand_path(path, recursive=recursive and not whole, maxdepth=maxdepth)
+        if whole:
+            if missing := [each for each in found if not self.exists(each)]:
+                raise ObjectNotFoundError("there is no such file or directory", name=missing[0])
+            for each in found:
+                self._rm_tree(each)
+            return
         named = self._strip_protocol([path] if isinstance(path, str) else path)
-        for each in reversed(self.expand_path(path, recursive=recursive, maxdepth=maxdepth)):
-            if not recursive:
-                if each in named or self.isfile(each):  # a pattern may fit directories, too
-                    self.rm_file(each)
-            elif not self._places.is_root(each):
-                bucket, name = self._places.find(each)
-                bucket.delete(name)
-                bucket.delete(f"{name}/")  # what some tools put in the place of a directory
+        for each in reversed(found):
+            if self.isfile(each) or (each in named and not recursive):
+                self.rm_file(each)  # a pattern may fit directories, too
+
+    def _rm_tree(self, path: str) -> None:
+        bucket, prefix = self._places.find(f"{path}/" if path else "")
+        for entry in bucket.list(prefix):  # also what some tools put in the place of a directory
+            self._places.find(self._places.path(path, entry.name))[0].delete(entry.name)
+        if not self._places.is_root(path):
+            bucket, name = self._places.find(path)
+            bucket.delete(name)
 
     def touch(self, path: str, truncate: bool = True, **_: Any) -> None:
         """Store an empty object, or leave the one that is there."""
-        if truncate or not self.exists(path):
+        if truncate:
             self.pipe_file(path, b"")
+        elif not self.exists(path):
+            with suppress(ObjectExistsError):
+                self.pipe_file(path, b"", mode="create")
 
     def sign(self, path: str, expiration: int = 100, **_: Any) -> str:
         """Return a URL by which whoever has it fetches the ciphertext; see `Bucket.presign`."""
@@ -392,6 +348,19 @@ class CipherbucketFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return self._context if bucket.format == SEALED else NOTHING
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the arguments, and which configuration is meant."""
-        options = {**self.storage_options, **self._places.named}
-        return make_instance, (type(self), self.storage_args, options)
+        """Pickle the arguments, and which configuration or keys are meant."""
+        positional = dict(zip(("store", "keys"), self.storage_args, strict=False))
+        options = {**positional, **self.storage_options, **self._places.named}
+        return _made_again, (type(self), options, self._places.meant)
+
+
+def _made_again(
+    cls: type[CipherbucketFileSystem], options: dict[str, Any], meant: BucketReference | None
+) -> CipherbucketFileSystem:
+    fs = cls(**options)
+    if fs._places.meant != meant:
+        raise MasterKeyError(
+            "key files hold other keys here than those that were meant",
+            hint="copy the key files that were meant to this machine",
+        )
+    return fs
