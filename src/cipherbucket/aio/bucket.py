@@ -59,7 +59,7 @@ class AsyncBucket:
 
     Args:
         bucket: What does the work; it is closed with this one.
-        threads: Calls that are under way at once, 1 or more; further ones wait. A body that comes
+        threads: Calls at once in an event loop, 1 or more; further ones wait. A body that comes
             asynchronously and a reader that is slow hold none of them.
 
     Raises:

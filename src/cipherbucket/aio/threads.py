@@ -15,6 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from anyio import CancelScope, CapacityLimiter, get_cancelled_exc_class, sleep, to_thread
+from anyio.lowlevel import RunVar
 
 from cipherbucket.errors import UsageError
 
@@ -30,7 +31,7 @@ class Threads:
     """The worker threads of one bucket.
 
     Args:
-        most: Calls at once, 1 or more; further ones wait.
+        most: Calls at once in each event loop, 1 or more; further ones wait.
 
     Raises:
         UsageError: Another number.
@@ -39,7 +40,9 @@ class Threads:
     def __init__(self, most: int) -> None:
         if not isinstance(most, int) or most < 1:
             raise UsageError(f"{most!r} threads do nothing", hint="1 or more")
-        self._limiter = CapacityLimiter(most)
+        self._most = most
+        # Each event loop has its own: one of two loops would wait for what the other lets go.
+        self._limiter: RunVar[CapacityLimiter] = RunVar("cipherbucket")
 
     async def run(
         self,
@@ -55,7 +58,7 @@ class Threads:
             stop: Called when the task is cancelled, to have the call end soon.
             undo: Called in a thread with the result that a cancelled task does not get.
         """
-        async with self._limiter:
+        async with self._limiter_here():
             future: Future[Result] = Future()
             try:
                 await _begun(future, call)
@@ -68,6 +71,13 @@ class Threads:
                         await self.finish(partial(undo, future.result()))
                 raise
             return future.result()
+
+    def _limiter_here(self) -> CapacityLimiter:
+        limiter = self._limiter.get(None)
+        if limiter is None:
+            limiter = CapacityLimiter(self._most)
+            self._limiter.set(limiter)
+        return limiter
 
     async def finish(self, call: Callable[[], Result]) -> Result:
         """Do a call in a thread whether or not the task is cancelled, and without waiting for one.

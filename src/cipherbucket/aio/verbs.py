@@ -103,15 +103,16 @@ class Listing(AsyncIterator[Result]):
     async def __anext__(self) -> Result:
         for entry in self._page:
             return entry
-        self._page = iter(await self._threads.run(self._next_page))
+        await self._threads.run(self._read_page)
         for entry in self._page:
             return entry
         raise StopAsyncIteration
 
-    def _next_page(self) -> list[Result]:
+    def _read_page(self) -> None:
+        """Take a page, which stays for the next call where the task of this one is cancelled."""
         if self._left is None:
             self._left = self._begin()
-        return list(islice(self._left, _PAGE))
+        self._page = iter(list(islice(self._left, _PAGE)))
 
 
 def _progress_until(halt: Halt, progress: Progress | None) -> Progress:

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import IO, Any
 
 from cipherbucket.errors import IntegrityError, missing_extra
-from cipherbucket.inventory.rows import COLUMNS, column_of
+from cipherbucket.inventory.rows import COLUMNS, check_once, column_of
 
 _ROWS = 8192
 _LARGEST_GROUP = 1 << 30
@@ -91,6 +91,7 @@ def _rows(batches: Iterator[Any], name: str) -> Iterator[tuple[int, Sequence[Any
 
 
 def _wanted(names: Sequence[str]) -> list[str]:
+    check_once(names)
     return [each for each in names if column_of(each) in COLUMNS]
 
 

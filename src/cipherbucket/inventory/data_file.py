@@ -105,7 +105,7 @@ class FilesInFolder:
         places = (
             base.joinpath(*tail) for base in (folder.parent, folder) for tail in (parts, parts[-1:])
         )
-        path = next((place for place in places if place.is_file()), None)
+        path = next((place for place in places if _is_file(place)), None)
         if path is None:
             raise UsageError(
                 f"data file {parts[-1]} of {self.name} is not there", hint=_LIKE_THE_SERVICE
@@ -169,6 +169,13 @@ def _no_room(error: OSError) -> UsageError:
         f"a data file of the inventory cannot be kept on this machine: {error.strerror}",
         hint="point TMPDIR to a folder with room for it",
     )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for a file, or a folder that is closed to us
+        return False
 
 
 def _opened(path: Path) -> io.BufferedReader:

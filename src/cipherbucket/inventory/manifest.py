@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cipherbucket.errors import IntegrityError
+from cipherbucket.inventory.rows import check_once
 
 MAX_MANIFEST = 16 << 20
 """Bytes; each data file takes some 200, and holds a million objects or more."""
@@ -67,8 +68,8 @@ def parse(data: bytes, name: str) -> Manifest:
             _text(whole, "sourceBucket"),
             _time(whole["creationTimestamp"]),
             _format(whole),
-            tuple(each.strip() for each in _text(whole, "fileSchema").split(",")),
-            tuple(map(_file, whole["files"])),
+            _columns(whole),
+            tuple(map(_file, _list(whole, "files"))),
             hashlib.sha256(data).hexdigest(),
         )
     except KeyError as error:
@@ -89,6 +90,20 @@ def _text(whole: Any, field: str) -> str:
     value = whole[field]
     if not isinstance(value, str) or not value:
         raise ValueError(f"{field} is no text")
+    return value
+
+
+def _columns(whole: Any) -> tuple[str, ...]:
+    columns = tuple(each.strip() for each in _text(whole, "fileSchema").split(","))
+    if _format(whole) == "CSV":  # other files name theirs themselves
+        check_once(columns)
+    return columns
+
+
+def _list(whole: Any, field: str) -> list[Any]:
+    value = whole[field]
+    if not isinstance(value, list):
+        raise TypeError(f"{field} is no list")
     return value
 
 

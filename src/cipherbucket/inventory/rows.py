@@ -8,7 +8,7 @@ entry has none, for nothing depends on them but whether two rows are the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +35,17 @@ _LONGEST_CLASS = 40
 def column_of(name: str) -> str:
     """Return a column's name as in `COLUMNS`: ``IsLatest`` and ``is_latest`` are one."""
     return name.replace("_", "").lower()
+
+
+def check_once(columns: Iterable[str]) -> None:
+    """Refuse columns of which one that is read occurs twice: either may be meant.
+
+    Raises:
+        ValueError: One does.
+    """
+    there = [each for each in map(column_of, columns) if each in COLUMNS]
+    if twice := {each for each in there if there.count(each) > 1}:
+        raise ValueError(f"column {min(twice)} is there twice")
 
 
 def entry_of(values: Sequence[Any], bucket: str) -> Entry | None:

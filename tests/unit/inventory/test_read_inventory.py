@@ -118,7 +118,10 @@ def test_an_inventory_without_objects_has_no_files() -> None:
         ({"files": [{"key": "a", "size": 1 << 60, "MD5checksum": "0" * 32}]}, "a size of"),
         ({"files": [{"key": "a", "size": 1, "MD5checksum": "x"}]}, "no MD5"),
         ({"files": [{"size": 1, "MD5checksum": "0" * 32}]}, "no field 'key'"),
-        ({"files": 5}, "not iterable"),
+        ({"files": 5}, "files is no list"),
+        ({"files": {}}, "files is no list"),
+        ({"files": ""}, "files is no list"),
+        ({"fileSchema": "Bucket, Key, key"}, "column key is there twice"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(further: dict[str, Any], why: str) -> None:
@@ -205,15 +208,22 @@ def test_orc_is_read_only_where_it_is_trusted(tmp_path: Path) -> None:
         cb.read_inventory(path)
 
 
-def test_a_table_without_names_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ({"bucket": ["source"]}, "no column of names"),
+        ({"Key": ["a"], "key": ["b"]}, "column key is there twice"),
+    ],
+)
+def test_a_table_that_does_not_say_which_names_is_refused(columns: Any, why: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     file = io.BytesIO()
-    pq.write_table(pa.table({"bucket": ["source"]}), file)
+    pq.write_table(pa.table(columns), file)
     written = of_s3("Parquet")
     written.data["x.parquet"] = file.getvalue()
-    with pytest.raises(cb.IntegrityError, match="no column of names"):
+    with pytest.raises(cb.IntegrityError, match=why):
         list(written.into(cb.MemoryStore()))
 
 
@@ -268,7 +278,9 @@ def test_another_data_file_than_the_manifest_describes_gives_no_entry(tmp_path: 
         next(iter(cb.read_inventory(path)))
 
 
-@pytest.mark.parametrize("key", ["../secret", "..", "a/..", "data/\0", "data/", "."])
+@pytest.mark.parametrize(
+    "key", ["../secret", "..", "a/..", "data/\0", "data/", ".", "data/" + "d" * 300]
+)
 def test_no_manifest_leads_out_of_its_folder(key: str, tmp_path: Path) -> None:
     data = gzipped_csv(LINES)
     (tmp_path / "secret").write_bytes(data)
