@@ -12,7 +12,7 @@ Buckets and keys reach workers by reference only.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -27,7 +27,7 @@ from typing import Any
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Ledger
-from cipherbucket.bulk.outcomes import FAILED
+from cipherbucket.bulk.ranges import done_parts, joined, last_before, not_done
 from cipherbucket.bulk.steps import (
     EntriesOfStep,
     NamesOfStep,
@@ -40,6 +40,7 @@ from cipherbucket.bulk.steps import (
 )
 from cipherbucket.errors import CipherbucketError, UsageError, WorkerLostError
 from cipherbucket.keys.base import MasterKey
+from cipherbucket.objects.listing import list_objects
 from cipherbucket.objects.split import NameRange, split
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Entry
@@ -139,9 +140,17 @@ class Shards:
         steps = _Steps(self, prefix, ledger, tick, moved)
         try:
             if given is None:
+                earlier = list(joined(ledger.done_ranges()))
                 steps.do_ranges(split(store, _RANGES * steps.workers, prefix))
+                again = (
+                    list_objects(store, prefix, start_after=start, end_before=end)
+                    for start, end in earlier
+                )
+                steps.do_entries(itertools.chain.from_iterable(again), listed=True)
             else:
                 steps.do_entries(given)
+            if ledger.read_only:
+                ledger.forget_unseen()
             steps.forget_elsewhere()
         except BrokenExecutor as error:
             raise _lost() from error
@@ -174,7 +183,7 @@ class _Steps:
     def do_ranges(self, ranges: Iterable[NameRange]) -> None:
         """Do all names of ranges, but for what the ledger says to be done."""
         begun = self._ledger.begun()  # by an earlier run: a worker may have the answer
-        done = [*self._ledger.done_ranges(), *((each, _last_before(end)) for each, end in begun)]
+        done = [*self._ledger.done_ranges(), *((each, last_before(end)) for each, end in begun)]
         done.sort(key=lambda pair: pair[0])
         left = [each for names in ranges for each in not_done(names, done)]
         for names in (*itertools.starmap(NameRange, begun), *left):
@@ -193,15 +202,22 @@ class _Steps:
         self._ledger.begin(names.start_after, names.end_before)
         self._submit(NamesOfStep(self._pass_id, names, STEP))
 
-    def do_entries(self, given: Iterable[Entry]) -> None:
-        """Do the objects that are given, but for what the ledger says to be done."""
+    def do_entries(self, given: Iterable[Entry], *, listed: bool = False) -> None:
+        """Do the objects that are given, but for what the ledger says to be done.
+
+        Args:
+            given: The objects.
+            listed: Whether they are listed anew in ranges that an earlier run has done. What comes
+                of that is found by the next listing, and no step to go on with.
+        """
         at_work: set[str] = set()
         parts = self._parts(given, at_work)
         while True:
             room = _AHEAD * self.workers - len(self._at_work)
             for part in itertools.islice(parts, max(0, room)):
                 at_work.update(each.name for each in part.entries)
-                self._ledger.begin(str(part.number), "")
+                if not listed:
+                    self._ledger.begin(str(part.number), "")
                 self._submit(part)
                 self._tick(self._looked)
             if not self._at_work:
@@ -210,11 +226,9 @@ class _Steps:
                 assert isinstance(step.objects, EntriesOfStep)
                 names = {each.name for each in step.objects.entries}
                 lines = (line for line in came.lines if line.name.decode() in names)
-                self._ledger.merge(lines, ended=(str(step.objects.number), ""))
+                self._ledger.merge(lines, ended=None if listed else (str(step.objects.number), ""))
                 at_work -= names
                 self._forget(came)
-        if self._ledger.read_only:
-            self._ledger.forget_unseen()
 
     def _parts(self, given: Iterable[Entry], at_work: set[str]) -> Iterator[EntriesOfStep]:
         """Cut what is given, at the same places in every run, and leave out what is done."""
@@ -231,6 +245,7 @@ class _Steps:
                     fresh[name] = Entry(
                         name=name, size=each.size, etag=each.etag, modified=each.modified
                     )
+            self._tick(self._looked)
             if fresh:
                 yield EntriesOfStep(self._pass_id, number, tuple(fresh.values()))
 
@@ -295,11 +310,6 @@ def elsewhere(
     return lambda ledger, tick: shards.run(store, prefix, ledger, tick, given, moved)
 
 
-def _last_before(end: str) -> str | None:
-    """Return the last name that an end of `split` leaves room for; None without an end."""
-    return end.removesuffix("\0") or None
-
-
 def _flat(value: Any) -> Iterable[Any]:
     return value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
 
@@ -330,42 +340,3 @@ def _workers_of(executor: Executor) -> int:
     if client is not None:
         return max(1, sum(int(threads) for threads in client.nthreads().values()))
     return int(getattr(executor, "_max_workers", None) or _WORKERS)
-
-
-def done_parts(names: NameRange, came: StepDone) -> Iterator[tuple[str, str | None]]:
-    """Yield the ranges that a step has done, as `Ledger.merge` takes them.
-
-    What failed is left out, with the names right before it, so that the next run tries it again.
-    """
-    start = before = names.start_after
-    for line in came.lines:
-        name = line.name.decode()
-        if line.status == FAILED:
-            if before > start:
-                yield start, before
-            start = name
-        before = name
-    last = came.last if came.last is not None else _last_before(names.end_before)
-    if last is None or last > start:
-        yield start, last
-
-
-def not_done(names: NameRange, done: Sequence[tuple[str, str | None]]) -> Iterator[NameRange]:
-    """Yield what of a range none of the ranges that are done holds.
-
-    Args:
-        names: The range; where it has an end, that is a name with a zero byte, as of `split`.
-        done: As `Ledger.done_ranges` returns them, in order.
-    """
-    start, end = names.start_after, names.end_before
-    for after, last in done:
-        if end and f"{after}\0" >= end:
-            break
-        if after > start:
-            yield NameRange(start, f"{after}\0")
-        if last is None:
-            return
-        start = max(start, last)
-        if end and f"{start}\0" >= end:
-            return
-    yield NameRange(start, end)

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from hypothesis import strategies as st
 
 import cipherbucket as cb
 from cipherbucket import rotation
-from cipherbucket.bulk import shards
+from cipherbucket.bulk import ledger, shards
 from cipherbucket.bulk.outcomes import FAILED, Line
-from cipherbucket.bulk.shards import done_parts, not_done
+from cipherbucket.bulk.ranges import done_parts, joined, not_done
 from cipherbucket.bulk.steps import StepDone
 from cipherbucket.bulk.verification import VERIFIED
 
@@ -120,6 +121,7 @@ def test_what_failed_is_tried_again_and_what_is_done_is_not(
     reference: cb.BucketReference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shards, "STEP", 7)
+    monkeypatch.setattr(ledger, "_MOMENT", timedelta(0))
     store = reference.open().access.store
     store.put("d/0505", b"not encrypted")
     with ThreadPoolExecutor(2) as executor:
@@ -138,6 +140,49 @@ def test_what_failed_is_tried_again_and_what_is_done_is_not(
         with cb.verify_all(reference, executor=executor) as report:
             assert report.counts == {VERIFIED: (120, 600)}
     assert read == []
+
+
+def test_what_is_written_while_a_pass_lies_interrupted_is_looked_at(
+    folder: Path, reference: cb.BucketReference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key is not found to be retirable where an object was put under it since."""
+    monkeypatch.setattr(shards, "STEP", 7)
+    monkeypatch.setattr(ledger, "_MOMENT", timedelta(0))
+    bucket = reference.open()
+    new = cb.load_key(folder / "new.pem")
+    rotation.rewrap_all(bucket, "d/", new).close()
+    asked = cb.load_key(folder / "old.pem")
+    with ThreadPoolExecutor(2) as executor:
+        found = cb.audit.run(reference, "d/", executor=executor)
+        assert found.facts.resumed == 0
+        found.keep()  # as if the report could not be written
+        bucket.put("d/0505", b"new")  # into a range that is done, under the old key
+        bucket.put("d/003", b"instead")
+        bucket.delete("d/100")
+        with cb.audit.run(reference, "d/", retire=[asked], executor=executor) as found:
+            assert found.facts.resumed == 118
+            assert found.facts.scope.started == found.ledger.started
+            (answer,) = found.answers
+            assert (answer.answer, answer.first) == ("no", ["d/003", "d/0505"])
+            shared = [each.name for each in found.objects()]
+    assert shared == [each.name for each in bucket.list("d/")]
+
+
+def test_a_rotation_that_lay_interrupted_leaves_nothing_under_the_old_key(
+    folder: Path,
+    reference: cb.BucketReference,
+    new_key: cb.KeyReference,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shards, "STEP", 7)
+    with ThreadPoolExecutor(2) as executor:
+        report = rotation.rewrap_all(reference, "d/", new_key, executor=executor)
+        report.ledger.close()  # as if the process died
+        reference.open().put("d/0505", b"new")
+        reference.open().put("d/003", b"instead")
+        with rotation.rewrap_all(reference, "d/", new_key, executor=executor) as report:
+            assert {status: each.objects for status, each in report.counts.items()} == {"done": 121}
+    assert opened_with(folder, "new") == sorted([*NAMES, "d/0505"])
 
 
 def test_a_worker_that_is_killed_loses_nothing(
@@ -238,6 +283,13 @@ def test_what_is_left_is_what_was_not_done(
         if last is not None:
             queue.append(cb.NameRange(last, each.end_before))
     done.sort(key=lambda pair: pair[0])
+    listed = [
+        name
+        for start, end in joined(done)
+        for name in ordered
+        if name > start and (not end or name < end)
+    ]
+    assert sorted(listed) == listed == sorted(found)
     left = [piece for each in ranges for piece in not_done(each, done)]
     again = [
         name
