@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -350,6 +351,22 @@ def test_a_worker_that_is_killed_loses_nothing(
     if verb == "mv":
         assert not contents(tree)
     assert not multiprocessing.active_children()
+
+
+def test_a_group_that_comes_after_a_worker_died_is_no_other_error(
+    tree: Path, url: str, key_file: Path, carried: Carried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = Carried.submit
+
+    def broken(self: Carried, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        if len(self.sent) > 2:
+            raise BrokenProcessPool
+        return submit(self, call, *args, **kwargs)
+
+    monkeypatch.setattr(Carried, "submit", broken)
+    result = invoke("cp", "-r", "--processes", 2, "-k", key_file, tree, f"{url}/t")
+    assert result.exit_code == 1
+    assert "a worker died, or was stopped" in result.stderr
 
 
 def _alive(group: int) -> bool:

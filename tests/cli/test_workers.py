@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import cipherbucket as cb
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.by_reference import BucketByOptions, KeyByOptions
 from cipherbucket.cli.options.executors import ExecutorOptions
+from cipherbucket.cli.workers.processes import processes
 from cipherbucket.errors import EXTRAS
 
 NAMES = [f"d/{number:02}" for number in range(30)]
@@ -336,6 +337,26 @@ def test_workers_end_with_the_command(store: str, folder: Path, stopped: str) ->
     (folder / "sitecustomize.py").unlink()
     with cb.open_bucket(store, *map(cb.load_key, ("new.pem", "old.pem"))) as bucket:
         assert [bucket.get(name).read().decode() for name in NAMES] == NAMES
+
+
+def begin(path: Path, seconds: float) -> None:
+    with path.open("a") as file:
+        file.write("begun\n")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def test_what_is_queued_is_not_begun_when_processes_are_ended(tmp_path: Path) -> None:
+    noted, before = tmp_path / "noted", time.monotonic()
+    with suppress(KeyboardInterrupt), processes(1) as executor:
+        for _ in range(9):
+            executor.submit(begin, noted, 60)
+        while not noted.exists():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+    assert noted.read_text() == "begun\n"
+    assert time.monotonic() - before < 60
 
 
 def test_a_worker_that_is_killed_is_one_line(store: str, folder: Path) -> None:

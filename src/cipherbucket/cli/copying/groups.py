@@ -261,7 +261,7 @@ class Workers:
             WorkerLostError: The worker died; nothing is known of the group.
             CipherbucketError: It could not begin.
         """
-        future = self.executor.submit(copy_group, self.sides, group)
+        future = self._submitted(group)
         try:
             while not wait([future], _MOMENT).done:
                 limits.go_on()
@@ -274,6 +274,12 @@ class Workers:
         for level, line in answer.logged:
             _log.log(level, line)
         yield from zip(group, answer.outcomes, strict=True)
+
+    def _submitted(self, group: Sequence[Item]) -> Future[Answer]:
+        try:
+            return self.executor.submit(copy_group, self.sides, group)
+        except BrokenExecutor as error:  # by another group, a moment ago
+            raise _lost() from error
 
 
 def groups_of(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -15,8 +15,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -32,7 +32,7 @@ def processes(number: int) -> Iterator[Executor]:
     """Give an executor of so many processes, started when they are needed."""
     context = _Spawning()
     log_level = logging.getLogger("cipherbucket").getEffectiveLevel()
-    executor = ProcessPoolExecutor(number, context, _begin, (log_level <= logging.DEBUG,))
+    executor = _Processes(number, context, _begin, (log_level <= logging.DEBUG,))
     try:
         yield executor
         executor.shutdown()
@@ -40,6 +40,21 @@ def processes(number: int) -> Iterator[Executor]:
         executor.shutdown(wait=False, cancel_futures=True)
         context.end()
         raise
+
+
+class _Processes(ProcessPoolExecutor):
+    """An executor whose processes begin nothing more once they were asked to end."""
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have a process call something."""
+        return super().submit(_called, call, *args, **kwargs)
+
+
+def _called(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        return call(*args, **kwargs)
+    except SystemExit:  # by `_end`; what is queued would be begun after it
+        os._exit(128 + signal.SIGTERM)
 
 
 class _Spawning(SpawnContext):
