@@ -53,6 +53,11 @@ class CopyReport(PassReport):
         self.copied = self.counts.get(COPIED, Tally())
         self.same = self.counts.get(SAME, Tally())
 
+    def close(self) -> None:
+        """Close the ledger and remove it: the next run compares all with what the target has."""
+        self._ledger.finish()
+        self._ledger.close()
+
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield a mapping for each object, and one for the whole, fit for JSON."""
         for each in self.objects():
@@ -84,7 +89,8 @@ def copy_all(
 
     Each keeps its name. Of an object that is there already with the same bytes, metadata and
     content headers nothing is moved; another one is replaced. A pass that was interrupted resumes
-    when it is run again.
+    when it is run again: what it copied before is not compared with the target again, unless the
+    source was changed.
 
     Args:
         bucket: Where they lie.

@@ -246,10 +246,11 @@ class Ledger:
                 for start, last in done:
                     end = None if last is None else last.encode()
                     db.execute("INSERT INTO ranges VALUES (?, ?)", (start.encode(), end))
+                db.execute("COMMIT")
             except BaseException:
-                db.execute("ROLLBACK")
+                if db.in_transaction:  # a full disk has ended it
+                    db.execute("ROLLBACK")
                 raise
-            db.execute("COMMIT")
 
     def begin(self, start_after: str, end_before: str) -> None:
         """Write down that a worker is given the names between two, or a part of what is given.

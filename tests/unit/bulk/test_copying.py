@@ -6,15 +6,17 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.support.served_oss import oss_environment
 
 import cipherbucket as cb
-from cipherbucket.bulk import shards
+from cipherbucket.bulk import copying, ledger, shards
 from cipherbucket.objects import store_to_store
 from cipherbucket.objects.begin_upload import begin_copy_upload
+from cipherbucket.objects.store_to_store import copy_to_store
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.base import Store
 from cipherbucket.writing.destination import Destination
@@ -84,6 +86,26 @@ def test_what_fails_is_tried_again_and_what_is_gone_is_told(
     given = [cb.Entry(name=name) for name in ("d/003", "d/gone", "d/004", "d/004")]
     with cb.copy_all(source, to=target, entries=given) as report:
         assert counts(report) == {"copied": 1, "gone": 1, "same": 1}
+
+
+def test_after_a_failure_too_what_is_missing_in_the_target_is_copied_again(
+    source: cb.Bucket, target: cb.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "_MOMENT", timedelta(0))
+
+    def full(*args: object, **more: object) -> object:
+        if "d/003" in args:
+            raise cb.StoreError("the store is full", name="d/003")
+        return copy_to_store(*args, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copying, "copy_to_store", full)
+        with cb.copy_all(source, "d/", to=target) as report:
+            assert counts(report) == {"copied": 29, "failed": 1}
+    target.delete("d/002")
+    with cb.copy_all(source, "d/", to=target) as report:
+        assert counts(report) == {"copied": 2, "same": 28}
+    assert [each.name for each in target.list()] == NAMES
 
 
 def test_a_large_object_that_fails_stops_no_other(

@@ -7,7 +7,7 @@ import pytest
 from tests.support.listed_entries import TIME, done, entries, names
 
 from cipherbucket.bulk.ledger import Ledger
-from cipherbucket.bulk.outcomes import Outcome, validator_of
+from cipherbucket.bulk.outcomes import Line, Outcome, validator_of
 from cipherbucket.bulk.walk import walk
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.records import Entry
@@ -152,3 +152,13 @@ def test_without_a_folder_of_state_a_pass_still_works(
         walk(entries(3), done, ledger, workers=1, halt=Halt())
         assert len(names(ledger)) == 3
     assert not ledger.path.parent.exists()
+
+
+def test_a_full_disk_leaves_nothing_of_what_a_worker_did_and_is_named() -> None:
+    lines = (Line(b"%06d" % number, "", "v", "done", 1, "{}" * 50) for number in range(5000))
+    with Ledger.open("test", "full shared") as ledger:
+        (pages,) = ledger._connection.execute("PRAGMA page_count").fetchone()
+        ledger._connection.execute(f"PRAGMA max_page_count={pages + 2}")
+        with pytest.raises(UsageError, match="disk is full"):
+            ledger.merge(lines, [("", "000999")])
+        assert (ledger.counts(), ledger.done_ranges()) == ({}, [])
