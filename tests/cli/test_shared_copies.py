@@ -273,6 +273,51 @@ def test_a_source_stays_whose_copy_is_not_where_it_was_said_to_be(
     assert not carried.sent
 
 
+def test_an_object_stays_whose_file_is_not_where_it_was_said_to_be(
+    tree: Path, url: str, key_file: Path, carried: Carried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    succeed("cp", "-r", "-k", key_file, tree, f"{url}/t")
+    before, down = contents(tree), tree.parent / "down"
+    copy_group = groups.copy_group
+
+    def copy_elsewhere(sides: SidesByName, group: list[Item]) -> groups.Answer:
+        answer = copy_group(sides, group)
+        for item in group:
+            (down / item.relative).unlink()
+        return answer
+
+    command = ("mv", "-r", "--processes", 2, "-k", key_file, f"{url}/t", down)
+    with monkeypatch.context() as patched:
+        patched.setattr(groups, "copy_group", copy_elsewhere)
+        patched.setattr(Carried, "submit", lambda self, *args: self.threads.submit(*args))
+        result = invoke(*command)
+    assert result.exit_code == 1
+    assert "moved 0 objects, 0 bytes; 61 failed" in result.stderr
+    assert not contents(down)
+    succeed(*command)
+    assert contents(down) == before
+
+
+def test_files_of_another_folder_are_not_copied_for_those_that_were_listed(
+    tree: Path, url: str, key_file: Path, carried: Carried
+) -> None:
+    before, aside, one = contents(tree), tree.parent / "aside", threading.Lock()
+
+    def swap() -> None:
+        with one:
+            if aside.exists():
+                return
+            tree.rename(aside)
+            for name in before:
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                (tree / name).write_bytes(b"another")
+
+    carried.before = swap
+    result = invoke("mv", "-r", "--processes", 2, "-k", key_file, tree, f"{url}/t")
+    assert f"{tree} is another folder than the one that was listed" in result.stderr
+    assert contents(aside) == before
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -169,6 +169,10 @@ class BetweenStores:
     def adopt(self, source: Item, copied: Copied) -> None:
         """Do nothing."""
 
+    def has_copy(self, source: Item, copied: Copied) -> bool:
+        """Look at the object."""
+        return is_still(self.stores.target, self.target_prefix + source.relative, copied.seen[1])
+
     def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:
         """Look at both objects; at the source only if it was young when it was copied."""
         target = self.target_prefix + source.relative

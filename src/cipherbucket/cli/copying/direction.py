@@ -89,6 +89,9 @@ class Direction(Protocol):
     def adopt(self, source: Item, copied: Copied) -> None:
         """Take what a worker has copied for copied by this process."""
 
+    def has_copy(self, source: Item, copied: Copied) -> bool:
+        """Return whether what a worker has copied is in the target, and what it said."""
+
     def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:
         """Return whether both sides are what they were in what a listing does not show.
 

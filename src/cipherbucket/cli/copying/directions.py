@@ -156,6 +156,10 @@ class ToStore:
     def adopt(self, source: Item, copied: Copied) -> None:
         """Do nothing."""
 
+    def has_copy(self, source: Item, copied: Copied) -> bool:
+        """Look at the object."""
+        return is_still(self.objects.bucket, self.name_of(source), copied.seen[1])
+
     def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:
         """Look at the object."""
         return is_still(self.objects.bucket, self.name_of(source), seen[1])
@@ -303,6 +307,10 @@ class ToFolder:
     def adopt(self, source: Item, copied: Copied) -> None:
         """Remember the file, which is neither replaced nor deleted under another name."""
         self._target.remember_number(file_number(copied.identity), self.folder / source.relative)
+
+    def has_copy(self, source: Item, copied: Copied) -> bool:
+        """Look at the file."""
+        return self._target.holds(source.relative, copied.identity)
 
     def is_still(self, source: Item, seen: Sequence[Seen | None]) -> bool:  # noqa: ARG002
         """Say yes: a file has nothing more, and an object with this ETag has the same content."""

@@ -52,11 +52,13 @@ class Files:
         path: It.
         below: What the names of its files begin with in the target; of one file, its whole name.
         folder: The folder, held open; None for one file.
+        number: Its device and number, where another process opens it.
     """
 
     path: Path
     below: str
     folder: Folder | None
+    number: tuple[int, int] | None = None
 
     def items(self, stores: Sequence[str], tally: Tally) -> Iterator[Item]:
         """List the files."""
@@ -79,12 +81,21 @@ class Files:
 
     def closed(self) -> Files:
         """Return the same for another process, which opens the folder itself."""
-        return replace(self, folder=None)
+        return replace(self, folder=None, number=_number(self.folder))
 
     def reopened(self, stack: ExitStack) -> Files:
-        """Return what was `closed`, with its folder open until the stack is closed."""
+        """Return what was `closed`, with its folder open until the stack is closed.
+
+        Raises:
+            SourceError: Another folder has its path by now, whose files are not those of a listing.
+        """
         is_folder = not self.below or self.below.endswith("/")
         folder = stack.enter_context(open_source(self.path)) if is_folder else None
+        if _number(folder) != self.number:
+            raise cb.SourceError(
+                f"{self.path} is another folder than the one that was listed",
+                hint="run the same command again",
+            )
         return replace(self, folder=folder)
 
     def path_of(self, item: Item) -> Path:
@@ -119,6 +130,13 @@ class Files:
                     name=str(self.path_of(item)),
                     hint="see who may write to its folder, and remove it",
                 ) from error
+
+
+def _number(folder: Folder | None) -> tuple[int, int] | None:
+    if folder is None:
+        return None
+    status = os.fstat(folder.descriptor)
+    return status.st_dev, status.st_ino
 
 
 @dataclass(frozen=True)

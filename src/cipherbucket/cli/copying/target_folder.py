@@ -22,6 +22,7 @@ from typing import Self
 
 import cipherbucket as cb
 from cipherbucket.cli.copying.changed_kinds import find_in_the_way, make_room
+from cipherbucket.cli.copying.listings import file_identity
 from cipherbucket.cli.copying.places import refuse_folder_of
 from cipherbucket.local_files.folders import Folder, Place, open_folder
 
@@ -127,6 +128,15 @@ class TargetFolder:
         is_new = folded not in self._given
         self._given.add(folded)
         return is_new
+
+    def holds(self, relative: str, identity: str) -> bool:
+        """Return whether a file is there that is known by this `file_identity`."""
+        with suppress(OSError, cb.UsageError):
+            *folders, last = safe_parts(relative)
+            with self._opened().below(folders) as folder:
+                status = folder.status(last)
+            return status is not None and file_identity(status) == identity
+        return False
 
     def delete(self, relative: str) -> None:
         """Delete a file, unless it was just written under a name that is the same to the disk.

@@ -178,7 +178,7 @@ class TreeCopy:
             self._transfer(source, plan, limits)
             return
         self.direction.adopt(source, copied)
-        if self.moves and not self.direction.is_still(source, (None, copied.seen[1])):
+        if self.moves and not self.direction.has_copy(source, copied):
             raise cb.ObjectChangedError(
                 "its copy is another, or is not there, so it is left", hint="move it again"
             )
