@@ -102,7 +102,7 @@ def test_recipients_take_the_objects_of_an_inventory(
     result = invoke("recipients", "list", "-r", *over)
     assert "a/2" in result.stdout
     assert "a/new" not in result.stdout
-    assert "1 object of it deleted since" in result.stderr
+    assert "1 object of the inventory deleted since" in result.stderr
     assert "inventory made at 2026-11-29 00:00 UTC" in result.stderr
     told = succeed("recipients", "remove", "-r", *other, *over).stdout
     assert "removed from             2 objects" in told

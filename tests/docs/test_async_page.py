@@ -36,11 +36,15 @@ def bucket(request: pytest.FixtureRequest, key: cb.RsaKey) -> cb.AsyncBucket:
 
 
 @pytest.fixture
-def service(bucket: cb.AsyncBucket) -> Iterator[str]:
+def service(bucket: cb.AsyncBucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The service of the page, behind a real server; its address."""
     pytest.importorskip("fastapi")
-    known: dict[str, Any] = {"bucket": bucket, "__name__": "service"}
-    exec(compile(blocks(PAGE, "python")[1], str(PAGE), "exec"), known)
+    known: dict[str, Any] = {"__name__": "service"}
+    with monkeypatch.context() as opened:  # the page names a folder and a key that are not here
+        opened.setattr(cb, "load_key", lambda _: None)
+        opened.setattr(cb, "open_bucket", lambda *_: bucket.bucket)
+        opened.setattr(cb, "AsyncBucket", lambda _: bucket)
+        exec(compile(blocks(PAGE, "python")[1], str(PAGE), "exec"), known)
     with served(known["app"]) as address:
         yield address
 
@@ -48,7 +52,7 @@ def service(bucket: cb.AsyncBucket) -> Iterator[str]:
 @contextmanager
 def served(app: Any) -> Iterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none")
+    config = uvicorn.Config(app, log_level="critical", lifespan="on", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

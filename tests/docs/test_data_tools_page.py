@@ -49,5 +49,5 @@ def test_the_programs_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_the_page_names_every_option() -> None:
     page = PAGE.read_text("utf-8")
-    said = set(re.findall(r"`(\w+)=", page)) | {"config", "config_sha256", "trusted", "options"}
+    said = set(re.findall(r"`(\w+)=", page)) | {"config_sha256", "options"}
     assert set(inspect.signature(CipherbucketFileSystem.__init__).parameters) - {"self"} <= said

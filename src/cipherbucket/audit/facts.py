@@ -136,7 +136,7 @@ class AuditFacts:
                 " looked at: what was written since was not, unless it replaced one of them."
             )
         elif self.scope.given:
-            notes.append("Only objects that the caller named were looked at.")
+            notes.append("Only objects that --since or entries= chose were looked at.")
         if about := _ABOUT_VERSIONS.get(self.versions):
             notes.append(f"{about[0].upper()}{about[1:]}.")
         if self.resumed:

@@ -7,6 +7,7 @@ Sizes are those of the plaintext.
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import shutil
@@ -96,10 +97,11 @@ class CipherbucketFileSystem(Listed):
         **options: Any,
     ) -> None:
         if unknown := sorted(set(options) - _OF_FSSPEC):
+            _, *there, _ = inspect.signature(CipherbucketFileSystem.__init__).parameters
             raise UsageError(
                 f"unknown storage option {unknown[0]!r}",
-                hint="access keys, tokens and passphrases are no options: each process takes them"
-                " from its own environment",
+                hint=f"there are: {', '.join(there)}; access keys, tokens and passphrases are no"
+                " options: each process takes them from its own environment",
             )
         super().__init__(**options)
         self.exact_sizes = exact_sizes

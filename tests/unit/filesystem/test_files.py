@@ -254,6 +254,14 @@ def test_secrets_are_refused_as_options(key_file: str, name: str) -> None:
         CipherbucketFileSystem(store="oss://b", keys=[key_file], settings={name: "x"})
 
 
+def test_an_unknown_option_is_answered_with_those_that_there_are() -> None:
+    with pytest.raises(cb.UsageError, match="unknown storage option 'formats'") as caught:
+        CipherbucketFileSystem(formats="sealed")
+    assert caught.value.hint is not None
+    assert "store, keys, config, config_sha256, format, recipients" in caught.value.hint
+    assert "self" not in caught.value.hint.split(";")[0]
+
+
 def test_options_without_a_store_are_refused(key_file: str) -> None:
     with pytest.raises(cb.UsageError, match="keys without store"):
         CipherbucketFileSystem(keys=[key_file])

@@ -101,7 +101,8 @@ def list_recipients(
                 write_line(line)
         if isinstance(entries, cb.Inventory):
             say(f"inventory {not_looked_at(entries.created)}")
-            say(f"{count(gone, 'object')} of it deleted since")
+            if gone:
+                say(f"{count(gone, 'object')} of the inventory deleted since")
         elif not found and name and since is None:
             text = f"there is no object whose name begins with {name!r}"
             raise nothing_below(name, bucket, text)
