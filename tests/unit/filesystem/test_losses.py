@@ -277,3 +277,55 @@ def test_another_key_under_the_same_path_is_refused_when_unpickled(tmp_path: Pat
     CipherbucketFileSystem.clear_instance_cache()
     with pytest.raises(cb.MasterKeyError, match="other keys here"):
         pickle.loads(pickled)
+
+
+def test_sealed_objects_are_bound_to_the_context_whatever_reads_and_writes_them(
+    options: Options, tmp_path: Path
+) -> None:
+    storage = options("memory", "sealed")
+    fs = CipherbucketFileSystem(**storage, context={"study": "7"})
+    other = CipherbucketFileSystem(**storage)
+    local = tmp_path / "local"
+    local.write_bytes(b"text")
+    fs.pipe("piped", b"text")
+    fs.put_file(str(local), "put")
+    fs.cp_file("piped", "copied")
+    with fs.open("opened", "wb") as file:
+        file.write(b"text")
+    for name in ("piped", "put", "copied", "opened"):
+        fs.get_file(name, str(tmp_path / "got"))
+        assert (tmp_path / "got").read_bytes() == fs.cat(name) == fs.cat_file(name, -4) == b"text"
+        assert fs.cat_ranges([name], [1], [2]) == [b"e"]
+        with fs.open(name) as file:
+            assert file.read() == b"text"
+        with pytest.raises(cb.BindingError):
+            other.cat(name)
+
+
+def test_only_a_new_object_also_where_another_one_comes_meanwhile(
+    fs: CipherbucketFileSystem,
+) -> None:
+    file = fs.open("a", "xb")
+    file.write(b"1")
+    fs.pipe("a", b"2")
+    with pytest.raises(FileExistsError):
+        file.close()
+    assert fs.cat("a") == b"2"
+
+
+def test_a_listing_leaves_out_what_is_deleted_meanwhile_and_not_what_is_damaged(
+    options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs = CipherbucketFileSystem(**options("memory", "sealed"))
+    fs.pipe({"damaged": b"1", "deleted": b"2", "good": b"3"})
+    head = Bucket.head
+
+    def look(bucket: Bucket, name: str) -> cb.ObjectInfo:
+        if name == "damaged":
+            raise cb.EnvelopeError("it cannot be read", field="tag")
+        if name == "deleted":
+            raise cb.ObjectNotFoundError("there is no such object")
+        return head(bucket, name)
+
+    monkeypatch.setattr(Bucket, "head", look)
+    assert [each["name"] for each in fs.ls("")] == ["damaged", "good"]

@@ -335,3 +335,11 @@ def test_lines_as_csv_of_python_writes_them_are_read() -> None:
     )
     (entry,) = Written(data={DATA: gzip.compress(text.getvalue().encode())}).into(cb.MemoryStore())
     assert entry == cb.Entry(name="a,b", size=7, etag="E", storage_class="IA")
+
+
+def test_a_manifest_has_a_largest_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cipherbucket.inventory import inventory
+
+    monkeypatch.setattr(inventory, "MAX_MANIFEST", 100)
+    with pytest.raises(cb.IntegrityError, match="at most 100 bytes"):
+        of_oss(LINES).into(cb.MemoryStore())
