@@ -128,14 +128,16 @@ def test_since_takes_what_an_inventory_lacks(
     since = ("--since", bucket.head("a/new").modified.isoformat())
     told = succeed("verify", "-r", "-k", key_file, *since, url).stdout
     assert "1 object verified" in told
+    assert "Z; what was written before was not looked at" in told
     assert "1 object" in succeed("audit", "-k", key_file, *since, url).stdout
     assert list(readers(*since, url)) == ["a/new"]
     assert (
         "rotated                   1 object" in succeed("rotate", "-r", *keys, *since, url).stdout
     )
     for command in ("verify", "rotate"):
-        none = succeed(command, "-r", *keys, "--since", "2150-01-01", f"{url}/a")
+        none = succeed(command, "-r", *keys, "--since", "2150-01-01T01:00+01:00", f"{url}/a")
         assert "no object" not in none.stderr
+        assert "2150-01-01T00:00:00Z; what was written before was not looked at" in none.stdout
     succeed("audit", "--since", "2150-01-01", f"{url}/a")
 
 

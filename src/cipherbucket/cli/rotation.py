@@ -21,7 +21,12 @@ from cipherbucket.cli.hints import in_options, reasons_in_options
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.by_reference import new_keys_by_reference
-from cipherbucket.cli.options.inventory import names_of, not_looked_at, opened_entries
+from cipherbucket.cli.options.inventory import (
+    names_of,
+    not_listed,
+    not_looked_at,
+    opened_entries,
+)
 from cipherbucket.cli.options.named_key import named_key
 from cipherbucket.cli.options.parsing import split_object_url, split_tree_url
 from cipherbucket.cli.options.places import OpenedPlaces, opened_by_rules
@@ -169,6 +174,8 @@ def _write_report(
     if not options.quiet:
         for line in _lines(report, done):
             click.echo(line)
+        if options.since is not None:
+            click.echo(f"{'since':<18}{not_listed(options.since)}")
     return code
 
 

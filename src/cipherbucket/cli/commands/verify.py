@@ -26,6 +26,7 @@ from cipherbucket.cli.options.inventory import (
     Chosen,
     inventory_options,
     names_of,
+    not_listed,
     not_looked_at,
     opened_entries,
 )
@@ -133,7 +134,7 @@ def verify(
                 entries=entries,
             )
         with came:
-            code = _report(came, as_json=as_json, whole=not prefix or since is not None)
+            code = _report(came, as_json=as_json, whole=not prefix, since=since)
             if not came.counts and since is None:
                 say(one_line(nothing_below(prefix, bucket, "no objects there")))
             return code
@@ -163,9 +164,9 @@ def _verify_one(url: str, access: AccessOptions, *, as_json: bool) -> int:
     return 0
 
 
-def _report(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
+def _report(came: cb.Verification, *, as_json: bool, whole: bool, since: datetime | None) -> int:
     """Write what was found, failures to stderr; the code of a misspelt folder is that of ``ls``."""
-    nothing = 0 if came.counts or whole else 3
+    nothing = 0 if came.counts or whole or since is not None else 3
     if as_json:
         for line in came.lines():
             click.echo(json.dumps(reasons_in_options(line)))
@@ -184,6 +185,8 @@ def _report(came: cb.Verification, *, as_json: bool, whole: bool) -> int:
         click.echo(f"{earlier}, begun {came.started:%Y-%m-%d %H:%M} UTC, and not again")
     if came.inventory is not None:
         click.echo(f"inventory {not_looked_at(came.inventory)}")
+    if since is not None:
+        click.echo(f"since {not_listed(since)}")
     return 1 if came.failed.objects else nothing
 
 

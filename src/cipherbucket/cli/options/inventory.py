@@ -166,3 +166,8 @@ def not_looked_at(made: datetime) -> str:
         f"made at {made:%Y-%m-%d %H:%M} UTC; what was written since was not looked at:"
         f" --since {made:%Y-%m-%dT%H:%M}Z takes it"
     )
+
+
+def not_listed(since: datetime) -> str:
+    """Say what a pass with ``--since`` did not look at."""
+    return f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z; what was written before was not looked at"
