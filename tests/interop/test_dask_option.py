@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests.cli.runs import error_of, invoke, succeed
 
 import cipherbucket as cb
+from cipherbucket.cli.workers.cluster import cluster as opened
 
 pytestmark = pytest.mark.filterwarnings("default")  # of the cluster
 
@@ -53,6 +55,17 @@ def test_a_passphrase_that_workers_do_not_have_is_named(
     assert "locked.pem" in said
     assert "CIPHERBUCKET_PASSPHRASE" in said
     assert "(in process " in said
+
+
+@pytest.mark.parametrize("name", ["distributed", "distributed.client", "distributed.worker"])
+def test_what_dask_logs_of_a_lost_scheduler_is_not_shown(
+    cluster: distributed.LocalCluster, name: str
+) -> None:
+    log = logging.getLogger(name)
+    level = log.level
+    with opened(cluster.scheduler_address):
+        assert not log.isEnabledFor(logging.CRITICAL)
+    assert log.level == level
 
 
 def test_a_cluster_without_workers_is_refused(store: str) -> None:

@@ -17,6 +17,8 @@ import cipherbucket as cb
 from cipherbucket import __version__
 
 _CONNECT_TIMEOUT = 10
+_LOGS = ("distributed", "distributed.client")
+"""Loggers of Dask that have a level of their own."""
 _DASK = "pip install 'distributed>=2025.1'"
 
 
@@ -32,10 +34,10 @@ def cluster(address: str) -> Iterator[Executor]:
         from distributed import Client  # noqa: PLC0415  the extra
     except ImportError as error:
         raise cb.MissingExtraError("--dask takes dask.distributed", hint=_DASK) from error
-    log = logging.getLogger("distributed")
-    level = log.level
+    levels = {each: each.level for each in map(logging.getLogger, _LOGS)}
     if logging.getLogger("cipherbucket").getEffectiveLevel() > logging.DEBUG:
-        log.setLevel(logging.CRITICAL + 1)  # it logs what it raises as well
+        for log in levels:
+            log.setLevel(logging.CRITICAL + 1)  # it logs what it raises as well
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="distributed")
@@ -44,7 +46,8 @@ def cluster(address: str) -> Iterator[Executor]:
                 _check_workers(client, address)
                 yield client.get_executor()
     finally:
-        log.setLevel(level)
+        for log, level in levels.items():
+            log.setLevel(level)
 
 
 def _connected(connect: Callable[..., Any], address: str) -> Any:
