@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from re import fullmatch
 from typing import Any, Protocol
 
 from cipherbucket.bucket import Bucket
@@ -31,6 +32,7 @@ from cipherbucket.transfers.state import state_folder, state_or_none
 
 STEP_LEDGER = "step-"
 """How the names of ledgers of steps begin."""
+_STEP_LEDGER = rf"{STEP_LEDGER}[\w-]+\.ledger"
 
 
 class OpensBucket(Protocol):
@@ -180,7 +182,7 @@ def forget(names: Iterable[str]) -> str:
     """Remove ledgers of steps that are here; return where that is."""
     for name in names:
         folder = state_or_none(state_folder())
-        if folder is not None and name.startswith(STEP_LEDGER) and "/" not in name:
+        if folder is not None and fullmatch(_STEP_LEDGER, name):
             remove_unused(folder / name)
     return place_of_ledgers()
 

@@ -220,10 +220,11 @@ def test_no_other_file_is_removed(folder: Path) -> None:
     (folder / "state").mkdir(exist_ok=True)
     for name in ("rotate-1.ledger", "step-1.ledger"):
         (folder / "state" / name).write_bytes(b"")
+    (folder / "state" / "step-4").write_bytes(b"")
     (folder / "step-2.ledger").write_bytes(b"")
-    steps.forget(
-        ["rotate-1.ledger", "../step-2.ledger", "step-/../../step-2.ledger", "step-3.ledger"]
-    )
+    answers = ["../step-2.ledger", "step-/../../step-2.ledger", "step-4", "step-\0.ledger"]
+    steps.forget(["rotate-1.ledger", *answers, "step-3.ledger"])
+    assert (folder / "state" / "step-4").exists()
     assert kept(folder) == ["rotate-1.ledger", "step-1.ledger"]
     assert (folder / "step-2.ledger").exists()
 
