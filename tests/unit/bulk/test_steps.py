@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,34 @@ def test_another_pass_is_not_answered_from_what_is_kept(
     again = do_step(step_of(reference, new_key, "2"))
     assert {line.status for line in again.lines} == {"skipped"}
     assert len(kept(folder)) == 2
+
+
+def test_a_pass_that_goes_on_is_the_same_and_one_that_begins_another(
+    reference: cb.BucketReference, new_key: cb.KeyReference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[set[str]] = []
+
+    def noting(step: Step) -> Any:
+        passes[-1].add(step.objects.pass_id)
+        return do_step(step)
+
+    def interrupt(done: int, _: int | None) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shards, "do_step", noting)
+    with ThreadPoolExecutor(2) as executor:
+        share = partial(rotation.rewrap_all, reference, "d/", new_key, executor=executor)
+        passes.append(set())
+        with pytest.raises(KeyboardInterrupt):
+            share(progress=interrupt)
+        for _ in range(2):
+            passes.append(set())
+            share().close()
+    first, resumed, another = passes
+    assert first == resumed
+    assert len(first) == len(another) == 1
+    assert first != another
 
 
 def test_what_is_left_goes_after_a_week_unless_it_is_in_use(
