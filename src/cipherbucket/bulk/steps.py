@@ -28,6 +28,7 @@ from cipherbucket.objects.listing import list_objects
 from cipherbucket.objects.split import NameRange
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Entry
+from cipherbucket.stores.urls import making_no_folders
 from cipherbucket.transfers.state import state_folder, state_or_none
 
 STEP_LEDGER = "step-"
@@ -160,8 +161,9 @@ def do_step(step: Step) -> StepDone:
     forget(step.kept)
     _forget_old()
     try:
-        arguments = {name: here(value) for name, value in step.arguments.items()}
-        bucket, objects = step.bucket.open(), step.objects
+        with making_no_folders():
+            arguments = {name: here(value) for name, value in step.arguments.items()}
+            bucket, objects = step.bucket.open(), step.objects
         ledger = step.call(bucket, step.prefix, entries=objects, **arguments).ledger
         with ledger:  # and not the report, which would remove it
             lines = list(ledger.lines())

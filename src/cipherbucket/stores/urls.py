@@ -12,6 +12,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from cipherbucket.errors import StoreError, UsageError, missing_extra
@@ -25,6 +27,7 @@ from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import StoredBucket
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_makes_folders = ContextVar("makes_folders", default=True)
 _ALLOWED = "give oss://bucket, file:///folder or memory://name"
 
 
@@ -48,11 +51,30 @@ def open_store(url: str, settings: OssSettings | None = None, *, trusted: bool =
         return _open_oss(rest, settings or OssSettings())
     if scheme == "file":
         _refuse_unseen(rest)
+        if not _makes_folders.get() and not is_store(rest):
+            raise UsageError(
+                f"no directory store at {url}",
+                hint="it has to be the same folder for all workers: is it mounted here?",
+            )
         return LocalStore(rest, create=True, trusted=trusted)
     name = rest.removesuffix("/")
     if "/" in name:
         raise UsageError(f"{url}: the name of a memory store has no slash", hint=_ALLOWED)
     return MemoryStore.named(name) if name else MemoryStore()
+
+
+@contextmanager
+def making_no_folders() -> Iterator[None]:
+    """Refuse a folder that holds no store, where `open_store` would make one.
+
+    This is for workers: one that lacks the folder would find an empty store, and report that there
+    is nothing to do.
+    """
+    token = _makes_folders.set(False)
+    try:
+        yield
+    finally:
+        _makes_folders.reset(token)
 
 
 def check_store_url(url: str) -> None:

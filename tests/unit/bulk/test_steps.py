@@ -379,3 +379,19 @@ def test_recipients(folder: Path, reference: cb.BucketReference, new_key: cb.Key
             assert counts(report) == {"skipped": 9}
         with pytest.raises(cb.UsageError, match="given by reference"):
             cb.recipients.add_all(new, "", new_key.load(), executor=executor)
+
+
+def test_a_worker_that_lacks_the_folder_of_a_store_makes_none(
+    folder: Path,
+) -> None:
+    reference = cb.BucketReference(f"file://{folder}/elsewhere", folder / "old.key")
+    for arguments in ({}, {"to": reference}):
+        place = reference if not arguments else cb.BucketReference(f"file://{folder}/store")
+        names = NamesOfStep("1", cb.NameRange(), 7)
+        with pytest.raises(cb.UsageError, match="no directory store at") as caught:
+            do_step(Step(cb.verify_all, place, "", arguments, names))
+        assert caught.value.hint is not None
+        assert "is it mounted" in caught.value.hint
+    assert not (folder / "elsewhere").exists()
+    reference.open().close()
+    assert (folder / "elsewhere").exists()
