@@ -6,19 +6,23 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.served_oss import oss_environment
 
 import cipherbucket as cb
 from cipherbucket.bulk import copying, ledger, shards
+from cipherbucket.format.metadata_names import V2
 from cipherbucket.objects import store_to_store
 from cipherbucket.objects.begin_upload import begin_copy_upload
 from cipherbucket.objects.store_to_store import copy_to_store
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.base import Store
+from cipherbucket.stores.records import StoredObject
 from cipherbucket.writing.destination import Destination
 
 NAMES = [f"d/{number:03}" for number in range(30)]
@@ -199,3 +203,33 @@ def test_workers_share_it(
             assert {each.name: bucket.get(each.name).read() for each in bucket.list()} == {
                 name: name.encode() for name in NAMES
             }
+
+
+@pytest.mark.parametrize(
+    ("there", "same"),
+    [
+        ({}, True),
+        ({"headers": {"content-type": "text/plain", "cache-control": "no-cache"}}, True),
+        ({"metadata": {"k": "v", f"{V2}part-size": "1"}}, True),
+        ({"metadata": {"k": "v", "more": "1"}}, False),
+        ({"metadata": {}}, False),
+        ({"metadata": {"k": "w"}}, False),
+        ({"headers": {}}, False),
+        ({"crc64": 2}, False),
+        ({"crc64": None}, False),
+        ({"size": 6}, False),
+    ],
+)
+def test_what_is_the_same_is_left(there: dict[str, Any], same: bool) -> None:
+    seen = StoredObject(
+        name="a",
+        size=5,
+        etag="etag",
+        modified=datetime(2026, 1, 1, tzinfo=UTC),
+        crc64=1,
+        metadata={"k": "v"},
+        headers={"content-type": "text/plain"},
+    )
+    assert copying._is_same(seen, replace(seen, **there)) is same
+    unknown = replace(seen, crc64=None)
+    assert not copying._is_same(unknown, unknown)
