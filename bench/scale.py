@@ -167,7 +167,7 @@ def _merging(rows: int, folder: Path) -> None:
             at, of = divmod(done // BATCH, 8)
             names = [f"{of}/{at * BATCH + each:010}" for each in range(BATCH)]
             lines = [Line(name.encode(), "", "e" * 60, "sealed", 1024, detail) for name in names]
-            ledger.merge(lines, [(names[0], names[-1])])
+            ledger.merge(lines, (names[0], names[-1]))
             done += BATCH
             if done >= min(rows, 10 * shown):
                 rate = (done - shown if shown > BATCH else done) / (time.process_time() - begin)

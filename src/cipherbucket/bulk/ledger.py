@@ -223,14 +223,14 @@ class Ledger:
     def merge(
         self,
         lines: Iterable[Line],
-        done: Iterable[tuple[str, str | None]] = (),
+        done: tuple[str, str | None] | None = None,
         ended: tuple[str, str] | None = None,
     ) -> None:
-        """Write down what a worker did, and the ranges that need not be done again, or nothing.
+        """Write down what a worker did, and of which range, or nothing.
 
         Args:
             lines: Of the worker's ledger.
-            done: Ranges as (a name that comes before it, its last name; None for no end).
+            done: The range as (a name that comes before it, its last name; None for no end).
             ended: The step that they are of, as `begin` was told.
 
         Raises:
@@ -243,9 +243,9 @@ class Ledger:
                 if ended is not None:
                     sql = "DELETE FROM steps WHERE (start_after, end_before) = (?, ?)"
                     db.execute(sql, tuple(name.encode() for name in ended))
-                for start, last in done:
-                    end = None if last is None else last.encode()
-                    db.execute("INSERT INTO ranges VALUES (?, ?)", (start.encode(), end))
+                if done is not None:
+                    row = [name if name is None else name.encode() for name in done]
+                    db.execute("INSERT INTO ranges VALUES (?, ?)", row)
                 db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:  # a full disk has ended it

@@ -1,14 +1,14 @@
-"""Which names of a shared pass are done, by the ranges that workers did.
+"""Which names of a shared pass were worked on, by the ranges that workers did.
 
-Rule: what failed is in no range that is done, so that the next run tries it again. A range is
-written down as (a name that comes before it, its last name; None for no end).
+Rule: a range says that its names were given to a worker, and not that all went well: the next run
+lists it again, and does what the ledger does not say to be done. A range is written down as (a name
+that comes before it, its last name; None for no end).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from cipherbucket.bulk.outcomes import FAILED
 from cipherbucket.bulk.steps import StepDone
 from cipherbucket.objects.split import NameRange
 
@@ -18,22 +18,10 @@ def last_before(end: str) -> str | None:
     return end.removesuffix("\0") or None
 
 
-def done_parts(names: NameRange, came: StepDone) -> Iterator[tuple[str, str | None]]:
-    """Yield the ranges that a step has done, as `Ledger.merge` takes them.
-
-    What failed is left out, with the names right before it, so that the next run tries it again.
-    """
-    start = before = names.start_after
-    for line in came.lines:
-        name = line.name.decode()
-        if line.status == FAILED:
-            if before > start:
-                yield start, before
-            start = name
-        before = name
+def done_by(names: NameRange, came: StepDone) -> tuple[str, str | None] | None:
+    """Return the range that a step has done, as `Ledger.merge` takes it; None for no name."""
     last = came.last if came.last is not None else last_before(names.end_before)
-    if last is None or last > start:
-        yield start, last
+    return (names.start_after, last) if last is None or last > names.start_after else None
 
 
 def joined(done: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:

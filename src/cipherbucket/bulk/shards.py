@@ -27,7 +27,7 @@ from typing import Any
 
 from cipherbucket.bucket import Bucket
 from cipherbucket.bulk.ledger import Ledger
-from cipherbucket.bulk.ranges import done_parts, joined, last_before, not_done
+from cipherbucket.bulk.ranges import done_by, joined, last_before, not_done
 from cipherbucket.bulk.steps import (
     EntriesOfStep,
     NamesOfStep,
@@ -193,7 +193,7 @@ class _Steps:
                 assert isinstance(step.objects, NamesOfStep)
                 names = step.objects.names
                 ended = (names.start_after, names.end_before)
-                self._ledger.merge(came.lines, done_parts(names, came), ended)
+                self._ledger.merge(came.lines, done_by(names, came), ended)
                 self._forget(came)
                 if came.last is not None:
                     self._begin(NameRange(came.last, names.end_before))

@@ -160,5 +160,5 @@ def test_a_full_disk_leaves_nothing_of_what_a_worker_did_and_is_named() -> None:
         (pages,) = ledger._connection.execute("PRAGMA page_count").fetchone()
         ledger._connection.execute(f"PRAGMA max_page_count={pages + 2}")
         with pytest.raises(UsageError, match="disk is full"):
-            ledger.merge(lines, [("", "000999")])
+            ledger.merge(lines, ("", "000999"))
         assert (ledger.counts(), ledger.done_ranges()) == ({}, [])
