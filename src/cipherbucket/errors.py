@@ -86,7 +86,7 @@ class MissingExtraError(CipherbucketError, ImportError):
 EXTRAS = {
     "async": ("anyio>=4.5",),
     "dask": ("distributed>=2025.1",),
-    "fsspec": ("fsspec>=2025.2",),
+    "fsspec": ("fsspec>=2026.9",),
     "inventory": ("pyarrow>=18",),
     "kms": ("alibabacloud-credentials>=1.0", "alibabacloud-kms20160120>=3.3"),
     "oss": ("alibabacloud-credentials>=1.0", "alibabacloud-oss-v2>=1.4", "urllib3>=2.2"),
