@@ -24,7 +24,7 @@ FAULTS = "500=0.008,503=0.008,slow=0.008,reset=0.009,truncate=0.009,crc=0.008,se
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (
         "cipherbucket.writing.one_request",
-        "cipherbucket.stores.oss.resuming_body",
+        "cipherbucket.stores.http.resuming_body",
         "alibabacloud_oss_v2._client",
     ):
         monkeypatch.setattr(f"{place}.time.sleep", lambda _: None)

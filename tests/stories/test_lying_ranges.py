@@ -142,7 +142,7 @@ LIES: dict[str, Callable[[Request, Answer, bytes], Answer]] = {
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("cipherbucket.stores.oss.resuming_body", "alibabacloud_oss_v2._client"):
+    for place in ("cipherbucket.stores.http.resuming_body", "alibabacloud_oss_v2._client"):
         monkeypatch.setattr(f"{place}.time.sleep", lambda _: None)
 
 

@@ -24,7 +24,7 @@ for _n in NUMBERS:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("cipherbucket.writing.one_request", "cipherbucket.stores.oss.resuming_body"):
+    for place in ("cipherbucket.writing.one_request", "cipherbucket.stores.http.resuming_body"):
         monkeypatch.setattr(f"{place}.time.sleep", lambda _: None)
 
 

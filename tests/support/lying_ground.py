@@ -163,7 +163,7 @@ def settle(out: Path, *, slow: bool) -> None:
         patch.setitem(cb.OssSettings.__init__.__kwdefaults__ or {}, name, value)
     for place in (
         "cipherbucket.writing.one_request",
-        "cipherbucket.stores.oss.resuming_body",
+        "cipherbucket.stores.http.resuming_body",
         "alibabacloud_oss_v2._client",
     ):
         patch.setattr(f"{place}.time.sleep", lambda _: None)

@@ -18,7 +18,7 @@ from cipherbucket.oss2.headers import (
 from cipherbucket.oss2.http import Response
 
 if TYPE_CHECKING:
-    from cipherbucket.stores.oss.http import Response as StoreResponse
+    from cipherbucket.stores.http.client import Response as StoreResponse
 
 
 class Answers:

@@ -44,7 +44,7 @@ from cipherbucket.oss2.headers import OSS_REQUEST_ID
 from cipherbucket.oss2.http import Response
 
 if TYPE_CHECKING:
-    from cipherbucket.stores.oss.http import Response as StoreResponse
+    from cipherbucket.stores.http.client import Response as StoreResponse
 
 
 _OF_KEYS = (NoMatchingKeyError, WrongKeyError)
@@ -91,7 +91,7 @@ def provider_errors() -> Iterator[None]:
 @contextmanager
 def _answers_seen() -> Iterator[list[StoreResponse]]:
     try:
-        from cipherbucket.stores.oss.http import answers_seen  # noqa: PLC0415  the extra
+        from cipherbucket.stores.http.client import answers_seen  # noqa: PLC0415  the extra
     except ImportError as error:
         raise missing_extra("the OSS SDK is not installed", "oss") from error
     with answers_seen() as seen:

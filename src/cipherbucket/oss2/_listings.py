@@ -28,7 +28,7 @@ from cipherbucket.oss2._results import (
 from cipherbucket.oss2._xml import understood
 from cipherbucket.oss2.http import Response
 from cipherbucket.stores.contract import broken, check_order, check_page, check_parts
-from cipherbucket.stores.oss.xml import Element
+from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.records import Entry, Page, Part
 
 V = TypeVar("V", DeleteMarkerInfo, ObjectVersionInfo)

@@ -26,7 +26,7 @@ from cipherbucket.oss2._results import (
 from cipherbucket.oss2._tagging import Tagging
 from cipherbucket.oss2.exceptions import InconsistentError
 from cipherbucket.oss2.http import Response
-from cipherbucket.stores.oss.xml import Element
+from cipherbucket.stores.http.xml import Element
 
 
 @contextmanager

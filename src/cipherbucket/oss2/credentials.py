@@ -162,7 +162,7 @@ class EcsRamRoleCredentialsFetcher:
         Raises:
             ClientError: None came.
         """
-        from cipherbucket.stores.oss.http import Http  # noqa: PLC0415  the extra
+        from cipherbucket.stores.http.client import Http  # noqa: PLC0415  the extra
 
         http = Http(connect_timeout=timeout, read_timeout=timeout)
         reason = "it was never asked"

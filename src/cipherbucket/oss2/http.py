@@ -14,7 +14,7 @@ from cipherbucket.oss2 import defaults
 from cipherbucket.oss2.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from cipherbucket.stores.oss.xml import Element
+    from cipherbucket.stores.http.xml import Element
 
 USER_AGENT = f"cipherbucket/{__version__}"
 """How requests introduce themselves, behind the name of the SDK that signs them."""

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from cipherbucket.errors import EnvelopeError, StoreError
 from cipherbucket.format.metadata_names import is_reserved
+from cipherbucket.stores.http.client import Response
+from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.oss.errors import refusal_within
 from cipherbucket.stores.oss.headers import CRC64, META
-from cipherbucket.stores.oss.http import Response
-from cipherbucket.stores.oss.xml import Element
 from cipherbucket.stores.records import CONTENT_HEADERS, MAX_METADATA
 
 _DOCUMENTS: Mapping[str, str] = {

@@ -17,8 +17,9 @@ from cipherbucket.errors import (
     StoreError,
     UsageError,
 )
+from cipherbucket.stores.http.ranges import content_length
 from cipherbucket.stores.oss.client import OssClient
-from cipherbucket.stores.oss.headers import content_length, stored_object
+from cipherbucket.stores.oss.headers import stored_object
 from cipherbucket.stores.records import StoredObject
 
 OBJECT_ACL, TAGGING = "x-oss-object-acl", "x-oss-tagging"

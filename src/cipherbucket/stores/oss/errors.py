@@ -27,9 +27,9 @@ from cipherbucket.errors import (
     UploadNotFoundError,
 )
 from cipherbucket.network import PROXY_PASSWORD
-from cipherbucket.stores.oss.http import Response
-from cipherbucket.stores.oss.no_answer import WRITE_HTTPS
-from cipherbucket.stores.oss.xml import Element
+from cipherbucket.stores.http.client import Response
+from cipherbucket.stores.http.no_answer import WRITE_HTTPS
+from cipherbucket.stores.http.xml import Element
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cipherbucket.stores.contract import MAX_EMPTY_PAGES, broken, check_order
+from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.oss.client import OssClient
 from cipherbucket.stores.oss.errors import service_errors
-from cipherbucket.stores.oss.xml import Element
 from cipherbucket.stores.records import Entry, Page, Upload, Version
 
 _MAX_UPLOADS = 100_000

@@ -20,10 +20,11 @@ from cipherbucket.errors import (
 )
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Incoming
+from cipherbucket.stores.http.client import Http, Response
+from cipherbucket.stores.http.resuming_body import open_body
 from cipherbucket.stores.oss.answers import check_proof
 from cipherbucket.stores.oss.errors import ELSEWHERE, refusal, service_errors
-from cipherbucket.stores.oss.http import Http, Response
-from cipherbucket.stores.oss.resuming_body import open_body
+from cipherbucket.stores.oss.headers import stored_object
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import NOTHING
 
@@ -66,7 +67,7 @@ def fetch_url(
     def fetch(wanted: str | None, _: str | None) -> Response:
         return _fetched(http, url, name, given if wanted is None else {**given, "range": wanted})
 
-    return Incoming(*open_body(name, Span(start, length, tail), None, fetch), named)
+    return Incoming(*open_body(name, Span(start, length, tail), None, fetch, stored_object), named)
 
 
 def name_in_url(url: str) -> str:

@@ -22,8 +22,8 @@ from alibabacloud_oss_v2.types import (
 
 from cipherbucket.credentials import ANONYMOUS, Credentials, CredentialsProvider, provider_of
 from cipherbucket.errors import TransientStoreError
+from cipherbucket.stores.http.client import Http, Response, empty_answer
 from cipherbucket.stores.oss.errors import refusal
-from cipherbucket.stores.oss.http import Http, Response, empty_answer
 from cipherbucket.stores.oss.settings import OssSettings
 
 

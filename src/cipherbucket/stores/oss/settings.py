@@ -10,11 +10,7 @@ from urllib.parse import urlsplit
 
 from cipherbucket.credentials import Credentials, CredentialsProvider, state_without_secrets
 from cipherbucket.errors import UsageError
-
-CONNECT_TIMEOUT = 10.0
-"""Seconds until a connection that does not come about is given up."""
-READ_TIMEOUT = 60.0
-"""Seconds that a store may be silent, or slower than 1 KiB a second."""
+from cipherbucket.stores.http import CONNECT_TIMEOUT, READ_TIMEOUT
 
 _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 CHOICES = {

@@ -16,6 +16,8 @@ from cipherbucket.format.span import Span
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Opened, Outgoing
 from cipherbucket.stores.checks import check_match, clip
+from cipherbucket.stores.http.client import Response
+from cipherbucket.stores.http.resuming_body import open_body
 from cipherbucket.stores.oss import copying, listing, multipart
 from cipherbucket.stores.oss.attributes import (
     OBJECT_ACL,
@@ -26,8 +28,6 @@ from cipherbucket.stores.oss.attributes import (
 )
 from cipherbucket.stores.oss.client import OssClient
 from cipherbucket.stores.oss.headers import metadata_headers, stored_object
-from cipherbucket.stores.oss.http import Response
-from cipherbucket.stores.oss.resuming_body import open_body
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import Page, Part, StoredObject, Upload, Version
 from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
@@ -110,7 +110,7 @@ class OssStore(Store):
             )
 
         try:
-            return open_body(name, span, if_match, fetch)
+            return open_body(name, span, if_match, fetch, stored_object)
         except RangeError:
             return self._nothing_of(name, span, if_match, version_id)
 

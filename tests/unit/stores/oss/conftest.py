@@ -13,7 +13,7 @@ import cipherbucket as cb
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (
         "cipherbucket.writing.one_request",
-        "cipherbucket.stores.oss.resuming_body",
+        "cipherbucket.stores.http.resuming_body",
         "alibabacloud_oss_v2._client",
     ):
         monkeypatch.setattr(f"{place}.time.sleep", lambda _: None)

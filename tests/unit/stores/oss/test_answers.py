@@ -12,8 +12,8 @@ from tests.support.scripted_http import Answer, Request, Scripted
 
 import cipherbucket as cb
 from cipherbucket.stores.base import Store
+from cipherbucket.stores.http.client import answers_seen
 from cipherbucket.stores.oss.buckets import buckets_seen_by
-from cipherbucket.stores.oss.http import answers_seen
 from cipherbucket.stores.oss.store import OssStore
 from cipherbucket.stores.records import Part, StoredBucket
 

@@ -9,7 +9,7 @@ import cipherbucket as cb
 from cipherbucket.credentials import ANONYMOUS
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.bodies import Incoming
-from cipherbucket.stores.oss.http import answers_seen
+from cipherbucket.stores.http.client import answers_seen
 from cipherbucket.stores.oss.presigned import fetch_url
 from cipherbucket.stores.oss.store import OssStore
 

@@ -3,7 +3,8 @@
 import pytest
 
 from cipherbucket.errors import IntegrityError
-from cipherbucket.stores.oss.headers import content_length, received_range, stored_object
+from cipherbucket.stores.http.ranges import content_length, received_range
+from cipherbucket.stores.oss.headers import stored_object
 
 
 def test_an_answer_becomes_an_object() -> None:

@@ -56,7 +56,7 @@ def test_the_address_of_a_request(
         asked.append(url)
         raise cb.TransientStoreError("no network in this test")
 
-    monkeypatch.setattr("cipherbucket.stores.oss.http.Http.request", request)
+    monkeypatch.setattr("cipherbucket.stores.http.client.Http.request", request)
     chosen = cb.OssSettings(
         region="cn-hangzhou",
         credentials=cb.Credentials("i", "s"),

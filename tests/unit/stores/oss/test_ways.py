@@ -16,7 +16,7 @@ from tests.support.scripted_http import Answer, scripted
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
-from cipherbucket.stores.oss.http import Http
+from cipherbucket.stores.http.client import Http
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")

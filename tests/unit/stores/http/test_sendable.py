@@ -5,8 +5,8 @@ from tests.support.leaks import raised, words
 from tests.support.scripted_http import Answer, scripted
 
 import cipherbucket as cb
-from cipherbucket.stores.oss.http import Http
-from cipherbucket.stores.oss.sendable import proxy_headers, sendable
+from cipherbucket.stores.http.client import Http
+from cipherbucket.stores.http.sendable import proxy_headers, sendable
 
 SECRET = "swordfish"
 BROKEN = "sword\nfish"

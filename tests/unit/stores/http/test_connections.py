@@ -11,7 +11,7 @@ import pytest
 from tests.support.scripted_http import answering
 
 import cipherbucket as cb
-from cipherbucket.stores.oss.http import Http
+from cipherbucket.stores.http.client import Http
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n"
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

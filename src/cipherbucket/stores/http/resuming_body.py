@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cipherbucket.errors import ObjectChangedError, PreconditionFailedError, TransientStoreError
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Opened
 from cipherbucket.stores.checks import clip
-from cipherbucket.stores.oss.headers import range_header, received_range, stored_object
-from cipherbucket.stores.oss.http import Response
+from cipherbucket.stores.http.client import Response
+from cipherbucket.stores.http.ranges import range_header, received_range
 from cipherbucket.stores.records import StoredObject
 
 _log = logging.getLogger("cipherbucket")
@@ -29,9 +29,13 @@ _FIRST_DELAY = 0.2
 
 Fetch = Callable[[str | None, str | None], Response]
 """Sends a GET: with a ``Range`` header, and for the object that has an ETag, where there are."""
+Described = Callable[[str, Mapping[str, str], int], StoredObject]
+"""Reads an object of this name and size from the headers of an answer."""
 
 
-def open_body(name: str, span: Span, if_match: str | None, fetch: Fetch) -> Opened:
+def open_body(
+    name: str, span: Span, if_match: str | None, fetch: Fetch, described: Described
+) -> Opened:
     """Fetch an object or a range of it, which is not empty.
 
     Args:
@@ -39,6 +43,7 @@ def open_body(name: str, span: Span, if_match: str | None, fetch: Fetch) -> Open
         span: What is asked for.
         if_match: The ETag it must have, or None.
         fetch: Sends the request, and those for the rest of a body that broke off.
+        described: Reads what an answer says of the object.
 
     Raises:
         RangeError: The range begins after the end.
@@ -47,12 +52,12 @@ def open_body(name: str, span: Span, if_match: str | None, fetch: Fetch) -> Open
     response = fetch(range_header(span), if_match)
     try:
         first, stop, size = received_range(name, response.status, response.headers)
-        stored = stored_object(name, response.headers, size)
+        stored = described(name, response.headers, size)
         clip(name, size, span)
     except BaseException:
         response.close()
         raise
-    return stored, first, stop, ResumingBody(stored, response, first, stop, fetch)
+    return stored, first, stop, ResumingBody(stored, response, first, stop, fetch, described)
 
 
 class ResumingBody:
@@ -64,10 +69,17 @@ class ResumingBody:
         start: Offset of its first byte.
         stop: Offset after its last byte.
         fetch: Fetches the rest.
+        described: Reads what its answer says of the object.
     """
 
     def __init__(
-        self, stored: StoredObject, response: Response, start: int, stop: int, fetch: Fetch
+        self,
+        stored: StoredObject,
+        response: Response,
+        start: int,
+        stop: int,
+        fetch: Fetch,
+        described: Described,
     ) -> None:
         self._name = stored.name
         self._etag = stored.etag
@@ -75,6 +87,7 @@ class ResumingBody:
         self._position = start
         self._stop = stop
         self._fetch = fetch
+        self._described = described
         self._failures = 0
         self._came = 0  # bytes, since the count of failures began
 
@@ -121,7 +134,7 @@ class ResumingBody:
         response = self._fetch(f"bytes={self._position}-{self._stop - 1}", self._etag)
         try:
             first, stop, size = received_range(self._name, response.status, response.headers)
-            etag = stored_object(self._name, response.headers, size).etag
+            etag = self._described(self._name, response.headers, size).etag
             if (first, stop, etag) != (self._position, self._stop, self._etag):
                 raise self._changed()
         except BaseException:

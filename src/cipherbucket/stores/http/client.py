@@ -15,17 +15,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, cast
 
 import urllib3
 
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
 from cipherbucket.network import Proxies, bundle_of_environment, check_certificates
-from cipherbucket.stores.oss.connections import bounded
-from cipherbucket.stores.oss.no_answer import no_answer, reason
-from cipherbucket.stores.oss.sendable import proxy_headers, sendable
-from cipherbucket.stores.oss.settings import CONNECT_TIMEOUT, READ_TIMEOUT, OssSettings
-from cipherbucket.stores.oss.xml import MAX_DOCUMENT, Element
+from cipherbucket.stores.http import CONNECT_TIMEOUT, READ_TIMEOUT
+from cipherbucket.stores.http.connections import bounded
+from cipherbucket.stores.http.no_answer import no_answer, reason
+from cipherbucket.stores.http.sendable import proxy_headers, sendable
+from cipherbucket.stores.http.xml import MAX_DOCUMENT, Element
 
 _CONNECTIONS = 32
 _SEND_BLOCK = 512 << 10
@@ -96,7 +96,7 @@ class Response:
     def read(self) -> bytes:
         """Read all that is left, and free the connection.
 
-        Of a refusal that goes on for more than any of OSS has, nothing is read. All has to come
+        Of a refusal that goes on for more than any of a store has, nothing is read. All has to come
         within five times the read timeout.
 
         Raises:
@@ -157,6 +157,30 @@ def answers_seen() -> Iterator[list[Response]]:
         _seen.reset(token)
 
 
+class ConnectionSettings(Protocol):
+    """What the settings of every service say of connections; see `Http`."""
+
+    @property
+    def proxy(self) -> str | Mapping[str, str | None] | None:
+        """As `Http` takes it."""
+
+    @property
+    def ca_file(self) -> str | None:
+        """Certificates to trust."""
+
+    @property
+    def verify(self) -> bool:
+        """Whether certificates are checked."""
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds."""
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds."""
+
+
 class Http:
     """A pool of connections.
 
@@ -167,6 +191,7 @@ class Http:
         verify: False trusts any certificate; for test endpoints.
         connect_timeout: Seconds.
         read_timeout: Seconds that a server may be silent, or slower than 1 KiB a second.
+        endpoint_in: The environment variable of the endpoint, for hints.
     """
 
     def __init__(
@@ -177,7 +202,9 @@ class Http:
         verify: bool = True,
         connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
+        endpoint_in: str = "OSS_ENDPOINT",
     ) -> None:
+        self._endpoint_in = endpoint_in
         self._proxies = Proxies(proxy)
         self._bundle = bundle_of_environment() if ca_file is None else ("ca_file", ca_file)
         self._verify = verify
@@ -187,7 +214,7 @@ class Http:
         _alive.add(self)
 
     @classmethod
-    def for_settings(cls, settings: OssSettings) -> Self:
+    def for_settings(cls, settings: ConnectionSettings, endpoint_in: str = "OSS_ENDPOINT") -> Self:
         """Return a pool with the proxy, certificates and timeouts of these settings."""
         return cls(
             proxy=settings.proxy,
@@ -195,6 +222,7 @@ class Http:
             verify=settings.verify,
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
+            endpoint_in=endpoint_in,
         )
 
     def request(
@@ -240,13 +268,13 @@ class Http:
         except urllib3.exceptions.LocationValueError:
             response = None
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise no_answer(error, bare) from error
+            raise no_answer(error, bare, self._endpoint_in) from error
         if response is None:
             # Raised here, with no cause: that one's text is the URL, of the proxy too, with all
             # that may be secret in it.
             raise UsageError(
                 "the endpoint or the proxy is no URL that can be used",
-                hint="check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY;"
+                hint=f"check endpoint= and {self._endpoint_in}, proxy= and HTTPS_PROXY;"
                 " in a proxy's password / is %2F, @ is %40, # is %23",
             )
         answer = Response(response, method, bare, self._timeouts[1])

@@ -27,7 +27,7 @@ _MAX_CHUNKED = 16 << 20
 
 
 _TLS_ALERT = b"\x15\x03"
-_META = b"x-oss-meta-"
+_META = (b"x-oss-meta-", b"x-amz-meta-")
 _FOLDED = (b" ", b"\t")
 """What a line begins with that goes on where the one before it ended."""
 
@@ -105,7 +105,7 @@ class _Lines(io.BufferedReader):
     def readline(self, size: int | None = -1, /) -> bytes:
         line, within = super().readline(size), False
         while self.in_head and line.endswith(b"\n"):
-            within = line[: len(_META)].lower() == _META or (within and line[:1] in _FOLDED)
+            within = line[:11].lower() in _META or (within and line[:1] in _FOLDED)
             if not within:
                 break
             self.metadata.append(line)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cipherbucket.stores.oss.xml import Element
+from cipherbucket.stores.http.xml import Element
 
 _ANSWER = b"<R><EncodingType>url</EncodingType><Key>a%2Fb</Key><Size>7</Size><E><K>1</K></E></R>"
 
@@ -95,7 +95,7 @@ _HUGE = {
 }
 _CHILD = """
 import resource, sys
-from cipherbucket.stores.oss.xml import Element
+from cipherbucket.stores.http.xml import Element
 answer = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.scripted_http import Answer, scripted
 
 import cipherbucket as cb
-from cipherbucket.stores.oss.http import Http
+from cipherbucket.stores.http.client import Http
 
 SECRET = "Signature=c2VjcmV0"
 

@@ -1,4 +1,4 @@
-"""The XML of OSS's answers, read element by element: by the store, and by layers above it.
+"""The XML of answers, read element by element: by stores, and by layers above them.
 
 Rule: an answer is input. It is elements and text of bounded sizes, without a document type,
 comments or CDATA sections. That is checked on its bytes before a parser makes objects of them: it
@@ -56,13 +56,13 @@ class Element:
         """Return the outermost element of an answer.
 
         Raises:
-            ValueError: It is no XML, or more than any answer of OSS holds.
+            ValueError: It is no XML, or more than any answer of a store holds.
         """
         pieces = sum(map(answer.count, (b"\n", b"\r", b"&", b"=")))
         if len(answer) > MAX_DOCUMENT or answer.count(b"<") > _MAX_TAGS or pieces > _MAX_PIECES:
-            raise ValueError("a document larger than any answer of OSS")
+            raise ValueError("a document larger than any answer of a store")
         if len(answer) > _LARGE and _LONG.search(answer):
-            raise ValueError("a document with a text or a tag longer than any in an answer of OSS")
+            raise ValueError("a document with a text or a tag longer than any of a store")
         # In another encoding the bytes that are looked for here would be others: UTF-16 has NULs,
         # and what the document says of its encoding is overridden.
         if b"\0" in answer or (b"!" in answer and b"<!" in answer):  # one byte is found sooner

@@ -14,13 +14,10 @@ import urllib3
 
 from cipherbucket.errors import StoreError, TransientStoreError
 from cipherbucket.network import PROXY_PASSWORD, TUNNEL_REFUSED, causes_of, is_plain_http
-from cipherbucket.stores.oss.connections import TlsAnswerError
+from cipherbucket.stores.http.connections import TlsAnswerError
 
 WRITE_HTTPS = "write the endpoint with https://"
-_LOOK = (
-    "check the region, the endpoint (OSS_ENDPOINT), the network and the proxy (HTTPS_PROXY,"
-    " NO_PROXY)"
-)
+_LOOK = "check the region, the endpoint ({}), the network and the proxy (HTTPS_PROXY, NO_PROXY)"
 _UNREACHED = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
@@ -30,12 +27,13 @@ _NOT_YET, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
 """OpenSSL's numbers of what is wrong with a certificate."""
 
 
-def no_answer(error: Exception, url: str) -> StoreError:
+def no_answer(error: Exception, url: str, endpoint_in: str) -> StoreError:
     """Return the error that a request without an answer is.
 
     Args:
         error: What the HTTP library raised.
         url: The request's, without its query.
+        endpoint_in: The environment variable of the endpoint.
     """
     host = urlsplit(url).netloc
     ours = next(
@@ -43,7 +41,8 @@ def no_answer(error: Exception, url: str) -> StoreError:
         None,
     )
     if ours is None:
-        ours = _unreached(error, host) if isinstance(error, _UNREACHED) else _broken(error, url)
+        unreached = isinstance(error, _UNREACHED)
+        ours = _unreached(error, host, endpoint_in) if unreached else _broken(error, url)
     ours.host = host
     return ours
 
@@ -92,7 +91,7 @@ def _mended_by(code: int, what: str) -> str:
     )
 
 
-def _unreached(error: Exception, host: str) -> StoreError:
+def _unreached(error: Exception, host: str, endpoint_in: str) -> StoreError:
     proxied = isinstance(error, urllib3.exceptions.ProxyError)
     said = None
     for cause in causes_of(error):
@@ -107,7 +106,7 @@ def _unreached(error: Exception, host: str) -> StoreError:
     start = f"the store at {host} cannot be reached: {'its proxy: ' if proxied else ''}"
     if said == "HTTP 407":
         return StoreError(f"{start}a user name and a password are wanted", hint=PROXY_PASSWORD)
-    return TransientStoreError(f"{start}{said or reason(error)}", hint=_LOOK)
+    return TransientStoreError(f"{start}{said or reason(error)}", hint=_LOOK.format(endpoint_in))
 
 
 def _broken(error: Exception, url: str) -> StoreError:
