@@ -99,7 +99,7 @@ def test_what_a_hostile_source_says_makes_no_copy_public(
         origin.copy_to(there, "sealed")
         origin.copy_to(there, "plain", "renamed")
         told = origin.head("plain")
-        assert told.oss_headers == OF_THE_PLACE
+        assert told.place_headers == OF_THE_PLACE
         target.put("by-hand", PLAIN, headers=told.headers)
     check_private(endpoint, target, "plain", "sealed", "renamed", "by-hand")
     assert dict(target.head("plain").metadata) == {"owner": "me"}

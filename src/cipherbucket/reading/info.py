@@ -32,7 +32,7 @@ class ObjectInfo:
         modified: When body or metadata were last written, UTC.
         metadata: The user's own metadata; the envelope is not among it.
         headers: Content headers, such as ``content-type``.
-        oss_headers: In OSS what it tells of storage class and encryption at rest; no copy takes
+        place_headers: In OSS what it tells of storage class and encryption at rest; no copy takes
             them along.
         envelope: The envelope; None for plaintext.
         crc64: CRC-64 of the stored bytes, where the store keeps one.
@@ -51,7 +51,7 @@ class ObjectInfo:
     modified: datetime
     metadata: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    oss_headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    place_headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     envelope: Envelope | None = None
     crc64: int | None = None
     version_id: str | None = None
@@ -89,7 +89,7 @@ class ObjectInfo:
             modified=stored.modified,
             metadata=without_envelope(stored.metadata, envelope),
             headers=stored.headers,
-            oss_headers=stored.oss_headers,
+            place_headers=stored.place_headers,
             envelope=envelope,
             crc64=stored.crc64,
             version_id=stored.version_id,

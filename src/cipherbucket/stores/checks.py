@@ -18,7 +18,7 @@ from cipherbucket.stores.records import (
     MAX_NAME,
     MAX_PARTS,
     MAX_PRESIGNED,
-    OSS_HEADERS,
+    PLACE_HEADERS,
     Match,
     Part,
     StoredObject,
@@ -82,11 +82,11 @@ def check_metadata(
             raise UsageError(
                 f"metadata name {key!r}: only a-z, 0-9 and hyphen are allowed", name=name
             )
-    for key in headers.keys() - CONTENT_HEADERS - OSS_HEADERS if headers else ():
+    for key in headers.keys() - CONTENT_HEADERS - PLACE_HEADERS if headers else ():
         raise UsageError(
             f"{key!r} is no header that is kept with an object",
             name=name,
-            hint=", ".join(sorted(CONTENT_HEADERS | OSS_HEADERS)),
+            hint=", ".join(sorted(CONTENT_HEADERS | PLACE_HEADERS)),
         )
     counted, others = "".join((*metadata, *metadata.values())), "".join(headers.values())
     printable = _PRINTABLE.fullmatch(counted + others)  # as nearly always, and that is quick
@@ -115,14 +115,14 @@ def check_copy_headers(headers: Mapping[str, str], name: str) -> None:
     """Refuse what a copy cannot be given beside the content headers of its source.
 
     Raises:
-        UsageError: A header that is none of `OSS_HEADERS`, or a value that no store could carry.
+        UsageError: A header that is none of `PLACE_HEADERS`, or a value that no store could carry.
     """
-    for key in headers.keys() - OSS_HEADERS:
+    for key in headers.keys() - PLACE_HEADERS:
         raise UsageError(
             f"{key!r} is no header that a copy can be given",
             name=name,
             hint="content headers are those of the source; the others are "
-            + ", ".join(sorted(OSS_HEADERS)),
+            + ", ".join(sorted(PLACE_HEADERS)),
         )
     check_metadata({}, headers, name)
 

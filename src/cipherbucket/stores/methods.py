@@ -67,7 +67,7 @@ class StoreMethods(Protocol):
 
     @abstractmethod
     def _copy(self, copy: Copy) -> StoredObject:
-        """Copy an object; nothing of the source's `OSS_HEADERS` goes to another name."""
+        """Copy an object; nothing of the source's `PLACE_HEADERS` goes to another name."""
 
     @abstractmethod
     def _replace_metadata(self, change: MetadataChange) -> StoredObject: ...

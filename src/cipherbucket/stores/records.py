@@ -43,8 +43,26 @@ OSS_HEADERS = frozenset(
         "x-oss-tagging",
     }
 )
-"""What OSS takes beside them: ACL, encryption at rest, storage class, tags. Other stores only
+"""What OSS takes beside them: ACL, encryption at rest, storage class, tags. Directory stores only
 keep them."""
+S3_HEADERS = frozenset(
+    {
+        "x-amz-acl",
+        "x-amz-grant-full-control",
+        "x-amz-grant-read",
+        "x-amz-grant-read-acp",
+        "x-amz-grant-write-acp",
+        "x-amz-server-side-encryption",
+        "x-amz-server-side-encryption-aws-kms-key-id",
+        "x-amz-server-side-encryption-bucket-key-enabled",
+        "x-amz-storage-class",
+        "x-amz-tagging",
+        "x-amz-website-redirect-location",
+    }
+)
+"""The same of S3."""
+PLACE_HEADERS = OSS_HEADERS | S3_HEADERS
+"""What belongs to an object's place, and does not go along to another."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -70,13 +88,14 @@ class StoredObject:
         etag: Opaque, without quotes; changes with every new body, stays with new metadata.
         modified: When body or metadata were last written, UTC.
         crc64: CRC-64 of the stored bytes, or None where the store keeps none.
-        metadata: User metadata, names in lower case without ``x-oss-meta-``.
+        metadata: User metadata, names in lower case without ``x-oss-meta-`` or ``x-amz-meta-``.
         headers: Those of `CONTENT_HEADERS` that the object has, names in lower case. Any others
             that are given here are sorted out, so that no copy can take them along.
-        oss_headers: Those of `OSS_HEADERS` that the store tells of: they belong to the object's
+        place_headers: Those of `PLACE_HEADERS` that the store tells of: they belong to the object's
             place.
         version_id: The version, in a store that keeps versions.
-        restore: How far an archived object is restored, as OSS writes it in ``x-oss-restore``;
+        restore: How far an archived object is restored, as OSS writes it in ``x-oss-restore``,
+            and S3 in ``x-amz-restore``;
             None where nothing is being restored.
     """
 
@@ -87,17 +106,19 @@ class StoredObject:
     crc64: int | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    oss_headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    place_headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     version_id: str | None = None
     restore: str | None = None
 
     def __post_init__(self) -> None:
         if CONTENT_HEADERS.issuperset(self.headers):
             return
-        others = {key: text for key, text in self.headers.items() if key in OSS_HEADERS}
+        others = {key: text for key, text in self.headers.items() if key in PLACE_HEADERS}
         content = {key: text for key, text in self.headers.items() if key in CONTENT_HEADERS}
         object.__setattr__(self, "headers", MappingProxyType(content))
-        object.__setattr__(self, "oss_headers", MappingProxyType({**self.oss_headers, **others}))
+        object.__setattr__(
+            self, "place_headers", MappingProxyType({**self.place_headers, **others})
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return pickled(self)
@@ -105,7 +126,7 @@ class StoredObject:
     @property
     def all_headers(self) -> dict[str, str]:
         """What a store keeps of both kinds; for the object's own place alone."""
-        return {**self.headers, **self.oss_headers}
+        return {**self.headers, **self.place_headers}
 
 
 Match = str | StoredObject

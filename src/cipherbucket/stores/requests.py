@@ -29,7 +29,7 @@ class NewObject:
     Attributes:
         name: What it will be called.
         metadata: Its user metadata.
-        headers: Its content headers, and in OSS those of `OSS_HEADERS`.
+        headers: Its content headers, and those of `PLACE_HEADERS`.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Copy:
     Attributes:
         source: The name of the object that is copied.
         target: The copy's name.
-        headers: What the copy is given of `OSS_HEADERS`.
+        headers: What the copy is given of `PLACE_HEADERS`.
         if_absent: Only if there is no object of the copy's name.
         version_id: This version of the source rather than the newest.
     """
@@ -152,13 +152,13 @@ class Copy:
             there: The object.
             etag: Never used before.
         """
-        kept = there.oss_headers if self.in_place else NOTHING
+        kept = there.place_headers if self.in_place else NOTHING
         return replace(
             there,
             name=self.target,
             etag=etag,
             modified=datetime.now(UTC),
-            oss_headers=MappingProxyType({**kept, **self.headers}),
+            place_headers=MappingProxyType({**kept, **self.headers}),
         )
 
 
@@ -169,7 +169,7 @@ class MetadataChange:
     Attributes:
         name: The object's name.
         metadata: All its user metadata from now on.
-        headers: All its content headers from now on, and those of `OSS_HEADERS` that change; None
+        headers: All its content headers from now on, and those of `PLACE_HEADERS` that change; None
             keeps those that it has.
         if_match: The ETag it must have, or None.
         if_metadata: The user metadata it must have, exactly, or None.

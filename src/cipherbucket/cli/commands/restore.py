@@ -129,7 +129,7 @@ def _restore(tally: Tally, ask: Callable[[str], str | None], entry: cb.Entry) ->
 def _look(bucket: cb.Bucket, version_id: str | None, name: str) -> str | None:
     """Return why there is nothing to restore; None where there is."""
     info = bucket.access.store.head(name, version_id=version_id)
-    if not _is_archive(info.oss_headers.get("x-oss-storage-class", "")):
+    if not _is_archive(info.place_headers.get("x-oss-storage-class", "")):
         return _NOT_ARCHIVED
     if info.restore is None:
         return None

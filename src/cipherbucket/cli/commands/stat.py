@@ -103,7 +103,7 @@ def _facts(bucket: cb.Bucket, info: cb.ObjectInfo, access: AccessOptions) -> dic
         "version_id": info.version_id,
         "headers": {
             **info.headers,
-            **info.oss_headers,
+            **info.place_headers,
             **({"x-oss-restore": info.restore} if info.restore is not None else {}),
         },
         "metadata": dict(info.metadata),

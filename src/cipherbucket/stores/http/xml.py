@@ -42,18 +42,26 @@ class Element:
         encoded: Whether names in it are percent-encoded; None where they should be, and it does
             not say that they are.
         distinct: Whether it is known that it has no two children of one name.
+        plus: Whether a blank in an encoded name is written as ``+``, as S3 does.
     """
 
-    __slots__ = ("_distinct", "_element", "_encoded")
+    __slots__ = ("_distinct", "_element", "_encoded", "_plus")
 
-    def __init__(self, element: ET.Element, encoded: bool | None, distinct: bool) -> None:
+    def __init__(
+        self, element: ET.Element, encoded: bool | None, distinct: bool, plus: bool = False
+    ) -> None:
         self._element = element
         self._encoded = encoded
         self._distinct = distinct
+        self._plus = plus
 
     @classmethod
-    def of(cls, answer: bytes) -> Self:
+    def of(cls, answer: bytes, *, plus: bool = False) -> Self:
         """Return the outermost element of an answer.
+
+        Args:
+            answer: The document.
+            plus: See `Element`.
 
         Raises:
             ValueError: It is no XML, or more than any answer of a store holds.
@@ -80,7 +88,7 @@ class Element:
         encoding = cls(root, encoded=False, distinct=False).text("EncodingType", "")
         if encoding not in {"", "url"}:
             raise ValueError("names in an encoding that was not asked for")
-        return cls(root, encoding == "url", distinct=False)
+        return cls(root, encoding == "url", distinct=False, plus=plus)
 
     @property
     def kind(self) -> str:
@@ -103,7 +111,7 @@ class Element:
         for element in self._element.findall(path):
             if len(set(map(_TAG, element))) != len(element):
                 raise ValueError(f"a field of {path} is there twice")
-            yield type(self)(element, self._encoded, True)  # noqa: FBT003  names cost time here
+            yield type(self)(element, self._encoded, True, self._plus)  # noqa: FBT003  quick
 
     def has(self, path: str) -> bool:
         """Return whether there is such an element."""
@@ -125,6 +133,8 @@ class Element:
         text = self.text(path, default)
         if self._encoded is None and "%" in text:
             raise ValueError(f"{path} may be encoded or not, and nothing says which")
+        if self._encoded and self._plus:
+            text = text.replace("+", " ")
         return unquote_to_bytes(text).decode() if self._encoded and "%" in text else text
 
     def id(self, path: str) -> str:

@@ -95,7 +95,7 @@ def dropped_by_a_copy(
     """Return what CopyObject drops unless it is named: ACL, storage class, encryption at rest."""
     kept = {
         key: text
-        for key, text in stored.oss_headers.items()
+        for key, text in stored.place_headers.items()
         if key.startswith((_STORAGE_CLASS, "x-oss-server-side"))
     }
     query = {"acl": "", "versionId": version_id}

@@ -54,10 +54,10 @@ class PlainOss(OssStore):
 def plain(stored: StoredObject) -> StoredObject:
     own, others = (
         {k: text for k, text in headers.items() if ADDED.get(k) != text}
-        for headers in (stored.headers, stored.oss_headers)
+        for headers in (stored.headers, stored.place_headers)
     )
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    return replace(stored, headers=own, oss_headers=others, modified=at)
+    return replace(stored, headers=own, place_headers=others, modified=at)
 
 
 @pytest.fixture(scope="module")

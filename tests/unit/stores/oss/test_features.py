@@ -74,7 +74,7 @@ def test_headers_metadata_acl_and_tags_are_written_and_given_to_a_copy(
         info = bucket.head(name)
         assert info.metadata == {"owner": "mé"}
         assert info.headers == {**HEADERS, "content-type": "text/x"}
-        assert info.oss_headers == AT_REST
+        assert info.place_headers == AT_REST
         acl = client.get_object_acl(sdk.GetObjectAclRequest(bucket="features", key=name)).acl
         assert acl == "private"
         tags = client.get_object_tagging(
@@ -105,7 +105,7 @@ def test_a_multipart_carries_them_too(bucket: cb.Bucket) -> None:
         info = upload.complete(if_absent=True)
     assert info.metadata == {"owner": "me"}
     assert info.headers == {**HEADERS, "content-type": "text/x"}
-    assert info.oss_headers == AT_REST
+    assert info.place_headers == AT_REST
     assert bucket.get("m").read() == plain
     assert bucket.get("m", start=PART - 3, length=7).read() == plain[PART - 3 : PART + 4]
 

@@ -22,7 +22,7 @@ def test_an_answer_becomes_an_object() -> None:
     assert (stored.etag, stored.crc64, stored.version_id) == ("ABC", (1 << 64) - 1, "V1")
     assert stored.metadata == {"owner": "me"}
     assert stored.headers == {"content-type": "text/plain"}
-    assert stored.oss_headers == {"x-oss-storage-class": "IA"}
+    assert stored.place_headers == {"x-oss-storage-class": "IA"}
     assert stored.modified.isoformat() == "2026-11-21T10:00:00+00:00"
 
 

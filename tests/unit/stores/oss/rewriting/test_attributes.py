@@ -208,4 +208,4 @@ def test_an_archived_object_must_be_restored_first(store: OssStore) -> None:
         assert "restore" in (caught.value.hint or "")
     store.restore("cold")
     replaced = store.replace_metadata("cold", metadata={"k": "v"}, headers={})
-    assert replaced.oss_headers["x-oss-storage-class"] == "Archive"
+    assert replaced.place_headers["x-oss-storage-class"] == "Archive"
