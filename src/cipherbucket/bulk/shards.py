@@ -13,14 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    wait,
-)
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -38,12 +31,13 @@ from cipherbucket.bulk.steps import (
     forget,
     place_of_ledgers,
 )
-from cipherbucket.errors import CipherbucketError, UsageError, WorkerLostError
+from cipherbucket.errors import UsageError, WorkerLostError
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.objects.listing import list_objects
 from cipherbucket.objects.split import NameRange, split
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Entry
+from cipherbucket.workers.executors import result_of
 
 STEP = 1000
 """Most objects of a step, so that what comes back fits into memory."""
@@ -258,7 +252,7 @@ class _Steps:
     def _coming(self) -> Iterator[tuple[Step, StepDone]]:
         """Wait a moment, and yield the steps that are done by then."""
         for future in wait(self._at_work, _MOMENT, FIRST_COMPLETED).done:
-            step, came = self._at_work.pop(future), _result_of(future)
+            step, came = self._at_work.pop(future), result_of(future, _lost())
             yield step, came
             self._looked += len(came.lines)
             self._moved(sum(line.size for line in came.lines))
@@ -312,19 +306,6 @@ def elsewhere(
 
 def _flat(value: Any) -> Iterable[Any]:
     return value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
-
-
-def _result_of(future: Future[StepDone]) -> StepDone:
-    try:
-        return future.result()
-    except CipherbucketError:
-        raise
-    except (BrokenExecutor, CancelledError) as error:
-        raise _lost() from error
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] == "distributed":
-            raise _lost() from error
-        raise
 
 
 def _lost() -> WorkerLostError:

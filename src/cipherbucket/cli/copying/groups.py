@@ -14,7 +14,7 @@ import socket
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,6 +35,7 @@ from cipherbucket.cli.options.copying import LARGE, CopyOptions
 from cipherbucket.cli.options.parsing import is_url
 from cipherbucket.cli.options.writing import recipient_key
 from cipherbucket.cli.terminal.progress import Progress
+from cipherbucket.workers.executors import result_of
 from cipherbucket.workers.threads import Halt
 
 MOST = 100
@@ -268,7 +269,7 @@ class Workers:
         except BaseException:
             future.cancel()
             raise
-        answer = _answer_of(future)
+        answer = result_of(future, _lost())
         for text in answer.warnings:
             warnings.warn(text, cb.CipherbucketWarning, stacklevel=2)
         for level, line in answer.logged:
@@ -297,19 +298,6 @@ def groups_of(items: Iterable[Item]) -> Iterator[list[Item]]:
             group, size = [], 0
     if group:
         yield group
-
-
-def _answer_of(future: Future[Answer]) -> Answer:
-    try:
-        return future.result()
-    except cb.CipherbucketError:
-        raise
-    except (BrokenExecutor, CancelledError) as error:
-        raise _lost() from error
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] == "distributed":
-            raise _lost() from error
-        raise
 
 
 def _lost() -> cb.WorkerLostError:
