@@ -297,6 +297,18 @@ def test_an_object_stays_whose_file_is_not_where_it_was_said_to_be(
     assert contents(down) == before
 
 
+def test_what_is_not_moved_is_given_to_no_worker(
+    tree: Path, url: str, key_file: Path, carried: Carried
+) -> None:
+    (tree / "link").symlink_to(tree / "large")
+    result = invoke("mv", "-r", "--processes", 2, "-k", key_file, tree, f"{url}/t")
+    assert result.exit_code == 1
+    assert "it is a link, which is not moved" in result.stderr
+    assert carried.sent
+    assert [path.name for path in tree.rglob("*") if not path.is_dir()] == ["link"]
+    assert invoke("stat", f"{url}/t/link").exit_code == 3
+
+
 def test_files_of_another_folder_are_not_copied_for_those_that_were_listed(
     tree: Path, url: str, key_file: Path, carried: Carried
 ) -> None:

@@ -314,6 +314,17 @@ def test_objects_that_are_given_are_done_as_in_one_process(
     assert looked_at["d/gone"] == 1
 
 
+def test_what_is_given_again_as_another_is_done_once(
+    reference: cb.BucketReference, new_key: cb.KeyReference
+) -> None:
+    given = [*entries_of(*NAMES), *(cb.Entry(name=name, size=1, etag="newer") for name in NAMES)]
+    with (
+        ThreadPoolExecutor(1) as executor,
+        rotation.rewrap_all(reference, "d/", new_key, entries=given, executor=executor) as report,
+    ):
+        assert counts(report) == {"done": 60}
+
+
 def test_of_what_is_given_little_is_on_its_way(
     reference: cb.BucketReference, new_key: cb.KeyReference
 ) -> None:

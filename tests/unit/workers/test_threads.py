@@ -222,6 +222,19 @@ def test_what_waits_for_the_rate_can_be_stopped() -> None:
         halt.passed(1000)
 
 
+def test_a_part_stops_with_the_whole_which_it_does_not_stop() -> None:
+    whole = Halt()
+    part = Halt(above=whole)
+    part.set()
+    with pytest.raises(StoppedError):
+        part.passed(1)
+    whole.passed(1)
+    part = Halt(above=whole)
+    whole.set()
+    with pytest.raises(StoppedError):
+        part.passed(1)
+
+
 def test_what_is_done_never_grows_less() -> None:
     halt = Halt()
     halt.passed(10)
