@@ -141,6 +141,16 @@ def test_since_takes_what_an_inventory_lacks(
     succeed("audit", "--since", "2150-01-01", f"{url}/a")
 
 
+def test_the_report_for_programs_names_the_time_of_since(url: str, key_file: Path) -> None:
+    keyed = ("--json", "-k", key_file)
+    for command in (("verify", "-r"), ("rotate", "-r"), ("reencrypt", "-r"), ("audit",)):
+        since = ("--since", "2026-01-01T01:00+01:00")
+        *_, whole = map(json.loads, succeed(*command, *keyed, *since, url).stdout.splitlines())
+        assert whole["since"] == "2026-01-01T00:00:00+00:00"
+        *objects, whole = map(json.loads, succeed(*command, *keyed, url).stdout.splitlines())
+        assert not any("since" in each for each in (*objects, whole))
+
+
 @pytest.mark.parametrize(
     "words",
     [

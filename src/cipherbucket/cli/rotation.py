@@ -7,7 +7,6 @@ there are. A command that was interrupted goes on when it is given again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -17,11 +16,12 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.failures import Failures
-from cipherbucket.cli.hints import in_options, reasons_in_options
+from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.by_reference import new_keys_by_reference
 from cipherbucket.cli.options.inventory import (
+    json_lines,
     names_of,
     not_listed,
     not_looked_at,
@@ -163,8 +163,8 @@ def _write_report(
             )
     code = 1 if report.failed.objects else _NO_OBJECT if nothing and not whole else 0
     if options.as_json:
-        for facts in report.lines():
-            click.echo(json.dumps(reasons_in_options(facts)))
+        for line in json_lines(report.lines(), options.since):
+            click.echo(line)
         return code
     failures = Failures()
     for failure in report.failures():

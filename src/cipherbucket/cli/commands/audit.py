@@ -6,7 +6,6 @@ that is not yes, and a finding, show in the exit code, so that a program can act
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
@@ -15,7 +14,6 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
-from cipherbucket.cli.hints import reasons_in_options
 from cipherbucket.cli.no_object import BEGINNING
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.by_reference import BucketByOptions
@@ -24,6 +22,7 @@ from cipherbucket.cli.options.executors import ExecutorOptions, executor_options
 from cipherbucket.cli.options.inventory import (
     Chosen,
     inventory_options,
+    json_lines,
     names_of,
     opened_entries,
 )
@@ -148,7 +147,7 @@ def audit(
                 as_json=as_json,
                 quiet=quiet,
                 retire=bool(retire),
-                newer=since is not None,
+                since=since,
             )
 
 
@@ -168,19 +167,19 @@ def _report(
     as_json: bool,
     quiet: bool,
     retire: bool,
-    newer: bool,
+    since: datetime | None,
 ) -> int:
     """Write what was found; the last that can fail is stdout, of which nothing is lost."""
-    misspelt = bool(audited.scope.prefix) and not audited.summary.objects and not newer
+    misspelt = bool(audited.scope.prefix) and not audited.summary.objects and since is None
     for file, write in ((csv_file, audited.write_csv), (html_file, audited.write_html)):
         if file is not None:
             write(file)
     if as_json:
-        for line in audited.lines():
-            click.echo(json.dumps(reasons_in_options(line)))
+        for line in json_lines(audited.lines(), since):
+            click.echo(line)
     elif not (quiet and (csv_file or html_file)) and (retire or not misspelt):
         click.echo(text_of(audited.report()))
-    if not (audited.summary.objects or quiet or newer):
+    if not (audited.summary.objects or quiet or since is not None):
         wild = has_wildcards(audited.scope.prefix or "")
         say(f"no object's name begins so{f' ({BEGINNING})' if wild else ''}")
     if retire:

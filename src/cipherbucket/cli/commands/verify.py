@@ -18,13 +18,14 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.failures import Failures
-from cipherbucket.cli.hints import in_options, reasons_in_options
+from cipherbucket.cli.hints import in_options
 from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.executors import ExecutorOptions, executor_options
 from cipherbucket.cli.options.inventory import (
     Chosen,
     inventory_options,
+    json_lines,
     names_of,
     not_listed,
     not_looked_at,
@@ -168,8 +169,8 @@ def _report(came: cb.Verification, *, as_json: bool, whole: bool, since: datetim
     """Write what was found, failures to stderr; the code of a misspelt folder is that of ``ls``."""
     nothing = 0 if came.counts or whole or since is not None else 3
     if as_json:
-        for line in came.lines():
-            click.echo(json.dumps(reasons_in_options(line)))
+        for line in json_lines(came.lines(), since):
+            click.echo(line)
         return 1 if came.failed.objects else nothing
     failures = Failures()
     for each in came.failures():

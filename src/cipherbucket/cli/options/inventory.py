@@ -6,7 +6,8 @@ was written after it was made is not in it; ``--since`` lists the bucket and tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any
 import click
 
 import cipherbucket as cb
+from cipherbucket.cli.hints import reasons_in_options
 from cipherbucket.cli.options.parsing import complete_files, is_url, split_object_url
 from cipherbucket.cli.options.passes import Decorator
 
@@ -171,3 +173,12 @@ def not_looked_at(made: datetime) -> str:
 def not_listed(since: datetime) -> str:
     """Say what a pass with ``--since`` did not look at."""
     return f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z; what was written before was not looked at"
+
+
+def json_lines(report: Iterable[Mapping[str, Any]], since: datetime | None) -> Iterator[str]:
+    """Yield the lines of a report; that of the whole has the time of ``--since`` as well."""
+    for facts in report:
+        more = {}
+        if since is not None and facts["type"] != "object":
+            more["since"] = since.astimezone(UTC).isoformat()
+        yield json.dumps(reasons_in_options({**facts, **more}))
