@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.cli.runs import error_of, invoke, succeed
 
 import cipherbucket as cb
+from cipherbucket.cli.workers import cluster as module
 from cipherbucket.cli.workers.cluster import cluster as opened
 
 pytestmark = pytest.mark.filterwarnings("default")  # of the cluster
@@ -73,3 +75,32 @@ def test_a_cluster_without_workers_is_refused(store: str) -> None:
         address = cluster.scheduler_address
         said = error_of(invoke("verify", "-r", "-k", "old.pem", "--dask", address, store))
     assert f"the scheduler at {address} has no workers" in said
+
+
+def test_a_cluster_that_loses_its_workers_is_waited_for_and_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PAUSE", 0.05)
+
+    def said() -> list[str]:
+        return [each.getMessage() for each in caplog.records if each.name == "cipherbucket"]
+
+    with (
+        distributed.LocalCluster(
+            n_workers=1, processes=False, dashboard_address=":0", silence_logs=50
+        ) as cluster,
+        opened(cluster.scheduler_address) as executor,
+    ):
+        assert executor.submit(abs, -1).result() == 1
+        assert not said()
+        cluster.scale(0)
+        later = executor.submit(abs, -2)
+        until = time.monotonic() + 30
+        while not said():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(0.3)
+        (line,) = said()
+        assert f"{cluster.scheduler_address} has no worker any more; waiting for one" in line
+        cluster.scale(1)
+        assert later.result(30) == 2

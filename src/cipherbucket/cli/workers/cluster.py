@@ -1,25 +1,30 @@
 """The workers of a Dask cluster, which share the work of a command.
 
 Rule: a cluster that would never answer, or would not understand what it is sent, is refused before
-it is sent anything. What was not begun there when the command ends is taken back.
+it is sent anything. One that loses all its workers later keeps the work until there is another:
+that the command waits is said. What was not begun there when the command ends is taken back.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import cipherbucket as cb
 from cipherbucket import __version__
 
 _CONNECT_TIMEOUT = 10
+_PAUSE = 2.0
 _LOGS = ("distributed", "distributed.client")
 """Loggers of Dask that have a level of their own."""
 _DASK = "pip install 'distributed>=2025.1'"
+
+_log = logging.getLogger("cipherbucket")
 
 
 @contextmanager
@@ -44,7 +49,8 @@ def cluster(address: str) -> Iterator[Executor]:
             client = _connected(Client, address)
             with client:
                 _check_workers(client, address)
-                yield client.get_executor()
+                with _waiting_said(client, address):
+                    yield client.get_executor()
     finally:
         for log, level in levels.items():
             log.setLevel(level)
@@ -79,6 +85,32 @@ def _check_workers(client: Any, address: str) -> None:
             f"a worker of {address} has cipherbucket {others[0]}, and this is {__version__}",
             hint="install the same version where the workers run",
         )
+
+
+@contextmanager
+def _waiting_said(client: Any, address: str) -> Iterator[None]:
+    """Say, each time that the last worker is gone, that the command waits for another."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        waits = False
+        with suppress(Exception):  # the scheduler is lost, which the work fails of
+            while not ended.wait(_PAUSE):
+                is_empty = not client.nthreads()
+                if is_empty and not waits and not ended.is_set():
+                    _log.warning(
+                        "the cluster at %s has no worker any more; waiting for one"
+                        " (start some with: dask worker %s)",
+                        address,
+                        address,
+                    )
+                waits = is_empty
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _version() -> str:
