@@ -7,17 +7,15 @@ is answered by nothing has no body. An ``<Error>`` in a 200 is an error.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from cipherbucket.errors import EnvelopeError, StoreError
-from cipherbucket.format.metadata_names import is_reserved
+from cipherbucket.errors import StoreError
 from cipherbucket.stores.http.client import Response
+from cipherbucket.stores.http.described import check_headers
 from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.oss.errors import refusal_within
-from cipherbucket.stores.oss.headers import CRC64, META
-from cipherbucket.stores.records import CONTENT_HEADERS, MAX_METADATA
+from cipherbucket.stores.oss.headers import CRC64
 
 _DOCUMENTS: Mapping[str, str] = {
     "CompleteMultipartUpload": "CompleteMultipartUploadResult",
@@ -45,10 +43,7 @@ _STATUSES: Mapping[str, tuple[int, ...]] = {
 }
 """By operation, or else by method; 200 where neither is named."""
 _PAGES = (b"<html", b"<!doctype html")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_ONCE = frozenset(
-    {CRC64, "content-range", "etag", "last-modified", "x-oss-version-id", *CONTENT_HEADERS}
-)
+_ONCE = frozenset({CRC64, "x-oss-version-id"})
 CALLBACK = "x-oss-callback"
 """With this header, the answer to an operation that has callbacks is another server's body."""
 _CALLBACK_FAILED = 203
@@ -69,7 +64,7 @@ def check_proof(operation: str, answer: Response, sent: Mapping[str, str]) -> No
         ValueError: It proves nothing.
         CipherbucketError: It holds an error.
     """
-    check_headers(answer)
+    check_headers(answer, "x-oss-", _ONCE)
     if answer.data[:64].lstrip().lower().startswith(_PAGES):
         raise StoreError(
             f"{urlsplit(answer.url).netloc} answered {operation} with a web page, unlike OSS",
@@ -99,28 +94,3 @@ def check_proof(operation: str, answer: Response, sent: Mapping[str, str]) -> No
 def _refuse_error(document: Element, answer: Response) -> None:
     if document.kind == "Error":
         raise refusal_within(answer, document)
-
-
-def check_headers(answer: Response) -> None:
-    """Refuse an answer that says of an object twice what there is once, or what no header can say.
-
-    Raises:
-        EnvelopeError: A field of the envelope came twice.
-        ValueError: Another of the headers that describe an object did, or one of them has
-            control characters.
-    """
-    metadata = 0
-    for header, text in answer.headers.items():
-        described = header.startswith("x-oss-") or header in _ONCE
-        if described and not text.isprintable() and _CONTROL.search(text):
-            raise ValueError(f"header {header[:60]!r} has control characters")
-        if header.startswith(META):
-            metadata += len(header) - len(META) + len(text)
-    if metadata > MAX_METADATA:  # too much to be written again
-        raise ValueError(f"{metadata:,} characters of metadata, more than an object can have")
-    for header in answer.repeated:
-        field = header.removeprefix(META)
-        if field != header and is_reserved(field):
-            raise EnvelopeError("the store sent this field of the envelope twice", field=field)
-        if field != header or header in _ONCE:
-            raise ValueError(f"two headers {header!r}")

@@ -1,0 +1,241 @@
+"""botocore on our own HTTP: it finds credentials, region and endpoint, writes, signs and repeats.
+
+Rule: botocore reads no body of a success, since it takes XML of any size and any kind; it sees
+refusals, to follow a bucket into its region and to try again. A request whose body cannot be sent
+again, or which must not be done twice, is sent once. Its checksums are off, ours are on.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+import botocore.session
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+from botocore.config import Config
+from botocore.credentials import (
+    CredentialProvider,
+    CredentialResolver,
+    ReadOnlyCredentials,
+)
+from botocore.credentials import Credentials as BotoCredentials
+from botocore.exceptions import BotoCoreError, HTTPClientError
+
+from cipherbucket.credentials import ANONYMOUS, CredentialsProvider, provider_of
+from cipherbucket.errors import StoreError, TransientStoreError, UsageError
+from cipherbucket.stores.bodies import Outgoing
+from cipherbucket.stores.http.client import Http, Response
+from cipherbucket.stores.records import NOTHING
+from cipherbucket.stores.s3.errors import may_pass, refusal
+from cipherbucket.stores.s3.settings import S3Settings
+
+_DEFAULT_REGION = "us-east-1"
+
+
+class SentBody:
+    """A body in the shape that botocore knows; it reads it only to sign it."""
+
+    def __init__(self, outgoing: Outgoing) -> None:
+        self.outgoing = outgoing
+        self._blocks: Iterator[bytes | bytearray | memoryview] | None = None
+
+    def __len__(self) -> int:
+        return len(self.outgoing)
+
+    def read(self, _: int = -1) -> bytes:
+        """Return the next block; nothing at the end."""
+        if self._blocks is None:
+            self._blocks = iter(self.outgoing)
+        return bytes(next((block for block in self._blocks if len(block)), b""))
+
+    def seek(self, _: int) -> None:
+        """Begin again."""
+        self._blocks = None
+
+    def tell(self) -> int:
+        """Return where a body is when it is signed."""
+        return 0
+
+
+class Request(NamedTuple):
+    """What botocore is not asked about: headers beside those of its parameters, and retries.
+
+    Attributes:
+        headers: Sent as they are, and signed.
+        once: Whether the request is not repeated.
+    """
+
+    headers: Mapping[str, str] = NOTHING
+    once: bool = False
+
+
+_PLAIN = Request()
+_request: ContextVar[Request] = ContextVar("request", default=_PLAIN)
+
+
+@contextmanager
+def sending(request: Request) -> Iterator[None]:
+    """Say of the requests inside, of this thread, what botocore is not asked about."""
+    token = _request.set(request)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+class UnansweredError(HTTPClientError):  # type: ignore[misc]
+    """No answer came, which botocore may try again.
+
+    Attributes:
+        ours: The error that it is if no attempt is left.
+    """
+
+    fmt = "no answer"
+
+    def __init__(self, ours: TransientStoreError) -> None:
+        super().__init__()
+        self.ours = ours
+
+
+class _Answer:
+    """An answer in the shape that botocore knows, of a success without its body."""
+
+    def __init__(self, answer: Response) -> None:
+        self.status_code = answer.status
+        self.headers = HeadersDict(answer.headers)
+        self.content = b"" if answer.status // 100 == 2 else answer.data
+        self.raw = io.BytesIO()
+
+
+def new_client(settings: S3Settings) -> tuple[Any, Http]:
+    """Make a client of botocore on our transport.
+
+    Raises:
+        UsageError: The settings, or what environment and profile say, lead nowhere.
+    """
+    session = botocore.session.Session(profile=settings.profile)
+    if settings.credentials not in {None, ANONYMOUS}:
+        provider = _Given(provider_of(settings.credentials))
+        session.register_component("credential_provider", CredentialResolver([provider]))
+    try:
+        region = settings.region or os.environ.get("AWS_REGION")
+        client = session.create_client(
+            "s3",
+            region_name=region or session.get_config_variable("region") or _DEFAULT_REGION,
+            endpoint_url=settings.endpoint_url,
+            config=_config(settings),
+        )
+        ca_file = settings.ca_file or session.get_config_variable("ca_bundle")
+    except (BotoCoreError, ValueError) as error:
+        raise UsageError(
+            f"S3 cannot be reached as it is configured: {error}",
+            hint="check the settings, the AWS_ variables and ~/.aws/config",
+        ) from error
+    http = Http(
+        proxy=settings.proxy,
+        ca_file=ca_file,
+        verify=settings.verify,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        endpoint_in="AWS_ENDPOINT_URL",
+    )
+    client.meta.events.register("before-call.s3", _add_headers)
+    client.meta.events.register("before-send.s3", _sender(http))
+    return client, http
+
+
+def _config(settings: S3Settings) -> Config:
+    s3: dict[str, Any] = {"payload_signing_enabled": settings.sign_payload}
+    if settings.addressing != "auto":
+        s3["addressing_style"] = settings.addressing
+    if settings.network == "accelerate":
+        s3["use_accelerate_endpoint"] = True
+    return Config(
+        s3=s3,
+        signature_version=UNSIGNED if settings.credentials is ANONYMOUS else "s3v4",
+        use_dualstack_endpoint=True if settings.network == "dualstack" else None,
+        use_fips_endpoint=True if settings.network == "fips" else None,
+        retries={"mode": "standard", "total_max_attempts": settings.attempts},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        parameter_validation=False,
+        user_agent_extra=f"cipherbucket/{settings.app_name}".removesuffix("/"),
+    )
+
+
+def _add_headers(params: dict[str, Any], **_: Any) -> None:
+    params["headers"].update(_request.get().headers)
+
+
+def _sender(http: Http) -> Callable[..., _Answer]:
+    """Return what botocore calls in the place of its own HTTP."""
+
+    def send(request: AWSPreparedRequest, event_name: str, **_: Any) -> _Answer:
+        once = _request.get().once
+        headers = {
+            name.lower(): text.decode() if isinstance(text, bytes) else text
+            for name, text in request.headers.items()
+            if name.lower() != "expect"  # our HTTP does not wait
+        }
+        body: Any = request.body
+        if isinstance(body, SentBody):
+            body = body.outgoing
+        elif body is None:
+            body = b""
+        try:
+            answer = http.request(request.method, request.url, headers, body, length=len(body))
+            succeeded = answer.status // 100 == 2
+            if not (succeeded and event_name.endswith(".GetObject")):
+                answer.read()
+        except TransientStoreError as error:
+            if once:
+                raise
+            raise UnansweredError(error) from error
+        if once and may_pass(answer.status):
+            raise refusal(answer)
+        return _Answer(answer)
+
+    return send
+
+
+class _Asked(BotoCredentials):  # type: ignore[misc]
+    """Credentials of ours: the provider is asked whenever something is signed."""
+
+    def __init__(self, provider: CredentialsProvider) -> None:
+        super().__init__("", "", method=_Given.METHOD)
+        self._provider = provider
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """Return the current ones.
+
+        Raises:
+            StoreError: They are empty.
+        """
+        current = self._provider()
+        if not (current.access_key_id and current.access_key_secret):
+            raise StoreError(
+                "there are no usable credentials: they are empty",
+                hint="look at what credentials= was given",
+            )
+        return ReadOnlyCredentials(
+            current.access_key_id, current.access_key_secret, current.security_token
+        )
+
+
+class _Given(CredentialProvider):  # type: ignore[misc]
+    """The provider of the settings, in the place of botocore's chain."""
+
+    METHOD = "cipherbucket"
+
+    def __init__(self, provider: CredentialsProvider) -> None:
+        super().__init__()
+        self._provider = provider
+
+    def load(self) -> _Asked:
+        """Return credentials that ask it."""
+        return _Asked(self._provider)
