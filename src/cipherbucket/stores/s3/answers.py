@@ -34,7 +34,8 @@ _DOCUMENTS: Mapping[str, str] = {
     "ListParts": "ListPartsResult",
     "UploadPartCopy": "CopyPartResult",
 }
-"""The outermost element of the answer to an operation."""
+"""The outermost element of the answer to an operation; some services write ``Response`` for
+``Result``, and S3's own clients do not look."""
 _WITH_ETAG = frozenset({"GetObject", "HeadObject", "PutObject", "UploadPart"})
 _STATUSES: Mapping[str, tuple[int, ...]] = {
     "AbortMultipartUpload": (204, 200),
@@ -81,7 +82,7 @@ def check_proof(operation: str, answer: Response) -> None:
     answer.document = Element.of(answer.data.lstrip(), plus=True)
     if answer.document.kind == "Error":
         raise refusal_within(answer, answer.document)
-    if answer.document.kind != kind:
+    if answer.document.kind not in {kind, f"{operation}Response"}:
         raise ValueError(f"{answer.document.kind[:60]} is no answer to {operation}")
 
 

@@ -54,7 +54,7 @@ def look(
 def written(client: S3Client, name: str, version_id: str | None) -> StoredObject:
     """Look at what has just been written, also where a newer version lies over it already."""
     stored, _ = look(client, name)
-    if version_id is None or stored.version_id == version_id:
+    if version_id in {None, "null", stored.version_id}:  # "null": the bucket keeps none now
         return stored
     return look(client, name, version_id)[0]
 
