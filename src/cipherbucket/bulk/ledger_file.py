@@ -10,8 +10,10 @@ import hashlib
 import json
 import logging
 import os
+import random
 import sqlite3
-from contextlib import closing, suppress
+import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from cipherbucket.transfers.state import check_own, open_own, state_folder, stat
 
 _log = logging.getLogger("cipherbucket")
 
+_LOOKS = 5
+_PAUSE = 0.05
+"""Seconds between two looks at a ledger that is to be removed."""
 _VERSION = 5
 _SCHEMA = """\
 CREATE TABLE outcomes (
@@ -129,11 +134,21 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 
 def remove_unused(path: Path) -> None:
-    """Remove a ledger, unless a process has it open or somebody else could have put it there."""
-    if path.exists():
-        with suppress(UsageError), closing(opened(path)):
-            for each in reversed(files_of(path)):
-                each.unlink(missing_ok=True)
+    """Remove a ledger, unless a process has it open or somebody else could have put it there.
+
+    Two processes that want to remove it may each find it locked by the other, so both look again.
+    """
+    for _ in range(_LOOKS):
+        if not path.exists():
+            return
+        try:
+            with closing(opened(path)):
+                for each in reversed(files_of(path)):
+                    each.unlink(missing_ok=True)
+        except LedgerInUseError:
+            time.sleep(_PAUSE * random.uniform(0.5, 1))  # noqa: S311  not in step
+        except UsageError:
+            return
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
