@@ -50,6 +50,7 @@ from cipherbucket.errors import (
     WorkerLostError,
     WrongKeyError,
 )
+from cipherbucket.format.crc64 import Crc
 from cipherbucket.format.description import Description
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.footer import Footer, Seal
@@ -180,6 +181,7 @@ __all__ = [
     "CipherbucketWarning",
     "Config",
     "CopyReport",
+    "Crc",
     "Credentials",
     "Description",
     "Entry",

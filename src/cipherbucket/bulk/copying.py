@@ -25,7 +25,7 @@ from cipherbucket.errors import ObjectNotFoundError, StoreError, UsageError
 from cipherbucket.format.metadata_names import V2
 from cipherbucket.objects.store_to_store import copy_to_store
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.records import NOTHING, Entry, StoredObject
+from cipherbucket.stores.records import NOTHING, Entry, StoredObject, same_crc64
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import Halt, usual_workers
 from cipherbucket.writing.one_request import persist
@@ -90,7 +90,8 @@ def copy_all(
     Each keeps its name. Of an object that is there already with the same bytes, metadata and
     content headers nothing is moved; another one is replaced. A pass that was interrupted resumes
     when it is run again: what it copied before is not compared with the target again, unless the
-    source was changed.
+    source was changed. Stores that keep different CRC-64, as OSS and S3 do, cannot be compared: a
+    further pass copies all again.
 
     Args:
         bucket: Where they lie.
@@ -181,8 +182,8 @@ def _is_same(seen: StoredObject, there: StoredObject) -> bool:
     """Return whether a copy is what it would be again; a store may add headers."""
     added = there.metadata.keys() - seen.metadata.keys()
     return (
-        seen.crc64 is not None
-        and (seen.crc64, seen.size) == (there.crc64, there.size)
+        same_crc64(seen, there) is True
+        and seen.size == there.size
         and seen.metadata.items() <= there.metadata.items()
         and added <= _SIZES
         and seen.headers.items() <= there.headers.items()

@@ -1,22 +1,68 @@
-"""CRC-64 as OSS computes it (CRC-64/XZ, ``x-oss-hash-crc64ecma``), always of the ciphertext.
+"""The kinds of CRC-64 that stores keep, always of the ciphertext.
 
 Rule: it detects accidents, a lost block or a flipped bit on a disk. It is no defence against an
-attacker, who can compute it too.
+attacker, who can compute it too. Two of different kinds say nothing about each other: who compares
+looks at the kinds first.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from enum import Enum
+from functools import cache, lru_cache
+from typing import Any
 
 from fastcrc import crc64 as _crc64
+
+from cipherbucket.errors import missing_extra
 
 # ECMA-182's polynomial, bits reflected: bit 63 is the coefficient of x^0.
 _POLYNOMIAL = 0xC96C5795D7870F42
 _X8 = 1 << (63 - 8)
 
 
+class Crc(Enum):
+    """A kind of CRC-64, by its name in the catalogues of CRCs."""
+
+    XZ = "CRC-64/XZ"
+    """That of OSS (``x-oss-hash-crc64ecma``), and of files on disk."""
+    NVME = "CRC-64/NVME"
+    """That of S3 (``x-amz-checksum-crc64nvme``)."""
+
+    def of(self, data: bytes | bytearray | memoryview, value: int = 0) -> int:
+        """Continue a CRC-64 over ``data``, as `crc64` does for OSS's.
+
+        Raises:
+            MissingExtraError: S3's, without the extra ``s3``.
+        """
+        if self is Crc.XZ:
+            return crc64(data, value)
+        crc: int = _nvme().crc64nvme(data, value)
+        return crc
+
+    def combine(self, first: int, second: int, second_length: int) -> int:
+        """Compute the CRC of two pieces from theirs, as `crc64_combine` does for OSS's.
+
+        Raises:
+            MissingExtraError: S3's, without the extra ``s3``.
+        """
+        if self is Crc.XZ:
+            return crc64_combine(first, second, second_length)
+        crc: int = _nvme().combine_crc64nvme(first, second, second_length)
+        return crc
+
+
+@cache
+def _nvme() -> Any:
+    """Return the library that has CRC-64/NVME, when it is first needed: OSS needs it never."""
+    try:
+        from awscrt import checksums  # noqa: PLC0415
+    except ImportError as error:
+        raise missing_extra("awscrt is missing, which computes the CRC-64 of S3", "s3") from error
+    return checksums
+
+
 def crc64(data: bytes | bytearray | memoryview, value: int = 0) -> int:
-    """Continue a CRC-64 over ``data``.
+    """Continue a CRC-64/XZ over ``data``.
 
     Args:
         data: The next bytes.
@@ -29,7 +75,7 @@ def crc64(data: bytes | bytearray | memoryview, value: int = 0) -> int:
 
 
 def crc64_combine(first: int, second: int, second_length: int) -> int:
-    """Compute the CRC of two pieces laid end to end from the CRCs of the pieces.
+    """Compute the CRC-64/XZ of two pieces laid end to end from those of the pieces.
 
     Args:
         first: CRC of the first piece.

@@ -12,7 +12,7 @@ from cipherbucket.errors import ObjectChangedError, PreconditionFailedError, Usa
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.reading.info import ObjectInfo
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.records import NOTHING, StoredObject
+from cipherbucket.stores.records import NOTHING, StoredObject, same_crc64
 from cipherbucket.writing.destination import content_headers, refuse_reserved
 
 
@@ -70,7 +70,7 @@ def replace_metadata_around(
     except PreconditionFailedError as error:
         # If the request was repeated, the first one may have made this change.
         there = store.head(info.name)
-        if there.metadata != metadata or there.crc64 != info.crc64:
+        if there.metadata != metadata or same_crc64(there, info) is False:
             if there.etag != info.etag:
                 raise
             raise _changed(info.name) from error

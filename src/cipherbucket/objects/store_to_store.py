@@ -28,14 +28,12 @@ from cipherbucket.errors import (
     UsageError,
     named,
 )
-from cipherbucket.format.crc64 import crc64_combine
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import OSS
 from cipherbucket.format.span import PartPlan, good_part_size
 from cipherbucket.objects.begin_upload import begin_copy_upload
-from cipherbucket.reading.decryption import BLOCK
+from cipherbucket.objects.piece import Crcs, Piece, combined, is_same, read_piece
 from cipherbucket.stores.base import Store
-from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.checks import check_copy_headers
 from cipherbucket.stores.records import NOTHING, Part, StoredObject
 from cipherbucket.workers.progress import Progress, Ticker
@@ -49,9 +47,6 @@ _log = logging.getLogger("cipherbucket")
 
 THRESHOLD = 16 << 20
 """Objects of more stored bytes are copied in parts."""
-
-_Piece = tuple[memoryview, int]
-"""Bytes in memory, and their CRC-64."""
 
 
 def copy_to_store(
@@ -93,11 +88,11 @@ def copy_to_store(
     check_copy_headers(headers, target_name)
     halt, ticker = halt or Halt(), Ticker(progress)
 
-    def first_response(_: int) -> tuple[StoredObject, _Piece | None]:
+    def first_response(_: int) -> tuple[StoredObject, Piece | None]:
         with source.get(name, version_id=version_id) as incoming, named(name):
             there = incoming.stored
             Envelope.parse(there.metadata)
-            return there, None if there.size > THRESHOLD else _read(incoming, halt)
+            return there, None if there.size > THRESHOLD else read_piece(incoming, target.crc, halt)
 
     there, whole = persist(first_response)
     to = Destination(
@@ -144,7 +139,7 @@ def rewrite(
     # A part that fails stops the parts of this object, and no other object of a pass.
     there, store, halt = seen.stored, seen.store, Halt(above=seen.halt)
 
-    def first_response(_: int) -> _Piece | None:
+    def first_response(_: int) -> Piece | None:
         if there.size > THRESHOLD:
             return None
         try:
@@ -152,7 +147,7 @@ def rewrite(
         except PreconditionFailedError as error:
             raise seen.changed() from error
         with incoming:
-            return _read(incoming, halt)
+            return read_piece(incoming, store.crc, halt)
 
     whole = persist(first_response)
     to = Destination(
@@ -164,7 +159,7 @@ def rewrite(
 def _arrived(
     source: Store,
     there: StoredObject,
-    whole: _Piece | None,
+    whole: Piece | None,
     to: Destination,
     workers: int | None,
     halt: Halt,
@@ -175,16 +170,15 @@ def _arrived(
     if whole is None:
         written = _in_parts(source, there, to, workers, halt, ticker, memory)
     else:
-        data, crc64 = whole
-        if there.crc64 not in {None, crc64}:
+        if is_same(there, whole.crcs) is False:
             raise _damaged(there)
         written = _written(
             to,
             there,
-            crc64,
+            whole.crcs,
             lambda: to.store.put(
                 to.name,
-                data,
+                whole.data,
                 metadata=to.metadata,
                 headers=to.headers,
                 if_absent=to.if_absent,
@@ -208,15 +202,18 @@ def _in_parts(
 ) -> StoredObject:
     plan, to = _planned(there, to, memory)
     parts: dict[int, Part] = {}
-    crcs: dict[int, int] = {}
+    crcs: dict[int, Crcs] = {}
     metadata = _part_metadata(to)
     upload_id = begin_copy_upload(to)
 
     def passed(number: int) -> None:
         start, stop = plan.offsets(number)
-        data, crcs[number] = persist(lambda _: _fetched(source, there, to, start, stop, halt))
+        piece = persist(lambda _: _fetched(source, there, to, start, stop, halt))
+        crcs[number] = piece.crcs
         parts[number] = persist(
-            lambda _: to.store.upload_part(to.name, upload_id, number, data, metadata=metadata)
+            lambda _: to.store.upload_part(
+                to.name, upload_id, number, piece.data, metadata=metadata
+            )
         )
 
     try:
@@ -228,15 +225,13 @@ def _in_parts(
             tick=lambda: ticker.tick(min(there.size, halt.done), there.size),
         )
         numbers = range(1, plan.count + 1)
-        combined = 0
-        for number in numbers:
-            combined = crc64_combine(combined, crcs[number], parts[number].size)
-        if there.crc64 not in {None, combined}:
+        passed_in_all = combined((crcs[number], parts[number].size) for number in numbers)
+        if is_same(there, passed_in_all) is False:
             raise _damaged(there)
         return _written(
             to,
             there,
-            combined,
+            passed_in_all,
             lambda: to.store.complete_upload(
                 to.name,
                 upload_id,
@@ -279,7 +274,7 @@ def _most(workers: int, plan: PartPlan, memory: int) -> int:
 def _written(
     to: Destination,
     there: StoredObject,
-    crc64: int,
+    crcs: Crcs,
     write: Callable[[], StoredObject],
     perhaps_done: Callable[[int], bool],
     *,
@@ -304,15 +299,14 @@ def _written(
                 with suppress(ObjectNotFoundError):
                     here = to.store.head(to.name)
                     alike = dict(here.metadata) == dict(to.metadata)
-                    if alike and (here.size, here.crc64) == (there.size, crc64):
+                    if alike and here.size == there.size and is_same(here, crcs):
                         return here
             raise
 
     stored = persist(attempt_to)
     if Envelope.parse(stored.metadata) != envelope:  # another's, of whatever size
         raise _changed(there, to)
-    known = stored.crc64 is not None and there.crc64 is not None
-    if stored.size != there.size or (known and stored.crc64 != there.crc64):
+    if stored.size != there.size or is_same(stored, crcs) is False:
         raise _differs(there, to)
     return stored
 
@@ -327,7 +321,7 @@ def _is_gone(target: Store, target_name: str, upload_id: str) -> bool:
 
 def _fetched(
     source: Store, there: StoredObject, to: Destination, start: int, stop: int, halt: Halt
-) -> _Piece:
+) -> Piece:
     try:
         incoming = source.get(
             there.name,
@@ -341,26 +335,7 @@ def _fetched(
     with incoming:
         if (incoming.start, incoming.stop) != (start, stop):
             raise IntegrityError("the store sent another range", name=there.name)
-        return _read(incoming, halt)
-
-
-def _read(incoming: Incoming, halt: Halt) -> _Piece:
-    """Read a response into memory, since it may have to be sent more than once."""
-    size = incoming.stop - incoming.start
-    data = bytearray(min(size, BLOCK))
-    incoming.counting = True
-    counted = 0
-    try:
-        while counted < size:
-            if counted == len(data):  # its size is a claim: no more room than has come already
-                data += bytes(min(counted, size - counted))
-            count = incoming.readinto(memoryview(data)[counted : counted + BLOCK])
-            counted += count
-            halt.passed(count)
-    except BaseException:
-        halt.skipped(-counted)  # read again, it counts for the rate and not for the progress
-        raise
-    return memoryview(data), incoming.crc64
+        return read_piece(incoming, to.store.crc, halt)
 
 
 def _part_metadata(to: Destination) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from cipherbucket.envelopes.policy import PLAINTEXT
 from cipherbucket.errors import IntegrityError, named
+from cipherbucket.format.crc64 import Crc
 from cipherbucket.format.envelope import Envelope, layout_of, without_envelope
 from cipherbucket.format.sealed import MAX_STORED
 from cipherbucket.stores.base import Store
@@ -36,6 +37,7 @@ class ObjectInfo:
             them along.
         envelope: The envelope; None for plaintext.
         crc64: CRC-64 of the stored bytes, where the store keeps one.
+        crc: Which CRC-64 that is, also where there is none.
         version_id: The version, in a store that keeps versions.
         restore: How far an archived object is restored, as OSS writes it:
             ``ongoing-request="true"``, or ``"false"`` with the day it ends. None where nothing is.
@@ -54,6 +56,7 @@ class ObjectInfo:
     place_headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     envelope: Envelope | None = None
     crc64: int | None = None
+    crc: Crc = Crc.XZ
     version_id: str | None = None
     restore: str | None = None
     iv: str | None = field(default=None, compare=False)
@@ -92,6 +95,7 @@ class ObjectInfo:
             place_headers=stored.place_headers,
             envelope=envelope,
             crc64=stored.crc64,
+            crc=stored.crc,
             version_id=stored.version_id,
             restore=stored.restore,
         )

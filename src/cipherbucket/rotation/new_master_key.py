@@ -40,7 +40,7 @@ from cipherbucket.reading.unlock import Reading, open_envelope
 from cipherbucket.rotation.new_keys import NewKey, NewKeys
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.checks import check_metadata
-from cipherbucket.stores.records import NOTHING, StoredObject
+from cipherbucket.stores.records import NOTHING, StoredObject, same_crc64
 from cipherbucket.workers.progress import Progress
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt
@@ -267,7 +267,7 @@ def _with_envelope(
     )
     there = ObjectInfo.of(store.head(info.name))
     ours = ObjectInfo.of(written).envelope
-    if there.envelope != ours or (there.crc64, there.size) != (info.crc64, info.size):
+    if there.envelope != ours or there.size != info.size or same_crc64(there, info) is False:
         raise ObjectChangedError(
             "the object was replaced as soon as it was rewrapped",
             hint="look at what is there now; another writer put it",

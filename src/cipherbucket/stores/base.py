@@ -82,10 +82,10 @@ class Store(StoreMethods):
             StoreError: The store failed.
         """
         new = NewObject.checked(name, metadata, headers)
-        outgoing = Outgoing(body)
+        outgoing = Outgoing(body, crc=self.crc)
         with self.errors_translated(name, outgoing):
             stored = self._put(new, outgoing, Condition(if_absent, if_match))
-        outgoing.check_arrived(name, stored.crc64)
+        outgoing.check_arrived(name, stored)
         return stored
 
     def get(
@@ -295,10 +295,10 @@ class Store(StoreMethods):
         """
         check_name(name)
         check_part_number(number, name)
-        outgoing = Outgoing(body, metadata)
+        outgoing = Outgoing(body, metadata, self.crc)
         with self.errors_translated(name, outgoing):
             part = self._upload_part(name, upload_id, number, outgoing)
-        outgoing.check_arrived(name, part.crc64)
+        outgoing.check_arrived(name, part)
         return part
 
     def list_parts(self, name: str, upload_id: str) -> Sequence[Part]:

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol, Self
 
 from cipherbucket.errors import IntegrityError, SourceError, UsageError
-from cipherbucket.format.crc64 import crc64
-from cipherbucket.stores.records import NOTHING, StoredObject
+from cipherbucket.format.crc64 import Crc
+from cipherbucket.stores.records import NOTHING, Checksummed, StoredObject, same_crc64
 
 Buffer = bytes | bytearray | memoryview
 
@@ -46,18 +46,22 @@ class Outgoing:
     """A `Body` that is counted, checksummed and held to its length while it leaves.
 
     Attributes:
-        crc64: CRC-64 of the bytes of the last iteration so far.
+        crc: The CRC-64 that the store keeps.
+        crc64: That of the bytes of the last iteration so far.
         sent: Number of these bytes.
         metadata: What is to be sent along, where a store's protocol repeats it with every part.
         failure: The exception that the body itself raised, if any: not the store's fault.
     """
 
-    def __init__(self, body: Body | Buffer, metadata: Mapping[str, str] = NOTHING) -> None:
+    def __init__(
+        self, body: Body | Buffer, metadata: Mapping[str, str] = NOTHING, crc: Crc = Crc.XZ
+    ) -> None:
         if isinstance(body, Buffer):
             body = memoryview(body).cast("B")  # bytes, whatever its items are
         self._body: Body | tuple[Buffer] = (body,) if isinstance(body, Buffer) else body
         self._length = len(body)
         self.metadata = metadata
+        self.crc = crc
         self.crc64 = 0
         self.sent = 0
         self.failure: BaseException | None = None
@@ -72,7 +76,7 @@ class Outgoing:
                 self.sent += len(block)
                 if self.sent > self._length:
                     break
-                self.crc64 = crc64(block, self.crc64)
+                self.crc64 = self.crc.of(block, self.crc64)
                 yield block
             if self.sent != self._length:
                 more = "more" if self.sent > self._length else f"only {self.sent:,}"
@@ -86,13 +90,17 @@ class Outgoing:
             self.failure = error
             raise
 
-    def check_arrived(self, name: str, crc64: int | None) -> None:
+    def check_arrived(self, name: str, arrived: Checksummed) -> None:
         """Compare the CRC-64 that a store computed of what arrived, if it did, with ours.
+
+        Args:
+            name: The object's name.
+            arrived: The object or the part, as the store describes it.
 
         Raises:
             IntegrityError: They differ.
         """
-        if crc64 is not None and crc64 != self.crc64:
+        if same_crc64(self, arrived) is False:
             raise IntegrityError(
                 "the store's CRC-64 of what arrived differs from that of what was sent",
                 name=name,
@@ -107,7 +115,8 @@ class Incoming:
     statement, or close it.
 
     Attributes:
-        crc64: CRC-64 of what was read so far, of a whole body or where ``counting`` was set.
+        crc64: CRC-64 of what was read so far, of the kind that ``stored`` says: of a whole body, or
+            where ``counting`` was set.
         counting: Set it before the first read to have the CRC-64 of a range too.
         stored: The object as it was when this body was fetched.
         start: Offset of the first byte that comes, in the stored body.
@@ -185,7 +194,7 @@ class Incoming:
         checked = self.whole and self.stored.crc64 is not None
         if not checked and not self.counting:
             return
-        self.crc64 = crc64(view, self.crc64)
+        self.crc64 = self.stored.crc.of(view, self.crc64)
         if checked and self._position == self.stop and self.crc64 != self.stored.crc64:
             raise IntegrityError(
                 "the CRC-64 of the stored bytes differs from the recorded one",

@@ -74,7 +74,9 @@ class MemoryStore(Store):
             with self._lock:
                 condition.check(self._find(new.name), new.name)
         data = _joined(body)
-        stored = new.stored(size=len(data), etag=secrets.token_hex(16), crc64=body.crc64)
+        stored = new.stored(
+            size=len(data), etag=secrets.token_hex(16), crc64=body.crc64, crc=body.crc
+        )
         with self._lock:
             condition.check(self._find(new.name), new.name)
             self._hold(stored, data)
@@ -141,7 +143,7 @@ class MemoryStore(Store):
         with self._lock:
             self._unfinished(name, upload_id)
         data = _joined(body)
-        part = Part(number, len(data), secrets.token_hex(16), body.crc64)
+        part = Part(number, len(data), secrets.token_hex(16), body.crc64, body.crc)
         with self._lock:
             self._unfinished(name, upload_id).parts[number] = part, data
         return part
@@ -167,7 +169,8 @@ class MemoryStore(Store):
             stored = unfinished.new.stored(
                 size=len(data),
                 etag=secrets.token_hex(16),
-                crc64=crc64_of_parts(there[part.number] for part in parts),
+                crc64=crc64_of_parts((there[part.number] for part in parts), self.crc),
+                crc=self.crc,
             )
             self._hold(stored, data)
             del self._uploads[upload_id]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from cipherbucket.errors import CipherbucketError, StoreError, UsageError
+from cipherbucket.format.crc64 import Crc
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Opened, Outgoing
 from cipherbucket.stores.records import NOTHING, Page, Part, StoredObject, Upload, Version
@@ -25,6 +26,8 @@ class StoreMethods(Protocol):
     """Whether ``if_match`` and ``if_metadata`` hold at the very moment of the write."""
     fixed_metadata: ClassVar[str | None] = None
     """How metadata names begin that no object can be given without its body."""
+    crc: ClassVar[Crc] = Crc.XZ
+    """The CRC-64 that the store keeps, if it keeps one; every record that it gives says so."""
 
     @property
     @abstractmethod
@@ -85,6 +88,15 @@ class StoreMethods(Protocol):
 
     def _upload_metadata(self, name: str, upload_id: str) -> Mapping[str, str]:  # noqa: ARG002
         return NOTHING
+
+    def holds(self, part: Part, data: memoryview) -> bool:
+        """Return whether a part that has arrived is these bytes, by what the store says of it.
+
+        Args:
+            part: From `Store.list_parts`.
+            data: What it should be.
+        """
+        return part.size == len(data) and part.crc64 == part.crc.of(data)
 
     @abstractmethod
     def _complete_upload(

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import reduce
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
-from cipherbucket.format.crc64 import crc64_combine
+from cipherbucket.format.crc64 import Crc
 
 MAX_NAME = 1023
 """Longest object name, in bytes of UTF-8 (OSS, "Object naming conventions")."""
@@ -88,6 +87,7 @@ class StoredObject:
         etag: Opaque, without quotes; changes with every new body, stays with new metadata.
         modified: When body or metadata were last written, UTC.
         crc64: CRC-64 of the stored bytes, or None where the store keeps none.
+        crc: Which CRC-64 that is, also where there is none.
         metadata: User metadata, names in lower case without ``x-oss-meta-`` or ``x-amz-meta-``.
         headers: Those of `CONTENT_HEADERS` that the object has, names in lower case. Any others
             that are given here are sorted out, so that no copy can take them along.
@@ -104,6 +104,7 @@ class StoredObject:
     etag: str
     modified: datetime
     crc64: int | None = None
+    crc: Crc = Crc.XZ
     metadata: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     place_headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
@@ -175,12 +176,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One uploaded part: its number (from 1), size in bytes, ETag and CRC-64."""
+    """One uploaded part: its number (from 1), size in bytes, ETag, CRC-64, and which that is."""
 
     number: int
     size: int
     etag: str
     crc64: int | None = None
+    crc: Crc = Crc.XZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,39 @@ class StoredBucket:
     created: datetime
 
 
-def crc64_of_parts(parts: Iterable[Part]) -> int:
-    """Return the CRC-64 of a body made of parts that all have theirs."""
-    return reduce(lambda sofar, part: crc64_combine(sofar, part.crc64 or 0, part.size), parts, 0)
+class Checksummed(Protocol):
+    """What has a CRC-64, perhaps: an object or a part."""
+
+    @property
+    def crc(self) -> Crc:
+        """Which CRC-64 it has."""
+
+    @property
+    def crc64(self) -> int | None:
+        """Its CRC-64, where one is known."""
+
+
+def same_crc64(one: Checksummed, other: Checksummed) -> bool | None:
+    """Tell whether two bodies have the same CRC-64.
+
+    Returns:
+        None where that is not known: one has none, or theirs are of different kinds.
+    """
+    if one.crc is not other.crc or one.crc64 is None or other.crc64 is None:
+        return None
+    return one.crc64 == other.crc64
+
+
+def crc64_of_parts(parts: Iterable[Part], crc: Crc = Crc.XZ) -> int | None:
+    """Return the CRC-64 of a body made of parts; None where a part has none of that kind.
+
+    Args:
+        parts: All of them, in order.
+        crc: Which CRC-64.
+    """
+    whole = 0
+    for part in parts:
+        if part.crc64 is None or part.crc is not crc:
+            return None
+        whole = crc.combine(whole, part.crc64, part.size)
+    return whole

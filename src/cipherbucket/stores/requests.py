@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Self
 
 from cipherbucket.errors import ObjectExistsError, PreconditionFailedError, UsageError
+from cipherbucket.format.crc64 import Crc
 from cipherbucket.stores.checks import (
     check_copy_headers,
     check_match,
@@ -47,13 +48,14 @@ class NewObject:
         check_metadata(metadata, headers, name)
         return cls(name, dict(metadata), dict(headers))
 
-    def stored(self, *, size: int, etag: str, crc64: int) -> StoredObject:
+    def stored(self, *, size: int, etag: str, crc64: int | None, crc: Crc = Crc.XZ) -> StoredObject:
         """Return the object as it is from now on.
 
         Args:
             size: Of its body in bytes.
             etag: Never used before.
             crc64: Of its body.
+            crc: Which CRC-64 that is.
         """
         return StoredObject(
             name=self.name,
@@ -61,6 +63,7 @@ class NewObject:
             etag=etag,
             modified=datetime.now(UTC),
             crc64=crc64,
+            crc=crc,
             metadata=MappingProxyType(self.metadata),
             headers=MappingProxyType(self.headers),
         )

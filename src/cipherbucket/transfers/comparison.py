@@ -14,7 +14,7 @@ import stat
 
 from cipherbucket.errors import SourceError, UsageError, named
 from cipherbucket.format.cipher import ContentCipher
-from cipherbucket.format.crc64 import crc64
+from cipherbucket.format.crc64 import Crc
 from cipherbucket.format.sealed import Sealed
 from cipherbucket.local_files.folders import open_without_waiting
 from cipherbucket.local_files.paths import local_path
@@ -53,7 +53,7 @@ def matches(
             return False
         if isinstance(cipher, Sealed):
             cipher = cipher.with_footer(fetch_footer(stored, fetch))
-        return _crc64_of(file, info.size, cipher) == stored.crc64
+        return _crc64_of(file, info.size, cipher, stored.crc) == stored.crc64
 
 
 def _opened(path: str | os.PathLike[str]) -> io.FileIO:
@@ -67,7 +67,7 @@ def _opened(path: str | os.PathLike[str]) -> io.FileIO:
     return file
 
 
-def _crc64_of(file: io.FileIO, size: int, cipher: ContentCipher | None) -> int | None:
+def _crc64_of(file: io.FileIO, size: int, cipher: ContentCipher | None, crc: Crc) -> int | None:
     """Return the CRC-64 that the file would have in the store; None if it became shorter."""
     value = 0
     for start in range(0, max(1, size), BLOCK):
@@ -75,5 +75,5 @@ def _crc64_of(file: io.FileIO, size: int, cipher: ContentCipher | None) -> int |
         ciphertext, count = read_as_stored(file.fileno(), cipher, start, stop, last=stop == size)
         if count != stop - start:
             return None
-        value = crc64(ciphertext, value)
+        value = crc.of(ciphertext, value)
     return value

@@ -20,7 +20,6 @@ from typing import Any
 
 from cipherbucket.errors import IntegrityError, SecurityError, SourceError, UsageError, not_copied
 from cipherbucket.format.cipher import OBJECT_AGAIN
-from cipherbucket.format.crc64 import crc64, crc64_combine
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.envelope import layout_of
 from cipherbucket.format.sealed import Sealed
@@ -223,7 +222,7 @@ class _Session:
             first = number == 1
             tag = cipher.part_tag(number, ciphertext, first=first, last=last)
             return tag.hex() == self.finished[number]
-        self.crcs[number] = crc64(ciphertext)
+        self.crcs[number] = self.download.info.crc.of(ciphertext)
         return f"{self.crcs[number]:016x}" == self.finished[number]
 
     def _check_whole(self) -> None:
@@ -233,7 +232,7 @@ class _Session:
         combined = 0
         for number in range(1, self.plan.count + 1):
             start, stop = self.plan.offsets(number)
-            combined = crc64_combine(combined, self.crcs[number], stop - start)
+            combined = info.crc.combine(combined, self.crcs[number], stop - start)
         if combined != info.crc64:
             raise IntegrityError(
                 "the CRC-64 of the stored bytes differs from the recorded one",

@@ -3,7 +3,7 @@
 Rule: before the first byte of a part leaves, the journal holds a keyed tag of its ciphertext. A
 part that a line names is sent only if its ciphertext is the very same. What the store says of an
 upload is believed only where it cannot matter: a part that it claims to have must have the size and
-CRC-64 that were computed here.
+checksum that were computed here.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ from cipherbucket.errors import (
     not_copied,
 )
 from cipherbucket.format.cipher import ContentCipher
-from cipherbucket.format.crc64 import crc64, crc64_combine
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.span import PartPlan
-from cipherbucket.stores.records import Part, StoredObject
+from cipherbucket.stores.records import Part, StoredObject, crc64_of_parts
 from cipherbucket.transfers.file_at import FileAt
 from cipherbucket.transfers.journal import Journal
 from cipherbucket.workers.progress import Progress, Ticker
@@ -180,9 +179,7 @@ class Session:
                 stored_size=self.plan.stored_size,
                 if_absent=self.upload.to.if_absent,
             )
-        whole = 0
-        for part in parts:
-            whole = crc64_combine(whole, part.crc64 or 0, part.size)
+        whole = crc64_of_parts(parts, self.stored.crc)
         if self.stored.size != self.plan.stored_size or self.stored.crc64 not in {None, whole}:
             raise ChangedError("the store's object is not what was sent before")
         return self.stored
@@ -213,12 +210,14 @@ class Session:
         if number in self.tags:
             if tag != self.tags[number]:
                 raise ChangedError(f"part {number} of the file is not what was sent before")
-            ours = Part(number, len(ciphertext), "", crc64(ciphertext))
-            part = self.there.get(number, ours if self.stored is not None else None)
-            if part is not None and (part.size, part.crc64) == (ours.size, ours.crc64):
+            if self.stored is not None:
+                crc = self.stored.crc
+                self.parts[number] = Part(number, len(ciphertext), "", crc.of(ciphertext), crc)
+                halt.skipped(stop - start)
+                return
+            part = self.there.get(number)
+            if part is not None and self.upload.to.store.holds(part, ciphertext):
                 self.parts[number] = part
-                if self.stored is not None:
-                    halt.skipped(stop - start)
                 return
             if part is not None:
                 halt.skipped(start - stop)  # counted as known

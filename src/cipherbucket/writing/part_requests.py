@@ -23,11 +23,10 @@ from cipherbucket.errors import (
     PreconditionFailedError,
     UploadNotFoundError,
 )
-from cipherbucket.format.crc64 import crc64_combine
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body
-from cipherbucket.stores.records import Part, StoredObject
+from cipherbucket.stores.records import Part, StoredObject, crc64_of_parts
 from cipherbucket.writing.one_request import ATTEMPTS, persist
 from cipherbucket.writing.replacing import ObjectToReplace
 
@@ -113,7 +112,7 @@ def complete_upload(
             name=name,
             hint="look at what is there now; another writer put it",
         )
-    if stored.size != stored_size or _differs(stored.crc64, parts):
+    if stored.size != stored_size or _differs(stored, parts):
         raise IntegrityError(
             "the store's object is not what was sent in parts",
             name=name,
@@ -170,13 +169,8 @@ def _completed(
         raise
 
 
-def _differs(crc64: int | None, parts: Sequence[Part]) -> bool:
+def _differs(stored: StoredObject, parts: Sequence[Part]) -> bool:
     """Tell whether the whole's CRC-64 is another than its parts give together."""
-    if crc64 is None:
+    if stored.crc64 is None:
         return False
-    combined = 0
-    for part in parts:
-        if part.crc64 is None:
-            return False
-        combined = crc64_combine(combined, part.crc64, part.size)
-    return combined != crc64
+    return crc64_of_parts(parts, stored.crc) not in {None, stored.crc64}

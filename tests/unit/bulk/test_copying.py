@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.nvme_store import NvmeStore
 from tests.support.served_oss import oss_environment
 
 import cipherbucket as cb
 from cipherbucket.bulk import copying, ledger, shards
+from cipherbucket.format.crc64 import Crc
 from cipherbucket.format.metadata_names import V2
 from cipherbucket.objects import store_to_store
 from cipherbucket.objects.begin_upload import begin_copy_upload
@@ -217,6 +219,8 @@ def test_workers_share_it(
         ({"headers": {}}, False),
         ({"crc64": 2}, False),
         ({"crc64": None}, False),
+        ({"crc": Crc.NVME}, False),
+        ({"crc": Crc.NVME, "crc64": None}, False),
         ({"size": 6}, False),
     ],
 )
@@ -233,3 +237,16 @@ def test_what_is_the_same_is_left(there: dict[str, Any], same: bool) -> None:
     assert copying._is_same(seen, replace(seen, **there)) is same
     unknown = replace(seen, crc64=None)
     assert not copying._is_same(unknown, unknown)
+
+
+@pytest.mark.parametrize(("kinds", "again"), [("XZ", "copied"), ("NVME", "same")])
+def test_between_kinds_of_crc64_what_is_there_is_not_known_and_is_copied_again(
+    key: cb.RsaKey, kinds: str, again: str
+) -> None:
+    source = cb.Bucket(NvmeStore() if kinds == "NVME" else cb.MemoryStore(), cb.KeyRing(key))
+    target = cb.Bucket(NvmeStore(), cb.KeyRing(key))
+    source.put("a", b"text")
+    for status in ("copied", again):
+        with cb.copy_all(source, to=target) as report:
+            assert counts(report) == {status: 1}
+    assert target.get("a").read() == b"text"

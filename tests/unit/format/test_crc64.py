@@ -1,20 +1,36 @@
-"""CRC-64 as OSS computes it."""
+"""The kinds of CRC-64: that of OSS and that of S3."""
+
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cipherbucket.format.crc64 import crc64, crc64_combine
+from cipherbucket.errors import MissingExtraError
+from cipherbucket.format import crc64 as module
+from cipherbucket.format.crc64 import Crc, crc64, crc64_combine
+
+POLYNOMIALS = {Crc.XZ: 0xC96C5795D7870F42, Crc.NVME: 0x9A6C9329AC4BC9B5}
+"""Of the catalogue of CRCs, bits reflected."""
 
 
-def bit_by_bit(data: bytes) -> int:
-    """Compute CRC-64/XZ as it is defined: reflected, all ones before and after."""
-    crc = 2**64 - 1
+@pytest.fixture(params=Crc, ids=lambda crc: crc.name, scope="module")
+def kind(request: pytest.FixtureRequest) -> Crc:
+    if request.param is Crc.NVME:
+        pytest.importorskip("awscrt")
+    crc: Crc = request.param
+    return crc
+
+
+def bit_by_bit(data: bytes, crc: Crc = Crc.XZ) -> int:
+    """Compute a CRC-64 as it is defined: reflected, all ones before and after."""
+    value = 2**64 - 1
     for byte in data:
-        crc ^= byte
+        value ^= byte
         for _ in range(8):
-            crc = (crc >> 1) ^ (0xC96C5795D7870F42 if crc & 1 else 0)
-    return crc ^ (2**64 - 1)
+            value = (value >> 1) ^ (POLYNOMIALS[crc] if value & 1 else 0)
+    return value ^ (2**64 - 1)
 
 
 @pytest.mark.parametrize(
@@ -30,32 +46,60 @@ def test_known_values(data: bytes, crc: int) -> None:
     assert crc64(data) == crc
 
 
+def test_the_check_values_of_the_catalogue(kind: Crc) -> None:
+    check = {Crc.XZ: 0x995DC9BBDF1939FA, Crc.NVME: 0xAE8B14860A799888}
+    assert kind.of(b"123456789") == check[kind]
+    assert kind.of(b"") == 0
+
+
 @given(data=st.binary(max_size=300))
-def test_it_is_the_crc_as_it_is_defined(data: bytes) -> None:
-    assert crc64(data) == bit_by_bit(data)
+def test_it_is_the_crc_as_it_is_defined(kind: Crc, data: bytes) -> None:
+    assert kind.of(data) == bit_by_bit(data, kind)
 
 
 @given(data=st.binary(max_size=300), cut=st.integers(0, 300))
-def test_it_goes_on_from_piece_to_piece_of_any_kind_of_buffer(data: bytes, cut: int) -> None:
+def test_it_goes_on_from_piece_to_piece_of_any_kind_of_buffer(
+    kind: Crc, data: bytes, cut: int
+) -> None:
     whole = memoryview(bytearray(b"x" + data))[1:]
 
-    assert crc64(whole[cut:], crc64(bytearray(data[:cut]))) == crc64(data)
+    assert kind.of(whole[cut:], kind.of(bytearray(data[:cut]))) == kind.of(data)
 
 
 @given(pieces=st.lists(st.binary(max_size=100), max_size=6))
-def test_the_crcs_of_pieces_combine_to_that_of_the_whole(pieces: list[bytes]) -> None:
+def test_the_crcs_of_pieces_combine_to_that_of_the_whole(kind: Crc, pieces: list[bytes]) -> None:
     combined = 0
     for piece in pieces:
-        combined = crc64_combine(combined, crc64(piece), len(piece))
+        combined = kind.combine(combined, kind.of(piece), len(piece))
 
-    assert combined == crc64(b"".join(pieces))
+    assert combined == kind.of(b"".join(pieces))
 
 
 @pytest.mark.parametrize("length", [0, 1, 255, 4096, 102_400, 1 << 20])
-def test_long_pieces_combine(length: int) -> None:
+def test_long_pieces_combine(kind: Crc, length: int) -> None:
     first, second = b"first", b"\xa5" * length
 
-    assert crc64_combine(crc64(first), crc64(second), length) == crc64(first + second)
+    assert kind.combine(kind.of(first), kind.of(second), length) == kind.of(first + second)
+
+
+def test_that_of_s3_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "awscrt", None)
+    module._nvme.cache_clear()
+    try:
+        with pytest.raises(MissingExtraError, match="awscrt is missing") as missing:
+            Crc.NVME.of(b"")
+        assert missing.value.hint == "pip install 'boto3[crt]>=1.40'"
+        assert Crc.XZ.of(b"123456789") == 0x995DC9BBDF1939FA
+    finally:
+        module._nvme.cache_clear()
+
+
+def test_the_library_of_s3_is_not_imported_before_it_is_needed() -> None:
+    program = (
+        "import sys; import cipherbucket as cb; cb.MemoryStore().put('a', b'1');"
+        " assert 'awscrt' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @given(

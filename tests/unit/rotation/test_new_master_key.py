@@ -27,6 +27,7 @@ from tests.support.rotation_scenes import (
 
 import cipherbucket as cb
 from cipherbucket.errors import CipherbucketError
+from cipherbucket.format.crc64 import Crc
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.sealed import Sealed
 from cipherbucket.rotation.new_master_key import is_of
@@ -220,6 +221,24 @@ def test_the_body_stays_bit_for_bit_and_where_it_can_it_does_not_move(kind: str)
     now = scene.rotated()
     assert not {"get", "put", "begin_upload"} & set(requests.names)
     assert (now.etag, now.crc64) == (before.etag, before.crc64)
+
+
+class NvmeLikeOss(LikeOss):
+    """One whose body moves, and that keeps the CRC-64 of S3."""
+
+    crc = Crc.NVME
+
+
+@pytest.mark.parametrize("plain", [SMALL, LARGE], ids=["one piece", "parts"])
+def test_a_body_that_moves_is_compared_by_the_kind_that_the_store_keeps(plain: bytes) -> None:
+    pytest.importorskip("awscrt")
+    scene = Scene(NvmeLikeOss(), "oss", plain)
+    before = scene.put()
+    now = scene.rotated()
+    assert now.etag != before.etag
+    assert (now.crc, now.crc64) == (before.crc, before.crc64)
+    assert now.crc is Crc.NVME
+    assert scene.read(scene.new) == plain
 
 
 def test_a_label_tells_a_recipient(scene: Scene) -> None:

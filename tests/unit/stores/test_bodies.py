@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import array
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from tests.support.nvme_store import NvmeStore, damage, lose_crc
 from tests.unit.stores.test_conformance import Blocks
 
 from cipherbucket.errors import (
@@ -15,7 +17,7 @@ from cipherbucket.errors import (
     TransientStoreError,
     UsageError,
 )
-from cipherbucket.format.crc64 import crc64
+from cipherbucket.format.crc64 import Crc, crc64
 from cipherbucket.stores.bodies import Buffer, Outgoing, RawBody
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.records import Part, StoredObject
@@ -245,3 +247,63 @@ def test_metadata_that_no_store_could_carry(
         store.replace_metadata("a", metadata=metadata, headers=headers)
     with pytest.raises(UsageError):
         store.begin_upload("a", metadata=metadata, headers=headers)
+
+
+@pytest.fixture(params=[MemoryStore, NvmeStore])
+def keeping(request: pytest.FixtureRequest) -> MemoryStore:
+    """Return a store of each kind of CRC-64."""
+    store: MemoryStore = request.param()
+    store.put("a", b"0123456789")
+    return store
+
+
+def test_bodies_are_summed_by_the_kind_that_the_store_keeps(keeping: MemoryStore) -> None:
+    crc = keeping.crc
+    outgoing = Outgoing(Blocks(b"01", b"23"), crc=crc)
+    assert b"".join(map(bytes, outgoing)) == b"0123"
+    assert (outgoing.crc, outgoing.crc64) == (crc, crc.of(b"0123"))
+    with keeping.get("a") as body:
+        body.readinto(bytearray(10))
+        assert body.crc64 == crc.of(b"0123456789")
+    with keeping.get("a", start=1, length=3) as body:
+        body.counting = True
+        body.readinto(bytearray(10))
+        assert body.crc64 == crc.of(b"123")
+
+
+def test_a_flipped_bit_is_found_by_either_kind(keeping: MemoryStore) -> None:
+    damage(keeping, "a", 7)
+    with keeping.get("a") as body, pytest.raises(IntegrityError, match="CRC-64"):
+        body.readinto(bytearray(10))
+    lose_crc(keeping, "a")
+    with keeping.get("a") as body:
+        assert body.readinto(bytearray(10)) == 10
+
+
+def test_what_arrived_is_compared_by_one_kind_alone() -> None:
+    outgoing = Outgoing(b"0123")
+    assert list(outgoing) == [b"0123"]
+    outgoing.check_arrived("a", Part(1, 4, "E", crc64(b"0123")))
+    outgoing.check_arrived("a", Part(1, 4, "E"))
+    outgoing.check_arrived("a", Part(1, 4, "E", 1, Crc.NVME))
+    with pytest.raises(IntegrityError, match="CRC-64"):
+        outgoing.check_arrived("a", Part(1, 4, "E", 1))
+
+
+class Mistaken(NvmeStore):
+    """Says another CRC-64 of what arrives."""
+
+    def _put(self, *args: object) -> StoredObject:
+        return replace(super()._put(*args), crc64=crc64(b"1"))  # type: ignore[arg-type]
+
+    def _upload_part(self, *args: object) -> Part:
+        return replace(super()._upload_part(*args), crc64=crc64(b"1"))  # type: ignore[arg-type]
+
+
+def test_what_arrived_is_compared_by_the_kind_that_the_store_keeps() -> None:
+    store = Mistaken()
+    with pytest.raises(IntegrityError, match="CRC-64"):
+        store.put("a", b"1")
+    upload = store.begin_upload("a")
+    with pytest.raises(IntegrityError, match="CRC-64"):
+        store.upload_part("a", upload, 1, b"1")

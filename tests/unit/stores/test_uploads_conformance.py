@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.nvme_store import NvmeStore
 from tests.unit.stores.test_conformance import Blocks, read
 
 from cipherbucket.errors import (
@@ -16,7 +17,6 @@ from cipherbucket.errors import (
     UploadNotFoundError,
     UsageError,
 )
-from cipherbucket.format.crc64 import crc64
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Buffer
 from cipherbucket.stores.local.store import LocalStore
@@ -41,7 +41,8 @@ class UploadConformance:
         assert [part.number for part in listed] == [1, 2, 3, 9]
         made = store.complete_upload("a", upload, listed)
         whole = b"".join(pieces[number] for number in sorted(pieces))
-        assert (made.size, made.crc64) == (len(whole), crc64(whole))
+        assert (made.size, made.crc64) == (len(whole), store.crc.of(whole))
+        assert {made.crc, *(part.crc for part in listed)} == {store.crc}
         assert (made.metadata, made.headers) == ({"k": "1"}, {"expires": "x"})
         assert store.head("a") == made
         assert read(store, "a") == whole
@@ -112,7 +113,15 @@ class UploadConformance:
         upload = store.begin_upload("a")
         part = store.upload_part("a", upload, 1, b"12345")
         made = store.complete_upload("a", upload, [replace(part, size=1, crc64=None)])
-        assert (made.size, made.crc64) == (5, crc64(b"12345"))
+        assert (made.size, made.crc64) == (5, store.crc.of(b"12345"))
+
+    def test_a_part_that_has_arrived_is_known_by_its_bytes(self, store: Store) -> None:
+        upload = store.begin_upload("a")
+        store.upload_part("a", upload, 1, b"12345")
+        (part,) = store.list_parts("a", upload)
+        assert store.holds(part, memoryview(b"12345"))
+        for other in (b"1234", b"12346", b"123456", b""):
+            assert not store.holds(part, memoryview(other))
 
     def test_completion_that_is_refused_changes_nothing(self, store: Store) -> None:
         upload = store.begin_upload("a")
@@ -170,6 +179,12 @@ class TestMemoryUploads(UploadConformance):
     @pytest.fixture
     def store(self) -> MemoryStore:
         return MemoryStore()
+
+
+class TestNvmeUploads(UploadConformance):
+    @pytest.fixture
+    def store(self) -> NvmeStore:
+        return NvmeStore()
 
 
 class TestLocalUploads(UploadConformance):

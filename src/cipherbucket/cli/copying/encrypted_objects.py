@@ -75,7 +75,15 @@ def difference_of_objects(
     one, other = (bucket.head(name) for bucket, name, _ in (here, there))
     if not checksum:  # the formats, or the names, may add other lengths
         return OTHER_SIZE if one.size != other.size else None
+    if one.stored_size != other.stored_size:
+        return OTHER_CONTENT
     if one.crc64 is None or other.crc64 is None:
         raise cb.UsageError("a store keeps no CRC-64 to compare", name=one.name)
-    same = (one.crc64, one.stored_size) == (other.crc64, other.stored_size)
-    return None if same else OTHER_CONTENT
+    if one.crc is not other.crc:
+        raise cb.UsageError(
+            f"one store keeps {one.crc.value} and the other {other.crc.value}: what is stored"
+            " cannot be compared by them",
+            name=one.name,
+            hint="compare by size and time, without --checksum",
+        )
+    return None if one.crc64 == other.crc64 else OTHER_CONTENT

@@ -101,7 +101,9 @@ class Uploads:
         with self._index.reading() as db:
             return find_upload(db, name, upload_id)
 
-    def join(self, name: str, upload_id: str, parts: Sequence[Part], new: str) -> tuple[int, int]:
+    def join(
+        self, name: str, upload_id: str, parts: Sequence[Part], new: str
+    ) -> tuple[int, int | None]:
         """Write the body with the id ``new`` of parts.
 
         Returns:

@@ -144,8 +144,8 @@ def _copy_by_parts(
     upload_id = begin_upload(client, new)
     try:
         parts = _copied_parts(client, stored, new.name, upload_id, version_id)
-        if all(part.crc64 is not None for part in parts):
-            _compare(stored, crc64_of_parts(parts))
+        if (whole := crc64_of_parts(parts)) is not None:
+            _compare(stored, whole)
         check()
         done = _completed(client, stored, new, upload_id, parts, if_absent)
     except BaseException:
