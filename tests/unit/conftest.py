@@ -1,9 +1,10 @@
-"""A store of each kind, for what must hold over all of them."""
+"""A store of each kind, and one that keeps the CRC-64 of S3, for what must hold over all."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.nvme_store import NvmeStore
 
 import cipherbucket as cb
 from cipherbucket.server import Endpoint
@@ -23,11 +24,13 @@ def new_oss_store() -> Iterator[Callable[[], Store]]:
         yield lambda: cb.open_store(f"oss://{next(left)}", settings)
 
 
-@pytest.fixture(params=["memory", "file", "oss"])
+@pytest.fixture(params=["memory", "nvme", "file", "oss"])
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Return an empty store of each kind."""
     if request.param == "memory":
         store: Store = cb.MemoryStore()
+    elif request.param == "nvme":
+        store = NvmeStore()
     elif request.param == "file":
         store = cb.open_store(f"file://{tmp_path}/store")
     else:
