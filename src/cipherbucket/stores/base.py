@@ -299,7 +299,7 @@ class Store(StoreMethods):
         with self.errors_translated(name, outgoing):
             part = self._upload_part(name, upload_id, number, outgoing)
         outgoing.check_arrived(name, part)
-        return part
+        return part.sent_with(outgoing.crc64, outgoing.crc)
 
     def list_parts(self, name: str, upload_id: str) -> Sequence[Part]:
         """List the parts that have arrived, by number.

@@ -6,7 +6,7 @@ The records are values: they say how things were when the store answered.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -176,13 +176,20 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One uploaded part: its number (from 1), size in bytes, ETag, CRC-64, and which that is."""
+    """One uploaded part: its number (from 1), size in bytes, ETag, CRC-64, and which that is.
+
+    The CRC-64 is the store's, or that of what was sent to a store that names none.
+    """
 
     number: int
     size: int
     etag: str
     crc64: int | None = None
     crc: Crc = Crc.XZ
+
+    def sent_with(self, crc64: int, crc: Crc) -> Part:
+        """Return this part with the CRC-64 of what was sent, where the store names none."""
+        return self if self.crc64 is not None else replace(self, crc64=crc64, crc=crc)
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,7 +217,8 @@ class Session:
                 return
             part = self.there.get(number)
             if part is not None and self.upload.to.store.holds(part, ciphertext):
-                self.parts[number] = part
+                crc = self.upload.to.store.crc
+                self.parts[number] = part.sent_with(crc.of(ciphertext), crc)
                 return
             if part is not None:
                 halt.skipped(start - stop)  # counted as known

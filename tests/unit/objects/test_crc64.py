@@ -19,11 +19,13 @@ from cipherbucket.errors import (
 from cipherbucket.format.crc64 import Crc
 from cipherbucket.objects import store_to_store
 from cipherbucket.objects.metadata import update_metadata
-from cipherbucket.objects.store_to_store import copy_to_store
+from cipherbucket.objects.store_to_store import copy_to_store, rewrite
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.records import StoredObject
+from cipherbucket.workers.threads import Halt
 from cipherbucket.writing.one_request import ATTEMPTS
+from cipherbucket.writing.replacing import ObjectToReplace
 
 PART = 102_400
 DATA = {"one piece": pattern(1000), "parts": pattern(3 * PART + 5)}
@@ -202,3 +204,16 @@ def test_metadata_that_were_replaced_already_are_around_the_same_bytes(
     else:
         with pytest.raises(ObjectChangedError, match="somebody else"):
             update_metadata(store, "a", {"k": "v"}, None, None)
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_what_is_rewritten_is_what_was_looked_at(kind: type[MemoryStore], data: bytes) -> None:
+    """Also where the answer that brings the bytes names no CRC-64."""
+    store = kind()
+    store.put("a", data)
+    seen = ObjectToReplace(store, store.head("a"), store.attributes("a"), Halt())
+    damage(store, "a", -1)
+    lose_crc(store, "a")
+    with pytest.raises(IntegrityError, match="nothing was written"):
+        rewrite(seen, metadata={"k": "v"}, workers=1)
+    assert dict(store.head("a").metadata) == {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import pytest
@@ -31,7 +33,7 @@ from cipherbucket.format.crc64 import Crc
 from cipherbucket.format.ctr import Ctr
 from cipherbucket.format.sealed import Sealed
 from cipherbucket.rotation.new_master_key import is_of
-from cipherbucket.stores.records import StoredObject
+from cipherbucket.stores.records import NOTHING, StoredObject
 
 KEYS = {label: key_for("sealed", label) for label in ("old", "new", "third", "fourth")}
 
@@ -239,6 +241,45 @@ def test_a_body_that_moves_is_compared_by_the_kind_that_the_store_keeps(plain: b
     assert (now.crc, now.crc64) == (before.crc, before.crc64)
     assert now.crc is Crc.NVME
     assert scene.read(scene.new) == plain
+
+
+class OtherBytes(NvmeLikeOss):
+    """One whose object has our envelope and other bytes as soon as it was rewritten."""
+
+    told: Mapping[str, Any] = NOTHING
+    rewritten = False
+
+    def _put(self, *args: Any) -> StoredObject:
+        self.rewritten = bool(self._objects)
+        return super()._put(*args)
+
+    def _head(self, *args: Any) -> StoredObject:
+        stored = super()._head(*args)
+        return replace(stored, **self.told) if self.rewritten else stored
+
+
+@pytest.mark.parametrize(
+    ("told", "other"),
+    [
+        ({"crc64": 1}, True),
+        ({"crc64": Crc.XZ.of(SMALL)}, True),
+        ({"crc64": None}, False),
+        ({"crc64": 1, "crc": Crc.XZ}, False),
+    ],
+)
+def test_bytes_that_are_known_to_be_others_are_another_writers(
+    told: dict[str, Any], other: bool
+) -> None:
+    pytest.importorskip("awscrt")
+    store = OtherBytes()
+    scene = Scene(store, "oss")
+    scene.put()
+    store.told = told
+    if other:
+        with pytest.raises(cb.ObjectChangedError, match="as soon as it was rewrapped"):
+            scene.rotated()
+    else:
+        assert labels(scene.rotated()) == ["new"]
 
 
 def test_a_label_tells_a_recipient(scene: Scene) -> None:

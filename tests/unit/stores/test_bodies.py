@@ -307,3 +307,17 @@ def test_what_arrived_is_compared_by_the_kind_that_the_store_keeps() -> None:
     upload = store.begin_upload("a")
     with pytest.raises(IntegrityError, match="CRC-64"):
         store.upload_part("a", upload, 1, b"1")
+
+
+class Silent(NvmeStore):
+    """Says no CRC-64 of a part."""
+
+    def _upload_part(self, *args: object) -> Part:
+        return replace(super()._upload_part(*args), crc64=None)  # type: ignore[arg-type]
+
+
+def test_a_part_whose_crc_the_store_does_not_name_has_that_of_what_was_sent() -> None:
+    store = Silent()
+    upload = store.begin_upload("a")
+    part = store.upload_part("a", upload, 1, Blocks(b"01", b"23"))
+    assert (part.crc64, part.crc) == (Crc.NVME.of(b"0123"), Crc.NVME)
