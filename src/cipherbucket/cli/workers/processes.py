@@ -32,18 +32,35 @@ def processes(number: int) -> Iterator[Executor]:
     """Give an executor of so many processes, started when they are needed."""
     context = _Spawning()
     log_level = logging.getLogger("cipherbucket").getEffectiveLevel()
-    executor = _Processes(number, context, _begin, (log_level <= logging.DEBUG,))
+    executor = _Processes(number, context, (log_level <= logging.DEBUG,))
     try:
         yield executor
         executor.shutdown()
     except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        context.end()
+        executor.end()
         raise
 
 
 class _Processes(ProcessPoolExecutor):
     """An executor whose processes begin nothing more once they were asked to end."""
+
+    def __init__(self, number: int, context: _Spawning, arguments: tuple[bool]) -> None:
+        super().__init__(number, context, _begin, arguments)
+        self._spawning = context
+
+    def end(self) -> None:
+        """End the processes, whatever they are doing, and wait for the executor's own thread.
+
+        That thread frees semaphores, and Python complains of those that are freed halfway. It fails
+        at futures that were cancelled, which is nobody's concern any more.
+        """
+        thread: Any = self._executor_manager_thread
+        self.shutdown(wait=False, cancel_futures=True)
+        threading.excepthook = lambda _: None
+        self._spawning.end()
+        if thread is not None:
+            thread.join(_SECONDS_TO_END)
+        threading.excepthook = threading.__excepthook__
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Have a process call something."""
