@@ -9,10 +9,10 @@ bytes that pass, and turns every foreign exception into one of ours. A store imp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Self
 
-from cipherbucket.errors import CipherbucketError, not_copied
+from cipherbucket.errors import CipherbucketError, UploadNotFoundError, not_copied
 from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Body, Buffer, Incoming, Outgoing
 from cipherbucket.stores.checks import (
@@ -21,6 +21,7 @@ from cipherbucket.stores.checks import (
     check_name,
     check_part_number,
     check_part_order,
+    check_upload,
 )
 from cipherbucket.stores.contract import check_page, check_parts, check_uploads, check_versions
 from cipherbucket.stores.methods import StoreMethods
@@ -70,8 +71,7 @@ class Store(StoreMethods):
             metadata: User metadata; names of a-z, 0-9 and hyphen.
             headers: Some of `CONTENT_HEADERS`.
             if_absent: Only if there is no object of this name; no lock where OSS keeps versions.
-            if_match: Only if the object there has this ETag; or, of a whole `StoredObject`, this
-                ETag and these metadata and headers.
+            if_match: Only if the object there has this ETag, or is this very `StoredObject`.
 
         Raises:
             UsageError: Name, metadata or headers are not allowed, or the store is not
@@ -293,8 +293,8 @@ class Store(StoreMethods):
             UploadNotFoundError: No such upload.
             IntegrityError: The store computed another CRC-64 than we did.
         """
-        check_name(name)
         check_part_number(number, name)
+        check_upload(name, upload_id)
         outgoing = Outgoing(body, metadata, self.crc)
         with self.errors_translated(name, outgoing):
             part = self._upload_part(name, upload_id, number, outgoing)
@@ -307,7 +307,7 @@ class Store(StoreMethods):
         Raises:
             UploadNotFoundError: No such upload.
         """
-        check_name(name)
+        check_upload(name, upload_id)
         with self.errors_translated(name):
             return check_parts(self._list_parts(name, upload_id), name)
 
@@ -317,7 +317,7 @@ class Store(StoreMethods):
         Raises:
             UploadNotFoundError: No such upload.
         """
-        check_name(name)
+        check_upload(name, upload_id)
         with self.errors_translated(name):
             return self._upload_metadata(name, upload_id)
 
@@ -377,15 +377,15 @@ class Store(StoreMethods):
             PreconditionFailedError: A part named is not there with this ETag, or a condition
                 did not hold.
         """
-        check_name(name)
         check_part_order(parts, name)
+        check_upload(name, upload_id)
         with self.errors_translated(name):
             return self._complete_upload(name, upload_id, parts, Condition(if_absent, if_match))
 
     def abort_upload(self, name: str, upload_id: str) -> None:
         """Abort an upload and free its parts. Aborting what is not there is no error."""
-        check_name(name)
-        with self.errors_translated(name):
+        with suppress(UploadNotFoundError), self.errors_translated(name):
+            check_upload(name, upload_id)
             self._abort_upload(name, upload_id)
 
     def list_uploads(self, prefix: str = "") -> Sequence[Upload]:

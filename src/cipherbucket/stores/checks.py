@@ -10,7 +10,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from cipherbucket.errors import PreconditionFailedError, RangeError, UsageError
+from cipherbucket.errors import (
+    PreconditionFailedError,
+    RangeError,
+    UploadNotFoundError,
+    UsageError,
+)
 from cipherbucket.format.span import Span, StoredSpan
 from cipherbucket.stores.records import (
     CONTENT_HEADERS,
@@ -24,6 +29,8 @@ from cipherbucket.stores.records import (
     StoredObject,
 )
 
+_MAX_UPLOAD_ID = 1024
+"""Longest id of an upload, in characters; those of OSS and S3 have 32 to 200."""
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _PRINTABLE = re.compile(r"[ -~]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -226,3 +233,21 @@ def check_part_number(number: int, name: str) -> None:
     """
     if not 1 <= number <= MAX_PARTS:
         raise UsageError(f"part numbers are 1 to {MAX_PARTS:,}, not {number}", name=name)
+
+
+def check_upload(name: str, upload_id: str) -> None:
+    """Refuse what is no upload's id: without one a request would mean the object itself.
+
+    Raises:
+        UsageError: As in `check_name`.
+        UploadNotFoundError: The id is empty, too long, or not encodable.
+    """
+    check_name(name)
+    try:
+        known = bool(upload_id.encode()) and len(upload_id) <= _MAX_UPLOAD_ID
+    except UnicodeEncodeError:
+        known = False
+    if not known:
+        raise UploadNotFoundError(
+            "no such unfinished upload", name=name, hint="begin the upload anew"
+        )

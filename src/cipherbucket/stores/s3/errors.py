@@ -135,7 +135,7 @@ def exists(name: str) -> ObjectExistsError:
 
 
 def _fields(document: Element) -> dict[str, str]:
-    fields = ("Code", "Message", "RequestId", "Region", "Endpoint")
+    fields = ("Code", "Message", "RequestId", "Region", "Endpoint", "ArgumentName")
     return {field: text for field in fields if (text := document.text(field, ""))}
 
 
@@ -149,6 +149,8 @@ def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> Cip
     request_id = _words(said.get("RequestId") or answer.headers.get("x-amz-request-id"))
     details = f"(HTTP {answer.status}, {code or 'no code'}, request {request_id or '-'}, {host})"
     known = _BY_CODE.get(code)
+    if code == "InvalidArgument" and said.get("ArgumentName") == "versionId":
+        known = _BY_CODE["NoSuchVersion"]  # an id that no version can have
     if answer.status == _NO_METHOD and answer.headers.get(_NO_CONTENT_HERE) == "true":
         marker = "this version is a delete marker, which has no content"
         known = (ObjectNotFoundError, marker, _VERSIONS)

@@ -154,15 +154,18 @@ class TestOssUploads:
         assert [part.number for part in store.list_parts("a", upload)] == list(range(1, 1003))
         store.abort_upload("a", upload)
 
-    def test_what_is_no_upload(self, store: Store) -> None:
+    @pytest.mark.parametrize("upload", ["none", "", "\ud800", "x" * 5000])
+    def test_what_is_no_upload(self, store: Store, upload: str) -> None:
+        store.put("a", b"1")
         for verb in (
-            lambda: store.upload_part("a", "none", 1, b""),
-            lambda: store.list_parts("a", "none"),
-            lambda: store.complete_upload("a", "none", [cb.Part(1, 1, "E")]),
+            lambda: store.upload_part("a", upload, 1, b""),
+            lambda: store.list_parts("a", upload),
+            lambda: store.complete_upload("a", upload, [cb.Part(1, 1, "E")]),
         ):
             with pytest.raises(UploadNotFoundError):
                 verb()
-        store.abort_upload("a", "none")
+        store.abort_upload("a", upload)
+        assert read(store, "a") == b"1"
 
     def test_a_part_that_is_not_there_completes_nothing(self, store: Store) -> None:
         upload = store.begin_upload("a")
