@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,9 @@ class S3Server:
     access_key_secret: str = "secret-of-the-tests"
     _numbers: Iterator[int] = field(default_factory=count)
 
+    @cached_property
     def client(self) -> Any:
-        """Return a client of botocore, to arrange what a test finds and to look at what it did."""
+        """A client of botocore, to arrange what a test finds and to look at what it did."""
         return botocore.session.Session().create_client(
             "s3",
             region_name=REGION,
@@ -58,13 +60,11 @@ class S3Server:
     def make_bucket(self, name: str | None = None, *, versioned: bool = False) -> str:
         """Make a bucket, and return its name; without one it gets a new one."""
         name = name or f"bucket-{next(self._numbers)}"
-        client = self.client()
-        client.create_bucket(Bucket=name)
+        self.client.create_bucket(Bucket=name)
         if versioned:
-            client.put_bucket_versioning(
+            self.client.put_bucket_versioning(
                 Bucket=name, VersioningConfiguration={"Status": "Enabled"}
             )
-        client.close()
         return name
 
     def environment(self) -> dict[str, str]:
