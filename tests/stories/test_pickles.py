@@ -195,6 +195,7 @@ def held(scene: SimpleNamespace) -> Iterator[tuple[str, Any]]:
     yield "Entry", list(scene.bucket.list())
     now = datetime.now(UTC)
     yield "Part", cb.Part(1, 2, "e")
+    yield "Crc", cb.Crc.NVME
     yield "Upload", cb.Upload("a", "1", now)
     yield "Version", cb.Version(
         name="a", version_id="1", is_latest=True, is_delete_marker=False, size=1, etag="e",
