@@ -1,4 +1,4 @@
-"""The kinds of CRC-64 that stores keep, always of the ciphertext.
+"""The kinds of CRC that stores keep, always of the ciphertext.
 
 Rule: it detects accidents, a lost block or a flipped bit on a disk. It is no defence against an
 attacker, who can compute it too. Two of different kinds say nothing about each other: who compares
@@ -21,12 +21,14 @@ _X8 = 1 << (63 - 8)
 
 
 class Crc(Enum):
-    """A kind of CRC-64, by its name in the catalogues of CRCs."""
+    """A kind of CRC, by its name in the catalogues of CRCs."""
 
     XZ = "CRC-64/XZ"
     """That of OSS (``x-oss-hash-crc64ecma``), and of files on disk."""
     NVME = "CRC-64/NVME"
     """That of S3 (``x-amz-checksum-crc64nvme``)."""
+    CRC32 = "CRC-32/ISO-HDLC"
+    """What S3 keeps (``x-amz-checksum-crc32``) where an object's writer wanted this one."""
 
     def of(self, data: bytes | bytearray | memoryview, value: int = 0) -> int:
         """Continue a CRC-64 over ``data``, as `crc64` does for OSS's.
@@ -36,7 +38,7 @@ class Crc(Enum):
         """
         if self is Crc.XZ:
             return crc64(data, value)
-        crc: int = _nvme().crc64nvme(data, value)
+        crc: int = self._library()[0](data, value)
         return crc
 
     def combine(self, first: int, second: int, second_length: int) -> int:
@@ -47,17 +49,23 @@ class Crc(Enum):
         """
         if self is Crc.XZ:
             return crc64_combine(first, second, second_length)
-        crc: int = _nvme().combine_crc64nvme(first, second, second_length)
+        crc: int = self._library()[1](first, second, second_length)
         return crc
+
+    def _library(self) -> tuple[Any, Any]:
+        checksums = _aws_checksums()
+        if self is Crc.NVME:
+            return checksums.crc64nvme, checksums.combine_crc64nvme
+        return checksums.crc32, checksums.combine_crc32
 
 
 @cache
-def _nvme() -> Any:
-    """Return the library that has CRC-64/NVME, when it is first needed: OSS needs it never."""
+def _aws_checksums() -> Any:
+    """Return the library that has those of S3, when it is first needed: OSS needs it never."""
     try:
         from awscrt import checksums  # noqa: PLC0415
     except ImportError as error:
-        raise missing_extra("awscrt is missing, which computes the CRC-64 of S3", "s3") from error
+        raise missing_extra("awscrt is missing, which computes the CRCs of S3", "s3") from error
     return checksums
 
 

@@ -7,12 +7,14 @@ is answered by nothing has no body. An ``<Error>`` in a 200 is an error.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from cipherbucket.errors import StoreError
+from cipherbucket.errors import IntegrityError, StoreError
+from cipherbucket.format.crc64 import Crc
 from cipherbucket.stores.http.client import Response
 from cipherbucket.stores.http.described import check_headers
 from cipherbucket.stores.http.xml import Element
@@ -44,8 +46,13 @@ _STATUSES: Mapping[str, tuple[int, ...]] = {
     "RestoreObject": (200, 202),
 }
 """By operation; 200 where it is not named."""
+CHECKSUMS: Mapping[Crc, tuple[str, int]] = {
+    Crc.NVME: ("x-amz-checksum-crc64nvme", 8),
+    Crc.CRC32: ("x-amz-checksum-crc32", 4),
+}
+"""The header of each kind, and its length in bytes."""
 _PAGES = (b"<html", b"<!doctype html")
-_ONCE = frozenset({"x-amz-checksum-crc64nvme", "x-amz-version-id"})
+_ONCE = frozenset({"x-amz-version-id", *(header for header, _ in CHECKSUMS.values())})
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -94,12 +101,14 @@ def stored_object(name: str, headers: Mapping[str, str], size: int) -> StoredObj
         headers: Names in lower case.
         size: Size of the whole object in bytes.
     """
-    version = headers.get("x-amz-version-id")
+    crc, crc64 = _checksum(name, headers)
     return StoredObject(
         name=name,
         size=size,
         etag=headers.get("etag", "").strip('"'),
         modified=_date(headers),
+        crc64=crc64,
+        crc=crc,
         metadata={
             key.removeprefix(META): from_header(text)
             for key, text in headers.items()
@@ -110,9 +119,42 @@ def stored_object(name: str, headers: Mapping[str, str], size: int) -> StoredObj
             for key, text in headers.items()
             if key in CONTENT_HEADERS or key in S3_HEADERS
         },
-        version_id=version,
+        version_id=headers.get("x-amz-version-id"),
         restore=headers.get("x-amz-restore"),
     )
+
+
+def decoded_checksum(text: str, size: int) -> int:
+    """Return a checksum that came in base64.
+
+    Args:
+        text: As it came.
+        size: Its length in bytes.
+
+    Raises:
+        ValueError: It is none of that length.
+    """
+    raw = b64decode(text, validate=True)
+    if len(raw) != size:
+        raise ValueError(f"a checksum of {len(raw)} bytes")
+    return int.from_bytes(raw)
+
+
+def _checksum(name: str, headers: Mapping[str, str]) -> tuple[Crc, int | None]:
+    """Return the CRC that the store keeps of the whole object, if it keeps one.
+
+    One of several parts is made of theirs, not of the object's bytes, unless its type says so.
+    """
+    if headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT":
+        for crc, (header, size) in CHECKSUMS.items():
+            text = headers.get(header, "")
+            if not text or "-" in text:
+                continue
+            try:
+                return crc, decoded_checksum(text, size)
+            except ValueError:
+                raise IntegrityError("the store's checksum is none", name=name) from None
+    return Crc.NVME, None
 
 
 def _date(headers: Mapping[str, str]) -> datetime:

@@ -2,9 +2,9 @@
 
 Rule: what stays in its place keeps all it had (see `attributes`). Another name is another place:
 there a copy has the source's metadata and content headers, and the rest only as it is given them.
-What is there afterwards must be the source, by size and metadata: a rename deletes the source on
-the strength of it. Every request names the source's ETag, so that all bytes are of one body; a copy
-by parts leaves nothing behind where it fails.
+What is there afterwards must be the source, by size, CRC and metadata: a rename deletes the source
+on the strength of it. Every request names the source's ETag, so that all bytes are of one body; a
+copy by parts leaves nothing behind where it fails.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from contextlib import suppress
 
 from cipherbucket.errors import (
     CipherbucketError,
+    IntegrityError,
     ObjectChangedError,
     ObjectNotFoundError,
     StoreError,
 )
-from cipherbucket.stores.records import MAX_PARTS, NOTHING, StoredObject
+from cipherbucket.stores.records import MAX_PARTS, NOTHING, StoredObject, same_crc64
 from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
 from cipherbucket.stores.s3.attributes import (
     TAGGING,
@@ -95,6 +96,12 @@ def _copied(
         done = _copy_at_once(client, stored, new, version_id, conditions)
     else:
         done = _copy_by_parts(client, stored, new, version_id, conditions, check)
+    if same_crc64(stored, done) is False:
+        raise IntegrityError(
+            "the copy that the store made has another checksum than the object",
+            name=stored.name,
+            hint="read the object to see whether it is sound, then try again",
+        )
     if (done.size, dict(done.metadata)) != (stored.size, new.metadata):
         raise ObjectChangedError(
             f"{new.name!r} is not the copy of it that the store says it made",

@@ -11,11 +11,13 @@ from contextlib import suppress
 from urllib.parse import quote
 
 from cipherbucket.errors import PreconditionFailedError, UploadNotFoundError
+from cipherbucket.format.crc64 import Crc
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.contract import broken, check_parts
+from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.records import MAX_PARTS, NOTHING, Part, StoredObject
 from cipherbucket.stores.requests import NewObject
-from cipherbucket.stores.s3.answers import stored_object
+from cipherbucket.stores.s3.answers import decoded_checksum, stored_object
 from cipherbucket.stores.s3.client import S3Client, document_of
 from cipherbucket.stores.s3.header_text import metadata_headers
 
@@ -34,11 +36,16 @@ def begin_upload(client: S3Client, new: NewObject) -> str:
         return root.id("UploadId")
 
 
+def _crc64(part: Element) -> int | None:
+    text = part.text("ChecksumCRC64NVME", "")
+    return decoded_checksum(text, 8) if text else None
+
+
 def upload_part(client: S3Client, name: str, upload_id: str, number: int, body: Outgoing) -> Part:
     """Send a part."""
     answer = client.send("UploadPart", name, body=body, UploadId=upload_id, PartNumber=number)
     stored = stored_object(name, answer.headers, len(body))
-    return Part(number, len(body), stored.etag, stored.crc64)
+    return Part(number, len(body), stored.etag, stored.crc64, stored.crc)
 
 
 def copy_part(
@@ -83,7 +90,13 @@ def list_parts(client: S3Client, name: str, upload_id: str) -> list[Part]:
             "ListParts", name, UploadId=upload_id, PartNumberMarker=marker or None
         ) as page:
             found = [
-                Part(item.number("PartNumber"), item.number("Size"), item.etag())
+                Part(
+                    item.number("PartNumber"),
+                    item.number("Size"),
+                    item.etag(),
+                    _crc64(item),
+                    Crc.NVME,
+                )
                 for item in page.all("Part")
             ]
             parts += check_parts(found, name)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cipherbucket.errors import RangeError
+from cipherbucket.format.crc64 import Crc
 from cipherbucket.format.span import Span
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Opened, Outgoing
@@ -53,6 +54,8 @@ class S3Store(Store):
     Raises:
         UsageError: The settings lead to no endpoint.
     """
+
+    crc = Crc.NVME
 
     def __init__(self, bucket: str, settings: S3Settings) -> None:
         self.client = S3Client(bucket, settings)
