@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,11 @@ from cipherbucket.stores.bodies import Buffer
 from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.records import MAX_PARTS, Part
+
+
+def named(parts: Iterable[Part]) -> list[tuple[int, int, str]]:
+    """Return what every store names of parts; few list their checksums."""
+    return [(part.number, part.size, part.etag) for part in parts]
 
 
 class UploadConformance:
@@ -89,16 +94,14 @@ class UploadConformance:
         with pytest.raises(UploadNotFoundError):
             store.complete_upload("b", upload, [part])
         store.abort_upload("b", upload)
-        assert store.list_parts("a", upload) == [part]
+        assert named(store.list_parts("a", upload)) == named([part])
 
     def test_a_part_is_replaced(self, store: Store) -> None:
         upload = store.begin_upload("a")
         old = store.upload_part("a", upload, 1, b"old")
         new = store.upload_part("a", upload, 1, b"new")
         assert old.etag != new.etag
-        (there,) = store.list_parts("a", upload)
-        assert replace(there, crc64=new.crc64) == new  # a store need not name it there
-        assert there.crc64 in {None, new.crc64}
+        assert named(store.list_parts("a", upload)) == named([new])
         with pytest.raises(PreconditionFailedError):
             store.complete_upload("a", upload, [old])
         store.complete_upload("a", upload, [new])
@@ -148,7 +151,7 @@ class UploadConformance:
         part = store.upload_part("a", upload, 1, b"old")
         with pytest.raises(SourceError):
             store.upload_part("a", upload, 1, Blocks(b"12", length=3))
-        assert store.list_parts("a", upload) == [part]
+        assert named(store.list_parts("a", upload)) == named([part])
         assert read(store, store.complete_upload("a", upload, [part]).name) == b"old"
 
     @pytest.mark.parametrize("number", [-1, 0, MAX_PARTS + 1])
