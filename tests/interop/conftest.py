@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from tests.interop import matrix, toolchains
 from tests.interop.run import BUCKET, Run
+from tests.support.s3_servers import S3Server, versitygw
 
 from cipherbucket.server import Endpoint
 
@@ -37,6 +38,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         run = Run(endpoint, tmp_path_factory.mktemp("interop"))
         yield run
         run.close()
+
+
+@pytest.fixture(scope="session")
+def versity() -> Iterator[S3Server]:
+    """Run a server of S3 for all tests; each makes its own buckets."""
+    need("versitygw")
+    with versitygw(toolchains.versitygw()) as server:
+        yield server
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

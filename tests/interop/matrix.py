@@ -22,6 +22,8 @@ TOOLCHAINS = {
     "Go 2": "go",
     "Java 1": "java",
     "bodies": "bodies",
+    "versitygw": "go",
+    "tools": "tools",
 }
 
 PART_SIZE = 102_400

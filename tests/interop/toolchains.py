@@ -1,4 +1,4 @@
-"""Building the drivers with what this machine has: Go, a JDK with Maven, the Python SDKs.
+"""Building drivers and servers with what is here: Go, a JDK with Maven, the Python SDKs.
 
 Rule: what cannot be built is named, and in CI (``CI`` is set) it is a failure. Everything built
 goes to a folder of the environment, never into the source tree, and is kept until its sources
@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,6 +27,10 @@ JAVA_CLASSES = BUILD / "java-classes"
 
 BODIES = ["botocore", "httpx", "paramiko", "starlette"]
 """Libraries whose objects are handed over as bodies."""
+VERSITYGW = "1.8.0"
+"""A server of S3, which Go installs by its own registry."""
+TOOLS = ["awscli"]
+"""Modules of other programs that read and write S3."""
 _BUILD_SECONDS = 900
 
 
@@ -34,7 +38,7 @@ def missing(toolchain: str) -> str:
     """Say what keeps a toolchain from being used here, "" for nothing."""
     programs = {"go": ["go"], "java": ["java", "javac", "mvn"]}.get(toolchain, [])
     absent = [program for program in programs if shutil.which(program) is None]
-    modules = {"oss2": ["oss2"], "bodies": BODIES}.get(toolchain, [])
+    modules = {"oss2": ["oss2"], "bodies": BODIES, "tools": TOOLS}.get(toolchain, [])
     absent += [module for module in modules if importlib.util.find_spec(module) is None]
     return f"no {', '.join(absent)}" if absent else ""
 
@@ -61,6 +65,18 @@ def java_command(main: str, *options: str, libraries: Path = JAVA_LIB) -> list[s
 def python_command(driver: str) -> list[str]:
     """Return how a driver in Python is started, in the folder `ROOT`."""
     return [sys.executable, "-m", f"tests.interop.python.{driver}"]
+
+
+def versitygw() -> Path:
+    """Return versitygw, which is installed unless it is there."""
+    folder = BUILD / f"versitygw-{VERSITYGW}"
+    program = folder / "versitygw"
+    if not program.exists():
+        _run(
+            ["go", "install", f"github.com/versity/versitygw/cmd/versitygw@v{VERSITYGW}"],
+            environment={"GOBIN": str(folder)},
+        )
+    return program
 
 
 def _build_go() -> None:
@@ -107,9 +123,17 @@ def _digest(sources: list[Path]) -> str:
     return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _run(command: list[str], folder: Path | None = None) -> None:
+def _run(
+    command: list[str], folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> None:
     result = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False
+        command,
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=_BUILD_SECONDS,
+        check=False,
     )
     if result.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{result.stdout}\n{result.stderr}")

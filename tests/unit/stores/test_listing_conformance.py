@@ -43,7 +43,19 @@ def all_pages(
 class ListingConformance:
     """The suite of listings."""
 
-    TREE = ("a", "a/", "a/1", "a/2", "a/b/3", "a0", "b", "b/c/d", "é/1", "z//1", "z/")
+    TREE: tuple[str, ...] = (
+        "a",
+        "a/",
+        "a/1",
+        "a/2",
+        "a/b/3",
+        "a0",
+        "b",
+        "b/c/d",
+        "é/1",
+        "z//1",
+        "z/",
+    )
 
     @pytest.fixture
     def tree(self, store: Store) -> Store:
