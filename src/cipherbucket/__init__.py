@@ -70,6 +70,7 @@ from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import Entry, Part, StoredBucket, Upload, Version
+from cipherbucket.stores.s3.settings import S3Settings
 from cipherbucket.stores.urls import list_buckets, make_bucket, open_store, split_url
 from cipherbucket.writing.file import ObjectTextWriter, ObjectWriter
 from cipherbucket.writing.multipart import Multipart
@@ -226,6 +227,7 @@ __all__ = [
     "RotationReport",
     "RsaKey",
     "Rule",
+    "S3Settings",
     "Seal",
     "SecurityError",
     "SourceError",

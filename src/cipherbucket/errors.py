@@ -90,7 +90,7 @@ EXTRAS = {
     "inventory": ("pyarrow>=18",),
     "kms": ("alibabacloud-credentials>=1.0", "alibabacloud-kms20160120>=3.3"),
     "oss": ("alibabacloud-credentials>=1.0", "alibabacloud-oss-v2>=1.4", "urllib3>=2.2"),
-    "s3": ("boto3[crt]>=1.40",),
+    "s3": ("boto3[crt]>=1.40,<2", "urllib3>=2.2"),
     "server": ("uvicorn>=0.40",),
 }
 """What the optional dependencies are, as in ``pyproject.toml``: to be installed by their own names,

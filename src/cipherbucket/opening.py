@@ -32,7 +32,7 @@ from cipherbucket.reading.unlock import Fetch, Reading, fetch_footer
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import NOTHING, StoredObject
-from cipherbucket.stores.urls import open_store
+from cipherbucket.stores.urls import Settings, open_store
 from cipherbucket.workers.progress import Progress
 
 
@@ -42,13 +42,14 @@ def open_bucket(
     format: str | None = None,  # noqa: A002  the word of the documents
     policy: Policy | None = None,
     recipients: Sequence[MasterKey] = (),
-    settings: OssSettings | None = None,
+    settings: Settings | None = None,
     trusted: bool = False,
 ) -> Bucket:
     """Open a bucket.
 
     Args:
-        url: ``oss://bucket``, ``file:///folder`` (made if it is not there), ``memory://name``.
+        url: ``oss://bucket``, ``s3://bucket``, ``file:///folder`` (made if it is not there),
+            ``memory://name``.
         keys: Master keys: the first writes, all read. Or one `KeyRing`. None at all is enough
             to list, look at and delete objects.
         format: The format new objects get, ``oss`` or ``sealed``, and the one that is read. None
@@ -56,13 +57,13 @@ def open_bucket(
             key for sealed objects only.
         policy: What is accepted on reading; see `Bucket`.
         recipients: Further master keys that every new sealed object is wrapped for.
-        settings: How OSS is reached; None takes all of it from the environment.
+        settings: How OSS or S3 is reached; None takes all of it from the environment.
         trusted: Write a folder even if others than this user and root can write there, or own it;
             without it such a store is only read.
 
     Raises:
         UsageError: The URL or format is unknown, or the store cannot be opened.
-        MissingExtraError: ``oss://`` needs the extra ``oss``.
+        MissingExtraError: ``oss://`` needs the extra ``oss``, ``s3://`` the extra ``s3``.
         MasterKeyError: The keys make no ring.
     """
     ring = _ring_of(keys)
@@ -86,7 +87,7 @@ def open_url(
     policy: Policy | None = None,
     context: Mapping[str, str] = NOTHING,
     as_name: str | None = None,
-    settings: OssSettings | None = None,
+    settings: Settings | None = None,
     headers: Mapping[str, str] = NOTHING,
     progress: Progress | None = None,
 ) -> ObjectStream:
@@ -108,7 +109,7 @@ def open_url(
         progress: Called with (bytes done, bytes in all).
 
     Raises:
-        MissingExtraError: The extra ``oss`` is not installed.
+        MissingExtraError: Neither the extra ``oss`` nor ``s3`` is installed.
         StoreError: The store refused; the URL may have expired.
         And the errors of `Bucket.get`.
     """
@@ -128,12 +129,12 @@ def open_url(
     return open_stream(fetch, span, reading, progress=progress)
 
 
-def _behind(url: str, settings: OssSettings, headers: Mapping[str, str]) -> tuple[str, Fetch]:
+def _behind(url: str, settings: Settings, headers: Mapping[str, str]) -> tuple[str, Fetch]:
     """Return the name in a URL's path, and what fetches the object."""
     try:
-        from cipherbucket.stores.oss.presigned import fetch_url, name_in_url  # noqa: PLC0415  the extra
+        from cipherbucket.stores.presigned import fetch_url, name_in_url  # noqa: PLC0415  the extra
     except ImportError as error:
-        raise missing_extra("the OSS SDK is not installed", "oss") from error
+        raise missing_extra("urllib3 is not installed", "s3") from error
 
     def fetch(asked: StoredSpan, bound_to: StoredObject | None) -> Incoming:
         incoming = fetch_url(

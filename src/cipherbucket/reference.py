@@ -23,9 +23,8 @@ from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.files import id_of_file, load_key
 from cipherbucket.local_files.paths import local_path
 from cipherbucket.opening import open_bucket
-from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import NOTHING
-from cipherbucket.stores.urls import check_store_url
+from cipherbucket.stores.urls import Settings, check_store_url, settings_for
 
 KMS = "kms:"
 """How the id of a key in a KMS begins, among names of key files."""
@@ -83,8 +82,8 @@ class BucketReference:
     The bucket is opened by the first `open` of a process, and stays open until the process ends.
 
     Args:
-        place: ``oss://bucket`` or another URL of a store; or, with ``config``, a store of that
-            file, or a place in one.
+        place: ``oss://bucket``, ``s3://bucket`` or another URL of a store; or, with ``config``, a
+            store of that file, or a place in one.
         keys: Key files, or ``kms:`` and the id of a key in a KMS: the first writes, all read. With
             ``config``, names of its keys instead; none for those of its rule.
         config: A ``cipherbucket.toml``. Another process reads the file of this path, and refuses
@@ -92,8 +91,8 @@ class BucketReference:
         format: As in `open_bucket`.
         recipients: Key files, mostly public halves, that every new sealed object is wrapped for.
         policy: As in `open_bucket`.
-        settings: Settings of `OssSettings` that are no secrets: any but ``credentials`` and
-            ``proxy``, which each process takes from its environment.
+        settings: Settings of `OssSettings`, or `S3Settings`, that are no secrets: any but
+            ``credentials`` and ``proxy``, which each process takes from its environment.
         trusted: As in `open_bucket`.
 
     Raises:
@@ -127,17 +126,19 @@ class BucketReference:
                 f"a reference holds no {' and no '.join(sorted(secret))}",
                 hint="each process takes them from its environment",
             )
-        known = {each.name for each in fields(OssSettings)}
+        loaded = None if config is None else load_config(config)
+        store_url = place
+        if loaded is not None and not place.startswith("file://"):  # it need not be there here
+            store_url = loaded.split(place)[0]
+        kind = settings_for(store_url)
+        known = {each.name for each in fields(kind)}
         if unknown := sorted(set(settings) - known):
             raise UsageError(
                 f"unknown setting {unknown[0]!r}", hint=f"settings: {', '.join(sorted(known))}"
             )
-        OssSettings(**settings)
-        loaded = None if config is None else load_config(config)
-        if loaded is None:
-            check_store_url(place)
-        elif not place.startswith("file://"):  # which need not be there on this machine
-            check_store_url(loaded.split(place)[0])
+        kind(**settings)
+        if loaded is None or not place.startswith("file://"):
+            check_store_url(store_url)
         if loaded is not None and recipients:
             raise UsageError("recipients are those of the file", hint="leave out recipients=")
         values = {
@@ -169,7 +170,6 @@ class BucketReference:
             return bucket
 
     def _opened(self) -> Bucket:
-        settings = OssSettings(**dict(self.settings)) if self.settings else None
         if self.config is None:
             keys, recipients = map(_loaded, self.keys), map(_loaded, self.recipients)
             return open_bucket(
@@ -178,7 +178,7 @@ class BucketReference:
                 format=self.format,
                 policy=self.policy,
                 recipients=tuple(recipients),
-                settings=settings,
+                settings=self._settings_at(self.place),
                 trusted=self.trusted,
             )
         config = load_config(self.config)
@@ -189,9 +189,12 @@ class BucketReference:
             *(config.key(each.named) for each in self.keys),
             format=self.format,
             policy=self.policy,
-            settings=settings,
+            settings=self._settings_at(config.split(self.place)[0]),
             trusted=self.trusted,
         )
+
+    def _settings_at(self, store_url: str) -> Settings | None:
+        return settings_for(store_url)(**dict(self.settings)) if self.settings else None
 
 
 def _key(named: str | os.PathLike[str], config: Config | None) -> KeyReference:

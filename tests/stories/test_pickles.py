@@ -210,6 +210,7 @@ def held(scene: SimpleNamespace) -> Iterator[tuple[str, Any]]:
     yield "StoreEntry", config.stores["r"]
     yield "Rule", config.rules
     yield "OssSettings", cb.OssSettings(region="cn-hangzhou")
+    yield "S3Settings", cb.S3Settings(region="eu-central-1", profile="vault")
     yield "KmsSettings", cb.KmsSettings(region="cn-hangzhou")
 
 
@@ -219,7 +220,7 @@ def refused(scene: SimpleNamespace) -> Iterator[tuple[str, Any]]:
     access_key = cb.Credentials("id", *(WORDS[name] for name in list(WORDS)[1:]))
     yield "Credentials", access_key
     proxy = f"http://user:{PROXY}@proxy:3128"
-    for settings in (cb.OssSettings, cb.KmsSettings):
+    for settings in (cb.OssSettings, cb.S3Settings, cb.KmsSettings):
         yield settings.__name__, settings(region="r", credentials=access_key)
         yield settings.__name__, settings(region="r", credentials=lambda: access_key)
         yield settings.__name__, settings(region="r", proxy=proxy)

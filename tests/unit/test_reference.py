@@ -125,6 +125,26 @@ def test_a_setting_that_is_none_is_refused() -> None:
         cb.BucketReference("oss://bucket", settings={"addressing": "x"})
 
 
+def test_a_bucket_in_s3_is_opened_again_with_the_settings_of_s3(folder: Path) -> None:
+    settings = {"endpoint": "http://127.0.0.1:1", "profile": None, "sign_payload": True}
+    reference = cb.BucketReference("s3://my.bucket", folder / "k.pem", settings=settings)
+    again = pickle.loads(pickle.dumps(reference))
+    assert again.open().url == "s3://my.bucket"
+    with pytest.raises(cb.UsageError, match="unknown setting 'signature'"):
+        cb.BucketReference("s3://my.bucket", settings={"signature": "v4"})
+    with pytest.raises(cb.UsageError, match="unknown setting 'profile'"):
+        cb.BucketReference("oss://bucket", settings={"profile": "x"})
+
+
+def test_settings_beside_a_file_are_those_of_its_store(folder: Path) -> None:
+    text = '[stores.cloud]\nurl = "s3://records"\nprofile = "vault"\n'
+    config = folder / "cipherbucket.toml"
+    config.write_text(text)
+    settings = {"endpoint": "http://127.0.0.1:1", "sign_payload": True}
+    reference = cb.BucketReference("cloud://", config=config, settings=settings)
+    assert reference.open().url == "s3://records"
+
+
 def test_another_key_in_the_file_is_refused(folder: Path, reference: cb.BucketReference) -> None:
     for each in folder.glob("k.pem*"):
         each.unlink()

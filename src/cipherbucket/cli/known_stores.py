@@ -1,6 +1,7 @@
 """What there is without a URL: the stores of ``cipherbucket.toml`` and the buckets of an account.
 
-Rule: credentials are those that open a bucket. Where nobody said that OSS is meant, buckets are
+Rule: credentials are those that open a bucket. Buckets in S3 are listed only where they are asked
+for. Where nobody said that OSS is meant, buckets are
 asked for only if something here leads to credentials: the default chain ends with a question over
 the network, which takes its time where nobody answers.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.config import current_config
+from cipherbucket.cli.options.config import Settings, current_config
 from cipherbucket.text import printable
 
 Facts = Mapping[str, str]
@@ -33,29 +34,34 @@ _PROFILES = ("~/.aliyun/config.json", "~/.alibabacloud/credentials.ini")
 """Files that do."""
 
 
-def list_known_stores(*, as_json: bool, buckets_alone: bool = False) -> None:
+def list_known_stores(*, as_json: bool, service: str | None = None) -> None:
     """Print stores and buckets, a line each.
 
     Args:
         as_json: Print a JSON object a line.
-        buckets_alone: Leave out the stores of the file.
+        service: List the buckets of this one alone: ``oss://`` or ``s3://``.
 
     Raises:
         UsageError: There is no place to look for either.
         StoreError: The account's buckets cannot be listed.
     """
     config = current_config()
-    stores = config.stores if config is not None and not buckets_alone else {}
-    settings = _settings(config) if buckets_alone or _shows_credentials() else None
+    if service == "s3://":
+        settings_of_s3 = _of_first_store(config, service) or cb.S3Settings()
+        for facts in _buckets(settings_of_s3, service):
+            _print(facts, as_json=as_json)
+        return
+    stores = config.stores if config is not None and service is None else {}
+    settings = _settings(config) if service or _shows_credentials() else None
     if not stores and settings is None:
         raise cb.UsageError(
             "no cipherbucket.toml names a store, and no region or no access key of OSS is set",
             hint="give the URL of a store, or set OSS_REGION, OSS_ACCESS_KEY_ID and"
-            " OSS_ACCESS_KEY_SECRET to list the buckets of an account",
+            " OSS_ACCESS_KEY_SECRET to list the buckets of an account; s3:// lists those in S3",
         )
     for store in stores.values():
         _print({"type": "store", "name": store.name, "url": store.url}, as_json=as_json)
-    for facts in _buckets(settings) if settings is not None else ():
+    for facts in _buckets(settings, "oss://") if settings is not None else ():
         _print(facts, as_json=as_json)
 
 
@@ -68,24 +74,28 @@ def _shows_credentials() -> bool:
     return False
 
 
-def _settings(config: cb.Config | None) -> cb.OssSettings | None:
-    """Return how the account is reached; None where that is not known.
+def _settings(config: cb.Config | None) -> Settings | None:
+    """Return how the account in OSS is reached; None where that is not known.
 
     A file that names stores in OSS says how; options and the environment go before it.
     """
     given = cb.OssSettings()
-    if given.region or given.endpoint or config is None:
-        return given if given.region or given.endpoint else None
-    first = next((each for each in config.stores.values() if each.url.startswith("oss://")), None)
-    return config.settings(first.url) if first is not None else None
+    return given if given.region or given.endpoint else _of_first_store(config, "oss://")
 
 
-def _buckets(settings: cb.OssSettings) -> Iterator[Facts]:
+def _of_first_store(config: cb.Config | None, service: str) -> Settings | None:
+    """Return how the first store of a service in the file is reached, if there is one."""
+    stores = config.stores.values() if config is not None else ()
+    first = next((each for each in stores if each.url.startswith(service)), None)
+    return config.settings(first.url) if config is not None and first is not None else None
+
+
+def _buckets(settings: Settings, service: str) -> Iterator[Facts]:
     for bucket in cb.list_buckets(settings):
         yield {
             "type": "bucket",
             "name": bucket.name,
-            "url": f"oss://{bucket.name}",
+            "url": f"{service}{bucket.name}",
             "region": bucket.region,
             "created": bucket.created.isoformat(),
         }
@@ -99,4 +109,5 @@ def _print(facts: Facts, *, as_json: bool) -> None:
     else:
         created = facts["created"][:10]
         url = printable(facts["url"])
-        click.echo(f"{url:<24}  {printable(facts['region'])}, made {created}")
+        region = f"{printable(facts['region'])}, " if facts["region"] else ""
+        click.echo(f"{url:<24}  {region}made {created}")

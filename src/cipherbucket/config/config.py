@@ -24,15 +24,20 @@ from cipherbucket.config.loading import AskPassphrase
 from cipherbucket.config.named_keys import NamedKeys
 from cipherbucket.config.rings import GivenRing, NamedRing
 from cipherbucket.config.rules import Rule, rules_in
-from cipherbucket.config.stores import StoreEntry, canonical_url, split_name, stores_in
+from cipherbucket.config.stores import (
+    StoreEntry,
+    canonical_url,
+    settings_beside_environment,
+    split_name,
+    stores_in,
+)
 from cipherbucket.envelopes.policy import Policy
 from cipherbucket.errors import MasterKeyError, UsageError, not_copied
 from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.local_files.paths import local_path
-from cipherbucket.stores.oss.settings import OssSettings
-from cipherbucket.stores.urls import open_store, split_url
+from cipherbucket.stores.urls import Settings, open_store, settings_for, split_url
 
 _log = logging.getLogger("cipherbucket")
 
@@ -286,25 +291,22 @@ class Config:
         names = [name for name, entry in self._keys.entries.items() if entry.formats & read]
         return NamedRing(self._keys, rule.write, names, allow_weak=allow_weak)
 
-    def settings(self, store_url: str) -> OssSettings | None:
+    def settings(self, store_url: str) -> Settings | None:
         """Return how a store of the file is reached; None for another store.
 
-        Where ``OSS_REGION`` or ``OSS_ENDPOINT`` is set, neither is taken from the file.
+        What the environment sets is not taken from the file. Where it sets the endpoint, or
+        ``OSS_REGION``, neither endpoint nor region is.
 
         Raises:
             UsageError: A value that cannot be used.
         """
         for store in self._stores.values():
-            if store.url != store_url:
-                continue
-            values = dict(store.settings)
-            if os.environ.get("OSS_REGION") or os.environ.get("OSS_ENDPOINT"):
-                values = {k: v for k, v in values.items() if k not in {"region", "endpoint"}}
-            try:
-                return OssSettings(**values)
-            except UsageError as error:
-                place = self._document.place("stores", store.name)
-                raise place.error(error.message, error.hint) from None
+            if store.url == store_url:
+                try:
+                    return settings_for(store_url)(**settings_beside_environment(store))
+                except UsageError as error:
+                    place = self._document.place("stores", store.name)
+                    raise place.error(error.message, error.hint) from None
         return None
 
     def trusts(self, store_url: str) -> bool:
@@ -342,7 +344,7 @@ class Config:
         *keys: MasterKey | KeyRing,
         format: str | None = None,  # noqa: A002  the word of the documents
         policy: Policy | None = None,
-        settings: OssSettings | None = None,
+        settings: Settings | None = None,
         trusted: bool = False,
     ) -> Bucket:
         """Open a bucket as the rule for a place says.
@@ -358,7 +360,7 @@ class Config:
 
         Raises:
             UsageError: There is no such store, or it cannot be opened.
-            MissingExtraError: ``oss://`` needs the extra ``oss``.
+            MissingExtraError: ``oss://`` needs the extra ``oss``, ``s3://`` the extra ``s3``.
             MasterKeyError: The keys make no ring.
         """
         store_url, name = self.split(place)

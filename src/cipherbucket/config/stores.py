@@ -24,20 +24,33 @@ from cipherbucket.config.checks import (
 )
 from cipherbucket.config.document import Document, Place
 from cipherbucket.stores.oss.settings import CHOICES
+from cipherbucket.stores.s3.settings import CHOICES as S3_CHOICES
 
-SETTINGS: dict[str, Check] = {
-    "url": text,
-    "trusted": boolean,
-    **CONNECTION,
-    **{name: one_of(*allowed) for name, allowed in CHOICES.items()},
+_ANY: dict[str, Check] = {"url": text, "trusted": boolean}
+SETTINGS: Mapping[str, dict[str, Check]] = {
+    "oss": {**CONNECTION, **{name: one_of(*allowed) for name, allowed in CHOICES.items()}},
+    "s3": {
+        **CONNECTION,
+        "profile": text,
+        "requester_pays": boolean,
+        "sign_payload": boolean,
+        **{name: one_of(*allowed) for name, allowed in S3_CHOICES.items()},
+    },
 }
-"""What a store can say."""
+"""What a store can say beside ``url`` and ``trusted``, by the scheme of its URL."""
 RESERVED = {"oss", "file", "memory", "http", "https", "kms", "s3"}
 """Names that no store can have."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _FILE = "file://"
-_URL = re.compile(r"(?:oss|memory)://[^/]+|file:///[^\0]+")
+_URL = re.compile(r"(?:oss|s3|memory)://[^/]+|file:///[^\0]+")
+_ENDPOINTS = {
+    "oss": ("OSS_REGION", "OSS_ENDPOINT"),
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+}
+"""Variables that lead to another place than a store's settings do."""
+_ALONE = {"s3": {"region": ("AWS_REGION", "AWS_DEFAULT_REGION"), "profile": ("AWS_PROFILE",)}}
+"""Variables that take the place of one setting."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class StoreEntry:
     Attributes:
         name: Its name.
         url: Its URL, without a slash at the end.
-        settings: What `OssSettings` takes.
+        settings: What `OssSettings` or `S3Settings` takes.
         trusted: Whether those who can write the folder are trusted.
     """
 
@@ -71,13 +84,16 @@ def stores_in(document: Document) -> dict[str, StoreEntry]:
                 "no name that a store can have",
                 f"a-z, 0-9 and '-', beginning with a letter; not {', '.join(sorted(RESERVED))}",
             )
-        values = checked(place, table, SETTINGS)
+        given = table.get("url", "")
+        scheme = given.partition("://")[0] if isinstance(given, str) else ""
+        values = checked(place, table, _settings_of(place, scheme, table))
         given = required(place, values, "url")
         url = given.removesuffix("/")
         if not _URL.fullmatch(url):
             raise place.at("url").error(
                 "not the URL of a store",
-                "oss://bucket, file:///folder or memory://name; prefixes belong in [[rules]]",
+                "oss://bucket, s3://bucket, file:///folder or memory://name; prefixes belong in"
+                " [[rules]]",
             )
         refuse_indirect_path(place.at("url"), given)
         for other in stores.values():
@@ -89,6 +105,34 @@ def stores_in(document: Document) -> dict[str, StoreEntry]:
         settings = {k: v for k, v in values.items() if k != "url"}
         stores[name] = StoreEntry(name, url, settings, trusted)
     return stores
+
+
+def settings_beside_environment(store: StoreEntry) -> dict[str, Any]:
+    """Return the settings of a store, without those that the environment says."""
+    scheme = store.url.partition("://")[0]
+    left_out = {setting for setting, names in _ALONE.get(scheme, {}).items() if _any_is_set(names)}
+    if _any_is_set(_ENDPOINTS.get(scheme, ())):
+        left_out |= {"region", "endpoint"}
+    return {name: value for name, value in store.settings.items() if name not in left_out}
+
+
+def _any_is_set(names: Iterable[str]) -> bool:
+    return any(os.environ.get(name) for name in names)
+
+
+def _settings_of(place: Place, scheme: str, table: Mapping[str, Any]) -> dict[str, Check]:
+    """Return the checks of a store's settings.
+
+    Raises:
+        UsageError: A setting of another service.
+    """
+    own = SETTINGS.get(scheme)
+    if own is None:
+        return {**_ANY, **SETTINGS["oss"]}
+    for other, checks in SETTINGS.items():
+        for name in checks.keys() & table.keys() - own.keys():
+            raise place.at(name).error(f"a setting of {other}:// stores", "leave it out")
+    return {**_ANY, **own}
 
 
 def split_name(place: str) -> tuple[str, str]:

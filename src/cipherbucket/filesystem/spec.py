@@ -59,7 +59,7 @@ class CipherbucketFileSystem(Listed):
     send them to other machines. File system and files to read can be pickled.
 
     Args:
-        store: ``oss://bucket``, ``file:///folder`` or ``memory://name``.
+        store: ``oss://bucket``, ``s3://bucket``, ``file:///folder`` or ``memory://name``.
         keys: Key files, or ``kms:`` and an id: the first writes, all read.
         config: A ``cipherbucket.toml``, in the place of the one that `load_config` finds.
         config_sha256: Its SHA-256; one with other contents is refused.
@@ -67,7 +67,7 @@ class CipherbucketFileSystem(Listed):
         recipients: As in `BucketReference`.
         policy: As in `open_bucket`.
         context: The pairs that sealed objects are written and read with.
-        settings: Settings of `OssSettings` that are no secrets.
+        settings: Settings of `OssSettings`, or `S3Settings`, that are no secrets.
         trusted: As in `open_bucket`.
         exact_sizes: Whether ``ls(detail=True)`` and ``find(detail=True)`` look at each object of a
             bucket that reads sealed ones. Without it, sizes are those of the ciphertext there.
@@ -115,7 +115,7 @@ class CipherbucketFileSystem(Listed):
         if said := [name for name, value in {"keys": names, **given}.items() if value]:
             raise UsageError(
                 f"{', '.join(said)} without store",
-                hint="give store='oss://bucket', or say them in cipherbucket.toml",
+                hint="give store='oss://bucket' or another, or say them in cipherbucket.toml",
             )
         self._places = Configured.of(config, config_sha256)
 

@@ -219,8 +219,8 @@ class StoredBucket:
     """A bucket of an account.
 
     Attributes:
-        name: Its name; ``oss://`` and the name are its URL.
-        region: Such as ``cn-hangzhou``.
+        name: Its name; ``oss://`` or ``s3://``, and the name, are its URL.
+        region: Such as ``cn-hangzhou``; empty where the service does not say it.
         created: When it was made, UTC.
     """
 

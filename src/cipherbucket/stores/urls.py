@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -25,30 +25,51 @@ from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import StoredBucket
+from cipherbucket.stores.s3.settings import S3Settings
 
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+Settings = OssSettings | S3Settings
+"""How a store is reached that is a service."""
+SETTINGS: Mapping[str, type[Settings]] = {"oss": OssSettings, "s3": S3Settings}
+"""By the scheme of their URLs."""
+_BUCKETS = {
+    "oss": (
+        re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"),
+        "a bucket has 3 to 63 characters of a-z, 0-9 and hyphen; objects are named later",
+    ),
+    # Not what looks like an IP address, nor two dots beside each other.
+    "s3": (
+        re.compile(
+            r"(?![0-9]+(\.[0-9]+){3}/?$)(?=.{3,63}/?$)[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+            r"(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+        ),
+        "a bucket has 3 to 63 characters of a-z, 0-9, '-' and '.', and is no IP address",
+    ),
+}
 _makes_folders = ContextVar("makes_folders", default=True)
-_ALLOWED = "give oss://bucket, file:///folder or memory://name"
+_SDKS = {"oss": "the OSS SDK is not installed", "s3": "boto3 is not installed"}
+_ALLOWED = "give oss://bucket, s3://bucket, file:///folder or memory://name"
 
 
-def open_store(url: str, settings: OssSettings | None = None, *, trusted: bool = False) -> Store:
+def open_store(url: str, settings: Settings | None = None, *, trusted: bool = False) -> Store:
     """Open the store of a URL.
 
     Args:
-        url: ``oss://bucket``; ``file:///folder``, made if there is none; ``memory://name``,
-            shared in this process; ``memory://``, a new one that nobody else has.
-        settings: How OSS is reached; None takes all of it from the environment.
+        url: ``oss://bucket``; ``s3://bucket``; ``file:///folder``, made if there is none;
+            ``memory://name``, shared in this process; ``memory://``, a new one that nobody else
+            has.
+        settings: How OSS or S3 is reached; None takes all of it from the environment.
         trusted: Write a folder even if others than this user and root can write there, or own it;
             without it such a store is only read. See `LocalStore`.
 
     Raises:
-        UsageError: The URL is none of these, or the settings lead nowhere.
-        MissingExtraError: ``oss://`` needs the extra ``oss``.
+        UsageError: The URL is none of these, or the settings lead nowhere or are for another
+            service.
+        MissingExtraError: ``oss://`` needs the extra ``oss``, ``s3://`` the extra ``s3``.
         StoreError: The store cannot be opened.
     """
     scheme, rest = _split_scheme(url)
-    if scheme == "oss":
-        return _open_oss(rest, settings or OssSettings())
+    if scheme in SETTINGS:
+        return _open_service(scheme, rest, settings)
     if scheme == "file":
         _refuse_unseen(rest)
         if not _makes_folders.get() and not is_store(rest):
@@ -84,8 +105,13 @@ def check_store_url(url: str) -> None:
         UsageError: It is none.
     """
     scheme, rest = _split_scheme(url)
-    if scheme == "oss":
-        _bucket_in(rest)
+    if scheme in SETTINGS:
+        _bucket_in(scheme, rest)
+
+
+def settings_for(url: str) -> type[Settings]:
+    """Return the class of settings that fits a URL; `OssSettings` where none is needed."""
+    return SETTINGS.get(url.partition("://")[0], OssSettings)
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -100,7 +126,7 @@ def split_url(url: str) -> tuple[str, str]:
         StoreError: A folder on the path may not be looked into.
     """
     scheme, rest = _split_scheme(url)
-    if scheme in {"memory", "oss"}:
+    if scheme != "file":
         bucket, _, name = rest.partition("/")
         if not bucket:
             raise UsageError(f"{url}: the bucket has no name", hint=f"{scheme}://bucket/object")
@@ -159,7 +185,7 @@ def make_bucket(url: str, *, trusted: bool = False) -> None:
     if scheme != "file":
         raise UsageError(
             f"{url}: only directory stores are made here",
-            hint="a memory store needs no making; an OSS bucket is made in the OSS console",
+            hint="a memory store needs no making; a bucket of OSS or S3 is made in its console",
         )
     _refuse_unseen(rest)
     if is_store(rest):
@@ -167,21 +193,24 @@ def make_bucket(url: str, *, trusted: bool = False) -> None:
     LocalStore(rest, create=True, trusted=trusted).close()
 
 
-def list_buckets(settings: OssSettings | None = None) -> Iterator[StoredBucket]:
-    """Yield the buckets of an account in OSS, of all its regions, by name.
+def list_buckets(settings: Settings | None = None) -> Iterator[StoredBucket]:
+    """Yield the buckets of an account in OSS or S3, of all its regions, by name.
 
     Args:
-        settings: How OSS is reached; None takes all of it from the environment.
+        settings: How the service is reached; None is OSS, as the environment says.
 
     Raises:
         UsageError: The settings lead nowhere.
-        MissingExtraError: The extra ``oss`` is not installed.
+        MissingExtraError: The extra ``oss`` or ``s3`` is not installed.
         StoreError: The store failed, or these credentials may not list buckets.
     """
-    try:
-        from cipherbucket.stores.oss import buckets  # noqa: PLC0415  the extra
-    except ImportError as error:
-        raise missing_extra("the OSS SDK is not installed", "oss") from error
+    if isinstance(settings, S3Settings):
+        with _extra("s3"):
+            from cipherbucket.stores.s3 import buckets as of_s3  # noqa: PLC0415
+        yield from of_s3.list_buckets(settings)
+        return
+    with _extra("oss"):
+        from cipherbucket.stores.oss import buckets  # noqa: PLC0415
     yield from buckets.list_buckets(settings or OssSettings())
 
 
@@ -214,28 +243,49 @@ def _owned(folder: str) -> str:
     return f"; it belongs to {owner_name(status.st_uid)}, mode {stat.S_IMODE(status.st_mode):04o}"
 
 
-def _bucket_in(rest: str) -> str:
+def _bucket_in(scheme: str, rest: str) -> str:
+    names, hint = _BUCKETS[scheme]
     bucket = rest.removesuffix("/")
-    if not _BUCKET.fullmatch(bucket):
-        raise UsageError(
-            f"{_shown(f'oss://{rest}')} is not the URL of a bucket",
-            hint="a bucket has 3 to 63 characters of a-z, 0-9 and hyphen; objects are named later",
-        )
+    if not names.fullmatch(bucket):
+        raise UsageError(f"{_shown(f'{scheme}://{rest}')} is not the URL of a bucket", hint=hint)
     return bucket
 
 
-def _open_oss(rest: str, settings: OssSettings) -> Store:
-    bucket = _bucket_in(rest)
-    try:
-        from cipherbucket.stores.oss.store import OssStore  # noqa: PLC0415  the extra
-    except ImportError as error:
-        raise missing_extra("the OSS SDK is not installed", "oss") from error
+def _open_service(scheme: str, rest: str, settings: Settings | None) -> Store:
+    bucket = _bucket_in(scheme, rest)
+    wanted = SETTINGS[scheme]
+    if settings is None:
+        settings = wanted()
+    elif not isinstance(settings, wanted):
+        raise UsageError(
+            f"{scheme}://{bucket} does not take {type(settings).__name__}",
+            hint=f"give settings={wanted.__name__}(...)",
+        )
+    if isinstance(settings, S3Settings):
+        with _extra("s3"):
+            from cipherbucket.stores.s3.store import S3Store  # noqa: PLC0415
+        return S3Store(bucket, settings)
+    with _extra("oss"):
+        from cipherbucket.stores.oss.store import OssStore  # noqa: PLC0415
     return OssStore(bucket, settings)
+
+
+@contextmanager
+def _extra(extra: str) -> Iterator[None]:
+    """Say of imports that fail which extra they need.
+
+    Raises:
+        MissingExtraError: One did.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise missing_extra(_SDKS[extra], extra) from error
 
 
 def _split_scheme(url: str) -> tuple[str, str]:
     scheme, separator, rest = url.partition("://")
-    if separator and scheme in {"memory", "oss"}:
+    if separator and scheme in {"memory", *SETTINGS}:
         return scheme, rest
     if not separator or scheme != "file":
         raise UsageError(f"{_shown(url)!r} is not the URL of a store", hint=_ALLOWED)

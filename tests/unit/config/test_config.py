@@ -1,8 +1,10 @@
 """``cipherbucket.toml``: which key writes and reads where, and what is read when."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.config_scenes import write_config
@@ -299,6 +301,58 @@ def test_how_a_store_is_reached(write: Write, monkeypatch: pytest.MonkeyPatch) -
     wrong = cb.load_config(write(text.replace("attempts", 'ca_file = "none.pem"\nattempts')))
     with pytest.raises(cb.UsageError, match=r"\.toml:1: \[stores\.r\]: ca_file: there is no"):
         wrong.settings("oss://health-records")
+
+
+S3_SETTINGS = {
+    "region": "eu-central-1",
+    "endpoint": "https://s3.example",
+    "profile": "vault",
+    "addressing": "path",
+    "network": "dualstack",
+    "requester_pays": True,
+    "sign_payload": True,
+    "attempts": 2,
+}
+OF_AWS = (
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+)
+
+
+@pytest.mark.parametrize(
+    ("variable", "left_out"),
+    [
+        ("OSS_REGION", ()),
+        ("AWS_REGION", ("region",)),
+        ("AWS_DEFAULT_REGION", ("region",)),
+        ("AWS_PROFILE", ("profile",)),
+        ("AWS_ENDPOINT_URL", ("region", "endpoint")),
+        ("AWS_ENDPOINT_URL_S3", ("region", "endpoint")),
+    ],
+)
+def test_how_a_store_in_s3_is_reached(
+    write: Write, monkeypatch: pytest.MonkeyPatch, variable: str, left_out: tuple[str, ...]
+) -> None:
+    for name in OF_AWS:
+        monkeypatch.delenv(name, raising=False)
+    lines = [f"{name} = {json.dumps(value)}" for name, value in S3_SETTINGS.items()]
+    config = cb.load_config(write("\n".join(['[stores.r]\nurl = "s3://records/"', *lines, ""])))
+    settings: dict[str, Any] = dict(S3_SETTINGS)
+    assert config.settings("s3://records") == cb.S3Settings(**settings)
+    assert config.split("r://a//b") == ("s3://records", "a//b")
+    monkeypatch.setenv(variable, "x")
+    for name in left_out:
+        del settings[name]
+    assert config.settings("s3://records") == cb.S3Settings(**settings)
+
+
+def test_a_bucket_in_s3_is_opened_by_its_name(write: Write) -> None:
+    text = '[stores.r]\nurl = "s3://records"\nendpoint = "http://127.0.0.1:1"\n'
+    with cb.load_config(write(text)).open("r://") as bucket:
+        assert bucket.url == "s3://records"
 
 
 def test_a_missing_passphrase_is_told_by_the_variable_that_the_file_names(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 import cipherbucket as cb
 
 STORE = '[stores.r]\nurl = "memory://r"\n'
+S3 = '[stores.r]\nurl = "s3://r"\n'
+OSS = '[stores.r]\nurl = "oss://r"\n'
 KEYS = '[keys.a]\nrsa = "a.pem"\n[keys.v]\naes = "v.key"\n[keys.o]\nrsa = "o"\nread_only = true\n'
 SECRET = "3f" * 32
 ACCESS = "LTAI5tExampleExampleEx"
@@ -30,7 +32,14 @@ def refused(tmp_path: Path, text: str) -> cb.UsageError:
         ("\nstores = 1\n", "2: stores: stores are written as [stores.NAME]", ""),
         ("[stores]\nr = 1\n", "2: [stores.r]: stores are written as", ""),
         ('[stores.r]\nregion = "x"\n', "1: [stores.r]: url is missing", 'add url = "..."'),
-        ('[stores.r]\nurl = "s3://x"\n', "2: [stores.r] url: not the URL", "oss://bucket"),
+        ('[stores.r]\nurl = "s4://x"\n', "2: [stores.r] url: not the URL", "s3://bucket"),
+        ('[stores.r]\nurl = "s3://x/y"\n', "2: [stores.r] url: not the URL", "[[rules]]"),
+        ('[stores.s3]\nurl = "s3://x"\n', "1: [stores.s3]: no name that a store", "a-z"),
+        (f'{S3}signature = "v4"\n', "3: [stores.r] signature: a setting of oss://", "leave it"),
+        (f'{OSS}profile = "x"\n', "3: [stores.r] profile: a setting of s3://", "leave it out"),
+        (f'{S3}network = "internal"\n', "3: [stores.r] network: must be one of default, d", ""),
+        (f"{S3}sign_payload = 1\n", "3: [stores.r] sign_payload: must be true or false", ""),
+        (f"{S3}adressing = 1\n", "3: [stores.r] adressing: unknown name", "addressing?"),
         ('[stores.r]\nurl = "oss://x/y"\n', "2: [stores.r] url: not the URL", "[[rules]]"),
         ('[stores.r]\nurl = "file://x"\n', "2: [stores.r] url: not the URL", ""),
         ('[stores.oss]\nurl = "oss://x"\n', "1: [stores.oss]: no name that a store", "a-z"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from pwd import getpwuid
@@ -11,11 +12,19 @@ from typing import Any
 
 import pytest
 
-from cipherbucket.errors import StoreError, UsageError
+from cipherbucket.errors import MissingExtraError, StoreError, UsageError
 from cipherbucket.stores.local.store import LocalStore
 from cipherbucket.stores.memory import MemoryStore
 from cipherbucket.stores.oss.settings import OssSettings
-from cipherbucket.stores.urls import make_bucket, open_store, split_url
+from cipherbucket.stores.s3.settings import S3Settings
+from cipherbucket.stores.urls import (
+    SETTINGS,
+    check_store_url,
+    list_buckets,
+    make_bucket,
+    open_store,
+    split_url,
+)
 
 
 @pytest.fixture
@@ -63,7 +72,7 @@ def test_named_memory_is_shared_and_unnamed_is_not() -> None:
         "file:///a\0b",
         "FILE:///data",
         "http://host/data",
-        "s3://bucket",
+        "S3://bucket",
         "memory:",
         "memory://a/b",
     ],
@@ -75,10 +84,55 @@ def test_other_urls_are_refused_with_what_is_allowed(url: str) -> None:
     assert "file:///folder" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("url", ["oss://", "oss://b", "oss://Bucket", "oss://a_b", "oss://a/b"])
-def test_what_names_no_oss_bucket_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="is not the URL of a bucket"):
-        open_store(url)
+@pytest.mark.parametrize("scheme", ["oss", "s3"])
+@pytest.mark.parametrize("rest", ["", "b", "Bucket", "a_b", "a/b", "-ab", "ab-", "a" * 64, "ab\n"])
+def test_what_names_no_bucket_is_refused(scheme: str, rest: str) -> None:
+    for refuse in (open_store, check_store_url):
+        with pytest.raises(UsageError, match="is not the URL of a bucket"):
+            refuse(f"{scheme}://{rest}")
+
+
+@pytest.mark.parametrize("rest", ["192.168.0.1", "a..b", ".ab", "ab.", "a-.b", "a.-b"])
+def test_what_names_no_s3_bucket_is_refused(rest: str) -> None:
+    for url in (f"s3://{rest}", f"s3://{rest}/"):
+        with pytest.raises(UsageError, match="is not the URL of a bucket"):
+            open_store(url)
+
+
+@pytest.mark.parametrize("name", ["abc", "a.b.c", "a--b.1", "1.2.3.4.5", "a" * 63, "x-s3alias"])
+def test_an_s3_bucket_is_opened_without_a_request(name: str) -> None:
+    for url in (f"s3://{name}", f"s3://{name}/"):
+        with open_store(url, S3Settings(endpoint="http://127.0.0.1:1")) as store:
+            assert store.url == f"s3://{name}"
+
+
+def test_settings_of_another_service_are_refused_saying_which_fit() -> None:
+    with pytest.raises(UsageError, match="s3://bucket does not take OssSettings") as caught:
+        open_store("s3://bucket", OssSettings(region="cn-hangzhou"))
+    assert caught.value.hint == "give settings=S3Settings(...)"
+    with pytest.raises(UsageError, match="oss://bucket does not take S3Settings") as caught:
+        open_store("oss://bucket", S3Settings())
+    assert caught.value.hint == "give settings=OssSettings(...)"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "sdk", "packages"),
+    [("oss", "alibabacloud_oss_v2", "alibabacloud-oss-v2"), ("s3", "botocore", "boto3[crt]")],
+)
+def test_a_missing_sdk_is_an_error_that_says_what_to_install(
+    scheme: str, sdk: str, packages: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("cipherbucket.stores.")]:
+        if name.split(".")[2] == scheme and not name.endswith(".settings"):
+            monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name == sdk or name.startswith(f"{sdk}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, sdk, None)
+    with pytest.raises(MissingExtraError) as caught:
+        open_store(f"{scheme}://bucket")
+    assert packages in str(caught.value.hint)
+    with pytest.raises(MissingExtraError):
+        next(list_buckets(SETTINGS[scheme]()))
 
 
 def test_oss_without_region_or_endpoint_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,9 +145,10 @@ def test_oss_without_region_or_endpoint_says_what_to_set(monkeypatch: pytest.Mon
         open_store("oss://bucket", OssSettings(endpoint="http://127.0.0.1:1"))
 
 
-def test_oss_buckets_are_not_made_here() -> None:
+@pytest.mark.parametrize("url", ["oss://bucket", "s3://bucket"])
+def test_buckets_of_services_are_not_made_here(url: str) -> None:
     with pytest.raises(UsageError, match="only directory stores are made here"):
-        make_bucket("oss://bucket")
+        make_bucket(url)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +157,8 @@ def test_oss_buckets_are_not_made_here() -> None:
 )
 def test_the_name_is_the_rest_character_by_character(bucket: str, name: str) -> None:
     assert split_url(f"{bucket}/{name}") == (bucket, name)
-    assert split_url(f"memory://bucket/{name}") == ("memory://bucket", name)
+    for store in ("memory://bucket", "oss://bucket", "s3://my.bucket"):
+        assert split_url(f"{store}/{name}") == (store, name)
 
 
 def test_a_store_alone_has_no_name(bucket: str) -> None:

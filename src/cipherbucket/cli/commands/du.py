@@ -161,7 +161,7 @@ def _objects(
 
 
 def _listed(bucket: cb.Bucket, prefix: str, *, versions: bool) -> Iterator[tuple[str, int]]:
-    if not (versions and bucket.url.startswith("oss://")):  # others keep one version of each
+    if not (versions and bucket.url.startswith(SERVICES)):  # others keep one version of each
         return ((each.name, each.size) for each in bucket.list(prefix))
     found = (each for each in bucket.versions(prefix) if not each.is_delete_marker)
     return ((each.name, each.size) for each in found)

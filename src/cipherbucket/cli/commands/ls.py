@@ -128,20 +128,20 @@ def ls(
 
     Without URL: the stores of cipherbucket.toml by name, and the buckets of the account, where
     OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET are set or the default chain of credentials has
-    something to look at; oss:// lists these alone, and always asks.
+    something to look at; oss:// lists these alone, and always asks; s3:// lists those in S3.
     """
-    if url in {None, "oss://"}:
+    if url in {None, *SERVICES}:
         given = {"-l": long, "-r": recursive, "--total": total, "--versions": versions}
         if any(given.values()):
             names = " and ".join(option for option, is_given in given.items() if is_given)
             raise cb.UsageError(f"{names}: for objects alone", hint="give the URL of a store")
-        list_known_stores(as_json=as_json, buckets_alone=url is not None)
+        list_known_stores(as_json=as_json, service=url)
         return 0
     if versions and long:
         raise cb.UsageError("-l is not for versions", hint="leave out -l or --versions")
     store_url, written = split_url(url)
     on_terminal = sys.stdout.isatty() and not as_json
-    classes = long and store_url.startswith("oss://")
+    classes = long and store_url.startswith(SERVICES)
     wide = _WIDE_LONG + (_CLASS_WIDTH + 2 if classes else 0) if long else _WIDE
     folded = on_terminal and width_of(sys.stdout) < wide
     shown = _Listing(long, classes, human, as_json, folded, header=on_terminal)

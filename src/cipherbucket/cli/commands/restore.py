@@ -76,7 +76,7 @@ def restore(
     The exit code is 1 if an object failed, and 3 if there is nothing at URL.
     """
     store_url, _ = split_url(url)
-    if not store_url.startswith("oss://"):
+    if not store_url.startswith(SERVICES):
         raise cb.UsageError(f"{store_url} has no archive, there is nothing to restore")
     if version_id is not None and recursive:
         raise cb.UsageError("--version-id is for one object", hint="leave out -r")

@@ -14,34 +14,37 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import cipherbucket as cb
-from cipherbucket.cli.options.config import settings_of
+from cipherbucket.cli.options.config import ENDPOINTS_OF_S3, Settings, settings_of
 from cipherbucket.cli.options.parsing import is_url, split_tree_url
 
 _CLOUD = "aliyuncs.com"
-"""Names of buckets are unique in all of OSS, whatever region, network or host it is reached by."""
+"""Names of buckets are unique in all of OSS, whatever region, network, host or protocol it is
+reached by."""
+_AWS = ("amazonaws.com", "amazonaws.com.cn")
+"""And in each of these."""
 
 _LOOPBACK = {"127.0.0.1", "::1"}
 
 
-def store_place(store_url: str, settings: cb.OssSettings | None = None) -> Hashable:
+def store_place(store_url: str, settings: Settings | None = None) -> Hashable:
     """Return what is equal for two URLs of one store, and for no others.
 
     Args:
         store_url: The store.
-        settings: How OSS is reached; None for what file and environment say.
+        settings: How OSS or S3 is reached; None for what file and environment say.
     """
     scheme, _, rest = store_url.partition("://")
     if scheme == "file":
         with suppress(OSError):
             return _number(Path(rest).stat())
         return "file", os.path.realpath(rest)
-    if scheme == "oss":
-        host = _host(settings or settings_of(store_url) or cb.OssSettings())
-        return "oss", rest.removesuffix("/"), host
+    if scheme in {"oss", "s3"}:
+        host = _host(scheme, settings or settings_of(store_url))
+        return "oss" if host == _CLOUD else scheme, rest.removesuffix("/"), host
     return scheme, rest.removesuffix("/")
 
 
-def place_of(source: str, settings: cb.OssSettings | None = None) -> str:
+def place_of(source: str, settings: Settings | None = None) -> str:
     """Return what is equal for two paths or URLs of one place, and for no others."""
     if not is_url(source):
         return os.path.realpath(source)
@@ -100,14 +103,20 @@ def _number(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _host(settings: cb.OssSettings) -> str:
-    if not settings.endpoint:
-        return _CLOUD
-    endpoint = settings.endpoint
+def _host(scheme: str, settings: Settings | None) -> str:
+    """Return the host of a service; of a cloud the one that stands for all of it."""
+    if scheme == "oss":
+        endpoint = (settings or cb.OssSettings()).endpoint or _CLOUD
+    else:
+        endpoint = settings.endpoint if settings is not None else None
+        if endpoint is None:
+            endpoint = next(filter(None, map(os.environ.get, ENDPOINTS_OF_S3)), None)
+        endpoint = endpoint or _AWS[0]
     parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
     host = (parts.hostname or "").rstrip(".")
-    if host == _CLOUD or host.endswith(f".{_CLOUD}"):
-        return _CLOUD
+    for cloud in (_CLOUD, *_AWS):
+        if host == cloud or host.endswith(f".{cloud}"):
+            return cloud
     if host in _LOOPBACK:
         host = "localhost"
     port = parts.port or (80 if parts.scheme == "http" else 443)

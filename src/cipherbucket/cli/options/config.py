@@ -5,7 +5,7 @@ asks for it, so that commands which need none of it do not mind what is wrong wi
 
 Rule: a full URL with ``-k FILE`` takes nothing from it: no rule, recipient, endpoint or key. A
 store or a key by name is a use of the file, and so is a command that takes keys and was given none.
-A command that takes no keys takes from it how OSS is reached.
+A command that takes no keys takes from it how a store is reached.
 """
 
 from __future__ import annotations
@@ -39,8 +39,12 @@ _USED = "cipherbucket.config.used"
 _KMS = "kms:"
 # Several in one text are parted by ':', which ids of KMS keys have themselves.
 _STORE_NAME = re.compile(r"[a-z][a-z0-9-]*")
+Settings = cb.OssSettings | cb.S3Settings
+SERVICES = ("oss://", "s3://")
+"""How URLs of stores begin that are services, and have versions, classes of storage and archives."""
+ENDPOINTS_OF_S3 = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _OTHER_SCHEMES = {"oss", "file", "memory", "http", "https", "kms", "s3"}
-_SCHEMES = {"oss", "file", "memory"}
+_SCHEMES = {"oss", "s3", "file", "memory"}
 _PRESIGNED = "what a presigned URL leads to is read by: cipherbucket cat -k KEY 'URL' > FILE"
 _ONE_OF_MANY = re.compile(r"kms:acs:kms:[^:]*:[^:]*:[^:]*|kms:[^:]*|[^:]+")
 
@@ -206,22 +210,23 @@ def _no_store(url: str) -> cb.UsageError:
     if NO_CONFIG in _kept():
         return cb.UsageError(
             f"{url}: without a cipherbucket.toml there is no store {name!r}",
-            hint="leave out --no-config, or give oss://bucket, file:///folder or memory://name",
+            hint="leave out --no-config, or give oss://bucket, s3://bucket, file:///folder or"
+            " memory://name",
         )
-    if name.isalpha() and (meant := did_you_mean(name, ("file", "memory", "oss"))):
+    if name.isalpha() and (meant := did_you_mean(name, ("file", "memory", "oss", "s3"))):
         return cb.UsageError(f"{url}: there is no store {name!r}{meant}")
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return cb.UsageError(
         f"{url}: no cipherbucket.toml was found that could name a store {name!r}; it was looked for"
         f" in this folder, above it and in {home}/cipherbucket",
         hint="name it by --config FILE or CIPHERBUCKET_CONFIG, or give oss://bucket,"
-        " file:///folder or memory://name",
+        " s3://bucket, file:///folder or memory://name",
     )
 
 
-def settings_of(store_url: str) -> cb.OssSettings | None:
+def settings_of(store_url: str) -> Settings | None:
     """Return how a store is reached, as the file says it; None for what the environment says."""
-    config = current_config() if store_url.startswith("oss://") else None
+    config = current_config() if store_url.startswith(SERVICES) else None
     return config.settings(store_url) if config is not None else None
 
 
@@ -270,12 +275,12 @@ TRUST_TO_READ = trust_store(
 )
 
 
-def open_without_keys(store_url: str, settings: cb.OssSettings | None = None) -> cb.Bucket:
+def open_without_keys(store_url: str, settings: Settings | None = None) -> cb.Bucket:
     """Open a store to list, look at and delete what is in it.
 
     Args:
         store_url: Which.
-        settings: How OSS is reached; None takes it from environment and file.
+        settings: How OSS or S3 is reached; None takes it from environment and file.
     """
     settings = settings or settings_of(store_url)
     return cb.open_bucket(store_url, settings=settings, trusted=trusts_store(store_url))

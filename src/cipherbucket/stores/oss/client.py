@@ -24,8 +24,8 @@ from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.http.client import Http, Response
 from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.oss.answers import check_proof
-from cipherbucket.stores.oss.errors import service_errors
 from cipherbucket.stores.oss.sdk import Unsent, new_client
+from cipherbucket.stores.oss.sdk_errors import service_errors
 from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import NOTHING
 

@@ -1,4 +1,4 @@
-"""Errors of OSS in our words: what the service's answers and the SDK's exceptions mean.
+"""Errors of OSS in our words: what the service's answers mean (the SDK's: `sdk_errors`).
 
 Rule: every error carries status, code, EC, request id and host as attributes, as far as the answer
 says them: a proxy's error has no document, and may have no header that could be counted on. Of the
@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from urllib.parse import urlsplit
-
-from alibabacloud_oss_v2 import exceptions
 
 from cipherbucket.errors import (
     CipherbucketError,
@@ -30,57 +27,6 @@ from cipherbucket.network import PROXY_PASSWORD
 from cipherbucket.stores.http.client import Response
 from cipherbucket.stores.http.no_answer import WRITE_HTTPS
 from cipherbucket.stores.http.xml import Element
-
-
-@contextmanager
-def service_errors(name: str | None = None) -> Iterator[None]:
-    """Turn the SDK's exceptions, and answers that cannot be understood, into errors of ours."""
-    try:
-        yield
-    except ValueError as error:
-        if isinstance(error, CipherbucketError):
-            raise
-        raise StoreError(
-            f"the store's answer cannot be understood: {_words(error)}",
-            name=name,
-            hint="something between here and the store may answer in its place; try again, or ask"
-            " the store itself",
-        ) from error
-    except exceptions.BaseError as error:
-        cause: Exception = error
-        while isinstance(cause, exceptions.OperationError) and cause.unwrap() is not None:
-            cause = cause.unwrap()
-        ours = _translated(cause, name)
-        # One that was raised below, or has a cause, keeps its own.
-        known = ours.__traceback__ is not None or ours.__cause__ is not None
-        raise ours from (ours.__cause__ if known else cause)
-
-
-def _translated(error: Exception, name: str | None) -> CipherbucketError:
-    inner: BaseException | None = error
-    if isinstance(error, exceptions.CredentialsFetchError):
-        inner = error.__context__  # what our provider of credentials says of them
-    if isinstance(inner, CipherbucketError):
-        inner.name = inner.name or name
-        return inner
-    if inner is not error and inner is not None:
-        failed = StoreError(
-            f"the provider of credentials failed: {type(inner).__name__}",
-            name=name,
-            hint="OSS was not asked; look at what credentials= was given",
-        )
-        failed.__cause__ = inner
-        return failed
-    if isinstance(error, exceptions.CredentialsBaseError):
-        return StoreError(
-            "there are no usable credentials: they are empty",
-            name=name,
-            hint="set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET",
-        )
-    # What the libraries below the SDK say may repeat what was to be sent.
-    said = _words(error) if isinstance(error, exceptions.BaseError) else type(error).__name__
-    return StoreError(f"the SDK refused the request: {said}", name=name)
-
 
 _VERSIONS = "bucket.versions(name) lists them"
 _DELETE_MARKER = (
@@ -161,15 +107,15 @@ def _fields(document: Element) -> dict[str, str]:
 _TRANSIENT_CODES = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"}
 
 
-def _words(text: object) -> str:
+def words(text: object) -> str:
     """Return the store's words, cut and printable: they go to logs and terminals."""
     return "".join(char if char.isprintable() else "?" for char in str(text or "")[:200])
 
 
 def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> CipherbucketError:
-    code, host = _words(said.get("Code")), urlsplit(answer.url).netloc
-    ec = _words(said.get("EC") or answer.headers.get("x-oss-ec"))
-    request_id = _words(said.get("RequestId") or answer.headers.get("x-oss-request-id"))
+    code, host = words(said.get("Code")), urlsplit(answer.url).netloc
+    ec = words(said.get("EC") or answer.headers.get("x-oss-ec"))
+    request_id = words(said.get("RequestId") or answer.headers.get("x-oss-request-id"))
     details = (
         f"(HTTP {answer.status}, {code or 'no code'}, EC {ec or '-'},"
         f" request {request_id or '-'}, {host})"
@@ -192,7 +138,7 @@ def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> Cip
 
 def _explained(answer: Response, said: Mapping[str, str], code: str) -> tuple[str, str | None]:
     """Return what a refusal means that is not in `_BY_CODE`, and what to do next."""
-    message, hint = _words(said.get("Message")), None
+    message, hint = words(said.get("Message")), None
     if endpoint := _ENDPOINT.fullmatch(said.get("Endpoint", "")):
         region = _REGION.match(endpoint[0])
         where = f"OSS_REGION={region[1]} and OSS_ENDPOINT" if region else "OSS_ENDPOINT"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -11,8 +10,8 @@ from urllib.parse import urlsplit
 from cipherbucket.credentials import Credentials, CredentialsProvider, state_without_secrets
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.http import CONNECT_TIMEOUT, READ_TIMEOUT
+from cipherbucket.stores.http.endpoint import check_endpoint
 
-_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 CHOICES = {
     "signature": ("v4", "v1"),
     "addressing": ("virtual", "path", "cname"),
@@ -78,7 +77,7 @@ class OssSettings:
             if (value := getattr(self, name)) not in values:
                 raise UsageError(f"{name} is one of {', '.join(values)}, not {value!r}")
         if self.endpoint:
-            _check_endpoint(self.endpoint)
+            check_endpoint(self.endpoint, "OSS_ENDPOINT", "oss://BUCKET")
         if self.ca_file is not None:
             from cipherbucket.network import check_certificates  # noqa: PLC0415  takes a while
 
@@ -111,32 +110,3 @@ class OssSettings:
                 "signature V4 needs the region",
                 hint="set OSS_REGION or give region=; signature='v1' needs none",
             )
-
-
-def _check_endpoint(endpoint: str) -> None:
-    scheme, separator, rest = endpoint.rpartition("://")
-    host, _, path = rest.partition("/")
-    if "@" in endpoint or any(char.isspace() or not char.isprintable() for char in endpoint):
-        raise UsageError(
-            "the endpoint holds a user name, a password, a blank or what cannot be printed",
-            hint="check it, or OSS_ENDPOINT; it is not shown, as it may hold secrets",
-        )
-    if separator and scheme.lower() not in {"http", "https"}:
-        raise UsageError(
-            "the endpoint is no URL that can be used", hint="it begins with https:// or http://"
-        )
-    if path or any(mark in endpoint for mark in "?#"):
-        raise UsageError(
-            "the endpoint is a host or its URL, and nothing goes behind it",
-            hint="the bucket is named in oss://BUCKET, and its objects where they are used",
-        )
-    try:
-        urlsplit(f"//{host}").port  # noqa: B018  a number that is no port is found by looking
-    except ValueError:
-        host = ""
-    if not _HOST.fullmatch(host):
-        raise UsageError(
-            "the endpoint is no host that can be asked",
-            hint="check it, or OSS_ENDPOINT; an IPv6 address stands in brackets, as in"
-            " http://[::1]:9000",
-        )

@@ -173,6 +173,7 @@ def _config(settings: S3Settings) -> Config:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         parameter_validation=False,
+        ignore_configured_endpoint_urls=True if settings.endpoint == "" else None,
         user_agent_extra=f"cipherbucket/{settings.app_name}".removesuffix("/"),
     )
 

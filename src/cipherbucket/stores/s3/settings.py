@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from cipherbucket.credentials import Credentials, CredentialsProvider, state_without_secrets
 from cipherbucket.errors import UsageError
 from cipherbucket.stores.http import CONNECT_TIMEOUT, READ_TIMEOUT
+from cipherbucket.stores.http.endpoint import check_endpoint
 
 CHOICES = {
     "addressing": ("auto", "virtual", "path"),
@@ -26,6 +27,7 @@ class S3Settings:
             profile's; else ``us-east-1``.
         endpoint: URL or host of another service than AWS, without a path; https where it names no
             scheme. None: ``AWS_ENDPOINT_URL_S3``, ``AWS_ENDPOINT_URL`` or the profile's; else AWS.
+            "": AWS, whatever these say.
         profile: A profile of ``~/.aws/config``. None: ``AWS_PROFILE``.
         credentials: Fixed ones, a provider that is asked before each request, or None: boto3's
             chain (environment, profile, SSO, container, machine). `ANONYMOUS`: none.
@@ -65,11 +67,15 @@ class S3Settings:
     app_name: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("region", "endpoint", "profile"):
+        for name in ("region", "profile"):
             object.__setattr__(self, name, (getattr(self, name) or "").strip() or None)
+        if self.endpoint is not None:  # "" is none, whatever environment and profile say
+            object.__setattr__(self, "endpoint", self.endpoint.strip())
         for name, values in CHOICES.items():
             if (value := getattr(self, name)) not in values:
                 raise UsageError(f"{name} is one of {', '.join(values)}, not {value!r}")
+        if self.endpoint:
+            check_endpoint(self.endpoint, "AWS_ENDPOINT_URL", "s3://BUCKET")
         if self.ca_file is not None:
             from cipherbucket.network import check_certificates  # noqa: PLC0415  takes a while
 
@@ -80,7 +86,9 @@ class S3Settings:
     @property
     def endpoint_url(self) -> str | None:
         """The endpoint with its scheme; None where none is given."""
-        if self.endpoint is None or "://" in self.endpoint:
+        if not self.endpoint:
+            return None
+        if "://" in self.endpoint:
             return self.endpoint
         return f"https://{self.endpoint}"
 

@@ -10,8 +10,8 @@ from cipherbucket.credentials import ANONYMOUS
 from cipherbucket.server import Endpoint
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.http.client import answers_seen
-from cipherbucket.stores.oss.presigned import fetch_url
 from cipherbucket.stores.oss.store import OssStore
+from cipherbucket.stores.presigned import fetch_url
 
 NAME = "folder/a name?"
 

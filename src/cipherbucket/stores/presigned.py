@@ -1,8 +1,9 @@
 """One object behind a presigned URL: whoever has the URL can fetch it, whoever has the key read it.
 
 A presigned URL is good for one method, GET, and for just the headers it was signed with: no
-``x-oss-`` header may be added. So a range may be ignored by the store; what comes is what the
-answer says it is.
+``x-oss-`` or ``x-amz-`` header may be added. So a range may be ignored by the store; what comes is
+what the answer says it is. Which service answered is seen by its headers, and one of them alone is
+read. No SDK is needed.
 """
 
 from __future__ import annotations
@@ -22,11 +23,16 @@ from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.http.client import Http, Response
 from cipherbucket.stores.http.resuming_body import open_body
-from cipherbucket.stores.oss.answers import check_proof
-from cipherbucket.stores.oss.errors import ELSEWHERE, refusal, service_errors
-from cipherbucket.stores.oss.headers import stored_object
+from cipherbucket.stores.oss import answers as oss_answers
+from cipherbucket.stores.oss import errors as oss_errors
+from cipherbucket.stores.oss import headers as oss_headers
+from cipherbucket.stores.oss.errors import ELSEWHERE
 from cipherbucket.stores.oss.settings import OssSettings
-from cipherbucket.stores.records import NOTHING
+from cipherbucket.stores.records import NOTHING, StoredObject
+from cipherbucket.stores.s3 import answers as s3_answers
+from cipherbucket.stores.s3 import errors as s3_errors
+from cipherbucket.stores.s3.errors import understood
+from cipherbucket.stores.s3.settings import S3Settings
 
 _FORBIDDEN = 403
 _HAS_EXPIRED = "0002-00000069"
@@ -34,7 +40,7 @@ _HAS_EXPIRED = "0002-00000069"
 
 def fetch_url(
     url: str,
-    settings: OssSettings,
+    settings: OssSettings | S3Settings,
     *,
     start: int = 0,
     length: int | None = None,
@@ -67,7 +73,7 @@ def fetch_url(
     def fetch(wanted: str | None, _: str | None) -> Response:
         return _fetched(http, url, name, given if wanted is None else {**given, "range": wanted})
 
-    return Incoming(*open_body(name, Span(start, length, tail), None, fetch, stored_object), named)
+    return Incoming(*open_body(name, Span(start, length, tail), None, fetch, _stored_object), named)
 
 
 def name_in_url(url: str) -> str:
@@ -98,8 +104,11 @@ def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Respon
     response = http.request("GET", url, headers)
     if response.status in {200, 206}:
         try:
-            with service_errors(name):
-                check_proof("GetObject", response, headers)
+            with understood(name):
+                if _is_s3(response.headers):
+                    s3_answers.check_proof("GetObject", response)
+                else:
+                    oss_answers.check_proof("GetObject", response, headers)
         except CipherbucketError:
             response.close()
             raise
@@ -107,11 +116,25 @@ def _fetched(http: Http, url: str, name: str, headers: dict[str, str]) -> Respon
     with suppress(StoreError):
         response.read()  # what the store says, for whoever looks at answers
     response.close()
-    error = refusal(response)
+    of = s3_errors if _is_s3(response.headers) else oss_errors
+    error = of.refusal(response)
     error.name = name
     if isinstance(error, StoreError) and error.status == _FORBIDDEN:
         _explain(error, url)
     raise error
+
+
+def _is_s3(headers: Mapping[str, str]) -> bool:
+    """Return whether S3 answered, and not OSS, whose endpoint for S3 has headers of both."""
+    names = tuple(headers)
+    return any(name.startswith("x-amz-") for name in names) and not any(
+        name.startswith(oss_headers.META) for name in names
+    )
+
+
+def _stored_object(name: str, headers: Mapping[str, str], size: int) -> StoredObject:
+    read = s3_answers.stored_object if _is_s3(headers) else oss_headers.stored_object
+    return read(name, headers, size)
 
 
 def _explain(error: StoreError, url: str) -> None:
@@ -141,7 +164,8 @@ def _end_of(url: str) -> datetime | None:
     try:
         if "expires" in query:
             return datetime.fromtimestamp(int(query["expires"]), UTC)
-        signed = datetime.strptime(query["x-oss-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        return signed + timedelta(seconds=int(query["x-oss-expires"]))
+        service = "x-amz" if "x-amz-date" in query else "x-oss"
+        signed = datetime.strptime(query[f"{service}-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return signed + timedelta(seconds=int(query[f"{service}-expires"]))
     except (KeyError, ValueError, OverflowError, OSError):
         return None
