@@ -34,7 +34,7 @@ from cipherbucket.cli.terminal.help import Command, Group
         (
             "rb x",
             (
-                "no such command 'rb': buckets are removed with ossutil or the console"
+                "no such command 'rb': buckets are removed with ossutil, aws or the console"
                 " (see: cipherbucket --help)"
             ),
         ),
@@ -96,7 +96,7 @@ from cipherbucket.cli.terminal.help import Command, Group
             "cp oss:/b/x y",
             (
                 "neither source nor target is a URL; did you mean 'oss://b/x'? (give"
-                " file:///folder/name or oss://bucket/name)"
+                " file:///folder/name, oss://bucket/name or s3://bucket/name)"
             ),
         ),
         ("ls -q x", "no such option '-q' (see: cipherbucket ls --help)"),
@@ -138,7 +138,6 @@ def guess_of(line: str) -> str:
         ("cp -c a b", "sync and diff have it"),
         ("sync -c a b", "--checksum"),
         ("cp --output json a b", "--json"),
-        ("cp --profile p a b", "access keys are those of OSS_ACCESS_KEY_ID"),
         ("cp --min-age 1d a b", "ls --json gives ages and sizes"),
         ("cp --files-from f a b", "xargs gives"),
         ("cp --cache-control x a b", "--content-type alone"),
@@ -241,7 +240,7 @@ def test_values_of_oss_are_taken_in_capitals_or_without(
     url: str, key_file: Path, option: tuple[str, str]
 ) -> None:
     result = invoke("cp", "-k", key_file, *option, key_file, f"{url}/a")
-    assert f"{option[0]} is for objects in OSS" in error_of(result)
+    assert f"{option[0]} is for objects in OSS or S3" in error_of(result)
     result = invoke("cp", "-k", key_file, option[0], "other", key_file, f"{url}/a")
     assert "'other' is not one of" in error_of(result)
 

@@ -24,6 +24,7 @@ import click
 
 from cipherbucket import __version__
 from cipherbucket.cli.errors import EXIT_CODES, ended, report_printable, reported
+from cipherbucket.cli.options.addresses import take_addresses
 from cipherbucket.cli.options.config import CONFIG_OPTION, NO_CONFIG
 from cipherbucket.cli.terminal.help import Group
 
@@ -173,12 +174,17 @@ def _take_no_config(command: click.Command) -> None:
     "--debug", is_flag=True, help="Log to stderr what is done, and show tracebacks of errors."
 )
 @click.option(
-    "--region", metavar="REGION", help="Region of OSS, such as cn-hangzhou; otherwise OSS_REGION."
+    "--region",
+    metavar="REGION",
+    help="Region of OSS, such as cn-hangzhou, or of S3; otherwise OSS_REGION or AWS_REGION.",
 )
 @click.option(
     "--endpoint",
     metavar="URL",
-    help="Endpoint of OSS; otherwise OSS_ENDPOINT, or that of the region.",
+    help="Endpoint of OSS or S3; otherwise OSS_ENDPOINT or AWS_ENDPOINT_URL, or the region's.",
+)
+@click.option(
+    "--profile", metavar="NAME", help="Profile of ~/.aws/config, for S3; otherwise AWS_PROFILE."
 )
 @click.option(
     "--config",
@@ -193,28 +199,28 @@ def cli(
     debug: bool,  # noqa: ARG001  `CommandLine.invoke` takes it
     region: str | None,
     endpoint: str | None,
+    profile: str | None,
     config: str | None,
 ) -> None:
     """Client-side encryption for objects in object storage.
 
     Objects are encrypted here, before they go to the store, and decrypted here; the store sees
-    ciphertext. A store is file:///folder (see mb) or oss://bucket, an object is STORE/NAME, with
-    every character of the name taken as it stands.
+    ciphertext. A store is file:///folder (see mb), oss://bucket or s3://bucket, an object is
+    STORE/NAME, with every character of the name taken as it stands.
 
     Keys are named by -k or in the environment variable CIPHERBUCKET_KEY (several: with ':'
     between): a file, kms:ID, or a name in cipherbucket.toml. That file also names stores, such as
     records://, and says which key writes where. The passphrase of an encrypted key is asked for on
     the terminal, or taken from CIPHERBUCKET_PASSPHRASE. Access keys for OSS are never arguments:
     OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN, or the default chain of
-    credentials.
+    credentials. S3 has those that boto3 finds: AWS_ACCESS_KEY_ID and the like, or a profile.
     """
     if config is not None:
         if NO_CONFIG in context.meta:
             raise click.UsageError("--config and --no-config exclude each other.")
         context.meta[CONFIG_OPTION] = config
-    for name, value in (("OSS_REGION", region), ("OSS_ENDPOINT", endpoint)):
-        if value is not None:
-            os.environ[name] = value
+    given = {"--region": region, "--endpoint": endpoint, "--profile": profile}
+    take_addresses(context.meta, given)
 
 
 def main() -> NoReturn:

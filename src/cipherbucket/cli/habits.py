@@ -51,7 +51,7 @@ COMMANDS = {
 }
 """Commands of others, and ours."""
 
-_OF_BUCKETS = "rules of a bucket are set with ossutil or the console"
+_OF_BUCKETS = "rules of a bucket are set with ossutil, aws or the console"
 
 EXPLAINED_COMMANDS = {
     "bisync": "two writers of one name need a decision; sync copies one way",
@@ -60,7 +60,7 @@ EXPLAINED_COMMANDS = {
     "mkdir": "folders need not be made; mb makes a directory store",
     "mount": "whole objects are encrypted, a file system changes them in place; cp copies them",
     "policy": _OF_BUCKETS,
-    "rb": "buckets are removed with ossutil or the console",
+    "rb": "buckets are removed with ossutil, aws or the console",
     "rcat": "'cp - URL' stores what comes from stdin",
     "revert": "an old version is brought back by cp --version-id",
     "set-acl": "an object gets its ACL when it is written, by cp --acl",
@@ -131,8 +131,9 @@ EXPLAINED_OPTIONS = {
     "--min-age": _FILTERS,
     "--min-size": _FILTERS,
     "--no-follow-symlinks": _LINKS,
-    "--profile": "access keys are those of OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or of the"
-    " default chain of credentials",
+    "--no-sign-request": "credentials=ANONYMOUS is for programs alone",
+    "--no-verify-ssl": "AWS_CA_BUNDLE names certificates to trust",
+    "--request-payer": "requester_pays = true of the store in cipherbucket.toml",
     "--size-only": "two files may have one size; --skip-existing, or sync --checksum",
     "--versions": _ONE_VERSION,
     "-L": _LINKS,

@@ -76,9 +76,11 @@ _OPTIONS = (
         "look at bucket.head(name) and do again what is missing",
         "look at it, with cipherbucket stat URL, and do again what is missing",
     ),
+    ("check endpoint= and ", "check --endpoint and "),
+    (", proxy= and HTTPS_PROXY", ", and HTTPS_PROXY"),
     (
-        "check endpoint= and OSS_ENDPOINT, proxy= and HTTPS_PROXY",
-        "check --endpoint and OSS_ENDPOINT, and HTTPS_PROXY",
+        "check the AWS_ variables, the profile, or what credentials= was given",
+        "check the AWS_ variables and the profile",
     ),
     (
         "set OSS_REGION or give region=; signature='v1' needs none",

@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 import cipherbucket as cb
-from cipherbucket.cli.options.config import Settings, current_config
+from cipherbucket.cli.options.config import Settings, current_config, note_service
 from cipherbucket.text import printable
 
 Facts = Mapping[str, str]
@@ -46,6 +46,8 @@ def list_known_stores(*, as_json: bool, service: str | None = None) -> None:
         StoreError: The account's buckets cannot be listed.
     """
     config = current_config()
+    if service is not None:
+        note_service(service)
     if service == "s3://":
         settings_of_s3 = _of_first_store(config, service) or cb.S3Settings()
         for facts in _buckets(settings_of_s3, service):

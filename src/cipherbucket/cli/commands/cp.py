@@ -106,7 +106,7 @@ def cp(
     there is such a version, and what it would become.
 
     ACL, tags, storage class and server-side encryption stay behind: an object that is written to
-    OSS has those of --acl, --tag and the like, or what its bucket gives it.
+    OSS or S3 has those of --acl, --tag and the like, or what its bucket gives it.
 
     An object that is sealed under its name and gets another is sealed anew, which takes its key:
     within one store for all its recipients, in another for the first key and those of --recipient.

@@ -16,7 +16,12 @@ import click
 
 import cipherbucket as cb
 from cipherbucket.cli.errors import say
-from cipherbucket.cli.options.config import TRUST_TO_READ, open_without_keys, split_url
+from cipherbucket.cli.options.addresses import SERVICES
+from cipherbucket.cli.options.config import (
+    TRUST_TO_READ,
+    open_without_keys,
+    split_url,
+)
 from cipherbucket.cli.options.parsing import folder_name
 from cipherbucket.cli.options.passes import HELP_WITHOUT_H, HUMAN, JSON_LINES, size_text
 from cipherbucket.cli.options.wildcards import Pattern, meant_by

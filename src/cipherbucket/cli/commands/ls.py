@@ -18,7 +18,12 @@ import click
 import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, say
 from cipherbucket.cli.known_stores import list_known_stores
-from cipherbucket.cli.options.config import TRUST_TO_READ, open_without_keys, split_url
+from cipherbucket.cli.options.addresses import SERVICES
+from cipherbucket.cli.options.config import (
+    TRUST_TO_READ,
+    open_without_keys,
+    split_url,
+)
 from cipherbucket.cli.options.passes import HELP_WITHOUT_H, HUMAN, JSON_LINES, size_text
 from cipherbucket.cli.options.wildcards import Pattern, meant_by
 from cipherbucket.cli.terminal.help import Command
@@ -130,7 +135,7 @@ def ls(
     OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET are set or the default chain of credentials has
     something to look at; oss:// lists these alone, and always asks; s3:// lists those in S3.
     """
-    if url in {None, *SERVICES}:
+    if url is None or url in SERVICES:
         given = {"-l": long, "-r": recursive, "--total": total, "--versions": versions}
         if any(given.values()):
             names = " and ".join(option for option, is_given in given.items() if is_given)

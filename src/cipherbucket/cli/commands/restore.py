@@ -14,6 +14,7 @@ import cipherbucket as cb
 from cipherbucket.cli.copying.sources import objects_at
 from cipherbucket.cli.copying.tally import Tally
 from cipherbucket.cli.errors import say
+from cipherbucket.cli.options.addresses import SERVICES
 from cipherbucket.cli.options.config import open_without_keys, split_url
 from cipherbucket.cli.options.outcomes import Facts, outcome_options, shown, would
 from cipherbucket.cli.options.parsing import split_object_url
@@ -27,10 +28,13 @@ _NOT_ARCHIVED = "not archived"
 _READABLE = "readable already"
 _UNDER_WAY = "being restored already"
 _NOTHING_TO_DO = {
+    "InvalidObjectState": _NOT_ARCHIVED,
     "OperationNotSupported": _NOT_ARCHIVED,
     "RestoreAlreadyInProgress": _UNDER_WAY,
 }
-"""Refusals of OSS that leave nothing to do, and what is said of them."""
+"""Refusals of OSS and S3 that leave nothing to do, and what is said of them."""
+
+_ARCHIVES_OF_S3 = {"GLACIER", "DEEP_ARCHIVE"}
 
 
 @click.command(
@@ -64,14 +68,14 @@ def restore(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    r"""Ask OSS to make the archived object at URL readable, or with -r all that lie below it.
+    r"""Ask the store to make the archived object at URL readable, or with -r all that lie below it.
 
     It takes from minutes to two days, by the class of storage. Run the same command again to see
     how far it is: each object is asked for now, being restored already, readable already (and
     stays so longer), or not archived; the last line counts them, and -v says it of each. With
     --dry-run nothing is asked for. In quotes, '*' and '?' in a name stand for anything but '/',
     and '**' for anything; '\*', '\?' and '\\' in such a name are the characters themselves. No key
-    is needed. OSS bills the restoring and the copy that it makes.
+    is needed. The service bills the restoring and the copy that it makes.
 
     The exit code is 1 if an object failed, and 3 if there is nothing at URL.
     """
@@ -129,7 +133,8 @@ def _restore(tally: Tally, ask: Callable[[str], str | None], entry: cb.Entry) ->
 def _look(bucket: cb.Bucket, version_id: str | None, name: str) -> str | None:
     """Return why there is nothing to restore; None where there is."""
     info = bucket.access.store.head(name, version_id=version_id)
-    if not _is_archive(info.place_headers.get("x-oss-storage-class", "")):
+    classes = (info.place_headers.get(f"x-{each}-storage-class", "") for each in ("oss", "amz"))
+    if not any(map(_is_archive, classes)):
         return _NOT_ARCHIVED
     if info.restore is None:
         return None
@@ -148,4 +153,4 @@ def _ask(days: int, bucket: cb.Bucket, version_id: str | None, name: str) -> str
 
 
 def _is_archive(storage_class: str) -> bool:
-    return storage_class.endswith("Archive")
+    return storage_class.endswith("Archive") or storage_class in _ARCHIVES_OF_S3

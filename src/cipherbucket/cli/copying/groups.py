@@ -30,7 +30,7 @@ from cipherbucket.cli.copying.shared_limits import SharedLimits
 from cipherbucket.cli.copying.sides import Sides
 from cipherbucket.cli.errors import log_written
 from cipherbucket.cli.options.by_reference import Origin, refuse_other_key
-from cipherbucket.cli.options.config import absolute_key
+from cipherbucket.cli.options.config import Settings, absolute_key
 from cipherbucket.cli.options.copying import LARGE, CopyOptions
 from cipherbucket.cli.options.parsing import is_url
 from cipherbucket.cli.options.writing import recipient_key
@@ -61,7 +61,7 @@ class SidesByName:
     Attributes:
         sides: Both, and how copies are written, without keys.
         options: How copies are made.
-        source: Region and endpoint of a source in OSS, where they are its own.
+        source: The service, region and endpoint of a source, where they are its own.
         keys: The ids of keys, by what names them.
         recipients: The ids of those of ``--recipient``.
         origin: What names mean.
@@ -69,7 +69,7 @@ class SidesByName:
 
     sides: Sides
     options: CopyOptions
-    source: tuple[str, str] | None
+    source: tuple[type[Settings], str, str] | None
     keys: Mapping[str, str]
     recipients: tuple[str, ...]
     origin: Origin
@@ -115,7 +115,9 @@ class SidesByName:
                 found=found,
             ),
             options,
-            None if settings is None else (settings.region or "", settings.endpoint or ""),
+            None
+            if settings is None
+            else (type(settings), settings.region or "", settings.endpoint or ""),
             {absolute_key(named): key.id for named, key in access.keys_read()},
             tuple(each.id for each in sides.writing.recipients),
             Origin.of(access),
@@ -132,8 +134,10 @@ class SidesByName:
 
     def _opened(self) -> tuple[Direction, ExitStack]:
         """Open it, and what closes it, which is kept with it."""
-        region, endpoint = self.source or ("", "")
-        settings = cb.OssSettings(region=region, endpoint=endpoint) if self.source else None
+        settings = None
+        if self.source is not None:
+            service, region, endpoint = self.source
+            settings = service(region=region, endpoint=endpoint)
         access = replace(self.sides.access, origin=settings, _read={})
         keys = tuple(recipient_key(access, each) for each in access.recipient_files)
         for named, key, meant in zip(access.recipient_files, keys, self.recipients, strict=True):

@@ -14,7 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import cipherbucket as cb
-from cipherbucket.cli.options.config import ENDPOINTS_OF_S3, Settings, settings_of
+from cipherbucket.cli.options.addresses import ENDPOINTS_OF_S3
+from cipherbucket.cli.options.config import Settings, settings_of
 from cipherbucket.cli.options.parsing import is_url, split_tree_url
 
 _CLOUD = "aliyuncs.com"
@@ -108,10 +109,10 @@ def _host(scheme: str, settings: Settings | None) -> str:
     if scheme == "oss":
         endpoint = (settings or cb.OssSettings()).endpoint or _CLOUD
     else:
-        endpoint = settings.endpoint if settings is not None else None
-        if endpoint is None:
-            endpoint = next(filter(None, map(os.environ.get, ENDPOINTS_OF_S3)), None)
-        endpoint = endpoint or _AWS[0]
+        given = settings.endpoint if settings is not None else None
+        if given is None:
+            given = next(filter(None, map(os.environ.get, ENDPOINTS_OF_S3)), None)
+        endpoint = given or _AWS[0]
     parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
     host = (parts.hostname or "").rstrip(".")
     for cloud in (_CLOUD, *_AWS):

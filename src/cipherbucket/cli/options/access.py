@@ -18,6 +18,7 @@ from typing import Any, TypedDict, Unpack
 import cipherbucket as cb
 from cipherbucket.cli.options import access_flags as flags
 from cipherbucket.cli.options.config import (
+    Settings,
     absolute_key,
     current_config,
     load_key,
@@ -70,7 +71,7 @@ class AccessOptions:
     accept: tuple[str, ...] = ()
     context: Mapping[str, str] = field(default_factory=dict)
     as_name: str | None = None
-    origin: cb.OssSettings | None = None
+    origin: Settings | None = None
     new_key_files: tuple[str, ...] = ()
     recipient_files: tuple[str, ...] = ()
     any_format: bool = False
@@ -226,12 +227,12 @@ class AccessOptions:
         """Say how an object is opened with this key, or None for one of the ring."""
         return {"key": key, "context": self.context, "as_name": self.as_name}
 
-    def open(self, store_url: str, settings: cb.OssSettings | None = None) -> cb.Bucket:
+    def open(self, store_url: str, settings: Settings | None = None) -> cb.Bucket:
         """Open a store, by the rule that is bound, or else by that for all of the store.
 
         Args:
             store_url: Which.
-            settings: How OSS is reached; None takes it from environment and file.
+            settings: How OSS or S3 is reached; None takes it from environment and file.
 
         Raises:
             UsageError: Options of sealed objects, and none such are read or written.

@@ -18,6 +18,7 @@ from typing import Any
 
 import cipherbucket as cb
 from cipherbucket.cli.options.access import AccessOptions
+from cipherbucket.cli.options.addresses import ADDRESSES
 from cipherbucket.cli.options.config import (
     absolute_key,
     config_read,
@@ -29,7 +30,6 @@ from cipherbucket.cli.options.config import (
 
 _MOST = 64
 """So many buckets and keys of earlier commands a worker of a cluster keeps."""
-_ADDRESSES = ("OSS_REGION", "OSS_ENDPOINT")
 
 _lock = threading.Lock()
 _opened: OrderedDict[str, Any] = OrderedDict()
@@ -42,7 +42,7 @@ class Origin:
     Attributes:
         meaning: What names mean, as `meaning_of_names` returns it.
         config_sha256: Of the ``cipherbucket.toml`` that is used.
-        addresses: Region and endpoint of OSS, where the environment says them.
+        addresses: Region and endpoint of OSS and S3, where the environment says them.
         id: Another for each reference, by which a process finds what it has opened.
     """
 
@@ -55,7 +55,7 @@ class Origin:
     def of(cls, access: AccessOptions) -> Origin:
         """Return that of this process."""
         config = access.config or config_read()
-        addresses = {each: os.environ[each] for each in _ADDRESSES if os.environ.get(each)}
+        addresses = {each: os.environ[each] for each in ADDRESSES if os.environ.get(each)}
         sha256 = None if config is None else config.sha256
         return cls(meaning_of_names(config), sha256, addresses)
 

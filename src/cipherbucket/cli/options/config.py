@@ -22,6 +22,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import cipherbucket as cb
+from cipherbucket.cli.options.addresses import SERVICES, note_store
 from cipherbucket.cli.terminal.passphrases import passphrase_of, passphrase_of_all
 from cipherbucket.cli.usage import did_you_mean
 
@@ -40,9 +41,6 @@ _KMS = "kms:"
 # Several in one text are parted by ':', which ids of KMS keys have themselves.
 _STORE_NAME = re.compile(r"[a-z][a-z0-9-]*")
 Settings = cb.OssSettings | cb.S3Settings
-SERVICES = ("oss://", "s3://")
-"""How URLs of stores begin that are services, and have versions, classes of storage and archives."""
-ENDPOINTS_OF_S3 = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _OTHER_SCHEMES = {"oss", "file", "memory", "http", "https", "kms", "s3"}
 _SCHEMES = {"oss", "s3", "file", "memory"}
 _PRESIGNED = "what a presigned URL leads to is read by: cipherbucket cat -k KEY 'URL' > FILE"
@@ -179,12 +177,15 @@ def split_url(url: str) -> tuple[str, str]:
         if by_name:
             raise _no_store(url)
         try:
-            return cb.split_url(url)
+            store_url, name = cb.split_url(url)
         except cb.UsageError as error:
             if url.startswith(("https://", "http://")):
                 error.hint = _PRESIGNED
             raise
+        note_store(_kept(), store_url)
+        return store_url, name
     store_url, name = config.split(url)
+    note_store(_kept(), store_url)
     if store_url.startswith("file://"):  # a folder that is not there, or not mounted, is not made
         cb.split_url(store_url)
     return store_url, name
@@ -222,6 +223,11 @@ def _no_store(url: str) -> cb.UsageError:
         hint="name it by --config FILE or CIPHERBUCKET_CONFIG, or give oss://bucket,"
         " s3://bucket, file:///folder or memory://name",
     )
+
+
+def note_service(url: str) -> None:
+    """Let ``--region`` and ``--endpoint`` be those of this service."""
+    note_store(_kept(), url)
 
 
 def settings_of(store_url: str) -> Settings | None:

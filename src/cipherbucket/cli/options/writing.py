@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import click
 
@@ -20,6 +19,7 @@ import cipherbucket as cb
 from cipherbucket.cli.options.access import SEALED, AccessOptions, of_sealed
 from cipherbucket.cli.options.config import KeyName, load_key, meant_url, split_url
 from cipherbucket.cli.options.parsing import is_url, names_with_values
+from cipherbucket.cli.options.place_headers import PLACE_OPTIONS, place_headers, service_of
 
 
 @dataclass(frozen=True)
@@ -58,19 +58,11 @@ class WriteOptions:
         return described or bool(self.recipients) or not self.bind_name
 
 
-def _any_case(*values: str) -> dict[str, Any]:
-    """Return the type of an option whose values may be written in capitals or without."""
-    return {
-        "type": click.Choice(values, case_sensitive=False),
-        "metavar": f"[{'|'.join(values)}]",
-    }
-
-
 _OPTIONS = (
     click.option(
         "--source-region",
         metavar="REGION",
-        help="Region of a SOURCE in OSS, if it is not that of --region.",
+        help="Region of a SOURCE in OSS or S3, if it is not that of --region.",
     ),
     click.option("--source-endpoint", metavar="URL", help="Endpoint of such a SOURCE."),
     click.option(
@@ -84,30 +76,7 @@ _OPTIONS = (
         help="Metadata of the objects, stored in the clear; names of a-z, 0-9 and '-'. Repeatable,"
         " or with ',' between.",
     ),
-    click.option(
-        "--acl",
-        **_any_case("private", "public-read", "public-read-write"),
-        help="ACL of the objects in OSS. Default: that of the bucket.",
-    ),
-    click.option(
-        "--tag",
-        "tags",
-        metavar="NAME=VALUE",
-        multiple=True,
-        callback=names_with_values,
-        help="Tag of the objects in OSS. Repeatable, or with ',' between.",
-    ),
-    click.option(
-        "--storage-class",
-        **_any_case("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive"),
-        help="Storage class of the objects in OSS. Default: that of the bucket.",
-    ),
-    click.option(
-        "--server-side-encryption",
-        **_any_case("AES256", "SM4", "KMS"),
-        help="Encryption by OSS of what it stores, in addition to ours. Default: that of the"
-        " bucket.",
-    ),
+    *PLACE_OPTIONS,
     click.option(
         "--recipient",
         "recipient_files",
@@ -138,24 +107,25 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
         source = kwargs["source"] if "source" in kwargs else kwargs["sources"][0]
         content_type, metadata = kwargs.pop("content_type"), kwargs.pop("metadata")
         files, no_bind_name = kwargs.pop("recipient_files"), kwargs.pop("no_bind_name")
-        headers = _oss_headers(kwargs, target)
+        headers = place_headers(kwargs, target)
         where = {name: kwargs.pop(f"source_{name}") for name in ("region", "endpoint")}
         up, down = is_url(target), is_url(source)
         if any(where.values()):
-            if not (up and down and split_url(source)[0].startswith("oss://")):
+            service = service_of(source)
+            if not up or service is None:
                 raise cb.UsageError(
-                    "--source-region and --source-endpoint are for copies of oss:// to a store",
+                    "--source-region and --source-endpoint are for copies of oss:// or s3:// to a"
+                    " store",
                     hint="say --region and --endpoint before the command",
                 )
             # Where only the region is given, the endpoint is its own and not the target's.
             endpoint = where["endpoint"] or ("" if where["region"] else None)
-            access = replace(
-                access, origin=cb.OssSettings(region=where["region"], endpoint=endpoint)
-            )
+            kind = cb.S3Settings if service == "s3://" else cb.OssSettings
+            access = replace(access, origin=kind(region=where["region"], endpoint=endpoint))
         if not up and not down:
             raise cb.UsageError(
                 f"neither source nor target is a URL{meant_url(source) or meant_url(target)}",
-                hint="give file:///folder/name or oss://bucket/name",
+                hint="give file:///folder/name, oss://bucket/name or s3://bucket/name",
             )
         if (content_type is not None or metadata) and not up:
             raise cb.UsageError("--content-type and --metadata are for objects, not for files")
@@ -178,28 +148,6 @@ def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
-
-
-def _oss_headers(kwargs: dict[str, Any], target: str) -> dict[str, str]:
-    """Take the options of OSS out of a command's arguments, and return them as headers.
-
-    Raises:
-        UsageError: What is written is no object in OSS.
-    """
-    tags: Mapping[str, str] = kwargs.pop("tags")
-    given = {
-        "--acl": ("x-oss-object-acl", kwargs.pop("acl")),
-        "--tag": ("x-oss-tagging", urlencode(tags, quote_via=quote, safe="")),
-        "--storage-class": ("x-oss-storage-class", kwargs.pop("storage_class")),
-        "--server-side-encryption": (
-            "x-oss-server-side-encryption",
-            kwargs.pop("server_side_encryption"),
-        ),
-    }
-    given = {option: header for option, header in given.items() if header[1]}
-    if given and not (is_url(target) and split_url(target)[0].startswith("oss://")):
-        raise cb.UsageError(f"{next(iter(given))} is for objects in OSS", hint="leave it out")
-    return dict(given.values())
 
 
 def recipient_key(access: AccessOptions, named: str) -> cb.MasterKey:
