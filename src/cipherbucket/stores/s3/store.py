@@ -53,12 +53,14 @@ class S3Store(Store):
 
     Raises:
         UsageError: The settings lead to no endpoint.
+        MissingExtraError: Only a part of the extra ``s3`` is installed.
     """
 
     crc = Crc.NVME
 
     def __init__(self, bucket: str, settings: S3Settings) -> None:
         self.client = S3Client(bucket, settings)
+        self.crc.of(b"")  # a library that is missing is missed now
 
     @property
     def url(self) -> str:
