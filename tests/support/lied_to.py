@@ -91,7 +91,7 @@ def _meet(ground: Ground, verb: Verb, told: Told | None, out: Path) -> Outcome:
     outcome = Outcome()
     before = _shallow(ground.honest)
     uploads = ground.honest.uploads()
-    with lying_store(ground.honest, told) as served:
+    with lying_store(ground.honest, told, ground.protocol.spoken) as served:
         os.environ["OSS_ENDPOINT"] = served.url
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         started = time.monotonic()

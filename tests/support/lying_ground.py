@@ -5,16 +5,21 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import pytest
+from tests.support.honest_s3 import Answerer, HonestS3, as_s3, s3_settings
 from tests.support.honest_store import KEY_ID, SECRET, Honest, oss_settings
 from tests.support.lying_store import lying_store
 
 import cipherbucket as cb
+from cipherbucket.stores.base import Store
 from cipherbucket.stores.oss.store import OssStore
+from cipherbucket.stores.s3.settings import S3Settings
+from cipherbucket.stores.s3.store import S3Store
 
 FIRST, MIRROR, KEPT = "lied", "mirror", "kept"
 """The buckets: most of it; where others are copied to; one that keeps versions."""
@@ -25,12 +30,36 @@ _REGION = "cn-hangzhou"
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """How a store is spoken to.
+
+    Attributes:
+        honest: What makes one.
+        open: Opens a bucket of it by its name and the URL it listens at.
+        spoken: Turns what answers requests of OSS into what answers its own.
+    """
+
+    honest: Callable[..., Honest]
+    open: Callable[[str, str], Store]
+    spoken: Callable[[Answerer], Answerer]
+
+
+OSS = Protocol(
+    Honest,
+    lambda name, url: cb.open_store(f"oss://{name}", oss_settings(url)),
+    lambda answer: answer,
+)
+S3 = Protocol(HonestS3, lambda name, url: S3Store(name, s3_settings(url)), as_s3)
+
+
+@dataclass(frozen=True)
 class Ground:
     """What all scenes begin with: a store that is never changed, keys, files."""
 
     honest: Honest
     keys: tuple[cb.RsaKey, cb.RsaKey]
     folder: Path
+    protocol: Protocol = OSS
 
     def load_keys(self) -> None:
         """Parse the files of the keys, which the children of this process need not do then."""
@@ -59,17 +88,17 @@ class Scene:
 
     def bucket(self, name: str = FIRST, *, format: str = "oss", new: bool = False) -> cb.Bucket:  # noqa: A002  the library's word
         """Open a bucket; ``new`` is with the new key in front."""
-        store = cb.open_store(f"oss://{name}", oss_settings(self.url))
+        store = self.ground.protocol.open(name, self.url)
         ring = cb.KeyRing(*self.ground.keys[:: -1 if new else 1])
         return cb.Bucket(store, ring, format=format, policy=POLICY)
 
 
-def lay_ground(folder: Path) -> Ground:
+def lay_ground(folder: Path, protocol: Protocol = OSS) -> Ground:
     """Fill a store, and make the files of two master keys, ``old.pem`` and ``new.pem``."""
     for module in pkgutil.walk_packages(cb.__path__, "cipherbucket."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)  # no child is to spend time and memory on that
-    honest = Honest(FIRST, MIRROR, versioned=KEPT)
+    honest = protocol.honest(FIRST, MIRROR, versioned=KEPT)
     old, new = (
         cb.create_rsa_key_file(folder / f"{name}.pem", description={"desc": name}, bits=2048)
         for name in ("old", "new")
@@ -108,7 +137,7 @@ def lay_ground(folder: Path) -> Ground:
             cast("OssStore", store).client.request(
                 "PutSymlink", "PUT", "link", headers=link, query={"symlink": ""}
             )
-    return ground
+    return replace(ground, protocol=protocol)
 
 
 def body(size: int) -> bytes:
@@ -160,7 +189,8 @@ def settle(out: Path, *, slow: bool) -> None:
     patch = pytest.MonkeyPatch()
     patience = {"read_timeout": 0.2, "attempts": 1} if slow else {"read_timeout": 2, "attempts": 2}
     for name, value in patience.items():  # also where a face lets nobody set them
-        patch.setitem(cb.OssSettings.__init__.__kwdefaults__ or {}, name, value)
+        for settings in (cb.OssSettings, S3Settings):
+            patch.setitem(settings.__init__.__kwdefaults__ or {}, name, value)
     for place in (
         "cipherbucket.writing.one_request",
         "cipherbucket.stores.http.resuming_body",

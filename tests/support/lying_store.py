@@ -213,10 +213,17 @@ class Lying:
 
 
 @contextmanager
-def lying_store(honest: Honest, told: Told | None = None) -> Iterator[Lying]:
-    """Serve a store while the block runs; what it holds changes as it is asked to."""
+def lying_store(
+    honest: Honest,
+    told: Told | None = None,
+    spoken: Callable[[Callable[[Request], Answer]], Callable[[Request], Answer]] = lambda a: a,
+) -> Iterator[Lying]:
+    """Serve a store while the block runs; what it holds changes as it is asked to.
+
+    ``spoken`` turns the protocol of OSS, which is told lies in, into another one.
+    """
     lying = Lying(honest, told)
-    with scripted(lying.answer) as server:
+    with scripted(spoken(lying.answer)) as server:
         lying.url = server.url
         yield lying
 

@@ -6,7 +6,7 @@ told the truth. Quickly each lie is told to one verb of one face; ``make soak`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count, islice
@@ -21,7 +21,7 @@ from tests.support.lies_in_objects import LIES as IN_OBJECTS
 from tests.support.lies_in_objects import packed
 from tests.support.lies_in_xml import LIES as IN_XML
 from tests.support.lying_ground import Ground
-from tests.support.lying_store import Told
+from tests.support.lying_store import Lie, Told
 
 LIES = [*IN_HTTP, *IN_OBJECTS, *IN_XML, *IN_LISTINGS]
 FACES = 3
@@ -38,11 +38,13 @@ class Table:
         ground: What each begins with.
         verbs: The verbs.
         folder: For the files of each.
+        lies: What they meet.
     """
 
     ground: Ground
     verbs: list[Verb]
     folder: Path
+    lies: Sequence[Lie] = tuple(LIES)
     _numbers: Iterator[int] = field(default_factory=count)
     _truths: dict[int, Outcome] = field(default_factory=dict)
 
@@ -71,7 +73,7 @@ class Table:
 
     def meetings(self, number: int) -> Iterator[tuple[int, Told]]:
         """Yield which verbs hear a lie, and where; each lie begins with another verb."""
-        lie = LIES[number]
+        lie = self.lies[number]
         taken = share(range(len(self.verbs)), 0, 3)
         for at in range(len(taken)):
             verb = taken[(number + at) % len(taken)]
@@ -94,7 +96,7 @@ def lies(face: int) -> list[object]:
 
 def wrong_with(table: Table, number: int) -> list[str]:
     """Let all verbs, or quickly one of them, meet a lie; return what is wrong."""
-    lie = LIES[number]
+    lie = table.lies[number]
     table.ground.load_keys()  # once, and so in no child
 
     def judged(meeting: tuple[int, Told]) -> list[str]:
