@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 import cipherbucket as cb
 from cipherbucket.cli import cli
+from cipherbucket.cli.options.addresses import ADDRESSES
 
 PROGRAM = (sys.executable, "-c", "from cipherbucket_program import main; main()")
 _ON_TERMINAL = (
@@ -28,7 +29,8 @@ def base() -> dict[str, str]:
     ours = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("CIPHERBUCKET", "OSS_")) and name not in {"COLUMNS", "LINES"}
+        if not name.startswith(("AWS_", "CIPHERBUCKET", "OSS_"))
+        and name not in {"COLUMNS", "LINES"}
     }
     return {**ours, "CIPHERBUCKET_STATE": os.environ["CIPHERBUCKET_STATE"]}
 
@@ -37,7 +39,7 @@ def invoke(
     *args: object, stdin: bytes = b"", env: Mapping[str, str | None] | None = None
 ) -> Result:
     """Run a command in this process, which keeps its environment."""
-    ours = {name: os.environ.get(name) for name in ("OSS_REGION", "OSS_ENDPOINT")}
+    ours = {name: os.environ.get(name) for name in ADDRESSES}
     return CliRunner().invoke(
         cli,
         [str(arg) for arg in args],

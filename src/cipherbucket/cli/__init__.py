@@ -211,9 +211,9 @@ def cli(
     Keys are named by -k or in the environment variable CIPHERBUCKET_KEY (several: with ':'
     between): a file, kms:ID, or a name in cipherbucket.toml. That file also names stores, such as
     records://, and says which key writes where. The passphrase of an encrypted key is asked for on
-    the terminal, or taken from CIPHERBUCKET_PASSPHRASE. Access keys for OSS are never arguments:
-    OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN, or the default chain of
-    credentials. S3 has those that boto3 finds: AWS_ACCESS_KEY_ID and the like, or a profile.
+    the terminal, or taken from CIPHERBUCKET_PASSPHRASE. Access keys are never arguments. Those of
+    OSS are OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN, or the default chain of
+    credentials; those of S3 are what boto3 finds: AWS_ACCESS_KEY_ID and the like, or a profile.
     """
     if config is not None:
         if NO_CONFIG in context.meta:

@@ -37,7 +37,7 @@ from cipherbucket.format.metadata_names import OSS, SEALED
 from cipherbucket.keys.base import MasterKey
 from cipherbucket.keys.ring import KeyRing
 from cipherbucket.local_files.paths import local_path
-from cipherbucket.stores.urls import Settings, open_store, settings_for, split_url
+from cipherbucket.stores.urls import SETTINGS, Settings, open_store, settings_for, split_url
 
 _log = logging.getLogger("cipherbucket")
 
@@ -213,7 +213,7 @@ class Config:
         name, rest = split_name(place)
         if name in self._stores:
             return self._stores[name].url, rest
-        if "://" in place and name in {"oss", "file", "memory"}:
+        if "://" in place and name in {"file", "memory", *SETTINGS}:
             for store in sorted(self._stores.values(), key=lambda each: -len(each.url)):
                 if f"{place}/".startswith(f"{store.url}/"):
                     return store.url, place[len(store.url) + 1 :]

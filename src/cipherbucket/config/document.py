@@ -25,13 +25,15 @@ _LONG_NAME = re.compile(
 _SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)$")
 _QUOTED = re.compile(r"'[^']*'")
 _SECRET_NAME = re.compile(r"secret|pass|token|credential|private|access_?key", re.IGNORECASE)
-_SECRET = re.compile(r"-----BEGIN |\bLTAI[0-9A-Za-z]{12,}|://[^/@\s]*@", re.IGNORECASE)
+_SECRET = re.compile(
+    r"-----BEGIN |\b(?:LTAI|AKIA|ASIA)[0-9A-Za-z]{12,}|://[^/@\s]*@", re.IGNORECASE
+)
 _BARE_KEY = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Za-z+/]{43}=")
 _LABELS = ("description", "encryption_context")
 """Tables of what is stored in the clear, such as fingerprints, which are as long as keys."""
 _NO_SECRETS = (
     "the file holds paths, ids and names of environment variables only; access keys come from"
-    " OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN"
+    " OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN, or from what boto3 finds"
 )
 
 

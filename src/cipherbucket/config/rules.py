@@ -159,7 +159,7 @@ def _url_of(place: Place, at: str, stores: Mapping[str, StoreEntry]) -> str:
     name, rest = split_name(at)
     if name in stores:
         url = f"{stores[name].url}/{rest}"
-    elif re.match(r"(?:oss|memory)://[^/]|file:///", at):
+    elif re.match(r"(?:oss|s3|memory)://[^/]|file:///", at):
         refuse_indirect_path(place, at)
         url = canonical_url(at, stores.values())
     else:

@@ -119,7 +119,7 @@ class StoreMethods(Protocol):
         raise UsageError(
             f"{self.url} has no presigned URLs",
             name=name,
-            hint="only OSS has them: copy the object to oss://bucket",
+            hint="OSS and S3 have them: copy the object to oss://bucket or s3://bucket",
         )
 
     def _restore(self, name: str, days: int, version_id: str | None) -> bool:  # noqa: ARG002

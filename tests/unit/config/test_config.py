@@ -349,6 +349,12 @@ def test_how_a_store_in_s3_is_reached(
     assert config.settings("s3://records") == cb.S3Settings(**settings)
 
 
+def test_a_rule_may_name_a_bucket_in_s3_by_its_url(write: Write) -> None:
+    config = cb.load_config(write('[[rules]]\nat = "s3://records/vault"\nformat = "sealed"\n'))
+    assert config.rule("s3://records/vault/a").format == "sealed"
+    assert config.rule("s3://records/a").format == "oss"
+
+
 def test_a_bucket_in_s3_is_opened_by_its_name(write: Write) -> None:
     text = '[stores.r]\nurl = "s3://records"\nendpoint = "http://127.0.0.1:1"\n'
     with cb.load_config(write(text)).open("r://") as bucket:

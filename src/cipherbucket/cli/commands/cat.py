@@ -161,7 +161,8 @@ def _opened_file(path: str, part: _Range, access: AccessOptions) -> Iterator[cb.
     """Open a plain file through its footer, and say what name it contains."""
     if descriptor_of(path, pipe=0) is None and not os.path.lexists(path):
         raise cb.UsageError(
-            f"{path}: there is no such file", hint="an object is file:///folder/name or oss://..."
+            f"{path}: there is no such file",
+            hint="an object is file:///folder/name, oss://... or s3://...",
         )
     if Path(path).is_dir():
         raise cb.UsageError(f"{path} is a folder")

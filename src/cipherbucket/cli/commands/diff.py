@@ -129,7 +129,8 @@ def _opened(
         return _two_stores(source, target, stack, checksum=checksum)
     if not is_url(source) and not is_url(target):
         raise cb.UsageError(
-            "neither A nor B is a URL", hint="give file:///folder or oss://bucket for one of them"
+            "neither A nor B is a URL",
+            hint="give file:///folder, oss://bucket or s3://bucket for one of them",
         )
     if is_url(target):
         return _folder_and_store(source, target, access, tally, stack, checksum=checksum)

@@ -51,7 +51,7 @@ class _Listing:
 
     Attributes:
         long: Whether format and plaintext size are added.
-        classes: Whether storage classes are, which only OSS has.
+        classes: Whether storage classes are, which only OSS and S3 have.
         human: Whether sizes have units.
         as_json: Whether lines are JSON.
         folded: Whether ids of versions, or with `long` names, are on lines of their own.
@@ -99,7 +99,7 @@ class _Listing:
     "-l",
     "--long",
     is_flag=True,
-    help="Add plaintext size and format, object by object; in OSS the storage class, too.",
+    help="Add plaintext size and format, object by object; in OSS and S3 the storage class, too.",
 )
 @click.option("-r", "--recursive", is_flag=True, help="All names; do not fold them at '/'.")
 @HUMAN

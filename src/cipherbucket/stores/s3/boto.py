@@ -37,6 +37,7 @@ from cipherbucket.stores.s3.errors import may_pass, refusal
 from cipherbucket.stores.s3.settings import S3Settings
 
 _DEFAULT_REGION = "us-east-1"
+_LOOK = "check the settings, the AWS_ variables and ~/.aws/config"
 
 
 class SentBody:
@@ -121,11 +122,11 @@ def new_client(settings: S3Settings) -> tuple[Any, Http]:
         UsageError: The settings, or what environment and profile say, lead nowhere.
     """
     session = botocore.session.Session(profile=settings.profile)
-    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     if settings.credentials not in {None, ANONYMOUS}:
         provider = _Given(provider_of(settings.credentials))
         session.register_component("credential_provider", CredentialResolver([provider]))
     try:
+        session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
         region = settings.region or os.environ.get("AWS_REGION")
         client = session.create_client(
             "s3",
@@ -134,11 +135,14 @@ def new_client(settings: S3Settings) -> tuple[Any, Http]:
             config=_config(settings),
         )
         ca_file = settings.ca_file or session.get_config_variable("ca_bundle")
-    except (BotoCoreError, ValueError) as error:
+    except BotoCoreError as error:
         raise UsageError(
-            f"S3 cannot be reached as it is configured: {error}",
-            hint="check the settings, the AWS_ variables and ~/.aws/config",
+            f"S3 cannot be reached as it is configured: {error}", hint=_LOOK
         ) from error
+    except ValueError:
+        raise _no_endpoint() from None
+    if "@" in client.meta.endpoint_url:  # of the environment or a profile
+        raise _no_endpoint()
     http = Http(
         proxy=settings.proxy,
         ca_file=ca_file,
@@ -156,6 +160,13 @@ def new_client(settings: S3Settings) -> tuple[Any, Http]:
 def _loader(data_path: str | None) -> Loader:
     """Return what reads botocore's description of S3, which takes longer than all the rest."""
     return create_loader(data_path)
+
+
+def _no_endpoint() -> UsageError:
+    return UsageError(
+        "the endpoint of S3 is none that can be asked",
+        hint=f"{_LOOK}; it is not shown, as it may hold a password",
+    )
 
 
 def _config(settings: S3Settings) -> Config:
