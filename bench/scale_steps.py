@@ -18,6 +18,7 @@ import cipherbucket as cb
 from cipherbucket.bulk.ledger import Ledger
 
 AT_ONCE = 16
+PLACE = os.environ.get("BENCH_PLACE", "oss://bench")
 BODY = bytes(1024)
 
 
@@ -33,7 +34,7 @@ class Step:
     def bucket(self, *files: Path) -> Iterator[cb.Bucket]:
         """Open the bucket with keys, the first of which writes."""
         keys = map(cb.load_key, files)
-        with cb.open_bucket("oss://bench", *keys, format=self.kind) as bucket:
+        with cb.open_bucket(PLACE, *keys, format=self.kind) as bucket:
             yield bucket
 
     def put(self) -> int:
@@ -62,7 +63,7 @@ class Step:
 
     def audit_by_two(self) -> int:
         """Audit in two processes; what is measured is this one."""
-        reference = cb.BucketReference("oss://bench", format=self.kind)
+        reference = cb.BucketReference(PLACE, format=self.kind)
         with ProcessPoolExecutor(2) as executor:
             return self._kept(cb.audit.run(reference, self.prefix, executor=executor).ledger)
 

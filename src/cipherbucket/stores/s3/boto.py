@@ -106,12 +106,13 @@ class UnansweredError(HTTPClientError):  # type: ignore[misc]
 
 
 class _Answer:
-    """An answer in the shape that botocore knows, of a success without its body."""
+    """An answer in the shape that botocore knows; of a success nothing else: it is not for it."""
 
     def __init__(self, answer: Response) -> None:
+        succeeded = answer.status // 100 == 2
         self.status_code = answer.status
-        self.headers = HeadersDict(answer.headers)
-        self.content = b"" if answer.status // 100 == 2 else answer.data
+        self.headers = HeadersDict({} if succeeded else answer.headers)
+        self.content = b"" if succeeded else answer.data
         self.raw = io.BytesIO()
 
 
