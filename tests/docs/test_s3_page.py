@@ -62,14 +62,14 @@ def test_the_file_on_the_page_can_be_loaded(
 
 @pytest.mark.parametrize(("kind", "least"), [("AES keys", 15), ("RSA-2048", 4)])
 def test_so_many_recipients_fit(kind: str, least: int, tmp_path: Path) -> None:
-    file = tmp_path / "k"
+    keys: list[cb.MasterKey]
     if kind.startswith("AES"):
         keys = [
             cb.create_aes_key_file(tmp_path / f"{n}", description={"desc": f"team-{n:04}"})
             for n in range(16)
         ]
     else:
-        key = cb.create_rsa_key_file(file, description={"desc": "k"}, bits=2048)
+        key = cb.create_rsa_key_file(tmp_path / "k", description={"desc": "k"}, bits=2048)
         keys = [key.described({"desc": f"team-{n:04}"}) for n in range(16)]
     assert f"| {kind} | {least} |" in PAGE.read_text("utf-8")
     sizes = []
