@@ -29,8 +29,8 @@ BODIES = ["botocore", "httpx", "paramiko", "starlette"]
 """Libraries whose objects are handed over as bodies."""
 VERSITYGW = "1.8.0"
 """A server of S3, which Go installs by its own registry."""
-TOOLS = ["awscli"]
-"""Modules of other programs that read and write S3."""
+TOOLS = ["aws", "rclone"]
+"""Other programs that read and write S3, which pip installs."""
 _BUILD_SECONDS = 900
 
 
@@ -38,9 +38,16 @@ def missing(toolchain: str) -> str:
     """Say what keeps a toolchain from being used here, "" for nothing."""
     programs = {"go": ["go"], "java": ["java", "javac", "mvn"]}.get(toolchain, [])
     absent = [program for program in programs if shutil.which(program) is None]
-    modules = {"oss2": ["oss2"], "bodies": BODIES, "tools": TOOLS}.get(toolchain, [])
+    modules = {"oss2": ["oss2"], "bodies": BODIES}.get(toolchain, [])
+    tools = TOOLS if toolchain == "tools" else []
+    absent += [name for name in tools if not tool(name).exists()]
     absent += [module for module in modules if importlib.util.find_spec(module) is None]
     return f"no {', '.join(absent)}" if absent else ""
+
+
+def tool(name: str) -> Path:
+    """Return where pip puts a program."""
+    return Path(sys.executable).with_name(name)
 
 
 def in_ci() -> bool:
