@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, NamedTuple
@@ -31,13 +31,14 @@ from botocore.loaders import Loader, create_loader
 from cipherbucket.credentials import ANONYMOUS, CredentialsProvider, provider_of
 from cipherbucket.errors import StoreError, TransientStoreError, UsageError
 from cipherbucket.stores.bodies import Outgoing
-from cipherbucket.stores.http.client import Http, Response
+from cipherbucket.stores.http.client import Http, Response, answers_seen
 from cipherbucket.stores.records import NOTHING
-from cipherbucket.stores.s3.errors import may_pass, refusal
+from cipherbucket.stores.s3.errors import is_elsewhere, refusal
 from cipherbucket.stores.s3.settings import S3Settings
 
 _DEFAULT_REGION = "us-east-1"
 _LOOK = "check the settings, the AWS_ variables and ~/.aws/config"
+_IN_REGION = "x-amz-bucket-region"
 
 
 class SentBody:
@@ -71,10 +72,17 @@ class Request(NamedTuple):
     Attributes:
         headers: Sent as they are, and signed.
         once: Whether the request is not repeated.
+        operation: Its name in the documents of S3. botocore may ask of itself in between, such as
+            by HeadBucket for a bucket's region.
     """
 
     headers: Mapping[str, str] = NOTHING
     once: bool = False
+    operation: str = ""
+
+    def made(self, event_name: str) -> bool:
+        """Return whether an event of botocore is of this request, rather than of its own."""
+        return event_name.endswith(f".{self.operation}")
 
 
 _PLAIN = Request()
@@ -106,12 +114,17 @@ class UnansweredError(HTTPClientError):  # type: ignore[misc]
 
 
 class _Answer:
-    """An answer in the shape that botocore knows; of a success nothing else: it is not for it."""
+    """An answer in the shape that botocore knows.
+
+    Of a success it has the region alone, which HeadBucket is asked for: what botocore reads of
+    other headers it may fail over.
+    """
 
     def __init__(self, answer: Response) -> None:
         succeeded = answer.status // 100 == 2
         self.status_code = answer.status
-        self.headers = HeadersDict({} if succeeded else answer.headers)
+        region = {key: answer.headers[key] for key in {_IN_REGION} & answer.headers.keys()}
+        self.headers = HeadersDict(region if succeeded else answer.headers)
         self.content = b"" if succeeded else answer.data
         self.raw = io.BytesIO()
 
@@ -190,15 +203,18 @@ def _config(settings: S3Settings) -> Config:
     )
 
 
-def _add_headers(params: dict[str, Any], **_: Any) -> None:
-    params["headers"].update(_request.get().headers)
+def _add_headers(params: dict[str, Any], event_name: str, **_: Any) -> None:
+    if (request := _request.get()).made(event_name):
+        params["headers"].update(request.headers)
 
 
 def _sender(http: Http) -> Callable[..., _Answer]:
     """Return what botocore calls in the place of its own HTTP."""
 
     def send(request: AWSPreparedRequest, event_name: str, **_: Any) -> _Answer:
-        once = _request.get().once
+        ours = _request.get()
+        made = ours.made(event_name)
+        once = ours.once and made
         headers = {
             name.lower(): text.decode() if isinstance(text, bytes) else text
             for name, text in request.headers.items()
@@ -210,7 +226,8 @@ def _sender(http: Http) -> Callable[..., _Answer]:
         elif body is None:
             body = b""
         try:
-            answer = http.request(request.method, request.url, headers, body, length=len(body))
+            with nullcontext() if made else answers_seen():
+                answer = http.request(request.method, request.url, headers, body, length=len(body))
             succeeded = answer.status // 100 == 2
             if not (succeeded and event_name.endswith(".GetObject")):
                 answer.read()
@@ -218,9 +235,12 @@ def _sender(http: Http) -> Callable[..., _Answer]:
             if once:
                 raise
             raise UnansweredError(error) from error
-        if once and may_pass(answer.status):
+        if once and not succeeded and not is_elsewhere(answer):
             raise refusal(answer)
-        return _Answer(answer)
+        shown = _Answer(answer)
+        if not made and is_elsewhere(answer) and _IN_REGION not in answer.headers:
+            shown.status_code = 404  # HeadBucket: botocore would ask where its bucket is for ever
+        return shown
 
     return send
 

@@ -81,7 +81,9 @@ class S3Client:
             if len(body) == 0:
                 for _ in body:  # nothing is sent, but at its end a body checks itself
                     pass
-        answer = self._invoke(operation, name, given, Request({**self._payer, **headers}, once))
+        answer = self._invoke(
+            operation, name, given, Request({**self._payer, **headers}, once, operation)
+        )
         try:
             with understood(name):
                 check_proof(operation, answer)
@@ -132,8 +134,9 @@ class S3Client:
                 with self._botocore_errors(name), sending(request):
                     try:
                         getattr(self._boto, xform_name(operation))(**given)
-                    except ClientError as error:
-                        if seen and seen[-1].status // 100 != 2:
+                    except (BotoCoreError, ClientError) as error:
+                        answered = bool(seen) and not isinstance(error, UnansweredError)
+                        if answered and seen[-1].status // 100 != 2:
                             raise refusal(seen[-1]) from error
                         raise
             except CipherbucketError as error:

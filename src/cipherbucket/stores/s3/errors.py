@@ -70,7 +70,12 @@ _TRANSIENT_CODES = {
     "ServiceUnavailable",
     "SlowDown",
 }
-_ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "TemporaryRedirect"}
+_ELSEWHERE = {
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+    "PermanentRedirect",
+    "TemporaryRedirect",
+}
 _PROXY_ASKS = 407
 _REGION = re.compile(r"[a-z]{2,}-[a-z0-9-]{1,40}")
 _HTTPS_WANTED = (b"HTTP request was sent to HTTPS port", b"HTTP request to an HTTPS server")
@@ -106,6 +111,12 @@ def no_credentials(error: Exception, name: str | None) -> StoreError:
 def may_pass(status: int) -> bool:
     """Return whether the same request may go well the next time, after this answer."""
     return status in {408, 429} or (status >= 500 and status not in {501, 505})
+
+
+def is_elsewhere(answer: Response) -> bool:
+    """Return whether an answer sends the request to another region, where it is made anew."""
+    code = getattr(refusal(answer), "code", None)
+    return answer.status in {301, 302, 307} or code in _ELSEWHERE
 
 
 def refusal(answer: Response) -> CipherbucketError:
