@@ -1,6 +1,7 @@
 """Commands on stores in S3: what they have of OSS they have of S3, and whose the options are."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from click.testing import Result
 from tests.cli.runs import error_of, invoke
 from tests.support.s3_servers import S3Server, moto
 
+from cipherbucket.cli.options.addresses import note_store, take_addresses
 from cipherbucket.server import Endpoint
 
 
@@ -142,15 +144,31 @@ def test_values_of_another_service_are_refused(
     assert "stores in oss:// have no" in error_of(refused)
 
 
+@pytest.mark.parametrize("format_", ["oss", "sealed"])
 def test_a_presigned_url_is_read_without_access_keys(
-    env: dict[str, str], bucket: str, key_file: Path
+    env: dict[str, str], bucket: str, key_file: Path, format_: str
 ) -> None:
-    put(env, key_file, f"{bucket}/a b")
+    put(env, key_file, f"{bucket}/a b", "--format", format_)
     url = run(env, "presign", "--expires", "10m", f"{bucket}/a b").stdout.strip()
     assert "X-Amz-Expires=600" in url
-    name = f"{bucket.removeprefix('s3://')}/a b"
-    read = run({}, "cat", "-k", key_file, "--accept", "unbound", url)
-    assert read.stdout == "hello", name
+    assert run({}, "cat", "-k", key_file, "--format", format_, url).stdout == "hello"
+
+
+def test_an_endpoint_that_is_none_is_refused(env: dict[str, str], bucket: str) -> None:
+    refused = run(env, "--endpoint", "http://host/path", "ls", f"{bucket}/", code=2)
+    assert "s3://BUCKET" in error_of(refused)
+
+
+def test_the_region_of_s3_is_not_that_of_a_kms_key(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OSS_REGION", "cn-hangzhou")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    meta: dict[str, object] = {}
+    take_addresses(meta, {"--region": "eu-central-1", "--endpoint": None})
+    assert os.environ["OSS_REGION"] == "eu-central-1"
+    note_store(meta, bucket)
+    assert (os.environ["OSS_REGION"], os.environ["AWS_REGION"]) == ("cn-hangzhou", "eu-central-1")
 
 
 def test_options_of_the_program_are_those_of_the_service_that_is_used(

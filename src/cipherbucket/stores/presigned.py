@@ -8,9 +8,11 @@ read. No SDK is needed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from cipherbucket.errors import (
@@ -35,6 +37,9 @@ from cipherbucket.stores.s3.errors import understood
 from cipherbucket.stores.s3.settings import S3Settings
 
 _FORBIDDEN = 403
+_OF_AWS = re.compile(
+    r"s3(-fips)?(\.dualstack)?([.-][a-z]{2,}(-[a-z]+)+-[0-9])?\.amazonaws\.com(\.cn)?"
+)
 _HAS_EXPIRED = "0002-00000069"
 
 
@@ -79,11 +84,28 @@ def fetch_url(
 def name_in_url(url: str) -> str:
     """Return the name of the object behind a URL: its path, without the slash before it.
 
+    Where S3 signed it for a host that has no room for the bucket's name, that is no part of it.
+
     Raises:
         UsageError: Not such a URL.
     """
     parts = _checked(url)
-    return unquote(parts.path).removeprefix("/") or parts.netloc
+    path = unquote(parts.path).removeprefix("/")
+    name = path.partition("/")[2]
+    if name and "X-Amz-Signature=" in parts.query and _serves_all_buckets(parts.hostname or ""):
+        return name
+    return path or parts.netloc
+
+
+def _serves_all_buckets(host: str) -> bool:
+    """Return whether a host is surely none of one bucket: AWS's own, or no name at all."""
+    if host == "localhost" or _OF_AWS.fullmatch(host):
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _checked(url: str) -> SplitResult:

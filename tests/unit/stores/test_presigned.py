@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from urllib.parse import unquote
 
 import pytest
 from tests.support.scripted_http import Answer, Request, scripted
 
 import cipherbucket as cb
 from cipherbucket.stores.memory import MemoryStore
-from cipherbucket.stores.presigned import fetch_url
+from cipherbucket.stores.presigned import fetch_url, name_in_url
 
 BODY = b"0123456789"
 SIGNED = "X-Amz-Date=20260102T030405Z&X-Amz-Expires=60&X-Amz-Signature=f00d"
@@ -40,7 +41,29 @@ def test_the_headers_of_one_service_are_read(
         fetch_url(f"{server.url}/bucket/a?{SIGNED}", settings) as incoming,
     ):
         assert dict(incoming.stored.metadata) == metadata
-        assert incoming.stored.name == "bucket/a"
+        assert incoming.stored.name == "a"
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "name"),
+    [
+        ("s3.amazonaws.com", "bucket/a/b%20c", "a/b c"),
+        ("s3.eu-central-1.amazonaws.com", "bucket/a", "a"),
+        ("s3-fips.dualstack.us-gov-west-1.amazonaws.com", "bucket/a", "a"),
+        ("s3.cn-north-1.amazonaws.com.cn", "bucket/a", "a"),
+        ("127.0.0.1:9000", "bucket/a", "a"),
+        ("[::1]:9000", "bucket//a", "/a"),
+        ("localhost", "bucket/a", "a"),
+        ("bucket.s3.eu-central-1.amazonaws.com", "a/b", "a/b"),
+        ("s3.backup.s3.eu-central-1.amazonaws.com", "a/b", "a/b"),
+        ("minio.example", "bucket/a", "bucket/a"),
+        ("127.0.0.1", "a", "a"),
+    ],
+)
+def test_the_name_in_a_url_of_s3_is_without_the_bucket(host: str, path: str, name: str) -> None:
+    assert name_in_url(f"https://{host}/{path}?{SIGNED}") == name
+    for others in ("", "?x-oss-signature=f00d"):
+        assert name_in_url(f"https://{host}/{path}{others}") == unquote(path)
 
 
 def test_an_object_behind_a_url_of_s3_is_decrypted() -> None:
@@ -58,7 +81,7 @@ def test_an_object_behind_a_url_of_s3_is_decrypted() -> None:
 
     with (
         scripted(answer) as server,
-        cb.open_url(f"{server.url}/folder/a?{SIGNED}", key, start=2, length=3) as stream,
+        cb.open_url(f"{server.url}/bucket/folder/a?{SIGNED}", key, start=2, length=3) as stream,
     ):
         assert stream.read() == BODY[2:5]
 

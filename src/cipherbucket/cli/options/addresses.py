@@ -77,7 +77,7 @@ def note_store(meta: Mapping[str, Any], store_url: str) -> None:
     """Let the options hold for the service of a store that the command names.
 
     Raises:
-        UsageError: It names one of another service, too.
+        UsageError: It names one of another service, too; or the endpoint is none.
     """
     kept = meta.get(_KEPT)
     service = next(filter(store_url.startswith, SERVICES), None)
@@ -92,5 +92,6 @@ def note_store(meta: Mapping[str, Any], store_url: str) -> None:
             " them of each store in cipherbucket.toml",
         )
     if service == "s3://":
+        cb.S3Settings(endpoint=kept.options.get("--endpoint"))  # refuses one that is none
         kept.unset_for("oss://")
         kept.set_for(service)
