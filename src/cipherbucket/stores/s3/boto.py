@@ -33,7 +33,7 @@ from cipherbucket.errors import StoreError, TransientStoreError, UsageError
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.http.client import Http, Response, answers_seen
 from cipherbucket.stores.records import NOTHING
-from cipherbucket.stores.s3.errors import is_elsewhere, refusal
+from cipherbucket.stores.s3.errors import code_and_region, is_elsewhere, refusal
 from cipherbucket.stores.s3.settings import S3Settings
 
 _DEFAULT_REGION = "us-east-1"
@@ -116,8 +116,8 @@ class UnansweredError(HTTPClientError):  # type: ignore[misc]
 class _Answer:
     """An answer in the shape that botocore knows.
 
-    Of a success it has the region alone, which HeadBucket is asked for: what botocore reads of
-    other headers it may fail over.
+    Of a success it has the region alone, which HeadBucket is asked for, and of a refusal's document
+    the code and the region: what botocore reads of the rest it may fail over.
     """
 
     def __init__(self, answer: Response) -> None:
@@ -125,7 +125,7 @@ class _Answer:
         self.status_code = answer.status
         region = {key: answer.headers[key] for key in {_IN_REGION} & answer.headers.keys()}
         self.headers = HeadersDict(region if succeeded else answer.headers)
-        self.content = b"" if succeeded else answer.data
+        self.content = b"" if succeeded else code_and_region(answer)
         self.raw = io.BytesIO()
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 from cipherbucket.errors import (
     CipherbucketError,
@@ -119,13 +120,16 @@ def is_elsewhere(answer: Response) -> bool:
     return answer.status in {301, 302, 307} or code in _ELSEWHERE
 
 
+def code_and_region(answer: Response) -> bytes:
+    """Return a refusal as botocore may read it, which fails over documents of other shapes."""
+    said = _said(answer)
+    fields = (f"<{key}>{escape(said.get(key, ''))}</{key}>" for key in ("Code", "Region"))
+    return f"<Error>{''.join(fields)}</Error>".encode() if said else b""
+
+
 def refusal(answer: Response) -> CipherbucketError:
     """Return the error that an answer is which is not 2xx; its body has been read."""
-    try:
-        document = Element.of(answer.data)
-        said = _fields(document) if document.kind == "Error" else {}
-    except ValueError:
-        said = {}
+    said = _said(answer)
     if answer.status == 404 and answer.method == "HEAD":
         said.setdefault("Code", "NoSuchKey")
     if answer.status == 412:
@@ -143,6 +147,14 @@ def refusal_within(answer: Response, document: Element) -> CipherbucketError:
 def exists(name: str) -> ObjectExistsError:
     """Return the refusal of a name that an object has already."""
     return ObjectExistsError("there is an object of this name already", name=name)
+
+
+def _said(answer: Response) -> dict[str, str]:
+    try:
+        document = Element.of(answer.data)
+        return _fields(document) if document.kind == "Error" else {}
+    except ValueError:
+        return {}
 
 
 def _fields(document: Element) -> dict[str, str]:

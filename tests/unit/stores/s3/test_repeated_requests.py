@@ -20,6 +20,7 @@ from cipherbucket.stores.s3.store import S3Store
 
 STORED = {"etag": '"e"', "last-modified": "Tue, 01 Dec 2026 03:00:00 GMT"}
 REDIRECT = b"<Error><Code>PermanentRedirect</Code><Endpoint>elsewhere.example</Endpoint></Error>"
+WRONG_REGION = b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>"
 
 
 class Lied:
@@ -67,8 +68,16 @@ def test_what_is_sent_once_is_so_whatever_the_refusal(
     assert len(lied.asked) == 1
 
 
-def test_a_body_is_sent_again_to_the_region_of_its_bucket(lied: Lied) -> None:
-    answers = [Answer(301, {"x-amz-bucket-region": "eu-west-1"}, REDIRECT), Answer(200, STORED)]
+@pytest.mark.parametrize(
+    "first",
+    [
+        Answer(301, {"x-amz-bucket-region": "eu-west-1"}, REDIRECT),
+        Answer(400, {}, WRONG_REGION),
+    ],
+    ids=["redirected", "signed for another"],
+)
+def test_a_body_is_sent_again_to_the_region_of_its_bucket(lied: Lied, first: Answer) -> None:
+    answers = [first, Answer(200, STORED)]
     lied.answers = lambda _: answers.pop(0)
     lied.store.put("a", b"body")
     again = lied.server.requests[1]
@@ -130,3 +139,22 @@ def test_a_length_that_is_none(lied: Lied) -> None:
     for verb in (lied.store.get, lied.store.head):
         with pytest.raises(IntegrityError, match="does not say how long"):
             verb("a")
+
+
+@pytest.mark.parametrize("status", [301, 403, 404, 500])
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"<Error>" + b"<a>" * 30_000 + b"</a>" * 30_000 + b"</Error>",
+        b"<Error><Code>A</Code><Code>B</Code></Error>",
+        b"<Error><Code><b>A</b></Code></Error>",
+        b"<Error><Code>A</Code><Region><b/></Region></Error>",
+        b"<Error><Code>&lt;/Code&gt;</Code></Error>",
+    ],
+    ids=["deep", "twice", "nested", "region", "escaped"],
+)
+def test_refusals_of_any_shape_are_refusals(lied: Lied, status: int, document: bytes) -> None:
+    lied.answers = lambda _: Answer(status, {}, document)
+    for verb in (*ONCE, lambda store: store.get("a"), lambda store: store.list()):
+        with pytest.raises(StoreError, match=f"HTTP {status}"):
+            verb(lied.store)
