@@ -1,7 +1,8 @@
-"""What an object in S3 has beside its body and user metadata: headers, ACL, tags, encryption.
+"""What an object in S3 has beside its body and user metadata: headers, rights, tags, locks ...
 
-Rule: what stays in its place keeps all it had. CopyObject drops ACL, storage class and encryption
-at rest unless they are named again. Another place gets nothing of this
+Rule: what stays in its place keeps all it had. CopyObject drops ACL, locks, storage class and
+encryption at rest unless they are named again. Tags are asked for, since a HEAD is silent of them
+in many services, and to who may not read them. Another place gets nothing of this
 (`cipherbucket.stores.requests.Copy`). Buckets that keep no ACLs, as nearly all do, have none to
 keep.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from cipherbucket.errors import (
@@ -32,6 +34,10 @@ TAGGING = "x-amz-tagging"
 _AT_REST = "x-amz-server-side-encryption"
 _KEPT = ("x-amz-storage-class", "x-amz-website-redirect-location", _AT_REST)
 _OF_KMS = (f"{_AT_REST}-aws-kms-key-id", f"{_AT_REST}-bucket-key-enabled")
+_HOLD, _MODE = "x-amz-object-lock-legal-hold", "x-amz-object-lock-mode"
+_UNTIL = "x-amz-object-lock-retain-until-date"
+_NO_TAGS = {"MethodNotAllowed", "NoSuchTagSet", "NotImplemented"}
+"""What services answer that know no tags, or where an object has none."""
 _NO_ACLS = {"AccessControlListNotSupported", "MethodNotAllowed", "NotImplemented"}
 """What services answer that know no ACLs."""
 _RIGHTS = {
@@ -103,35 +109,39 @@ def holding(condition: Condition, name: str) -> Iterator[None]:
 
 def all_attributes(client: S3Client, name: str, version_id: str | None) -> dict[str, str]:
     """Return the headers that a PUT must be given to keep what an object has."""
-    stored, answer = look(client, name, version_id)
+    stored, _ = look(client, name, version_id)
     return {
         **stored.headers,
         **dropped_by_a_copy(client, stored, version_id),
-        **tagging(client, name, version_id, answer),
+        **tagging(client, name, version_id),
     }
 
 
 def dropped_by_a_copy(
     client: S3Client, stored: StoredObject, version_id: str | None
 ) -> dict[str, str]:
-    """Return what CopyObject drops unless it is named: ACL, storage class, encryption at rest."""
+    """Return what CopyObject drops unless it is named: ACL, locks, class, encryption at rest."""
     headers = stored.place_headers
     names = _KEPT + (_OF_KMS if headers.get(_AT_REST, "").startswith("aws:") else ())
     kept = {key: headers[key] for key in names if key in headers}
-    return {**kept, **_acl(client, stored.name, version_id)}
+    return {**kept, **_locks(headers), **_acl(client, stored.name, version_id)}
 
 
-def tagging(
-    client: S3Client, name: str, version_id: str | None, answer: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the tags as a PUT takes them; nothing is asked where a HEAD says there are none."""
-    if answer.get("x-amz-tagging-count", "0") == "0":
-        return {}
-    with client.reading("GetObjectTagging", name, VersionId=version_id) as root:
-        tags = [(tag.text("Key"), tag.text("Value", "")) for tag in root.all("TagSet/Tag")]
-    return {
-        TAGGING: "&".join(f"{quote(key, safe='')}={quote(text, safe='')}" for key, text in tags)
-    }
+def tagging(client: S3Client, name: str, version_id: str | None) -> dict[str, str]:
+    """Return the tags as a PUT takes them; none where there are none.
+
+    Raises:
+        StoreError: They cannot be read.
+    """
+    try:
+        with client.reading("GetObjectTagging", name, VersionId=version_id) as root:
+            tags = [(tag.text("Key"), tag.text("Value", "")) for tag in root.all("TagSet/Tag")]
+    except StoreError as error:
+        if error.code in _NO_TAGS:
+            return {}
+        raise
+    encoded = "&".join(f"{quote(key, safe='')}={quote(text, safe='')}" for key, text in tags)
+    return {TAGGING: encoded} if encoded else {}
 
 
 def check_place_headers(headers: Mapping[str, str], name: str) -> None:
@@ -142,6 +152,14 @@ def check_place_headers(headers: Mapping[str, str], name: str) -> None:
     """
     for key in headers.keys() & OSS_HEADERS:
         raise UsageError(f"{key!r} is a header of OSS, and this is S3", name=name)
+
+
+def _locks(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what keeps an object from being deleted; S3 takes no date that has passed."""
+    kept = {_HOLD: "ON"} if headers.get(_HOLD) == "ON" else {}
+    if _MODE in headers and headers.get(_UNTIL, "") > datetime.now(UTC).isoformat():
+        kept |= {_MODE: headers[_MODE], _UNTIL: headers[_UNTIL]}
+    return kept
 
 
 def _acl(client: S3Client, name: str, version_id: str | None) -> dict[str, str]:

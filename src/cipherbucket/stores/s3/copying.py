@@ -51,7 +51,7 @@ _WORKERS = 4
 def copy_object(client: S3Client, copy: Copy) -> StoredObject:
     """Copy an object, or a version of it, as `Store.copy` promises it."""
     check_place_headers(copy.headers, copy.target)
-    stored, answer = look(client, copy.source, copy.version_id)
+    stored, _ = look(client, copy.source, copy.version_id)
     absent = Condition(if_absent=copy.if_absent)
     sent = {"if-none-match": "*"} if copy.if_absent else NOTHING
     if copy.if_absent:  # services that do not know the condition ignore it
@@ -59,7 +59,6 @@ def copy_object(client: S3Client, copy: Copy) -> StoredObject:
     given = dict(copy.headers)
     if copy.in_place:
         given = {**dropped_by_a_copy(client, stored, copy.version_id), **given}
-        given = {**tagging(client, copy.source, copy.version_id, answer), **given}
     new = NewObject(copy.target, dict(stored.metadata), {**stored.headers, **given})
     with holding(absent, copy.target):
         return _copied(client, stored, new, copy.version_id, sent)
@@ -69,10 +68,10 @@ def replace_metadata(client: S3Client, change: MetadataChange) -> StoredObject:
     """Copy an object to itself with other metadata, as `Store.replace_metadata` promises it."""
     name = change.name
     check_place_headers(change.headers or NOTHING, name)
-    stored, answer = look(client, name)
+    stored, _ = look(client, name)
     change.check(stored)
     headers = stored.headers if change.headers is None else change.headers
-    kept = {**dropped_by_a_copy(client, stored, None), **tagging(client, name, None, answer)}
+    kept = dropped_by_a_copy(client, stored, None)
     new = NewObject(name, change.metadata, {**kept, **headers})
     expected = stored.metadata if change.if_metadata is None else change.if_metadata
     unchanged = MetadataChange(name, {}, None, stored.etag, expected)
@@ -143,6 +142,9 @@ def _copy_by_parts(
     check: Callable[[], None],
 ) -> StoredObject:
     """Copy an object by ranges of it; ``check`` is called right before it gets its name."""
+    if new.name == stored.name and TAGGING not in new.headers:  # one request keeps them by itself
+        tags = tagging(client, stored.name, version_id)
+        new = NewObject(new.name, new.metadata, {**new.headers, **tags})
     upload_id = begin_upload(client, new)
     step = max(_PART, -(-stored.size // MAX_PARTS))
     try:
