@@ -42,24 +42,38 @@ _IN_REGION = "x-amz-bucket-region"
 
 
 class SentBody:
-    """A body in the shape that botocore knows; it reads it only to sign it."""
+    """A body in the shape that botocore and its library in C know; they read it only to sign it."""
 
     def __init__(self, outgoing: Outgoing) -> None:
         self.outgoing = outgoing
         self._blocks: Iterator[bytes | bytearray | memoryview] | None = None
+        self._rest = memoryview(b"")
 
     def __len__(self) -> int:
         return len(self.outgoing)
 
-    def read(self, _: int = -1) -> bytes:
-        """Return the next block; nothing at the end."""
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, ``size`` at most; nothing at the end, or where the body fails.
+
+        What it fails with is its ``failure``: the library in C would print it and raise another.
+        """
         if self._blocks is None:
             self._blocks = iter(self.outgoing)
-        return bytes(next((block for block in self._blocks if len(block)), b""))
+        while not self._rest:
+            try:
+                block = next(self._blocks, None)
+            except Exception:  # noqa: BLE001  raised before anything is sent, see `_sender`
+                block = None
+            if block is None:
+                return b""
+            self._rest = memoryview(block).cast("B")
+        taken = self._rest[: size if size >= 0 else None]
+        self._rest = self._rest[len(taken) :]
+        return bytes(taken)
 
-    def seek(self, _: int) -> None:
+    def seek(self, _: int, whence: int = 0) -> None:  # noqa: ARG002
         """Begin again."""
-        self._blocks = None
+        self._blocks, self._rest = None, memoryview(b"")
 
     def tell(self) -> int:
         """Return where a body is when it is signed."""
@@ -223,6 +237,8 @@ def _sender(http: Http) -> Callable[..., _Answer]:
         body: Any = request.body
         if isinstance(body, SentBody):
             body = body.outgoing
+            if body.failure is not None:  # while it was signed
+                raise body.failure
         elif body is None:
             body = b""
         try:

@@ -54,7 +54,11 @@ def lied(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lied]:
             yield made
 
 
-ONCE = [lambda store: store.put("a", b"x"), lambda store: store.begin_upload("a")]
+ONCE: list[Callable[[Store], object]] = [
+    lambda store: store.put("a", b"x"),
+    lambda store: store.begin_upload("a"),
+]
+READS: list[Callable[[Store], object]] = [lambda store: store.get("a"), lambda store: store.list()]
 
 
 @pytest.mark.parametrize("code", ["RequestTimeout", "Throttling", "SlowDown"])
@@ -155,6 +159,6 @@ def test_a_length_that_is_none(lied: Lied) -> None:
 )
 def test_refusals_of_any_shape_are_refusals(lied: Lied, status: int, document: bytes) -> None:
     lied.answers = lambda _: Answer(status, {}, document)
-    for verb in (*ONCE, lambda store: store.get("a"), lambda store: store.list()):
+    for verb in ONCE + READS:
         with pytest.raises(StoreError, match=f"HTTP {status}"):
             verb(lied.store)
