@@ -224,8 +224,8 @@ def check_recipients(recipients: Sequence[Recipient]) -> None:
     encoded = encode_recipients(recipients)
     if (length := len(base64.b64encode(encoded))) > MAX_FIELD:
         raise UsageError(
-            f"{len(recipients)} recipients take {length:,} bytes of metadata; a store keeps at"
-            f" most {MAX_FIELD:,}",
+            f"{len(recipients)} recipients take {length:,} bytes of metadata; an envelope"
+            f" has room for {MAX_FIELD:,}",
             hint="name fewer, or AES keys, which take less",
         )
     try:

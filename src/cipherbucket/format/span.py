@@ -174,7 +174,7 @@ class StoredSpan:
 
 
 MIN_PART_SIZE = 100 << 10
-"""Least size of every part but the last, in bytes (OSS, "Multipart upload")."""
+"""Least size of every part but the last, in bytes (OSS, "Multipart upload"); S3 wants 5 MiB."""
 MAX_PART_SIZE = 5 << 30
 MAX_PARTS = 10_000
 _DEFAULT_PART_SIZE = 16 << 20
@@ -191,9 +191,10 @@ class PartPlan:
     Attributes:
         data_size: Bytes of plaintext, 1 or more.
         part_size: Bytes of plaintext in a part: a multiple of the layout's grain (16 in format
-            ``oss``, 16,384 in ``sealed``), 100 KiB to 5 GiB when stored, large enough that
-            10,000 parts suffice. An object of one part may have a smaller one.
+            ``oss``, 16,384 in ``sealed``), ``min_part_size`` to 5 GiB when stored, large enough
+            that 10,000 parts suffice. An object of one part may have a smaller one.
         layout: How the plaintext lies in what is stored.
+        min_part_size: Least bytes that the store takes of every part but the last.
 
     Raises:
         UsageError: Sizes that break one of these rules; the hint names a size that works.
@@ -202,6 +203,7 @@ class PartPlan:
     data_size: int
     part_size: int
     layout: Layout = PLAIN
+    min_part_size: int = MIN_PART_SIZE
 
     def __post_init__(self) -> None:
         if self.data_size < 1:
@@ -209,12 +211,12 @@ class PartPlan:
                 f"a multipart upload has 1 byte or more, not {self.data_size}",
                 hint="an empty object is put at once: bucket.put(name, b'')",
             )
-        layout, size = self.layout, self.part_size
+        layout, size, least = self.layout, self.part_size, self.min_part_size
         fault = None
         if size < 1 or size % layout.grain:
             fault = f"is no positive multiple of {layout.grain:,}"
-        elif layout.part_size(size, 2 * size, last=False) < MIN_PART_SIZE and size < self.data_size:
-            fault = f"is under the least part of {MIN_PART_SIZE:,} bytes"
+        elif size < self.data_size and layout.part_size(size, 2 * size, last=False) < least:
+            fault = f"is under the least part of {least:,} bytes that the store takes"
         elif layout.stored_size(size) > MAX_PART_SIZE:
             fault = f"is over the largest part of {MAX_PART_SIZE:,} bytes"
         elif self.count > MAX_PARTS:

@@ -39,12 +39,14 @@ from cipherbucket.stores.records import NOTHING, Part, StoredObject
 from cipherbucket.workers.progress import Progress, Ticker
 from cipherbucket.workers.threads import MEMORY, Halt, run, usual_workers
 from cipherbucket.writing.destination import Destination
+from cipherbucket.writing.metadata_limit import check_fits
 from cipherbucket.writing.one_request import persist
 from cipherbucket.writing.part_requests import abort_quietly
 from cipherbucket.writing.replacing import ObjectToReplace
 
 _log = logging.getLogger("cipherbucket")
 
+_FEWER = "remove recipients from the object first (cipherbucket recipients remove)"
 THRESHOLD = 16 << 20
 """Objects of more stored bytes are copied in parts."""
 
@@ -78,7 +80,7 @@ def copy_to_store(
         progress: Called with (bytes done, bytes in all), of stored bytes.
 
     Raises:
-        UsageError: A header that a copy cannot be given.
+        UsageError: A header that a copy cannot be given, or more metadata than the target keeps.
         EnvelopeError: The source's envelope cannot be understood; nothing is copied.
         ObjectChangedError: The source was replaced meanwhile; nothing is left behind.
         PreconditionFailedError: ``if_absent`` did not hold.
@@ -91,7 +93,8 @@ def copy_to_store(
     def first_response(_: int) -> tuple[StoredObject, Piece | None]:
         with source.get(name, version_id=version_id) as incoming, named(name):
             there = incoming.stored
-            Envelope.parse(there.metadata)
+            envelope = Envelope.parse(there.metadata)
+            check_fits(envelope, there.metadata, target, name, way_on=_FEWER)
             return there, None if there.size > THRESHOLD else read_piece(incoming, target.crc, halt)
 
     there, whole = persist(first_response)
@@ -251,15 +254,17 @@ def _in_parts(
 def _planned(there: StoredObject, to: Destination, memory: int) -> tuple[PartPlan, Destination]:
     """Cut an object as its envelope says, since OSS holds the parts against it.
 
-    Where the envelope has no sizes, or ones that cannot be used, those of the plan are added to it.
+    Where the envelope has no sizes, or ones that cannot be used, those of the plan are added to it
+    in OSS; another store cuts as it likes.
     """
+    least = to.store.min_part_size
     envelope = Envelope.parse(to.metadata)
     if envelope is not None and envelope.format == OSS and envelope.data_size == there.size:
         with suppress(UsageError):
-            plan = PartPlan(there.size, envelope.part_size or 0)
+            plan = PartPlan(there.size, envelope.part_size or 0, min_part_size=least)
             if plan.part_size <= memory:
                 return plan, to
-    plan = PartPlan(there.size, good_part_size(there.size))
+    plan = PartPlan(there.size, good_part_size(there.size), min_part_size=least)
     if envelope is None or envelope.format != OSS or to.store.fixed_metadata is None:
         return plan, to
     sized = envelope.with_sizes(there.size, plan.part_size).to_metadata()

@@ -46,6 +46,7 @@ from cipherbucket.reading.unlock import (
 from cipherbucket.rotation.new_master_key import Label, check_label
 from cipherbucket.stores.checks import check_metadata
 from cipherbucket.stores.records import NOTHING, StoredObject
+from cipherbucket.writing.metadata_limit import metadata_with
 
 _log = logging.getLogger("cipherbucket")
 
@@ -232,8 +233,9 @@ def repaired(
     if _is_sound(access, stored, key, context):
         return ObjectInfo.of(stored), False
     envelope = envelope_of_body(stored, fetch)
-    metadata = {**own, **_with_recipients(envelope, reading, lambda _, sealed: sealed)}
-    check_metadata(metadata, NOTHING, stored.name)
+    renewed = _with_recipients(envelope, reading, lambda _, sealed: sealed)
+    metadata = metadata_with(renewed, own, access.store, stored.name)
+    check_metadata(metadata, NOTHING, stored.name, access.store)
     if dry_run:
         return ObjectInfo.of(replace(stored, metadata=metadata)), True
     now = access.store.replace_metadata(
@@ -271,8 +273,9 @@ def _changed(
             hint="only sealed objects have several: put it again with format='sealed'",
         )
     reading = Reading.of(access, info.name, key=key, context=context)
-    metadata = {**info.metadata, **_with_recipients(info.envelope, reading, change)}
-    check_metadata(metadata, NOTHING, info.name)
+    renewed = _with_recipients(info.envelope, reading, change)
+    metadata = metadata_with(renewed, info.metadata, access.store, info.name)
+    check_metadata(metadata, NOTHING, info.name, access.store)
     if dry_run:
         return info
     return ObjectInfo.of(replace_metadata_around(access.store, info, metadata))
@@ -305,8 +308,8 @@ def _without(there: Sequence[Recipient], label: Label) -> Sequence[Recipient]:
 
 
 @without_frames
-def _with_recipients(envelope: Envelope, reading: Reading, change: Change) -> Mapping[str, str]:
-    """Open an object and return its envelope's metadata with other recipients; write nothing."""
+def _with_recipients(envelope: Envelope, reading: Reading, change: Change) -> Envelope:
+    """Open an object and return its envelope with other recipients; write nothing."""
     opened = open_envelope(envelope, reading)
     recipients = change(opened, envelope.recipients)
-    return resealed(opened.cipher.seal, recipients, opened.data_key).to_metadata()
+    return resealed(opened.cipher.seal, recipients, opened.data_key)

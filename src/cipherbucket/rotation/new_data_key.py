@@ -38,6 +38,7 @@ from cipherbucket.workers.progress import Progress
 from cipherbucket.workers.rate_limit import RateLimit, check_speed
 from cipherbucket.workers.threads import Halt
 from cipherbucket.writing.destination import Destination
+from cipherbucket.writing.metadata_limit import metadata_with
 from cipherbucket.writing.put import LARGE, upload_sized
 from cipherbucket.writing.replacing import ObjectToReplace
 from cipherbucket.writing.source import Source
@@ -195,7 +196,8 @@ def reencrypted_object(
         if stream.info.envelope != info.envelope:
             raise replaced.changed()
         envelope, _ = sealing(content_length=info.size)
-        check_metadata({**info.metadata, **envelope.to_metadata()}, replaced.headers, seen.name)
+        metadata = metadata_with(envelope, info.metadata, access.store, seen.name)
+        check_metadata(metadata, replaced.headers, seen.name, access.store)
         return replace(info, envelope=envelope, format=format_)
     rate_limit = _SharedRateLimit(halt)
     with (

@@ -44,6 +44,7 @@ from cipherbucket.stores.records import NOTHING, StoredObject, same_crc64
 from cipherbucket.workers.progress import Progress
 from cipherbucket.workers.rate_limit import check_speed
 from cipherbucket.workers.threads import MEMORY, Halt
+from cipherbucket.writing.metadata_limit import metadata_with
 from cipherbucket.writing.one_request import persist
 from cipherbucket.writing.replacing import ObjectToReplace
 
@@ -193,7 +194,8 @@ def rewrapped_object(
             return info  # the new key's private half is elsewhere, and this one opens nothing
         raise
     reading.policy.admit(renewed)  # what this bucket would not read it does not write
-    check_metadata({**info.metadata, **renewed.to_metadata()}, NOTHING, info.name)
+    metadata = metadata_with(renewed, info.metadata, access.store, info.name)
+    check_metadata(metadata, NOTHING, info.name, access.store)
     if dry_run:
         if moves_body(access.store, envelope):
             _look_at_body(access.store, seen)

@@ -81,7 +81,7 @@ class Store(StoreMethods):
             IntegrityError: The store computed another CRC-64 than we did.
             StoreError: The store failed.
         """
-        new = NewObject.checked(name, metadata, headers)
+        new = NewObject.checked(name, metadata, headers, self)
         outgoing = Outgoing(body, crc=self.crc)
         with self.errors_translated(name, outgoing):
             stored = self._put(new, outgoing, Condition(if_absent, if_match))
@@ -237,7 +237,7 @@ class Store(StoreMethods):
             ObjectNotFoundError: No such object.
             PreconditionFailedError: A condition did not hold; nothing was changed.
         """
-        change = MetadataChange.checked(name, metadata, headers, if_match, if_metadata)
+        change = MetadataChange.checked(name, metadata, headers, if_match, if_metadata, self)
         with self.errors_translated(name):
             return self._replace_metadata(change)
 
@@ -259,7 +259,7 @@ class Store(StoreMethods):
         headers: Mapping[str, str] = NOTHING,
     ) -> str:
         """Begin a multipart upload and return its id. Nothing is visible until it completes."""
-        new = NewObject.checked(name, metadata, headers)
+        new = NewObject.checked(name, metadata, headers, self)
         with self.errors_translated(name):
             return self._begin_upload(new)
 

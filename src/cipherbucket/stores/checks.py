@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import Protocol
 
 from cipherbucket.errors import (
     PreconditionFailedError,
@@ -75,14 +76,38 @@ def check_listing(
         )
 
 
+class KeepsMetadata(Protocol):
+    """A store, as far as its limit of metadata goes; see `StoreMethods`."""
+
+    @property
+    def url(self) -> str:
+        """The store's URL."""
+
+    @property
+    def max_metadata(self) -> int:
+        """Most bytes that an object has."""
+
+    def metadata_size(self, metadata: Mapping[str, str]) -> int:
+        """Return how many bytes these take."""
+
+
 def check_metadata(
-    metadata: Mapping[str, str], headers: Mapping[str, str], name: str | None = None
+    metadata: Mapping[str, str],
+    headers: Mapping[str, str],
+    name: str | None = None,
+    store: KeepsMetadata | None = None,
 ) -> None:
     """Refuse metadata and content headers that a store could not carry.
 
+    Args:
+        metadata: User metadata.
+        headers: Content headers, and those of `PLACE_HEADERS`.
+        name: The object's, for the error.
+        store: Where they go to; None for any that keeps `MAX_METADATA` bytes.
+
     Raises:
         UsageError: A name or value with characters that HTTP headers cannot carry, a content
-            header that is none, or more than `MAX_METADATA` bytes in all.
+            header that is none, or more bytes in all than the store keeps.
     """
     for key in metadata:
         if not _is_metadata_name(key):
@@ -103,13 +128,17 @@ def check_metadata(
                 f"value of {key!r}: no control characters, no spaces at either end", name=name
             )
     try:
-        total = len(counted.encode())
+        total = len(counted.encode()) if store is None else store.metadata_size(metadata)
         others.encode()
     except UnicodeEncodeError:
         raise UsageError("metadata and headers must be encodable as UTF-8", name=name) from None
-    if total > MAX_METADATA:
+    most = MAX_METADATA if store is None else store.max_metadata
+    if total > most:
+        keeper = "a store" if store is None else store.url
         raise UsageError(
-            f"{total:,} bytes of metadata; a store keeps at most {MAX_METADATA:,}", name=name
+            f"{total:,} bytes of metadata; {keeper} keeps at most {most:,}",
+            name=name,
+            hint="shorten them: names count as well as values",
         )
 
 

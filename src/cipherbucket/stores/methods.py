@@ -13,9 +13,17 @@ from typing import ClassVar, Protocol
 
 from cipherbucket.errors import CipherbucketError, StoreError, UsageError
 from cipherbucket.format.crc64 import Crc
-from cipherbucket.format.span import Span
+from cipherbucket.format.span import MIN_PART_SIZE, Span
 from cipherbucket.stores.bodies import Opened, Outgoing
-from cipherbucket.stores.records import NOTHING, Page, Part, StoredObject, Upload, Version
+from cipherbucket.stores.records import (
+    MAX_METADATA,
+    NOTHING,
+    Page,
+    Part,
+    StoredObject,
+    Upload,
+    Version,
+)
 from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
 
 
@@ -26,6 +34,10 @@ class StoreMethods(Protocol):
     """Whether ``if_match`` and ``if_metadata`` hold at the very moment of the write."""
     fixed_metadata: ClassVar[str | None] = None
     """How metadata names begin that no object can be given without its body."""
+    min_part_size: ClassVar[int] = MIN_PART_SIZE
+    """Least bytes of every part of an upload but the last."""
+    max_metadata: ClassVar[int] = MAX_METADATA
+    """Most bytes of user metadata that an object has; `metadata_size` counts them."""
     crc: ClassVar[Crc] = Crc.XZ
     """The CRC-64 that the store keeps, if it keeps one; every record that it gives says so."""
 
@@ -39,6 +51,10 @@ class StoreMethods(Protocol):
         if isinstance(error, OSError):
             return StoreError(f"{self.url}: {error.strerror or error}", name=name)
         return None
+
+    def metadata_size(self, metadata: Mapping[str, str]) -> int:
+        """Return how many bytes user metadata take: names and values, as they are sent."""
+        return len("".join((*metadata, *metadata.values())).encode())
 
     @abstractmethod
     def close(self) -> None:

@@ -15,6 +15,7 @@ from typing import Self
 from cipherbucket.errors import ObjectExistsError, PreconditionFailedError, UsageError
 from cipherbucket.format.crc64 import Crc
 from cipherbucket.stores.checks import (
+    KeepsMetadata,
     check_copy_headers,
     check_match,
     check_metadata,
@@ -38,14 +39,20 @@ class NewObject:
     headers: dict[str, str]
 
     @classmethod
-    def checked(cls, name: str, metadata: Mapping[str, str], headers: Mapping[str, str]) -> Self:
+    def checked(
+        cls,
+        name: str,
+        metadata: Mapping[str, str],
+        headers: Mapping[str, str],
+        store: KeepsMetadata,
+    ) -> Self:
         """Check what was given, and keep a copy.
 
         Raises:
-            UsageError: No store could carry it.
+            UsageError: The store could not carry it.
         """
         check_name(name)
-        check_metadata(metadata, headers, name)
+        check_metadata(metadata, headers, name, store)
         return cls(name, dict(metadata), dict(headers))
 
     def stored(self, *, size: int, etag: str, crc64: int | None, crc: Crc = Crc.XZ) -> StoredObject:
@@ -192,14 +199,15 @@ class MetadataChange:
         headers: Mapping[str, str] | None,
         if_match: str | None,
         if_metadata: Mapping[str, str] | None,
+        store: KeepsMetadata,
     ) -> Self:
         """Check what was given, and keep a copy.
 
         Raises:
-            UsageError: No store could carry it.
+            UsageError: The store could not carry it.
         """
         check_name(name)
-        check_metadata(metadata, headers or NOTHING, name)
+        check_metadata(metadata, headers or NOTHING, name, store)
         given = None if headers is None else dict(headers)
         return cls(name, dict(metadata), given, if_match, if_metadata)
 

@@ -128,7 +128,7 @@ def upload(
                 binding=Binding(to.name, context),
             ),
             readable=getattr(access.ring.writer(access.format), "can_unwrap", True),
-            plan=partial(part_plan, access.format, options.part_size),
+            plan=partial(part_plan, access.format, options.part_size, to.store),
             recipe=_recipe(access, recipients, bind_name=bind_name),
             workers=options.workers or usual_workers(),
             rate=options.limit_rate,

@@ -15,6 +15,7 @@ import json
 import logging
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None)
         )
     plan = upload.plan(os.fstat(descriptor).st_size)
     envelope, cipher = upload.seal(data_size=plan.data_size, part_size=plan.part_size)
-    plan = PartPlan(plan.data_size, plan.part_size, cipher.layout)
+    plan = replace(plan, layout=cipher.layout)
     if journal is not None:
         # Before the store hears of it: by this an upload is found whose id never arrived.
         journal.begin(_first_line(upload, path, plan, envelope, cipher))
@@ -217,7 +218,12 @@ def _reopened(upload: Upload, path: Path, descriptor: int, journal: Journal) -> 
     ):
         # Whoever can change the file could name an envelope whose key has encrypted before.
         raise UsageError("the journal was altered")
-    plan = PartPlan(int(first["data_size"]), int(first["part_size"]), cipher.layout)
+    plan = PartPlan(
+        int(first["data_size"]),
+        int(first["part_size"]),
+        cipher.layout,
+        upload.to.store.min_part_size,
+    )
     tags = {int(line["part"]): bytes.fromhex(line["tag"]) for line in journal.lines[2:]}
     upload.to.store.resume_upload(first["upload_id"], headers=upload.to.headers)
     return Session(upload, descriptor, journal, first["upload_id"], plan, envelope, cipher, tags)

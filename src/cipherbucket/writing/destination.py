@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from cipherbucket.envelopes.access import Access
+from cipherbucket.envelopes.access import Access, Sealing
 from cipherbucket.errors import UsageError
+from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.envelope import Envelope
 from cipherbucket.format.metadata_names import is_reserved
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body
 from cipherbucket.stores.records import Match, StoredObject
+from cipherbucket.writing.metadata_limit import metadata_with
 from cipherbucket.writing.one_request import write_kept
 from cipherbucket.writing.replacing import ObjectToReplace
 
@@ -69,6 +72,24 @@ class Destination:
         """What must be there, for `Store.put` and `Store.complete_upload`."""
         return self.if_match if self.replacing is None else self.replacing.if_match
 
+    def metadata_with(self, envelope: Envelope) -> dict[str, str]:
+        """Return all metadata of the object, with its envelope among them.
+
+        Raises:
+            UsageError: They are more than the store keeps.
+        """
+        return metadata_with(envelope, self.metadata, self.store, self.name)
+
+    def fitting(self, seal: Sealing) -> Sealing:
+        """Return what seals, and refuses an envelope that the store has no room for."""
+
+        def sealed(**known: Any) -> tuple[Envelope, ContentCipher]:
+            envelope, cipher = seal(**known)
+            self.metadata_with(envelope)
+            return envelope, cipher
+
+        return sealed
+
     def put(self, envelope: Envelope, ciphertext: Body) -> StoredObject:
         """Put ciphertext that is kept until it has arrived."""
         return write_kept(envelope, ciphertext, self.send, lambda: self.store.head(self.name))
@@ -85,7 +106,7 @@ class Destination:
         return self.store.put(
             self.name,
             ciphertext,
-            metadata={**self.metadata, **envelope.to_metadata()},
+            metadata=self.metadata_with(envelope),
             headers=self.headers,
             if_absent=self.if_absent,
             if_match=self.match,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def open_writer(to: Destination, sealing: Sealing, *, streamed: bool) -> ObjectWriter:
     """Open an object to write to; see `Bucket.open`."""
-    check_metadata(to.metadata, to.headers, to.name)
+    check_metadata(to.metadata, to.headers, to.name, to.store)
     with named(to.name):
         envelope, cipher = sealing()
         kind = StreamUpload if streamed else SpooledUpload

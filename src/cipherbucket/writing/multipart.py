@@ -50,7 +50,7 @@ def begin_multipart(
 ) -> Multipart:
     """Begin an upload whose parts the caller hands over; see `Bucket.multipart`."""
     with named(to.name):
-        plan = part_plan(format, part_size, data_size)
+        plan = part_plan(format, part_size, to.store, data_size)
         envelope, cipher = sealing(data_size=plan.data_size, part_size=plan.part_size)
         plan = replace(plan, layout=cipher.layout)
         upload_id = begin_upload(
@@ -59,15 +59,21 @@ def begin_multipart(
         return Multipart(to.store, to.name, upload_id, plan, envelope, cipher)
 
 
-def part_plan(format: str, part_size: int | None, data_size: int) -> PartPlan:  # noqa: A002
-    """Return how a plaintext of so many bytes is cut into parts in a format.
+def part_plan(
+    format: str,  # noqa: A002  the word of the documents
+    part_size: int | None,
+    store: Store,
+    data_size: int,
+) -> PartPlan:
+    """Return how a plaintext of so many bytes is cut into parts in a format, for a store.
 
     Raises:
         UsageError: Sizes that cannot be done; the hint names one that can.
     """
     # A longer footer than is usual changes nothing but the very largest part.
     layout = sealed_layout(USUAL_FOOTER) if format == SEALED else PLAIN
-    return PartPlan(data_size, part_size or good_part_size(data_size, layout), layout)
+    part_size = part_size or good_part_size(data_size, layout)
+    return PartPlan(data_size, part_size, layout, store.min_part_size)
 
 
 class Multipart:

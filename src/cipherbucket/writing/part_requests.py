@@ -27,6 +27,7 @@ from cipherbucket.format.envelope import Envelope
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.bodies import Body
 from cipherbucket.stores.records import Part, StoredObject, crc64_of_parts
+from cipherbucket.writing.metadata_limit import metadata_with
 from cipherbucket.writing.one_request import ATTEMPTS, persist
 from cipherbucket.writing.replacing import ObjectToReplace
 
@@ -45,8 +46,11 @@ def begin_upload(
 
     When the store's answer was lost, what it may have begun is found by our envelope and aborted
     before another is begun. What cannot be found is left, without parts, with a warning.
+
+    Raises:
+        UsageError: The metadata are more than the store keeps; nothing was sent.
     """
-    sent = {**metadata, **envelope.to_metadata()}
+    sent = metadata_with(envelope, metadata, store, name)
 
     def begin(attempt: int) -> str:
         if attempt > 1:

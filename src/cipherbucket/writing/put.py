@@ -73,7 +73,7 @@ def open_put(
     _check_content_md5(content_md5, to.name)
     if size is not None and size < 0:
         raise UsageError(f"a body of {size:,} bytes cannot be", name=to.name)
-    check_metadata(to.metadata, to.headers, to.name)
+    check_metadata(to.metadata, to.headers, to.name, to.store)
     plain_put = to.if_match is not None or content_md5 is not None
     upload: StreamUpload | SpooledUpload
     with named(to.name):
@@ -122,7 +122,7 @@ def store_source(
         return upload_sized(to, source, seal)
     if streamed and source.size is None and not plain_put:
         return upload_stream(StreamUpload(to, *seal()), source)
-    return write(seal, source, content_md5, to.send, lambda: to.store.head(to.name))
+    return write(to.fitting(seal), source, content_md5, to.send, lambda: to.store.head(to.name))
 
 
 def upload_sized(to: Destination, source: Source, seal: Sealing) -> StoredObject:
@@ -136,7 +136,7 @@ def upload_sized(to: Destination, source: Source, seal: Sealing) -> StoredObject
     size, process = source.size, os.getpid()
     part_size = good_part_size(size, sealed_layout(0))  # a multiple of every format's chunk
     envelope, cipher = seal(data_size=size, part_size=part_size)
-    plan = PartPlan(size, part_size, cipher.layout)
+    plan = PartPlan(size, part_size, cipher.layout, to.store.min_part_size)
     upload_id = begin_upload(to.store, to.name, envelope, metadata=to.metadata, headers=to.headers)
     try:
         parts: list[Part] = []

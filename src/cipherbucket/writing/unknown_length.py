@@ -50,6 +50,7 @@ class StreamUpload(Blocks):
         size: int | None = None,
         part_size: int | None = None,
     ) -> None:
+        destination.metadata_with(envelope)  # refused before anything is encrypted
         super().__init__(cipher, size=size)
         self._destination = destination
         self._envelope = envelope
@@ -138,6 +139,7 @@ class SpooledUpload(Spool):
         size: int | None = None,
         content_md5: str | None = None,
     ) -> None:
+        destination.metadata_with(envelope)
         super().__init__(cipher, content_md5, size=size)
         self._destination = destination
         self._envelope = envelope

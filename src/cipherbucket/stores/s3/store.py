@@ -8,7 +8,7 @@ the same object by its ETag.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from cipherbucket.errors import RangeError
@@ -32,7 +32,7 @@ from cipherbucket.stores.s3.attributes import (
     written,
 )
 from cipherbucket.stores.s3.client import S3Client
-from cipherbucket.stores.s3.header_text import metadata_headers
+from cipherbucket.stores.s3.header_text import metadata_headers, to_header
 from cipherbucket.stores.s3.settings import S3Settings
 
 _OK = 200
@@ -57,6 +57,8 @@ class S3Store(Store):
     """
 
     crc = Crc.NVME
+    min_part_size = 5 << 20
+    max_metadata = 2048
 
     def __init__(self, bucket: str, settings: S3Settings) -> None:
         self.client = S3Client(bucket, settings)
@@ -66,6 +68,10 @@ class S3Store(Store):
     def url(self) -> str:
         """``s3://bucket``."""
         return f"s3://{self.client.bucket}"
+
+    def metadata_size(self, metadata: Mapping[str, str]) -> int:
+        """Count what is sent, where a value that is not ASCII grows."""
+        return super().metadata_size({key: to_header(text) for key, text in metadata.items()})
 
     def close(self) -> None:
         """Close all connections."""
