@@ -239,6 +239,8 @@ def test_as_many_long_recipients_fit_into_oss_as_the_document_says() -> None:
         return sum(map(len, names)) + sum(len(base64.b64encode(value)) for value in values)
 
     assert in_store(said) <= 8192 < in_store(said + 1)
+    assert "the 2 KiB of S3 two" in FLAT
+    assert in_store(2) <= 2048 < in_store(3)
 
 
 def test_the_parts_of_the_document_are_those_that_are_sent() -> None:
@@ -248,6 +250,8 @@ def test_the_parts_of_the_document_are_those_that_are_sent() -> None:
     total = sum(map(growing_part_size, range(1, 10_001)))
 
     assert (least - 1) * 16_400 < MIN_PART_SIZE <= least * 16_400
+    in_s3 = number(r"5 MiB of S3\s+(\d+) or more")
+    assert (in_s3 - 1) * 16_400 < 5 << 20 <= in_s3 * 16_400
     # A part that is the only one has header and footer, too.
     assert most == (MAX_PART_SIZE - layout.head - layout.foot) // layout.stride
     assert growing_part_size(1000) == 16 << 20
