@@ -45,9 +45,19 @@ class StrictStore(MemoryStore):
         sizes = [part.size for part in parts]
         if any(size < self.min_part_size for size in sizes[:-1]):
             raise StoreError("EntityTooSmall")
-        self._refuse_parts(sizes)
         self.sizes.append(sizes)
         return super()._complete_upload(name, upload_id, parts, condition)
 
-    def _refuse_parts(self, sizes: Sequence[int]) -> None:
-        """Refuse what else a service does not make an object of."""
+
+class EqualStore(StrictStore):
+    """A store that wants equal parts, as Cloudflare R2 does."""
+
+    equal_parts = True
+
+    def _complete_upload(
+        self, name: str, upload_id: str, parts: Sequence[Part], condition: Condition
+    ) -> StoredObject:
+        sizes = [part.size for part in parts]
+        if len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0]:
+            raise StoreError(f"InvalidPart: parts of {sizes}")
+        return super()._complete_upload(name, upload_id, parts, condition)

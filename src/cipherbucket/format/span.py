@@ -195,6 +195,9 @@ class PartPlan:
             that 10,000 parts suffice. An object of one part may have a smaller one.
         layout: How the plaintext lies in what is stored.
         min_part_size: Least bytes that the store takes of every part but the last.
+        equal: Whether the store takes only parts of one size, but for the last, which has no more.
+            What of a part is stored beyond that size goes into the next (docs/format.md,
+            section 14.8).
 
     Raises:
         UsageError: Sizes that break one of these rules; the hint names a size that works.
@@ -204,6 +207,7 @@ class PartPlan:
     part_size: int
     layout: Layout = PLAIN
     min_part_size: int = MIN_PART_SIZE
+    equal: bool = False
 
     def __post_init__(self) -> None:
         if self.data_size < 1:
@@ -219,8 +223,8 @@ class PartPlan:
             fault = f"is under the least part of {least:,} bytes that the store takes"
         elif layout.stored_size(size) > MAX_PART_SIZE:
             fault = f"is over the largest part of {MAX_PART_SIZE:,} bytes"
-        elif self.count > MAX_PARTS:
-            fault = f"makes {self.count:,} parts, more than {MAX_PARTS:,}"
+        elif self.sent > MAX_PARTS:
+            fault = f"makes {self.sent:,} parts, more than {MAX_PARTS:,}"
         if fault is not None:
             raise UsageError(
                 f"a part size of {self.part_size:,} bytes {fault}",
@@ -237,6 +241,39 @@ class PartPlan:
         """Bytes that are stored in all."""
         return self.layout.stored_size(self.data_size)
 
+    @property
+    def sent(self) -> int:
+        """Number of parts as they are sent: one more, where the last would be larger than all."""
+        return -(-self.stored_size // self._equal_size) if self._carries else self.count
+
+    def lead(self, number: int) -> int:
+        """Return how many bytes of the part before are sent at the beginning of a part."""
+        return self.layout.head if self._carries and number > 1 else 0
+
+    def cut(self, number: int, stored: memoryview) -> list[tuple[int, memoryview]]:
+        """Return what is sent, by the number of the part.
+
+        Args:
+            number: Of a part.
+            stored: What is stored of it, behind the `lead` of the part before. What goes into the
+                next part is left out.
+        """
+        if not self._carries:
+            return [(number, stored)]
+        size = self._equal_size
+        if number < self.count:
+            return [(number, stored[:size])]
+        starts = range(0, len(stored), size)
+        return [(number + k, stored[start : start + size]) for k, start in enumerate(starts)]
+
+    @property
+    def _carries(self) -> bool:
+        return self.equal and self.layout.head > 0 and self.count > 1
+
+    @property
+    def _equal_size(self) -> int:
+        return self.part_size // self.layout.chunk * self.layout.stride
+
     def offsets(self, number: int) -> tuple[int, int]:
         """Return where part ``number`` (from 1) begins and ends in the plaintext.
 
@@ -251,7 +288,8 @@ class PartPlan:
 
 def good_part_size(data_size: int, layout: Layout = PLAIN) -> int:
     """Return a part size for an object of ``data_size`` bytes: 16 MiB, or more where it must be."""
-    least = -(-data_size // MAX_PARTS)
+    # With tags one part is left for what may go beyond the last (`PartPlan.sent`).
+    least = -(-data_size // (MAX_PARTS - 1 if layout.tag else MAX_PARTS))
     return max(_DEFAULT_PART_SIZE, -(-least // layout.grain) * layout.grain)
 
 
@@ -259,6 +297,7 @@ def growing_part_size(number: int) -> int:
     """Return the size of part ``number`` (from 1) of an object whose length is not known.
 
     16 MiB for the first 1,000, then twice as much for each 1,000 more, at most 4 GiB, so that
-    10,000 parts hold 11.7 TiB (docs/format.md, section 14.8).
+    10,000 parts hold 11.7 TiB (docs/format.md, section 14.8). Where a store wants equal parts, all
+    have 16 MiB.
     """
     return _DEFAULT_PART_SIZE << min((number - 1) // 1000, 8)

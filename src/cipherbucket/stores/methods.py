@@ -36,6 +36,8 @@ class StoreMethods(Protocol):
     """How metadata names begin that no object can be given without its body."""
     min_part_size: ClassVar[int] = MIN_PART_SIZE
     """Least bytes of every part of an upload but the last."""
+    equal_parts: bool = False
+    """Whether all parts of an upload must have one size, but the last, which has no more."""
     max_metadata: ClassVar[int] = MAX_METADATA
     """Most bytes of user metadata that an object has; `metadata_size` counts them."""
     crc: ClassVar[Crc] = Crc.XZ

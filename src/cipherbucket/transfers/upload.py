@@ -223,6 +223,7 @@ def _reopened(upload: Upload, path: Path, descriptor: int, journal: Journal) -> 
         int(first["part_size"]),
         cipher.layout,
         upload.to.store.min_part_size,
+        upload.to.store.equal_parts,
     )
     tags = {int(line["part"]): bytes.fromhex(line["tag"]) for line in journal.lines[2:]}
     upload.to.store.resume_upload(first["upload_id"], headers=upload.to.headers)

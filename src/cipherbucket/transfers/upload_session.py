@@ -38,6 +38,7 @@ from cipherbucket.workers.threads import MEMORY, Halt, run
 from cipherbucket.writing.ciphertext import OBJECT_OF_ITS_OWN, encrypt_part
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.one_request import persist
+from cipherbucket.writing.part_ends import PartEnds
 from cipherbucket.writing.part_requests import (
     abort_quietly,
     complete_upload,
@@ -112,6 +113,7 @@ class Session:
         self._completing = False
         halt = Halt(self.upload.rate)
         ticker = Ticker(progress)
+        self._ends = PartEnds(self.plan)
         local = threading.local()
 
         def work(number: int) -> None:
@@ -154,7 +156,8 @@ class Session:
         try:
             listed = persist(lambda _: store.list_parts(name, self.upload_id))
             self.there = {part.number: part for part in listed}
-            if not self.there.keys() <= self.tags.keys():
+            beyond = range(self.plan.count + 1, self.plan.sent + 1)
+            if not self.there.keys() <= {*self.tags, *beyond}:
                 # An older state of the journal: what else left is not known, so nothing more may.
                 raise ChangedError("the store has parts that the journal does not know of")
         except UploadNotFoundError:
@@ -186,7 +189,7 @@ class Session:
 
     def _known(self) -> int:
         """Return how many bytes of the file are there as parts."""
-        offsets = (self.plan.offsets(number) for number in self.there if number in self.tags)
+        offsets = map(self.plan.offsets, self.there.keys() & self.tags.keys())
         return sum(stop - start for start, stop in offsets)
 
     def _workers(self) -> int:
@@ -198,38 +201,52 @@ class Session:
 
     def _sent(self, number: int, room: memoryview, halt: Halt) -> None:
         start, stop = self.plan.offsets(number)
-        last = number == self.plan.count
+        last, lead = number == self.plan.count, self.plan.lead(number)
         self._check_source()
         ciphertext, count = encrypt_part(
-            FileAt(self.descriptor, start), self.cipher, start, stop, last=last, out=room
+            FileAt(self.descriptor, start), self.cipher, start, stop, last=last, out=room[lead:]
         )
         if count != stop - start:
             raise self._changed()
         self._check_source()
+        known = self._noted(number, ciphertext)
+        self._ends.hand_on(number, ciphertext)
+        stored = room[: lead + len(ciphertext)]
+        for each, data in self._ends.joined(number, stored, lambda: halt.passed(0)):
+            self.parts[each] = self._arrived(each, data, known=known, halt=halt)
+
+    def _noted(self, number: int, ciphertext: memoryview) -> bool:
+        """Note what a part became; return whether it may have left before, as the very same."""
+        last = number == self.plan.count
         tag = self.cipher.part_tag(number, ciphertext, first=number == 1, last=last)
         if number in self.tags:
             if tag != self.tags[number]:
                 raise ChangedError(f"part {number} of the file is not what was sent before")
+            return True
+        if self.stored is not None:
+            raise ChangedError(f"part {number} was not sent before, and the upload is completed")
+        if self.journal is not None:
+            self.journal.append({"part": number, "tag": tag.hex()})
+        return False
+
+    def _arrived(self, number: int, data: memoryview, *, known: bool, halt: Halt) -> Part:
+        """Send what the store does not have yet, and return the part as it is there."""
+        store, size = self.upload.to.store, 0
+        if number <= self.plan.count:  # what goes beyond the last part counts with it
+            start, stop = self.plan.offsets(number)
+            size = stop - start
+        if known:
             if self.stored is not None:
                 crc = self.stored.crc
-                self.parts[number] = Part(number, len(ciphertext), "", crc.of(ciphertext), crc)
-                halt.skipped(stop - start)
-                return
+                halt.skipped(size)
+                return Part(number, len(data), "", crc.of(data), crc)
             part = self.there.get(number)
-            if part is not None and self.upload.to.store.holds(part, ciphertext):
-                crc = self.upload.to.store.crc
-                self.parts[number] = part.sent_with(crc.of(ciphertext), crc)
-                return
+            if part is not None and store.holds(part, data):
+                return part.sent_with(store.crc.of(data), store.crc)
             if part is not None:
-                halt.skipped(start - stop)  # counted as known
-        elif self.stored is not None:
-            raise ChangedError(f"part {number} was not sent before, and the upload is completed")
-        elif self.journal is not None:
-            self.journal.append({"part": number, "tag": tag.hex()})
-        body = _Sliced(ciphertext, stop - start, halt)
-        self.parts[number] = send_part(
-            self.upload.to.store, self.upload.to.name, self.upload_id, number, body, self.envelope
-        )
+                halt.skipped(-size)  # counted as known
+        body = _Sliced(data, halt)
+        return send_part(store, self.upload.to.name, self.upload_id, number, body, self.envelope)
 
     def _check_source(self) -> None:
         now = _state_of(self.descriptor)
@@ -270,9 +287,8 @@ def _state_of(descriptor: int) -> tuple[int, int]:
 class _Sliced:
     """A part's ciphertext as a body: in slices, so that it can be counted, slowed and stopped."""
 
-    def __init__(self, ciphertext: memoryview, size: int, halt: Halt) -> None:
+    def __init__(self, ciphertext: memoryview, halt: Halt) -> None:
         self._ciphertext = ciphertext
-        self._size = size
         self._halt = halt
         self._counted = 0
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Self
@@ -35,10 +36,14 @@ from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Part
 from cipherbucket.writing.ciphertext import OBJECT_OF_ITS_OWN, encrypt_part, refuse_fork
 from cipherbucket.writing.destination import Destination
+from cipherbucket.writing.part_ends import PartEnds
 from cipherbucket.writing.part_requests import begin_upload, complete_upload, send_part
 from cipherbucket.writing.source import PutBody, Source
 
 _log = logging.getLogger("cipherbucket")
+
+_PATIENCE = 10
+"""Seconds that a part waits until the part before it is handed over, where it needs its end."""
 
 
 def begin_multipart(
@@ -73,7 +78,7 @@ def part_plan(
     # A longer footer than is usual changes nothing but the very largest part.
     layout = sealed_layout(USUAL_FOOTER) if format == SEALED else PLAIN
     part_size = part_size or good_part_size(data_size, layout)
-    return PartPlan(data_size, part_size, layout, store.min_part_size)
+    return PartPlan(data_size, part_size, layout, store.min_part_size, store.equal_parts)
 
 
 class Multipart:
@@ -110,6 +115,7 @@ class Multipart:
         self._under_way: set[int] = set()
         self._tags: dict[int, bytes] = {}
         """What has left, by number: a keyed tag of each part's ciphertext, kept in memory alone."""
+        self._ends = PartEnds(plan)
         self._end: list[str] = []  # shared with what `through` returns
 
     __reduce__ = not_copied("an upload", OBJECT_OF_ITS_OWN)
@@ -144,14 +150,18 @@ class Multipart:
     def upload_part(self, number: int, body: PutBody) -> Part:
         """Encrypt and send one part. The same part may come again; one that arrived is not sent.
 
+        Where a store wants equal parts (Cloudflare R2), a sealed part is sent when the part before
+        it has been handed over, for which it waits ten seconds.
+
         Args:
             number: Its place, from 1 to ``plan.count``.
             body: Exactly ``plan.part_size`` bytes, in the last part the rest. Bytes, a path, a
                 binary file object (read from its position on) or an iterable of bytes.
 
         Raises:
-            UsageError: No such part, another length, it is under way, the upload has ended, or
-                this is another process than the one that began it.
+            UsageError: No such part, another length, it is under way, the upload has ended,
+                this is another process than the one that began it, or the part before is missing
+                where a store wants equal parts.
             SourceError: It was sent before with other bytes: abort, and begin a new upload.
             StoreError: The store failed; the same part may be handed over again.
         """
@@ -159,17 +169,36 @@ class Multipart:
             start, stop = self.plan.offsets(number)
             self._claim(number)
             try:
-                ciphertext = self._encrypted(number, body, start, stop)
+                stored = self._encrypted(number, body, start, stop)
+                ciphertext = stored[self.plan.lead(number) :]
                 self._note(number, ciphertext)
-                part = self._arrived.get(number) or send_part(
-                    self._store, self.name, self.upload_id, number, ciphertext, self._envelope
-                )
-                with self._lock:
-                    self._arrived[number] = part
+                self._ends.hand_on(number, ciphertext)
+                part = self._arrived.get(number) or self._sent(number, stored)
             finally:
                 with self._lock:
                     self._under_way.discard(number)
             return part
+
+    def _sent(self, number: int, stored: memoryview) -> Part:
+        deadline = time.monotonic() + _PATIENCE
+
+        def waiting() -> None:
+            with self._lock:
+                self._refuse_after_end()
+                coming = number - 1 in self._under_way
+            if not coming and time.monotonic() > deadline:
+                raise UsageError(
+                    f"part {number} is sent after part {number - 1}, which was not handed over:"
+                    f" {self._store.url} wants equal parts",
+                    hint="hand the parts over in their order; several may be under way",
+                )
+
+        # What goes beyond the last part is sent first: the part has arrived when all of it has.
+        for each, body in reversed(self._ends.joined(number, stored, waiting)):
+            part = send_part(self._store, self.name, self.upload_id, each, body, self._envelope)
+            with self._lock:
+                self._arrived[each] = part
+        return part
 
     def _claim(self, number: int) -> None:
         refuse_fork(self._process)
@@ -183,7 +212,9 @@ class Multipart:
             self._under_way.add(number)
 
     def _encrypted(self, number: int, body: PutBody, start: int, stop: int) -> memoryview:
+        """Return a part's ciphertext, behind room for the end of the part before."""
         wanted = stop - start
+        lead, room = self.plan.lead(number), self._ends.room(number)
         with Source(body) as source:
             if source.size is not None and source.size > wanted and hasattr(body, "read"):
                 pass  # an open file: the part is what follows its position
@@ -192,12 +223,14 @@ class Multipart:
                     f"part {number} must have {wanted:,} bytes, but has {source.size:,}"
                 )
             last = number == self.plan.count
-            buffer, filled = encrypt_part(source, self._cipher, start, stop, last=last)
+            ciphertext, filled = encrypt_part(
+                source, self._cipher, start, stop, last=last, out=room[lead:]
+            )
             if filled != wanted:
                 raise UsageError(f"part {number} must have {wanted:,} bytes, but has {filled:,}")
             if (last or source.size is None) and source.read_into(memoryview(bytearray(1))):
                 raise UsageError(f"part {number} must have {wanted:,} bytes, but has more")
-        return buffer
+        return room[: lead + len(ciphertext)]
 
     def _note(self, number: int, ciphertext: memoryview) -> None:
         """Keep what is about to leave in mind; refuse what is not what may have left before.

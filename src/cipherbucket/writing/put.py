@@ -23,6 +23,7 @@ from cipherbucket.writing.ciphertext import encrypt_part, refuse_fork
 from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.file import ObjectWriter
 from cipherbucket.writing.one_request import write
+from cipherbucket.writing.part_ends import PartEnds
 from cipherbucket.writing.part_requests import (
     abort_quietly,
     begin_upload,
@@ -136,14 +137,18 @@ def upload_sized(to: Destination, source: Source, seal: Sealing) -> StoredObject
     size, process = source.size, os.getpid()
     part_size = good_part_size(size, sealed_layout(0))  # a multiple of every format's chunk
     envelope, cipher = seal(data_size=size, part_size=part_size)
-    plan = PartPlan(size, part_size, cipher.layout, to.store.min_part_size)
+    plan = PartPlan(size, part_size, cipher.layout, to.store.min_part_size, to.store.equal_parts)
+    ends = PartEnds(plan)
     upload_id = begin_upload(to.store, to.name, envelope, metadata=to.metadata, headers=to.headers)
     try:
         parts: list[Part] = []
         for number in range(1, plan.count + 1):
             start, stop = plan.offsets(number)
             last = number == plan.count
-            ciphertext, count = encrypt_part(source, cipher, start, stop, last=last)
+            lead, room = plan.lead(number), ends.room(number)
+            ciphertext, count = encrypt_part(
+                source, cipher, start, stop, last=last, out=room[lead:]
+            )
             more = last and source.read_into(memoryview(bytearray(1)))
             if count < stop - start or more:
                 found = "more" if more else f"only {start + count:,}"
@@ -151,7 +156,9 @@ def upload_sized(to: Destination, source: Source, seal: Sealing) -> StoredObject
                     f"the length of the body was given as {size:,}, and it has {found}"
                 )
             refuse_fork(process)
-            parts.append(send_part(to.store, to.name, upload_id, number, ciphertext, envelope))
+            ends.hand_on(number, ciphertext)
+            for each, stored in ends.joined(number, room[: lead + len(ciphertext)]):
+                parts.append(send_part(to.store, to.name, upload_id, each, stored, envelope))
             source.report(stop, last=last)
         return complete_upload(
             to.store,

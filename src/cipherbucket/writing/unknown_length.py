@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from cipherbucket.errors import SourceError
 from cipherbucket.format.cipher import ContentCipher
 from cipherbucket.format.envelope import Envelope
-from cipherbucket.format.span import MAX_PARTS, growing_part_size
+from cipherbucket.format.span import MAX_PARTS, good_part_size, growing_part_size
 from cipherbucket.stores.records import Part, StoredObject
 from cipherbucket.writing.ciphertext import BLOCK, Blocks, Spool
 from cipherbucket.writing.destination import Destination
@@ -30,6 +30,7 @@ class StreamUpload(Blocks):
     """A plaintext that is sent at once, or in parts: parts that grow, or all of one size.
 
     Each part is in memory, as ciphertext, until the store has it (docs/format.md, section 14.8).
+    Where the store wants equal parts, what is stored beyond their size goes into the next.
     Whoever uses it aborts it after any failure.
 
     Args:
@@ -54,42 +55,57 @@ class StreamUpload(Blocks):
         super().__init__(cipher, size=size)
         self._destination = destination
         self._envelope = envelope
+        self._equal = destination.store.equal_parts
+        if self._equal and part_size is None:  # it cannot grow
+            part_size = good_part_size(size or 0, cipher.layout)
         self._part_size = part_size
         self._upload_id: str | None = None
         self._parts: list[Part] = []
         self._begin_part()
 
-    def _begin_part(self) -> None:
-        number = len(self._parts) + 1
-        if number > MAX_PARTS:
-            raise SourceError(
-                f"the body has more than {self.plain_size:,} bytes, the most that one holds"
-            )
-        start = self.plain_size
-        self._stop = start + (self._part_size or growing_part_size(number))
-        size = self._cipher.layout.part_size(start, self._stop, last=True)
-        self._part = memoryview(bytearray(size))
-        self._length = 0
+    def _begin_part(self, before: memoryview = memoryview(b"")) -> None:  # noqa: B008  immutable
+        start, layout = self.plain_size, self._cipher.layout
+        number = self._next_number()
+        room = self._part_size or growing_part_size(number)
+        self._stop = start + room
+        self._part_stored = room // layout.chunk * layout.stride
+        size = layout.part_size(start, self._stop, last=True)
+        self._part = memoryview(bytearray(len(before) + size))
+        self._part[: len(before)] = before
+        self._length = len(before)
         self._most = min(BLOCK, self._stop - start)
 
     def _keep(self, offset: int, block: memoryview, *, last: bool) -> None:
         out = self._part[self._length :]
         self._length += len(self._cipher.encrypt(offset, block, out, last=last))
         if not last and self.plain_size == self._stop != self._size_given:
-            self._send()
-            self._begin_part()
+            self._begin_part(self._send(last=False))
         self._most = min(BLOCK, self._stop - self.plain_size)
 
-    def _send(self) -> None:
+    def _next_number(self) -> int:
+        if len(self._parts) == MAX_PARTS:
+            raise SourceError(
+                f"the body has more than {self.plain_size:,} bytes, the most that one holds",
+                hint="give its length (size=), and it goes in larger parts",
+            )
+        return len(self._parts) + 1
+
+    def _send(self, *, last: bool) -> memoryview:
+        """Send what is there; return what of it goes into the next part."""
         to = self._destination
         if self._upload_id is None:
             self._upload_id = begin_upload(
                 to.store, to.name, self._envelope, metadata=to.metadata, headers=to.headers
             )
-        number, ciphertext = len(self._parts) + 1, self._part[: self._length]
-        self._parts.append(
-            send_part(to.store, to.name, self._upload_id, number, ciphertext, self._envelope)
-        )
+        left = self._part[: self._length]
+        size = self._part_stored if self._equal else max(1, len(left))
+        while len(left) >= size or (last and left):
+            number, part = self._next_number(), left[:size]
+            self._parts.append(
+                send_part(to.store, to.name, self._upload_id, number, part, self._envelope)
+            )
+            left = left[size:]
+        return left
 
     @property
     def sent(self) -> int:
@@ -106,7 +122,7 @@ class StreamUpload(Blocks):
         to = self._destination
         if self._upload_id is None:
             return to.put(self._envelope, _Kept(self._part[: self._length]))
-        self._send()
+        self._send(last=True)
         return complete_upload(
             to.store,
             to.name,

@@ -63,6 +63,7 @@ class S3Store(Store):
     def __init__(self, bucket: str, settings: S3Settings) -> None:
         self.client = S3Client(bucket, settings)
         self.crc.of(b"")  # a library that is missing is missed now
+        self.equal_parts = settings.is_r2
 
     @property
     def url(self) -> str:
