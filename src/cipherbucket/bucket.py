@@ -457,7 +457,8 @@ class Bucket:
             data_size: Bytes of plaintext in all; the format must know it beforehand.
             part_size: Bytes of every part but the last: at least 100 KiB, in S3 5 MiB, and a
                 multiple of 16, in format ``sealed`` of 16,384. None takes 16 MiB, or more where
-                10,000 parts would not suffice.
+                10,000 parts would not suffice. Where a store wants equal parts (Cloudflare R2),
+                sealed ones wait for each other: see `Multipart.upload_part`.
             metadata: As in `put`, like all that follow.
             content_type: Of the plaintext.
             headers: Further content headers.

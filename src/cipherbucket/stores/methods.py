@@ -38,7 +38,7 @@ class StoreMethods(Protocol):
     """Least bytes of every part of an upload but the last."""
     equal_parts: bool = False
     """Whether all parts of an upload must have one size, but the last, which has no more."""
-    max_metadata: ClassVar[int] = MAX_METADATA
+    max_metadata: int = MAX_METADATA
     """Most bytes of user metadata that an object has; `metadata_size` counts them."""
     crc: ClassVar[Crc] = Crc.XZ
     """The CRC-64 that the store keeps, if it keeps one; every record that it gives says so."""

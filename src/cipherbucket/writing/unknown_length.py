@@ -86,7 +86,7 @@ class StreamUpload(Blocks):
         if len(self._parts) == MAX_PARTS:
             raise SourceError(
                 f"the body has more than {self.plain_size:,} bytes, the most that one holds",
-                hint="give its length (size=), and it goes in larger parts",
+                hint="give its length (size=), and its parts are larger" if self._equal else None,
             )
         return len(self._parts) + 1
 

@@ -286,10 +286,14 @@ def test_a_body_of_unknown_length_that_is_too_long_says_what_to_do(
     assert not store.list_uploads()
 
 
-def test_the_endpoint_of_cloudflare_wants_equal_parts() -> None:
+def test_the_endpoint_of_cloudflare_has_limits_of_its_own() -> None:
     pytest.importorskip("botocore")
     from cipherbucket.stores.s3.store import S3Store
 
     r2 = S3Settings(endpoint="https://a.r2.cloudflarestorage.com", region="auto")
-    assert S3Store("bucket", r2).equal_parts
-    assert not S3Store("bucket", S3Settings(region="eu-central-1")).equal_parts
+    for settings, limits in (
+        (r2, (True, 8192)),
+        (S3Settings(region="eu-central-1"), (False, 2048)),
+    ):
+        store = S3Store("bucket", settings)
+        assert (store.equal_parts, store.max_metadata) == limits

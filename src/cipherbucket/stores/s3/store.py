@@ -63,7 +63,8 @@ class S3Store(Store):
     def __init__(self, bucket: str, settings: S3Settings) -> None:
         self.client = S3Client(bucket, settings)
         self.crc.of(b"")  # a library that is missing is missed now
-        self.equal_parts = settings.is_r2
+        if settings.is_r2:
+            self.equal_parts, self.max_metadata = True, 8192
 
     @property
     def url(self) -> str:
