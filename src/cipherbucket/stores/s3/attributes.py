@@ -135,6 +135,7 @@ def tagging(client: S3Client, name: str, version_id: str | None) -> dict[str, st
     """
     try:
         with client.reading("GetObjectTagging", name, VersionId=version_id) as root:
+            _expect(root, "TagSet")
             tags = [(tag.text("Key"), tag.text("Value", "")) for tag in root.all("TagSet/Tag")]
     except StoreError as error:
         if error.code in _NO_TAGS:
@@ -170,6 +171,7 @@ def _acl(client: S3Client, name: str, version_id: str | None) -> dict[str, str]:
     """
     try:
         with client.reading("GetObjectAcl", name, VersionId=version_id) as root:
+            _expect(root, "AccessControlList")
             owner = root.text("Owner/ID", "")
             grants = [_grant(grant) for grant in root.all("AccessControlList/Grant")]
     except StoreError as error:
@@ -184,6 +186,12 @@ def _acl(client: S3Client, name: str, version_id: str | None) -> dict[str, str]:
             raise StoreError("the store names a right that no object has", name=name)
         held.setdefault(_RIGHTS[right], []).append(f'{kind}="{grantee}"')
     return {header: ", ".join(grantees) for header, grantees in held.items()}
+
+
+def _expect(root: Element, path: str) -> None:
+    """Refuse a document that is cut short: none of something is a list that is empty."""
+    if not root.has(path):
+        raise ValueError(f"{path} is missing")
 
 
 def _grant(grant: Element) -> tuple[str, tuple[str, str]]:

@@ -33,7 +33,6 @@ def document(kind: str, within: str) -> Answer:
 
 
 ANSWERS = {
-    "acl": Answer(501, {}, b"<Error><Code>NotImplemented</Code></Error>"),
     "uploads": document("InitiateMultipartUploadResult", "<UploadId>u</UploadId>"),
     "partNumber": document("CopyPartResult", "<ETag>p</ETag>"),
     "POST": document("CompleteMultipartUploadResult", "<ETag>e</ETag>"),
@@ -48,6 +47,9 @@ class OneObject:
 
     headers: dict[str, str] = field(default_factory=dict)
     tags: Answer = field(default_factory=lambda: Answer(200, {}, TAGS))
+    acl: Answer = field(
+        default_factory=lambda: Answer(501, {}, b"<Error><Code>NotImplemented</Code></Error>")
+    )
     metadata: dict[str, str] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)
     server: Scripted = field(init=False)
@@ -57,8 +59,8 @@ class OneObject:
         query = request.target.partition("?")[2].partition("&")[0].partition("=")[0]
         if request.method == "HEAD":
             return Answer(200, {**STORED, **self.headers, **self.metadata})
-        if query == "tagging":
-            return self.tags
+        if query in {"acl", "tagging"}:
+            return self.acl if query == "acl" else self.tags
         if query in {"", "uploads"}:
             self.begun = {k: v for k, v in request.headers.items() if k.startswith("x-amz-meta-")}
         if (query, request.method) in {("", "PUT"), ("uploadId", "POST")}:
@@ -151,3 +153,46 @@ def test_tags_that_cannot_be_read_are_not_dropped(one: OneObject) -> None:
 def test_services_without_tags(one: OneObject, status: int, code: str) -> None:
     one.tags = Answer(status, {}, f"<Error><Code>{code}</Code></Error>".encode())
     assert "x-amz-tagging" not in one.store.attributes("a")
+
+
+def test_documents_that_are_cut_short_are_no_empty_lists(one: OneObject) -> None:
+    one.tags = Answer(200, {}, b"<Tagging/>")
+    with pytest.raises(StoreError, match="TagSet is missing"):
+        one.store.attributes("a")
+    one.acl = Answer(200, {}, b"<AccessControlPolicy/>")
+    with pytest.raises(StoreError, match="AccessControlList is missing"):
+        one.store.attributes("a")
+
+
+def test_rights_of_others_stay(one: OneObject) -> None:
+    grants = "".join(
+        f"<Grant><Grantee><ID>{who}</ID></Grantee><Permission>{right}</Permission></Grant>"
+        for who, right in (("me", "FULL_CONTROL"), ("you", "READ"))
+    )
+    kept = f"<Owner><ID>me</ID></Owner><AccessControlList>{grants}</AccessControlList>"
+    one.acl = document("AccessControlPolicy", kept)
+    one.store.copy("a", "a")
+    assert one.written["x-amz-grant-full-control"] == 'id="me"'
+    assert one.written["x-amz-grant-read"] == 'id="you"'
+
+
+@pytest.mark.parametrize("algorithm", ["AES256", "aws:kms", "aws:kms:dsse"])
+def test_encryption_at_rest_stays(one: OneObject, algorithm: str) -> None:
+    at_rest = "x-amz-server-side-encryption"
+    one.headers = {at_rest: algorithm, f"{at_rest}-aws-kms-key-id": "arn:key"}
+    one.store.copy("a", "a")
+    assert one.written[at_rest] == algorithm
+    assert one.written.get(f"{at_rest}-aws-kms-key-id") == (
+        None if algorithm == "AES256" else "arn:key"  # S3 takes a key with KMS alone
+    )
+
+
+def test_a_copy_is_of_the_object_that_was_looked_at(
+    one: OneObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one.store.copy("a", "b")
+    monkeypatch.setattr(copying, "_LARGEST", 2)
+    one.store.copy("a", "b")
+    copies = [r.headers for r in one.server.requests if "x-amz-copy-source" in r.headers]
+    assert [each["x-amz-copy-source-if-match"] for each in copies] == ['"e"', '"e"']
+    assert copies[0]["x-amz-tagging-directive"] == "REPLACE"
