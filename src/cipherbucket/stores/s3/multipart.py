@@ -100,7 +100,7 @@ def list_parts(client: S3Client, name: str, upload_id: str) -> list[Part]:
                 for item in page.all("Part")
             ]
             parts += check_parts(found, name)
-            if not page.flag("IsTruncated", "false"):
+            if not page.flag("IsTruncated"):
                 return parts
             following = page.number("NextPartNumberMarker")
         if not found or not marker < following <= MAX_PARTS:
