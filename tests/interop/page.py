@@ -20,6 +20,8 @@ from tests.interop.toolchains import HERE
 
 PAGE = HERE.parent.parent / "docs" / "interop.md"
 
+STORES = "## What stores do\n"
+"""Where the part begins that `test_stores_table` writes."""
 _HEAD = """\
 # Who reads whom
 
@@ -93,7 +95,7 @@ one side, Go and Java on the other do not read each other ([format.md](format.md
 
 
 def render(run: Run) -> str:
-    """Return the page as this run found it."""
+    """Return the page as this run found it, up to `STORES`."""
     parts = [_HEAD.format(signatures=_signatures()), _sdks()]
     for group, text in GROUPS.items():
         cases = [case for case in CASES if case.group == group]
@@ -125,7 +127,7 @@ def _sdks() -> str:
         ("Java 1", "`com.aliyun.oss:aliyun-sdk-oss`", java[1]),
     ]
     run = [(*row, "run here") for row in rows]
-    return _markdown(["here", "package", "version", "how"], run + _not_run())
+    return markdown(["here", "package", "version", "how"], run + _not_run())
 
 
 def _not_run() -> list[tuple[str, str, str, str]]:
@@ -157,7 +159,7 @@ def _table(run: Run, cases: Sequence[Case]) -> str:
     rows = [
         [writer, *(_cell(run, writer, reader, cases) for reader in READERS)] for writer in WRITERS
     ]
-    return _markdown(["writer", *READERS], rows)
+    return markdown(["writer", *READERS], rows)
 
 
 def _cell(run: Run, writer: str, reader: str, cases: Sequence[Case]) -> str:
@@ -171,7 +173,7 @@ def _recorded(run: Run) -> str:
         [writer, *(_recorded_cell(run, reader, reads(writer)) for reader in READERS)]
         for writer in WRITTEN_BY
     ]
-    return _markdown(["written by", *READERS], rows)
+    return markdown(["written by", *READERS], rows)
 
 
 def _recorded_cell(run: Run, reader: str, cases: Sequence[Read]) -> str:
@@ -198,6 +200,7 @@ def _wrapped(text: str, indent: str = "") -> str:
     return textwrap.fill(text, 100, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
