@@ -14,6 +14,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 
 _WORD = re.compile(r"=\?[!-~]+\?[BbQq]\?[!-~]*\?=")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WORDS = re.compile(rf"{_WORD.pattern}(?: +{_WORD.pattern})*")
 
 
@@ -34,9 +35,10 @@ def from_header(text: str) -> str:
     if not text.startswith("=?") or not _WORDS.fullmatch(text):
         return text
     try:
-        return "".join(
+        said = "".join(
             part.decode(charset or "ascii") if isinstance(part, bytes) else part
             for part, charset in decode_header(text)
         )
     except (HeaderParseError, LookupError, UnicodeDecodeError, ValueError):
         return text
+    return text if _CONTROL.search(said) else said  # no header could say it otherwise
