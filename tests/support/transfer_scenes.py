@@ -166,9 +166,7 @@ class Wire:
         self, original: Callable[..., Any], name: str, upload_id: str, number: int, body: Outgoing
     ) -> Any:
         identity = self._identities.get(upload_id, upload_id.encode())
-        base = (number - 1) * self._part_size
-        if base and identity.startswith(b"sealed"):
-            base = HEADER + base // CHUNK * (CHUNK + TAG)
+        base = self._begin_of(number, identity)
         first = True
 
         def enter(offset: int, block: bytes) -> None:
@@ -183,6 +181,14 @@ class Wire:
         part = original(name, upload_id, number, body)
         self.at(f"sent {number}")
         return part
+
+    def _begin_of(self, number: int, identity: bytes) -> int:
+        """Return where a part begins in what is stored."""
+        base = (number - 1) * self._part_size
+        if not base or not identity.startswith(b"sealed"):
+            return base
+        base = base // CHUNK * (CHUNK + TAG)
+        return base if self.store.equal_parts else HEADER + base
 
     def _on_complete_upload(self, original: Callable[..., Any], *args: Any) -> Any:
         self.at("complete")

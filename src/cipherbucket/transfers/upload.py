@@ -92,6 +92,7 @@ def _begun(upload: Upload, path: Path, descriptor: int, journal: Journal | None)
     plan = upload.plan(os.fstat(descriptor).st_size)
     envelope, cipher = upload.seal(data_size=plan.data_size, part_size=plan.part_size)
     plan = replace(plan, layout=cipher.layout)
+    to.metadata_with(envelope)  # what does not fit is refused before anything is kept of it
     if journal is not None:
         # Before the store hears of it: by this an upload is found whose id never arrived.
         journal.begin(_first_line(upload, path, plan, envelope, cipher))

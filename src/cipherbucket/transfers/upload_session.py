@@ -156,8 +156,10 @@ class Session:
         try:
             listed = persist(lambda _: store.list_parts(name, self.upload_id))
             self.there = {part.number: part for part in listed}
-            beyond = range(self.plan.count + 1, self.plan.sent + 1)
-            if not self.there.keys() <= {*self.tags, *beyond}:
+            left = set(self.tags)
+            if self.plan.count in left:  # what goes beyond the last part is noted with it
+                left.update(range(self.plan.count + 1, self.plan.sent + 1))
+            if not self.there.keys() <= left:
                 # An older state of the journal: what else left is not known, so nothing more may.
                 raise ChangedError("the store has parts that the journal does not know of")
         except UploadNotFoundError:
