@@ -207,7 +207,8 @@ def _sealed_anew(
     with open_stream(fetch, Span(), reading) as stream, Source(stream) as body:
         if stream.info.envelope != info.envelope:
             raise ObjectChangedError("the object was replaced while it was copied", name=info.name)
-        return ObjectInfo.of(upload_stream(StreamUpload(to, envelope, cipher), body))
+        upload = StreamUpload(to, envelope, cipher, about=stream.info.size)
+        return ObjectInfo.of(upload_stream(upload, body))
 
 
 def carried_over(

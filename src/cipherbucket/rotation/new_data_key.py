@@ -297,7 +297,7 @@ def _write(
     size: int,
 ) -> StoredObject:
     if format == SEALED:
-        return upload_stream(StreamUpload(to, *sealing()), body)
+        return upload_stream(StreamUpload(to, *sealing(), about=size), body)
     if size > LARGE:
         body.set_size(size)
         return upload_sized(to, body, sealing)

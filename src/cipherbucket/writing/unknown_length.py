@@ -40,6 +40,7 @@ class StreamUpload(Blocks):
         size: How many bytes come, where somebody said so.
         part_size: Plaintext of each part but the last, for a format that has to know it
             beforehand, together with ``size``.
+        about: How many bytes probably come, for the size of parts that cannot grow.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class StreamUpload(Blocks):
         *,
         size: int | None = None,
         part_size: int | None = None,
+        about: int | None = None,
     ) -> None:
         destination.metadata_with(envelope)  # refused before anything is encrypted
         super().__init__(cipher, size=size)
@@ -57,7 +59,7 @@ class StreamUpload(Blocks):
         self._envelope = envelope
         self._equal = destination.store.equal_parts
         if self._equal and part_size is None:  # it cannot grow
-            part_size = good_part_size(size or 0, cipher.layout)
+            part_size = good_part_size(size or about or 0, cipher.layout)
         self._part_size = part_size
         self._upload_id: str | None = None
         self._parts: list[Part] = []

@@ -276,6 +276,18 @@ def _is_equal(sizes: Sequence[int]) -> bool:
     return len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0]
 
 
+def test_objects_written_anew_have_parts_as_large_as_needed(
+    store: EqualStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, data = bucket_in(store, "sealed"), data_of(6 * PART)
+    bucket.put("a", data)
+    monkeypatch.setattr(unknown_length, "good_part_size", lambda size, _: size // 2)
+    cb.rotation.reencrypt(bucket, "a")
+    bucket.copy("a", "b")
+    assert bucket.get("a").read() == bucket.get("b").read() == data
+    assert [len(sizes) for sizes in store.sizes] == [3, 3]  # the end goes beyond the second
+
+
 def test_a_body_of_unknown_length_that_is_too_long_says_what_to_do(
     store: EqualStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
