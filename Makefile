@@ -42,6 +42,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.oss2_layer
 	$(BIN)/python -m bench.parquet
 	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.s3
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
