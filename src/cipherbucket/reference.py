@@ -121,6 +121,11 @@ class BucketReference:
         settings: Mapping[str, Any] = NOTHING,
         trusted: bool = False,
     ) -> None:
+        if not isinstance(settings, Mapping):
+            raise UsageError(
+                f"settings of a reference are names and values, not {type(settings).__name__}",
+                hint='write them as a dict: settings={"region": "eu-central-1"}',
+            )
         if secret := _SECRET.intersection(settings):
             raise UsageError(
                 f"a reference holds no {' and no '.join(sorted(secret))}",

@@ -19,8 +19,6 @@ PAGE = ROOT / "docs" / "s3.md"
 def test_the_commands_and_the_python_of_the_page_work(tmp_path: Path) -> None:
     run('cipherbucket keygen cmk.pem --description \'{"desc":"2026"}\'', tmp_path)
     (tmp_path / "hello.txt").write_text("Hello S3!")
-    (tmp_path / "mirror").mkdir()
-    run("cipherbucket mb file://$PWD/mirror", tmp_path)
     install, commands = blocks(PAGE, "sh")
     assert install == "pip install -e '.[s3]'\n"
     first, settings = blocks(PAGE, "python")

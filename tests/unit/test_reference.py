@@ -123,6 +123,8 @@ def test_a_setting_that_is_none_is_refused() -> None:
         cb.BucketReference("oss://bucket", settings={"reigon": "x"})
     with pytest.raises(cb.UsageError, match="addressing is one of"):
         cb.BucketReference("oss://bucket", settings={"addressing": "x"})
+    with pytest.raises(cb.UsageError, match="names and values, not S3Settings"):
+        cb.BucketReference("s3://bucket", settings=cb.S3Settings())  # type: ignore[arg-type]
 
 
 def test_a_bucket_in_s3_is_opened_again_with_the_settings_of_s3(folder: Path) -> None:

@@ -14,6 +14,7 @@ import cipherbucket as cb
 from cipherbucket.cli.options.wildcards import has_wildcards
 
 ADD_R = "add -r for all of them"
+NAME_OR_R = "add /NAME, or -r for all of them"
 LIST_THEM = "cipherbucket ls -r URL lists them"
 LEAVE_OUT_R = "leave out -r for this one"
 FOLDER = "this command takes no wildcards; give the folder before them, with -r"

@@ -17,7 +17,7 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options
-from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
+from cipherbucket.cli.no_object import ADD_R, FOLDER, NAME_OR_R, missing_said, nothing_below
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.by_reference import new_keys_by_reference
 from cipherbucket.cli.options.inventory import (
@@ -123,7 +123,7 @@ def _change_one(
     access: AccessOptions,
     verb: Callable[[cb.Bucket, str], cb.ObjectInfo],
 ) -> int:
-    store_url, name = split_object_url(url)
+    store_url, name = split_object_url(url, NAME_OR_R)
     with (
         access.at(store_url, name).open_to_write(store_url) as bucket,
         missing_said(bucket, name, ADD_R, FOLDER),

@@ -19,7 +19,7 @@ import cipherbucket as cb
 from cipherbucket.cli.errors import one_line, resumed_when_repeated, say
 from cipherbucket.cli.failures import Failures
 from cipherbucket.cli.hints import in_options
-from cipherbucket.cli.no_object import ADD_R, FOLDER, missing_said, nothing_below
+from cipherbucket.cli.no_object import ADD_R, FOLDER, NAME_OR_R, missing_said, nothing_below
 from cipherbucket.cli.options.access import FORMATS, UNBOUND, AccessOptions, access_options
 from cipherbucket.cli.options.executors import ExecutorOptions, executor_options
 from cipherbucket.cli.options.inventory import (
@@ -142,7 +142,7 @@ def verify(
 
 
 def _verify_one(url: str, access: AccessOptions, *, as_json: bool) -> int:
-    store_url, name = split_object_url(url)
+    store_url, name = split_object_url(url, NAME_OR_R)
     with (
         _open_bound(access.at(store_url, name, whole=False), store_url) as bucket,
         missing_said(bucket, name, ADD_R, FOLDER),

@@ -20,7 +20,7 @@ from cipherbucket.cli.copying.sources import no_such_file
 from cipherbucket.cli.copying.store_to_store import StoreToStore
 from cipherbucket.cli.copying.target_folder import safe_parts
 from cipherbucket.cli.descriptors import name_of, opened_to_read, opened_to_write
-from cipherbucket.cli.no_object import ADD_R, missing_said
+from cipherbucket.cli.no_object import ADD_R, NAME_OR_R, missing_said
 from cipherbucket.cli.options.access import AccessOptions
 from cipherbucket.cli.options.config import split_url
 from cipherbucket.cli.options.copying import CopyOptions
@@ -75,7 +75,7 @@ class ObjectCopy:
 
     def download(self, url: str, target: str, version_id: str | None = None) -> CopiedObject:
         """Read an object, or a version of it, into a file, a pipe or what is open already."""
-        store_url, name = split_object_url(url)
+        store_url, name = split_object_url(url, NAME_OR_R)
         with (
             self.access.at(store_url, name).open(store_url) as bucket,
             missing_said(bucket, name, ADD_R),

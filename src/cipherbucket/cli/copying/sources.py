@@ -31,6 +31,7 @@ from cipherbucket.cli.no_object import (
     ADD_R,
     FOLDER_AND_GLOBS,
     LEAVE_OUT_R,
+    NAME_OR_R,
     no_object,
     nothing_below,
 )
@@ -306,7 +307,7 @@ def objects_at(url: str, bucket: cb.Bucket, *, recursive: bool, patterns: bool =
     Raises:
         UsageError: It could be a name and a pattern.
     """
-    _, written = split_url(url) if recursive else split_object_url(url)
+    _, written = split_url(url) if recursive else split_object_url(url, NAME_OR_R)
     name = meant_by(written, bucket, recursive=recursive) if patterns else written
     if isinstance(name, Pattern):
         fits = name.fits_below if recursive else name.fits

@@ -125,15 +125,19 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
-def split_object_url(url: str) -> tuple[str, str]:
+def split_object_url(url: str, hint: str = "add /NAME") -> tuple[str, str]:
     """Split the URL of an object into store and name.
+
+    Args:
+        url: The URL.
+        hint: What to do if it is the URL of a store.
 
     Raises:
         UsageError: It is the URL of a store, or no URL.
     """
     store_url, name = split_url(url)
     if not name:
-        raise cb.UsageError(f"{url} is a store, not an object", hint="add /NAME")
+        raise cb.UsageError(f"{url} is a store, not an object", hint=hint)
     return store_url, name
 
 

@@ -192,8 +192,9 @@ def _loader(data_path: str | None) -> Loader:
 
 def _no_endpoint() -> UsageError:
     return UsageError(
-        "the endpoint of S3 is none that can be asked",
-        hint=f"{_LOOK}; it is not shown, as it may hold a password",
+        "the endpoint of S3 is not https://HOST or http://HOST, with :PORT or without",
+        hint="check AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL and endpoint_url in ~/.aws/config; it is"
+        " not shown, as it may hold a password",
     )
 
 

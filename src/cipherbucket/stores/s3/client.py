@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from cipherbucket.errors import CipherbucketError, StoreError
 from cipherbucket.stores.bodies import Outgoing
@@ -23,7 +23,7 @@ from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.records import NOTHING
 from cipherbucket.stores.s3.answers import check_proof
 from cipherbucket.stores.s3.boto import Request, SentBody, UnansweredError, new_client, sending
-from cipherbucket.stores.s3.errors import no_credentials, refusal, understood
+from cipherbucket.stores.s3.errors import no_credentials, not_sent, refusal, understood
 from cipherbucket.stores.s3.settings import S3Settings
 
 _log = logging.getLogger("cipherbucket")
@@ -153,8 +153,10 @@ class S3Client:
             yield
         except UnansweredError as error:
             raise error.ours from error.ours.__cause__
+        except NoCredentialsError as error:
+            raise no_credentials(name) from error
         except (BotoCoreError, ClientError) as error:
-            raise no_credentials(error, name) from error
+            raise not_sent(error, name) from error
 
     def _note(
         self, operation: str, name: str | None, status: int | None, seen: list[Response]

@@ -29,6 +29,9 @@ from cipherbucket.stores.http.xml import Element
 
 _VERSIONS = "bucket.versions(name) lists them"
 _CREDENTIALS = "check the AWS_ variables, the profile, or what credentials= was given"
+_LOG_IN = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile of ~/.aws/config"
+)
 _CHECK_ENDPOINT = "check the endpoint (AWS_ENDPOINT_URL)"
 _BY_CODE: Mapping[str, tuple[type[CipherbucketError], str, str | None]] = {
     "NoSuchKey": (ObjectNotFoundError, "there is no such object", None),
@@ -100,7 +103,12 @@ def understood(name: str | None = None) -> Iterator[None]:
         ) from error
 
 
-def no_credentials(error: Exception, name: str | None) -> StoreError:
+def no_credentials(name: str | None) -> StoreError:
+    """Return the error of a request that nothing was found to sign with."""
+    return StoreError("no access key for S3 was found", name=name, hint=_LOG_IN)
+
+
+def not_sent(error: Exception, name: str | None) -> StoreError:
     """Return what botocore means that failed before the store was asked."""
     return StoreError(
         f"the request could not be signed and sent: {_words(error)}",

@@ -64,7 +64,32 @@ def test_no_password_in_an_endpoint_is_used_or_shown(
     endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    with pytest.raises(cb.UsageError, match="none that can be asked") as caught:
+    with pytest.raises(cb.UsageError, match="is not https://HOST") as caught:
         cb.open_bucket("s3://bucket")
     assert "letmein" not in f"{caught.value} {caught.value.hint}"
     assert caught.value.__cause__ is None
+
+
+def test_an_endpoint_of_the_environment_has_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "minio.example:9000")
+    with pytest.raises(cb.UsageError, match="is not https://HOST or http://HOST") as caught:
+        cb.open_bucket("s3://bucket")
+    assert "AWS_ENDPOINT_URL" in str(caught.value.hint)
+
+
+def test_where_no_access_key_is_found_the_error_says_where_one_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with (
+        cb.open_bucket("s3://bucket") as bucket,
+        pytest.raises(cb.StoreError, match="no access key for S3 was found") as caught,
+    ):
+        bucket.head("a")
+    assert "AWS_ACCESS_KEY_ID" in str(caught.value.hint)
+    assert "AWS_PROFILE" in str(caught.value.hint)
