@@ -29,7 +29,7 @@ def test_a_store_by_name_without_a_file_that_names_it(folder: Path) -> None:
         )
         assert f"in this folder, above it and in {folder}/home/cipherbucket" in result.stderr
         assert "--config FILE or CIPHERBUCKET_CONFIG" in result.stderr
-    assert "is not the URL of a store" in error_of(invoke("ls", "s3://bucket"))
+    assert "is not the URL of a store" in error_of(invoke("ls", "kms://bucket"))
 
 
 def test_a_writing_key_without_a_description_is_warned_of(folder: Path) -> None:
