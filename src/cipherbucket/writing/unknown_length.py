@@ -25,6 +25,9 @@ from cipherbucket.writing.part_requests import (
 )
 from cipherbucket.writing.source import Source
 
+_CLAIMED = 32 << 20
+"""Most room that a part gets by a claimed size; more only when so much has come."""
+
 
 class StreamUpload(Blocks):
     """A plaintext that is sent at once, or in parts: parts that grow, or all of one size.
@@ -40,7 +43,7 @@ class StreamUpload(Blocks):
         size: How many bytes come, where somebody said so.
         part_size: Plaintext of each part but the last, for a format that has to know it
             beforehand, together with ``size``.
-        about: How many bytes probably come, for the size of parts that cannot grow.
+        about: How many bytes a store claims that come, for the size of parts that cannot grow.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class StreamUpload(Blocks):
         if self._equal and part_size is None:  # it cannot grow
             part_size = good_part_size(size or about or 0, cipher.layout)
         self._part_size = part_size
+        self._most_at_first = None if about is None else _CLAIMED
         self._upload_id: str | None = None
         self._parts: list[Part] = []
         self._begin_part()
@@ -71,18 +75,27 @@ class StreamUpload(Blocks):
         room = self._part_size or growing_part_size(number)
         self._stop = start + room
         self._part_stored = room // layout.chunk * layout.stride
-        size = layout.part_size(start, self._stop, last=True)
-        self._part = memoryview(bytearray(len(before) + size))
+        self._room = len(before) + layout.part_size(start, self._stop, last=True)
+        self._part = memoryview(bytearray(min(self._room, self._most_at_first or self._room)))
         self._part[: len(before)] = before
         self._length = len(before)
         self._most = min(BLOCK, self._stop - start)
 
     def _keep(self, offset: int, block: memoryview, *, last: bool) -> None:
+        stop = offset + len(block)
+        self._make_room(self._cipher.layout.part_size(offset, stop, last=last))
         out = self._part[self._length :]
         self._length += len(self._cipher.encrypt(offset, block, out, last=last))
         if not last and self.plain_size == self._stop != self._size_given:
             self._begin_part(self._send(last=False))
         self._most = min(BLOCK, self._stop - self.plain_size)
+
+    def _make_room(self, size: int) -> None:
+        """Make room for so many bytes more, where a claim did not get all of it at first."""
+        if (needed := self._length + size) > len(self._part):
+            part = memoryview(bytearray(min(self._room, max(needed, 2 * self._length))))
+            part[: self._length] = self._part[: self._length]
+            self._part = part
 
     def _next_number(self) -> int:
         if len(self._parts) == MAX_PARTS:

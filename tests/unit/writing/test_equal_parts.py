@@ -25,7 +25,9 @@ from cipherbucket.stores.records import Part
 from cipherbucket.stores.s3.settings import S3Settings
 from cipherbucket.transfers import files
 from cipherbucket.writing import multipart, put, unknown_length
+from cipherbucket.writing.destination import Destination
 from cipherbucket.writing.multipart import part_plan
+from cipherbucket.writing.unknown_length import StreamUpload
 
 AES = cb.AesKey(bytes(range(32)), description={"desc": "a"})
 PART = 16 * CHUNK
@@ -286,6 +288,22 @@ def test_objects_written_anew_have_parts_as_large_as_needed(
     bucket.copy("a", "b")
     assert bucket.get("a").read() == bucket.get("b").read() == data
     assert [len(sizes) for sizes in store.sizes] == [3, 3]  # the end goes beyond the second
+
+
+@pytest.mark.parametrize("size", [0, 5, PART, 2 * PART, 3 * PART - 1, 3 * PART])
+def test_a_claimed_size_gets_no_more_room_than_has_come(
+    store: EqualStore, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unknown_length, "good_part_size", good_part_size)
+    monkeypatch.setattr(unknown_length, "_CLAIMED", CHUNK)
+    bucket, data = bucket_in(store, "sealed"), data_of(size)
+    to = Destination.of(bucket.access, "a", {}, {}, None)
+    seal = bucket.access.sealing("a", (), {}, bind_name=True)
+    upload = StreamUpload(to, *seal(), about=1 << 52)
+    upload.write(memoryview(data))
+    upload.finish()
+    assert bucket.get("a").read() == data
+    assert len(upload._part) <= max(CHUNK, 2 * len(data)) + (1 << 20)
 
 
 def test_a_body_of_unknown_length_that_is_too_long_says_what_to_do(
