@@ -154,6 +154,14 @@ def test_a_presigned_url_is_read_without_access_keys(
     assert run({}, "cat", "-k", key_file, "--format", format_, url).stdout == "hello"
 
 
+def test_an_endpoint_without_a_scheme_is_asked_by_https(
+    env: dict[str, str], server: S3Server, bucket: str
+) -> None:
+    host = server.url.removeprefix("http://")
+    failed = run(env, "--endpoint", host, "ls", f"{bucket}/", code=6)
+    assert "write the endpoint with http://" in failed.stderr
+
+
 def test_an_endpoint_that_is_none_is_refused(env: dict[str, str], bucket: str) -> None:
     refused = run(env, "--endpoint", "http://host/path", "ls", f"{bucket}/", code=2)
     assert "s3://BUCKET" in error_of(refused)

@@ -92,6 +92,8 @@ def note_store(meta: Mapping[str, Any], store_url: str) -> None:
             " them of each store in cipherbucket.toml",
         )
     if service == "s3://":
-        cb.S3Settings(endpoint=kept.options.get("--endpoint"))  # refuses one that is none
+        given = cb.S3Settings(endpoint=kept.options.get("--endpoint"))  # refuses one that is none
+        if given.endpoint_url:  # with its scheme, without which boto3 takes none from a variable
+            kept.options = {**kept.options, "--endpoint": given.endpoint_url}
         kept.unset_for("oss://")
         kept.set_for(service)
