@@ -40,8 +40,8 @@ _DOCUMENTS: Mapping[str, str] = {
 ``Result``, and S3's own clients do not look."""
 _WITH_ETAG = frozenset({"GetObject", "HeadObject", "PutObject", "UploadPart"})
 _STATUSES: Mapping[str, tuple[int, ...]] = {
-    "AbortMultipartUpload": (204, 200),
-    "DeleteObject": (204, 200),
+    "AbortMultipartUpload": (204,),
+    "DeleteObject": (204,),
     "GetObject": (200, 206),
     "RestoreObject": (200, 202),
 }
