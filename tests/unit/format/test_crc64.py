@@ -97,7 +97,7 @@ def test_that_of_s3_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         with pytest.raises(MissingExtraError, match="awscrt is missing") as missing:
             Crc.NVME.of(b"")
-        assert missing.value.hint == "pip install 'boto3[crt]>=1.40'"
+        assert "boto3[crt]" in str(missing.value.hint)
         assert Crc.XZ.of(b"123456789") == 0x995DC9BBDF1939FA
     finally:
         module._aws_checksums.cache_clear()
