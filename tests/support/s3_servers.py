@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -26,6 +26,7 @@ from cipherbucket.credentials import Credentials
 from cipherbucket.stores.s3.settings import S3Settings
 
 REGION = "us-east-1"
+_numbers = count()  # of all servers: those of moto in one process share their buckets
 _STARTS_IN = 20.0
 """Seconds until a server that does not listen is given up."""
 
@@ -43,7 +44,6 @@ class S3Server:
     url: str
     access_key_id: str = "AKIATESTS"
     access_key_secret: str = "secret-of-the-tests"
-    _numbers: Iterator[int] = field(default_factory=count)
 
     @cached_property
     def client(self) -> Any:
@@ -59,7 +59,7 @@ class S3Server:
 
     def make_bucket(self, name: str | None = None, *, versioned: bool = False) -> str:
         """Make a bucket, and return its name; without one it gets a new one."""
-        name = name or f"bucket-{next(self._numbers)}"
+        name = name or f"bucket-{next(_numbers)}"
         self.client.create_bucket(Bucket=name)
         if versioned:
             self.client.put_bucket_versioning(
