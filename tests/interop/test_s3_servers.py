@@ -21,7 +21,7 @@ from tests.unit.stores.s3.conformance import (
 from tests.unit.stores.test_conformance import NAMES, names_of, read
 from tests.unit.stores.test_listing_conformance import all_pages
 
-from cipherbucket.errors import PreconditionFailedError, StoreError, UploadNotFoundError
+from cipherbucket.errors import PreconditionFailedError, UploadNotFoundError, UsageError
 from cipherbucket.stores.base import Store
 from cipherbucket.stores.records import Part
 
@@ -69,7 +69,7 @@ class TestVersityStore(S3StoreConformance):
         assert (changed.version_id, changed.metadata) == (put.version_id, {"k": "2"})
 
     def test_more_metadata_than_2_kib(self, store: Store) -> None:
-        with pytest.raises(StoreError, match="more metadata"):
+        with pytest.raises(UsageError, match="at most 2,048"):
             store.put("a", b"1", metadata={"k": "v" * 2048})
         store.put("a", b"1", metadata={"k": "v" * 2000})
 
