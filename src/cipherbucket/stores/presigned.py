@@ -25,6 +25,7 @@ from cipherbucket.format.span import Span
 from cipherbucket.stores.bodies import Incoming
 from cipherbucket.stores.http.client import Http, Response
 from cipherbucket.stores.http.resuming_body import open_body
+from cipherbucket.stores.http.understood import understood
 from cipherbucket.stores.oss import answers as oss_answers
 from cipherbucket.stores.oss import errors as oss_errors
 from cipherbucket.stores.oss import headers as oss_headers
@@ -33,7 +34,6 @@ from cipherbucket.stores.oss.settings import OssSettings
 from cipherbucket.stores.records import NOTHING, StoredObject
 from cipherbucket.stores.s3 import answers as s3_answers
 from cipherbucket.stores.s3 import errors as s3_errors
-from cipherbucket.stores.s3.errors import understood
 from cipherbucket.stores.s3.settings import S3Settings
 
 _FORBIDDEN = 403

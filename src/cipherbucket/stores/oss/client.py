@@ -22,6 +22,7 @@ from alibabacloud_oss_v2.types import OperationInput
 from cipherbucket.errors import CipherbucketError, StoreError
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.http.client import Http, Response
+from cipherbucket.stores.http.understood import document_of
 from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.oss.answers import check_proof
 from cipherbucket.stores.oss.sdk import Unsent, new_client
@@ -248,19 +249,6 @@ class OssClient:
         """Log what a request came to, without headers and parameters: they hold secrets."""
         place = repr(name) if name is not None else f"the bucket {self.bucket!r}"
         _log.debug("%s %s: %s, request %s", method, place, status, request_id)
-
-
-@contextmanager
-def document_of(answer: Response, name: str | None) -> Iterator[Element]:
-    """Read the document of an answer, which gives it up: it is large, and answers are kept.
-
-    Raises:
-        StoreError: Something in it cannot be understood.
-    """
-    document, answer.document = answer.document, None
-    assert document is not None  # an operation that is answered by one
-    with service_errors(name):
-        yield document
 
 
 def _is_conditional(headers: Mapping[str, str]) -> bool:

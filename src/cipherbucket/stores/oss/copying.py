@@ -24,6 +24,7 @@ from cipherbucket.errors import (
     UploadNotFoundError,
     UsageError,
 )
+from cipherbucket.stores.http.understood import document_of
 from cipherbucket.stores.oss.attributes import (
     OBJECT_ACL,
     SYMLINK,
@@ -37,7 +38,7 @@ from cipherbucket.stores.oss.attributes import (
     tagging,
     written,
 )
-from cipherbucket.stores.oss.client import OssClient, document_of
+from cipherbucket.stores.oss.client import OssClient
 from cipherbucket.stores.oss.headers import metadata_headers
 from cipherbucket.stores.oss.multipart import (
     abort_upload,

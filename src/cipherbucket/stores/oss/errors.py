@@ -26,6 +26,7 @@ from cipherbucket.errors import (
 from cipherbucket.network import PROXY_PASSWORD
 from cipherbucket.stores.http.client import Response
 from cipherbucket.stores.http.no_answer import WRITE_HTTPS
+from cipherbucket.stores.http.understood import words
 from cipherbucket.stores.http.xml import Element
 
 _VERSIONS = "bucket.versions(name) lists them"
@@ -105,11 +106,6 @@ def _fields(document: Element) -> dict[str, str]:
 
 
 _TRANSIENT_CODES = {"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"}
-
-
-def words(text: object) -> str:
-    """Return the store's words, cut and printable: they go to logs and terminals."""
-    return "".join(char if char.isprintable() else "?" for char in str(text or "")[:200])
 
 
 def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> CipherbucketError:

@@ -14,9 +14,10 @@ from xml.sax.saxutils import escape
 from cipherbucket.errors import PreconditionFailedError, UploadNotFoundError
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.contract import broken, check_parts
+from cipherbucket.stores.http.understood import document_of
 from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.oss.answers import CALLBACK
-from cipherbucket.stores.oss.client import OssClient, document_of
+from cipherbucket.stores.oss.client import OssClient
 from cipherbucket.stores.oss.headers import metadata_headers, stored_object
 from cipherbucket.stores.records import MAX_PARTS, Part, StoredObject
 from cipherbucket.stores.requests import NewObject

@@ -12,31 +12,23 @@ from contextlib import contextmanager
 from alibabacloud_oss_v2 import exceptions
 
 from cipherbucket.errors import CipherbucketError, StoreError
-from cipherbucket.stores.oss.errors import words
+from cipherbucket.stores.http.understood import understood, words
 
 
 @contextmanager
 def service_errors(name: str | None = None) -> Iterator[None]:
     """Turn the SDK's exceptions, and answers that cannot be understood, into errors of ours."""
-    try:
-        yield
-    except ValueError as error:
-        if isinstance(error, CipherbucketError):
-            raise
-        raise StoreError(
-            f"the store's answer cannot be understood: {words(error)}",
-            name=name,
-            hint="something between here and the store may answer in its place; try again, or ask"
-            " the store itself",
-        ) from error
-    except exceptions.BaseError as error:
-        cause: Exception = error
-        while isinstance(cause, exceptions.OperationError) and cause.unwrap() is not None:
-            cause = cause.unwrap()
-        ours = _translated(cause, name)
-        # One that was raised below, or has a cause, keeps its own.
-        known = ours.__traceback__ is not None or ours.__cause__ is not None
-        raise ours from (ours.__cause__ if known else cause)
+    with understood(name):
+        try:
+            yield
+        except exceptions.BaseError as error:
+            cause: Exception = error
+            while isinstance(cause, exceptions.OperationError) and cause.unwrap() is not None:
+                cause = cause.unwrap()
+            ours = _translated(cause, name)
+            # One that was raised below, or has a cause, keeps its own.
+            known = ours.__traceback__ is not None or ours.__cause__ is not None
+            raise ours from (ours.__cause__ if known else cause)
 
 
 def _translated(error: Exception, name: str | None) -> CipherbucketError:

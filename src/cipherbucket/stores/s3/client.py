@@ -19,11 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from cipherbucket.errors import CipherbucketError, StoreError
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.http.client import Response, answers_seen
+from cipherbucket.stores.http.understood import document_of, understood
 from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.records import NOTHING
 from cipherbucket.stores.s3.answers import check_proof
 from cipherbucket.stores.s3.boto import Request, SentBody, UnansweredError, new_client, sending
-from cipherbucket.stores.s3.errors import no_credentials, not_sent, refusal, understood
+from cipherbucket.stores.s3.errors import no_credentials, not_sent, refusal
 from cipherbucket.stores.s3.settings import S3Settings
 
 _log = logging.getLogger("cipherbucket")
@@ -165,16 +166,3 @@ class S3Client:
         place = repr(name) if name is not None else f"the bucket {self.bucket!r}"
         request_id = seen[-1].headers.get("x-amz-request-id") if seen else None
         _log.debug("%s %s: %s, request %s", operation, place, status, request_id)
-
-
-@contextmanager
-def document_of(answer: Response, name: str | None) -> Iterator[Element]:
-    """Read the document of an answer, which gives it up: it is large, and answers are kept.
-
-    Raises:
-        StoreError: Something in it cannot be understood.
-    """
-    document, answer.document = answer.document, None
-    assert document is not None  # an operation that is answered by one
-    with understood(name):
-        yield document

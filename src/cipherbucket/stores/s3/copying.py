@@ -20,6 +20,7 @@ from cipherbucket.errors import (
     ObjectNotFoundError,
     StoreError,
 )
+from cipherbucket.stores.http.understood import document_of
 from cipherbucket.stores.records import MAX_PARTS, NOTHING, StoredObject, same_crc64
 from cipherbucket.stores.requests import Condition, Copy, MetadataChange, NewObject
 from cipherbucket.stores.s3.attributes import (
@@ -31,7 +32,7 @@ from cipherbucket.stores.s3.attributes import (
     tagging,
     written,
 )
-from cipherbucket.stores.s3.client import S3Client, document_of
+from cipherbucket.stores.s3.client import S3Client
 from cipherbucket.stores.s3.errors import exists
 from cipherbucket.stores.s3.header_text import metadata_headers
 from cipherbucket.stores.s3.multipart import (

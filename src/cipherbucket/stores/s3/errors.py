@@ -7,8 +7,7 @@ is shown of an answer is cut and printable, and of a URL its host alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
@@ -25,6 +24,7 @@ from cipherbucket.errors import (
 from cipherbucket.network import PROXY_PASSWORD
 from cipherbucket.stores.http.client import Response
 from cipherbucket.stores.http.no_answer import WRITE_HTTPS
+from cipherbucket.stores.http.understood import words
 from cipherbucket.stores.http.xml import Element
 
 _VERSIONS = "bucket.versions(name) lists them"
@@ -87,22 +87,6 @@ _HTTPS_WANTED = (b"HTTP request was sent to HTTPS port", b"HTTP request to an HT
 _NO_METHOD, _NO_CONTENT_HERE = 405, "x-amz-delete-marker"
 
 
-@contextmanager
-def understood(name: str | None = None) -> Iterator[None]:
-    """Turn answers that cannot be understood into errors of ours."""
-    try:
-        yield
-    except ValueError as error:
-        if isinstance(error, CipherbucketError):
-            raise
-        raise StoreError(
-            f"the store's answer cannot be understood: {_words(error)}",
-            name=name,
-            hint="something between here and the store may answer in its place; try again, or ask"
-            " the store itself",
-        ) from error
-
-
 def no_credentials(name: str | None) -> StoreError:
     """Return the error of a request that nothing was found to sign with."""
     return StoreError("no access key for S3 was found", name=name, hint=_LOG_IN)
@@ -111,7 +95,7 @@ def no_credentials(name: str | None) -> StoreError:
 def not_sent(error: Exception, name: str | None) -> StoreError:
     """Return what botocore means that failed before the store was asked."""
     return StoreError(
-        f"the request could not be signed and sent: {_words(error)}",
+        f"the request could not be signed and sent: {words(error)}",
         name=name,
         hint=f"the store was not asked; {_CREDENTIALS}",
     )
@@ -170,14 +154,9 @@ def _fields(document: Element) -> dict[str, str]:
     return {field: text for field in fields if (text := document.text(field, ""))}
 
 
-def _words(text: object) -> str:
-    """Return the store's words, cut and printable: they go to logs and terminals."""
-    return "".join(char if char.isprintable() else "?" for char in str(text or "")[:200])
-
-
 def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> CipherbucketError:
-    code, host = _words(said.get("Code")), urlsplit(answer.url).netloc
-    request_id = _words(said.get("RequestId") or answer.headers.get("x-amz-request-id"))
+    code, host = words(said.get("Code")), urlsplit(answer.url).netloc
+    request_id = words(said.get("RequestId") or answer.headers.get("x-amz-request-id"))
     details = f"(HTTP {answer.status}, {code or 'no code'}, request {request_id or '-'}, {host})"
     known = _BY_CODE.get(code)
     if code == "InvalidArgument" and said.get("ArgumentName") == "versionId":
@@ -201,7 +180,7 @@ def _error(answer: Response, said: Mapping[str, str], *, transient: bool) -> Cip
 
 def _explained(answer: Response, said: Mapping[str, str], code: str) -> tuple[str, str | None]:
     """Return what a refusal means that is not in `_BY_CODE`, and what to do next."""
-    message, hint = _words(said.get("Message")), None
+    message, hint = words(said.get("Message")), None
     region = answer.headers.get("x-amz-bucket-region") or said.get("Region", "")
     if code in _ELSEWHERE and _REGION.fullmatch(region):
         hint = f"the bucket is elsewhere: set AWS_REGION={region}"

@@ -14,11 +14,12 @@ from cipherbucket.errors import PreconditionFailedError, UploadNotFoundError
 from cipherbucket.format.crc64 import Crc
 from cipherbucket.stores.bodies import Outgoing
 from cipherbucket.stores.contract import broken, check_parts
+from cipherbucket.stores.http.understood import document_of
 from cipherbucket.stores.http.xml import Element
 from cipherbucket.stores.records import MAX_PARTS, NOTHING, Part, StoredObject
 from cipherbucket.stores.requests import NewObject
 from cipherbucket.stores.s3.answers import decoded_checksum, stored_object
-from cipherbucket.stores.s3.client import S3Client, document_of
+from cipherbucket.stores.s3.client import S3Client
 from cipherbucket.stores.s3.header_text import metadata_headers
 
 
